@@ -1,0 +1,149 @@
+"""Every exception that CTIEX raises on purpose.
+
+One family leaves each part: :class:`CodecError` the codecs, :class:`LinkError`
+the links and the clients, :class:`CallError` whatever concerns one call.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class Status(IntEnum):
+    """Status codes of the wire format, version 1."""
+
+    OK = 0
+    MALFORMED = 1
+    UNKNOWN_KIND = 2
+    UNSUPPORTED_VERSION = 3
+    TOO_LONG = 4
+    NOT_ALLOWED_HERE = 5
+    NOT_BOUND = 10
+    REFUSED_CREDENTIALS = 11
+    SESSION_TAKEN_OVER = 13
+    TOO_BUSY = 14
+    GOING_AWAY = 15
+    UNKNOWN_SERIAL = 20
+    EXPIRED = 21
+    DUPLICATE_SERIAL = 22
+    ALREADY_FINISHED = 24
+    OTHER_EXCHANGE = 26
+    UNKNOWN_SERVICE = 30
+    SERVICE_UNREACHABLE = 31
+    SERVICE_REFUSED = 32
+    TIMED_OUT = 33
+    SERIAL_DOES_NOT_FIT = 34
+    DATA_TOO_LARGE = 35
+    QUEUED_AGENT_AWAY = 40
+    QUEUE_FULL = 41
+    AGENT_NOT_LOGGED_IN = 42
+    DUPLICATE_EVENT = 43
+    STORE_UNAVAILABLE = 50
+    INTERNAL = 51
+
+    @classmethod
+    def of(cls, code: int) -> Status:
+        """The status with this code; an unknown one is treated as INTERNAL (51)."""
+        try:
+            return cls(code)
+        except ValueError:
+            return cls.INTERNAL
+
+    @property
+    def text(self) -> str:
+        """The status in words, for people: ``unknown serial``."""
+        return self.name.lower().replace("_", " ")
+
+
+class CtiexError(Exception):
+    """The root of everything CTIEX raises on purpose."""
+
+
+class FieldError(CtiexError, ValueError):
+    """A channel associated data field breaks a limit of the wire format."""
+
+
+class SerialError(CtiexError, ValueError):
+    """A call serial number, or a calling number that carries one, is not acceptable."""
+
+
+class ConfigurationError(CtiexError):
+    """The configuration can't be used; the text says where, what, and what was expected."""
+
+
+class StoreUnavailable(CtiexError):
+    """The call store can't take or give records now: status 50 on the wire."""
+
+
+class CallerHungUp(CtiexError):
+    """The customer left the call while a service was serving them."""
+
+
+class CodecError(CtiexError):
+    """Bytes that are no message, or a message that fits no frame.
+
+    ``status`` is the wire's code for it.
+    """
+
+    status = Status.MALFORMED
+
+
+class MalformedFrame(CodecError):
+    """The frame or its body breaks the declared layout."""
+
+
+class UnknownKind(CodecError):
+    """A frame of a kind that version 1 doesn't have."""
+
+    status = Status.UNKNOWN_KIND
+
+
+class UnsupportedVersion(CodecError):
+    """A frame header of another version than 1."""
+
+    status = Status.UNSUPPORTED_VERSION
+
+
+class FrameTooLong(CodecError):
+    """A frame whose length passes the limit of the link."""
+
+    status = Status.TOO_LONG
+
+
+class LinkError(CtiexError):
+    """The link can't do what was asked of it."""
+
+
+class LinkLost(LinkError):
+    """The link ended before the answer came."""
+
+
+class NotBound(LinkError):
+    """Something was asked of a link that isn't bound."""
+
+
+class RequestTimedOut(LinkError):
+    """The other side didn't answer in time."""
+
+
+class BindRefused(LinkError):
+    """The exchange refused the Bind; ``status`` says why."""
+
+    def __init__(self, status: int, detail: str) -> None:
+        self.status = Status.of(status)
+        self.detail = detail
+        super().__init__(_worded(status, detail))
+
+
+class CallError(CtiexError):
+    """The other side answered with a status other than 0; ``status`` says which."""
+
+    def __init__(self, status: int, detail: str = "") -> None:
+        self.status = Status.of(status)
+        self.detail = detail
+        super().__init__(_worded(status, detail))
+
+
+def _worded(status: int, detail: str) -> str:
+    text = f"status {int(status)} ({Status.of(status).text})"
+    return f"{text}: {detail}" if detail else text

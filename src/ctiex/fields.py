@@ -1,0 +1,151 @@
+"""Channel associated data: typed, named fields, and what keeps them secret.
+
+A :class:`Fields` is an ordered, immutable mapping. The Python type of a value is
+its type on the wire: ``str`` text, ``bool`` boolean, ``int`` integer (64 bits,
+signed), ``bytes`` bytes. Its ``repr`` never shows a value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import final
+
+from ctiex.errors import FieldError
+
+Value = str | int | bool | bytes
+
+MAX_NAME = 64
+"""The longest name, in bytes of UTF-8."""
+MAX_VALUE = 0xFFFF
+"""The longest text or bytes value, in bytes."""
+MAX_COUNT = 0xFFFF
+"""The most fields of one message."""
+INTEGER_RANGE = range(-(2**63), 2**63)
+
+MASK = "***"
+"""What stands in place of a secret value."""
+
+
+@final
+class Fields(Mapping[str, Value]):
+    """Named, typed values that travel beside a call (the seed's channel associated data).
+
+    @raise FieldError: a name or a value breaks a limit, or a name comes twice.
+    """
+
+    __slots__ = ("_values",)
+
+    def __init__(self, values: Mapping[str, Value] | Iterable[tuple[str, Value]] = ()) -> None:
+        pairs = list(values.items() if isinstance(values, Mapping) else values)
+        for name, value in pairs:
+            check_field(name, value)
+        self._values = dict(pairs)
+        if len(self._values) != len(pairs):
+            raise FieldError("a field name comes twice")
+        if len(pairs) > MAX_COUNT:
+            raise FieldError(f"{len(pairs)} fields: at most {MAX_COUNT} are allowed")
+
+    @classmethod
+    def trusted(cls, values: dict[str, Value]) -> Fields:
+        """Wrap a dictionary whose names and values have been checked already."""
+        made = object.__new__(cls)
+        made._values = values
+        return made
+
+    def __getitem__(self, name: str) -> Value:
+        return self._values[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def _typed(self) -> frozenset[tuple[str, type, Value]]:
+        return frozenset((name, type(value), value) for name, value in self._values.items())
+
+    def __eq__(self, other: object) -> bool:
+        """Same names with values of the same type; the order doesn't matter."""
+        if not isinstance(other, Fields):
+            return NotImplemented
+        return self._values == other._values and self._typed() == other._typed()
+
+    def __hash__(self) -> int:
+        return hash(self._typed())
+
+    def __repr__(self) -> str:
+        """Names, types and sizes only: a repr may end in any log."""
+        shown = ", ".join(f"{name}={_shape(value)}" for name, value in self._values.items())
+        return f"Fields({shown})"
+
+    def describe(self, secret: Collection[str] = ()) -> str:
+        """``name=value`` for people, the fields named in ``secret`` masked."""
+        return ", ".join(
+            f"{name}={MASK if name in secret else _shown(value)}"
+            for name, value in self._values.items()
+        )
+
+    def masked(self, secret: Collection[str]) -> Fields:
+        """The same fields, with the values of those named in ``secret`` replaced by a mask."""
+        return Fields.trusted({name: MASK if name in secret else value for name, value in self.items()})
+
+    def text(self, name: str, default: str = "") -> str:
+        """The text of a field; ``default`` where it is missing or is no text."""
+        value = self._values.get(name, default)
+        return value if isinstance(value, str) else default
+
+    def integer(self, name: str, default: int = 0) -> int:
+        """The integer of a field; ``default`` where it is missing or is no integer."""
+        value = self._values.get(name, default)
+        return value if type(value) is int else default
+
+
+def check_field(name: str, value: Value) -> None:
+    """Check one field against the limits of the wire format.
+
+    @raise FieldError: with the limit that is broken.
+    """
+    if not isinstance(name, str):
+        raise FieldError(f"a field name is a str, not {type(name).__name__}")
+    if not 1 <= utf8_length(name) <= MAX_NAME:
+        raise FieldError(f"field name of {utf8_length(name)} bytes: 1 to {MAX_NAME} are allowed")
+    if isinstance(value, int):
+        if value not in INTEGER_RANGE:
+            raise FieldError(f"field {name!r}: the integer doesn't fit 64 bits, signed")
+    elif isinstance(value, (str, bytes)):
+        size = utf8_length(value) if isinstance(value, str) else len(value)
+        if size > MAX_VALUE:
+            raise FieldError(f"field {name!r}: {size} bytes, at most {MAX_VALUE} are allowed")
+    else:
+        raise FieldError(f"field {name!r}: a {type(value).__name__} is no text, integer, boolean or bytes")
+
+
+def utf8_length(text: str) -> int:
+    """How many bytes the text takes in UTF-8.
+
+    @raise FieldError: the text can't be written in UTF-8 (a lone surrogate).
+    """
+    try:
+        return len(text.encode())
+    except UnicodeEncodeError:
+        raise FieldError("text that can't be written in UTF-8") from None
+
+
+def _shape(value: Value) -> str:
+    if isinstance(value, str):
+        return f"text[{len(value)}]"
+    if isinstance(value, bytes):
+        return f"bytes[{len(value)}]"
+    return "boolean" if isinstance(value, bool) else "integer"
+
+
+def _shown(value: Value) -> str:
+    if isinstance(value, bytes):
+        return "0x" + value.hex()
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return value if isinstance(value, str) and value.isprintable() and value else repr(value)
+
+
+EMPTY = Fields()
+"""No fields at all."""

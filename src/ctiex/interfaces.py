@@ -1,0 +1,347 @@
+"""What plugs in: codecs, stores, signalling drivers, carriers, organizers, media.
+
+Each has a plugin face that is found by its ``name`` in :mod:`ctiex.plugins`, and a
+contract test in :mod:`ctiex.testing` that every implementation passes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from attrs import frozen
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from zope.interface import Attribute, Interface
+
+from ctiex.errors import CodecError
+from ctiex.fields import Fields
+from ctiex.messages import CallEnded, Connection, Message
+from ctiex.records import Call, Change, StoredEvent
+
+# ---------------------------------------------------------------- codecs
+
+
+@frozen
+class Frame:
+    """One frame off the wire, its body not decoded yet."""
+
+    kind: int
+    """As in :data:`ctiex.messages.KINDS`."""
+    invoke_id: int
+    """Pairs a reply with its request; 0 where nothing is answered."""
+    body: Any
+    """Whatever the codec's own ``decode_body`` takes."""
+    fault: CodecError | None = None
+    """What is wrong with the header (flags, kind); then nothing but the invoke id counts."""
+
+
+class IDecoder(Interface):
+    """Finds the frames in one direction of one link; holds its unread bytes."""
+
+    def receive(data: bytes) -> None:
+        """Take more bytes off the wire, in any split."""
+
+    def frames() -> Iterator[Frame]:
+        """The complete frames that have come, each given once; ends where more bytes are needed.
+
+        @raise CodecError: what ends the link (version, length); raised again by every later call.
+        """
+
+    def buffered() -> int:
+        """How many bytes wait for the rest of their frame."""
+
+
+class ICodec(Interface):
+    """Messages to bytes and back. Nothing but CodecError leaves it, whatever the bytes."""
+
+    name: str = Attribute("What the configuration calls it.")
+
+    def decoder(max_frame: int) -> IDecoder:
+        """A decoder for one link, with its limit on the value of a frame's length, in bytes."""
+
+    def decode_body(frame: Frame) -> Message:
+        """The message of a frame without fault.
+
+        @raise CodecError: the body breaks the layout of its kind.
+        """
+
+    def encode_body(message: Message) -> bytes:
+        """The body, which stays good for any number of frames.
+
+        @raise CodecError: the message breaks a limit of its layout.
+        """
+
+    def frame(kind: int, invoke_id: int, body: bytes) -> bytes:
+        """A whole frame around an encoded body."""
+
+    def frame_length(body: bytes) -> int:
+        """The length that counts against the limit for a frame with this body, in bytes."""
+
+
+class ICodecPlugin(Interface):
+    """Finds a codec by name."""
+
+    name: str = Attribute("What the configuration calls it: ``codec = NAME``.")
+
+    def build() -> ICodec:
+        """The codec."""
+
+
+# ---------------------------------------------------------------- stores
+
+
+class ICallStore(Interface):
+    """The memory pool [0049]: calls by serial, and the agents' mailboxes.
+
+    What was committed is seen at once. A store that keeps it elsewhere (on a disk)
+    answers from memory all the same, and says by a Deferred when it is kept.
+    """
+
+    def open() -> Deferred[None] | None:
+        """Take up what was kept before; None, or a Deferred that fires once it is there.
+
+        @raise StoreUnavailable: (or the Deferred fails with it) it can't be read.
+        """
+
+    def close() -> Deferred[None] | None:
+        """Keep what is under way and let go of everything."""
+
+    def commit(change: Change) -> Deferred[None] | None:
+        """Keep a change, all of it or nothing.
+
+        None: it is kept. A Deferred: it fires when it is kept; if it fails, this change and every one
+        made after it are undone. An empty change waits for all before it.
+
+        @raise StoreUnavailable: (or the Deferred fails with it) it wasn't kept: status 50.
+        """
+
+    def get(serial: str) -> Call | None:
+        """The call with this serial, when it is in memory. Never waits."""
+
+    def fetch(serial: str) -> Deferred[Call | None] | None:
+        """Look where memory doesn't reach; None where there is no such place."""
+
+    def calls() -> Iterable[Call]:
+        """Every call that is kept."""
+
+    def agents() -> Iterable[str]:
+        """Every agent number that ever had an event."""
+
+    def last_sequence(agent: str) -> int:
+        """The last sequence assigned to this agent's events; 0 before the first."""
+
+    def pending(agent: str) -> int:
+        """How many events wait in the agent's mailbox. O(1)."""
+
+    def events(agent: str, after: int = 0) -> Sequence[StoredEvent]:
+        """The events that wait with a sequence beyond ``after``, in order."""
+
+
+class ICallStorePlugin(Interface):
+    """Finds a store by name."""
+
+    name: str = Attribute("What the configuration calls it: ``[store] kind = NAME``.")
+
+    def build(settings: Mapping[str, Any]) -> ICallStore:
+        """A store, not opened yet.
+
+        @param settings: the other keys of ``[store]``.
+        @raise ConfigurationError: a key is unknown or its value no good.
+        """
+
+
+# ---------------------------------------------------------------- signalling
+
+
+@frozen
+class Offer:
+    """A call that is to be signalled to a service."""
+
+    serial: str
+    service: str
+    connection: Connection
+    """Ready to go out: the calling number carries the serial already."""
+    resumed: bool = False
+    """Offered again after a restart: a service that isn't there yet may still bind in time."""
+
+
+class IOfferWatcher(Interface):
+    """Hears what becomes of an offer. Calls about a serial that has ended do nothing."""
+
+    def offered(serial: str, identity: str | None) -> None:
+        """The Connection was written to this identity; None where any that serves it may come."""
+
+    def accepted(serial: str) -> None:
+        """The service has accepted the Connection."""
+
+    def unreachable(serial: str, status: int) -> None:
+        """Nobody is left to try: status 31, 32 or 33."""
+
+    def returned(serial: str) -> None:
+        """The customer is back with the agent (drivers that see the call)."""
+
+    def hung_up(serial: str) -> None:
+        """The customer has hung up (drivers that see the call)."""
+
+
+class ISignalling(Interface):
+    """Forwards a customer to a service [0039, 0045]; one driver serves many calls."""
+
+    sees_return: bool = Attribute("Whether the driver sees the customer return to the agent.")
+
+    def offer(offer: Offer) -> None:
+        """Begin; the watcher hears the rest. The processing service keeps the time-out."""
+
+    def withdraw(serial: str) -> int:
+        """Stop trying: the call has ended or is being served.
+
+        Returns the status of what was met so far: 31, 32, or 33 while an answer is still awaited.
+        """
+
+
+class IServiceSession(Interface):
+    """One bound link of an automatic service, as signalling sees it."""
+
+    identity: str = Attribute("The identity that it is bound under.")
+
+    def connect(connection: Connection, answered: Callable[[int | None], None]) -> None:
+        """Write a Connection; ``answered`` hears the ConnectionReply's status, or None if the link dies."""
+
+    def end_call(message: CallEnded) -> None:
+        """Write a CallEnded."""
+
+
+class IServiceSessions(Interface):
+    """The bound sessions of all services."""
+
+    def for_service(service: str) -> Sequence[IServiceSession]:
+        """The sessions whose identity serves it, the one whose turn it is first."""
+
+    def watch(joined: Callable[[IServiceSession], None]) -> None:
+        """``joined`` hears of every session that is bound from now on."""
+
+
+@frozen
+class SignallingContext:
+    """What a signalling driver gets to work with."""
+
+    reactor: Any
+    """For time and endpoints."""
+    watcher: IOfferWatcher
+    sessions: IServiceSessions
+    codec: ICodec
+    """The codec of the IVR link."""
+    services: Mapping[str, Mapping[str, Any]]
+    """The driver's own settings of each service that it signals, by service name."""
+
+
+class ISignallingPlugin(Interface):
+    """Finds a signalling driver by name."""
+
+    name: str = Attribute("What the configuration calls it: ``signalling = NAME``.")
+
+    def check(settings: Mapping[str, Any]) -> None:
+        """Check the driver's own keys of one service.
+
+        @raise ConfigurationError: a key is unknown, missing, or its value no good.
+        """
+
+    def build(context: SignallingContext) -> ISignalling:
+        """The driver for all services that name it."""
+
+
+# ---------------------------------------------------------------- carriers
+
+
+class ICarrier(Interface):
+    """Takes a serial through the network inside what the network passes [0074]."""
+
+    def embed(calling_number: str, serial: str) -> str:
+        """The calling number with the serial in it.
+
+        @raise SerialError: it doesn't fit, or the number could be read as carrying one already.
+        """
+
+    def extract(calling_number: str) -> tuple[str, str | None]:
+        """The calling number without the serial, and the serial (None where there is none)."""
+
+    def strip(calling_number: str) -> str:
+        """An untrusted calling number without anything that could be read as a serial."""
+
+
+class ICarrierPlugin(Interface):
+    """Finds a carrier by name."""
+
+    name: str = Attribute("What the configuration calls it: ``[carrier] kind = NAME``.")
+
+    def build(settings: Mapping[str, Any]) -> ICarrier:
+        """A carrier.
+
+        @param settings: the other keys of ``[carrier]``.
+        @raise ConfigurationError: the longest serial doesn't fit, or a key is no good.
+        """
+
+
+# ---------------------------------------------------------------- organizers
+
+
+class IOrganizer(Interface):
+    """Puts fields into the vocabulary of the other side [0051, 0053]."""
+
+    secret: Collection[str] = Attribute("The names, before and after, of the fields nobody may see.")
+
+    def organize(fields: Fields) -> Fields:
+        """The fields in the other side's vocabulary. Pure: the same in, the same out.
+
+        @raise FieldError: the outcome breaks a limit of the wire format.
+        """
+
+
+class IOrganizerPlugin(Interface):
+    """Finds an organizer by name."""
+
+    name: str = Attribute("What the configuration calls it: ``organizer = NAME``, ``rules`` by default.")
+
+    def build(settings: Mapping[str, Any]) -> IOrganizer:
+        """An organizer for one direction of one service.
+
+        @param settings: the other keys of ``[services.NAME.request]`` or ``.result``.
+        @raise ConfigurationError: a key is unknown or its value no good.
+        """
+
+
+# ---------------------------------------------------------------- media
+
+
+class IMedia(Interface):
+    """The voice or video channel to one customer. Each call raises CallerHungUp once they left."""
+
+    async def play(prompt: str) -> None:
+        """Play a recorded prompt to its end, by name."""
+
+    async def say_digits(digits: str) -> None:
+        """Read out a string of digits, one at a time."""
+
+    async def say_amount(amount: Decimal, currency: str) -> None:
+        """Read out an amount of money; the currency by its code of ISO 4217."""
+
+    async def collect_digits(prompt: str, count: int, timeout: float) -> str:
+        """Play a prompt and collect up to ``count`` digits; ``#`` ends it early.
+
+        @param timeout: how long to wait for the first digit and between two, in seconds.
+        Returns what was typed, maybe nothing.
+        """
+
+    async def play_video(file: str) -> None:
+        """Show a video file, or play its sound where the channel has no picture."""
+
+
+class IMediaPlugin(Interface):
+    """Finds a kind of media by name."""
+
+    name: str = Attribute("What the configuration calls it: ``--media NAME``.")
+
+    def build(settings: Mapping[str, Any], clock: IReactorTime) -> IMedia:
+        """The channel to one customer."""

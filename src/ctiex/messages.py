@@ -1,0 +1,338 @@
+"""The messages that travel on the links, as frozen values. No bytes here.
+
+The attributes of each stand in the order of its body on the wire. What the bytes
+look like is declared in :mod:`ctiex.codecs.layouts`, for every message at once.
+Paragraph numbers are those of US 2012/0134488 A1.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from attrs import field, frozen
+
+from ctiex.errors import Status
+from ctiex.fields import EMPTY, Fields
+
+VERSION = 1
+"""The one version of the wire format so far."""
+DEFAULT_MAX_FRAME = 65_536
+"""The limit on a frame's length where nothing else is configured, in bytes."""
+
+
+class Role(IntEnum):
+    """Who speaks on a link."""
+
+    AGENT = 1
+    SERVICE = 2
+
+
+class Condition(IntEnum):
+    """How a call fares: 0 to 3 come from the service, the others from the exchange."""
+
+    PROGRESS = 0
+    COMPLETED = 1
+    FAILED = 2
+    ABANDONED = 3
+    CONNECTING = 10
+    CONNECTED = 11
+    DATA_FETCHED = 12
+    RETURNED = 13
+    UNREACHABLE = 14
+    TIMED_OUT = 15
+    CANCELLED = 16
+
+    @property
+    def final(self) -> bool:
+        """Whether the service's part of the call ends with it."""
+        return self in FINAL_CONDITIONS
+
+    @property
+    def text(self) -> str:
+        """The condition in words, for people."""
+        return self.name.lower().replace("_", " ")
+
+
+SERVICE_CONDITIONS = frozenset(
+    {Condition.PROGRESS, Condition.COMPLETED, Condition.FAILED, Condition.ABANDONED}
+)
+FINAL_CONDITIONS = frozenset(
+    {
+        Condition.COMPLETED,
+        Condition.FAILED,
+        Condition.ABANDONED,
+        Condition.UNREACHABLE,
+        Condition.TIMED_OUT,
+        Condition.CANCELLED,
+    }
+)
+
+
+@frozen
+class Bind:
+    """Opens a session: who is there, in which role, with which secret."""
+
+    role: Role
+    identity: str
+    secret: str = field(repr=False)
+    min_version: int = VERSION
+    max_version: int = VERSION
+    software: str = ""
+
+
+@frozen
+class BindReply:
+    """Answers Bind; any status but 0 ends the link."""
+
+    status: int
+    version: int = VERSION
+    session: str = ""
+    heartbeat_s: int = 0
+    max_frame: int = DEFAULT_MAX_FRAME
+    exchange_address: str = ""
+    detail: str = ""
+
+
+@frozen
+class Unbind:
+    """The sender is about to leave; status 15 from an exchange that goes away."""
+
+    status: int = Status.OK
+    detail: str = ""
+
+
+@frozen
+class UnbindReply:
+    """Answers Unbind."""
+
+
+@frozen
+class Ping:
+    """Asks for a sign of life."""
+
+
+@frozen
+class Pong:
+    """Answers Ping."""
+
+
+@frozen
+class Error:
+    """Answers what has no reply of its own to answer with; never answered itself."""
+
+    status: int
+    detail: str = ""
+
+
+@frozen
+class AgentLogin:
+    """An agent number comes to this link; events after ``resume_after`` are replayed."""
+
+    agent: str
+    resume_after: int = 0
+
+
+@frozen
+class AgentLoginReply:
+    """Answers AgentLogin with the last sequence assigned and the first still replayable."""
+
+    status: int
+    first_sequence: int = 1
+    last_sequence: int = 0
+    detail: str = ""
+
+
+@frozen
+class AgentLogout:
+    """An agent number leaves this link."""
+
+    agent: str
+
+
+@frozen
+class AgentLogoutReply:
+    """Answers AgentLogout."""
+
+    status: int
+
+
+@frozen
+class ConnectRequest:
+    """The agent asks to connect the customer to a service [0044, 0049, 0063].
+
+    An empty ``serial`` asks the exchange to allocate one.
+    """
+
+    serial: str
+    agent: str
+    service: str
+    calling_number: str
+    fields: Fields = EMPTY
+
+
+@frozen
+class ConnectReply:
+    """Answers ConnectRequest; 0 means that the call is kept."""
+
+    status: int
+    serial: str = ""
+    detail: str = ""
+
+
+@frozen
+class CancelRequest:
+    """The agent takes the connection back."""
+
+    serial: str
+
+
+@frozen
+class CancelReply:
+    """Answers CancelRequest."""
+
+    status: int
+    serial: str = ""
+    detail: str = ""
+
+
+@frozen
+class AgentEvent:
+    """What happened to a call, for its agent [0053]; numbered from 1 for each agent number."""
+
+    sequence: int
+    agent: str
+    serial: str
+    condition: Condition
+    status: int = Status.OK
+    fields: Fields = EMPTY
+
+
+@frozen
+class AgentEventAck:
+    """The agent has this event and every one before it; never answered."""
+
+    agent: str
+    sequence: int
+
+
+@frozen
+class Connection:
+    """The customer is on the way to the service [0039, 0074].
+
+    ``calling_number`` carries the serial, ``access_code`` names the service.
+    """
+
+    access_code: str
+    calling_number: str
+    exchange_address: str = ""
+
+
+@frozen
+class ConnectionReply:
+    """The service accepts the connection (0) or refuses it."""
+
+    status: int
+    detail: str = ""
+
+
+@frozen
+class DataRequest:
+    """The service asks for a call's data by its serial [0050]."""
+
+    serial: str
+    exchange_address: str = ""
+
+
+@frozen
+class DataResult:
+    """The data of the call, organized for the service [0051]."""
+
+    status: int
+    serial: str
+    agent: str = ""
+    fields: Fields = EMPTY
+
+
+@frozen
+class ServiceEvent:
+    """The service reports: progress any number of times, one final condition [0052, 0078].
+
+    ``event_id`` is unique within the serial, so that a repeat is known as one.
+    """
+
+    event_id: int
+    serial: str
+    agent: str
+    condition: Condition
+    fields: Fields = EMPTY
+
+
+@frozen
+class ServiceEventReply:
+    """Answers ServiceEvent: 0 and 40 mean kept, 43 that it had been kept before."""
+
+    event_id: int
+    status: int
+
+
+@frozen
+class CallEnded:
+    """The exchange tells the service that its call is over."""
+
+    serial: str
+    condition: Condition
+
+
+@frozen
+class CallEndedReply:
+    """Answers CallEnded."""
+
+
+Message = (
+    Bind | BindReply | Unbind | UnbindReply | Ping | Pong | Error
+    | AgentLogin | AgentLoginReply | AgentLogout | AgentLogoutReply
+    | ConnectRequest | ConnectReply | CancelRequest | CancelReply
+    | AgentEvent | AgentEventAck
+    | Connection | ConnectionReply | DataRequest | DataResult
+    | ServiceEvent | ServiceEventReply | CallEnded | CallEndedReply
+)  # fmt: skip
+
+KINDS: dict[int, type[Message]] = {
+    0x01: Bind, 0x02: BindReply, 0x03: Unbind, 0x04: UnbindReply, 0x05: Ping, 0x06: Pong, 0x07: Error,
+    0x10: AgentLogin, 0x11: AgentLoginReply, 0x12: AgentLogout, 0x13: AgentLogoutReply,
+    0x14: ConnectRequest, 0x15: ConnectReply, 0x16: CancelRequest, 0x17: CancelReply,
+    0x18: AgentEvent, 0x19: AgentEventAck,
+    0x20: Connection, 0x21: ConnectionReply, 0x22: DataRequest, 0x23: DataResult,
+    0x24: ServiceEvent, 0x25: ServiceEventReply, 0x26: CallEnded, 0x27: CallEndedReply,
+}  # fmt: skip
+"""The kind of each message on the wire; a reply's is its request's + 1."""
+
+KIND_OF: dict[type[Message], int] = {message: kind for kind, message in KINDS.items()}
+
+REPLY_OF: dict[type[Message], type[Message]] = {
+    KINDS[kind]: KINDS[kind + 1] for kind in (0x01, 0x03, 0x05, 0x10, 0x12, 0x14, 0x16, 0x20, 0x22, 0x24, 0x26)
+}
+"""Each request with the reply that answers it (events are acknowledged, not answered)."""
+
+
+def refusal(request: Message, status: int, detail: str = "") -> Message:
+    """The request's own reply, saying ``status`` and nothing of any call."""
+    match request:
+        case Bind():
+            return BindReply(status, detail=detail)
+        case AgentLogin():
+            return AgentLoginReply(status, detail=detail)
+        case AgentLogout():
+            return AgentLogoutReply(status)
+        case ConnectRequest(serial=serial):
+            return ConnectReply(status, serial, detail)
+        case CancelRequest(serial=serial):
+            return CancelReply(status, serial, detail)
+        case Connection():
+            return ConnectionReply(status, detail)
+        case DataRequest(serial=serial):
+            return DataResult(status, serial)
+        case ServiceEvent(event_id=event_id):
+            return ServiceEventReply(event_id, status)
+        case _:
+            return Error(status, detail)

@@ -1,0 +1,72 @@
+"""What a call store keeps: calls, agents' events, and the changes to both.
+
+All are frozen: a change that fails to be kept leaves the old records as they were.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from attrs import field, frozen
+
+
+class CallState(Enum):
+    """Where a call stands between the agent's request and its end."""
+
+    REQUESTED = "requested"
+    CONNECTING = "connecting"
+    CONNECTED = "connected"
+    FETCHED = "fetched"
+    REPORTED = "reported"
+    CLOSED = "closed"
+
+
+@frozen
+class Call:
+    """One hand-off, keyed by its call serial number: the seed's agent-associated information."""
+
+    serial: str
+    agent: str
+    service: str
+    identity: str
+    """The agent-side identity that asked for it."""
+    calling_number: str = field(repr=False)
+    """The customer's number, without the serial; wiped when the call closes."""
+    digest: bytes = field(repr=False)
+    """Tells a repeat of the same request from another use of its serial; wiped at close."""
+    data: bytes = field(repr=False)
+    """The encoded body of its DataResult, made once; wiped when the call closes."""
+    state: CallState
+    deadline: float
+    """When this state times out, in seconds of the wall clock."""
+    owner: str = ""
+    """The service identity that it was offered to; empty before."""
+    told: frozenset[int] = frozenset()
+    """The conditions 10 to 13 that came up already, so that none is told twice."""
+    event_ids: frozenset[int] = frozenset()
+    """The event_ids of the service events that were kept."""
+
+
+@frozen
+class StoredEvent:
+    """One event in an agent's mailbox, encoded once for the agent link."""
+
+    agent: str
+    sequence: int
+    body: bytes = field(repr=False)
+    expires: float
+    """When it may be dropped unacknowledged, in seconds of the wall clock."""
+
+
+@frozen
+class Change:
+    """Records that are kept together or not at all."""
+
+    calls: tuple[Call, ...] = ()
+    """Put in place of what stood under the same serial."""
+    forgotten: tuple[str, ...] = ()
+    """Serials whose calls are dropped."""
+    events: tuple[StoredEvent, ...] = ()
+    """Appended to their agents' mailboxes; each is its agent's last sequence + 1."""
+    dropped: tuple[tuple[str, int], ...] = ()
+    """(agent, sequence): events up to and including it leave the mailbox."""

@@ -39,7 +39,7 @@ class Fields(Mapping[str, Value]):
         pairs = list(values.items() if isinstance(values, Mapping) else values)
         for name, value in pairs:
             check_field(name, value)
-        self._values = dict(pairs)
+        self._values: dict[str, Value] = dict(pairs)
         if len(self._values) != len(pairs):
             raise FieldError("a field name comes twice")
         if len(pairs) > MAX_COUNT:

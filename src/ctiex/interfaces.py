@@ -167,11 +167,38 @@ class Offer:
     """Offered again after a restart: a service that isn't there yet may still bind in time."""
 
 
+class IServiceSession(Interface):
+    """One bound link of an automatic service, as signalling sees it."""
+
+    identity: str = Attribute("The identity that it is bound under.")
+
+    def connect(connection: Connection, answered: Callable[[int | None], None]) -> None:
+        """Write a Connection; ``answered`` hears the ConnectionReply's status, or None if the link dies."""
+
+    bound: bool = Attribute("Whether it still is.")
+
+    def end_call(message: CallEnded) -> None:
+        """Write a CallEnded."""
+
+
+class IServiceSessions(Interface):
+    """The bound sessions of all services."""
+
+    def for_service(service: str) -> Sequence[IServiceSession]:
+        """The sessions whose identity serves it, the one whose turn it is first."""
+
+    def of_identity(identity: str) -> Sequence[IServiceSession]:
+        """The sessions bound under this identity."""
+
+    def watch(joined: Callable[[IServiceSession], None]) -> None:
+        """``joined`` hears of every session that is bound from now on."""
+
+
 class IOfferWatcher(Interface):
     """Hears what becomes of an offer. Calls about a serial that has ended do nothing."""
 
-    def offered(serial: str, identity: str | None) -> None:
-        """The Connection was written to this identity; None where any that serves it may come."""
+    def offered(serial: str, session: IServiceSession | None) -> None:
+        """The Connection was written to this session; None: any identity that serves it may come back for it."""
 
     def accepted(serial: str) -> None:
         """The service has accepted the Connection."""
@@ -199,28 +226,6 @@ class ISignalling(Interface):
 
         Returns the status of what was met so far: 31, 32, or 33 while an answer is still awaited.
         """
-
-
-class IServiceSession(Interface):
-    """One bound link of an automatic service, as signalling sees it."""
-
-    identity: str = Attribute("The identity that it is bound under.")
-
-    def connect(connection: Connection, answered: Callable[[int | None], None]) -> None:
-        """Write a Connection; ``answered`` hears the ConnectionReply's status, or None if the link dies."""
-
-    def end_call(message: CallEnded) -> None:
-        """Write a CallEnded."""
-
-
-class IServiceSessions(Interface):
-    """The bound sessions of all services."""
-
-    def for_service(service: str) -> Sequence[IServiceSession]:
-        """The sessions whose identity serves it, the one whose turn it is first."""
-
-    def watch(joined: Callable[[IServiceSession], None]) -> None:
-        """``joined`` hears of every session that is bound from now on."""
 
 
 @frozen

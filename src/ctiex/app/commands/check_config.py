@@ -1,0 +1,96 @@
+"""``ctiex check-config``: whether a configuration can be used, and what comes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TextIO
+
+from twisted.python.usage import Options as UsageOptions
+
+from ctiex.app.config import exchange_address, load
+from ctiex.app.config_model import Configuration, ConfiguredService, LinkSettings
+from ctiex.app.look_up import Finder, check_plugins, find_plugin
+from ctiex.errors import ConfigurationError
+from ctiex.links.credentials import KnownIdentity, SecretHash
+from ctiex.processing.identities import AgentNumbers
+
+
+class Options(UsageOptions):
+    """The options of ``ctiex check-config``."""
+
+    synopsis = "[options]"
+    longdesc = "Checks a configuration and prints what comes of it, without secrets. Exit code 1: it can't be used."
+    optParameters = [
+        ["config", "c", None, "The TOML file; the built-in configuration without it."],
+        ["agent-listen", None, None, "An endpoint string in place of the agent link's own."],
+        ["ivr-listen", None, None, "An endpoint string in place of the IVR link's own."],
+    ]
+
+
+def run(options: Options, stdout: TextIO, stderr: TextIO, find: Finder = find_plugin) -> int:
+    """Check, and print the summary or every error; 0 or 1.
+
+    @param find: finds the plugins that the configuration names.
+    """
+    try:
+        configuration = load(options["config"], options["agent-listen"], options["ivr-listen"])
+        check_plugins(configuration, find)
+    except ConfigurationError as error:
+        print(error, file=stderr)
+        return 1
+    for line in summary(configuration):
+        print(line, file=stdout)
+    print("configuration: ok", file=stdout)
+    return 0
+
+
+def summary(configuration: Configuration) -> Iterator[str]:
+    """The effective configuration for people, a line each, without any secret."""
+    yield f"from: {configuration.source or 'the built-in defaults'}"
+    yield f"exchange {configuration.exchange.id}, services reach it at {exchange_address(configuration)}"
+    yield _link("agent", configuration.agent_link)
+    yield _link("ivr", configuration.ivr_link)
+    yield f"store: {configuration.store.kind}"
+    yield f"carrier: {configuration.carrier.kind}"
+    yield f"metrics: {configuration.metrics.listen or 'off'}"
+    limits = configuration.limits
+    yield (
+        f"limits: {limits.links_per_identity} links and {limits.calls_per_identity} calls for each identity,"
+        f" {limits.mailbox} events for each agent, kept {limits.mailbox_ttl:g} s"
+    )
+    for name, known in configuration.identities.items():
+        yield _identity(name, known)
+    for name, service in configuration.services.items():
+        yield _service(name, service)
+    for warning in configuration.warnings:
+        yield f"warning: {warning}"
+
+
+def _link(name: str, link: LinkSettings) -> str:
+    return f"{name} link: {link.listen}, codec {link.codec}, heartbeat {link.heartbeat} s, frames to {link.max_frame}"
+
+
+def _identity(name: str, known: KnownIdentity) -> str:
+    identity = known.identity
+    kept = "hashed" if isinstance(known.secret, SecretHash) else "in clear"
+    role = identity.role.name.lower()
+    allowed = _agents(identity.agents) if role == "agent" else f"services {_listed(identity.services)}"
+    return f"identity {name}: {role}, secret {kept}, {allowed}"
+
+
+def _agents(agents: AgentNumbers) -> str:
+    if agents.every:
+        return "every agent number"
+    return f"agents {_listed([*agents.exact, *(f'{numbers.first}-{numbers.last}' for numbers in agents.ranges)])}"
+
+
+def _listed(names: frozenset[str] | list[str]) -> str:
+    return ", ".join(sorted(names)) or "none"
+
+
+def _service(name: str, service: ConfiguredService) -> str:
+    return (
+        f"service {name}: access code {service.access_code}, signalled by {service.signalling},"
+        f" signalling {service.signalling_timeout:g} s, fetch {service.fetch_timeout:g} s,"
+        f" service {service.service_timeout:g} s, kept closed {service.keep_closed:g} s"
+    )

@@ -1,0 +1,47 @@
+"""``ctiex passwd``: makes the ``secret_hash`` of an identity."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from getpass import getpass
+from typing import TextIO
+
+from twisted.python.usage import Options as UsageOptions
+
+from ctiex.app.config_model import is_short_text
+from ctiex.links.credentials import hash_secret
+
+
+class Options(UsageOptions):
+    """The options of ``ctiex passwd``."""
+
+    synopsis = "[--stdin]"
+    longdesc = "Asks for a secret and prints the line to put under [identities.NAME] of the configuration."
+    optFlags = [["stdin", None, "Read the secret from the first line of standard input; ask nothing."]]
+
+
+def run(
+    options: Options,
+    stdout: TextIO,
+    stderr: TextIO,
+    ask: Callable[[str], str] = getpass,
+    stdin: TextIO | None = None,
+) -> int:
+    """Hash a secret and print the line for the configuration; 0, or 1 where there is none.
+
+    @param ask: shows a prompt and reads a secret without showing it.
+    @param stdin: read with ``--stdin``; standard input by default.
+    """
+    if options["stdin"]:
+        secret = (stdin or sys.stdin).readline().rstrip("\r\n")
+    else:
+        secret = ask("Secret: ")
+        if ask("Again: ") != secret:
+            print("the two secrets differ", file=stderr)
+            return 1
+    if not is_short_text(secret):
+        print(f"a secret is text of 1 to 255 bytes, this one has {len(secret.encode(errors='replace'))}", file=stderr)
+        return 1
+    print(f'secret_hash = "{hash_secret(secret).format()}"', file=stdout)
+    return 0

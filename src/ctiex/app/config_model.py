@@ -1,0 +1,242 @@
+"""What can be configured: one frozen class for each table of the file, with its defaults.
+
+A type of an attribute carries what is expected of its value; :mod:`ctiex.app.config_reading`
+holds the file against it. Times are in seconds, sizes in bytes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any
+
+from attrs import field, frozen
+
+from ctiex.errors import ConfigurationError, CtiexError
+from ctiex.links.credentials import HASH_EXPECTED, KnownIdentity, SecretHash
+from ctiex.messages import DEFAULT_MAX_FRAME
+from ctiex.processing.identities import PATTERN_EXPECTED, parse_pattern
+from ctiex.serials import check_exchange_id
+
+MAX_SHORT_TEXT = 255
+"""The longest ``text8`` of the wire format, in bytes of UTF-8."""
+
+
+@frozen
+class Check:
+    """What a value has to be, in words and as a test."""
+
+    expected: str
+    accepts: Callable[[Any], bool]
+    secret: bool = False
+    """The value is not to be shown in an error."""
+
+
+def is_short_text(value: object) -> bool:
+    """Whether it is text of 1 to 255 bytes, as ``text8`` takes it."""
+    return isinstance(value, str) and 1 <= len(value.encode(errors="replace")) <= MAX_SHORT_TEXT
+
+
+def _is_whole(value: object) -> bool:
+    return type(value) is int
+
+
+def _is_time(value: object) -> bool:
+    return type(value) in (int, float) and math.isfinite(value) and value > 0  # type: ignore[arg-type,operator]
+
+
+def _accepted_by(parse: Callable[[str], object]) -> Callable[[Any], bool]:
+    def accepts(value: Any) -> bool:
+        try:
+            return isinstance(value, str) and parse(value) is not None
+        except CtiexError:
+            return False
+
+    return accepts
+
+
+Name = Annotated[str, Check("text of 1 to 255 bytes", is_short_text)]
+Address = Annotated[str, Check("text of at most 255 bytes", lambda value: value == "" or is_short_text(value))]
+Listen = Annotated[
+    str, Check('an endpoint such as "tcp:7300:interface=127.0.0.1"', lambda value: isinstance(value, str))
+]
+ExchangeId = Annotated[str, Check('text of 1 to 3 decimal digits, such as "1"', _accepted_by(check_exchange_id))]
+Seconds = Annotated[float, Check("a number of seconds above 0", _is_time)]
+Heartbeat = Annotated[
+    int, Check("a whole number of seconds from 1 to 65535", lambda value: _is_whole(value) and 1 <= value <= 0xFFFF)
+]
+FrameLength = Annotated[
+    int, Check("a whole number from 256 to 2147483647", lambda value: _is_whole(value) and 256 <= value < 2**31)
+]
+Count = Annotated[int, Check("a whole number above 0", lambda value: _is_whole(value) and value > 0)]
+RoleName = Annotated[str, Check('"agent" or "service"', lambda value: value in ("agent", "service"))]
+Secret = Annotated[str, Check("text of 1 to 255 bytes", is_short_text, secret=True)]
+HashedSecret = Annotated[str, Check(HASH_EXPECTED, _accepted_by(SecretHash.parse), secret=True)]
+AgentPattern = Annotated[str, Check(PATTERN_EXPECTED, _accepted_by(parse_pattern))]
+
+REST = {"rest": True}
+"""Marks the attribute that takes every other key of its table, for a plugin."""
+
+
+@frozen(kw_only=True)
+class ExchangeSettings:
+    """``[exchange]``."""
+
+    id: ExchangeId = "1"
+    address: Address = ""
+    """What services are told as the exchange's address; empty: where the IVR link listens."""
+
+
+@frozen(kw_only=True)
+class LinkSettings:
+    """What ``[links.agent]`` and ``[links.ivr]`` have in common."""
+
+    listen: Listen
+    codec: Name = "binary"
+    heartbeat: Heartbeat = 30
+    login_deadline: Seconds = 10
+    max_frame: FrameLength = DEFAULT_MAX_FRAME
+    """The limit on the value of a frame's length."""
+    max_in_flight: Count = 1024
+    """Requests of one link that wait for their answer."""
+    max_unread: Count = 1_048_576
+    """Output that the peer hasn't read yet; beyond it the link ends."""
+
+    @property
+    def answer_timeout(self) -> float:
+        """How long the exchange waits for the answer to a request of its own."""
+        return float(self.heartbeat)
+
+
+@frozen(kw_only=True)
+class AgentLinkSettings(LinkSettings):
+    """``[links.agent]``."""
+
+    listen: Listen = "tcp:7300:interface=127.0.0.1"
+
+
+@frozen(kw_only=True)
+class IvrLinkSettings(LinkSettings):
+    """``[links.ivr]``."""
+
+    listen: Listen = "tcp:7301:interface=127.0.0.1"
+
+
+@frozen(kw_only=True)
+class StoreSettings:
+    """``[store]``: which plugin, and its own keys."""
+
+    kind: Name = "memory"
+    settings: Mapping[str, Any] = field(factory=dict, metadata=REST, repr=False)
+
+
+@frozen(kw_only=True)
+class CarrierSettings:
+    """``[carrier]``: which plugin, and its own keys (``separator``, ``capacity``)."""
+
+    kind: Name = "calling-number"
+    settings: Mapping[str, Any] = field(factory=dict, metadata=REST)
+
+
+@frozen(kw_only=True)
+class MetricsSettings:
+    """``[metrics]``: the HTTP port of metrics and health; off where ``listen`` is empty."""
+
+    listen: Listen = ""
+
+
+@frozen(kw_only=True)
+class LimitSettings:
+    """``[limits]``: what one peer may take."""
+
+    links_per_identity: Count = 4096
+    calls_per_identity: Count = 100_000
+    mailbox: Count = 1000
+    """Events that wait for one agent number."""
+    mailbox_ttl: Seconds = 86_400
+
+
+@frozen(kw_only=True)
+class OrganizerSettings:
+    """``[services.NAME.request]`` or ``.result``: which plugin, and its own keys."""
+
+    organizer: Name = "rules"
+    settings: Mapping[str, Any] = field(factory=dict, metadata=REST, repr=False)
+
+
+@frozen(kw_only=True)
+class ConfiguredService:
+    """``[services.NAME]``: how a customer gets to a service, and how long each step may take."""
+
+    access_code: Name
+    signalling: Name = "link"
+    signalling_timeout: Seconds = 30
+    fetch_timeout: Seconds = 120
+    service_timeout: Seconds = 3600
+    return_timeout: Seconds = 60
+    """From the final result until the customer is back, with a driver that sees the call."""
+    keep_closed: Seconds = 600
+    request: OrganizerSettings = field(factory=OrganizerSettings)
+    result: OrganizerSettings = field(factory=OrganizerSettings)
+    settings: Mapping[str, Any] = field(factory=dict, metadata=REST, repr=False)
+    """The signalling driver's own keys."""
+
+
+@frozen(kw_only=True)
+class IdentitySettings:
+    """``[identities.NAME]``."""
+
+    role: RoleName
+    secret: Secret = field(default="", repr=False)
+    secret_hash: HashedSecret = field(default="", repr=False)
+    agents: tuple[AgentPattern, ...] = ()
+    services: tuple[Name, ...] = ()
+
+
+@frozen(kw_only=True)
+class LinkTables:
+    """``[links]``."""
+
+    agent: AgentLinkSettings = field(factory=AgentLinkSettings)
+    ivr: IvrLinkSettings = field(factory=IvrLinkSettings)
+
+
+@frozen(kw_only=True)
+class FileTables:
+    """A whole file, as its tables stand in it."""
+
+    exchange: ExchangeSettings = field(factory=ExchangeSettings)
+    links: LinkTables = field(factory=LinkTables)
+    store: StoreSettings = field(factory=StoreSettings)
+    carrier: CarrierSettings = field(factory=CarrierSettings)
+    metrics: MetricsSettings = field(factory=MetricsSettings)
+    limits: LimitSettings = field(factory=LimitSettings)
+    identities: Mapping[str, IdentitySettings] = field(factory=dict)
+    services: Mapping[str, ConfiguredService] = field(factory=dict)
+
+
+@frozen(kw_only=True)
+class Configuration:
+    """Everything that an exchange is built from, checked."""
+
+    exchange: ExchangeSettings
+    agent_link: LinkSettings
+    ivr_link: LinkSettings
+    store: StoreSettings
+    carrier: CarrierSettings
+    metrics: MetricsSettings
+    limits: LimitSettings
+    identities: Mapping[str, KnownIdentity]
+    services: Mapping[str, ConfiguredService]
+    source: str | None = None
+    """The file that it was read from; None: the built-in defaults."""
+    demo_identities: bool = False
+    """Whether the built-in identities, whose secret everybody knows, are in use."""
+    warnings: tuple[str, ...] = ()
+    """What an operator should know, a sentence each."""
+
+
+def failure_of(lines: list[str], source: str | None) -> ConfigurationError:
+    """One error with a line for each thing that is wrong, the file's name in front of each."""
+    where = f"{source}: " if source else ""
+    return ConfigurationError("\n".join(where + line for line in lines))

@@ -1,0 +1,98 @@
+"""What an endpoint string would open: read by Twisted itself, without opening it."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from ipaddress import ip_address
+from typing import Any
+
+from attrs import define, frozen
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.interfaces import IListeningPort, IStreamServerEndpointStringParser
+from twisted.internet.protocol import Factory
+from twisted.plugin import getPlugins
+
+from ctiex.errors import ConfigurationError
+
+EXPECTED = 'an endpoint such as "tcp:7300:interface=127.0.0.1"'
+_READABLE = frozenset({"tcp", "tcp6", "ssl", "unix", "haproxy"})
+_EVERYWHERE = frozenset({"", "0.0.0.0", "::"})
+
+
+@frozen
+class Listening:
+    """Where an endpoint listens."""
+
+    description: str
+    interface: str | None = None
+    """The interface's address, empty for all; None where it is no TCP port or can't be known."""
+    port: int = 0
+    local: bool = False
+    """Nobody but this machine reaches it."""
+
+
+@define
+class _Recorder:
+    """Stands in for a reactor that only servers use, and writes down what it is asked to open."""
+
+    asked: Listening
+
+    def listenTCP(self, port: int, factory: Any, backlog: int = 50, interface: str = "") -> None:
+        """Write a TCP port down."""
+        self.asked = Listening(self.asked.description, interface, port, _is_loopback(interface))
+
+    def listenSSL(self, port: int, factory: Any, context: Any, backlog: int = 50, interface: str = "") -> None:
+        """Write a TLS port down."""
+        self.listenTCP(port, factory, backlog, interface)
+
+    def listenUNIX(self, address: str, factory: Any, **options: Any) -> None:
+        """Write a socket in the file system down."""
+        self.asked = Listening(self.asked.description, local=True)
+
+
+def _is_loopback(interface: str) -> bool:
+    try:
+        return interface == "localhost" or ip_address(interface).is_loopback
+    except ValueError:
+        return False
+
+
+def read_endpoint(description: str) -> Listening:
+    """Where an endpoint string would listen.
+
+    @raise ConfigurationError: Twisted knows no such endpoint.
+    """
+    kind = description.partition(":")[0]
+    if kind not in _READABLE:
+        if kind in {parser.prefix for parser in getPlugins(IStreamServerEndpointStringParser)}:
+            return Listening(description)
+        raise ConfigurationError(f'found "{description}", expected {EXPECTED}')
+    recorder = _Recorder(Listening(description))
+    try:
+        serverFromString(recorder, description).listen(Factory())
+    except Exception as error:  # whatever the parsers of Twisted and of its plugins raise
+        raise ConfigurationError(f'found "{description}", expected {EXPECTED} ({error})') from None
+    if not 0 <= recorder.asked.port <= 0xFFFF:
+        raise ConfigurationError(f'found "{description}", expected a port from 0 to 65535')
+    return recorder.asked
+
+
+def advertised_address(description: str, host_name: Callable[[], str] = socket.gethostname) -> str:
+    """The address to give to others for an endpoint: ``host:port``, or the endpoint string itself.
+
+    @param host_name: the name that this machine goes by, where the endpoint listens on every interface.
+    @raise ConfigurationError: Twisted knows no such endpoint.
+    """
+    listening = read_endpoint(description)
+    if listening.interface is None:
+        return description
+    host = host_name() if listening.interface in _EVERYWHERE else listening.interface
+    return f"[{host}]:{listening.port}" if ":" in host else f"{host}:{listening.port}"
+
+
+def address_of(description: str, port: IListeningPort) -> str:
+    """The address to give to others for an endpoint that listens now: port 0 has become a real one."""
+    advertised = advertised_address(description)
+    actual = getattr(port.getHost(), "port", None)
+    return f"{advertised[:-1]}{actual}" if actual is not None and advertised.endswith(":0") else advertised

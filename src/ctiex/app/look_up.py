@@ -1,0 +1,99 @@
+"""Plugins by name, and a configuration held against the plugins it names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import Any, cast
+
+from twisted.plugin import getPlugins
+from zope.interface.interface import InterfaceClass
+
+import ctiex.plugins
+from ctiex.app.config_model import Configuration, ConfiguredService, failure_of
+from ctiex.app.config_reading import dotted
+from ctiex.errors import ConfigurationError
+from ctiex.interfaces import (
+    ICallStorePlugin,
+    ICarrierPlugin,
+    ICodecPlugin,
+    IOrganizerPlugin,
+    ISignallingPlugin,
+)
+
+Finder = Callable[[InterfaceClass, str], Any]
+"""Finds a plugin of an interface by its name, as :func:`find_plugin` does."""
+
+
+def find_plugin(interface: InterfaceClass, name: str) -> Any:
+    """The plugin of this name in :mod:`ctiex.plugins`.
+
+    @param interface: what it provides, as L{ICodecPlugin}.
+    @raise ConfigurationError: there is none of this name, or more than one.
+    """
+    plugins: list[Any] = list(getPlugins(cast(Any, interface), ctiex.plugins))
+    found = [plugin for plugin in plugins if plugin.name == name]
+    if len(found) == 1:
+        return found[0]
+    kind = interface.__name__
+    if found:
+        places = ", ".join(sorted(f"{type(plugin).__module__}.{type(plugin).__name__}" for plugin in found))
+        raise ConfigurationError(f'found "{name}", which {len(found)} plugins ({kind}) go by, expected one: {places}')
+    names = ", ".join(sorted({plugin.name for plugin in plugins})) or "no plugin is installed"
+    raise ConfigurationError(f'found "{name}", expected a plugin ({kind}) of: {names}')
+
+
+def check_plugins(configuration: Configuration, find: Finder = find_plugin) -> None:
+    """Hold a configuration against the plugins it names: they exist, and take their own keys.
+
+    @raise ConfigurationError: with a line for each thing that is wrong.
+    """
+    errors = list(_wrong_plugins(configuration, find))
+    if errors:
+        raise failure_of(errors, configuration.source)
+
+
+def _wrong_plugins(configuration: Configuration, find: Finder) -> Iterator[str]:
+    for link, settings in (("agent", configuration.agent_link), ("ivr", configuration.ivr_link)):
+        yield from _tried(f"links.{link}.codec", partial(_build_codec, find, settings.codec))
+    store, carrier = configuration.store, configuration.carrier
+    yield from _tried_to_build("store", "kind", find, ICallStorePlugin, store.kind, store.settings)
+    yield from _tried_to_build("carrier", "kind", find, ICarrierPlugin, carrier.kind, carrier.settings)
+    for name, service in configuration.services.items():
+        yield from _wrong_service(dotted("services", name), service, find)
+
+
+def _build_codec(find: Finder, name: str) -> None:
+    find(ICodecPlugin, name).build()
+
+
+def _wrong_service(key: str, service: ConfiguredService, find: Finder) -> Iterator[str]:
+    try:
+        driver = find(ISignallingPlugin, service.signalling)
+    except ConfigurationError as error:
+        yield f"{key}.signalling: {error}"
+    else:
+        yield from _tried(key, lambda: driver.check(service.settings))
+    for side, organizer in (("request", service.request), ("result", service.result)):
+        yield from _tried_to_build(
+            f"{key}.{side}", "organizer", find, IOrganizerPlugin, organizer.organizer, organizer.settings
+        )
+
+
+def _tried_to_build(
+    table: str, chooser: str, find: Finder, interface: InterfaceClass, name: str, settings: Mapping[str, Any]
+) -> Iterator[str]:
+    """What is wrong with the choice of a plugin, or with its own keys in the same table."""
+    try:
+        plugin = find(interface, name)
+    except ConfigurationError as error:
+        yield f"{table}.{chooser}: {error}"
+    else:
+        yield from _tried(table, lambda: plugin.build(settings))
+
+
+def _tried(key: str, attempt: Callable[[], object]) -> Iterator[str]:
+    try:
+        attempt()
+    except ConfigurationError as error:
+        yield f"{key}: {error}"

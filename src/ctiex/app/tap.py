@@ -1,0 +1,49 @@
+"""``twistd ctiex`` and ``twist ctiex``."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from twisted.application.service import IService
+from twisted.python.usage import Options as UsageOptions
+from twisted.python.usage import UsageError
+
+from ctiex.app.assembly import Exchange
+from ctiex.app.config import load
+from ctiex.app.look_up import check_plugins
+from ctiex.errors import ConfigurationError
+
+
+class Options(UsageOptions):
+    """The options of the plugin."""
+
+    longdesc = (
+        "Runs a CTIEX exchange: agents hand customers to automatic services on other platforms, and the data of each "
+        "call travels beside it by its serial. Without --config it runs on loopback with demo identities."
+    )
+    optParameters = [
+        ["config", "c", None, "The configuration, a TOML file (check it with `ctiex check-config FILE`)."],
+        ["agent-listen", None, None, "Endpoint for agents, in place of the configuration's: tcp:7300:interface=127.0.0.1"],
+        ["ivr-listen", None, None, "Endpoint for services, in place of the configuration's: tcp:7301:interface=127.0.0.1"],
+    ]  # fmt: skip
+
+    def postOptions(self) -> None:
+        """Read the configuration, so that what is wrong with it is said before anything starts."""
+        try:
+            self["configuration"] = load(self["config"], self["agent-listen"], self["ivr-listen"])
+            check_plugins(self["configuration"])
+        except ConfigurationError as error:
+            raise UsageError(f"the configuration can't be used:\n{error}") from None
+
+
+def makeService(options: Options, reactor: Any = None) -> IService:
+    """The exchange as one service."""
+    if reactor is None:
+        from twisted.internet import reactor
+    configuration = options["configuration"]
+    return Exchange(configuration, reactor)
+
+
+if __name__ == "__main__":
+    sys.exit("run it as `twistd -n ctiex`")

@@ -1,0 +1,55 @@
+"""The binary codec: the wire format of version 1."""
+
+from __future__ import annotations
+
+from attrs import frozen
+from zope.interface import implementer
+
+from ctiex.codecs.derived import DECODERS, encoder_of
+from ctiex.codecs.framing import LEAST_LENGTH, BinaryDecoder, frame_bytes
+from ctiex.errors import UnknownKind
+from ctiex.interfaces import Frame, ICodec, IDecoder
+from ctiex.messages import Message
+
+
+@implementer(ICodec)
+@frozen
+class BinaryCodec:
+    """Messages to the bytes of :mod:`ctiex.codecs.layouts` and back."""
+
+    name: str = "binary"
+
+    def decoder(self, max_frame: int) -> IDecoder:
+        """A decoder for one link, with its limit on the value of a frame's length, in bytes."""
+        return BinaryDecoder(max_frame)
+
+    def decode_body(self, frame: Frame) -> Message:
+        """The message of a frame.
+
+        @raise MalformedFrame: the body breaks the layout of its kind.
+        @raise CodecError: the fault of the frame, if it has one.
+        """
+        if frame.fault is not None:
+            raise frame.fault
+        decode = DECODERS.get(frame.kind)
+        if decode is None:
+            raise UnknownKind("a kind that this version doesn't have")
+        return decode(frame.body)
+
+    def encode_body(self, message: Message) -> bytes:
+        """The body, which stays good for any number of frames.
+
+        @raise MalformedFrame: an attribute breaks its layout; the text names it.
+        """
+        return encoder_of(message)(message)
+
+    def frame(self, kind: int, invoke_id: int, body: bytes) -> bytes:
+        """A whole frame around an encoded body.
+
+        @raise MalformedFrame: the kind or the invoke id doesn't fit the header.
+        """
+        return frame_bytes(kind, invoke_id, body)
+
+    def frame_length(self, body: bytes) -> int:
+        """The value of ``length`` in a frame with this body, in bytes."""
+        return LEAST_LENGTH + len(body)

@@ -1,0 +1,217 @@
+"""The fast path of the binary codec, derived from the layouts when this is imported.
+
+For each message two functions are written as source and executed: what stands
+between two texts becomes one :class:`struct.Struct`, each text a slice. They take
+and give what :mod:`ctiex.codecs.interpreted` does; a differential test holds the two
+together. Nothing but MalformedFrame leaves them, and no error shows a value.
+
+A text that is cut off gives a shorter slice, not an error: the end of the body is
+compared once, with the end that the last element reached.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from ctiex.codecs.layouts import LAYOUTS
+from ctiex.codecs.shapes import Element, FieldList, Number, Text, shape_of
+from ctiex.codecs.values import derive_fields_reader, derive_fields_writer
+from ctiex.errors import MalformedFrame
+from ctiex.messages import KIND_OF, Message
+
+BROKEN = (ValueError, LookupError, TypeError, AttributeError, OverflowError, struct.error)
+"""What the functions meet inside themselves when the layout is broken."""
+
+
+# ---------------------------------------------------------------- reading
+
+
+def _decoder_source(message: type[Message], elements: Sequence[Element]) -> tuple[str, dict[str, Any]]:
+    names: dict[str, Any] = {"Message": message, "BROKEN": BROKEN, "malformed": _malformed_body}
+    lines = ["def decode(body):", " end = 0", " try:"]
+    for index, (numbers, other) in enumerate(_runs(elements)):
+        lines += [f"  {line}" for line in _reading(index, numbers, other, names)]
+    lines.append(f"  message = Message({', '.join(element.name for element in elements)})")
+    lines.append(" except BROKEN as error: raise malformed(Message, error) from None")
+    lines.append(" if end != len(body): raise malformed(Message, end - len(body))")
+    lines.append(" return message")
+    return "\n".join(lines), names
+
+
+def _reading(
+    index: int, numbers: Sequence[Number], other: Text | FieldList | None, names: dict[str, Any]
+) -> Iterable[str]:
+    targets = [number.name for number in numbers]
+    codes = "".join(number.code for number in numbers)
+    if isinstance(other, Text):
+        targets.append("size")
+        codes += other.code
+    if codes:
+        packed = struct.Struct(">" + codes)
+        names[f"unpack_{index}"] = packed.unpack_from
+        yield f"{', '.join(targets)}, = unpack_{index}(body, end)"
+        yield f"end += {packed.size}"
+    for number in numbers:
+        if number.members is not None:
+            names[f"members_of_{number.name}"] = number.members
+            yield f"{number.name} = members_of_{number.name}[{number.name}]"
+    if isinstance(other, Text):
+        yield from _reading_text(other)
+    elif other is not None:
+        names["read_fields"] = derive_fields_reader(other)
+        yield f"{other.name}, end = read_fields(body, end)"
+
+
+def _reading_text(text: Text) -> Iterable[str]:
+    yield "start = end"
+    yield "end += size"
+    yield f"{text.name} = body[start:end].decode({text.encoding!r})"
+    yield from _checking(text, "size", text.name)
+
+
+# ---------------------------------------------------------------- writing
+
+
+def _encoder_source(elements: Sequence[Element]) -> tuple[str, dict[str, Any]]:
+    names: dict[str, Any] = {}
+    lines = ["def encode(message):"]
+    parts: list[str] = []
+    for index, (numbers, other) in enumerate(_runs(elements)):
+        lines += [f" {line}" for line in _writing(index, numbers, other, names, parts)]
+    lines.append(f" return {' + '.join(parts) or repr(b'')}")
+    return "\n".join(lines), names
+
+
+def _writing(
+    index: int,
+    numbers: Sequence[Number],
+    other: Text | FieldList | None,
+    names: dict[str, Any],
+    parts: list[str],
+) -> Iterable[str]:
+    sources = [f"message.{number.name}" for number in numbers]
+    codes = "".join(number.code for number in numbers)
+    for number in numbers:
+        if number.members is not None:
+            names[f"members_of_{number.name}"] = number.members
+            yield f"members_of_{number.name}[message.{number.name}]"
+    if isinstance(other, Text):
+        sources.append(f"len({other.name})")
+        codes += other.code
+        yield f"{other.name} = message.{other.name}.encode({other.encoding!r})"
+        yield from _checking(other, f"len({other.name})", other.name)
+    if codes:
+        names[f"pack_{index}"] = struct.Struct(">" + codes).pack
+        parts.append(f"pack_{index}({', '.join(sources)})")
+    if isinstance(other, Text):
+        parts.append(other.name)
+    elif other is not None:
+        names["write_fields"] = derive_fields_writer(other)
+        parts.append(f"write_fields(message.{other.name})")
+
+
+def _checking(text: Text, size: str, name: str) -> Iterable[str]:
+    """The limits of a text beyond those of its length; ``bytes`` and ``str`` both have isdigit."""
+    if text.bounded:
+        told = f"{text.least} to {text.greatest} bytes are allowed"
+        yield f"if not {text.least} <= {size} <= {text.greatest}: raise ValueError({told!r})"
+    if text.digits:
+        yield f"if {name} and not {name}.isdigit(): raise ValueError('only decimal digits are allowed')"
+
+
+# ---------------------------------------------------------------- both
+
+
+def _runs(elements: Sequence[Element]) -> Iterable[tuple[list[Number], Text | FieldList | None]]:
+    """Numbers that stand side by side, with what follows them."""
+    numbers: list[Number] = []
+    for element in elements:
+        if isinstance(element, Number):
+            numbers.append(element)
+        else:
+            yield numbers, element
+            numbers = []
+    if numbers:
+        yield numbers, None
+
+
+def _made(source: str, names: dict[str, Any], which: str) -> Callable[[Any], Any]:
+    # The source comes from the layouts alone: no byte of a message is ever in it.
+    exec(compile(source, f"<{which} derived from its layout>", "exec"), names)
+    made: Callable[[Any], Any] = names[which]
+    return made
+
+
+def _derive_decoder(message: type[Message]) -> Callable[[bytes], Message]:
+    return _made(*_decoder_source(message, shape_of(LAYOUTS[message])), "decode")
+
+
+def _derive_encoder(message: type[Message]) -> Callable[[Message], bytes]:
+    elements = shape_of(LAYOUTS[message])
+    encode = _made(*_encoder_source(elements), "encode")
+    alone = {element.name: _made(*_encoder_source([element]), "encode") for element in elements}
+
+    def checked(value: Message) -> bytes:
+        try:
+            return encode(value)  # type: ignore[no-any-return]
+        except BROKEN:
+            raise _malformed_message(value, alone) from None
+
+    return checked
+
+
+def _malformed_message(message: Message, alone: dict[str, Callable[[Any], Any]]) -> MalformedFrame:
+    """Names the attribute at fault: each one is encoded again, alone."""
+    for name, encode in alone.items():
+        try:
+            encode(message)
+        except BROKEN as error:
+            return MalformedFrame(f"{type(message).__name__}.{name}: {_reason(error)}")
+    return MalformedFrame(f"{type(message).__name__}: it can't be encoded")
+
+
+def _malformed_body(message: type[Message], found: Exception | int) -> MalformedFrame:
+    if isinstance(found, Exception):
+        told = "it ends too early" if isinstance(found, (struct.error, IndexError)) else _reason(found)
+    else:
+        told = "it ends too early" if found > 0 else f"{-found} bytes are left over"
+    return MalformedFrame(f"{message.__name__}: {told}")
+
+
+def _reason(error: Exception) -> str:
+    """In words, and never with the value: what such an error says itself often shows it."""
+    if isinstance(error, (UnicodeDecodeError, UnicodeEncodeError)):
+        return f"text that is no {error.encoding.upper()}"
+    if isinstance(error, ValueError):
+        return str(error)
+    if isinstance(error, LookupError):
+        return "a code that means nothing here"
+    if isinstance(error, (TypeError, AttributeError)):
+        return "a value of the wrong type"
+    return "too long, or out of range"
+
+
+DECODERS: dict[int, Callable[[bytes], Message]] = {kind: _derive_decoder(message) for message, kind in KIND_OF.items()}
+"""By kind: the message of a body.
+
+@raise MalformedFrame: the body breaks the layout.
+"""
+
+ENCODERS: dict[type[Message], Callable[[Message], bytes]] = {message: _derive_encoder(message) for message in KIND_OF}
+"""By message: the body of a message.
+
+@raise MalformedFrame: an attribute breaks the layout.
+"""
+
+
+def encoder_of(message: Message) -> Callable[[Message], bytes]:
+    """The encoder for this kind of message.
+
+    @raise MalformedFrame: it is no message at all.
+    """
+    encoder = ENCODERS.get(type(message))
+    if encoder is None:
+        raise MalformedFrame(f"a {type(message).__name__} is no message")
+    return encoder

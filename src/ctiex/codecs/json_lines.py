@@ -1,0 +1,146 @@
+"""Finds the frames of the JSON codec, one a line, in a stream of bytes. Sans-IO, incremental."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from attrs import define, field
+from zope.interface import implementer
+
+from ctiex.errors import CodecError, FrameTooLong, MalformedFrame, UnknownKind, UnsupportedVersion
+from ctiex.interfaces import Frame, IDecoder
+from ctiex.messages import KIND_OF, VERSION, BindReply
+
+NOT_ALLOWED = object()
+"""Stands for what JSON has and the messages don't: fractions, huge numbers, doubled keys. No reader of
+an attribute takes it, so the line still can be answered under its invoke id."""
+
+_LONGEST_INTEGER = len(str(-(2**63)))
+_KINDS = {message.__name__: kind for message, kind in KIND_OF.items()}
+
+
+def _integer(digits: str) -> Any:
+    return int(digits) if len(digits) <= _LONGEST_INTEGER else NOT_ALLOWED
+
+
+def _object(pairs: list[tuple[str, Any]]) -> Any:
+    made = dict(pairs)
+    return made if len(made) == len(pairs) else NOT_ALLOWED
+
+
+def _fraction(digits: str) -> Any:
+    return NOT_ALLOWED
+
+
+def _constant(name: str) -> Any:
+    raise ValueError("NaN and Infinity are no JSON")
+
+
+_JSON = json.JSONDecoder(object_pairs_hook=_object, parse_int=_integer, parse_float=_fraction, parse_constant=_constant)
+
+
+@implementer(IDecoder)
+@define(eq=False)
+class JsonDecoder:
+    """The lines of one direction of one link.
+
+    The limit counts every byte before the line feed. How far the search for one has come is
+    remembered, so that a long line in many segments is searched once.
+    """
+
+    _max_frame: int
+    _data: bytearray = field(factory=bytearray, init=False)
+    _at: int = field(default=0, init=False)
+    _searched: int = field(default=0, init=False)
+    _failure: CodecError | None = field(default=None, init=False)
+
+    def receive(self, data: bytes) -> None:
+        """Take more bytes off the wire, in any split. After what ended the link they are dropped."""
+        if self._failure is not None:
+            return
+        del self._data[: self._at]
+        self._searched -= self._at
+        self._at = 0
+        self._data += data
+
+    def frames(self) -> Iterator[Frame]:
+        """The complete lines that have come, each given once; the body is a dictionary of the attributes.
+
+        @raise FrameTooLong: a line over the limit.
+        @raise UnsupportedVersion: a line of another version.
+        """
+        while self._failure is None:
+            line = self._line()
+            if line is None:
+                break
+            try:
+                frame = frame_of(line)
+            except UnsupportedVersion as failure:
+                self._fail(failure)
+                break
+            yield frame
+        if self._failure is not None:
+            raise self._failure.with_traceback(None)
+
+    def buffered(self) -> int:
+        """How many bytes wait for the rest of their line."""
+        return len(self._data) - self._at
+
+    def _line(self) -> bytes | None:
+        end = self._data.find(b"\n", self._searched)
+        length = (len(self._data) if end < 0 else end) - self._at
+        if length > self._max_frame:
+            self._fail(FrameTooLong(f"a line over {self._max_frame} bytes"))
+            return None
+        if end < 0:
+            self._searched = len(self._data)
+            return None
+        line = bytes(self._data[self._at : end])
+        self._at = self._searched = end + 1
+        return line
+
+    def _fail(self, failure: CodecError) -> None:
+        self._failure = failure
+        self._data.clear()
+        self._at = self._searched = 0
+
+
+def frame_of(line: bytes) -> Frame:
+    """The frame of one line. What is wrong with it is its fault, under its invoke id if that is there.
+
+    ``version`` and ``flags`` may be left out. A BindReply has a version of its own: there it is that one.
+
+    @raise UnsupportedVersion: it says another version, which ends the link.
+    """
+    try:
+        attributes = _JSON.decode(line.decode())
+    except (ValueError, RecursionError):
+        attributes = NOT_ALLOWED
+    if type(attributes) is not dict:
+        return Frame(0, 0, {}, MalformedFrame("a line that is no JSON object"))
+    has_its_own = attributes.get("kind") == BindReply.__name__
+    if not has_its_own and not _is(attributes.pop("version", VERSION), VERSION):
+        raise UnsupportedVersion(f"another version: only {VERSION} is supported")
+    invoke_id = attributes.pop("invoke_id", 0)
+    if type(invoke_id) is not int or not 0 <= invoke_id < 2**32:
+        return Frame(0, 0, {}, MalformedFrame("an invoke id is an integer of 32 bits, not signed"))
+    return _judged(attributes, invoke_id)
+
+
+def _judged(attributes: dict[str, Any], invoke_id: int) -> Frame:
+    name = attributes.pop("kind", None)
+    kind = _KINDS.get(name, 0) if isinstance(name, str) else 0
+    if not _is(attributes.pop("flags", 0), 0):
+        return Frame(kind, invoke_id, {}, MalformedFrame("flags other than 0"))
+    if not isinstance(name, str):
+        return Frame(0, invoke_id, {}, MalformedFrame("a line needs its kind, a text"))
+    if not kind:
+        return Frame(0, invoke_id, {}, UnknownKind("a kind that this version doesn't have"))
+    return Frame(kind, invoke_id, attributes)
+
+
+def _is(value: Any, wanted: int) -> bool:
+    """Whether it is this integer; true and 1.0 are not 1."""
+    return type(value) is int and value == wanted

@@ -1,0 +1,146 @@
+"""What a layout says, read off its construct objects, in a few plain records.
+
+The derived codec, the JSON codec and the documentation all start from these. A
+layout built from anything not known here is refused at import, so that no
+declaration is ever half understood.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import construct
+from attrs import evolve, frozen
+
+from ctiex.codecs.layouts import Between, Coded, Digits, FieldType, Layout, UniqueNames
+
+BITS = {"B": 8, "H": 16, "L": 32, "Q": 64, "q": 64}
+"""The width of each number that version 1 has, by its letter in :mod:`struct`."""
+
+
+@frozen
+class Number:
+    """A number of fixed width."""
+
+    name: str
+    code: str
+    """Its letter in :mod:`struct`."""
+    members: Mapping[int, Any] | None = None
+    """What it stands for; None where it is just a number."""
+
+
+@frozen
+class Text:
+    """Text behind its length in bytes."""
+
+    name: str
+    code: str
+    """The letter in :mod:`struct` of the length."""
+    least: int
+    greatest: int
+    encoding: str
+    digits: bool = False
+
+    @property
+    def bounded(self) -> bool:
+        """Whether the length has bounds closer than those of its number."""
+        return self.least > 0 or self.greatest < 2 ** BITS[self.code] - 1
+
+
+@frozen
+class FieldList:
+    """Channel associated data."""
+
+    name: str
+    count_code: str
+    field_name: Text
+    type_code: str
+    size_code: str
+    values: Mapping[FieldType, Number | Text | None]
+    """What each type of value is made of; None for bytes as they are."""
+
+
+Element = Number | Text | FieldList
+
+
+def shape_of(layout: Layout) -> tuple[Element, ...]:
+    """The elements of a body, in order.
+
+    @raise TypeError: the layout has something that isn't known here.
+    """
+    subcons: list[Any] = layout.subcons
+    *named, last = subcons
+    if last is not construct.Terminated:
+        raise TypeError("a body has to end with Terminated")
+    return tuple(_element(subcon.name, subcon.subcon) for subcon in named)
+
+
+def number_codes(layout: Layout) -> str:
+    """The format for :mod:`struct` of a layout that has nothing but numbers."""
+    subcons: list[Any] = layout.subcons
+    return ">" + "".join(_code(subcon.subcon) for subcon in subcons)
+
+
+def _element(name: str, subcon: Any) -> Element:
+    if isinstance(subcon, UniqueNames):
+        return _field_list(name, subcon.subcon)
+    if isinstance(subcon, Digits):
+        return evolve(_text(name, subcon.subcon), digits=True)
+    if isinstance(subcon, construct.core.StringEncoded):
+        return _text(name, subcon)
+    return _number(name, subcon)
+
+
+def _number(name: str, subcon: Any) -> Number:
+    if isinstance(subcon, Coded):
+        return Number(name, _code(subcon.subcon), subcon.members)
+    return Number(name, _code(subcon))
+
+
+def _code(subcon: Any) -> str:
+    if not isinstance(subcon, construct.FormatField) or subcon.fmtstr[0] != ">" or subcon.fmtstr[1] not in BITS:
+        raise TypeError(f"{subcon!r} is no big-endian number that is known here")
+    return str(subcon.fmtstr[1])
+
+
+def _text(name: str, subcon: Any) -> Text:
+    prefixed = subcon.subcon
+    if not isinstance(prefixed, construct.Prefixed) or prefixed.subcon is not construct.GreedyBytes:
+        raise TypeError(f"{subcon!r} is no text behind its length")
+    length = prefixed.lengthfield
+    if isinstance(length, Between):
+        return Text(name, _code(length.subcon), length.least, length.greatest, subcon.encoding)
+    code = _code(length)
+    return Text(name, code, 0, 2 ** BITS[code] - 1, subcon.encoding)
+
+
+def _field_list(name: str, array: Any) -> FieldList:
+    count, items = array.subcons
+    named, kind, value = (subcon.subcon for subcon in items.subcon.subcon.subcons)
+    cases = {FieldType(code): _value(case) for code, case in value.cases.items()}
+    (size_code,) = {size for size, _ in cases.values()}
+    if value.default is not construct.Error or set(kind.members) != set(cases):
+        raise TypeError("each type of field needs its own case, and any other has to be an error")
+    return FieldList(
+        name,
+        count_code=_code(count.subcon.subcon),
+        field_name=_text("name", named),
+        type_code=_code(kind.subcon),
+        size_code=size_code,
+        values={case: shape for case, (_, shape) in cases.items()},
+    )
+
+
+def _value(case: Any) -> tuple[str, Number | Text | None]:
+    """The letter of the value's length, and what the value is made of."""
+    if isinstance(case, construct.core.StringEncoded):
+        text = _text("value", case)
+        return text.code, text
+    size = _code(case.lengthfield)
+    if case.subcon is construct.GreedyBytes:
+        return size, None
+    inner, last = case.subcon.subcons
+    if last is not construct.Terminated:
+        raise TypeError("what stands inside a length prefix has to end with Terminated")
+    return size, _number("value", inner.subcon)

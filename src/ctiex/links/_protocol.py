@@ -1,0 +1,205 @@
+"""The glue between a session and a transport: bytes, timers, backpressure, ends. No rules here."""
+
+from __future__ import annotations
+
+from twisted.internet.interfaces import (
+    IAddress,
+    IConsumer,
+    IDelayedCall,
+    IPushProducer,
+    IReactorTime,
+    ITransport,
+)
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from ctiex.links.session import Session
+
+_log = Logger()
+
+_CLOSE_WITHIN = 5.0
+"""How long the last output may take to leave before the link is cut, in seconds."""
+
+
+@implementer(IPushProducer)
+class LinkProtocol(Protocol):
+    """Runs one session on one transport. Subclasses make the session and stand above it."""
+
+    def __init__(self, clock: IReactorTime) -> None:
+        self.clock = clock
+        self.session: Session
+        self.writable = True
+        """Whether the other side reads what is written."""
+        self._unread = 0
+        self._timer: IDelayedCall | None = None
+        self._timer_at = 0.0
+        self._closing = False
+        self._receiving = False
+
+    # ------------------------------------------------------------ for subclasses
+
+    def make_session(self) -> Session:
+        """The session of a link that has just opened."""
+        raise AssertionError(f"{type(self).__name__} makes no session")
+
+    def link_opened(self) -> None:
+        """The link is open and its session is there."""
+
+    def link_writable(self) -> None:
+        """The other side reads again after it had stopped."""
+
+    def link_evicted(self) -> None:
+        """The link was cut: the other side left too much unread."""
+
+    def link_closed(self, reason: str) -> None:
+        """The link is gone; called once."""
+
+    # ------------------------------------------------------------ output
+
+    def flush(self) -> None:
+        """Write what the session has, see to its end and to its next tick.
+
+        Call it after anything was asked of the session; replies of one read go out in one write.
+        """
+        if self._receiving:
+            return
+        output = self.session.take_output()
+        if output and not self._closing:
+            self._write(output)
+        if self.session.ended is not None:
+            self._close()
+        else:
+            self._schedule()
+
+    def _write(self, output: bytes) -> None:
+        assert self.transport is not None
+        if not self.writable:
+            self._unread += len(output)
+            if self._unread > self.session.limits.max_unread:
+                self.link_evicted()
+                self.cut("too much output unread")
+                return
+        self.transport.write(output)
+
+    # ------------------------------------------------------------ ends
+
+    def cut(self, reason: str) -> None:
+        """End the link at once; what is not written yet is lost."""
+        self.session.end(reason)
+        self._closing = True
+        _abort(self.transport)
+
+    def _close(self) -> None:
+        if self._closing:
+            return
+        self._closing = True
+        self._cancel_timer()
+        assert self.transport is not None
+        if isinstance_consumer(self.transport):
+            self.transport.unregisterProducer()
+        if not self.writable:
+            self.resumeProducing()
+        self.transport.loseConnection()
+        self._timer = self.clock.callLater(_CLOSE_WITHIN, _abort, self.transport)
+
+    # ------------------------------------------------------------ time
+
+    def _schedule(self) -> None:
+        """Keep one timer that fires no later than the session's next tick."""
+        due = self.session.next_tick()
+        if self._timer is not None and self._timer.active():
+            if self._timer_at <= due:
+                return
+            self._timer.cancel()
+        self._timer_at = due
+        self._timer = self.clock.callLater(max(0.0, due - self.clock.seconds()), self._tick)
+
+    def _tick(self) -> None:
+        self.session.tick(self.clock.seconds())
+        self.flush()
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        self._timer = None
+
+    # ------------------------------------------------------------ what Twisted calls
+
+    def connectionMade(self) -> None:
+        """The transport is there."""
+        self.session = self.make_session()
+        assert self.transport is not None
+        if isinstance_consumer(self.transport):
+            self.transport.registerProducer(self, True)
+        self.link_opened()
+        self.flush()
+
+    def dataReceived(self, data: bytes) -> None:
+        """Bytes came."""
+        if self._closing:
+            return
+        self._receiving = True
+        try:
+            self.session.receive(data, self.clock.seconds())
+        except Exception as error:
+            # One link's fault must not become another's: this one is given up.
+            _log.failure("the link failed inside")
+            self.session.end(f"failed inside: {type(error).__name__}")
+        finally:
+            self._receiving = False
+        self.flush()
+        self.throttle()
+
+    def throttle(self) -> None:
+        """Read on only while the session takes more and the other side reads its answers."""
+        if self._closing or self.transport is None:
+            return
+        producer = IPushProducer(self.transport, None)
+        if producer is not None:
+            if self.session.accepting and self.writable:
+                producer.resumeProducing()
+            else:
+                producer.pauseProducing()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """The transport is gone."""
+        self._closing = True
+        self._cancel_timer()
+        why = self.session.ended or reason.getErrorMessage()
+        self.session.lost(why)
+        self.link_closed(why)
+
+    def pauseProducing(self) -> None:
+        """The transport's buffer is full: the other side doesn't read."""
+        self.writable = False
+        self.throttle()
+
+    def resumeProducing(self) -> None:
+        """The transport's buffer is empty again."""
+        self.writable = True
+        self._unread = 0
+        self.throttle()
+        if not self._closing:
+            self.link_writable()
+
+    def stopProducing(self) -> None:
+        """The transport is going; connectionLost follows."""
+
+    @property
+    def peer(self) -> IAddress | None:
+        """The other side's address."""
+        return None if self.transport is None else self.transport.getPeer()
+
+
+def isinstance_consumer(transport: ITransport) -> bool:
+    """Whether a transport tells when its buffer is full."""
+    return bool(IConsumer.providedBy(transport))
+
+
+def _abort(transport: ITransport | None) -> None:
+    if transport is None:
+        return
+    abort = getattr(transport, "abortConnection", transport.loseConnection)
+    abort()

@@ -1,0 +1,111 @@
+"""The agent link, on the exchange's side: several agent numbers on one bound session."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from twisted.internet.interfaces import IAddress
+
+from ctiex.errors import Status
+from ctiex.links.exchange import ExchangeLink, ExchangeLinkFactory, LinkSurroundings
+from ctiex.messages import (
+    KIND_OF,
+    AgentEvent,
+    AgentEventAck,
+    AgentLogin,
+    AgentLogout,
+    AgentLogoutReply,
+    CancelRequest,
+    ConnectRequest,
+    Error,
+    Message,
+    Role,
+    refusal,
+)
+from ctiex.processing.desk import Desk
+from ctiex.processing.identities import Identity
+
+_AGENT_EVENT = KIND_OF[AgentEvent]
+
+
+class AgentLink(ExchangeLink):
+    """One agent link. It is the outlet of the agent numbers that are logged in on it."""
+
+    role = Role.AGENT
+
+    def __init__(self, surroundings: LinkSurroundings, factory: ExchangeLinkFactory, desk: Desk) -> None:
+        super().__init__(surroundings, factory)
+        self._desk = desk
+        self._agents: set[str] = set()
+
+    def request_received(self, message: Message, invoke_id: int) -> None:
+        """What a bound agent asks for."""
+        who = self.who
+        assert who is not None, "only bound sessions pass requests on"
+        answer = partial(self._answer, invoke_id)
+        match message:
+            case AgentLogin():
+                self._login(who, message, answer)
+            case AgentLogout():
+                self._logout(message, answer)
+            case ConnectRequest():
+                self._with.processing.connect(who, self, message, answer)
+            case CancelRequest():
+                self._with.processing.cancel(who, message, answer)
+            case AgentEventAck():
+                self._desk.acknowledge(message.agent, self, message.sequence)
+
+    def _answer(self, invoke_id: int, message: Message) -> None:
+        """Write a reply, now or when the store has taken its time."""
+        self.session.reply(message, invoke_id)
+        self.flush()
+
+    def _login(self, who: Identity, message: AgentLogin, answer: Callable[[Message], None]) -> None:
+        if not who.may_act_for(message.agent):
+            answer(refusal(message, Status.NOT_ALLOWED_HERE, "not an agent number of this identity"))
+            return
+        reply = self._desk.login(message.agent, self, message.resume_after)
+        self._agents.add(message.agent)
+        answer(reply)
+        self._desk.resume(message.agent, self)
+
+    def _logout(self, message: AgentLogout, answer: Callable[[Message], None]) -> None:
+        was_here = self._desk.logout(message.agent, self)
+        self._agents.discard(message.agent)
+        answer(AgentLogoutReply(Status.OK if was_here else Status.AGENT_NOT_LOGGED_IN))
+
+    # ------------------------------------------------------------ as an outlet of the desk
+
+    def send_event(self, body: bytes) -> None:
+        """Write an AgentEvent."""
+        self.session.notify_body(_AGENT_EVENT, body)
+        self.flush()
+
+    def taken_over(self, agent: str) -> None:
+        """Tell the agent's application that another link has this agent number now."""
+        self._agents.discard(agent)
+        self.session.notify(Error(Status.SESSION_TAKEN_OVER, agent))
+        self.flush()
+
+    def link_writable(self) -> None:
+        """Go on with the events that waited."""
+        for agent in list(self._agents):
+            self._desk.resume(agent, self)
+
+    def link_unbound(self, identity: Identity) -> None:
+        """Its agents aren't here any more."""
+        for agent in self._agents:
+            self._desk.logout(agent, self)
+
+
+class AgentLinkFactory(ExchangeLinkFactory):
+    """Accepts the agents' links."""
+
+    def __init__(self, surroundings: LinkSurroundings, desk: Desk) -> None:
+        super().__init__(surroundings)
+        self._desk = desk
+
+    def buildProtocol(self, addr: IAddress | None) -> AgentLink:
+        """A link for a connection that was accepted."""
+        return AgentLink(self._with, self, self._desk)

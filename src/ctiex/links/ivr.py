@@ -1,0 +1,100 @@
+"""The IVR link, on the exchange's side: data by serial, reports, and connections pushed to services."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from twisted.internet.interfaces import IAddress
+from zope.interface import implementer
+
+from ctiex.interfaces import IServiceSession
+from ctiex.links.exchange import ExchangeLink, ExchangeLinkFactory, LinkSurroundings
+from ctiex.links.session import connection_status
+from ctiex.messages import (
+    KIND_OF,
+    CallEnded,
+    Connection,
+    DataRequest,
+    DataResult,
+    Message,
+    Role,
+    ServiceEvent,
+    ServiceEventReply,
+)
+from ctiex.processing.identities import Identity
+from ctiex.processing.sessions import ServiceSessions
+
+_DATA_RESULT = KIND_OF[DataResult]
+_NEVER = float("inf")
+
+
+@implementer(IServiceSession)
+class IvrLink(ExchangeLink):
+    """One IVR link. It is one of the sessions that calls are offered to."""
+
+    role = Role.SERVICE
+
+    def __init__(self, surroundings: LinkSurroundings, factory: ExchangeLinkFactory, sessions: ServiceSessions) -> None:
+        super().__init__(surroundings, factory)
+        self._sessions = sessions
+
+    def request_received(self, message: Message, invoke_id: int) -> None:
+        """What a bound service asks for."""
+        who = self.who
+        assert who is not None, "only bound sessions pass requests on"
+        if isinstance(message, DataRequest):
+            found = self._with.processing.data(who, message)
+            if isinstance(found, bytes):
+                self.session.reply_body(_DATA_RESULT, invoke_id, found)
+            else:
+                self.session.reply(DataResult(found, message.serial), invoke_id)
+        elif isinstance(message, ServiceEvent):
+            self._with.processing.report(who, message, lambda reply: self._reported(reply, invoke_id))
+
+    def _reported(self, reply: ServiceEventReply, invoke_id: int) -> None:
+        self.session.reply(reply, invoke_id)
+        self.flush()
+
+    # ------------------------------------------------------------ as a session that calls are offered to
+
+    @property
+    def identity(self) -> str:
+        """The identity that it is bound under; empty before."""
+        return "" if self.who is None else self.who.name
+
+    @property
+    def bound(self) -> bool:
+        """Whether calls may be offered to it."""
+        return self.who is not None and self.session.ended is None
+
+    def connect(self, connection: Connection, answered: Callable[[int | None], None]) -> None:
+        """Write a Connection. Its time-out is the processing service's."""
+
+        self.session.request(connection, lambda answer: answered(connection_status(answer)), _NEVER)
+        self.flush()
+
+    def end_call(self, message: CallEnded) -> None:
+        """Write a CallEnded. A service that doesn't answer it is no worse off."""
+        self.session.request(message, lambda answer: None, self.clock.seconds() + self._with.limits.heartbeat)
+        self.flush()
+
+    def link_bound(self, identity: Identity) -> None:
+        """Calls may be offered to it from now on."""
+        if self.bound:
+            self._sessions.add(self, identity)
+
+    def link_unbound(self, identity: Identity) -> None:
+        """No more calls for it."""
+        self._sessions.remove(self)
+
+
+class IvrLinkFactory(ExchangeLinkFactory):
+    """Accepts the automatic services' links."""
+
+    def __init__(self, surroundings: LinkSurroundings, sessions: ServiceSessions) -> None:
+        super().__init__(surroundings)
+        self._sessions = sessions
+
+    def buildProtocol(self, addr: IAddress | None) -> IvrLink:
+        """A link for a connection that was accepted."""
+        return IvrLink(self._with, self, self._sessions)

@@ -1,0 +1,112 @@
+"""What may come in on a link, by who is at this end of it and in which state, as tables.
+
+Each maps a message to what is done with it; ``None`` stands for every message that isn't named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from enum import Enum
+
+from ctiex.errors import Status
+from ctiex.messages import (
+    AgentEvent,
+    AgentEventAck,
+    AgentLogin,
+    AgentLoginReply,
+    AgentLogout,
+    AgentLogoutReply,
+    Bind,
+    BindReply,
+    CallEnded,
+    CallEndedReply,
+    CancelReply,
+    CancelRequest,
+    Connection,
+    ConnectionReply,
+    ConnectReply,
+    ConnectRequest,
+    DataRequest,
+    DataResult,
+    Message,
+    Ping,
+    Pong,
+    Role,
+    ServiceEvent,
+    ServiceEventReply,
+    Unbind,
+    UnbindReply,
+)
+
+
+class Verdict(Enum):
+    """What is done with a message that may come."""
+
+    REQUEST = "request"
+    """It is answered by its own reply, and goes under an invoke id other than 0."""
+    NOTICE = "notice"
+    """It is answered by nothing, and goes under invoke id 0."""
+    REPLY = "reply"
+    """It answers a request of this side; one that nobody asked for is ignored."""
+    IGNORE = "ignore"
+    """A reply that this side never asks for."""
+
+
+REQUEST, NOTICE, REPLY, IGNORE = Verdict.REQUEST, Verdict.NOTICE, Verdict.REPLY, Verdict.IGNORE
+
+Rules = Mapping[type[Message] | None, Verdict | Status]
+
+_ALWAYS: dict[type[Message] | None, Verdict | Status] = {
+    None: Status.NOT_ALLOWED_HERE,
+    Ping: REQUEST,
+    Pong: REPLY,
+    Unbind: REQUEST,
+    UnbindReply: REPLY,
+}
+
+
+def _rules(
+    requests: Iterable[type[Message]] = (),
+    replies: Iterable[type[Message]] = (),
+    notices: Iterable[type[Message]] = (),
+    ignored: Iterable[type[Message]] = (),
+) -> Rules:
+    return (
+        _ALWAYS
+        | dict.fromkeys(requests, REQUEST)
+        | dict.fromkeys(replies, REPLY)
+        | dict.fromkeys(notices, NOTICE)
+        | dict.fromkeys(ignored, IGNORE)
+    )
+
+
+UNBOUND: Rules = {None: Status.NOT_BOUND, Bind: REQUEST, Ping: REQUEST, Pong: IGNORE}
+"""The exchange, before a Bind."""
+
+EXCHANGE: Mapping[Role, Rules] = {
+    Role.AGENT: _rules(
+        requests=[AgentLogin, AgentLogout, ConnectRequest, CancelRequest],
+        notices=[AgentEventAck],
+        ignored=[BindReply, AgentLoginReply, AgentLogoutReply, ConnectReply, CancelReply],
+    ),
+    Role.SERVICE: _rules(
+        requests=[DataRequest, ServiceEvent],
+        replies=[ConnectionReply, CallEndedReply],
+        ignored=[BindReply, DataResult, ServiceEventReply],
+    ),
+}
+"""The exchange, bound, by the role of the other side."""
+
+CLIENT: Mapping[Role, Rules] = {
+    Role.AGENT: _rules(
+        replies=[BindReply, AgentLoginReply, AgentLogoutReply, ConnectReply, CancelReply], notices=[AgentEvent]
+    ),
+    Role.SERVICE: _rules(replies=[BindReply, DataResult, ServiceEventReply], requests=[Connection, CallEnded]),
+}
+"""A client, by its own role."""
+
+DIALLING: Rules = _rules(replies=[ConnectionReply])
+"""The exchange on a link that it opened to a service's address [0054]."""
+
+DIALLED: Rules = _rules(requests=[Connection])
+"""The service at the other end of such a link."""

@@ -1,0 +1,351 @@
+"""One end of a link, without I/O: bytes in, messages to a handler, bytes out.
+
+The rules of the wire stand here (design section 5.1): what is allowed when, what Error
+answers, what ends the link, signs of life, and replies matched to requests by invoke id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+from math import inf
+from typing import Protocol
+
+from attrs import define, frozen
+
+from ctiex.errors import CodecError, LinkError, LinkLost, RequestTimedOut, Status
+from ctiex.interfaces import Frame, ICodec
+from ctiex.links import rules
+from ctiex.messages import (
+    DEFAULT_MAX_FRAME,
+    KIND_OF,
+    KINDS,
+    VERSION,
+    Bind,
+    BindReply,
+    ConnectionReply,
+    Error,
+    Message,
+    Ping,
+    Pong,
+    Role,
+    Unbind,
+    UnbindReply,
+    refusal,
+)
+
+Answered = Callable[[Message | LinkError], None]
+"""Hears the reply to a request, the Error that answers it, or why none will come."""
+
+
+def connection_status(answer: Message | LinkError) -> int | None:
+    """How a Connection was answered: 0 accepted, another status refused, None not at all."""
+    match answer:
+        case ConnectionReply(status=status):
+            return status
+        case Error(status=status):
+            return status or Status.INTERNAL
+        case _:
+            return None
+
+
+class SessionState(Enum):
+    """Where a session stands; :data:`ctiex.links.rules` says what may come in each."""
+
+    OPEN = "open"
+    """Nobody is bound yet."""
+    BINDING = "binding"
+    """A Bind is being looked at; frames behind it wait."""
+    BOUND = "bound"
+    LEAVING = "leaving"
+    """An Unbind has gone out; what is under way is still answered."""
+    ENDED = "ended"
+
+
+@frozen
+class SessionLimits:
+    """What one link may use."""
+
+    heartbeat: float = 30.0
+    """After so many seconds of silence a Ping goes out; two unanswered ones end the link."""
+    login_deadline: float = 10.0
+    """How long the other side may take to Bind, in seconds."""
+    max_frame: int = DEFAULT_MAX_FRAME
+    max_in_flight: int = 1_024
+    """Requests that may wait for their replies, in each direction."""
+    max_unread: int = 1_048_576
+    """Output that the other side may leave unread, in bytes."""
+
+
+class SessionHandler(Protocol):
+    """What stands above a session."""
+
+    def request_received(self, message: Message, invoke_id: int) -> None:
+        """A request that is allowed here; answer it by ``Session.reply``."""
+
+    def bind_received(self, bind: Bind, invoke_id: int) -> None:
+        """A Bind of a supported version; answer it by ``Session.bound``."""
+
+
+@define
+class _Waiting:
+    answered: Answered
+    deadline: float
+
+
+class Session:
+    """One end of a link, from its first byte to its end.
+
+    Feed it with ``receive`` and ``tick``, write what ``take_output`` gives after each call,
+    and close the link once ``ended`` is set.
+    """
+
+    def __init__(
+        self,
+        codec: ICodec,
+        limits: SessionLimits,
+        handler: SessionHandler,
+        now: float,
+        bound_by: rules.Rules | None = None,
+    ) -> None:
+        """A session that waits for a Bind; with ``bound_by``, one that needs none, under these rules."""
+        self.codec = codec
+        self.limits = limits
+        self.state = SessionState.OPEN if bound_by is None else SessionState.BOUND
+        self.ended: str | None = None
+        """Why the link ends, in words; None while it goes on."""
+        self.errors_sent = 0
+        self.rules = rules.UNBOUND if bound_by is None else bound_by
+        self._handler = handler
+        self._decoder = codec.decoder(limits.max_frame)
+        self._output: list[bytes] = []
+        self._waiting: dict[int, _Waiting] = {}
+        self._first_deadline = inf
+        self._next_invoke_id = 1
+        self._in_flight = 0
+        self._heard = self._opened = now
+        self._pings = 0
+        self._reading = False
+
+    # ------------------------------------------------------------ output
+
+    def take_output(self) -> bytes:
+        """The bytes that are to be written now, in one piece."""
+        output, self._output = self._output, []
+        return output[0] if len(output) == 1 else b"".join(output)
+
+    def reply(self, message: Message, invoke_id: int) -> None:
+        """Answer a request."""
+        self.reply_body(KIND_OF[type(message)], invoke_id, self.codec.encode_body(message))
+
+    def reply_body(self, kind: int, invoke_id: int, body: bytes) -> None:
+        """Answer a request with a body that is encoded already."""
+        self._in_flight -= 1
+        self._output.append(self.codec.frame(kind, invoke_id, body))
+
+    def notify(self, message: Message) -> None:
+        """Send a message that asks for no answer, under invoke id 0."""
+        self._send(message, 0)
+
+    def notify_body(self, kind: int, body: bytes) -> None:
+        """Send an encoded body that asks for no answer."""
+        self._output.append(self.codec.frame(kind, 0, body))
+
+    def request(self, message: Message, answered: Answered, deadline: float) -> None:
+        """Send a request; ``answered`` hears its answer, or that none came by ``deadline`` (clock seconds)."""
+        if len(self._waiting) >= self.limits.max_in_flight:
+            answered(LinkLost(f"{len(self._waiting)} requests already wait on this link"))
+            return
+        invoke_id = self._next_invoke_id
+        self._send(message, invoke_id)
+        self._next_invoke_id = invoke_id % 0xFFFFFFFF + 1
+        self._waiting[invoke_id] = _Waiting(answered, deadline)
+        self._first_deadline = min(self._first_deadline, deadline)
+
+    def unbind(self, status: int, detail: str, deadline: float) -> None:
+        """Say that this side leaves; the link ends at the answer, or at ``deadline``."""
+        if self.state in (SessionState.LEAVING, SessionState.ENDED):
+            return
+        self.state = SessionState.LEAVING
+        self.request(Unbind(status, detail), lambda _: self.end("unbound"), deadline)
+
+    def _send(self, message: Message, invoke_id: int) -> None:
+        self._output.append(self.codec.frame(KIND_OF[type(message)], invoke_id, self.codec.encode_body(message)))
+
+    def _refuse(self, invoke_id: int, status: int, detail: str) -> None:
+        self.errors_sent += 1
+        self._send(Error(status, detail[:200]), invoke_id)
+
+    # ------------------------------------------------------------ ends
+
+    def end(self, reason: str) -> None:
+        """The link is to be closed, once what is in the output is written."""
+        if self.ended is None:
+            self.ended = reason
+            self.state = SessionState.ENDED
+
+    def lost(self, reason: str) -> None:
+        """The link is gone: whoever waits for an answer hears it."""
+        self.end(reason)
+        waiting, self._waiting = self._waiting, {}
+        for one in waiting.values():
+            one.answered(LinkLost(reason))
+
+    # ------------------------------------------------------------ time
+
+    def tick(self, now: float) -> None:
+        """Look at every time-out of the link; call it at ``next_tick`` or later."""
+        if now >= self._first_deadline:
+            self._time_out_requests(now)
+        if self.state is SessionState.OPEN and now >= self._opened + self.limits.login_deadline:
+            self.end("no Bind within the login deadline")
+        if now >= self._heard + self.limits.heartbeat * (self._pings + 1):
+            self._ping()
+
+    def _time_out_requests(self, now: float) -> None:
+        late = [invoke_id for invoke_id, one in self._waiting.items() if one.deadline <= now]
+        answered = [self._waiting.pop(invoke_id).answered for invoke_id in late]
+        self._first_deadline = min((one.deadline for one in self._waiting.values()), default=inf)
+        for tell in answered:
+            tell(RequestTimedOut("no answer in time"))
+
+    def _ping(self) -> None:
+        if self._pings == 2:
+            self.end("silent: two pings unanswered")
+            return
+        self._pings += 1
+        # Any byte counts as life, so the Pong itself is not waited for.
+        self._send(Ping(), self._next_invoke_id)
+        self._next_invoke_id = self._next_invoke_id % 0xFFFFFFFF + 1
+
+    def next_tick(self) -> float:
+        """When ``tick`` has something to do next, in clock seconds."""
+        due = self._heard + self.limits.heartbeat * (self._pings + 1)
+        if self.state is SessionState.OPEN:
+            due = min(due, self._opened + self.limits.login_deadline)
+        return min(due, self._first_deadline)
+
+    # ------------------------------------------------------------ input
+
+    @property
+    def accepting(self) -> bool:
+        """Whether more bytes are of use now: not while a Bind is looked at, nor after the end."""
+        return self.ended is None and self.state is not SessionState.BINDING
+
+    def receive(self, data: bytes, now: float) -> None:
+        """Take bytes off the wire and handle every frame that is complete."""
+        self._heard = now
+        self._pings = 0
+        if self.ended is None:
+            self._decoder.receive(data)
+            self._read()
+
+    def _read(self) -> None:
+        if self._reading:
+            return
+        self._reading = True
+        try:
+            for frame in self._decoder.frames():
+                self._frame_received(frame)
+                if not self.accepting:
+                    break
+        except CodecError as error:
+            self._refuse(0, error.status, str(error))
+            self.end(str(error))
+        finally:
+            self._reading = False
+
+    def _frame_received(self, frame: Frame) -> None:
+        message_type = KINDS.get(frame.kind)
+        if message_type is Error:
+            self._error_received(frame)
+        elif frame.fault is not None or message_type is None:
+            fault = frame.fault
+            status = Status.UNKNOWN_KIND if fault is None else fault.status
+            self._refuse(frame.invoke_id, status, str(fault or f"unknown kind {frame.kind}"))
+        else:
+            self._allowed_or_refused(frame, message_type)
+
+    def _allowed_or_refused(self, frame: Frame, message_type: type[Message]) -> None:
+        verdict = self.rules.get(message_type, self.rules.get(None))
+        if verdict is rules.IGNORE:
+            return
+        if isinstance(verdict, Status):
+            self._refuse(frame.invoke_id, verdict, f"{message_type.__name__}: {verdict.text}")
+            return
+        try:
+            message = self.codec.decode_body(frame)
+        except CodecError as error:
+            self._refuse(frame.invoke_id, error.status, f"{message_type.__name__}: {error}")
+            if verdict is rules.REPLY:
+                self._answer(frame.invoke_id, Error(error.status, str(error)))
+            return
+        self._message_received(message, frame.invoke_id)
+
+    def _message_received(self, message: Message, invoke_id: int) -> None:
+        verdict = self.rules[type(message)]
+        if verdict is rules.REPLY:
+            self._answer(invoke_id, message)
+        elif (invoke_id == 0) is not (verdict is rules.NOTICE) and not isinstance(message, Unbind):
+            needed = "0" if verdict is rules.NOTICE else "another invoke id than 0"
+            self._refuse(invoke_id, Status.MALFORMED, f"{type(message).__name__} goes under {needed}")
+        else:
+            self._dispatch(message, invoke_id)
+
+    def _dispatch(self, message: Message, invoke_id: int) -> None:
+        match message:
+            case Ping():
+                self._send(Pong(), invoke_id)
+            case Unbind():
+                self._send(UnbindReply(), invoke_id)
+                self.end("the other side left")
+            case Bind():
+                self._bind_received(message, invoke_id)
+            case _:
+                self._request_received(message, invoke_id)
+
+    def _request_received(self, message: Message, invoke_id: int) -> None:
+        if invoke_id:
+            self._in_flight += 1
+            if self._in_flight > self.limits.max_in_flight:
+                self.reply(refusal(message, Status.TOO_BUSY, "too many requests in flight"), invoke_id)
+                return
+        self._handler.request_received(message, invoke_id)
+
+    def _error_received(self, frame: Frame) -> None:
+        """An Error is never answered, whatever is wrong with it."""
+        try:
+            message = self.codec.decode_body(frame) if frame.fault is None else Error(frame.fault.status)
+        except CodecError as error:
+            message = Error(error.status, str(error))
+        self._answer(frame.invoke_id, message)
+
+    def _answer(self, invoke_id: int, message: Message) -> None:
+        waiting = self._waiting.pop(invoke_id, None)
+        if waiting is not None:
+            waiting.answered(message)
+
+    # ------------------------------------------------------------ Bind, on the exchange's side
+
+    def _bind_received(self, bind: Bind, invoke_id: int) -> None:
+        self._in_flight += 1
+        self.state = SessionState.BINDING
+        if bind.min_version <= VERSION <= bind.max_version:
+            self._handler.bind_received(bind, invoke_id)
+        else:
+            self.bound(BindReply(Status.UNSUPPORTED_VERSION, detail=f"only version {VERSION} is spoken here"), invoke_id)
+
+    def bound(self, reply: BindReply, invoke_id: int, role: Role | None = None) -> None:
+        """Answer a Bind; status 0 binds the session in ``role``, any other ends it.
+
+        Frames that came behind the Bind are handled now, in order.
+        """
+        if self.state is not SessionState.BINDING:
+            return
+        self.reply(reply, invoke_id)
+        if reply.status != Status.OK or role is None:
+            self.end(f"bind refused: {Status.of(reply.status).text}")
+            return
+        self.state = SessionState.BOUND
+        self.rules = rules.EXCHANGE[role]
+        self._read()

@@ -1,0 +1,29 @@
+"""The built-in organizers of fields, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from twisted.plugin import IPlugin
+from zope.interface import implementer
+
+from ctiex.interfaces import IOrganizer, IOrganizerPlugin
+from ctiex.processing.organizing import RuleOrganizer
+
+
+@implementer(IPlugin, IOrganizerPlugin)
+class RulesPlugin:
+    """``organizer = "rules"``: keep, map, rename, constants and secret."""
+
+    name = "rules"
+
+    def build(self, settings: Mapping[str, Any]) -> IOrganizer:
+        """An organizer for one direction of one service.
+
+        @raise ConfigurationError: a key is unknown or its value no good.
+        """
+        return RuleOrganizer.from_settings(settings)
+
+
+rules = RulesPlugin()

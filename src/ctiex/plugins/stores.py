@@ -1,0 +1,32 @@
+"""The built-in call stores, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from twisted.plugin import IPlugin
+from zope.interface import implementer
+
+from ctiex.errors import ConfigurationError
+from ctiex.interfaces import ICallStore, ICallStorePlugin
+from ctiex.stores.memory import MemoryCallStore
+
+
+@implementer(IPlugin, ICallStorePlugin)
+class MemoryStorePlugin:
+    """``[store] kind = "memory"``: nothing outlives the process."""
+
+    name = "memory"
+
+    def build(self, settings: Mapping[str, Any]) -> ICallStore:
+        """An empty store.
+
+        @raise ConfigurationError: there are settings; it takes none.
+        """
+        if settings:
+            raise ConfigurationError(f"unknown key {min(settings)!r}: the memory store takes no settings")
+        return MemoryCallStore()
+
+
+memory = MemoryStorePlugin()

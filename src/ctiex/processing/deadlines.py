@@ -1,0 +1,90 @@
+"""Many deadlines on one timer: setting and clearing one costs O(1)."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable
+from math import ceil
+
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+
+_log = Logger()
+_TICK = 0.125
+"""Deadlines that fall into the same tick fire together, in seconds; never early."""
+
+
+class Deadlines:
+    """Calls ``due(key)`` once the deadline that was last set for ``key`` has come.
+
+    A deadline is a moment of the clock, in seconds. Keys that come due together do so in the
+    order in which they were set.
+    """
+
+    def __init__(self, clock: IReactorTime, due: Callable[[str], None]) -> None:
+        self._clock = clock
+        self._due = due
+        self._tick_of: dict[str, int] = {}
+        self._keys_at: dict[int, dict[str, None]] = {}
+        self._ticks: list[int] = []
+        self._timer: IDelayedCall | None = None
+
+    def __len__(self) -> int:
+        return len(self._tick_of)
+
+    def set(self, key: str, moment: float) -> None:
+        """Set or move the deadline of a key."""
+        self.clear(key)
+        tick = ceil(moment / _TICK)
+        self._tick_of[key] = tick
+        keys = self._keys_at.get(tick)
+        if keys is None:
+            keys = self._keys_at[tick] = {}
+            heapq.heappush(self._ticks, tick)
+            self._schedule()
+        keys[key] = None
+
+    def clear(self, key: str) -> None:
+        """Forget the deadline of a key, if it has one."""
+        tick = self._tick_of.pop(key, None)
+        if tick is not None:
+            self._keys_at.get(tick, {}).pop(key, None)
+
+    def stop(self) -> None:
+        """Forget all deadlines."""
+        self._tick_of.clear()
+        self._keys_at.clear()
+        self._ticks.clear()
+        self._cancel()
+
+    def _cancel(self) -> None:
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        self._timer = None
+
+    def _schedule(self) -> None:
+        """See that the timer fires at the first tick, and not later."""
+        first = self._ticks[0] * _TICK
+        if self._timer is not None and self._timer.active():
+            if self._timer.getTime() <= first:
+                return
+            self._timer.cancel()
+        self._timer = self._clock.callLater(max(0.0, first - self._clock.seconds()), self._fire)
+
+    def _tell(self, key: str) -> None:
+        try:
+            self._due(key)
+        except Exception:  # the other deadlines of this tick must not be lost with it
+            _log.failure("a deadline's work failed")
+
+    def _fire(self) -> None:
+        now = self._clock.seconds()
+        while self._ticks and self._ticks[0] * _TICK <= now:
+            tick = heapq.heappop(self._ticks)
+            for key in list(self._keys_at.pop(tick)):
+                # A key before it may have cleared or moved this one.
+                if self._tick_of.get(key) == tick:
+                    del self._tick_of[key]
+                    self._tell(key)
+        if self._ticks:
+            self._schedule()

@@ -1,0 +1,196 @@
+"""Where the agents are, and their mailboxes: numbered events, replayed until acknowledged."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Protocol
+
+from attrs import define
+from twisted.internet.interfaces import IReactorTime
+
+from ctiex.errors import FrameTooLong, Status
+from ctiex.fields import EMPTY, Fields
+from ctiex.interfaces import ICallStore, ICodec
+from ctiex.messages import AgentEvent, AgentLoginReply, Condition
+from ctiex.processing.counts import Counts
+from ctiex.processing.deadlines import Deadlines
+from ctiex.processing.keeping import Keeper
+from ctiex.processing.settings import Limits
+from ctiex.records import Change, StoredEvent
+
+
+class AgentOutlet(Protocol):
+    """One bound agent link, as the desk sees it."""
+
+    @property
+    def writable(self) -> bool:
+        """Whether events may be written now; ``Desk.resume`` is called when they may be again."""
+
+    def send_event(self, body: bytes) -> None:
+        """Write an AgentEvent whose body is encoded already."""
+
+    def taken_over(self, agent: str) -> None:
+        """Another link has taken this agent number over."""
+
+
+@define
+class _Login:
+    outlet: AgentOutlet
+    sent: int
+    """The sequence of the last event written to the outlet."""
+
+
+class Desk:
+    """Knows which agent number is logged in on which link, and keeps the agents' events.
+
+    Room in a mailbox is bounded: each open call holds a reservation for its end.
+    """
+
+    def __init__(
+        self, store: ICallStore, codec: ICodec, max_frame: int, limits: Limits, clock: IReactorTime, counts: Counts
+    ) -> None:
+        self._store = store
+        self._codec = codec
+        self._max_frame = max_frame
+        self._limits = limits
+        self._clock = clock
+        self._counts = counts
+        self._logins: dict[str, _Login] = {}
+        self._reserved: Counter[str] = Counter()
+        self._kept: dict[str, int] = {}
+        self._keeper = Keeper(store, counts)
+        self._expiry = Deadlines(clock, self._expire)
+
+    def start(self) -> None:
+        """Take up the mailboxes of an opened store."""
+        for agent in self._store.agents():
+            self._kept[agent] = self._store.last_sequence(agent)
+            self._watch_oldest(agent)
+
+    def stop(self) -> None:
+        """Let go of the timers."""
+        self._expiry.stop()
+
+    # ------------------------------------------------------------ who is here
+
+    def login(self, agent: str, outlet: AgentOutlet, resume_after: int) -> AgentLoginReply:
+        """Bring an agent number to a link; call ``resume`` once the reply is written.
+
+        A login on another link takes the number over. ``resume_after`` acknowledges nothing.
+        """
+        before = self._logins.get(agent)
+        if before is not None and before.outlet is not outlet:
+            before.outlet.taken_over(agent)
+        last = self._kept.get(agent, 0)
+        waiting = self._store.events(agent)
+        first = waiting[0].sequence if waiting and waiting[0].sequence <= last else last + 1
+        beyond = resume_after > last
+        self._logins[agent] = _Login(outlet, 0 if beyond else resume_after)
+        detail = f"resume_after {resume_after} lies beyond the last sequence {last}" if beyond else ""
+        return AgentLoginReply(Status.EXPIRED if beyond else Status.OK, first, last, detail)
+
+    def logout(self, agent: str, outlet: AgentOutlet) -> bool:
+        """Take an agent number from a link; False when it wasn't logged in there."""
+        if not self.is_on(agent, outlet):
+            return False
+        del self._logins[agent]
+        return True
+
+    def is_here(self, agent: str) -> bool:
+        """Whether the agent number is logged in anywhere."""
+        return agent in self._logins
+
+    def is_on(self, agent: str, outlet: AgentOutlet) -> bool:
+        """Whether the agent number is logged in on this link."""
+        login = self._logins.get(agent)
+        return login is not None and login.outlet is outlet
+
+    @property
+    def logged_in(self) -> int:
+        """How many agent numbers are logged in."""
+        return len(self._logins)
+
+    # ------------------------------------------------------------ room
+
+    def has_room(self, agent: str) -> bool:
+        """Whether the mailbox takes one more event beside those reserved for ends of calls."""
+        return self._store.pending(agent) + self._reserved[agent] < self._limits.mailbox
+
+    def reserve(self, agent: str) -> None:
+        """Keep room for the end of one call."""
+        self._reserved[agent] += 1
+
+    def release(self, agent: str) -> None:
+        """Give back the room kept for the end of one call."""
+        self._reserved[agent] -= 1
+        if not self._reserved[agent]:
+            del self._reserved[agent]
+
+    # ------------------------------------------------------------ events
+
+    def compose(
+        self, agent: str, serial: str, condition: Condition, status: int = Status.OK, fields: Fields = EMPTY
+    ) -> StoredEvent:
+        """The agent's next event, encoded; it is in the mailbox once a change with it is committed.
+
+        @raise FrameTooLong: it would not fit a frame of the agent link.
+        """
+        sequence = self._store.last_sequence(agent) + 1
+        body = self._codec.encode_body(AgentEvent(sequence, agent, serial, condition, status, fields))
+        if self._codec.frame_length(body) > self._max_frame:
+            raise FrameTooLong(f"an AgentEvent of {len(body)} bytes: the limit is {self._max_frame}")
+        return StoredEvent(agent, sequence, body, self._clock.seconds() + self._limits.mailbox_ttl)
+
+    def kept(self, event: StoredEvent) -> None:
+        """An event is in the store now: send it to its agent, if there is one."""
+        self._kept[event.agent] = event.sequence
+        if self._store.pending(event.agent) == 1:
+            self._expiry.set(event.agent, event.expires)
+        self._send(event.agent)
+
+    def acknowledge(self, agent: str, outlet: AgentOutlet, sequence: int) -> None:
+        """Drop the agent's events up to ``sequence``; ignored from elsewhere and beyond the last."""
+        if not self.is_on(agent, outlet) or sequence > self._kept.get(agent, 0):
+            return
+        before = self._store.pending(agent)
+        self._drop(agent, sequence)
+        self._counts.agent_events_acknowledged += before - self._store.pending(agent)
+
+    def resume(self, agent: str, outlet: AgentOutlet) -> None:
+        """Send what waits for an agent number on this link."""
+        if self.is_on(agent, outlet):
+            self._send(agent)
+
+    def _send(self, agent: str) -> None:
+        login = self._logins.get(agent)
+        kept = self._kept.get(agent, 0)
+        if login is None or login.sent >= kept or not login.outlet.writable:
+            return
+        for event in self._store.events(agent, login.sent):
+            if event.sequence > kept or not login.outlet.writable:
+                return
+            login.sent = event.sequence
+            self._counts.agent_events_sent += 1
+            login.outlet.send_event(event.body)
+
+    def _drop(self, agent: str, sequence: int) -> None:
+        if self._store.pending(agent):
+            # Nobody waits for it: an event that is still there after a crash is merely sent again.
+            self._keeper.keep(Change(dropped=((agent, sequence),)))
+            self._watch_oldest(agent)
+
+    def _watch_oldest(self, agent: str) -> None:
+        waiting = self._store.events(agent)
+        if waiting:
+            self._expiry.set(agent, waiting[0].expires)
+        else:
+            self._expiry.clear(agent)
+
+    def _expire(self, agent: str) -> None:
+        now = self._clock.seconds()
+        old = [event.sequence for event in self._store.events(agent) if event.expires <= now]
+        if old:
+            self._counts.agent_events_expired += len(old)
+            self._drop(agent, old[-1])
+        else:
+            self._watch_oldest(agent)

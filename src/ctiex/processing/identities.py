@@ -1,0 +1,101 @@
+"""Who may do what: identities, their agent numbers and their services. Pure values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from attrs import field, frozen
+
+from ctiex.errors import ConfigurationError
+from ctiex.messages import Role
+
+EVERY_NUMBER = "*"
+PATTERN_EXPECTED = 'an agent number ("1001"), a range of numbers of one length ("1100-1199"), or "*"'
+_MAX_PATTERN = 255
+
+
+@frozen
+class NumberRange:
+    """Agent numbers from ``first`` to ``last``, both included; all have as many digits as these."""
+
+    first: str
+    last: str
+
+    def __contains__(self, agent: str) -> bool:
+        same_form = len(agent) == len(self.first) and _is_digits(agent)
+        return same_form and self.first <= agent <= self.last
+
+
+def _is_digits(text: str) -> bool:
+    return text.isascii() and text.isdigit()
+
+
+@frozen
+class AgentNumbers:
+    """The agent numbers that an identity may act for. Numbers are text: ``007`` is not ``7``."""
+
+    exact: frozenset[str] = frozenset()
+    ranges: tuple[NumberRange, ...] = ()
+    every: bool = False
+
+    @classmethod
+    def parse(cls, patterns: Iterable[str]) -> AgentNumbers:
+        """The numbers that fit one of the patterns: ``1001``, ``1100-1199`` or ``*``.
+
+        @raise ConfigurationError: a pattern is none of these.
+        """
+        exact, ranges, every = set(), [], False
+        for pattern in patterns:
+            parsed = parse_pattern(pattern)
+            if isinstance(parsed, NumberRange):
+                ranges.append(parsed)
+            elif parsed == EVERY_NUMBER:
+                every = True
+            else:
+                exact.add(parsed)
+        return cls(frozenset(exact), tuple(ranges), every)
+
+    def __contains__(self, agent: str) -> bool:
+        if not agent:
+            return False
+        return self.every or agent in self.exact or any(agent in numbers for numbers in self.ranges)
+
+
+def parse_pattern(pattern: str) -> NumberRange | str:
+    """One pattern: a range, or an exact number, or ``*``.
+
+    @raise ConfigurationError: it is none of these.
+    """
+    if pattern == EVERY_NUMBER:
+        return pattern
+    first, dash, last = pattern.partition("-")
+    if dash:
+        if not (_is_digits(first) and _is_digits(last) and len(first) == len(last) and first <= last):
+            raise _bad(pattern)
+        return NumberRange(first, last)
+    too_long = len(pattern.encode(errors="replace")) > _MAX_PATTERN
+    if not pattern or too_long or EVERY_NUMBER in pattern or " " in pattern or not pattern.isprintable():
+        raise _bad(pattern)
+    return pattern
+
+
+def _bad(pattern: str) -> ConfigurationError:
+    return ConfigurationError(f"agent pattern {pattern[:40]!r}: expected {PATTERN_EXPECTED}")
+
+
+@frozen
+class Identity:
+    """Someone who may bind: in one role, for some agent numbers or for some services."""
+
+    name: str
+    role: Role
+    agents: AgentNumbers = field(factory=AgentNumbers)
+    services: frozenset[str] = frozenset()
+
+    def may_act_for(self, agent: str) -> bool:
+        """Whether it may log this agent number in, and ask and cancel for it."""
+        return agent in self.agents
+
+    def may_serve(self, service: str) -> bool:
+        """Whether calls for this service may be offered to it."""
+        return service in self.services

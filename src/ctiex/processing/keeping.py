@@ -1,0 +1,54 @@
+"""One way to commit a change and to go on behind it, with no Deferred where none is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from ctiex.errors import StoreUnavailable
+from ctiex.interfaces import ICallStore
+from ctiex.processing.counts import Counts
+from ctiex.records import Change
+
+_log = Logger()
+
+
+def _nothing() -> None:
+    pass
+
+
+class Keeper:
+    """Commits changes to a store and tells each one's outcome."""
+
+    def __init__(self, store: ICallStore, counts: Counts) -> None:
+        self._store = store
+        self._counts = counts
+
+    def keep(
+        self, change: Change, kept: Callable[[], None] = _nothing, lost: Callable[[], None] = _nothing
+    ) -> None:
+        """Commit a change; call ``kept`` once it is kept, at once where the store is that fast.
+
+        ``lost`` is called instead when the store could not take it: then it is undone.
+        """
+        try:
+            waiting: Deferred[None] | None = self._store.commit(change)
+        except StoreUnavailable:
+            self._lost(Failure(), lost)
+            return
+        if waiting is None:
+            kept()
+        else:
+            waiting.addCallbacks(lambda _: kept(), lambda failure: self._lost(failure, lost))
+            waiting.addErrback(lambda failure: _log.failure("work behind a commit failed", failure))
+
+    def _lost(self, failure: Failure, lost: Callable[[], None]) -> None:
+        self._counts.store_failures += 1
+        if failure.check(StoreUnavailable):
+            _log.error("the call store is unavailable: {reason}", reason=failure.getErrorMessage())
+        else:
+            _log.failure("the call store failed", failure)
+        lost()

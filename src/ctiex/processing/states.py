@@ -1,0 +1,77 @@
+"""The states of a call in one table, and what each one's time-out means."""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+
+from ctiex.messages import Condition
+from ctiex.records import CallState
+
+_REQUESTED, _CONNECTING, _CONNECTED = CallState.REQUESTED, CallState.CONNECTING, CallState.CONNECTED
+_FETCHED, _REPORTED, _CLOSED = CallState.FETCHED, CallState.REPORTED, CallState.CLOSED
+
+
+class Step(Enum):
+    """What happens to a call."""
+
+    OFFER = auto()
+    """The Connection is written to a service."""
+    ACCEPT = auto()
+    """The service accepts the Connection."""
+    FETCH = auto()
+    """The service fetches the data."""
+    PROGRESS = auto()
+    """The service reports progress."""
+    REPORT = auto()
+    """The service reports its final result."""
+    RETURN = auto()
+    """The customer is back with the agent, or nobody watches for it."""
+    END = auto()
+    """It ends without a result: cancelled, unreachable, timed out, hung up."""
+
+
+TRANSITIONS: dict[tuple[CallState, Step], CallState] = {
+    (_REQUESTED, Step.OFFER): _CONNECTING,
+    (_REQUESTED, Step.END): _CLOSED,
+    (_CONNECTING, Step.OFFER): _CONNECTING,  # moved to another session
+    (_CONNECTING, Step.ACCEPT): _CONNECTED,
+    (_CONNECTING, Step.FETCH): _FETCHED,  # DataRequest may come before ConnectionReply
+    (_CONNECTING, Step.PROGRESS): _CONNECTING,
+    (_CONNECTING, Step.REPORT): _REPORTED,
+    (_CONNECTING, Step.END): _CLOSED,
+    (_CONNECTED, Step.FETCH): _FETCHED,
+    (_CONNECTED, Step.PROGRESS): _CONNECTED,
+    (_CONNECTED, Step.REPORT): _REPORTED,
+    (_CONNECTED, Step.END): _CLOSED,
+    (_FETCHED, Step.OFFER): _CONNECTING,  # it fetched, then refused or died: moved to another session
+    (_FETCHED, Step.ACCEPT): _FETCHED,
+    (_FETCHED, Step.FETCH): _FETCHED,
+    (_FETCHED, Step.PROGRESS): _FETCHED,
+    (_FETCHED, Step.REPORT): _REPORTED,
+    (_FETCHED, Step.END): _CLOSED,
+    (_REPORTED, Step.RETURN): _CLOSED,
+}
+"""(state, step) to the next state; a step that isn't here is not for a call in that state."""
+
+WITH_SERVICE = frozenset({_CONNECTING, _CONNECTED, _FETCHED})
+"""States in which the call is with a service: it may fetch, report, and hears of the end."""
+SIGNALLED = frozenset({_REQUESTED, _CONNECTING})
+"""States in which signalling is under way: offered again after a restart."""
+
+TIMEOUT_OF: dict[CallState, str] = {
+    _REQUESTED: "signalling",
+    _CONNECTING: "signalling",
+    _CONNECTED: "fetch",
+    _FETCHED: "service",
+    _REPORTED: "return_",
+    _CLOSED: "keep_closed",
+}
+"""Which of the service's time-outs (:class:`ctiex.processing.settings.Timeouts`) bounds each state."""
+
+TIMED_OUT_AS: dict[CallState, Condition] = {
+    _REQUESTED: Condition.UNREACHABLE,
+    _CONNECTING: Condition.UNREACHABLE,
+    _CONNECTED: Condition.TIMED_OUT,
+    _FETCHED: Condition.TIMED_OUT,
+}
+"""What the agent hears when a state without a result times out."""

@@ -1,0 +1,128 @@
+"""Media without a telephone: a customer out of a script, and one who sits at the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+
+from twisted.internet.defer import Deferred, TimeoutError
+from twisted.internet.interfaces import IReactorTime
+from zope.interface import implementer
+
+from ctiex.errors import CallerHungUp
+from ctiex.interfaces import IMedia
+
+
+@implementer(IMedia)
+class ScriptedMedia:
+    """A customer who types by a script and maybe hangs up; for tests and demonstrations.
+
+    ``transcript`` tells what they heard, a line for each action. What they typed stands there as
+    so many asterisks, since it may be a password.
+    """
+
+    def __init__(self, typed: Iterable[str] = (), hang_up_after: int | None = None) -> None:
+        """
+        @param typed: what they type at each question, ``""`` for nothing; nothing once it is used up.
+        @param hang_up_after: how many actions they stay for; None to stay to the end.
+        """
+        self._typed = iter(tuple(typed))
+        self._actions_left = hang_up_after
+        self.transcript: list[str] = []
+
+    async def play(self, prompt: str) -> None:
+        """Note that the prompt was played."""
+        self._act(f"play {prompt}")
+
+    async def say_digits(self, digits: str) -> None:
+        """Note the digits."""
+        self._act(f"say {' '.join(digits)}")
+
+    async def say_amount(self, amount: Decimal, currency: str) -> None:
+        """Note the amount."""
+        self._act(f"say {amount:f} {currency}")
+
+    async def collect_digits(self, prompt: str, count: int, timeout: float) -> str:
+        """Type the next of the script, at once; no more of it than a telephone would take."""
+        self._act(f"ask {prompt}")
+        digits = _up_to_end(next(self._typed, ""), count)
+        self.transcript[-1] += f": {'*' * len(digits) or 'nothing'}"
+        return digits
+
+    async def play_video(self, file: str) -> None:
+        """Note that the video was shown."""
+        self._act(f"show {file}")
+
+    def _act(self, line: str) -> None:
+        if self._actions_left == 0:
+            if self.transcript[-1:] != ["hangs up"]:
+                self.transcript.append("hangs up")
+            raise CallerHungUp("the customer of the script has hung up")
+        if self._actions_left is not None:
+            self._actions_left -= 1
+        self.transcript.append(line)
+
+
+@implementer(IMedia)
+class TerminalMedia:
+    """A person at a terminal plays the customer: prompts are written out, keys typed as lines.
+
+    The terminal shows what is typed, and the line is all it gets: type no password that is used elsewhere.
+    """
+
+    def __init__(
+        self, read_line: Callable[[], Deferred[str]], write: Callable[[str], None], clock: IReactorTime
+    ) -> None:
+        """
+        @param read_line: gives the next line without its end; fails with CallerHungUp once there are no more.
+        @param write: takes text for the person to read.
+        @param clock: for the time-outs.
+        """
+        self._read_line = read_line
+        self._write = write
+        self._clock = clock
+        self._left = False
+
+    async def play(self, prompt: str) -> None:
+        """Write the prompt's name."""
+        self._tell(f"[prompt: {prompt}]\n")
+
+    async def say_digits(self, digits: str) -> None:
+        """Write the digits, spaced."""
+        self._tell(f'"{" ".join(digits)}"\n')
+
+    async def say_amount(self, amount: Decimal, currency: str) -> None:
+        """Write the amount."""
+        self._tell(f'"{amount:f} {currency}"\n')
+
+    async def collect_digits(self, prompt: str, count: int, timeout: float) -> str:
+        """Ask for a line and give its digits; nothing if none comes in time.
+
+        A line comes whole, so the time for it is ``timeout`` for each of the digits.
+        """
+        self._tell(f"[prompt: {prompt}] up to {count} digits, then Enter: ")
+        line = self._read_line()
+        line.addTimeout(timeout * max(1, count), self._clock)
+        try:
+            return _up_to_end(await line, count)
+        except TimeoutError:
+            self._write("(nothing typed)\n")
+            return ""
+        except CallerHungUp:
+            self._left = True
+            raise
+
+    async def play_video(self, file: str) -> None:
+        """Write the file's name."""
+        self._tell(f"[video: {file}]\n")
+
+    def _tell(self, text: str) -> None:
+        if self._left:
+            raise CallerHungUp("nobody is at the terminal any more")
+        self._write(text)
+
+
+def _up_to_end(typed: str, count: int) -> str:
+    """The keys before ``#``, at most ``count``: digits and ``*`` alone, as on a telephone."""
+    keys = [key for key in typed.partition("#")[0] if key in "0123456789*"]
+    return "".join(keys[:count])

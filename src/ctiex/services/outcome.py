@@ -1,0 +1,47 @@
+"""What an automatic service is, and how serving one customer ends [0051, 0052]."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from attrs import frozen
+
+from ctiex.fields import EMPTY, Fields, Value
+from ctiex.interfaces import IMedia
+from ctiex.messages import Condition
+
+Report = Callable[[Fields], Awaitable[None]]
+"""Takes how far the service has come to the agent, while it goes on."""
+
+
+@frozen
+class Outcome:
+    """How it went, and the result for the agent."""
+
+    condition: Condition
+    fields: Fields = EMPTY
+
+
+class Service(Protocol):
+    """Serves one customer after the other; one object may serve many at a time."""
+
+    name: str
+    """What the configuration calls it."""
+
+    async def serve(self, fields: Fields, media: IMedia, report: Report | None = None) -> Outcome:
+        """Serve the customer at the other end of ``media``.
+
+        @param fields: the channel associated data from the agent, organized for this service.
+        @param report: told of progress; None where nobody listens.
+        """
+
+
+def result(**values: Value) -> Fields:
+    """Fields for the agent, by name."""
+    return Fields(values)
+
+
+def failed(reason: str) -> Outcome:
+    """The service couldn't begin; ``reason`` tells the agent why, in words."""
+    return Outcome(Condition.FAILED, result(reason=reason))

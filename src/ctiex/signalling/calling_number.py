@@ -1,0 +1,107 @@
+"""Takes the serial through the network in the calling number: ``calling**serial`` [0074]."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import field, frozen
+from zope.interface import implementer
+
+from ctiex.errors import ConfigurationError, SerialError
+from ctiex.interfaces import ICarrier
+from ctiex.serials import MAX_DIGITS, check_serial, is_serial
+
+_SEPARATOR_CHARACTERS = frozenset("*#")
+_MAX_SEPARATOR = 8
+_MAX_CAPACITY = 255
+"""What the wire format holds in a calling number, in bytes."""
+
+
+@implementer(ICarrier)
+@frozen
+class CallingNumberCarrier:
+    """Number, separator and serial in one calling number of at most ``capacity`` bytes.
+
+    @raise ConfigurationError: the separator is no good, or the longest serial can't fit.
+    """
+
+    separator: str = field(default="**")
+    """1 to 8 of ``*`` and ``#``. Digits would be ambiguous beside number and serial, and
+    SIP stacks strip or rewrite ``- . ( ) % ;`` and spaces."""
+    capacity: int = field(default=79)
+    """The most that the network passes as a calling number, in bytes."""
+
+    @separator.validator
+    def _check_separator(self, _: object, value: object) -> None:
+        if not (isinstance(value, str) and 1 <= len(value) <= _MAX_SEPARATOR and set(value) <= _SEPARATOR_CHARACTERS):
+            raise ConfigurationError(
+                f"separator {value!r}: expected 1 to {_MAX_SEPARATOR} characters out of * and # "
+                "(digits would be ambiguous; SIP stacks strip or rewrite - . ( ) % ; and spaces)"
+            )
+
+    @capacity.validator
+    def _check_capacity(self, _: object, value: object) -> None:
+        least = len(self.separator) + MAX_DIGITS
+        if type(value) is not int or not least <= value <= _MAX_CAPACITY:
+            raise ConfigurationError(
+                f"capacity {value!r}: expected {least} bytes (the separator and a serial of "
+                f"{MAX_DIGITS} digits) to {_MAX_CAPACITY}"
+            )
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any]) -> CallingNumberCarrier:
+        """A carrier from the keys ``separator`` and ``capacity``, both optional.
+
+        @raise ConfigurationError: another key, or a value that is no good.
+        """
+        for key in settings:
+            if key not in ("separator", "capacity"):
+                raise ConfigurationError(f"unknown key {key!r}: expected separator or capacity")
+        return cls(**settings)
+
+    def embed(self, calling_number: str, serial: str) -> str:
+        """The calling number with the serial behind the separator; ``extract`` gives both back.
+
+        @raise SerialError: the serial is none, the whole doesn't fit, or the number holds the
+            separator or ends in a part of it.
+        """
+        check_serial(serial)
+        if self.separator in calling_number:
+            raise SerialError(f"a calling number that holds {self.separator!r} could carry a serial already")
+        if self._partial(calling_number):
+            raise SerialError(f"a calling number that ends in a part of {self.separator!r} is ambiguous")
+        whole = calling_number + self.separator + serial
+        size = _size(whole)
+        if size > self.capacity:
+            raise SerialError(f"number, separator and serial take {size} bytes: at most {self.capacity} fit")
+        return whole
+
+    def extract(self, calling_number: str) -> tuple[str, str | None]:
+        """The number and the serial behind the first separator.
+
+        Where exactly a serial doesn't stand there, the number comes back unchanged, with None.
+        """
+        number, _, serial = calling_number.partition(self.separator)
+        return (number, serial) if is_serial(serial) else (calling_number, None)
+
+    def strip(self, calling_number: str) -> str:
+        """An untrusted number up to the first separator, without the parts of one at its end."""
+        number = calling_number.partition(self.separator)[0]
+        while part := self._partial(number):
+            number = number[:-part]
+        return number
+
+    def _partial(self, number: str) -> int:
+        """How many characters at the number's end begin a separator, short of a whole one."""
+        for length in range(len(self.separator) - 1, 0, -1):
+            if number.endswith(self.separator[:length]):
+                return length
+        return 0
+
+
+def _size(text: str) -> int:
+    try:
+        return len(text.encode())
+    except UnicodeEncodeError:
+        raise SerialError("a calling number that can't be written in UTF-8") from None

@@ -1,0 +1,150 @@
+"""Signalling by dialling [0054]: the exchange opens a link to the service's configured address.
+
+It writes the Connection with its own address there, and the service comes back over the
+IVR link, under an identity that serves this service, to ask for the data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from attrs import define
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import clientFromString
+from twisted.internet.protocol import Factory
+from twisted.plugin import IPlugin
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from ctiex.errors import ConfigurationError, LinkError, Status
+from ctiex.interfaces import IOfferWatcher, ISignalling, ISignallingPlugin, Offer, SignallingContext
+from ctiex.links import rules
+from ctiex.links._protocol import LinkProtocol
+from ctiex.links.session import Session, SessionLimits, connection_status
+from ctiex.messages import Bind, Message
+
+_ADDRESS_EXPECTED = 'an endpoint to connect to, such as "tcp:ivr.example.net:7400"'
+_NEVER = float("inf")
+
+
+class _DialledLink(LinkProtocol):
+    """One link to a service's address, for one Connection."""
+
+    def __init__(self, driver: DialSignalling, attempt: _Attempt) -> None:
+        super().__init__(driver.context.reactor)
+        self._driver = driver
+        self._attempt = attempt
+
+    def make_session(self) -> Session:
+        """A session without Bind: the service's address is trusted by configuration."""
+        codec, now = self._driver.context.codec, self.clock.seconds()
+        return Session(codec, SessionLimits(), self, now, bound_by=rules.DIALLING)
+
+    def link_opened(self) -> None:
+        """Write the Connection."""
+        self._driver.reached(self._attempt, self)
+        self.session.request(self._attempt.offer.connection, self._answered, _NEVER)
+
+    def _answered(self, answer: Message | LinkError) -> None:
+        self.session.end("answered")
+        self._driver.answered(self._attempt, connection_status(answer))
+
+    def request_received(self, message: Message, invoke_id: int) -> None:
+        """The rules of this link let no request through."""
+
+    def bind_received(self, bind: Bind, invoke_id: int) -> None:
+        """The rules of this link let no Bind through."""
+
+
+@define(eq=False)
+class _Attempt:
+    """One call on its way to a service's address."""
+
+    offer: Offer
+    connecting: Deferred[Any] | None = None
+    link: _DialledLink | None = None
+
+
+@implementer(ISignalling)
+class DialSignalling:
+    """Dials the configured address of each service."""
+
+    sees_return = False
+
+    def __init__(self, context: SignallingContext) -> None:
+        self.context = context
+        self._watcher: IOfferWatcher = context.watcher
+        self._attempts: dict[str, _Attempt] = {}
+
+    def offer(self, offer: Offer) -> None:
+        """Dial the service's address."""
+        attempt = self._attempts[offer.serial] = _Attempt(offer)
+        address = self.context.services[offer.service]["address"]
+        endpoint = clientFromString(self.context.reactor, address)
+        factory = Factory.forProtocol(partial(_DialledLink, self, attempt))
+        factory.noisy = False
+        attempt.connecting = endpoint.connect(factory)
+        attempt.connecting.addErrback(partial(self._not_reached, attempt))
+
+    def withdraw(self, serial: str) -> int:
+        """Hang up whatever is still being dialled."""
+        attempt = self._attempts.pop(serial, None)
+        if attempt is None:
+            return Status.SERVICE_UNREACHABLE
+        if attempt.link is not None:
+            attempt.link.cut("withdrawn")
+        elif attempt.connecting is not None:
+            attempt.connecting.cancel()
+        return Status.TIMED_OUT
+
+    def reached(self, attempt: _Attempt, link: _DialledLink) -> None:
+        """The service's address has taken the link; the Connection goes out on it."""
+        if self._is_open(attempt):
+            attempt.link = link
+            self._watcher.offered(attempt.offer.serial, None)
+        else:
+            link.session.end("withdrawn")
+
+    def answered(self, attempt: _Attempt, status: int | None) -> None:
+        """The service has answered; None: its link was lost first."""
+        if not self._is_open(attempt):
+            return
+        serial = attempt.offer.serial
+        del self._attempts[serial]
+        if status == Status.OK:
+            self._watcher.accepted(serial)
+        else:
+            met = Status.SERVICE_UNREACHABLE if status is None else Status.SERVICE_REFUSED
+            self._watcher.unreachable(serial, met)
+
+    def _not_reached(self, attempt: _Attempt, failure: Failure) -> None:
+        self.answered(attempt, None)
+
+    def _is_open(self, attempt: _Attempt) -> bool:
+        return self._attempts.get(attempt.offer.serial) is attempt
+
+
+@implementer(IPlugin, ISignallingPlugin)
+class DialSignallingPlugin:
+    """``signalling = "dial"``."""
+
+    name = "dial"
+
+    def check(self, settings: Mapping[str, Any]) -> None:
+        """Its one key is ``address``."""
+        for key in settings:
+            if key != "address":
+                raise ConfigurationError(f"{key}: no key of signalling by dial, whose only one is address")
+        address = settings.get("address")
+        if not isinstance(address, str):
+            raise ConfigurationError(f"address: expected {_ADDRESS_EXPECTED}")
+        try:
+            clientFromString(None, address)
+        except Exception:  # every endpoint parser raises what it likes
+            raise ConfigurationError(f"address: {address!r}, expected {_ADDRESS_EXPECTED}") from None
+
+    def build(self, context: SignallingContext) -> ISignalling:
+        """The driver."""
+        return DialSignalling(context)

@@ -1,0 +1,107 @@
+"""Signalling over the IVR link: the Connection is pushed over a bound session of the service.
+
+One session at a time, the next one in turn. If it dies or refuses before it accepts, another
+one is tried; each is tried once for a call. The processing service keeps the time-out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import define, field
+from twisted.plugin import IPlugin
+from zope.interface import implementer
+
+from ctiex.errors import ConfigurationError, Status
+from ctiex.interfaces import (
+    IOfferWatcher,
+    IServiceSession,
+    IServiceSessions,
+    ISignalling,
+    ISignallingPlugin,
+    Offer,
+    SignallingContext,
+)
+
+
+@define
+class _Attempt:
+    """One call on its way to a session that accepts it."""
+
+    offer: Offer
+    tried: list[IServiceSession] = field(factory=list)
+    met: Status = Status.SERVICE_UNREACHABLE
+
+    @property
+    def waits_for_a_session(self) -> bool:
+        """Offered again after a restart, with no session bound yet."""
+        return self.offer.resumed and not self.tried
+
+
+@implementer(ISignalling)
+class LinkSignalling:
+    """Spreads calls over the bound sessions of their services."""
+
+    sees_return = False
+
+    def __init__(self, watcher: IOfferWatcher, sessions: IServiceSessions) -> None:
+        self._watcher = watcher
+        self._sessions = sessions
+        self._attempts: dict[str, _Attempt] = {}
+        sessions.watch(self._joined)
+
+    def offer(self, offer: Offer) -> None:
+        """Push the Connection to the session whose turn it is."""
+        attempt = self._attempts[offer.serial] = _Attempt(offer)
+        self._try_next(attempt)
+
+    def withdraw(self, serial: str) -> int:
+        """Forget the call; an answer that comes later does nothing."""
+        attempt = self._attempts.pop(serial, None)
+        return Status.SERVICE_UNREACHABLE if attempt is None else attempt.met
+
+    def _try_next(self, attempt: _Attempt) -> None:
+        offer = attempt.offer
+        for session in self._sessions.for_service(offer.service):
+            if session not in attempt.tried:
+                attempt.tried.append(session)
+                attempt.met = Status.TIMED_OUT  # until it answers
+                self._watcher.offered(offer.serial, session)
+                session.connect(offer.connection, lambda status: self._answered(attempt, session, status))
+                return
+        if not attempt.waits_for_a_session:
+            del self._attempts[offer.serial]
+            self._watcher.unreachable(offer.serial, attempt.met)
+
+    def _answered(self, attempt: _Attempt, session: IServiceSession, status: int | None) -> None:
+        serial = attempt.offer.serial
+        if self._attempts.get(serial) is not attempt or attempt.tried[-1] is not session:
+            return
+        if status == Status.OK:
+            del self._attempts[serial]
+            self._watcher.accepted(serial)
+            return
+        attempt.met = Status.SERVICE_UNREACHABLE if status is None else Status.SERVICE_REFUSED
+        self._try_next(attempt)
+
+    def _joined(self, session: IServiceSession) -> None:
+        for attempt in list(self._attempts.values()):
+            if attempt.waits_for_a_session:
+                self._try_next(attempt)
+
+
+@implementer(IPlugin, ISignallingPlugin)
+class LinkSignallingPlugin:
+    """``signalling = "link"``."""
+
+    name = "link"
+
+    def check(self, settings: Mapping[str, Any]) -> None:
+        """It has no keys of its own."""
+        for key in settings:
+            raise ConfigurationError(f"{key}: no key of signalling by link, which has none of its own")
+
+    def build(self, context: SignallingContext) -> ISignalling:
+        """The driver."""
+        return LinkSignalling(context.watcher, context.sessions)

@@ -1,0 +1,111 @@
+"""The memory pool [0049]: calls and mailboxes in this process, gone when it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from attrs import define, field
+from twisted.internet.defer import Deferred
+from zope.interface import implementer
+
+from ctiex.interfaces import ICallStore
+from ctiex.records import Call, Change, StoredEvent
+
+
+@define
+class _Mailbox:
+    """One agent number's events: ``waiting`` holds the last ones, without a gap."""
+
+    last_sequence: int = 0
+    waiting: list[StoredEvent] = field(factory=list)
+
+    @property
+    def dropped(self) -> int:
+        """The last sequence that has left the mailbox."""
+        return self.last_sequence - len(self.waiting)
+
+    def append(self, event: StoredEvent) -> None:
+        self.waiting.append(event)
+        self.last_sequence = event.sequence
+
+    def drop(self, sequence: int) -> None:
+        del self.waiting[: max(0, sequence - self.dropped)]
+
+    def beyond(self, after: int) -> list[StoredEvent]:
+        return self.waiting[max(0, after - self.dropped) :]
+
+
+_NO_MAILBOX = _Mailbox()
+
+
+@implementer(ICallStore)
+class MemoryCallStore:
+    """Keeps everything in dictionaries; every commit is kept at once, and never beyond ``close``.
+
+    Within one change, calls are put before serials are forgotten, and events are appended
+    before any are dropped.
+    """
+
+    def __init__(self) -> None:
+        self._calls: dict[str, Call] = {}
+        self._mailboxes: dict[str, _Mailbox] = {}
+
+    def open(self) -> None:
+        """Nothing was kept before."""
+
+    def close(self) -> None:
+        """Let go of everything."""
+        self._calls.clear()
+        self._mailboxes.clear()
+
+    def commit(self, change: Change) -> None:
+        """Keep a change, all of it or nothing.
+
+        @raise ValueError: an event isn't numbered one beyond its agent's last; nothing was kept.
+        """
+        self._check_numbering(change.events)
+        for call in change.calls:
+            self._calls[call.serial] = call
+        for serial in change.forgotten:
+            self._calls.pop(serial, None)
+        for event in change.events:
+            self._mailboxes.setdefault(event.agent, _Mailbox()).append(event)
+        for agent, sequence in change.dropped:
+            if agent in self._mailboxes:
+                self._mailboxes[agent].drop(sequence)
+
+    def _check_numbering(self, events: Iterable[StoredEvent]) -> None:
+        last: dict[str, int] = {}
+        for event in events:
+            expected = last.get(event.agent, self.last_sequence(event.agent)) + 1
+            if event.sequence != expected:
+                raise ValueError(f"event {event.sequence} of agent {event.agent!r}: {expected} was expected")
+            last[event.agent] = expected
+
+    def get(self, serial: str) -> Call | None:
+        """The call with this serial, or None."""
+        return self._calls.get(serial)
+
+    def fetch(self, serial: str) -> Deferred[Call | None] | None:
+        """None: there is nowhere else to look."""
+        return None
+
+    def calls(self) -> Iterable[Call]:
+        """Every call, as of now: later changes don't disturb who walks through them."""
+        return tuple(self._calls.values())
+
+    def agents(self) -> Iterable[str]:
+        """Every agent number that ever had an event, as of now."""
+        return tuple(self._mailboxes)
+
+    def last_sequence(self, agent: str) -> int:
+        """The last sequence assigned to this agent's events; 0 before the first."""
+        return self._mailboxes.get(agent, _NO_MAILBOX).last_sequence
+
+    def pending(self, agent: str) -> int:
+        """How many events wait in the agent's mailbox."""
+        return len(self._mailboxes.get(agent, _NO_MAILBOX).waiting)
+
+    def events(self, agent: str, after: int = 0) -> Sequence[StoredEvent]:
+        """The events that wait with a sequence beyond ``after``, in order."""
+        return self._mailboxes.get(agent, _NO_MAILBOX).beyond(after)

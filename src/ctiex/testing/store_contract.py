@@ -1,0 +1,176 @@
+"""What every call store keeps to: mix :class:`CallStoreContract` into a test case of your own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from attrs import evolve
+from twisted.internet.defer import Deferred
+from zope.interface.verify import verifyObject
+
+from ctiex.interfaces import ICallStore
+from ctiex.records import Call, CallState, Change, StoredEvent
+
+
+def make_call(serial: str, **changes: Any) -> Call:
+    """A call in its first state, with ``changes`` to its attributes."""
+    call = Call(
+        serial=serial,
+        agent="1001",
+        service="number-broadcast",
+        identity="agents",
+        calling_number="13800138000",
+        digest=b"digest",
+        data=b"data",
+        state=CallState.REQUESTED,
+        deadline=100.0,
+    )
+    return evolve(call, **changes)
+
+
+def make_event(agent: str, sequence: int) -> StoredEvent:
+    """An event whose body tells its number."""
+    return StoredEvent(agent, sequence, b"event %d" % sequence, 1000.0)
+
+
+class CallStoreContract:
+    """Tests of :class:`ctiex.interfaces.ICallStore`, before :class:`twisted.trial.unittest.TestCase` in the bases.
+
+    Give ``make_store``. A store may keep things at once or later: the tests await what it returns.
+    """
+
+    def make_store(self) -> ICallStore:
+        """A new store that holds nothing, not opened yet."""
+        raise NotImplementedError
+
+    async def opened(self) -> ICallStore:
+        """A store in use; it is closed when the test ends."""
+        store = self.make_store()
+        await _done(store.open())
+        self.addCleanup(store.close)  # type: ignore[attr-defined]
+        return store
+
+    async def test_it_provides_the_interface(self) -> None:
+        store = await self.opened()
+        assert verifyObject(ICallStore, store)
+
+    async def test_it_begins_empty(self) -> None:
+        store = await self.opened()
+        assert store.get("7") is None
+        assert list(store.calls()) == [] and list(store.agents()) == []
+        assert store.last_sequence("1001") == 0 and store.pending("1001") == 0
+        assert list(store.events("1001")) == []
+
+    async def test_what_was_committed_is_seen_before_it_is_kept(self) -> None:
+        store = await self.opened()
+        call, event = make_call("7"), make_event("1001", 1)
+        kept = store.commit(Change(calls=(call,), events=(event,)))
+        assert store.get("7") == call and list(store.calls()) == [call]
+        assert list(store.events("1001")) == [event] and store.pending("1001") == 1
+        await _done(kept)
+        assert store.get("7") == call and list(store.events("1001")) == [event]
+
+    async def test_serials_are_strings(self) -> None:
+        store = await self.opened()
+        await _done(store.commit(Change(calls=(make_call("007"),))))
+        assert store.get("7") is None
+        assert store.get("007") == make_call("007")
+
+    async def test_a_call_takes_the_place_of_the_one_before(self) -> None:
+        store = await self.opened()
+        closed = make_call(
+            "7", state=CallState.CLOSED, owner="ivr", told=frozenset({10, 11}), event_ids=frozenset({1, 2**64 - 1}),
+            calling_number="", data=b"", digest=b"",
+        )  # fmt: skip
+        await _done(store.commit(Change(calls=(make_call("7"),))))
+        await _done(store.commit(Change(calls=(closed,))))
+        assert store.get("7") == closed and list(store.calls()) == [closed]
+
+    async def test_a_forgotten_call_is_gone_and_others_stay(self) -> None:
+        store = await self.opened()
+        await _done(store.commit(Change(calls=(make_call("7"), make_call("8")))))
+        await _done(store.commit(Change(forgotten=("7", "never there"))))
+        assert store.get("7") is None
+        assert list(store.calls()) == [make_call("8")]
+
+    async def test_fetch_finds_nothing_that_never_was(self) -> None:
+        store = await self.opened()
+        found = store.fetch("404")
+        assert found is None or await found is None
+
+    async def test_events_come_in_order_and_beyond_what_was_asked(self) -> None:
+        store = await self.opened()
+        await self._fill(store, "1001", 3)
+        await self._fill(store, "1002", 1)
+        for after, expected in ((0, [1, 2, 3]), (1, [2, 3]), (3, []), (9, [])):
+            assert _sequences(store.events("1001", after)) == expected
+        assert _sequences(store.events("1002")) == [1]
+        assert sorted(store.agents()) == ["1001", "1002"]
+
+    async def test_what_events_gave_is_not_changed_by_later_commits(self) -> None:
+        store = await self.opened()
+        await self._fill(store, "1001", 2)
+        given = store.events("1001")
+        await _done(store.commit(Change(events=(make_event("1001", 3),), dropped=(("1001", 1),))))
+        assert _sequences(given) == [1, 2]
+
+    async def test_dropped_events_leave_and_the_numbering_goes_on(self) -> None:
+        store = await self.opened()
+        await self._fill(store, "1001", 4)
+        await _done(store.commit(Change(dropped=(("1001", 3),))))
+        assert _sequences(store.events("1001")) == [4] and store.pending("1001") == 1
+        await _done(store.commit(Change(dropped=(("1001", 1),))))
+        assert store.pending("1001") == 1, "dropping what is gone changes nothing"
+        await _done(store.commit(Change(dropped=(("1001", 4),))))
+        assert store.pending("1001") == 0 and store.last_sequence("1001") == 4
+        await _done(store.commit(Change(events=(make_event("1001", 5),))))
+        assert _sequences(store.events("1001", 2)) == [5] and list(store.agents()) == ["1001"]
+
+    async def test_dropping_for_an_unknown_agent_changes_nothing(self) -> None:
+        store = await self.opened()
+        await _done(store.commit(Change(dropped=(("1001", 5),))))
+        assert store.last_sequence("1001") == 0 and list(store.agents()) == []
+
+    async def test_a_change_with_a_wrong_sequence_is_refused_whole(self) -> None:
+        store = await self.opened()
+        await self._fill(store, "1001", 2)
+        await _done(store.commit(Change(calls=(make_call("7"),))))
+        for wrong in ((2,), (4,), (3, 3), (3, 5)):
+            events = tuple(make_event("1001", sequence) for sequence in wrong)
+            change = Change((make_call("8"),), ("7",), (make_event("1002", 1), *events), (("1001", 1),))
+            assert await _refused(store, change)
+            assert store.get("8") is None and list(store.calls()) == [make_call("7")]
+            assert _sequences(store.events("1001")) == [1, 2] and list(store.agents()) == ["1001"]
+
+    async def test_an_empty_change_waits_for_those_before_it(self) -> None:
+        store = await self.opened()
+        kept: list[int] = []
+        before = store.commit(Change(calls=(make_call("7"),)))
+        if before is None:
+            kept.append(1)
+        else:
+            before.addCallback(lambda _: kept.append(1))
+        await _done(store.commit(Change()))
+        assert kept == [1] and store.get("7") == make_call("7")
+
+    async def _fill(self, store: ICallStore, agent: str, count: int) -> None:
+        events = tuple(make_event(agent, sequence) for sequence in range(1, count + 1))
+        await _done(store.commit(Change(events=events)))
+
+
+async def _done(result: Deferred[None] | None) -> None:
+    if result is not None:
+        await result
+
+
+async def _refused(store: ICallStore, change: Change) -> bool:
+    try:
+        await _done(store.commit(change))
+    except ValueError:
+        return True
+    return False
+
+
+def _sequences(events: Sequence[StoredEvent]) -> list[int]:
+    return [event.sequence for event in events]

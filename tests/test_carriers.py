@@ -1,0 +1,155 @@
+"""The calling-number carrier: ``calling**serial``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.plugin import getPlugins
+from twisted.trial.unittest import SynchronousTestCase
+
+import ctiex.plugins
+from ctiex.errors import ConfigurationError, SerialError
+from ctiex.interfaces import ICarrier, ICarrierPlugin
+from ctiex.signalling.calling_number import CallingNumberCarrier
+from ctiex.testing.carrier_contract import CarrierContract, calling_numbers
+from ctiex.testing.strategies import serials
+
+separators = st.text("*#", min_size=1, max_size=8)
+quick = settings(deadline=None)
+
+
+class DefaultCarrierTests(CarrierContract, SynchronousTestCase):
+    """``**`` as in the seed."""
+
+    def make_carrier(self) -> ICarrier:
+        return CallingNumberCarrier()
+
+
+class MixedSeparatorTests(CarrierContract, SynchronousTestCase):
+    """A separator that overlaps with itself."""
+
+    def make_carrier(self) -> ICarrier:
+        return CallingNumberCarrier("*#*", 60)
+
+
+class SingleSeparatorTests(CarrierContract, SynchronousTestCase):
+    """A separator without parts."""
+
+    def make_carrier(self) -> ICarrier:
+        return CallingNumberCarrier("#", 60)
+
+
+class EmbeddingTests(SynchronousTestCase):
+    """What goes into a calling number, and comes out."""
+
+    def test_the_seed_puts_two_asterisks_between(self) -> None:
+        carrier = CallingNumberCarrier()
+        self.assertEqual(carrier.embed("13800138000", "007"), "13800138000**007")
+        self.assertEqual(carrier.extract("13800138000**007"), ("13800138000", "007"))
+
+    @given(separators, st.text("0123456789*#", max_size=30), serials())
+    @quick
+    def test_with_any_separator_extract_undoes_embed(self, separator: str, number: str, serial: str) -> None:
+        carrier = CallingNumberCarrier(separator)
+        try:
+            embedded = carrier.embed(number, serial)
+        except SerialError:
+            return
+        self.assertEqual(carrier.extract(embedded), (number, serial))
+
+    @given(separators, st.text("0123456789*#", max_size=30), serials())
+    @quick
+    def test_with_any_separator_a_stripped_number_takes_a_serial(
+        self, separator: str, number: str, serial: str
+    ) -> None:
+        carrier = CallingNumberCarrier(separator)
+        stripped = carrier.strip(number)
+        self.assertEqual(carrier.strip(stripped), stripped)
+        self.assertEqual(carrier.extract(stripped), (stripped, None))
+        self.assertEqual(carrier.extract(carrier.embed(stripped, serial)), (stripped, serial))
+
+    @given(separators, calling_numbers, serials())
+    @quick
+    def test_a_number_that_holds_the_separator_is_refused(self, separator: str, number: str, serial: str) -> None:
+        carrier = CallingNumberCarrier(separator, 255)
+        for bad in (separator + number, number + separator, number[:3] + separator + number[3:]):
+            self.assertRaises(SerialError, carrier.embed, bad, serial)
+
+    @given(st.text("*#", min_size=2, max_size=8), st.from_regex("[0-9]{0,15}", fullmatch=True), st.data())
+    @quick
+    def test_a_number_that_ends_in_a_part_of_it_is_refused(
+        self, separator: str, number: str, data: st.DataObject
+    ) -> None:
+        part = separator[: data.draw(st.integers(1, len(separator) - 1))]
+        carrier = CallingNumberCarrier(separator)
+        self.assertRaises(SerialError, carrier.embed, number + part, "1")
+        self.assertEqual(carrier.strip(number + part), number)
+
+    def test_the_capacity_counts_bytes(self) -> None:
+        carrier = CallingNumberCarrier("**", 30)
+        self.assertEqual(carrier.embed("1" * 8, "1" * 20), "1" * 8 + "**" + "1" * 20)
+        error = self.assertRaises(SerialError, carrier.embed, "1" * 9, "1" * 20)
+        self.assertIn("31 bytes", str(error))
+        self.assertEqual(carrier.embed("\u00e9" * 4, "1" * 20), "\u00e9" * 4 + "**" + "1" * 20)
+        self.assertRaises(SerialError, carrier.embed, "\u00e9" * 4 + "1", "1" * 20)
+
+    def test_a_number_that_no_utf8_can_hold_is_refused(self) -> None:
+        self.assertRaises(SerialError, CallingNumberCarrier().embed, "\ud800", "1")
+
+    def test_what_stands_behind_the_first_separator_must_be_a_serial(self) -> None:
+        carrier = CallingNumberCarrier()
+        for number in ("138**", "138**x", "138**1**2", "138**" + "1" * 21, "138*1", "138** 1", "138", ""):
+            self.assertEqual(carrier.extract(number), (number, None))
+        self.assertEqual(carrier.extract("**7"), ("", "7"))
+
+    def test_strip_cuts_at_the_first_separator(self) -> None:
+        carrier = CallingNumberCarrier()
+        for number, stripped in (
+            ("138**7", "138"),
+            ("138***7**8", "138"),
+            ("138*", "138"),
+            ("1*38", "1*38"),
+            ("*", ""),
+        ):
+            self.assertEqual(carrier.strip(number), stripped)
+
+
+class ConfigurationTests(SynchronousTestCase):
+    """What the configuration may say."""
+
+    def build(self, **settings: Any) -> ICarrier:
+        (plugin,) = (p for p in getPlugins(ICarrierPlugin, ctiex.plugins) if p.name == "calling-number")
+        carrier: ICarrier = plugin.build(settings)
+        return carrier
+
+    def test_without_settings_it_is_the_seed_with_79_bytes(self) -> None:
+        self.assertEqual(self.build(), CallingNumberCarrier("**", 79))
+
+    @given(separators, st.data())
+    @quick
+    def test_a_capacity_for_the_longest_serial_will_do(self, separator: str, data: st.DataObject) -> None:
+        capacity = data.draw(st.integers(len(separator) + 20, 255))
+        carrier = self.build(separator=separator, capacity=capacity)
+        self.assertEqual(carrier.extract(carrier.embed("", "1" * 20)), ("", "1" * 20))
+
+    @given(separators, st.data())
+    @quick
+    def test_a_capacity_that_a_serial_might_not_fit_is_refused(self, separator: str, data: st.DataObject) -> None:
+        capacity = data.draw(st.integers(max_value=len(separator) + 19) | st.integers(min_value=256))
+        error = self.assertRaises(ConfigurationError, self.build, separator=separator, capacity=capacity)
+        self.assertIn(f"expected {len(separator) + 20} bytes", str(error))
+
+    def test_separators_of_other_characters_are_refused(self) -> None:
+        for separator in ("", "*" * 9, "0", "*1", "-", ".", " ", "(", "%23", ";", "*\n", 5, None, ["*"]):
+            error = self.assertRaises(ConfigurationError, self.build, separator=separator)
+            self.assertIn("expected 1 to 8 characters out of * and #", str(error))
+
+    def test_capacities_that_are_no_integers_are_refused(self) -> None:
+        for capacity in (True, "79", 79.0, None):
+            self.assertRaises(ConfigurationError, self.build, capacity=capacity)
+
+    def test_unknown_keys_are_refused(self) -> None:
+        error = self.assertRaises(ConfigurationError, self.build, seperator="**")
+        self.assertIn("unknown key 'seperator': expected separator or capacity", str(error))

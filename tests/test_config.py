@@ -1,0 +1,359 @@
+"""The configuration: defaults, files, every kind of error, and the plugins it names."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.interface import InterfaceClass
+
+from ctiex.app import look_up
+from ctiex.app.config import exchange_address, load, parse
+from ctiex.app.config_model import Configuration
+from ctiex.app.config_reading import dotted
+from ctiex.app.listening import advertised_address, read_endpoint
+from ctiex.app.look_up import check_plugins, find_plugin
+from ctiex.errors import ConfigurationError
+from ctiex.interfaces import ICallStorePlugin, ICodecPlugin, IOrganizerPlugin, ISignallingPlugin
+from ctiex.links.credentials import SecretHash, hash_secret
+from ctiex.messages import Role
+
+HASH = hash_secret("x", salt=lambda size: bytes(size)).format()
+
+OWN = f"""
+[identities.agents]
+role = "agent"
+secret_hash = "{HASH}"
+agents = ["1001", "1100-1199"]
+[identities.ivr]
+role = "service"
+secret_hash = "{HASH}"
+services = ["bill"]
+[services.bill]
+access_code = "7002"
+"""
+
+
+def read(text: str, **options: str) -> Configuration:
+    """The configuration in a text."""
+    return parse(tomllib.loads(text), "ctiex.toml", **options)
+
+
+class DefaultTests(SynchronousTestCase):
+    """What there is without a file."""
+
+    def test_links_listen_on_loopback(self) -> None:
+        configuration = load()
+        self.assertEqual(configuration.agent_link.listen, "tcp:7300:interface=127.0.0.1")
+        self.assertEqual(configuration.ivr_link.listen, "tcp:7301:interface=127.0.0.1")
+        self.assertEqual(exchange_address(configuration), "127.0.0.1:7301")
+
+    def test_the_demo_identities_and_services_are_there_with_a_warning(self) -> None:
+        configuration = load()
+        agent, service = configuration.identities["agent-demo"], configuration.identities["service-demo"]
+        self.assertTrue(configuration.demo_identities)
+        self.assertEqual((agent.secret, service.secret), ("demo", "demo"))
+        self.assertEqual((agent.identity.role, service.identity.role), (Role.AGENT, Role.SERVICE))
+        self.assertTrue(agent.identity.may_act_for("4711"))
+        codes = {name: settings.access_code for name, settings in configuration.services.items()}
+        self.assertEqual(
+            codes, {"number-broadcast": "7001", "bill-broadcast": "7002", "password-authentication": "7000"}
+        )
+        self.assertTrue(all(service.identity.may_serve(name) for name in codes))
+        self.assertTrue(any("demo identities" in warning for warning in configuration.warnings))
+
+    def test_an_empty_file_is_no_file(self) -> None:
+        path = self.mktemp()
+        Path(path).write_text("")
+        self.assertEqual(load(path).identities, load().identities)
+        self.assertEqual(load(path).source, path)
+
+    def test_the_defaults_are_those_of_the_wire_format(self) -> None:
+        link, limits = load().ivr_link, load().limits
+        service = load().services["bill-broadcast"]
+        self.assertEqual((link.codec, link.heartbeat, link.login_deadline, link.max_frame), ("binary", 30, 10, 65536))
+        self.assertEqual((link.max_in_flight, link.max_unread, link.answer_timeout), (1024, 1 << 20, 30.0))
+        self.assertEqual((limits.links_per_identity, limits.calls_per_identity), (4096, 100_000))
+        self.assertEqual((limits.mailbox, limits.mailbox_ttl), (1000, 86_400))
+        self.assertEqual((service.signalling_timeout, service.fetch_timeout), (30, 120))
+        self.assertEqual((service.service_timeout, service.keep_closed), (3600, 600))
+
+    def test_services_of_a_file_take_the_place_of_the_built_in_ones_and_the_demo_service_serves_them(self) -> None:
+        configuration = read('[services.weather]\naccess_code = "7009"')
+        self.assertEqual(list(configuration.services), ["weather"])
+        self.assertTrue(configuration.identities["service-demo"].identity.may_serve("weather"))
+
+    def test_identities_of_a_file_take_the_place_of_the_demo_ones(self) -> None:
+        configuration = read(OWN)
+        self.assertEqual(list(configuration.identities), ["agents", "ivr"])
+        self.assertFalse(configuration.demo_identities)
+        self.assertEqual(configuration.warnings, ())
+
+
+class ReadingTests(SynchronousTestCase):
+    """What a file says, and what of it is kept for plugins."""
+
+    def test_a_table_for_a_plugin_keeps_its_other_keys(self) -> None:
+        configuration = read(
+            OWN + 'signalling = "dial"\naddress = "ivr.example:7000"\n'
+            '[services.bill.request]\nsecret = ["pin"]\n[services.bill.result]\norganizer = "own"\nx = 1\n'
+            '[store]\nkind = "sqlite"\npath = "calls.sqlite"\nsettings = 3\n'
+            '[carrier]\nseparator = "##"'
+        )
+        service = configuration.services["bill"]
+        self.assertEqual(service.settings, {"address": "ivr.example:7000"})
+        self.assertEqual((service.request.organizer, service.request.settings), ("rules", {"secret": ["pin"]}))
+        self.assertEqual((service.result.organizer, service.result.settings), ("own", {"x": 1}))
+        self.assertEqual(configuration.store.settings, {"path": "calls.sqlite", "settings": 3})
+        self.assertEqual((configuration.carrier.kind, configuration.carrier.settings), ("calling-number", {"separator": "##"}))
+
+    def test_a_hashed_secret_is_read(self) -> None:
+        self.assertEqual(read(OWN).identities["ivr"].secret, SecretHash.parse(HASH))
+
+    def test_a_secret_in_clear_is_warned_of_without_being_shown(self) -> None:
+        configuration = read(OWN.replace(f'secret_hash = "{HASH}"', 'secret = "sesame"', 1))
+        (warning,) = configuration.warnings
+        self.assertIn("identities.agents.secret", warning)
+        self.assertNotIn("sesame", warning + repr(configuration))
+
+    def test_a_service_nobody_serves_is_warned_of(self) -> None:
+        (warning,) = read(OWN + '[services.weather]\naccess_code = "1"').warnings
+        self.assertIn("'weather'", warning)
+
+    def test_options_take_the_place_of_where_links_listen(self) -> None:
+        configuration = read(OWN, agent_listen="tcp:1", ivr_listen="tcp:2:interface=10.0.0.1")
+        self.assertEqual(configuration.agent_link.listen, "tcp:1")
+        self.assertEqual(exchange_address(configuration), "10.0.0.1:2")
+
+    def test_an_address_that_is_configured_is_advertised(self) -> None:
+        self.assertEqual(exchange_address(read('[exchange]\naddress = "ctiex-1:7301"')), "ctiex-1:7301")
+
+
+WRONG = {
+    "bogus = 1": ("bogus: found an unknown key", "expected one of: carrier, exchange"),
+    '[exchange]\nid = "1234"': ('exchange.id: found "1234"', "1 to 3 decimal digits"),
+    "[exchange]\nid = 1": ("exchange.id: found 1", "1 to 3 decimal digits"),
+    '[links.agent]\nheartbeat = "soon"': ('links.agent.heartbeat: found "soon"', "from 1 to 65535"),
+    "[links.agent]\nheartbeat = 65536": ("links.agent.heartbeat: found 65536", "from 1 to 65535"),
+    "[links.agent]\nheartbeat = true": ("links.agent.heartbeat: found true", "from 1 to 65535"),
+    "[links.ivr]\nheartbeat = 0.5": ("links.ivr.heartbeat: found 0.5", "whole number of seconds"),
+    "[links.ivr]\nlogin_deadline = inf": ("links.ivr.login_deadline: found inf", "seconds above 0"),
+    "[links.ivr]\nmax_frame = 255": ("links.ivr.max_frame: found 255", "from 256 to 2147483647"),
+    "[links.ivr]\nmax_in_flight = 0": ("links.ivr.max_in_flight: found 0", "above 0"),
+    '[links.ivr]\ncodec = ""': ('links.ivr.codec: found ""', "1 to 255 bytes"),
+    '[links.ivr]\nlisten = "nowhere"': ('links.ivr.listen: found "nowhere"', "an endpoint such as"),
+    '[links.ivr]\nlisten = "tcp:70000:interface=127.0.0.1"': ("links.ivr.listen: found", "port from 0 to 65535"),
+    '[links.ivr]\nlisten = ""': ('links.ivr.listen: found ""', "an endpoint such as"),
+    '[metrics]\nlisten = "tcp:x"': ('metrics.listen: found "tcp:x"', "an endpoint such as"),
+    "[links.sip]": ("links.sip: found an unknown key", "expected one of: agent, ivr"),
+    "links = 3": ("links: found 3", "expected a table"),
+    "[limits]\nmailbox = -1": ("limits.mailbox: found -1", "above 0"),
+    "[services.x]": ("services.x.access_code: missing", "1 to 255 bytes"),
+    '[services.x]\naccess_code = "1"\nfetch_timeout = -1': ("services.x.fetch_timeout: found -1", "above 0"),
+    '[services.x]\naccess_code = "1"\nrequest = []': ("services.x.request: found a list", "expected a table"),
+    '[services."pin check"]': ('services."pin check".access_code: missing', "expected"),
+    '[services.""]\naccess_code = "1"': ('services."": found a name of no use', "1 to 255 bytes"),
+    "identities = []": ("identities: found a list", "expected a table"),
+    '[identities.a]\nrole = "boss"': ('identities.a.role: found "boss"', '"agent" or "service"'),
+    '[identities.a]\nsecret = "x"': ("identities.a.role: missing", '"agent" or "service"'),
+    '[identities.a]\nrole = "agent"\nsecret = 17': ("identities.a.secret: found a number", "1 to 255 bytes"),
+    '[identities.a]\nrole = "agent"': ("found neither secret nor secret_hash", "expected one of them"),
+    f'[identities.a]\nrole = "agent"\nsecret = "x"\nsecret_hash = "{HASH}"': ("found both", "expected one of them"),
+    '[identities.a]\nrole = "agent"\nsecret_hash = "md5$abc"': ("identities.a.secret_hash: found", "scrypt$N$r$p"),
+    '[identities.a]\nrole = "agent"\nsecret = "x"\nagents = "1001"': ('identities.a.agents: found "1001"', "a list"),
+    '[identities.a]\nrole = "agent"\nsecret = "x"\nagents = ["1", "2-"]': ('agents[1]: found "2-"', "a range"),
+    '[identities.a]\nrole = "agent"\nsecret = "x"\nservices = ["bill-broadcast"]': ("found services", "expected none"),
+    '[identities.a]\nrole = "service"\nsecret = "x"\nagents = ["1"]': ("found agents", "expected none"),
+    '[identities.a]\nrole = "service"\nsecret = "x"\nservices = ["x"]': ('the unknown service "x"', "bill-broadcast"),
+}
+"""Files with one thing wrong, each with what its error has to say."""
+
+toml_values = st.recursive(
+    st.none().map(lambda _: 1) | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+known_keys = st.sampled_from(
+    "exchange id links agent ivr listen heartbeat store kind identities services role secret agents access_code".split()
+)
+toml_tables = st.dictionaries(known_keys, toml_values | st.dictionaries(known_keys, toml_values, max_size=3), max_size=4)
+
+
+class ErrorTests(SynchronousTestCase):
+    """What is wrong with a file."""
+
+    def failing(self, text: str, **options: str) -> list[str]:
+        """The lines of the error that a text gives."""
+        return str(self.assertRaises(ConfigurationError, read, text, **options)).splitlines()
+
+    def test_each_error_names_file_key_what_was_found_and_what_was_expected(self) -> None:
+        for text, (found, expected) in WRONG.items():
+            (line,) = self.failing(text)
+            self.assertTrue(line.startswith("ctiex.toml: "), line)
+            self.assertIn(found, line)
+            self.assertIn(expected, line)
+
+    def test_all_errors_of_a_file_are_told_at_once(self) -> None:
+        text = '[exchange]\nid = "x"\nzone = 1\n[links.ivr]\nheartbeat = 0\n[identities.a]\nagents = ["", "1-"]\n'
+        keys = [line.split(": ")[1] for line in self.failing(text)]
+        self.assertEqual(
+            keys,
+            ["exchange.id", "exchange.zone", "identities.a.agents[0]", "identities.a.agents[1]",
+             "identities.a.role", "links.ivr.heartbeat"],
+        )  # fmt: skip
+
+    def test_no_error_shows_a_secret(self) -> None:
+        for text in (
+            f'[identities.a]\nrole = "agent"\nsecret = "{"sesame" * 50}"',
+            '[identities.a]\nrole = "agent"\nsecret_hash = "sesame"',
+            '[identities.a]\nrole = "boss"\nsecret = "sesame"',
+        ):
+            self.assertNotIn("sesame", "".join(self.failing(text)))
+
+    @given(toml_tables)
+    @settings(deadline=None)
+    def test_any_tables_give_a_configuration_or_a_configuration_error(self, tables: Mapping[str, Any]) -> None:
+        try:
+            self.assertIsInstance(parse(tables), Configuration)
+        except ConfigurationError as error:
+            self.assertIn("expected", str(error))
+
+    def test_a_file_that_is_missing_or_no_toml_is_named(self) -> None:
+        path = Path(self.mktemp())
+        self.assertIn(f"{path}: can't be read", str(self.assertRaises(ConfigurationError, load, str(path))))
+        path.write_text("[exchange\n")
+        self.assertIn(f"{path}: found no valid TOML", str(self.assertRaises(ConfigurationError, load, str(path))))
+        path.write_bytes(b"\xff")
+        self.assertIn(f"{path}: found bytes", str(self.assertRaises(ConfigurationError, load, str(path))))
+
+    def test_a_bad_option_is_named_as_such(self) -> None:
+        (line,) = self.failing(OWN, agent_listen="tcp:x")
+        self.assertIn('--agent-listen: found "tcp:x"', line)
+
+    def test_the_demo_identities_listen_on_loopback_alone(self) -> None:
+        for listen in ("tcp:7300", "tcp:7300:interface=0.0.0.0", "tcp:7300:interface=192.0.2.1", "tcp6:7300",
+                       "tcp:7300:interface=\\:\\:", "haproxy:tcp:7300", "systemd:domain=INET:index=0"):  # fmt: skip
+            for options in ({"agent_listen": listen}, {"ivr_listen": listen}):
+                (line,) = self.failing("", **options)
+                self.assertIn("beyond loopback", line)
+            (line,) = self.failing(f"[links.agent]\nlisten = {dotted(listen)}")
+            self.assertIn("links.agent.listen", line)
+            self.assertEqual(read(OWN, agent_listen=listen).agent_link.listen, listen)
+
+    def test_the_demo_identities_listen_on_anything_local(self) -> None:
+        for listen in ("tcp:0:interface=127.0.0.1", "tcp:0:interface=127.8.8.8", "tcp:0:127.0.0.1", "unix:/tmp/x.sock",
+                       "tcp:0:interface=localhost", "tcp:0:interface=\\:\\:1", "tcp6:0:interface=\\:\\:1",
+                       "haproxy:tcp:0:interface=127.0.0.1"):  # fmt: skip
+            self.assertEqual(read("", agent_listen=listen).agent_link.listen, listen)
+
+
+class ListeningTests(SynchronousTestCase):
+    """Endpoint strings."""
+
+    @given(st.integers(0, 65535), st.ip_addresses())
+    @settings(deadline=None)
+    def test_port_and_interface_are_read_as_twisted_reads_them(self, port: int, address: Any) -> None:
+        listening = read_endpoint(f"tcp:{port}:interface={str(address).replace(':', chr(92) + ':')}")
+        self.assertEqual((listening.port, listening.interface), (port, str(address)))
+        self.assertEqual(listening.local, address.is_loopback)
+
+    def test_the_advertised_address_is_where_others_reach_the_endpoint(self) -> None:
+        for listen, address in {
+            "tcp:7301:interface=127.0.0.1": "127.0.0.1:7301",
+            "tcp:7301:interface=\\:\\:1": "[::1]:7301",
+            "tcp:7301": "this-host:7301",
+            "tcp:7301:interface=0.0.0.0": "this-host:7301",
+            "tcp6:7301": "this-host:7301",
+            "unix:/run/ctiex": "unix:/run/ctiex",
+        }.items():
+            self.assertEqual(advertised_address(listen, lambda: "this-host"), address)
+
+
+class FakePlugin:
+    """Any plugin: takes the settings it is told to take, and says so otherwise."""
+
+    def __init__(self, name: str, *known: str) -> None:
+        self.name = name
+        self.known = known
+
+    def check(self, settings: Mapping[str, Any]) -> None:
+        """Refuse what isn't known."""
+        for key in settings:
+            if key not in self.known:
+                raise ConfigurationError(f"unknown key {key!r}")
+
+    def build(self, settings: Mapping[str, Any] | None = None) -> object:
+        """Something."""
+        self.check(settings or {})
+        return self
+
+
+PLUGINS = {
+    plugin.name: plugin
+    for plugin in (
+        FakePlugin("binary"), FakePlugin("memory"), FakePlugin("calling-number", "separator"),
+        FakePlugin("link"), FakePlugin("rules", "secret"),
+    )
+}  # fmt: skip
+
+
+def fake_find(interface: InterfaceClass, name: str) -> Any:
+    """Finds the fakes, whatever the interface."""
+    if name not in PLUGINS:
+        raise ConfigurationError(f"no {name}")
+    return PLUGINS[name]
+
+
+class PluginTests(SynchronousTestCase):
+    """The plugins that a configuration names."""
+
+    def errors(self, text: str) -> list[str]:
+        """What is wrong with the plugins that a text names."""
+        error = self.assertRaises(ConfigurationError, check_plugins, read(text), fake_find)
+        return [line.removeprefix("ctiex.toml: ") for line in str(error).splitlines()]
+
+    def test_the_defaults_name_plugins_that_take_their_settings(self) -> None:
+        check_plugins(load())
+
+    def test_plugins_that_take_their_settings_are_fine(self) -> None:
+        check_plugins(read('[carrier]\nseparator = "##"'), fake_find)
+
+    def test_every_missing_plugin_is_told_with_its_key(self) -> None:
+        text = (
+            '[links.agent]\ncodec = "c"\n[links.ivr]\ncodec = "d"\n[store]\nkind = "s"\n[carrier]\nkind = "k"\n'
+            '[services.x]\naccess_code = "1"\nsignalling = "g"\nrequest.organizer = "o"\nresult.organizer = "p"'
+        )
+        self.assertEqual(
+            self.errors(text),
+            ["links.agent.codec: no c", "links.ivr.codec: no d", "store.kind: no s", "carrier.kind: no k",
+             "services.x.signalling: no g", "services.x.request.organizer: no o", "services.x.result.organizer: no p"],
+        )  # fmt: skip
+
+    def test_settings_that_a_plugin_refuses_are_told_with_their_table(self) -> None:
+        text = '[store]\npath = "x"\n[services.x]\naccess_code = "1"\naddress = "y"\nrequest.zap = 1'
+        self.assertEqual(
+            self.errors(text),
+            ["store: unknown key 'path'", "services.x: unknown key 'address'", "services.x.request: unknown key 'zap'"],
+        )
+
+    def test_built_in_plugins_are_found_by_name(self) -> None:
+        for interface, name in ((ICodecPlugin, "binary"), (ICodecPlugin, "json"), (ICallStorePlugin, "memory"),
+                                (ISignallingPlugin, "link"), (IOrganizerPlugin, "rules")):  # fmt: skip
+            self.assertEqual(find_plugin(interface, name).name, name)
+
+    def test_a_missing_name_is_told_with_the_names_there_are(self) -> None:
+        text = str(self.assertRaises(ConfigurationError, find_plugin, ICallStorePlugin, "sqlight"))
+        self.assertIn('found "sqlight"', text)
+        self.assertIn("memory", text)
+
+    def test_a_doubled_name_is_told(self) -> None:
+        twins = [FakePlugin("memory"), FakePlugin("memory")]
+        with patch.object(look_up, "getPlugins", lambda interface, package: iter(twins)):
+            text = str(self.assertRaises(ConfigurationError, find_plugin, ICallStorePlugin, "memory"))
+        self.assertIn("2 plugins", text)

@@ -111,7 +111,9 @@ class ReadingTests(SynchronousTestCase):
         self.assertEqual((service.request.organizer, service.request.settings), ("rules", {"secret": ["pin"]}))
         self.assertEqual((service.result.organizer, service.result.settings), ("own", {"x": 1}))
         self.assertEqual(configuration.store.settings, {"path": "calls.sqlite", "settings": 3})
-        self.assertEqual((configuration.carrier.kind, configuration.carrier.settings), ("calling-number", {"separator": "##"}))
+        self.assertEqual(
+            (configuration.carrier.kind, configuration.carrier.settings), ("calling-number", {"separator": "##"})
+        )
 
     def test_a_hashed_secret_is_read(self) -> None:
         self.assertEqual(read(OWN).identities["ivr"].secret, SecretHash.parse(HASH))
@@ -182,7 +184,9 @@ toml_values = st.recursive(
 known_keys = st.sampled_from(
     "exchange id links agent ivr listen heartbeat store kind identities services role secret agents access_code".split()
 )
-toml_tables = st.dictionaries(known_keys, toml_values | st.dictionaries(known_keys, toml_values, max_size=3), max_size=4)
+toml_tables = st.dictionaries(
+    known_keys, toml_values | st.dictionaries(known_keys, toml_values, max_size=3), max_size=4
+)
 
 
 class ErrorTests(SynchronousTestCase):

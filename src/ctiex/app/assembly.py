@@ -41,9 +41,10 @@ from ctiex.links.ivr import IvrLinkFactory
 from ctiex.links.session import SessionLimits
 from ctiex.processing.counts import Counts
 from ctiex.processing.desk import Desk
-from ctiex.processing.service import ProcessingService, Surroundings
+from ctiex.processing.service import ProcessingService
 from ctiex.processing.sessions import ServiceSessions
 from ctiex.processing.settings import Limits, ServiceSettings, Timeouts
+from ctiex.processing.surroundings import Surroundings
 from ctiex.serials import SerialAllocator
 
 _log = Logger()
@@ -60,6 +61,7 @@ class Parts:
     store: ICallStore
     desk: Desk
     sessions: ServiceSessions
+    surroundings: Surroundings
     processing: ProcessingService
     drivers: Mapping[str, ISignalling]
     agent_links: AgentLinkFactory
@@ -127,7 +129,7 @@ class Exchange(Service):
             await opening
         self.ivr_port = await self._listen(self.configuration.ivr_link, self.parts.ivr_links)
         if not self.configuration.exchange.address:
-            self.parts.processing.exchange_address = address_of(self.configuration.ivr_link.listen, self.ivr_port)
+            self.parts.surroundings.exchange_address = address_of(self.configuration.ivr_link.listen, self.ivr_port)
         self.parts.processing.start(self.parts.drivers)
         self.agent_port = await self._listen(self.configuration.agent_link, self.parts.agent_links)
         self.ready = True
@@ -163,7 +165,7 @@ class Exchange(Service):
         for factory in factories:
             factory.going_away()
         gone = DeferredList([factory.when_empty() for factory in factories])
-        gone.addTimeout(_LEAVE_WITHIN, self._reactor, onTimeoutCancel=lambda *_: None)
+        gone.addTimeout(_LEAVE_WITHIN, self._reactor)
         await gone
         for factory in factories:
             factory.cut_all()
@@ -187,23 +189,22 @@ def assemble(configuration: Configuration, reactor: Any) -> Parts:
     ivr_codec: ICodec = find_plugin(ICodecPlugin, configuration.ivr_link.codec).build()
     desk = Desk(store, agent_codec, configuration.agent_link.max_frame, limits, reactor, counts)
     sessions = ServiceSessions()
-    processing = ProcessingService(
-        Surroundings(
-            clock=reactor,
-            store=store,
-            desk=desk,
-            carrier=carrier,
-            allocator=SerialAllocator(configuration.exchange.id, reactor.seconds),
-            sessions=sessions,
-            services={name: _service(name, service) for name, service in configuration.services.items()},
-            codec=ivr_codec,
-            max_frame=configuration.ivr_link.max_frame,
-            exchange_address=exchange_address(configuration),
-            limits=limits,
-            counts=counts,
-        )
+    surroundings = Surroundings(
+        clock=reactor,
+        store=store,
+        desk=desk,
+        carrier=carrier,
+        allocator=SerialAllocator(configuration.exchange.id, reactor.seconds),
+        sessions=sessions,
+        services={name: _service(name, service) for name, service in configuration.services.items()},
+        codec=ivr_codec,
+        max_frame=configuration.ivr_link.max_frame,
+        exchange_address=exchange_address(configuration),
+        limits=limits,
+        counts=counts,
     )
-    surroundings = partial(
+    processing = ProcessingService(surroundings)
+    link_surroundings = partial(
         LinkSurroundings,
         clock=reactor,
         credentials=Credentials.on_reactor(configuration.identities.values(), reactor),
@@ -217,13 +218,14 @@ def assemble(configuration: Configuration, reactor: Any) -> Parts:
         store=store,
         desk=desk,
         sessions=sessions,
+        surroundings=surroundings,
         processing=processing,
         drivers=_drivers(configuration, reactor, processing, sessions, ivr_codec),
         agent_links=AgentLinkFactory(
-            surroundings(codec=agent_codec, limits=_session_limits(configuration.agent_link)), desk
+            link_surroundings(codec=agent_codec, limits=_session_limits(configuration.agent_link)), desk
         ),
         ivr_links=IvrLinkFactory(
-            surroundings(codec=ivr_codec, limits=_session_limits(configuration.ivr_link)), sessions
+            link_surroundings(codec=ivr_codec, limits=_session_limits(configuration.ivr_link)), sessions
         ),
     )
 
@@ -264,7 +266,7 @@ def _drivers(
         by_kind.setdefault(service.signalling, {})[name] = service.settings
     return {
         kind: find_plugin(ISignallingPlugin, kind).build(
-            SignallingContext(reactor, processing, sessions, codec, services)
+            SignallingContext(reactor, processing.watcher, sessions, codec, services)
         )
         for kind, services in by_kind.items()
     }

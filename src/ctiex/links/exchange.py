@@ -192,7 +192,7 @@ class ExchangeLinkFactory(Factory):
 
     def when_empty(self) -> Deferred[None]:
         """Fires once the last link is gone, at once if there is none."""
-        waiting: Deferred[None] = Deferred()
+        waiting: Deferred[None] = Deferred(lambda given_up: given_up.callback(None))
         self._waiting.append(waiting)
         self._tell_if_empty()
         return waiting

@@ -1,0 +1,255 @@
+"""The life of each call, from its first offer to its end: steps, time-outs, and who hears of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+
+from attrs import evolve
+from zope.interface import implementer
+
+from ctiex.errors import Status
+from ctiex.interfaces import IOfferWatcher, IServiceSession, ISignalling, Offer
+from ctiex.messages import CallEnded, Condition, Connection
+from ctiex.processing.deadlines import Deadlines
+from ctiex.processing.keeping import Keeper
+from ctiex.processing.states import SIGNALLED, TIMED_OUT_AS, TIMEOUT_OF, TRANSITIONS, WITH_SERVICE, Step
+from ctiex.processing.surroundings import Surroundings
+from ctiex.records import Call, CallState, Change, StoredEvent
+
+ANY_OWNER = "*"
+"""The owner of a call that any identity serving it may come back for; the first that does gets it."""
+
+
+@implementer(IOfferWatcher)
+class Lifecycle:
+    """Moves calls along the table of states and tells agents and services what happened."""
+
+    def __init__(self, surroundings: Surroundings) -> None:
+        self._with = surroundings
+        self._store = surroundings.store
+        self._desk = surroundings.desk
+        self._keeper = Keeper(surroundings.store, surroundings.counts)
+        self._deadlines = Deadlines(surroundings.clock, self._time_out)
+        self._drivers: Mapping[str, ISignalling] = {}
+        self._holders: dict[str, IServiceSession] = {}
+        self._open_calls: Counter[str] = Counter()
+
+    # ------------------------------------------------------------ from start to stop
+
+    def start(self, drivers: Mapping[str, ISignalling]) -> None:
+        """Go on with the calls of an opened store; signal new ones by these drivers, by name."""
+        self._drivers = drivers
+        for call in list(self._store.calls()):
+            self._take_up(call)
+
+    def _take_up(self, call: Call) -> None:
+        if (call.state, Step.END) in TRANSITIONS:
+            self.opened(call)
+        if call.state not in SIGNALLED:
+            self._deadlines.set(call.serial, call.deadline)
+            return
+        call = evolve(call, deadline=self._deadline(call, call.state))
+        self.keep(call, lambda: self.offer(call, resumed=True))
+
+    def stop(self) -> None:
+        """Let go of the timers."""
+        self._deadlines.stop()
+
+    @property
+    def calls_open(self) -> int:
+        """How many calls aren't closed."""
+        return self._open_calls.total()
+
+    # ------------------------------------------------------------ what signalling meets
+
+    def offer(self, call: Call, resumed: bool = False) -> None:
+        settings = self._with.services.get(call.service)
+        if settings is None:  # restarted with another configuration
+            self.unreachable(call.serial, Status.UNKNOWN_SERVICE)
+            return
+        carried = self._with.carrier.embed(call.calling_number, call.serial)
+        connection = Connection(settings.access_code, carried, self._with.exchange_address)
+        self._tell(call, Condition.CONNECTING)
+        self.driver(call).offer(Offer(call.serial, call.service, connection, resumed))
+
+    def driver(self, call: Call) -> ISignalling:
+        return self._drivers[self._with.services[call.service].signalling]
+
+    def offered(self, serial: str, session: IServiceSession | None) -> None:
+        """The call belongs to the session's identity from now on."""
+        if session is not None:
+            self._holders[serial] = session
+        owner = ANY_OWNER if session is None else session.identity
+        self._step_of(serial, Step.OFFER, None, owner)
+
+    def accepted(self, serial: str) -> None:
+        """The agent hears 11."""
+        self._step_of(serial, Step.ACCEPT, Condition.CONNECTED)
+
+    def unreachable(self, serial: str, status: int) -> None:
+        """The agent hears 14 with this status."""
+        call = self._store.get(serial)
+        if call is not None and (call.state, Step.END) in TRANSITIONS:
+            self._holders.pop(serial, None)  # whoever refused it needn't hear of its end
+            self.end(call, Condition.UNREACHABLE, Status.of(status))
+
+    def returned(self, serial: str) -> None:
+        """The agent hears 13, and the call is closed."""
+        self._step_of(serial, Step.RETURN, Condition.RETURNED)
+
+    def hung_up(self, serial: str) -> None:
+        """The agent hears 3."""
+        call = self._store.get(serial)
+        if call is not None:
+            self.end(call, Condition.ABANDONED)
+
+    # ------------------------------------------------------------ one step of a call
+
+    def _step_of(self, serial: str, step: Step, told: Condition | None, owner: str = "") -> None:
+        call = self._store.get(serial)
+        if call is not None:
+            self.step(evolve(call, owner=owner or call.owner), step, told)
+
+    def step(self, call: Call, step: Step, told: Condition | None = None) -> None:
+        """Move a call by a step and tell its agent, when the step is one for its state."""
+        if (call.state, step) in TRANSITIONS:
+            self._tell(self.moved(call, step), told)
+
+    def moved(self, call: Call, step: Step) -> Call:
+        """The call after a step: with the new state's deadline, and wiped when it is closed."""
+        state = TRANSITIONS[call.state, step]
+        if state is CallState.CLOSED:
+            call = evolve(call, calling_number="", digest=b"", data=b"")
+        if TIMEOUT_OF[state] == TIMEOUT_OF[call.state]:
+            return evolve(call, state=state)
+        return evolve(call, state=state, deadline=self._deadline(call, state))
+
+    def _deadline(self, call: Call, state: CallState) -> float:
+        settings = self._with.services.get(call.service)
+        wait: float = getattr(settings.timeouts, TIMEOUT_OF[state]) if settings is not None else 0.0
+        return self._with.clock.seconds() + wait
+
+    def _tell(self, call: Call, told: Condition | None) -> None:
+        """Keep a call, with an event for its agent if they are there, it is new, and there is room."""
+        if told is None or told in call.told:
+            self.keep(call)
+            return
+        call = evolve(call, told=call.told | {told})
+        if not self._desk.is_here(call.agent) or not self._desk.has_room(call.agent):
+            self.keep(call)
+            return
+        event = self._desk.compose(call.agent, call.serial, told)
+        self.keep(call, lambda: self._desk.kept(event), event=event)
+
+    def keep(
+        self,
+        call: Call,
+        kept: Callable[[], None] = lambda: None,
+        lost: Callable[[], None] = lambda: None,
+        event: StoredEvent | None = None,
+    ) -> None:
+        def keep_deadline() -> None:
+            # Undone in the store: its deadline is that of the record which stands again.
+            undone = self._store.get(call.serial)
+            if undone is not None:
+                self._deadlines.set(undone.serial, undone.deadline)
+            lost()
+
+        self._deadlines.set(call.serial, call.deadline)
+        self._keeper.keep(Change(calls=(call,), events=() if event is None else (event,)), kept, keep_deadline)
+
+    # ------------------------------------------------------------ ends
+
+    def end(
+        self,
+        call: Call,
+        condition: Condition,
+        status: Status = Status.OK,
+        answer: Callable[[Status], None] = lambda status: None,
+    ) -> None:
+        """End a call that has no final result: its agent always hears of it."""
+        if (call.state, Step.END) not in TRANSITIONS:
+            return
+        event = self._desk.compose(call.agent, call.serial, condition, status)
+        closed = self.moved(call, Step.END)
+
+        def kept() -> None:
+            self._count_end(condition)
+            self._tell_service(call, condition)
+            self.finished(closed)
+            answer(Status.OK)
+            self._desk.kept(event)
+
+        self.keep(closed, kept, lambda: answer(Status.STORE_UNAVAILABLE), event)
+
+    def _tell_service(self, call: Call, condition: Condition) -> None:
+        """Say CallEnded to the session that has the call, or to another of its identity."""
+        holder = self._holders.get(call.serial)
+        if call.state not in WITH_SERVICE or (holder is None and call.owner == ANY_OWNER):
+            return
+        if holder is None or not holder.bound:
+            others = self._with.sessions.of_identity(call.owner)
+            holder = others[0] if others else None
+        if holder is not None:
+            holder.end_call(CallEnded(call.serial, condition))
+
+    def _count_end(self, condition: Condition) -> None:
+        match condition:
+            case Condition.CANCELLED:
+                self._with.counts.calls_cancelled += 1
+            case Condition.UNREACHABLE:
+                self._with.counts.calls_unreachable += 1
+            case Condition.TIMED_OUT:
+                self._with.counts.calls_timed_out += 1
+            case _:
+                self._with.counts.calls_hung_up += 1
+
+    def _time_out(self, serial: str) -> None:
+        """The deadline of a call's state has come."""
+        call = self._store.get(serial)
+        if call is None:
+            return
+        if call.state is CallState.CLOSED:
+            self._keeper.keep(Change(forgotten=(serial,)))
+        elif call.state is CallState.REPORTED:
+            self.step(call, Step.RETURN)
+        else:
+            self.end(call, TIMED_OUT_AS[call.state], self._met(call))
+
+    def _met(self, call: Call) -> Status:
+        """The status that says what kept a call from going on in time."""
+        if call.state in SIGNALLED and call.service in self._with.services:
+            status = Status.of(self.driver(call).withdraw(call.serial))
+            if status is not Status.TIMED_OUT:
+                self._holders.pop(call.serial, None)
+            return status
+        return Status.TIMED_OUT
+
+    # ------------------------------------------------------------ what is open
+
+    def opened(self, call: Call) -> None:
+        self._open_calls[call.identity] += 1
+        self._desk.reserve(call.agent)
+
+    def calls_of(self, identity: str) -> int:
+        """How many calls of this agent-side identity aren't closed."""
+        return self._open_calls[identity]
+
+    def never_kept(self, call: Call) -> None:
+        """The store didn't take a new call."""
+        self._given_back(call)
+        self._deadlines.clear(call.serial)
+
+    def _given_back(self, call: Call) -> None:
+        self._open_calls[call.identity] -= 1
+        self._desk.release(call.agent)
+
+    def finished(self, call: Call) -> None:
+        """The call's end is kept: give back what it held."""
+        self._holders.pop(call.serial, None)
+        if call.state is CallState.CLOSED and call.service in self._with.services:
+            self.driver(call).withdraw(call.serial)
+        self._given_back(call)
+
+

@@ -1,0 +1,45 @@
+"""What the processing service works with, put together by whoever embeds it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from attrs import define, field
+from twisted.internet.interfaces import IReactorTime
+
+from ctiex.errors import Status
+from ctiex.interfaces import ICallStore, ICarrier, ICodec, IServiceSessions
+from ctiex.processing.counts import Counts
+from ctiex.processing.desk import Desk
+from ctiex.processing.settings import Limits, ServiceSettings
+from ctiex.serials import SerialAllocator
+
+
+@define
+class Surroundings:
+    """What the processing service works with."""
+
+    clock: IReactorTime
+    store: ICallStore
+    desk: Desk
+    carrier: ICarrier
+    allocator: SerialAllocator
+    sessions: IServiceSessions
+    services: Mapping[str, ServiceSettings]
+    codec: ICodec
+    """The codec of the IVR link: data is encoded for it when a call is stored."""
+    max_frame: int
+    """The limit on a frame of the IVR link, in bytes."""
+    exchange_address: str
+    """The advertised address of the IVR link."""
+    limits: Limits = field(factory=Limits)
+    counts: Counts = field(factory=Counts)
+
+
+class Refused(Exception):
+    """A request is refused; carries the status and the words for its reply."""
+
+    def __init__(self, status: Status, detail: str = "") -> None:
+        self.status = status
+        self.detail = detail or status.text
+        super().__init__(self.detail)

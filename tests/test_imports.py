@@ -1,0 +1,146 @@
+"""The direction of imports: walks every module of ``src/ctiex`` and holds it against one table."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+SOURCE = Path(__file__).resolve().parent.parent / "src"
+
+VALUES = frozenset({"errors", "fields", "messages", "records", "serials"})
+BELOW = VALUES | {"interfaces"}
+MIDDLE = frozenset({"codecs", "processing", "stores", "signalling", "telephony"})
+UPPER = frozenset({"links", "clients", "services"})
+
+MAY_IMPORT = {
+    **dict.fromkeys(VALUES, VALUES),
+    "interfaces": VALUES,
+    **dict.fromkeys(MIDDLE, BELOW),
+    "signalling": BELOW | {"telephony"},
+    "links": BELOW | MIDDLE,
+    "services": BELOW | MIDDLE,
+    "clients": BELOW | MIDDLE | {"links", "services"},
+    "plugins": BELOW | MIDDLE | {"services"},
+    "testing": BELOW | MIDDLE | UPPER | {"plugins"},
+    "app": BELOW | MIDDLE | UPPER | {"plugins"},
+}
+"""Each part of ctiex, with the other parts that it may import."""
+
+HAVE_TRANSPORTS = frozenset({"links", "clients", "signalling", "telephony", "app", "testing"})
+WITHOUT_TRANSPORTS = frozenset({"defer", "error", "interfaces", "task", "threads"})
+"""The modules of twisted.internet that touch no transport."""
+TRANSPORTS = ("asyncio", "socket", "ssl", "twisted.application.internet", "twisted.protocols", "twisted.web")
+HAVE_THE_REACTOR = frozenset({"ctiex.app.tap", "ctiex.app.cli"})
+
+
+def modules() -> Iterator[tuple[str, ast.Module]]:
+    """Every module of ctiex: its dotted name and its syntax tree."""
+    for path in sorted((SOURCE / "ctiex").rglob("*.py")):
+        parts = path.relative_to(SOURCE).with_suffix("").parts
+        name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+        yield name, ast.parse(path.read_text(encoding="utf-8"), str(path))
+
+
+def imported(tree: ast.Module) -> Iterator[str]:
+    """The dotted names of everything that a module imports, at any depth of it."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{'.' * node.level}{node.module or ''}.{alias.name}" for alias in node.names)
+
+
+def part_of(name: str) -> str:
+    """The part of ctiex that a dotted name below it belongs to: ``links`` of ``ctiex.links.agent``."""
+    return (name.split(".") + [""])[1]
+
+
+def wrong_direction(name: str, tree: ast.Module) -> Iterator[str]:
+    """Imports of a part of ctiex that may not be imported there, and relative ones."""
+    own = part_of(name)
+    for target in imported(tree):
+        if target.startswith("."):
+            yield f"{name} imports {target}: imports are absolute"
+        elif target.split(".")[0] == "ctiex":
+            part = part_of(target)
+            if part not in MAY_IMPORT.get(own, frozenset()) | {own, "", "__version__"}:
+                yield f"{name} imports {target}"
+
+
+def touches_transports(name: str, tree: ast.Module) -> Iterator[str]:
+    """Imports of transports or endpoints where there are to be none."""
+    if part_of(name) in HAVE_TRANSPORTS:
+        return
+    for target in imported(tree):
+        package, _, rest = target.partition("twisted.internet.")
+        internet = not package and rest.split(".")[0] not in WITHOUT_TRANSPORTS
+        if internet or any(f"{target}.".startswith(f"{transport}.") for transport in TRANSPORTS):
+            yield f"{name} imports {target}"
+
+
+def takes_the_reactor(name: str, tree: ast.Module) -> Iterator[str]:
+    """Imports of the global reactor where it is to be passed in."""
+    if name not in HAVE_THE_REACTOR:
+        for target in imported(tree):
+            if f"{target}.".startswith("twisted.internet.reactor."):
+                yield f"{name} imports {target}"
+
+
+class ImportTests(SynchronousTestCase):
+    """Every module of ctiex."""
+
+    def test_imports_go_one_way(self) -> None:
+        self.assertEqual([line for name, tree in modules() for line in wrong_direction(name, tree)], [])
+
+    def test_transports_are_touched_where_they_belong(self) -> None:
+        self.assertEqual([line for name, tree in modules() for line in touches_transports(name, tree)], [])
+
+    def test_the_global_reactor_is_imported_at_the_entry_points_alone(self) -> None:
+        self.assertEqual([line for name, tree in modules() for line in takes_the_reactor(name, tree)], [])
+
+    def test_every_part_has_its_place_in_the_table(self) -> None:
+        self.assertEqual({part_of(name) for name, _ in modules()} - {""} - set(MAY_IMPORT), set())
+
+
+class RuleTests(SynchronousTestCase):
+    """The rules themselves: that they see what breaks them."""
+
+    def test_an_import_against_the_direction_is_seen(self) -> None:
+        for name, line in (
+            ("ctiex.codecs.binary", "from ctiex.links import session"),
+            ("ctiex.codecs.binary", "import ctiex.app.config"),
+            ("ctiex.errors", "from ctiex import interfaces"),
+            ("ctiex.stores.memory", "def late():\n    from ctiex.codecs.binary import BinaryCodec"),
+            ("ctiex.testing.fakes", "from ctiex.app.config import load"),
+            ("ctiex.links.agent", "from . import session"),
+        ):
+            self.assertEqual(len(list(wrong_direction(name, ast.parse(line)))), 1, line)
+
+    def test_an_import_with_the_direction_is_let_be(self) -> None:
+        for name, line in (
+            ("ctiex.links.agent", "from ctiex.codecs.binary import BinaryCodec"),
+            ("ctiex.links.agent", "from ctiex import __version__"),
+            ("ctiex.app.tap", "from ctiex.links.agent import AgentLinkFactory"),
+            ("ctiex.codecs.binary", "from ctiex.codecs import framing"),
+        ):
+            self.assertEqual(list(wrong_direction(name, ast.parse(line))), [], line)
+
+    def test_a_transport_is_seen(self) -> None:
+        for line in (
+            "from twisted.internet.protocol import Protocol",
+            "from twisted.internet import endpoints",
+            "import socket",
+            "from twisted.web.server import Site",
+        ):
+            self.assertEqual(len(list(touches_transports("ctiex.processing.service", ast.parse(line)))), 1, line)
+            self.assertEqual(list(touches_transports("ctiex.links.agent", ast.parse(line))), [])
+        harmless = ast.parse("from twisted.internet.defer import Deferred\nfrom twisted.internet import task")
+        self.assertEqual(list(touches_transports("ctiex.processing.service", harmless)), [])
+
+    def test_the_reactor_is_seen(self) -> None:
+        for line in ("from twisted.internet import reactor", "import twisted.internet.reactor"):
+            self.assertEqual(len(list(takes_the_reactor("ctiex.links.agent", ast.parse(line)))), 1, line)
+            self.assertEqual(list(takes_the_reactor("ctiex.app.tap", ast.parse(line))), [])

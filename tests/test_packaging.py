@@ -1,0 +1,102 @@
+"""What is packaged: that it is what stands in the tree, and nothing that would break Twisted."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from configparser import ConfigParser
+from pathlib import Path
+
+from twisted.plugin import IPlugin, getPlugins
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
+
+import ctiex
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def setup_cfg() -> ConfigParser:
+    """The parsed setup.cfg."""
+    parser = ConfigParser()
+    parser.read(ROOT / "setup.cfg", encoding="utf-8")
+    return parser
+
+
+def pins(name: str) -> dict[str, str]:
+    """The exact versions in a requirements file, by package."""
+    lines = (ROOT / "requirements" / name).read_text(encoding="utf-8").splitlines()
+    return dict(line.split("==") for line in lines if line and not line.startswith("#"))
+
+
+def listed(text: str) -> list[str]:
+    """The lines of a list in setup.cfg."""
+    return [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
+
+
+class PackagingTests(SynchronousTestCase):
+    """setup.cfg against the tree."""
+
+    def test_the_packages_named_are_those_there_are(self) -> None:
+        found = {
+            ".".join(path.parent.relative_to(ROOT / "src").parts)
+            for path in (ROOT / "src").rglob("__init__.py")
+            if not any(part.startswith("__") for part in path.parent.parts)
+        }
+        named = listed(setup_cfg()["options"]["packages"])
+        self.assertEqual(sorted(named), sorted(found | {"twisted.plugins"}))
+
+    def test_every_module_is_in_a_package(self) -> None:
+        without = [str(path) for path in (ROOT / "src").rglob("*.py") if not (path.parent / "__init__.py").exists()]
+        self.assertEqual(without, [])
+
+    def test_twisted_stays_twisteds_own_package(self) -> None:
+        self.assertEqual(list((ROOT / "twisted").rglob("__init__.py")), [])
+
+    def test_the_types_are_packaged(self) -> None:
+        self.assertTrue((ROOT / "src" / "ctiex" / "py.typed").exists())
+        self.assertEqual(setup_cfg()["options.package_data"]["ctiex"], "py.typed")
+
+    def test_the_version_is_a_release_number(self) -> None:
+        version = setup_cfg()["metadata"]["version"]
+        self.assertTrue(re.fullmatch(r"\d+\.\d+\.\d+", version), version)
+        self.assertIn(ctiex.__version__, {version, "0+unknown"})
+
+    def test_the_command_is_the_applications(self) -> None:
+        self.assertIn("ctiex = ctiex.app.cli:main", setup_cfg()["options.entry_points"]["console_scripts"])
+
+    def test_an_editable_install_is_strict(self) -> None:
+        self.assertEqual(setup_cfg()["editable_wheel"]["mode"], "strict")
+
+    def test_the_tools_read_their_settings(self) -> None:
+        tables = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+        self.assertEqual(tables["build-system"]["build-backend"], "setuptools.build_meta")
+        self.assertEqual(tables["tool"]["ruff"]["line-length"], 120)
+
+    def test_twistd_finds_one_ctiex(self) -> None:
+        from twisted.application.service import IServiceMaker
+
+        import twisted.plugins
+
+        makers = [maker for maker in getPlugins(IServiceMaker, twisted.plugins) if maker.tapname == "ctiex"]
+        described = {maker.description for maker in makers}
+        self.assertEqual(len(described), 1, makers)
+        for maker in makers:
+            self.assertTrue(verifyObject(IPlugin, maker))
+            self.assertEqual(maker.module, "ctiex.app.tap")
+
+
+class RequirementTests(SynchronousTestCase):
+    """The pinned versions against setup.cfg."""
+
+    def test_what_runs_is_pinned_the_same_for_development(self) -> None:
+        run, dev = pins("run.txt"), pins("dev.txt")
+        self.assertEqual({name: dev.get(name) for name in run}, run)
+
+    def test_everything_required_is_pinned(self) -> None:
+        required = listed(setup_cfg()["options"]["install_requires"])
+        names = {re.split(r"[<>=\[]", line)[0].lower().replace("_", "-") for line in required}
+        self.assertEqual(names - {name.lower().replace("_", "-") for name in pins("run.txt")}, set())
+
+    def test_construct_stays_below_its_next_minor_version(self) -> None:
+        self.assertIn("construct>=2.10.70,<2.11", listed(setup_cfg()["options"]["install_requires"]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from twisted.plugin import getPlugins
 from twisted.trial.unittest import SynchronousTestCase
@@ -60,6 +60,8 @@ class EmbeddingTests(SynchronousTestCase):
         self.assertEqual(carrier.extract(embedded), (number, serial))
 
     @given(separators, st.text("0123456789*#", max_size=30), serials())
+    @example("*#", "138**", "7")
+    @example("*#*", "138*#*#", "7")
     @quick
     def test_with_any_separator_a_stripped_number_takes_a_serial(
         self, separator: str, number: str, serial: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Callable, Sequence
 from io import StringIO
 from pathlib import Path
@@ -16,7 +17,7 @@ from ctiex.app.commands import check_config, decode, passwd
 from ctiex.app.config import parse
 from ctiex.codecs.binary import BinaryCodec
 from ctiex.codecs.json import JsonCodec
-from ctiex.fields import Fields
+from ctiex.fields import Fields, Value
 from ctiex.interfaces import ICodec
 from ctiex.links.credentials import SecretHash
 from ctiex.messages import KIND_OF, Bind, Condition, ConnectRequest, DataResult, Message, Ping, Role, ServiceEvent
@@ -42,9 +43,9 @@ class CheckConfigTests(SynchronousTestCase):
 
     def file(self, text: str) -> str:
         """A file with this text."""
-        path = self.mktemp()
-        Path(path).write_text(text)
-        return path
+        path = Path(self.mktemp())
+        path.write_text(text)
+        return str(path)
 
     def test_the_defaults_are_fine(self) -> None:
         code, out, err = self.check()
@@ -55,9 +56,7 @@ class CheckConfigTests(SynchronousTestCase):
         self.assertIn("agent link: tcp:7300:interface=127.0.0.1, codec binary", out)
 
     def test_no_secret_is_shown(self) -> None:
-        text = (
-            '[identities.a]\nrole = "agent"\nsecret = "sesame"\nagents = ["1100-1199", "7"]\n[store]\nkind = "memory"\n'
-        )
+        text = '[identities.a]\nrole = "agent"\nsecret = "sesame"\nagents = ["1100-1199", "7"]\n'
         code, out, _ = self.check("--config", self.file(text))
         self.assertEqual(code, 0)
         self.assertNotIn("sesame", out)
@@ -70,6 +69,12 @@ class CheckConfigTests(SynchronousTestCase):
         self.assertEqual(
             [line.split(": ")[:2] for line in err.splitlines()], [[path, "exchange.id"], [path, "exchange.zone"]]
         )
+
+    def test_the_file_is_given_with_or_without_the_option(self) -> None:
+        path = self.file('[exchange]\naddress = "ctiex-1:7301"\n')
+        self.assertIn("services reach it at ctiex-1:7301", self.check(path)[1])
+        self.assertEqual(self.check(path), self.check("--config", path))
+        self.assertRaises(UsageError, self.check, "--config", path, path)
 
     def test_an_unknown_plugin_is_an_error(self) -> None:
         code, _, err = self.check("--config", self.file('[store]\nkind = "sqlight"'))
@@ -88,8 +93,6 @@ class PasswdTests(SynchronousTestCase):
     def test_the_line_goes_into_a_configuration_as_it_is(self) -> None:
         code, out, _ = play(passwd.run, passwd.Options(), [], ask=lambda prompt: "sesame")
         self.assertEqual(code, 0)
-        import tomllib
-
         configuration = parse({"identities": {"a": {"role": "agent", **tomllib.loads(out)}}})
         made = configuration.identities["a"].secret
         assert isinstance(made, SecretHash)
@@ -114,7 +117,8 @@ class PasswdTests(SynchronousTestCase):
 
 
 BINARY, JSON = BinaryCodec(), JsonCodec()
-REQUEST = ConnectRequest("007", "1001", "bill", "13800", Fields({"account": "A-1", "vip": True, "tone": b"\x01"}))
+VALUES: dict[str, Value] = {"account": "A-1", "vip": True, "tone": b"\x01"}
+REQUEST = ConnectRequest("007", "1001", "bill", "13800", Fields(VALUES))
 
 
 def framed(message: Message, invoke_id: int = 7, codec: ICodec = BINARY) -> bytes:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from twisted.internet import reactor
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from ctiex.errors import ConfigurationError
 from ctiex.links.credentials import Credentials, KnownIdentity, SecretHash, hash_secret
@@ -20,8 +22,6 @@ CHEAP = SecretHash.parse("scrypt$2$1$1$c2FsdA$aGFzaA")
 
 def cheaply_hashed(secret: str) -> SecretHash:
     """A hash that takes no time, for tests."""
-    import hashlib
-
     digest = hashlib.scrypt(secret.encode(), salt=b"salt", n=2, r=1, p=1, dklen=16)
     return SecretHash(2, 1, 1, b"salt", digest)
 
@@ -58,7 +58,7 @@ class AgentNumberTests(SynchronousTestCase):
 
     def test_a_range_has_nothing_but_digits(self) -> None:
         agents = AgentNumbers.parse(["1100-1199"])
-        for other in ("11a0", "١١٥٠", "110 ", "", "11000"):
+        for other in ("11a0", "\u0661\u0661\u0665\u0660", "110 ", "", "11000"):
             self.assertNotIn(other, agents)
 
     def test_no_pattern_is_no_number(self) -> None:
@@ -254,3 +254,16 @@ class CredentialTests(SynchronousTestCase):
     def test_identities_are_found_by_name(self) -> None:
         self.assertIs(self.credentials.identity("ivr"), self.service)
         self.assertIsNone(self.credentials.identity("nobody"))
+
+
+class ThreadTests(TestCase):
+    """The check with a real reactor and its threads."""
+
+    async def test_the_reactors_threads_hash(self) -> None:
+        agent = Identity("agents", Role.AGENT)
+        credentials = Credentials.on_reactor([KnownIdentity(agent, cheaply_hashed("right"))], reactor)
+        right = credentials.check("agents", "right", Role.AGENT)
+        wrong = credentials.check("agents", "wrong", Role.AGENT)
+        assert isinstance(right, Deferred) and isinstance(wrong, Deferred)
+        self.assertIs(await right, agent)
+        self.assertIsNone(await wrong)

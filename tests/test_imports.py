@@ -19,11 +19,11 @@ MAY_IMPORT = {
     **dict.fromkeys(VALUES, VALUES),
     "interfaces": VALUES,
     **dict.fromkeys(MIDDLE, BELOW),
-    "signalling": BELOW | {"telephony"},
-    "links": BELOW | MIDDLE,
+    "links": BELOW | MIDDLE - {"signalling"},
+    "signalling": BELOW | {"telephony", "links"},
     "services": BELOW | MIDDLE,
     "clients": BELOW | MIDDLE | {"links", "services"},
-    "plugins": BELOW | MIDDLE | {"services"},
+    "plugins": BELOW | MIDDLE | {"clients", "services"},
     "testing": BELOW | MIDDLE | UPPER | {"plugins"},
     "app": BELOW | MIDDLE | UPPER | {"plugins"},
 }
@@ -55,7 +55,7 @@ def imported(tree: ast.Module) -> Iterator[str]:
 
 def part_of(name: str) -> str:
     """The part of ctiex that a dotted name below it belongs to: ``links`` of ``ctiex.links.agent``."""
-    return (name.split(".") + [""])[1]
+    return [*name.split("."), ""][1]
 
 
 def wrong_direction(name: str, tree: ast.Module) -> Iterator[str]:

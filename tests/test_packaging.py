@@ -6,7 +6,10 @@ import re
 import tomllib
 from configparser import ConfigParser
 from pathlib import Path
+from typing import Any
 
+import twisted.plugins
+from twisted.application.service import IServiceMaker
 from twisted.plugin import IPlugin, getPlugins
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
@@ -74,11 +77,7 @@ class PackagingTests(SynchronousTestCase):
         self.assertEqual(tables["tool"]["ruff"]["line-length"], 120)
 
     def test_twistd_finds_one_ctiex(self) -> None:
-        from twisted.application.service import IServiceMaker
-
-        import twisted.plugins
-
-        makers = [maker for maker in getPlugins(IServiceMaker, twisted.plugins) if maker.tapname == "ctiex"]
+        makers: list[Any] = [maker for maker in getPlugins(IServiceMaker, twisted.plugins) if maker.tapname == "ctiex"]
         described = {maker.description for maker in makers}
         self.assertEqual(len(described), 1, makers)
         for maker in makers:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from twisted.internet.defer import Deferred, DeferredQueue, ensureDeferred, fail, succeed
+from twisted.internet.defer import CancelledError, Deferred, DeferredQueue, ensureDeferred, fail, succeed
 from twisted.internet.task import Clock
 from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 from twisted.plugin import getPlugins
@@ -273,6 +273,15 @@ class BrokenVerifier:
         raise RuntimeError(f"no connection for {password}")
 
 
+class SlowVerifier:
+    """Never comes to an end."""
+
+    async def verify(self, account: str, area: str, password: str) -> str | None:
+        answer: Deferred[None] = Deferred()
+        await answer
+        return None
+
+
 class PasswordAuthenticationTests(ServiceTestCase):
     """Valid or not, advanced or common, and how many tries it took."""
 
@@ -390,7 +399,14 @@ class PasswordAuthenticationTests(ServiceTestCase):
         running = ensureDeferred(PasswordAuthentication(Verifier()).serve(Fields(self.request), media))
         self.assertNoResult(running)
         running.cancel()
-        self.failureResultOf(running)
+        self.failureResultOf(running, CancelledError)
+
+    def test_a_service_can_be_cancelled_while_the_password_is_verified(self) -> None:
+        service = PasswordAuthentication(SlowVerifier())
+        running = ensureDeferred(service.serve(Fields(self.request), ScriptedMedia(["1111"])))
+        self.assertNoResult(running)
+        running.cancel()
+        self.failureResultOf(running, CancelledError)
 
 
 class DemoPasswordsTests(ServiceTestCase):

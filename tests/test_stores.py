@@ -21,7 +21,7 @@ steps = st.lists(
     st.one_of(
         st.tuples(st.just("call"), serials, st.integers(0, 9)),
         st.tuples(st.just("forget"), serials, st.just(0)),
-        st.tuples(st.just("event"), agents, st.integers(-1, 2)),
+        st.tuples(st.just("event"), agents, st.integers(0, 9)),
         st.tuples(st.just("drop"), agents, st.integers(0, 12)),
     ),
     max_size=8,
@@ -64,12 +64,12 @@ class Model:
 
 
 def change_of(model: Model, plan: list[tuple[str, str, int]]) -> Change:
-    """A change out of drawn steps; an event's number is off by what was drawn beyond 0."""
+    """A change out of drawn steps; an event's number is wrong where 9 was drawn."""
     lengths = {agent: len(events) for agent, events in model.events.items()}
     events = []
     for what, agent, number in plan:
         if what == "event":
-            sequence = lengths.get(agent, 0) + 1 + max(0, number) // 2
+            sequence = lengths.get(agent, 0) + 1 + number // 9
             lengths[agent] = sequence
             events.append(make_event(agent, sequence))
     return Change(

@@ -80,10 +80,7 @@ class Fields(Mapping[str, Value]):
 
     def describe(self, secret: Collection[str] = ()) -> str:
         """``name=value`` for people, the fields named in ``secret`` masked."""
-        return ", ".join(
-            f"{name}={MASK if name in secret else _shown(value)}"
-            for name, value in self._values.items()
-        )
+        return ", ".join(f"{name}={MASK if name in secret else _shown(value)}" for name, value in self._values.items())
 
     def masked(self, secret: Collection[str]) -> Fields:
         """The same fields, with the values of those named in ``secret`` replaced by a mask."""
@@ -110,7 +107,7 @@ def check_field(name: str, value: Value) -> None:
     if not 1 <= utf8_length(name) <= MAX_NAME:
         raise FieldError(f"field name of {utf8_length(name)} bytes: 1 to {MAX_NAME} are allowed")
     if isinstance(value, int):
-        if value not in INTEGER_RANGE:
+        if not INTEGER_RANGE.start <= value < INTEGER_RANGE.stop:  # "in" would count through it for an IntEnum
             raise FieldError(f"field {name!r}: the integer doesn't fit 64 bits, signed")
     elif isinstance(value, (str, bytes)):
         size = utf8_length(value) if isinstance(value, str) else len(value)

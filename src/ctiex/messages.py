@@ -53,9 +53,7 @@ class Condition(IntEnum):
         return self.name.lower().replace("_", " ")
 
 
-SERVICE_CONDITIONS = frozenset(
-    {Condition.PROGRESS, Condition.COMPLETED, Condition.FAILED, Condition.ABANDONED}
-)
+SERVICE_CONDITIONS = frozenset({Condition.PROGRESS, Condition.COMPLETED, Condition.FAILED, Condition.ABANDONED})
 FINAL_CONDITIONS = frozenset(
     {
         Condition.COMPLETED,

@@ -18,7 +18,7 @@ from ctiex.interfaces import ICodec
 from ctiex.links._protocol import LinkProtocol
 from ctiex.links.credentials import Credentials
 from ctiex.links.session import Session, SessionLimits, SessionState
-from ctiex.messages import VERSION, Bind, BindReply, Message, Role
+from ctiex.messages import VERSION, Bind, BindReply, Error, Message, Role
 from ctiex.processing.counts import Counts
 from ctiex.processing.identities import Identity
 from ctiex.processing.service import ProcessingService
@@ -83,6 +83,10 @@ class ExchangeLink(LinkProtocol):
         """A request of a bound client."""
         raise AssertionError(f"{type(self).__name__} handles no {type(message).__name__}")
 
+    def error_received(self, error: Error) -> None:
+        """A client complains of something that asked for no answer."""
+        _log.info("session {session} was told: {status}", session=self.name, status=Status.of(error.status).text)
+
     def link_bound(self, identity: Identity) -> None:
         """The link is bound, and its BindReply is first in what will be written."""
 
@@ -134,7 +138,11 @@ class ExchangeLink(LinkProtocol):
     def _bind_reply(self) -> BindReply:
         limits = self._with.limits
         return BindReply(
-            Status.OK, VERSION, self.name, int(limits.heartbeat), limits.max_frame,
+            Status.OK,
+            VERSION,
+            self.name,
+            int(limits.heartbeat),
+            limits.max_frame,
             self._with.processing.exchange_address,
         )
 
@@ -180,6 +188,7 @@ class ExchangeLinkFactory(Factory):
     """Makes the links of one listening port and knows those that are open."""
 
     noisy = False
+
     def __init__(self, surroundings: LinkSurroundings) -> None:
         self._with = surroundings
         self.links: set[ExchangeLink] = set()

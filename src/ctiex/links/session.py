@@ -86,6 +86,9 @@ class SessionHandler(Protocol):
     def bind_received(self, bind: Bind, invoke_id: int) -> None:
         """A Bind of a supported version; answer it by ``Session.bound``."""
 
+    def error_received(self, error: Error) -> None:
+        """An Error that answers nothing which this side asked (13, session taken over)."""
+
 
 @define
 class _Waiting:
@@ -318,12 +321,14 @@ class Session:
             message = self.codec.decode_body(frame) if frame.fault is None else Error(frame.fault.status)
         except CodecError as error:
             message = Error(error.status, str(error))
-        self._answer(frame.invoke_id, message)
+        if not self._answer(frame.invoke_id, message) and isinstance(message, Error):
+            self._handler.error_received(message)
 
-    def _answer(self, invoke_id: int, message: Message) -> None:
+    def _answer(self, invoke_id: int, message: Message) -> bool:
         waiting = self._waiting.pop(invoke_id, None)
         if waiting is not None:
             waiting.answered(message)
+        return waiting is not None
 
     # ------------------------------------------------------------ Bind, on the exchange's side
 
@@ -333,7 +338,9 @@ class Session:
         if bind.min_version <= VERSION <= bind.max_version:
             self._handler.bind_received(bind, invoke_id)
         else:
-            self.bound(BindReply(Status.UNSUPPORTED_VERSION, detail=f"only version {VERSION} is spoken here"), invoke_id)
+            self.bound(
+                BindReply(Status.UNSUPPORTED_VERSION, detail=f"only version {VERSION} is spoken here"), invoke_id
+            )
 
     def bound(self, reply: BindReply, invoke_id: int, role: Role | None = None) -> None:
         """Answer a Bind; status 0 binds the session in ``role``, any other ends it.

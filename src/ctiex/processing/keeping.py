@@ -27,9 +27,7 @@ class Keeper:
         self._store = store
         self._counts = counts
 
-    def keep(
-        self, change: Change, kept: Callable[[], None] = _nothing, lost: Callable[[], None] = _nothing
-    ) -> None:
+    def keep(self, change: Change, kept: Callable[[], None] = _nothing, lost: Callable[[], None] = _nothing) -> None:
         """Commit a change; call ``kept`` once it is kept, at once where the store is that fast.
 
         ``lost`` is called instead when the store could not take it: then it is undone.

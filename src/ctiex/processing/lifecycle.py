@@ -251,5 +251,3 @@ class Lifecycle:
         if call.state is CallState.CLOSED and call.service in self._with.services:
             self.driver(call).withdraw(call.serial)
         self._given_back(call)
-
-

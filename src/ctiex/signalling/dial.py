@@ -23,7 +23,7 @@ from ctiex.interfaces import IOfferWatcher, ISignalling, ISignallingPlugin, Offe
 from ctiex.links import rules
 from ctiex.links._protocol import LinkProtocol
 from ctiex.links.session import Session, SessionLimits, connection_status
-from ctiex.messages import Bind, Message
+from ctiex.messages import Bind, Error, Message
 
 _ADDRESS_EXPECTED = 'an endpoint to connect to, such as "tcp:ivr.example.net:7400"'
 _NEVER = float("inf")
@@ -56,6 +56,9 @@ class _DialledLink(LinkProtocol):
 
     def bind_received(self, bind: Bind, invoke_id: int) -> None:
         """The rules of this link let no Bind through."""
+
+    def error_received(self, error: Error) -> None:
+        """Nothing else was sent that could be complained of."""
 
 
 @define(eq=False)

@@ -75,7 +75,7 @@ class CodecContract(_Base):
         verifyObject(ICodec, codec)
         verifyObject(IDecoder, codec.decoder(ROOMY))
 
-    @_PROPERTY
+    @settings(_PROPERTY, max_examples=30)
     @given(data=st.data())
     def test_every_message_comes_back_as_it_was(self, data: st.DataObject) -> None:
         codec = self.make_codec()

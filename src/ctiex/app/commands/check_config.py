@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TextIO
 
 from twisted.python.usage import Options as UsageOptions
+from twisted.python.usage import UsageError
 
 from ctiex.app.config import exchange_address, load
 from ctiex.app.config_model import Configuration, ConfiguredService, LinkSettings
@@ -18,13 +19,23 @@ from ctiex.processing.identities import AgentNumbers
 class Options(UsageOptions):
     """The options of ``ctiex check-config``."""
 
-    synopsis = "[options]"
+    synopsis = "[options] [FILE]"
     longdesc = "Checks a configuration and prints what comes of it, without secrets. Exit code 1: it can't be used."
     optParameters = [
-        ["config", "c", None, "The TOML file; the built-in configuration without it."],
+        ["config", "c", None, "The TOML file, the same as FILE; the built-in configuration without either."],
         ["agent-listen", None, None, "An endpoint string in place of the agent link's own."],
         ["ivr-listen", None, None, "An endpoint string in place of the IVR link's own."],
     ]
+
+    def parseArgs(self, file: str | None = None) -> None:
+        """Take the file from the command line.
+
+        @raise UsageError: it was given by an option as well.
+        """
+        if file is not None:
+            if self["config"] is not None:
+                raise UsageError("give the file once: as FILE or by --config")
+            self["config"] = file
 
 
 def run(options: Options, stdout: TextIO, stderr: TextIO, find: Finder = find_plugin) -> int:

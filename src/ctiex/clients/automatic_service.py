@@ -1,0 +1,347 @@
+"""The service's side: take a customer, ask for their data, serve them, report.
+
+A service is one coroutine::
+
+    async def greet(call: ServedCall) -> Outcome:
+        fields = await call.data()
+        await call.media.play("welcome")
+        return Outcome(Condition.COMPLETED, Fields({"greeted": True}))
+
+    AutomaticService(reactor, account, {"7000": greet}, make_media).startService()
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from random import Random, SystemRandom
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import CancelledError, Deferred, DeferredList, ensureDeferred, succeed
+from twisted.internet.interfaces import IAddress, IListeningPort, IStreamServerEndpoint
+from twisted.internet.protocol import Factory
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+
+from ctiex.clients.agent import checked
+from ctiex.clients.connection import ClientLink, ExchangeAccount, ExchangeConnection, within
+from ctiex.errors import CallError, CallerHungUp, CodecError, LinkError, RequestTimedOut, Status
+from ctiex.fields import EMPTY, Fields
+from ctiex.interfaces import ICarrier, ICodec, IMedia
+from ctiex.links import rules
+from ctiex.links._protocol import LinkProtocol
+from ctiex.links.session import Session, SessionLimits
+from ctiex.messages import (
+    Bind,
+    CallEnded,
+    CallEndedReply,
+    Condition,
+    Connection,
+    ConnectionReply,
+    DataRequest,
+    DataResult,
+    Error,
+    Message,
+    Role,
+    ServiceEvent,
+)
+from ctiex.services.outcome import Outcome, failed
+from ctiex.signalling.calling_number import CallingNumberCarrier
+
+_log = Logger()
+
+_KEPT = frozenset({Status.OK, Status.QUEUED_AGENT_AWAY, Status.DUPLICATE_EVENT})
+_PASSING = frozenset({Status.STORE_UNAVAILABLE, Status.TOO_BUSY, Status.GOING_AWAY})
+"""Statuses of a report that are worth another try."""
+_RETRY_AFTER = 1.0
+_REPORT_WITHIN = 600.0
+_FINISH_WITHIN = 5.0
+"""How long calls may go on when the service stops, in seconds."""
+
+Handler = Callable[["ServedCall"], Awaitable[Outcome]]
+"""Serves one customer and says how it ended; it is cancelled when the exchange ends the call."""
+MakeMedia = Callable[["ServedCall"], IMedia]
+
+
+class ServedCall:
+    """One customer who has come to the service."""
+
+    media: IMedia
+
+    def __init__(self, service: AutomaticService, connection: Connection, calling_number: str, serial: str) -> None:
+        self.serial = serial
+        self.calling_number = calling_number
+        """The customer's number, without the serial."""
+        self.access_code = connection.access_code
+        self.agent = ""
+        """The agent number that handed the customer over; known once the data was fetched."""
+        self.ended: Condition | None = None
+        """How the exchange ended the call; None while it goes on."""
+        self._service = service
+        self._exchange_address = connection.exchange_address
+
+    async def data(self, timeout: float = 30.0) -> Fields:
+        """The call's data, organized for this service [0050].
+
+        @raise CallError: 20, the call isn't (or is no longer) this service's.
+        @raise RequestTimedOut: no answer in time.
+        """
+        request = DataRequest(self.serial, self._exchange_address)
+        result: DataResult = checked(await self._service.ask(request, timeout))
+        self.agent = result.agent
+        return result.fields
+
+    async def progress(self, fields: Fields = EMPTY) -> None:
+        """Tell the agent how it goes; any number of times.
+
+        @raise CallError: 41, the agent's mailbox is full; 24 or 20, the call has ended.
+        """
+        await self._service.report(self, Outcome(Condition.PROGRESS, fields))
+
+
+class AutomaticService(Service):
+    """An automatic service: takes calls over one link to the exchange, many at the same time."""
+
+    name = "ctiex-automatic-service"
+
+    def __init__(
+        self,
+        reactor: Any,
+        account: ExchangeAccount,
+        handlers: Mapping[str, Handler],
+        make_media: MakeMedia,
+        carrier: ICarrier | None = None,
+        random: Random | None = None,
+    ) -> None:
+        """A service that isn't started yet.
+
+        @param handlers: by access code; a Connection with another code is refused (30).
+        @param make_media: gives the channel to the customer of a call.
+        @param carrier: takes the serial out of the calling number; ``number**serial`` by default.
+        @param random: makes event_ids that no earlier run has used.
+        """
+        self.reactor = reactor
+        self._account = account
+        self._handlers = handlers
+        self._make_media = make_media
+        self._carrier = carrier or CallingNumberCarrier()
+        self._random = random or SystemRandom()
+        self._calls: dict[str, tuple[ServedCall, Deferred[None]]] = {}
+        self._leaving = False
+        self._ports: list[IListeningPort] = []
+        self._connection = ExchangeConnection(reactor, account, Role.SERVICE, self)
+
+    # ------------------------------------------------------------ start and stop
+
+    def startService(self) -> None:
+        """Connect, and connect again after every loss."""
+        super().startService()
+        self._leaving = False
+        self._connection.start()
+
+    def stopService(self) -> Deferred[None]:
+        """Take no more calls, let those under way finish for a moment, and say goodbye."""
+        super().stopService()
+        return ensureDeferred(self._stop())
+
+    async def _stop(self) -> None:
+        self._leaving = True
+        for port in self._ports:
+            await _maybe(port.stopListening())
+        await self._calls_finished()
+        for _, serving in list(self._calls.values()):
+            serving.cancel()
+        await self._calls_finished()  # what was cut short is still reported
+        await self._connection.stop()
+
+    async def _calls_finished(self) -> None:
+        finishing = DeferredList([_outcome_of(serving) for _, serving in self._calls.values()])
+        finishing.addTimeout(_FINISH_WITHIN, self.reactor)
+        await finishing
+
+    def bound(self) -> Deferred[ClientLink]:
+        """Fires once the service is bound; fails with BindRefused when the exchange refuses it."""
+        return self._connection.bound()
+
+    async def listen(self, endpoint: IStreamServerEndpoint) -> IListeningPort:
+        """Also take Connections from an exchange that dials this address (``signalling = "dial"``)."""
+        port = await endpoint.listen(_DialledFactory(self, self._account.codec))
+        self._ports.append(port)
+        return port
+
+    @property
+    def current_link(self) -> ClientLink | None:
+        """The bound link; None while there is none."""
+        return self._connection.link
+
+    @property
+    def calls(self) -> int:
+        """How many customers are being served."""
+        return len(self._calls)
+
+    # ------------------------------------------------------------ what the exchange sends
+
+    async def prepare(self, link: ClientLink) -> None:
+        """A bound service needs no login."""
+
+    def error_received(self, error: Error) -> None:
+        """The exchange complains of something that asked for no answer."""
+        _log.warn("the exchange said {status}: {detail}", status=Status.of(error.status).text, detail=error.detail)
+
+    def request_received(self, link: ClientLink, message: Message, invoke_id: int) -> None:
+        """A customer comes, or a call has ended."""
+        if isinstance(message, Connection):
+            link.reply(self.take(message), invoke_id)
+        elif isinstance(message, CallEnded):
+            link.reply(CallEndedReply(), invoke_id)
+            self._end(message)
+
+    def take(self, connection: Connection) -> ConnectionReply:
+        """Accept a customer and begin to serve them, or refuse."""
+        number, serial = self._carrier.extract(connection.calling_number)
+        handler = self._handlers.get(connection.access_code)
+        if self._leaving:
+            return ConnectionReply(Status.GOING_AWAY)
+        if handler is None:
+            return ConnectionReply(Status.UNKNOWN_SERVICE, f"no service under {connection.access_code!r} here")
+        if serial is None:
+            return ConnectionReply(Status.UNKNOWN_SERIAL, "the calling number carries no serial")
+        if serial not in self._calls:  # a Connection that comes again is the same customer
+            self._serve(handler, ServedCall(self, connection, number, serial))
+        return ConnectionReply(Status.OK)
+
+    def _end(self, message: CallEnded) -> None:
+        call, serving = self._calls.get(message.serial, (None, None))
+        if call is not None and serving is not None:
+            call.ended = message.condition
+            serving.cancel()
+
+    # ------------------------------------------------------------ serving
+
+    def _serve(self, handler: Handler, call: ServedCall) -> None:
+        # Begun from the reactor, so that the ConnectionReply goes out before the DataRequest.
+        serving = deferLater(self.reactor, 0, lambda: ensureDeferred(self._served(handler, call)))
+        self._calls[call.serial] = (call, serving)
+        serving.addErrback(lambda failure: failure.trap(CancelledError) and None)
+        serving.addErrback(lambda failure: _log.failure("call {serial} failed", failure, serial=call.serial))
+        serving.addBoth(lambda _: self._calls.pop(call.serial, None))
+
+    async def _served(self, handler: Handler, call: ServedCall) -> None:
+        outcome = await self._outcome(handler, call)
+        try:
+            await self._reported(call, outcome)
+        except (CallError, LinkError) as error:
+            _log.error("the result of call {serial} could not be reported: {reason}", serial=call.serial,
+                       reason=str(error))  # fmt: skip
+
+    async def _reported(self, call: ServedCall, outcome: Outcome) -> None:
+        """Report an outcome; one that is too large becomes a failure that says so."""
+        try:
+            await self.report(call, outcome)
+        except (CallError, CodecError) as error:
+            if isinstance(error, CallError) and error.status is not Status.DATA_TOO_LARGE:
+                raise
+            _log.error("the result of call {serial} is too large", serial=call.serial)
+            await self.report(call, failed("the service's result is too large"))
+
+    async def _outcome(self, handler: Handler, call: ServedCall) -> Outcome:
+        """What the handler says; the agent hears of its faults too, and never waits in vain."""
+        try:
+            call.media = self._make_media(call)
+            return await handler(call)
+        except CallerHungUp:
+            return Outcome(Condition.ABANDONED)
+        except CancelledError:
+            if call.ended is not None:
+                raise
+            return failed("the service stops")
+        except Exception:
+            _log.failure("serving call {serial} failed", serial=call.serial)
+            return failed("the service failed")
+
+    # ------------------------------------------------------------ asking and reporting
+
+    async def ask(self, message: Message, timeout: float) -> Any:
+        """Send a request and wait for its answer, over lost links."""
+        return await within(self.reactor, timeout, partial(self._connection.ask, message))
+
+    async def report(self, call: ServedCall, outcome: Outcome) -> None:
+        """Send a ServiceEvent until the exchange has kept it, always under the same event_id.
+
+        @raise CallError: the exchange refuses it for good.
+        @raise RequestTimedOut: it could not be brought to the exchange in a long time.
+        """
+        event = ServiceEvent(self._random.getrandbits(64), call.serial, call.agent, outcome.condition, outcome.fields)
+        await within(self.reactor, _REPORT_WITHIN, partial(self._until_kept, event))
+
+    async def _until_kept(self, event: ServiceEvent) -> None:
+        while True:
+            try:
+                reply = await self._connection.ask(event)
+            except RequestTimedOut:
+                continue
+            status = Status.of(getattr(reply, "status", Status.INTERNAL))
+            if status in _KEPT:
+                return
+            if status not in _PASSING:
+                raise CallError(status, getattr(reply, "detail", ""))
+            await deferLater(self.reactor, _RETRY_AFTER)
+
+
+class _DialledLink(LinkProtocol):
+    """A link that an exchange has opened to bring one Connection [0054]."""
+
+    def __init__(self, service: AutomaticService, codec: ICodec) -> None:
+        super().__init__(service.reactor)
+        self._service = service
+        self._codec = codec
+
+    def make_session(self) -> Session:
+        """A session that takes nothing but a Connection."""
+        return Session(self._codec, SessionLimits(), self, self.clock.seconds(), bound_by=rules.DIALLED)
+
+    def request_received(self, message: Message, invoke_id: int) -> None:
+        """Take it only where the way back is known: at the exchange that this service is bound to."""
+        link = self._service.current_link
+        if not isinstance(message, Connection):
+            return
+        if link is None or message.exchange_address not in ("", link.exchange_address):
+            reply = ConnectionReply(Status.OTHER_EXCHANGE, "this service isn't bound to that exchange")
+        else:
+            reply = self._service.take(message)
+        self.session.reply(reply, invoke_id)
+
+    def bind_received(self, bind: Bind, invoke_id: int) -> None:
+        """The rules of this link let no Bind through."""
+
+    def error_received(self, error: Error) -> None:
+        """Nothing was sent that could be complained of."""
+
+
+class _DialledFactory(Factory):
+    noisy = False
+
+    def __init__(self, service: AutomaticService, codec: ICodec) -> None:
+        self._service = service
+        self._codec = codec
+
+    def buildProtocol(self, addr: IAddress | None) -> _DialledLink:
+        return _DialledLink(self._service, self._codec)
+
+
+def _outcome_of(serving: Deferred[None]) -> Deferred[None]:
+    """Fires when the other does, without taking part in it."""
+    waiting: Deferred[None] = Deferred(lambda given_up: given_up.callback(None))
+
+    def done(result: Any) -> Any:
+        if not waiting.called:
+            waiting.callback(None)
+        return result
+
+    serving.addBoth(done)
+    return waiting
+
+
+def _maybe(result: Any) -> Deferred[Any]:
+    return result if isinstance(result, Deferred) else succeed(result)

@@ -1,0 +1,299 @@
+"""A client's connection to an exchange: bound, kept up, and bound again after every loss."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+
+from attrs import evolve, field, frozen
+from twisted.application.internet import ClientService, backoffPolicy
+from twisted.internet.defer import Deferred, TimeoutError, ensureDeferred
+from twisted.internet.interfaces import IAddress, IStreamClientEndpoint
+from twisted.internet.protocol import Factory
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from ctiex import __version__
+from ctiex.codecs.binary import BinaryCodec
+from ctiex.errors import BindRefused, CtiexError, FrameTooLong, LinkError, LinkLost, NotBound, RequestTimedOut, Status
+from ctiex.interfaces import ICodec
+from ctiex.links import rules
+from ctiex.links._protocol import LinkProtocol
+from ctiex.links.session import Session, SessionLimits
+from ctiex.messages import Bind, BindReply, Error, Message, Role
+
+_log = Logger()
+
+_SAY_GOODBYE_WITHIN = 2.0
+"""How long an exchange may take to answer Unbind, in seconds."""
+
+
+@frozen
+class ExchangeAccount:
+    """Which exchange to reach, and as whom."""
+
+    endpoint: IStreamClientEndpoint
+    """From ``clientFromString(reactor, "tcp:127.0.0.1:7300")``, TLS included."""
+    identity: str
+    secret: str = field(repr=False)
+    codec: ICodec = field(factory=BinaryCodec)
+    software: str = f"ctiex/{__version__}"
+    answer_timeout: float = 10.0
+    """How long the exchange may take to answer a request, in seconds."""
+    longest_retry: float = 30.0
+    """The longest pause between two attempts to connect, in seconds."""
+
+
+class ClientOwner(Protocol):
+    """What stands above a connection."""
+
+    async def prepare(self, link: ClientLink) -> None:
+        """A link is bound anew: log in, before anybody else uses it."""
+
+    def request_received(self, link: ClientLink, message: Message, invoke_id: int) -> None:
+        """The exchange asks or tells something."""
+
+    def error_received(self, error: Error) -> None:
+        """The exchange complains of something that wasn't asked."""
+
+
+class ClientLink(LinkProtocol):
+    """One link to the exchange, as its client sees it."""
+
+    def __init__(self, connection: ExchangeConnection) -> None:
+        super().__init__(connection.reactor)
+        self._connection = connection
+        self._gone: list[Deferred[None]] = []
+        self.exchange_address = ""
+        """What services are told as the exchange's address; empty before the link is bound."""
+        self._max_frame = SessionLimits().max_frame
+
+    def make_session(self) -> Session:
+        """A session that knows what the exchange may send in this role."""
+        codec, role = self._connection.account.codec, self._connection.role
+        return Session(codec, SessionLimits(), self, self.clock.seconds(), bound_by=rules.CLIENT[role])
+
+    async def bind(self) -> None:
+        """Bind under the account.
+
+        @raise BindRefused: the exchange said why.
+        """
+        account = self._connection.account
+        bind = Bind(self._connection.role, account.identity, account.secret, software=account.software)
+        reply = await self.ask(bind)
+        if isinstance(reply, BindReply) and reply.status == Status.OK:
+            self.exchange_address = reply.exchange_address
+            self._max_frame = reply.max_frame
+            heartbeat = float(reply.heartbeat_s or self.session.limits.heartbeat)
+            self.session.limits = evolve(self.session.limits, heartbeat=heartbeat)
+            return
+        self.session.end("bind refused")
+        self.flush()
+        assert isinstance(reply, (BindReply, Error))
+        raise BindRefused(reply.status, reply.detail)
+
+    def ask(self, message: Message, timeout: float | None = None) -> Deferred[Message]:
+        """Send a request and wait for its answer: its reply, or an Error.
+
+        @param timeout: in seconds; the account's by default.
+        The Deferred fails with LinkLost, RequestTimedOut or FrameTooLong.
+        """
+        answer: Deferred[Message] = Deferred()
+
+        def answered(outcome: Message | LinkError) -> None:
+            if answer.called:
+                return  # the wait for it was given up
+            if isinstance(outcome, LinkError):
+                answer.errback(Failure(outcome))
+            else:
+                answer.callback(outcome)
+
+        if self.session.ended is not None:
+            answered(LinkLost(self.session.ended))
+            return answer
+        length = self.session.codec.frame_length(self.session.codec.encode_body(message))
+        if length > self._max_frame:
+            answer.errback(Failure(FrameTooLong(f"{type(message).__name__} of {length} bytes: {self._max_frame} fit")))
+            return answer
+        wait = self._connection.account.answer_timeout if timeout is None else timeout
+        self.session.request(message, answered, self.clock.seconds() + wait)
+        self.flush()
+        return answer
+
+    def reply(self, message: Message, invoke_id: int) -> None:
+        """Answer a request of the exchange."""
+        self.session.reply(message, invoke_id)
+        self.flush()
+
+    def notify(self, message: Message) -> None:
+        """Tell the exchange what it doesn't answer."""
+        self.session.notify(message)
+        self.flush()
+
+    def gone(self) -> Deferred[None]:
+        """Fires once the link is closed."""
+        waiting: Deferred[None] = Deferred()
+        self._gone.append(waiting)
+        return waiting
+
+    # ------------------------------------------------------------ what the session and the transport tell
+
+    def request_received(self, message: Message, invoke_id: int) -> None:
+        """Pass it on."""
+        self._connection.owner.request_received(self, message, invoke_id)
+
+    def bind_received(self, bind: Bind, invoke_id: int) -> None:
+        """The rules of a client let no Bind through."""
+
+    def error_received(self, error: Error) -> None:
+        """Pass it on."""
+        self._connection.owner.error_received(error)
+
+    def link_closed(self, reason: str) -> None:
+        """Tell everybody who waits for it."""
+        self._connection.link_closed(self)
+        waiting, self._gone = self._gone, []
+        for one in waiting:
+            if not one.called:
+                one.callback(None)
+
+
+class _ClientLinkFactory(Factory):
+    noisy = False
+
+    def __init__(self, connection: ExchangeConnection) -> None:
+        self._connection = connection
+
+    def buildProtocol(self, addr: IAddress | None) -> ClientLink:
+        link = ClientLink(self._connection)
+        self._connection.made(link)
+        return link
+
+
+class ExchangeConnection:
+    """Keeps one bound link to an exchange, through every loss, on Twisted's ClientService."""
+
+    def __init__(self, reactor: Any, account: ExchangeAccount, role: Role, owner: ClientOwner) -> None:
+        self.reactor = reactor
+        self.account = account
+        self.role = role
+        self.owner = owner
+        self.link: ClientLink | None = None
+        """The bound link; None while there is none."""
+        self._open: ClientLink | None = None
+        self._waiting: list[Deferred[ClientLink]] = []
+        self._service = ClientService(
+            account.endpoint,
+            _ClientLinkFactory(self),
+            retryPolicy=backoffPolicy(initialDelay=0.1, maxDelay=account.longest_retry),
+            clock=reactor,
+            prepareConnection=lambda _: ensureDeferred(self._prepare()),
+        )
+
+    def start(self) -> None:
+        """Connect, and connect again after every loss."""
+        self._service.startService()
+
+    async def stop(self) -> None:
+        """Say goodbye and stay away."""
+        self._fail_waiting(NotBound("the client has stopped"))
+        open_link, bound_link, self.link = self._open, self.link, None
+        if open_link is not None:
+            gone = open_link.gone()
+            if open_link is bound_link and open_link.session.ended is None:
+                open_link.session.unbind(Status.OK, "", self.reactor.seconds() + _SAY_GOODBYE_WITHIN)
+                open_link.flush()
+            else:
+                open_link.cut("the client stops")
+            await gone
+        stopping = self._service.stopService()
+        if stopping is not None:
+            await stopping
+
+    def made(self, link: ClientLink) -> None:
+        """A connection is there, not bound yet. There is one at a time."""
+        self._open = link
+
+    async def _prepare(self) -> None:
+        link = self._open
+        assert link is not None, "made() comes first"
+        try:
+            await link.bind()
+            await self.owner.prepare(link)
+        except CtiexError as error:
+            _log.error("{identity} could not bind: {reason}", identity=self.account.identity, reason=str(error))
+            if isinstance(error, BindRefused):
+                self._fail_waiting(error)
+            # Not before it is closed: ClientService takes a rejected connection for one that is gone.
+            link.cut("not bound")
+            if self._open is link:
+                await link.gone()
+            raise
+        self.link = link
+        for waiting in self._taken_waiting():
+            waiting.callback(link)
+
+    def _fail_waiting(self, error: CtiexError) -> None:
+        for waiting in self._taken_waiting():
+            waiting.errback(Failure(error))
+
+    def _taken_waiting(self) -> list[Deferred[ClientLink]]:
+        waiting, self._waiting = self._waiting, []
+        return [one for one in waiting if not one.called]
+
+    def link_closed(self, link: ClientLink) -> None:
+        """A link is gone; the next one is on its way."""
+        if self.link is link:
+            self.link = None
+        if self._open is link:
+            self._open = None
+
+    def bound(self) -> Deferred[ClientLink]:
+        """The bound link, as soon as there is one.
+
+        The Deferred fails with BindRefused when the exchange refuses this identity.
+        """
+        waiting: Deferred[ClientLink] = Deferred()
+        if self.link is not None and self.link.session.ended is None:
+            waiting.callback(self.link)
+        else:
+            self._waiting.append(waiting)
+        return waiting
+
+    async def ask(self, message: Message, repeat: bool = True) -> Message:
+        """Send a request on the bound link and wait for its answer.
+
+        @param repeat: send it again on the next link when this one is lost first, until the caller
+        gives up (:func:`within` bounds the wait).
+        @raise LinkLost: the link was lost before the answer, and it isn't to be repeated.
+        @raise RequestTimedOut: no answer came in time on a link that stands.
+        """
+        while True:
+            link = await self.bound()
+            try:
+                return await link.ask(message)
+            except LinkLost:
+                if not repeat:
+                    raise
+                if self.link is link:
+                    await link.gone()
+
+
+async def within(reactor: Any, seconds: float | None, work: Callable[[], Awaitable[Any]]) -> Any:
+    """What the work gives, if it gives it in time; it is cancelled otherwise.
+
+    @param seconds: None waits as long as it takes.
+    @raise RequestTimedOut: it took longer.
+    """
+
+    async def run() -> Any:
+        return await work()
+
+    running = ensureDeferred(run())
+    if seconds is None:
+        return await running
+    running.addTimeout(seconds, reactor)
+    try:
+        return await running
+    except TimeoutError:
+        raise RequestTimedOut(f"not done within {seconds:g} s") from None

@@ -1,0 +1,59 @@
+"""The process's terminal as a source of lines: for an interactive agent, or a customer played by a person."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import Deferred, DeferredQueue, fail
+from twisted.protocols.basic import LineOnlyReceiver
+from twisted.python.failure import Failure
+
+from ctiex.errors import CallerHungUp
+
+
+class Terminal(LineOnlyReceiver):
+    """Lines of text in, text out; unread lines wait."""
+
+    delimiter = b"\n"
+
+    def __init__(self) -> None:
+        self._lines: DeferredQueue[str] = DeferredQueue()
+        self._ended = False
+
+    def lineReceived(self, line: bytes) -> None:
+        """A line was typed."""
+        self._lines.put(line.decode(errors="replace").rstrip("\r"))
+
+    def connectionLost(self, reason: Failure | None = None) -> None:
+        """The input has ended."""
+        self._ended = True
+        while self._lines.waiting:
+            self._lines.waiting.pop(0).errback(Failure(_no_more()))
+
+    def read_line(self) -> Deferred[str]:
+        """The next line, without its end; fails with CallerHungUp once there are no more."""
+        return fail(_no_more()) if self._ended and not self._lines.pending else self._lines.get()
+
+    def write(self, text: str) -> None:
+        """Write text, without a line end of its own."""
+        if self.transport is not None:
+            self.transport.write(text.encode())
+
+
+def _no_more() -> CallerHungUp:
+    return CallerHungUp("standard input has ended")
+
+
+def open_terminal(reactor: Any) -> Terminal:
+    """This process's standard input and output. A reactor has them once: all who ask share them."""
+    opened: Terminal | None = getattr(reactor, _OPENED, None)
+    if opened is None:
+        from twisted.internet.stdio import StandardIO  # not before somebody wants a terminal
+
+        opened = Terminal()
+        StandardIO(opened, reactor=reactor)
+        setattr(reactor, _OPENED, opened)
+    return opened
+
+
+_OPENED = "_ctiex_terminal"

@@ -1,0 +1,174 @@
+"""The derived codec takes and gives exactly what the interpreted layouts do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import IntEnum
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from ctiex import messages as m
+from ctiex.codecs import interpreted
+from ctiex.codecs.derived import DECODERS, ENCODERS
+from ctiex.codecs.layouts import LAYOUTS
+from ctiex.errors import MalformedFrame
+from ctiex.fields import Fields
+from ctiex.messages import KIND_OF, KINDS, Condition, Message, Role
+from ctiex.testing.strategies import fields, messages
+
+PROPERTY = settings(deadline=None)
+
+
+def attempt(function: Callable[..., Any], *arguments: Any) -> Any:
+    """What it gives, or MalformedFrame; any other error fails the test."""
+    try:
+        return function(*arguments)
+    except MalformedFrame:
+        return MalformedFrame
+
+
+@st.composite
+def mutated(draw: Callable[[st.SearchStrategy[Any]], Any]) -> tuple[int, bytes]:
+    """A valid body with some bytes changed, cut out or put in; maybe under another kind."""
+    message = draw(messages())
+    body = bytearray(ENCODERS[type(message)](message))
+    for _ in range(draw(st.integers(1, 3))):
+        at = draw(st.integers(0, len(body)))
+        match draw(st.sampled_from(["change", "nudge", "cut", "put", "end"])):
+            case "change":
+                body[at : at + 1] = draw(st.binary(min_size=1, max_size=1))
+            case "nudge":
+                body[at : at + 1] = bytes((byte + draw(st.sampled_from([1, -1]))) % 256 for byte in body[at : at + 1])
+            case "cut":
+                del body[at : at + draw(st.integers(1, 4))]
+            case "put":
+                body[at:at] = draw(st.binary(min_size=1, max_size=4))
+            case _:
+                del body[at:]
+    kind = draw(st.sampled_from([KIND_OF[type(message)]] * 9 + list(KINDS)))
+    return kind, bytes(body)
+
+
+class TestDerivedAgainstInterpreted(SynchronousTestCase):
+    def assert_same(self, kind: int, body: bytes) -> None:
+        by_layout = attempt(interpreted.decode, KINDS[kind], body)
+        derived = attempt(DECODERS[kind], body)
+        self.assertEqual(derived, by_layout)
+        if derived is not MalformedFrame:
+            self.assertEqual(repr(derived), repr(by_layout))
+            self.assertEqual(
+                [type(getattr(derived, name)) for name in names(derived)],
+                [type(getattr(by_layout, name)) for name in names(by_layout)],
+            )
+            self.assertEqual(ENCODERS[type(derived)](derived), body)
+
+    @PROPERTY
+    @given(messages())
+    def test_same_bytes_and_same_message(self, message: Message) -> None:
+        body = ENCODERS[type(message)](message)
+        self.assertEqual(body, interpreted.encode(message))
+        self.assert_same(KIND_OF[type(message)], body)
+
+    @settings(deadline=None, max_examples=1_000)
+    @given(mutated())
+    def test_same_judgement_of_mutated_bodies(self, case: tuple[int, bytes]) -> None:
+        self.assert_same(*case)
+
+    @settings(deadline=None, max_examples=300)
+    @given(st.sampled_from(list(KINDS)), st.binary(max_size=60))
+    def test_same_judgement_of_random_bodies(self, kind: int, body: bytes) -> None:
+        self.assert_same(kind, body)
+
+    @PROPERTY
+    @given(messages())
+    def test_same_judgement_of_every_truncation(self, message: Message) -> None:
+        kind, body = KIND_OF[type(message)], ENCODERS[type(message)](message)
+        for end in range(min(len(body), 80)):
+            self.assertIs(attempt(DECODERS[kind], body[:end]), MalformedFrame)
+            self.assertIs(attempt(interpreted.decode, KINDS[kind], body[:end]), MalformedFrame)
+
+    @settings(deadline=None, max_examples=300)
+    @given(st.data())
+    def test_same_judgement_of_attributes_that_no_message_should_have(self, data: st.DataObject) -> None:
+        message = data.draw(messages().filter(lambda each: bool(names(each))))
+        name = data.draw(st.sampled_from(names(message)))
+        values = {each: getattr(message, each) for each in names(message)} | {name: data.draw(WRONG)}
+        wrong = type(message)(**values)
+        self.assertEqual(attempt(ENCODERS[type(wrong)], wrong), attempt(interpreted.encode, wrong))
+
+    @PROPERTY
+    @given(fields(), fields())
+    def test_different_fields_have_different_bytes(self, one: Fields, other: Fields) -> None:
+        encoded = [ENCODERS[m.DataResult](m.DataResult(0, "7", "", each)) for each in (one, other)]
+        if encoded[0] == encoded[1]:
+            self.assertEqual(one, other)
+        if one != other:
+            self.assertNotEqual(*encoded)
+
+
+class Level(IntEnum):
+    GOLD = 3
+
+
+WRONG = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.floats(),
+    st.integers(),
+    st.text(max_size=30),
+    st.binary(max_size=4),
+    st.sampled_from(
+        [
+            [], {}, {"a": 1}, "x" * 256, "x" * 65_536, "\ud800", "²", "1" * 21,
+            1.0, Role.AGENT, Condition.RETURNED, 2**64, -1,
+        ]
+    ),
+    st.sampled_from(
+        [
+            Fields.trusted(values)  # type: ignore[arg-type]
+            for values in (
+                {"": 1}, {"x" * 65: 1}, {"a": 2**63}, {"a": "x" * 65_536}, {"a": b"x" * 65_536}, {"a": None},
+                {"a": 1.5}, {"a": "\ud800"}, {"\ud800": 1}, {1: 1}, {"a": bytearray(b"x")}, {"a": Level.GOLD},
+            )
+        ]
+    ),
+)  # fmt: skip
+
+
+def names(message: Message) -> list[str]:
+    return [subcon.name for subcon in LAYOUTS[type(message)].subcons if subcon.name]
+
+
+class TestErrorsSayWhereAndNeverWhat(SynchronousTestCase):
+    def test_encoding_names_message_and_attribute(self) -> None:
+        cases: list[tuple[Message, str]] = [
+            (m.Bind(7, "who", "s3cret"), "Bind.role"),  # type: ignore[arg-type]
+            (m.Bind(Role.AGENT, "who", "s3cret" * 99), "Bind.secret"),
+            (m.Unbind(65_536), "Unbind.status"),
+            (m.AgentLogin("s3cret\ud800"), "AgentLogin.agent"),
+            (m.CancelRequest("s3cret"), "CancelRequest.serial"),
+            (m.CallEnded("", Condition.RETURNED), "CallEnded.serial"),
+            (m.DataResult(0, "7", "", {"s3cret": "s3cret"}), "DataResult.fields"),  # type: ignore[arg-type]
+            (m.DataResult(0, "7", "", Fields.trusted({"pin": "s3cret" * 12_000})), "DataResult.fields"),
+        ]
+        for message, where in cases:
+            for encode in (ENCODERS[type(message)], interpreted.encode):
+                error = self.assertRaises(MalformedFrame, encode, message)
+                self.assertTrue(str(error).startswith(where + ": "), str(error))
+                self.assertNotIn("s3cret", str(error))
+
+    @PROPERTY
+    @given(mutated())
+    def test_decoding_never_shows_what_came(self, case: tuple[int, bytes]) -> None:
+        kind, body = case
+        try:
+            DECODERS[kind](body)
+        except MalformedFrame as error:
+            self.assertRegex(str(error), rf"\A{KINDS[kind].__name__}: [A-Za-z0-9 ,'-]+\Z")
+
+    def test_an_enum_of_integers_travels_as_an_integer(self) -> None:
+        body = ENCODERS[m.DataResult](m.DataResult(0, "7", "", Fields({"level": Level.GOLD})))
+        self.assertEqual(DECODERS[0x23](body), m.DataResult(0, "7", "", Fields({"level": 3})))

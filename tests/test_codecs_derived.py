@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from enum import IntEnum
 from typing import Any
@@ -52,6 +53,24 @@ def mutated(draw: Callable[[st.SearchStrategy[Any]], Any]) -> tuple[int, bytes]:
     return kind, bytes(body)
 
 
+RAW_FIELD = st.tuples(
+    st.sampled_from([b"a", b"b", b"c", b"x" * 64] * 3 + [b"", b"x" * 65, b"\xff", b"\xed\xa0\x80"]),
+    st.sampled_from([0, 1, 2, 3] * 4 + [4, 255]),
+    st.sampled_from([b"\0", b"\1", bytes(8), b"\xff" * 8] * 3 + [b"", b"\2", b"xy", bytes(7), bytes(9)]),
+)
+
+
+@st.composite
+def crafted(draw: Callable[[st.SearchStrategy[Any]], Any]) -> bytes:
+    """The body of a DataResult whose fields are well framed, and often wrong otherwise."""
+    raw = draw(st.lists(RAW_FIELD, max_size=3))
+    count = len(raw) + draw(st.sampled_from([0] * 8 + [1, -1])) if raw else 0
+    parts = [
+        struct.pack(">B", len(name)) + name + struct.pack(">BH", code, len(value)) + value for name, code, value in raw
+    ]
+    return bytes.fromhex("0000 01 37 00") + struct.pack(">H", count) + b"".join(parts)
+
+
 class TestDerivedAgainstInterpreted(SynchronousTestCase):
     def assert_same(self, kind: int, body: bytes) -> None:
         by_layout = attempt(interpreted.decode, KINDS[kind], body)
@@ -76,6 +95,11 @@ class TestDerivedAgainstInterpreted(SynchronousTestCase):
     @given(mutated())
     def test_same_judgement_of_mutated_bodies(self, case: tuple[int, bytes]) -> None:
         self.assert_same(*case)
+
+    @settings(deadline=None, max_examples=500)
+    @given(crafted())
+    def test_same_judgement_of_crafted_fields(self, body: bytes) -> None:
+        self.assert_same(KIND_OF[m.DataResult], body)
 
     @settings(deadline=None, max_examples=300)
     @given(st.sampled_from(list(KINDS)), st.binary(max_size=60))

@@ -65,7 +65,7 @@ class TestLines(SynchronousTestCase):
     def test_both_codecs_carry_the_same_message(self, message: Message) -> None:
         for codec in (CODEC, BinaryCodec()):
             ((_, _, found, _),) = outcome(codec, [encode(codec, message)])  # type: ignore[misc]
-            self.assertEqual((found, repr(found)), (message, repr(found)))
+            self.assertEqual(found, message)
 
     def test_fields_keep_their_types_and_their_order(self) -> None:
         fields = Fields({"z": "1", "a": 1, "m": True, "b": b"\x00\xff", "empty": b"", "least": -(2**63)})
@@ -161,7 +161,8 @@ class TestFaultsLeaveTheLinkOpen(SynchronousTestCase):
         ):
             decoder = CODEC.decoder(1 << 24)
             decoder.receive(bad)
-            error = self.assertRaises(MalformedFrame, lambda frames=decoder.frames(): CODEC.decode_body(next(frames)))
+            (frame,) = decoder.frames()
+            error = self.assertRaises(MalformedFrame, CODEC.decode_body, frame)
             self.assertNotIn("s3cret", str(error))
 
 

@@ -14,6 +14,51 @@ from pathlib import Path
 from .wire_client import AGENT_ROLE, SERVICE_ROLE, Peer
 
 ROOT = Path(__file__).resolve().parent.parent
+SHORT_TIMES = """
+[exchange]
+id = "7"
+address = "ctiex.test:7301"
+[limits]
+mailbox = 8
+[identities.desk]
+role = "agent"
+secret = "desk-secret"
+agents = ["*"]
+[identities.small-desk]
+role = "agent"
+secret = "desk-secret"
+agents = ["1001", "1100-1199"]
+[identities.ivr]
+role = "service"
+secret = "ivr-secret"
+services = ["alpha", "x", "slow-answer", "slow-fetch", "slow-result", "brief", "shared"]
+[identities.other-ivr]
+role = "service"
+secret = "ivr-secret"
+services = ["gamma", "shared", "nobody"]
+[services.alpha]
+access_code = "8001"
+[services.x]
+access_code = "8002"
+[services.slow-answer]
+access_code = "8003"
+signalling_timeout = 0.5
+[services.slow-fetch]
+access_code = "8004"
+fetch_timeout = 0.5
+[services.slow-result]
+access_code = "8005"
+service_timeout = 0.5
+[services.brief]
+access_code = "8006"
+keep_closed = 0.5
+[services.shared]
+access_code = "8007"
+[services.gamma]
+access_code = "8008"
+[services.nobody]
+access_code = "8009"
+"""
 _numbers = itertools.count(1)
 
 
@@ -37,8 +82,7 @@ class RunningExchange:
     def __init__(self, directory: Path, config: str | None = None) -> None:
         self.agent_port, self.service_port = free_port(), free_port()
         self.output = directory / "output"
-        command = [sys.executable, "-m", "twisted", "-n", "--pidfile=", "ctiex"]
-        command[1:3] = ["-c", "from twisted.scripts.twistd import run; run()"]
+        command = [str(Path(sys.executable).parent / "twistd"), "-n", "--pidfile=", "ctiex"]
         for side, port in (("agent", self.agent_port), ("ivr", self.service_port)):
             command += [f"--{side}-listen", f"tcp:{port}:interface=127.0.0.1"]
         if config is not None:

@@ -7,8 +7,8 @@ signed), ``bytes`` bytes. Its ``repr`` never shows a value.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import final
+from collections.abc import Collection, ItemsView, Iterable, Iterator, Mapping
+from typing import Any, final
 
 from ctiex.errors import FieldError
 
@@ -35,7 +35,7 @@ class Fields(Mapping[str, Value]):
 
     __slots__ = ("_values",)
 
-    def __init__(self, values: Mapping[str, Value] | Iterable[tuple[str, Value]] = ()) -> None:
+    def __init__(self, values: Mapping[str, Any] | Iterable[tuple[str, Any]] = ()) -> None:
         pairs = list(values.items() if isinstance(values, Mapping) else values)
         for name, value in pairs:
             check_field(name, value)
@@ -60,6 +60,10 @@ class Fields(Mapping[str, Value]):
 
     def __len__(self) -> int:
         return len(self._values)
+
+    def items(self) -> ItemsView[str, Value]:
+        """Names and values, in order."""
+        return self._values.items()
 
     def _typed(self) -> frozenset[tuple[str, type, Value]]:
         return frozenset((name, type(value), value) for name, value in self._values.items())

@@ -21,6 +21,7 @@ from ctiex.app.config import exchange_address
 from ctiex.app.config_model import Configuration, ConfiguredService, LinkSettings
 from ctiex.app.listening import address_of
 from ctiex.app.look_up import find_plugin
+from ctiex.app.metrics import MonitoringPort
 from ctiex.interfaces import (
     ICallStore,
     ICallStorePlugin,
@@ -80,11 +81,12 @@ class Exchange(Service):
         """Build everything; nothing is opened before the service starts.
 
         @param configuration: from :func:`ctiex.app.config.load` or ``parse``.
-        @raise ConfigurationError: a plugin is missing, or doesn't take its settings.
+        @raise ConfigurationError: a plugin is missing or doesn't take its settings, or what metrics need isn't installed.
         """
         self.configuration = configuration
         self._reactor = reactor
         self.parts = assemble(configuration, reactor)
+        self.monitoring = MonitoringPort(self, reactor)
         self.ready = False
         """Whether it is listening and the store is open."""
         self.agent_port: IListeningPort | None = None
@@ -139,7 +141,8 @@ class Exchange(Service):
 
     async def _listen(self, settings: LinkSettings, factory: Factory) -> IListeningPort:
         endpoint = serverFromString(self._reactor, settings.listen)
-        return await endpoint.listen(factory)
+        port: IListeningPort = await endpoint.listen(factory)
+        return port
 
     # ------------------------------------------------------------ stopping
 

@@ -66,7 +66,7 @@ Heartbeat = Annotated[
     int, Check("a whole number of seconds from 1 to 65535", lambda value: _is_whole(value) and 1 <= value <= 0xFFFF)
 ]
 FrameLength = Annotated[
-    int, Check("a whole number from 256 to 2147483647", lambda value: _is_whole(value) and 256 <= value < 2**31)
+    int, Check("a whole number from 1024 to 2147483647", lambda value: _is_whole(value) and 1024 <= value < 2**31)
 ]
 Count = Annotated[int, Check("a whole number above 0", lambda value: _is_whole(value) and value > 0)]
 RoleName = Annotated[str, Check('"agent" or "service"', lambda value: value in ("agent", "service"))]

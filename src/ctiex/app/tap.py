@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 from twisted.application.service import IService
@@ -24,8 +23,8 @@ class Options(UsageOptions):
     )
     optParameters = [
         ["config", "c", None, "The configuration, a TOML file (check it with `ctiex check-config FILE`)."],
-        ["agent-listen", None, None, "Endpoint for agents, in place of the configuration's: tcp:7300:interface=127.0.0.1"],
-        ["ivr-listen", None, None, "Endpoint for services, in place of the configuration's: tcp:7301:interface=127.0.0.1"],
+        ["agent-listen", None, None, "Endpoint for agents instead: tcp:7300:interface=127.0.0.1"],
+        ["ivr-listen", None, None, "Endpoint for services instead: tcp:7301:interface=127.0.0.1"],
     ]  # fmt: skip
 
     def postOptions(self) -> None:
@@ -43,7 +42,3 @@ def makeService(options: Options, reactor: Any = None) -> IService:
         from twisted.internet import reactor
     configuration = options["configuration"]
     return Exchange(configuration, reactor)
-
-
-if __name__ == "__main__":
-    sys.exit("run it as `twistd -n ctiex`")

@@ -26,7 +26,7 @@ from twisted.logger import Logger
 
 from ctiex.clients.agent import checked
 from ctiex.clients.connection import ClientLink, ExchangeAccount, ExchangeConnection, within
-from ctiex.errors import CallError, CallerHungUp, CodecError, LinkError, RequestTimedOut, Status
+from ctiex.errors import CallerHungUp, CallError, CodecError, LinkError, RequestTimedOut, Status
 from ctiex.fields import EMPTY, Fields
 from ctiex.interfaces import ICarrier, ICodec, IMedia
 from ctiex.links import rules
@@ -127,7 +127,7 @@ class AutomaticService(Service):
         self._make_media = make_media
         self._carrier = carrier or CallingNumberCarrier()
         self._random = random or SystemRandom()
-        self._calls: dict[str, tuple[ServedCall, Deferred[None]]] = {}
+        self._calls: dict[str, tuple[ServedCall, Deferred[Any]]] = {}
         self._leaving = False
         self._ports: list[IListeningPort] = []
         self._connection = ExchangeConnection(reactor, account, Role.SERVICE, self)
@@ -221,7 +221,7 @@ class AutomaticService(Service):
 
     def _serve(self, handler: Handler, call: ServedCall) -> None:
         # Begun from the reactor, so that the ConnectionReply goes out before the DataRequest.
-        serving = deferLater(self.reactor, 0, lambda: ensureDeferred(self._served(handler, call)))
+        serving: Deferred[Any] = deferLater(self.reactor, 0, lambda: ensureDeferred(self._served(handler, call)))
         self._calls[call.serial] = (call, serving)
         serving.addErrback(lambda failure: failure.trap(CancelledError) and None)
         serving.addErrback(lambda failure: _log.failure("call {serial} failed", failure, serial=call.serial))

@@ -15,7 +15,7 @@ from twisted.python.failure import Failure
 
 from ctiex import __version__
 from ctiex.codecs.binary import BinaryCodec
-from ctiex.errors import BindRefused, CtiexError, FrameTooLong, LinkError, LinkLost, NotBound, RequestTimedOut, Status
+from ctiex.errors import BindRefused, CodecError, CtiexError, LinkError, LinkLost, NotBound, RequestTimedOut, Status
 from ctiex.interfaces import ICodec
 from ctiex.links import rules
 from ctiex.links._protocol import LinkProtocol
@@ -48,7 +48,10 @@ class ClientOwner(Protocol):
     """What stands above a connection."""
 
     async def prepare(self, link: ClientLink) -> None:
-        """A link is bound anew: log in, before anybody else uses it."""
+        """A link is bound anew: log in, before anybody else uses it.
+
+        @raise CtiexError: it is of no use; the next one is tried.
+        """
 
     def request_received(self, link: ClientLink, message: Message, invoke_id: int) -> None:
         """The exchange asks or tells something."""
@@ -66,12 +69,15 @@ class ClientLink(LinkProtocol):
         self._gone: list[Deferred[None]] = []
         self.exchange_address = ""
         """What services are told as the exchange's address; empty before the link is bound."""
-        self._max_frame = SessionLimits().max_frame
 
     def make_session(self) -> Session:
         """A session that knows what the exchange may send in this role."""
         codec, role = self._connection.account.codec, self._connection.role
         return Session(codec, SessionLimits(), self, self.clock.seconds(), bound_by=rules.CLIENT[role])
+
+    def link_opened(self) -> None:
+        """Bind, before anything else."""
+        self._connection.opened(self)
 
     async def bind(self) -> None:
         """Bind under the account.
@@ -83,7 +89,7 @@ class ClientLink(LinkProtocol):
         reply = await self.ask(bind)
         if isinstance(reply, BindReply) and reply.status == Status.OK:
             self.exchange_address = reply.exchange_address
-            self._max_frame = reply.max_frame
+            self.session.send_limit = reply.max_frame
             heartbeat = float(reply.heartbeat_s or self.session.limits.heartbeat)
             self.session.limits = evolve(self.session.limits, heartbeat=heartbeat)
             return
@@ -96,7 +102,7 @@ class ClientLink(LinkProtocol):
         """Send a request and wait for its answer: its reply, or an Error.
 
         @param timeout: in seconds; the account's by default.
-        The Deferred fails with LinkLost, RequestTimedOut or FrameTooLong.
+        The Deferred fails with LinkLost, RequestTimedOut, or CodecError for a message that no frame takes.
         """
         answer: Deferred[Message] = Deferred()
 
@@ -111,12 +117,11 @@ class ClientLink(LinkProtocol):
         if self.session.ended is not None:
             answered(LinkLost(self.session.ended))
             return answer
-        length = self.session.codec.frame_length(self.session.codec.encode_body(message))
-        if length > self._max_frame:
-            answer.errback(Failure(FrameTooLong(f"{type(message).__name__} of {length} bytes: {self._max_frame} fit")))
-            return answer
         wait = self._connection.account.answer_timeout if timeout is None else timeout
-        self.session.request(message, answered, self.clock.seconds() + wait)
+        try:
+            self.session.request(message, answered, self.clock.seconds() + wait)
+        except CodecError as error:
+            answer.errback(Failure(error))
         self.flush()
         return answer
 
@@ -165,9 +170,7 @@ class _ClientLinkFactory(Factory):
         self._connection = connection
 
     def buildProtocol(self, addr: IAddress | None) -> ClientLink:
-        link = ClientLink(self._connection)
-        self._connection.made(link)
-        return link
+        return ClientLink(self._connection)
 
 
 class ExchangeConnection:
@@ -182,12 +185,15 @@ class ExchangeConnection:
         """The bound link; None while there is none."""
         self._open: ClientLink | None = None
         self._waiting: list[Deferred[ClientLink]] = []
+        self._failed_binds = 0
+        pause = backoffPolicy(initialDelay=0.1, maxDelay=account.longest_retry)
         self._service = ClientService(
             account.endpoint,
             _ClientLinkFactory(self),
-            retryPolicy=backoffPolicy(initialDelay=0.1, maxDelay=account.longest_retry),
+            # Binding is not left to ClientService's prepareConnection: it has no state for a rejected
+            # connection that closes later. So failed binds are counted here for the pause between attempts.
+            retryPolicy=lambda attempts: pause(attempts + self._failed_binds),
             clock=reactor,
-            prepareConnection=lambda _: ensureDeferred(self._prepare()),
         )
 
     def start(self) -> None:
@@ -210,25 +216,23 @@ class ExchangeConnection:
         if stopping is not None:
             await stopping
 
-    def made(self, link: ClientLink) -> None:
+    def opened(self, link: ClientLink) -> None:
         """A connection is there, not bound yet. There is one at a time."""
         self._open = link
+        ensureDeferred(self._prepare(link)).addErrback(lambda failure: _log.failure("binding failed", failure))
 
-    async def _prepare(self) -> None:
-        link = self._open
-        assert link is not None, "made() comes first"
+    async def _prepare(self, link: ClientLink) -> None:
         try:
             await link.bind()
             await self.owner.prepare(link)
         except CtiexError as error:
+            self._failed_binds += 1
             _log.error("{identity} could not bind: {reason}", identity=self.account.identity, reason=str(error))
+            link.cut("not bound")
             if isinstance(error, BindRefused):
                 self._fail_waiting(error)
-            # Not before it is closed: ClientService takes a rejected connection for one that is gone.
-            link.cut("not bound")
-            if self._open is link:
-                await link.gone()
-            raise
+            return
+        self._failed_binds = 0
         self.link = link
         for waiting in self._taken_waiting():
             waiting.callback(link)

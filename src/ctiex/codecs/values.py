@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from ctiex.codecs.layouts import FIELD_TYPES, FieldType
@@ -35,6 +34,7 @@ def derive_fields_reader(shape: FieldList) -> Callable[[bytes, int], tuple[Field
     before_name = struct.Struct(">" + shape.field_name.code)
     before_value = struct.Struct(">" + shape.type_code + shape.size_code)
     least, greatest = shape.field_name.least, shape.field_name.greatest
+    _utf8_only(shape.field_name)
     readers = {int(case): _value_reader(inner) for case, inner in shape.values.items()}
     unpack_count, unpack_name, unpack_value = (
         count_of.unpack_from, before_name.unpack_from, before_value.unpack_from
@@ -67,7 +67,8 @@ def _value_reader(inner: Number | Text | None) -> ValueReader:
     if inner is None:
         return bytes
     if isinstance(inner, Text):
-        return partial(str, encoding=inner.encoding)
+        _utf8_only(inner)
+        return bytes.decode
     unpack, members = struct.Struct(">" + inner.code).unpack, inner.members
     if members is None:
         return lambda data: unpack(data)[0]
@@ -80,6 +81,7 @@ def derive_fields_writer(shape: FieldList) -> Callable[[Fields], bytes]:
     pack_name = struct.Struct(">" + shape.field_name.code).pack
     pack_value = struct.Struct(">" + shape.type_code + shape.size_code).pack
     least, greatest = shape.field_name.least, shape.field_name.greatest
+    _utf8_only(shape.field_name)
     writers = {case: _value_writer(inner) for case, inner in shape.values.items()}
     exact = {python: (case, writers[case]) for python, case in FIELD_TYPES.items()}
 
@@ -106,9 +108,12 @@ def _value_writer(inner: Number | Text | None) -> ValueWriter:
     if inner is None:
         return bytes
     if isinstance(inner, Text):
-        return partial(_encoded, encoding=inner.encoding)
+        _utf8_only(inner)
+        return str.encode
     return struct.Struct(">" + inner.code).pack
 
 
-def _encoded(text: str, encoding: str) -> bytes:
-    return text.encode(encoding)
+def _utf8_only(text: Text) -> None:
+    """UTF-8 is what ``decode`` and ``encode`` do by default, and fastest."""
+    if text.encoding != "utf8":
+        raise TypeError(f"text in fields is UTF-8, not {text.encoding}")

@@ -97,8 +97,9 @@ class LinkProtocol(Protocol):
         self._closing = True
         self._cancel_timer()
         assert self.transport is not None
-        if isinstance_consumer(self.transport):
-            self.transport.unregisterProducer()
+        consumer = IConsumer(self.transport, None)
+        if consumer is not None:
+            consumer.unregisterProducer()
         if not self.writable:
             self.resumeProducing()
         self.transport.loseConnection()
@@ -131,8 +132,9 @@ class LinkProtocol(Protocol):
         """The transport is there."""
         self.session = self.make_session()
         assert self.transport is not None
-        if isinstance_consumer(self.transport):
-            self.transport.registerProducer(self, True)
+        consumer = IConsumer(self.transport, None)
+        if consumer is not None:
+            consumer.registerProducer(self, True)
         self.link_opened()
         self.flush()
 
@@ -191,11 +193,6 @@ class LinkProtocol(Protocol):
     def peer(self) -> IAddress | None:
         """The other side's address."""
         return None if self.transport is None else self.transport.getPeer()
-
-
-def isinstance_consumer(transport: ITransport) -> bool:
-    """Whether a transport tells when its buffer is full."""
-    return bool(IConsumer.providedBy(transport))
 
 
 def _abort(transport: ITransport | None) -> None:

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from attrs import define, frozen
 
-from ctiex.errors import CodecError, LinkError, LinkLost, RequestTimedOut, Status
+from ctiex.errors import CodecError, FrameTooLong, LinkError, LinkLost, RequestTimedOut, Status
 from ctiex.interfaces import Frame, ICodec
 from ctiex.links import rules
 from ctiex.messages import (
@@ -119,6 +119,8 @@ class Session:
         """Why the link ends, in words; None while it goes on."""
         self.errors_sent = 0
         self.rules = rules.UNBOUND if bound_by is None else bound_by
+        self.send_limit = limits.max_frame
+        """The longest frame that the other side takes, in bytes."""
         self._handler = handler
         self._decoder = codec.decoder(limits.max_frame)
         self._output: list[bytes] = []
@@ -155,13 +157,18 @@ class Session:
         self._output.append(self.codec.frame(kind, 0, body))
 
     def request(self, message: Message, answered: Answered, deadline: float) -> None:
-        """Send a request; ``answered`` hears its answer, or that none came by ``deadline`` (clock seconds)."""
+        """Send a request; ``answered`` hears its answer, or that none came by ``deadline`` (clock seconds).
+
+        @raise CodecError: the message breaks a limit of its layout, or is longer than the other side takes.
+        """
         if len(self._waiting) >= self.limits.max_in_flight:
             answered(LinkLost(f"{len(self._waiting)} requests already wait on this link"))
             return
-        invoke_id = self._next_invoke_id
-        self._send(message, invoke_id)
-        self._next_invoke_id = invoke_id % 0xFFFFFFFF + 1
+        body = self.codec.encode_body(message)
+        if self.codec.frame_length(body) > self.send_limit:
+            raise FrameTooLong(f"{type(message).__name__}: {len(body)} bytes, the other side takes {self.send_limit}")
+        invoke_id = self._new_invoke_id()
+        self._output.append(self.codec.frame(KIND_OF[type(message)], invoke_id, body))
         self._waiting[invoke_id] = _Waiting(answered, deadline)
         self._first_deadline = min(self._first_deadline, deadline)
 
@@ -171,6 +178,11 @@ class Session:
             return
         self.state = SessionState.LEAVING
         self.request(Unbind(status, detail), lambda _: self.end("unbound"), deadline)
+
+    def _new_invoke_id(self) -> int:
+        invoke_id = self._next_invoke_id
+        self._next_invoke_id = invoke_id % 0xFFFFFFFF + 1
+        return invoke_id
 
     def _send(self, message: Message, invoke_id: int) -> None:
         self._output.append(self.codec.frame(KIND_OF[type(message)], invoke_id, self.codec.encode_body(message)))
@@ -218,8 +230,7 @@ class Session:
             return
         self._pings += 1
         # Any byte counts as life, so the Pong itself is not waited for.
-        self._send(Ping(), self._next_invoke_id)
-        self._next_invoke_id = self._next_invoke_id % 0xFFFFFFFF + 1
+        self._send(Ping(), self._new_invoke_id())
 
     def next_tick(self) -> float:
         """When ``tick`` has something to do next, in clock seconds."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from decimal import Decimal
 
 from twisted.internet.defer import Deferred, TimeoutError
@@ -21,39 +21,48 @@ class ScriptedMedia:
     so many asterisks, since it may be a password.
     """
 
-    def __init__(self, typed: Iterable[str] = (), hang_up_after: int | None = None) -> None:
+    def __init__(
+        self,
+        typed: Iterable[str] = (),
+        hang_up_after: int | None = None,
+        pace: Callable[[], Awaitable[object]] | None = None,
+    ) -> None:
         """
         @param typed: what they type at each question, ``""`` for nothing; nothing once it is used up.
         @param hang_up_after: how many actions they stay for; None to stay to the end.
+        @param pace: waited for before each action; None for no wait.
         """
         self._typed = iter(tuple(typed))
         self._actions_left = hang_up_after
+        self._pace = pace
         self.transcript: list[str] = []
 
     async def play(self, prompt: str) -> None:
         """Note that the prompt was played."""
-        self._act(f"play {prompt}")
+        await self._act(f"play {prompt}")
 
     async def say_digits(self, digits: str) -> None:
         """Note the digits."""
-        self._act(f"say {' '.join(digits)}")
+        await self._act(f"say {' '.join(digits)}")
 
     async def say_amount(self, amount: Decimal, currency: str) -> None:
         """Note the amount."""
-        self._act(f"say {amount:f} {currency}")
+        await self._act(f"say {amount:f} {currency}")
 
     async def collect_digits(self, prompt: str, count: int, timeout: float) -> str:
         """Type the next of the script, at once; no more of it than a telephone would take."""
-        self._act(f"ask {prompt}")
+        await self._act(f"ask {prompt}")
         digits = _up_to_end(next(self._typed, ""), count)
         self.transcript[-1] += f": {'*' * len(digits) or 'nothing'}"
         return digits
 
     async def play_video(self, file: str) -> None:
         """Note that the video was shown."""
-        self._act(f"show {file}")
+        await self._act(f"show {file}")
 
-    def _act(self, line: str) -> None:
+    async def _act(self, line: str) -> None:
+        if self._pace is not None:
+            await self._pace()
         if self._actions_left == 0:
             if self.transcript[-1:] != ["hangs up"]:
                 self.transcript.append("hangs up")

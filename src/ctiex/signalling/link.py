@@ -63,14 +63,14 @@ class LinkSignalling:
 
     def _try_next(self, attempt: _Attempt) -> None:
         offer = attempt.offer
-        for session in self._sessions.for_service(offer.service):
-            if session not in attempt.tried:
-                attempt.tried.append(session)
-                attempt.met = Status.TIMED_OUT  # until it answers
-                self._watcher.offered(offer.serial, session)
-                session.connect(offer.connection, lambda status: self._answered(attempt, session, status))
-                return
-        if not attempt.waits_for_a_session:
+        untried = [one for one in self._sessions.for_service(offer.service) if one not in attempt.tried]
+        if untried:
+            session = untried[0]
+            attempt.tried.append(session)
+            attempt.met = Status.TIMED_OUT  # until it answers
+            self._watcher.offered(offer.serial, session)
+            session.connect(offer.connection, lambda status: self._answered(attempt, session, status))
+        elif not attempt.waits_for_a_session:
             del self._attempts[offer.serial]
             self._watcher.unreachable(offer.serial, attempt.met)
 

@@ -1,0 +1,139 @@
+"""``ctiex agent``: an agent at the terminal, who hands customers over and watches the events."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TextIO
+
+from ctiex.app.commands.accounts import AccountOptions
+from ctiex.clients.agent import AgentClient, AgentNumber
+from ctiex.clients.terminal import Terminal, open_terminal
+from ctiex.errors import BindRefused, CallerHungUp, CtiexError, FieldError, Status
+from ctiex.fields import Fields, Value
+from ctiex.messages import AgentEvent
+
+_HELP = """\
+connect SERVICE CALLING-NUMBER [NAME=TEXT | NAME:=INTEGER | NAME:=true | NAME:=false] ...
+cancel SERIAL
+help
+quit
+"""
+
+
+class Options(AccountOptions):
+    """The options of ``ctiex agent``."""
+
+    longdesc = "An agent in a terminal. Commands: " + _HELP.replace("\n", "; ")
+    optParameters = [["agent", "a", "1001", "The agent number to log in."]]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self["exchange"] = "tcp:127.0.0.1:7300"
+        self["identity"] = "agent-demo"
+
+
+def read_fields(words: list[str]) -> Fields:
+    """Fields as they are typed: ``name=text``, ``name:=5``, ``name:=true``.
+
+    @raise FieldError: a word is no field.
+    """
+    return Fields(list(map(_field, words)))
+
+
+def _field(word: str) -> tuple[str, Value]:
+    name, equals, text = word.partition("=")
+    if not equals or not name.rstrip(":"):
+        raise FieldError(f"{word!r}: expected NAME=TEXT, NAME:=INTEGER, NAME:=true or NAME:=false")
+    if not name.endswith(":"):
+        return name, text
+    if text in ("true", "false"):
+        return name[:-1], text == "true"
+    try:
+        return name[:-1], int(text)
+    except ValueError:
+        raise FieldError(f"{word!r}: expected an integer, true or false behind :=") from None
+
+
+class InteractiveAgent:
+    """Reads commands, line by line, and writes what happens."""
+
+    def __init__(self, agent: AgentNumber, terminal: Terminal) -> None:
+        self._agent = agent
+        self._terminal = terminal
+        self._commands: Mapping[str, Callable[[list[str]], Awaitable[None]]] = {
+            "connect": self._connect,
+            "cancel": self._cancel,
+            "help": self._help,
+        }
+
+    async def run(self) -> None:
+        """Until ``quit`` or the end of the input."""
+        self._terminal.write(_HELP)
+        while True:
+            try:
+                line = await self._terminal.read_line()
+            except CallerHungUp:
+                return
+            if line.strip() == "quit":
+                return
+            if line.strip():
+                await self._obey(line)
+
+    async def _obey(self, line: str) -> None:
+        try:
+            command, *words = shlex.split(line)
+            await self._commands.get(command, self._help)(words)
+        except (CtiexError, ValueError) as error:
+            self._terminal.write(f"error: {error}\n")
+
+    async def _connect(self, words: list[str]) -> None:
+        if len(words) < 2:
+            raise ValueError("expected connect SERVICE CALLING-NUMBER [NAME=TEXT ...]")
+        service, calling_number, *fields = words
+        hand_off = await self._agent.connect(service, calling_number, read_fields(fields))
+        self._terminal.write(f"call {hand_off.serial} is kept\n")
+
+    async def _cancel(self, words: list[str]) -> None:
+        if len(words) != 1:
+            raise ValueError("expected cancel SERIAL")
+        await self._agent.cancel(words[0])
+
+    async def _help(self, words: list[str]) -> None:
+        self._terminal.write(_HELP)
+
+
+def describe(event: AgentEvent) -> str:
+    """An event in one line, for the agent it is meant for."""
+    status = "" if event.status == Status.OK else f" ({Status.of(event.status).text})"
+    fields = f": {event.fields.describe()}" if event.fields else ""
+    return f"event {event.sequence}, call {event.serial}: {event.condition.text}{status}{fields}"
+
+
+async def run(options: Options, reactor: Any, stdout: TextIO, stderr: TextIO) -> int:
+    """Run until ``quit``; 1 when the exchange refuses the identity or the agent number.
+
+    @raise UsageError: an option's value is no good.
+    """
+    client = AgentClient(reactor, options.account(reactor))
+    terminal = open_terminal(reactor)
+
+    def gap(first: int, last: int) -> None:
+        terminal.write(f"events {first} to {last} are lost\n" if last >= first else "the exchange numbers anew\n")
+
+    client.startService()
+    try:
+        agent = await client.login(
+            options["agent"], lambda event: terminal.write(describe(event) + "\n"), gap, timeout=10
+        )
+        terminal.write(f"agent {agent.number} is logged in\n")
+        await InteractiveAgent(agent, terminal).run()
+    except BindRefused as refused:
+        print(f"the exchange refuses {options['identity']}: {refused}", file=stderr)
+        return 1
+    except CtiexError as error:
+        print(f"agent {options['agent']} can't log in: {error}", file=stderr)
+        return 1
+    finally:
+        await client.stopService()
+    return 0

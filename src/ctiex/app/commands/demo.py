@@ -1,0 +1,242 @@
+"""``ctiex demo``: the seed's three services over real loopback TCP, in the numbered steps of FIG. 2."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, TextIO
+
+from attrs import frozen
+from twisted.internet.endpoints import clientFromString
+from twisted.internet.interfaces import IListeningPort
+from twisted.internet.task import deferLater
+from twisted.python.usage import Options as UsageOptions
+from zope.interface import implementer
+
+from ctiex.app.assembly import Exchange
+from ctiex.app.config import DEMO_SECRET, load
+from ctiex.app.config_model import Configuration
+from ctiex.clients.agent import AgentClient
+from ctiex.clients.automatic_service import AutomaticService, ServedCall
+from ctiex.clients.connection import ExchangeAccount
+from ctiex.codecs.binary import BinaryCodec
+from ctiex.errors import CtiexError
+from ctiex.fields import Fields, Value
+from ctiex.interfaces import Frame, ICodec, IDecoder
+from ctiex.messages import (
+    SERVICE_CONDITIONS,
+    AgentEvent,
+    Condition,
+    Connection,
+    ConnectRequest,
+    DataRequest,
+    DataResult,
+    Message,
+    ServiceEvent,
+)
+from ctiex.serials import SerialAllocator
+from ctiex.services import BUILT_IN
+from ctiex.services.media import ScriptedMedia
+from ctiex.services.serving import handler_of
+
+_ANY_PORT = "tcp:0:interface=127.0.0.1"
+_AGENT, _CALLING_NUMBER = "1001", "13800138000"
+_PLATFORM = "901"
+"""The head of the serials that the agent's platform gives its calls."""
+_WITHIN = 30.0
+_PACE = 0.01
+"""How long the customer takes for each action, in seconds."""
+
+
+@frozen
+class Scene:
+    """One hand-off of the demo: what the agent sends along, and what the customer types."""
+
+    service: str
+    fields: Mapping[str, Value]
+    typed: tuple[str, ...]
+    secret: tuple[str, ...] = ()
+    """The fields that are masked here, beside those that the configuration names."""
+
+
+SCENES = (
+    Scene("number-broadcast", {"number": "075526770000", "customer_type": "vip"}, ("1", "2")),
+    Scene("bill-broadcast", {"account": "1001", "period": "2026-10"}, ("2",)),
+    Scene(
+        "password-authentication",
+        {"account": "1001", "area": "010", "vip_level": 1, "password_level": "common", "prompt_tone": "formal"},
+        ("12", "246810"),
+    ),
+)
+
+
+class Options(UsageOptions):
+    """The options of ``ctiex demo``: none."""
+
+    longdesc = "Plays the three services over real loopback TCP and prints the eight steps of each hand-off."
+
+
+@implementer(ICodec)
+class ObservedCodec:
+    """The binary codec, with somebody who watches every message of one client."""
+
+    name = "observed"
+
+    def __init__(self, sent: Callable[[Message], None], received: Callable[[Message], None]) -> None:
+        self._codec = BinaryCodec()
+        self._sent = sent
+        self._received = received
+
+    def decoder(self, max_frame: int) -> IDecoder:
+        """The binary codec's."""
+        return self._codec.decoder(max_frame)
+
+    def decode_body(self, frame: Frame) -> Message:
+        """The message, which was received."""
+        message = self._codec.decode_body(frame)
+        self._received(message)
+        return message
+
+    def encode_body(self, message: Message) -> bytes:
+        """The body of a message, which is sent."""
+        body = self._codec.encode_body(message)
+        self._sent(message)
+        return body
+
+    def frame(self, kind: int, invoke_id: int, body: bytes) -> bytes:
+        """The binary codec's."""
+        return self._codec.frame(kind, invoke_id, body)
+
+    def frame_length(self, body: bytes) -> int:
+        """The binary codec's."""
+        return self._codec.frame_length(body)
+
+
+class Ladder:
+    """Prints the steps of FIG. 2 as the messages pass, secrets masked."""
+
+    def __init__(self, stdout: TextIO) -> None:
+        self._stdout = stdout
+        self._secret: Collection[str] = ()
+        self._media = ScriptedMedia()
+
+    def begin(self, scene: Scene, secret: Collection[str], media: ScriptedMedia) -> None:
+        """A new hand-off, with the customer at the other end of ``media``."""
+        self._secret = {*scene.secret, *secret}
+        self._media = media
+        self._say("")
+        self._say(scene.service)
+        self._step(1, "customer", f"talks with agent {_AGENT}, calling from {_CALLING_NUMBER}")
+
+    def passed(self, message: Message) -> None:
+        """A message was sent or received by one of the clients."""
+        match message:
+            case ConnectRequest():
+                about = f"serial={message.serial}, service={message.service}, calling_number={message.calling_number}"
+                self._step(2, "agent", f"ConnectRequest: {about}; {self._fields(message.fields)}")
+            case Connection():
+                about = f"calling_number={message.calling_number}, access_code={message.access_code}"
+                self._step(3, "exchange", f"Connection: {about}")
+            case DataRequest():
+                about = f"serial={message.serial}, exchange_address={message.exchange_address}"
+                self._step(4, "service", f"DataRequest: {about}")
+            case DataResult():
+                about = f"serial={message.serial}, agent={message.agent}"
+                self._step(5, "exchange", f"DataResult: {about}; {self._fields(message.fields)}")
+            case ServiceEvent():
+                self._served()
+                self._step(7, "service", f"ServiceEvent: serial={message.serial}, {self._condition(message)}")
+            case AgentEvent() if message.condition in SERVICE_CONDITIONS:
+                about = f"serial={message.serial}, sequence={message.sequence}, {self._condition(message)}"
+                self._step(8, "exchange", f"AgentEvent: {about}")
+
+    def _served(self) -> None:
+        """What the customer heard and did since the last report."""
+        for action in self._media.transcript:
+            self._step(6, "service", f"serves the customer: {action}")
+        self._media.transcript.clear()
+
+    def _condition(self, message: ServiceEvent | AgentEvent) -> str:
+        return f"{message.condition.text}; {self._fields(message.fields)}"
+
+    def _fields(self, fields: Fields) -> str:
+        return fields.describe(self._secret) or "no fields"
+
+    def _step(self, number: int, who: str, what: str) -> None:
+        self._say(f"  {number}  {who:8}  {what}")
+
+    def _say(self, line: str) -> None:
+        print(line, file=self._stdout, flush=True)
+
+
+class Demo:
+    """An exchange, an agent and an automatic service, each with its own links over TCP."""
+
+    def __init__(self, reactor: Any, stdout: TextIO) -> None:
+        self._reactor = reactor
+        self._stdout = stdout
+        self._ladder = Ladder(stdout)
+        self._media = ScriptedMedia()
+        self._configuration: Configuration = load(None, _ANY_PORT, _ANY_PORT)
+        self._exchange = Exchange(self._configuration, reactor)
+        self._serials = SerialAllocator(_PLATFORM, reactor.seconds)
+
+    async def run(self) -> int:
+        """Play every scene; 0 when all were completed, else 1."""
+        self._exchange.startService()
+        await self._exchange.started()
+        assert self._exchange.agent_port is not None and self._exchange.ivr_port is not None
+        agent_port, ivr_port = self._exchange.agent_port, self._exchange.ivr_port
+        print(f"exchange: agents at {_address(agent_port)}, services at {_address(ivr_port)}", file=self._stdout)
+        agent = AgentClient(self._reactor, self._account(agent_port, "agent-demo"))
+        service = AutomaticService(
+            self._reactor, self._account(ivr_port, "service-demo"), self._handlers(), self._customer
+        )
+        agent.startService()
+        service.startService()
+        try:
+            await service.bound()
+            completed = await self._play(agent)
+        finally:
+            await agent.stopService()
+            await service.stopService()
+            await self._exchange.stopService()
+        print(f"\ndemo: {completed} of {len(SCENES)} hand-offs completed", file=self._stdout, flush=True)
+        return 0 if completed == len(SCENES) else 1
+
+    def _account(self, port: IListeningPort, identity: str) -> ExchangeAccount:
+        endpoint = clientFromString(self._reactor, f"tcp:{_address(port)}")
+        return ExchangeAccount(endpoint, identity, DEMO_SECRET, ObservedCodec(self._ladder.passed, self._ladder.passed))
+
+    def _handlers(self) -> dict[str, Any]:
+        services = self._configuration.services
+        return {services[name].access_code: handler_of(make()) for name, make in BUILT_IN.items()}
+
+    def _customer(self, call: ServedCall) -> ScriptedMedia:
+        return self._media
+
+    async def _play(self, client: AgentClient) -> int:
+        completed = 0
+        agent = await client.login(_AGENT)
+        for scene in SCENES:
+            self._media = ScriptedMedia(scene.typed, pace=lambda: deferLater(self._reactor, _PACE))
+            known = self._exchange.parts.surroundings.services[scene.service]
+            self._ladder.begin(scene, {*known.request.secret, *known.result.secret}, self._media)
+            try:
+                serial = self._serials.allocate(lambda serial: False)
+                hand_off = await agent.connect(scene.service, _CALLING_NUMBER, Fields(scene.fields), serial)
+                final = await hand_off.result(_WITHIN)
+            except CtiexError as error:
+                print(f"  failed: {error}", file=self._stdout)
+            else:
+                completed += final.condition is Condition.COMPLETED
+        return completed
+
+
+def _address(port: IListeningPort) -> str:
+    host: Any = port.getHost()
+    return f"{host.host}:{host.port}"
+
+
+async def run(options: Options, reactor: Any, stdout: TextIO, stderr: TextIO) -> int:
+    """Play the demo; 0 when every hand-off was completed."""
+    return await Demo(reactor, stdout).run()

@@ -1,0 +1,122 @@
+"""``ctiex service NAME``: one of the built-in automatic services, bound to an exchange."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, TextIO
+
+from twisted.internet.defer import Deferred, DeferredLock
+from twisted.internet.endpoints import serverFromString
+from twisted.python.usage import UsageError
+
+from ctiex.app.commands.accounts import AccountOptions
+from ctiex.app.config import DEMO_SERVICES
+from ctiex.app.look_up import find_plugin
+from ctiex.clients.automatic_service import AutomaticService, Handler, ServedCall
+from ctiex.errors import BindRefused, ConfigurationError
+from ctiex.interfaces import IMedia, IMediaPlugin
+from ctiex.services import BUILT_IN
+from ctiex.services.outcome import Outcome
+from ctiex.services.serving import handler_of
+
+
+class Options(AccountOptions):
+    """The options of ``ctiex service``."""
+
+    synopsis = f"[options] {{{' | '.join(BUILT_IN)}}}"
+    longdesc = (
+        "Runs an automatic service until it is interrupted. At the terminal you play the customer; a scripted"
+        " customer types what --typed says, in every call."
+    )
+    optParameters = [
+        ["access-code", None, None, "The access code of the service; by default that of the demo's configuration."],
+        ["media", None, "terminal", "The kind of media: terminal, scripted or a plugin's."],
+        ["typed", None, None, "What a scripted customer types at each question, with commas between: 12,246810"],
+        ["listen", None, None, "An endpoint where the exchange may dial (signalling = dial): tcp:7400"],
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self["exchange"] = "tcp:127.0.0.1:7301"
+        self["identity"] = "service-demo"
+        self.name = ""
+
+    def parseArgs(self, name: str = "") -> None:
+        """Take the service's name from the command line.
+
+        @raise UsageError: there is no such service.
+        """
+        if name not in BUILT_IN:
+            raise UsageError(f"service {name!r}: expected one of {', '.join(BUILT_IN)}")
+        self.name = name
+
+    @property
+    def access_code(self) -> str:
+        """The access code that the exchange's configuration gives the service."""
+        return str(self["access-code"] or DEMO_SERVICES[self.name]["access_code"])
+
+    def media_settings(self) -> Mapping[str, Any]:
+        """What the media plugin gets."""
+        return {} if self["typed"] is None else {"typed": self["typed"].split(",")}
+
+
+async def run(options: Options, reactor: Any, stdout: TextIO, stderr: TextIO) -> int:
+    """Serve until the process is interrupted; 1 when the exchange refuses the identity.
+
+    @raise UsageError: an option's value is no good.
+    """
+    service = AutomaticService(
+        reactor,
+        options.account(reactor),
+        {options.access_code: _one_at_a_time(handler_of(BUILT_IN[options.name]()), options, stdout)},
+        _media(options, reactor),
+    )
+    if options["listen"] is not None:
+        await service.listen(serverFromString(reactor, options["listen"]))
+    service.startService()
+    reactor.addSystemEventTrigger("before", "shutdown", service.stopService)
+    try:
+        await service.bound()
+    except BindRefused as refused:
+        print(f"the exchange refuses {options['identity']}: {refused}", file=stderr)
+        await service.stopService()
+        return 1
+    print(f"{options.name} is ready under access code {options.access_code}", file=stdout, flush=True)
+    await Deferred()
+    return 0
+
+
+def _media(options: Options, reactor: Any) -> Any:
+    try:
+        plugin = find_plugin(IMediaPlugin, options["media"])
+        build = partial(plugin.build, options.media_settings(), reactor)
+        if options["media"] != "terminal":
+            build()  # so that bad settings are told now, not to the first customer
+    except ConfigurationError as error:
+        raise UsageError(f"--media: {error}") from None
+
+    def make(call: ServedCall) -> IMedia:
+        media: IMedia = build()
+        return media
+
+    return make
+
+
+def _one_at_a_time(handler: Handler, options: Options, stdout: TextIO) -> Handler:
+    """Say who comes and goes; at the terminal one customer waits for the other."""
+    turns = DeferredLock()
+
+    async def handle(call: ServedCall) -> Outcome:
+        if options["media"] == "terminal":
+            await turns.acquire()
+        try:
+            print(f"call {call.serial} from {call.calling_number}", file=stdout, flush=True)
+            outcome = await handler(call)
+            print(f"call {call.serial}: {outcome.condition.text}", file=stdout, flush=True)
+            return outcome
+        finally:
+            if options["media"] == "terminal":
+                turns.release()
+
+    return handle

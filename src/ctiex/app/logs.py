@@ -1,0 +1,75 @@
+"""Logs for an operator: lines for people, or one JSON object a line for machines.
+
+Both go to standard output and are chosen where the exchange is started, not in its configuration::
+
+    twistd -n --logger=ctiex.app.logs.human ctiex
+    twistd -n --logger=ctiex.app.logs.json ctiex
+
+``twist`` has formats of its own that work as well: ``twist --log-format=text ctiex`` and
+``twist --log-format=json ctiex``. The latter writes Twisted's JSON (RFC 7464, a record
+separator before each object), which ``twisted.logger.eventsFromJSONLogFile`` reads.
+
+Channel associated data never stands in a log: the ``repr`` of Fields tells names, types and sizes only.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from datetime import UTC, datetime
+from json import dumps
+from typing import Any
+
+from twisted.logger import FileLogObserver, LogEvent, formatEvent, textFileLogObserver
+from twisted.python.failure import Failure
+from twisted.python.reflect import safe_repr
+
+_TWISTED_KEYS = frozenset({"format", "isError", "message", "printed", "system", "time"})
+"""What Twisted adds to an event for observers of the old kind."""
+
+
+def human() -> FileLogObserver:
+    """For ``twistd --logger=ctiex.app.logs.human``: a line of text for each event, with its traceback if it has one."""
+    return textFileLogObserver(sys.stdout)
+
+
+def json() -> FileLogObserver:
+    """For ``twistd --logger=ctiex.app.logs.json``: a line with a JSON object for each event (:func:`json_line`)."""
+    return FileLogObserver(sys.stdout, json_line)
+
+
+def json_line(event: LogEvent) -> str:
+    """One event as a JSON object and a line end.
+
+    ``time`` is UTC in ISO 8601, ``level`` a name such as ``info``, ``namespace`` the module that
+    logged, ``text`` the event in words, and ``failure`` its traceback, if it has one. The
+    event's own fields follow under their own names, with ``_`` behind a name that is taken;
+    what JSON has no type for becomes its ``repr``.
+    """
+    line: dict[str, Any] = {
+        "time": _time(event.get("log_time")),
+        "level": getattr(event.get("log_level"), "name", "info"),
+        "namespace": str(event.get("log_namespace", "-")),
+        "text": formatEvent(event),
+    }
+    failure = event.get("log_failure")
+    if isinstance(failure, Failure):
+        line["failure"] = failure.getTraceback()
+    for name, value in event.items():
+        if isinstance(name, str) and not name.startswith("log_") and name not in _TWISTED_KEYS:
+            line[f"{name}_" if name in line else name] = _plain(value)
+    return f"{dumps(line)}\n"
+
+
+def _time(seconds: Any) -> str | None:
+    if not isinstance(seconds, (int, float)):
+        return None
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+
+
+def _plain(value: object) -> str | int | float | bool | None:
+    """The value, where JSON can say it; else its repr."""
+    # By type, not by isinstance: a subclass may say what it likes when it is written.
+    if value is None or type(value) in (str, int, bool) or (type(value) is float and math.isfinite(value)):
+        return value  # type: ignore[return-value]
+    return safe_repr(value)

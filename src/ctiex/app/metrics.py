@@ -1,0 +1,227 @@
+"""Metrics and health on an HTTP port of their own: ``[metrics] listen`` (needs ``pip install 'ctiex[metrics]'``).
+
+``/metrics`` is for Prometheus, ``/healthz`` answers 200 while the process runs, ``/readyz``
+answers 200 while calls are taken and 503 before the start is done and while the exchange leaves.
+Nothing here is touched by a call: the counters are plain integers, read when somebody asks.
+No metric carries a serial, an agent number, an identity or a field.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from attrs import Attribute, fields
+from twisted.internet.defer import maybeDeferred
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.interfaces import IListeningPort
+from twisted.internet.task import deferLater
+from twisted.protocols.policies import WrappingFactory
+from twisted.web.http import Request
+from twisted.web.resource import Resource
+from twisted.web.server import Site
+
+from ctiex.app.config_model import Configuration
+from ctiex.errors import ConfigurationError
+from ctiex.links.exchange import ExchangeLinkFactory
+from ctiex.processing.counts import Counts
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+    from prometheus_client.metrics_core import Metric
+
+    from ctiex.app.assembly import Exchange, Parts
+
+_IDLE = 30
+"""After so many seconds without a request a connection is closed."""
+
+
+def check_metrics(configuration: Configuration) -> None:
+    """See that what metrics need is installed, where they are wanted.
+
+    @raise ConfigurationError: it isn't; the text says what to install.
+    """
+    if configuration.metrics.listen and find_spec("prometheus_client") is None:
+        where = f"{configuration.source}: " if configuration.source else ""
+        raise ConfigurationError(
+            f"{where}metrics.listen: needs prometheus-client, which isn't installed:"
+            " run `pip install 'ctiex[metrics]'`, or leave metrics.listen empty"
+        )
+
+
+# ---------------------------------------------------------------- what is measured
+
+
+class ExchangeCollector:
+    """A Prometheus collector over an exchange: its counters, and how things stand now."""
+
+    def __init__(self, parts: Callable[[], Parts], is_ready: Callable[[], bool]) -> None:
+        """
+        @param parts: the parts of the exchange, as of now: a restart makes new ones.
+        @param is_ready: whether it takes calls.
+        """
+        self._parts = parts
+        self._is_ready = is_ready
+
+    def collect(self) -> Iterator[Metric]:
+        """Every metric, read now."""
+        parts = self._parts()
+        yield from _counters(parts.counts)
+        yield from _gauges(parts)
+        yield _gauge("ready", "1 while calls are taken, else 0.", int(self._is_ready()))
+
+
+def _counters(counts: Counts) -> Iterator[Metric]:
+    """One counter for each attribute of the counts, so that a new one shows up by itself."""
+    from prometheus_client.metrics_core import CounterMetricFamily
+
+    attributes: tuple[Attribute[Any], ...] = fields(Counts)
+    for attribute in attributes:
+        help_text = f"{attribute.name.replace('_', ' ').capitalize()}, since the exchange started."
+        yield CounterMetricFamily(f"ctiex_{attribute.name}", help_text, getattr(counts, attribute.name))
+
+
+def _gauges(parts: Parts) -> Iterator[Metric]:
+    stored = sum(1 for _ in parts.store.calls())
+    yield _gauge("open_calls", "Calls that aren't closed.", parts.processing.calls_open)
+    yield _gauge("stored_calls", "Calls in the store, those closed a short while ago included.", stored)
+    yield _gauge("agents_logged_in", "Agent numbers that are logged in.", parts.desk.logged_in)
+    roles = {"agent": parts.agent_links, "service": parts.ivr_links}
+    yield _by_role("open_links", "Links that are open, by the role of their listening port.", roles, _open)
+    yield _by_role("bound_links", "Sessions: links that are bound, by role.", roles, _bound)
+
+
+def _open(links: ExchangeLinkFactory) -> int:
+    return len(links.links)
+
+
+def _bound(links: ExchangeLinkFactory) -> int:
+    return sum(1 for link in links.links if link.who is not None and link.session.ended is None)
+
+
+def _gauge(name: str, help_text: str, value: int) -> Metric:
+    from prometheus_client.metrics_core import GaugeMetricFamily
+
+    return GaugeMetricFamily(f"ctiex_{name}", help_text, value)
+
+
+def _by_role(
+    name: str,
+    help_text: str,
+    roles: dict[str, ExchangeLinkFactory],
+    count: Callable[[ExchangeLinkFactory], int],
+) -> Metric:
+    from prometheus_client.metrics_core import GaugeMetricFamily
+
+    family = GaugeMetricFamily(f"ctiex_{name}", help_text, labels=["role"])
+    for role, links in roles.items():
+        family.add_metric([role], count(links))
+    return family
+
+
+def registry_of(exchange: Exchange) -> CollectorRegistry:
+    """A registry with the exchange's metrics and those of this process."""
+    from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
+
+    registry = CollectorRegistry()
+    registry.register(ExchangeCollector(lambda: exchange.parts, lambda: exchange.ready))
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+    return registry
+
+
+# ---------------------------------------------------------------- how it is asked for
+
+
+class _Metrics(Resource):
+    """``/metrics``."""
+
+    isLeaf = True
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        super().__init__()
+        self._registry = registry
+
+    def render_GET(self, request: Request) -> bytes:
+        """The metrics, in the format that the asker prefers."""
+        from prometheus_client.exposition import choose_encoder
+
+        encode, content_type = choose_encoder(request.getHeader("accept") or "")
+        request.setHeader("content-type", content_type)
+        return encode(self._registry)
+
+
+class _Health(Resource):
+    """``/healthz`` and ``/readyz``: 200 while something holds, else 503."""
+
+    isLeaf = True
+
+    def __init__(self, holds: Callable[[], bool]) -> None:
+        super().__init__()
+        self._holds = holds
+
+    def render_GET(self, request: Request) -> bytes:
+        """One word for people; the status is for machines."""
+        holds = self._holds()
+        request.setResponseCode(200 if holds else 503)
+        request.setHeader("content-type", "text/plain; charset=utf-8")
+        return b"ok\n" if holds else b"not ready\n"
+
+
+class _QuietSite(Site):
+    noisy = False
+
+    def log(self, request: Request) -> None:
+        """Probes come every few seconds, and aren't worth a line each."""
+
+
+class _KnownConnections(WrappingFactory):
+    """Knows the connections that are open, so that they can be closed."""
+
+    noisy = False
+
+
+class MonitoringPort:
+    """The HTTP port of an exchange for metrics and health."""
+
+    def __init__(self, exchange: Exchange, reactor: Any) -> None:
+        """A port that doesn't listen yet.
+
+        @raise ConfigurationError: it is wanted, and prometheus-client isn't installed.
+        """
+        check_metrics(exchange.configuration)
+        self._exchange = exchange
+        self._reactor = reactor
+        self._connections: _KnownConnections | None = None
+        self.port: IListeningPort | None = None
+        """Where it listens; None while it doesn't, or isn't wanted."""
+
+    async def start(self) -> None:
+        """Listen, where that is wanted.
+
+        @raise CannotListenError: the port can't be had.
+        """
+        listen = self._exchange.configuration.metrics.listen
+        if not listen:
+            return
+        site = _QuietSite(self._tree(), reactor=self._reactor, timeout=_IDLE)
+        self._connections = _KnownConnections(site)
+        self.port = await serverFromString(self._reactor, listen).listen(self._connections)
+
+    def _tree(self) -> Resource:
+        root = Resource()
+        root.putChild(b"metrics", _Metrics(registry_of(self._exchange)))
+        root.putChild(b"healthz", _Health(lambda: True))
+        root.putChild(b"readyz", _Health(lambda: self._exchange.ready))
+        return root
+
+    async def stop(self) -> None:
+        """Listen no more, and close every connection."""
+        port, self.port = self.port, None
+        if port is None or self._connections is None:
+            return
+        await maybeDeferred(port.stopListening)
+        for connection in list(self._connections.protocols):
+            connection.abortConnection()
+        await deferLater(self._reactor, 0)

@@ -1,0 +1,321 @@
+"""Linked pairs in memory: the exchange's links and their clients, with every byte under a test's control.
+
+:class:`LinkedPair` links two protocols; nothing flows before it is told to. :class:`MemoryExchange`
+is a whole exchange on a clock that stands still until it is advanced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from random import Random
+from typing import Any, TypeVar
+
+from attrs import define, field
+from twisted.internet.address import IPv4Address
+from twisted.internet.error import ConnectionDone, ConnectionLost
+from twisted.internet.interfaces import IAddress, IConsumer, IProtocol, IPushProducer, ITransport
+from twisted.internet.task import Clock
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from ctiex.codecs.binary import BinaryCodec
+from ctiex.interfaces import ICallStore, ICodec, ISignalling
+from ctiex.links.agent import AgentLink, AgentLinkFactory
+from ctiex.links.credentials import Credentials, KnownIdentity
+from ctiex.links.exchange import LinkCounter, LinkSurroundings
+from ctiex.links.ivr import IvrLink, IvrLinkFactory
+from ctiex.links.session import SessionLimits
+from ctiex.messages import Role
+from ctiex.processing.counts import Counts
+from ctiex.processing.desk import Desk
+from ctiex.processing.identities import AgentNumbers, Identity
+from ctiex.processing.organizing import RuleOrganizer
+from ctiex.processing.service import ProcessingService
+from ctiex.processing.sessions import ServiceSessions
+from ctiex.processing.settings import Limits, ServiceSettings, Timeouts
+from ctiex.processing.surroundings import Surroundings
+from ctiex.serials import SerialAllocator
+from ctiex.signalling.calling_number import CallingNumberCarrier
+from ctiex.signalling.link import LinkSignalling
+from ctiex.stores.memory import MemoryCallStore
+from ctiex.testing.fakes import FakeAgent, FakePeer, FakeService
+
+AnyPeer = TypeVar("AnyPeer", bound=FakePeer)
+
+BUFFER = 65_536
+"""Bytes on their way beyond which a transport tells its producer to pause."""
+
+
+@implementer(ITransport, IConsumer, IPushProducer)
+class MemoryTransport:
+    """One end of a link in memory; what is written stays here until the pair carries it over."""
+
+    def __init__(self, name: str) -> None:
+        self._address = IPv4Address("TCP", "127.0.0.1", 7300 if name == "first" else 49152)
+        self.under_way = bytearray()
+        """Written here and not carried over yet."""
+        self.reading = True
+        """Whether this end takes bytes now."""
+        self.closing = False
+        self.aborted = False
+        self._producer: Any = None
+        self._producer_paused = False
+
+    def write(self, data: bytes) -> None:
+        """Put bytes on their way."""
+        if self.closing or self.aborted:
+            return
+        self.under_way += data
+        if self._producer is not None and len(self.under_way) > BUFFER and not self._producer_paused:
+            self._producer_paused = True
+            self._producer.pauseProducing()
+
+    def writeSequence(self, data: Iterable[bytes]) -> None:
+        """Put several pieces on their way."""
+        self.write(b"".join(data))
+
+    def take(self, count: int | None) -> bytes:
+        """Carry bytes over; an empty buffer lets the producer go on."""
+        taken = bytes(self.under_way[:count])
+        del self.under_way[: len(taken)]
+        if self._producer_paused and not self.under_way:
+            self._producer_paused = False
+            if self._producer is not None:
+                self._producer.resumeProducing()
+        return taken
+
+    def loseConnection(self) -> None:
+        """Close once everything written is carried over."""
+        self.closing = True
+
+    def abortConnection(self) -> None:
+        """Close at once."""
+        self.aborted = True
+        self.under_way.clear()
+
+    def registerProducer(self, producer: Any, streaming: bool) -> None:
+        """Tell this one when the buffer is full."""
+        self._producer = producer
+
+    def unregisterProducer(self) -> None:
+        """Tell nobody any more."""
+        self._producer = None
+        self._producer_paused = False
+
+    def pauseProducing(self) -> None:
+        """Take no bytes for now."""
+        self.reading = False
+
+    def resumeProducing(self) -> None:
+        """Take bytes again."""
+        self.reading = True
+
+    def stopProducing(self) -> None:
+        """As loseConnection."""
+        self.loseConnection()
+
+    def getPeer(self) -> IAddress:
+        """An address that nobody has."""
+        return self._address
+
+    def getHost(self) -> IAddress:
+        """An address that nobody has."""
+        return self._address
+
+
+class LinkedPair:
+    """Two protocols with a link in memory between them.
+
+    Whoever is made first speaks first. Nothing is carried over but by ``deliver`` and ``pump``.
+    """
+
+    def __init__(self, first: IProtocol, second: IProtocol) -> None:
+        self.first, self.second = first, second
+        self.first_transport, self.second_transport = MemoryTransport("first"), MemoryTransport("second")
+        self.open = True
+        """Whether neither end has lost the link yet."""
+        first.makeConnection(self.first_transport)
+        second.makeConnection(self.second_transport)
+
+    def deliver(self, *, to_first: bool, count: int | None = None) -> int:
+        """Carry over up to ``count`` bytes to one end, if it reads; how many they were."""
+        sender, receiver = self.second_transport, self.first_transport
+        protocol = self.first
+        if not to_first:
+            sender, receiver, protocol = receiver, sender, self.second
+        if not (self.open and receiver.reading) or receiver.aborted:
+            return 0
+        data = sender.take(count)
+        if data and not receiver.closing:
+            protocol.dataReceived(data)
+        return len(data)
+
+    def pump(self, count: int | None = None, first_speaks: bool = True) -> int:
+        """Carry over, in turns, until nothing moves; how many bytes went.
+
+        @param count: how many bytes go at a time; all there are unless said otherwise.
+        @param first_speaks: whose bytes are carried over first.
+        """
+        total, moved = 0, -1
+        while moved:
+            moved = self.deliver(to_first=not first_speaks, count=count)
+            moved += self.deliver(to_first=first_speaks, count=count)
+            total += moved
+            self._close_if_done()
+        return total
+
+    def disconnect(self, clean: bool = True) -> None:
+        """Cut the link; both ends lose it, with what is under way."""
+        if not self.open:
+            return
+        self.open = False
+        reason = Failure(ConnectionDone() if clean else ConnectionLost())
+        self.first.connectionLost(reason)
+        self.second.connectionLost(reason)
+
+    def _close_if_done(self) -> None:
+        ends = (self.first_transport, self.second_transport)
+        if any(end.aborted for end in ends):
+            self.disconnect(clean=False)
+        elif any(end.closing and not end.under_way for end in ends):
+            self.disconnect()
+
+
+def numbered() -> Callable[[], str]:
+    """Makes session names: ``1``, ``2`` and so on."""
+    made = 0
+
+    def make() -> str:
+        nonlocal made
+        made += 1
+        return str(made)
+
+    return make
+
+
+def make_service(name: str, timeouts: Timeouts | None = None, signalling: str = "link") -> ServiceSettings:
+    """An automatic service that passes all fields unchanged."""
+    return ServiceSettings(name, "7000", signalling, RuleOrganizer(), RuleOrganizer(), timeouts or Timeouts())
+
+
+def agents(name: str = "agents", *patterns: str) -> Identity:
+    """An identity for these agent numbers, for every one unless some are named."""
+    return Identity(name, Role.AGENT, agents=AgentNumbers.parse(patterns or ("*",)))
+
+
+def services(name: str = "services", *served: str) -> Identity:
+    """An identity that serves these services, ``bill`` unless some are named."""
+    return Identity(name, Role.SERVICE, services=frozenset(served or ("bill",)))
+
+
+@define(eq=False)
+class MemoryExchange:
+    """A whole exchange in memory. Every identity's secret is ``secret``; its address is ``exchange:7301``.
+
+    Use its parts as they are, or open links to it by ``agent`` and ``service``.
+    """
+
+    identities: Iterable[Identity] = field(factory=lambda: (agents(), services()))
+    services: Mapping[str, ServiceSettings] = field(factory=lambda: {"bill": make_service("bill")})
+    limits: Limits = field(factory=Limits)
+    session_limits: SessionLimits = field(factory=SessionLimits)
+    store: ICallStore = field(factory=MemoryCallStore)
+    clock: Clock = field(factory=Clock)
+    codec: ICodec = field(factory=BinaryCodec)
+    credentials: Credentials | None = None
+    drivers: Mapping[str, ISignalling] | None = None
+    """By name; signalling by link alone, under ``link``, unless given."""
+    counts: Counts = field(factory=Counts)
+    pairs: list[LinkedPair] = field(factory=list, init=False)
+    """Every link that was opened."""
+    sessions: ServiceSessions = field(factory=ServiceSessions, init=False)
+    desk: Desk = field(init=False)
+    processing: ProcessingService = field(init=False)
+    agent_links: AgentLinkFactory = field(init=False)
+    ivr_links: IvrLinkFactory = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        max_frame = self.session_limits.max_frame
+        self.desk = Desk(self.store, self.codec, max_frame, self.limits, self.clock, self.counts)
+        self.processing = ProcessingService(
+            Surroundings(
+                clock=self.clock,
+                store=self.store,
+                desk=self.desk,
+                carrier=CallingNumberCarrier(),
+                allocator=SerialAllocator("1", self.clock.seconds, Random(1)),
+                sessions=self.sessions,
+                services=self.services,
+                codec=self.codec,
+                max_frame=max_frame,
+                exchange_address="exchange:7301",
+                limits=self.limits,
+                counts=self.counts,
+            )
+        )
+        self._make_links()
+        watcher = self.processing.watcher
+        self.processing.start(self.drivers or {"link": LinkSignalling(watcher, self.sessions)})
+
+    def _make_links(self) -> None:
+        known = [KnownIdentity(identity, "secret") for identity in self.identities]
+        surroundings = LinkSurroundings(
+            clock=self.clock,
+            codec=self.codec,
+            limits=self.session_limits,
+            credentials=self.credentials or Credentials.on_reactor(known, None),
+            processing=self.processing,
+            new_session_name=numbered(),
+            counter=LinkCounter(),
+            counts=self.counts,
+        )
+        self.agent_links = AgentLinkFactory(surroundings, self.desk)
+        self.ivr_links = IvrLinkFactory(surroundings, self.sessions)
+
+    # ------------------------------------------------------------ links
+
+    def link_agent(self, peer: AnyPeer) -> tuple[AnyPeer, LinkedPair, AgentLink]:
+        """Open an agent link; nothing is bound yet."""
+        link = self.agent_links.buildProtocol(None)
+        pair = LinkedPair(link, peer)
+        self.pairs.append(pair)
+        return peer, pair, link
+
+    def link_service(self, peer: AnyPeer) -> tuple[AnyPeer, LinkedPair, IvrLink]:
+        """Open an IVR link; nothing is bound yet."""
+        link = self.ivr_links.buildProtocol(None)
+        pair = LinkedPair(link, peer)
+        self.pairs.append(pair)
+        return peer, pair, link
+
+    def agent(self, *numbers: str, identity: str = "agents") -> FakeAgent:
+        """An agent's application that is bound, with these agent numbers logged in."""
+        peer, _, _ = self.link_agent(FakeAgent(self.codec))
+        peer.bind(identity)
+        for number in numbers:
+            peer.login(number)
+        self.pump()
+        return peer
+
+    def service(self, identity: str = "services") -> FakeService:
+        """An automatic service that is bound."""
+        peer, _, _ = self.link_service(FakeService(self.codec))
+        peer.bind(identity)
+        self.pump()
+        return peer
+
+    def pair_of(self, peer: FakePeer) -> LinkedPair:
+        """The link of one of the peers."""
+        return next(pair for pair in self.pairs if pair.second is peer)
+
+    def pump(self) -> None:
+        """Carry over what is under way on every link, until nothing moves."""
+        while any([pair.pump() for pair in self.pairs]):
+            pass
+
+    def advance(self, seconds: float, step: float = 1.0) -> None:
+        """Let time pass, a step at a time, and carry over what comes of it."""
+        while seconds > 0:
+            self.clock.advance(min(step, seconds))
+            self.pump()
+            seconds -= step

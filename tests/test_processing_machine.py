@@ -1,0 +1,428 @@
+"""The processing service against a small model of its own, by agents, services and time in any order."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+from attrs import define, field
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from ctiex.codecs.binary import BinaryCodec
+from ctiex.errors import Status
+from ctiex.fields import Fields
+from ctiex.interfaces import Frame
+from ctiex.messages import (
+    KIND_OF,
+    AgentEvent,
+    CancelRequest,
+    Condition,
+    ConnectRequest,
+    DataRequest,
+    ServiceEvent,
+)
+from ctiex.processing.settings import Limits, Timeouts
+from ctiex.records import Change
+from ctiex.stores.memory import MemoryCallStore
+from ctiex.testing.fakes import FakeOutlet, FakeServiceSession
+from ctiex.testing.pairs import MemoryExchange, agents, make_service, services
+
+MAILBOX, TTL = 6, 2_000
+TIMES = Timeouts(signalling=30, fetch=60, service=200, keep_closed=100)
+AGENTS = ("1", "2")
+SERIALS = tuple("123456")
+FINAL = {1, 2, 3, 14, 15, 16}
+CANCELLERS = {"all": agents("all"), "one": agents("one", "1")}
+SERVERS = {"a": services("a"), "b": services("b"), "other": services("other", "password")}
+
+
+class RecordingStore(MemoryCallStore):
+    """Remembers every event that was ever kept."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.history: list[AgentEvent] = []
+
+    def commit(self, change: Change) -> None:
+        super().commit(change)
+        for event in change.events:
+            message = BinaryCodec().decode_body(Frame(KIND_OF[AgentEvent], 0, event.body))
+            assert isinstance(message, AgentEvent)
+            assert (message.agent, message.sequence) == (event.agent, event.sequence)
+            self.history.append(message)
+
+
+@define(eq=False)
+class ModelCall:
+    serial: str
+    agent: str
+    request: tuple[str, int]
+    deadline: float
+    state: str = "connecting"
+    owner: str = ""
+    asked: FakeServiceSession | None = None
+    """The session that still has to answer its Connection."""
+    tried: list[FakeServiceSession] = field(factory=list)
+    told: set[int] = field(factory=set)
+    reported: set[int] = field(factory=set)
+    expected: list[tuple[int, int]] = field(factory=list)
+    """The conditions and statuses that its agent is to hear."""
+    after_result: bool = False
+
+
+class ProcessingMachine(RuleBasedStateMachine):
+    """What the design says about calls, written down a second time and simply."""
+
+    @initialize()
+    def begin(self) -> None:
+        self.store = RecordingStore()
+        self.exchange = MemoryExchange(
+            services={"bill": make_service("bill", TIMES)},
+            limits=Limits(mailbox=MAILBOX, mailbox_ttl=TTL),
+            store=self.store,
+        )
+        self.outlets = [FakeOutlet(), FakeOutlet()]
+        self.sessions: list[FakeServiceSession] = []
+        self.all_sessions: list[FakeServiceSession] = []
+        self.logins: dict[str, FakeOutlet] = {}
+        self.calls: dict[str, ModelCall] = {}
+        self.gone: list[ModelCall] = []
+        self.mailboxes: dict[str, list[float]] = defaultdict(list)
+        """When each event that waits expires, in order."""
+        self.last: dict[str, int] = defaultdict(int)
+        self.begun: dict[str, tuple[int, int]] = {}
+        """Of each login: how many events the outlet had before, and where it resumes."""
+
+        for at, agent in enumerate(AGENTS):
+            self.login(agent, at, "start")
+        for identity in ("a", "b"):
+            self.bind(identity)
+
+    def some_serial(self, data: Any) -> str:
+        """One that is in use, as a rule."""
+        serial: str = data.draw(st.sampled_from([*list(self.calls) * 4, *SERIALS]), label="serial")
+        return serial
+
+    def some_server(self, data: Any, serial: str) -> str:
+        """The call's owner, as a rule."""
+        owners = [self.calls[serial].owner] * 9 if serial in self.calls and self.calls[serial].owner else []
+        who: str = data.draw(st.sampled_from([*owners, *sorted(SERVERS)]), label="identity")
+        return who
+
+    # ------------------------------------------------------------ the model
+
+    @property
+    def now(self) -> float:
+        return self.exchange.clock.seconds()
+
+    def open_calls(self, agent: str) -> int:
+        return sum(call.agent == agent and call.state != "closed" for call in self.calls.values())
+
+    def has_room(self, agent: str) -> bool:
+        return len(self.mailboxes[agent]) + self.open_calls(agent) < MAILBOX
+
+    def post(self, call: ModelCall, condition: int, status: int = 0) -> None:
+        call.expected.append((condition, status))
+        self.mailboxes[call.agent].append(self.now + TTL)
+        self.last[call.agent] += 1
+
+    def tell(self, call: ModelCall, condition: int) -> None:
+        if condition not in call.told:
+            call.told.add(condition)
+            if call.agent in self.logins and self.has_room(call.agent):
+                self.post(call, condition)
+
+    def try_next(self, call: ModelCall, met: int) -> None:
+        """Somebody who wasn't asked before has got the Connection, or nobody was left."""
+        left = [session for session in self.sessions if session not in call.tried and session.identity != "other"]
+        if not left:
+            self.end(call, 14, met)
+            return
+        asked = [session for session in left if self.carries(session, call)]
+        assert len(asked) == 1, f"one of {len(left)} sessions was to get the Connection, {len(asked)} did"
+        if call.state == "fetched":
+            call.deadline = self.now + TIMES.signalling
+        call.state, call.owner, call.asked = "connecting", asked[0].identity, asked[0]
+        call.tried.append(asked[0])
+
+    def carries(self, session: FakeServiceSession, call: ModelCall) -> bool:
+        """Whether a Connection of this call was written, not only of earlier ones under its serial."""
+        written = sum(one.calling_number.endswith("**" + call.serial) for one in session.connections)
+        return written > sum(before.tried.count(session) for before in self.gone if before.serial == call.serial)
+
+    def end(self, call: ModelCall, condition: int, status: int = 0) -> None:
+        self.post(call, condition, status)
+        self.close(call)
+
+    def close(self, call: ModelCall) -> None:
+        call.state, call.deadline, call.asked = "closed", self.now + TIMES.keep_closed, None
+
+    def time_out(self, call: ModelCall) -> None:
+        match call.state:
+            case "connecting":
+                self.end(call, 14, 33)
+            case "closed":
+                self.gone.append(self.calls.pop(call.serial))
+            case _:
+                self.end(call, 15, 33)
+
+    # ------------------------------------------------------------ agents
+
+    @rule(agent=st.sampled_from(AGENTS), at=st.integers(0, 1), resume=st.sampled_from(["start", "last", "beyond"]))
+    def login(self, agent: str, at: int, resume: str) -> None:
+        outlet, before = self.outlets[at], self.logins.get(agent)
+        after = {"start": 0, "last": self.last[agent], "beyond": self.last[agent] + 3}[resume]
+        told = [len(other.lost) for other in self.outlets]
+        self.begun[agent] = (len(outlet.bodies), 0 if resume == "beyond" else after)
+        reply = self.exchange.desk.login(agent, outlet, after)
+        self.exchange.desk.resume(agent, outlet)
+        assert reply.status == (Status.EXPIRED if resume == "beyond" else Status.OK)
+        assert reply.last_sequence == self.last[agent]
+        assert reply.first_sequence == self.last[agent] - len(self.mailboxes[agent]) + 1
+        for number, other in enumerate(self.outlets):
+            taken_over = before is other and other is not outlet
+            assert other.lost[told[number] :] == [agent] * taken_over
+        self.logins[agent] = outlet
+
+    @rule(agent=st.sampled_from(AGENTS), at=st.integers(0, 1))
+    def logout(self, agent: str, at: int) -> None:
+        here = self.logins.get(agent) is self.outlets[at]
+        assert self.exchange.desk.logout(agent, self.outlets[at]) == here
+        if here:
+            del self.logins[agent]
+
+    @rule(at=st.integers(0, 1))
+    def lose_the_agents_link(self, at: int) -> None:
+        for agent in AGENTS:
+            self.logout(agent, at)
+
+    @rule(agent=st.sampled_from(AGENTS), at=st.integers(0, 1), back=st.integers(-1, 4))
+    def acknowledge(self, agent: str, at: int, back: int) -> None:
+        sequence = max(0, self.last[agent] - back)
+        self.exchange.desk.acknowledge(agent, self.outlets[at], sequence)
+        if self.logins.get(agent) is self.outlets[at] and sequence <= self.last[agent]:
+            waiting = self.mailboxes[agent]
+            del waiting[: max(0, len(waiting) - (self.last[agent] - sequence))]
+
+    @rule(at=st.integers(0, 1), writable=st.booleans())
+    def read_or_not(self, at: int, writable: bool) -> None:
+        outlet = self.outlets[at]
+        outlet.writable = writable
+        for agent in AGENTS if writable else ():
+            self.exchange.desk.resume(agent, outlet)
+
+    @rule(data=st.data(), agent=st.sampled_from(AGENTS), value=st.sampled_from([0, 0, 0, 1]))
+    def connect_new(self, data: Any, agent: str, value: int) -> None:
+        """A serial that is free, on the link where the agent is, as a rule."""
+        free = [serial for serial in SERIALS if serial not in self.calls]
+        serial = data.draw(st.sampled_from([*free * 4, *SERIALS]), label="serial")
+        here = [at for at, outlet in enumerate(self.outlets) if self.logins.get(agent) is outlet]
+        self.connect(agent, data.draw(st.sampled_from([*here * 5, 0, 1]), label="link"), serial, value)
+
+    @precondition(lambda self: self.calls)
+    @rule(data=st.data(), other=st.booleans())
+    def connect_again(self, data: Any, other: bool) -> None:
+        call = self.calls[data.draw(st.sampled_from(sorted(self.calls)), label="serial")]
+        agent, value = call.request
+        outlet = self.logins.get(agent, self.outlets[0])
+        self.connect(agent, self.outlets.index(outlet), call.serial, value ^ other)
+
+    def connect(self, agent: str, at: int, serial: str, value: int) -> None:
+        expected, known = Status.OK, self.calls.get(serial)
+        if self.logins.get(agent) is not self.outlets[at]:
+            expected = Status.AGENT_NOT_LOGGED_IN
+        elif known is not None:
+            same = known.state != "closed" and known.request == (agent, value)
+            expected = Status.OK if same else Status.DUPLICATE_SERIAL
+        elif not self.has_room(agent):
+            expected = Status.QUEUE_FULL
+        replies: list[Any] = []
+        request = ConnectRequest(serial, agent, "bill", "138", Fields({"value": value}))
+        self.exchange.processing.connect(CANCELLERS["all"], self.outlets[at], request, replies.append)
+        assert [(reply.status, reply.serial) for reply in replies] == [(expected, serial)]
+        if expected is Status.OK and known is None:
+            call = self.calls[serial] = ModelCall(serial, agent, (agent, value), self.now + TIMES.signalling)
+            self.tell(call, 10)
+            self.try_next(call, 31)
+
+    @rule(data=st.data(), who=st.sampled_from(["all", "all", "one"]))
+    def cancel(self, data: Any, who: str) -> None:
+        serial = self.some_serial(data)
+        call = self.calls.get(serial)
+        expected = Status.OK
+        if call is None or (who == "one" and call.agent != "1"):
+            expected = Status.UNKNOWN_SERIAL
+        elif call.state == "closed":
+            expected = Status.ALREADY_FINISHED
+        replies: list[Any] = []
+        self.exchange.processing.cancel(CANCELLERS[who], CancelRequest(serial), replies.append)
+        assert [(reply.status, reply.serial) for reply in replies] == [(expected, serial)]
+        if expected is Status.OK and call is not None:
+            self.end(call, 16)
+
+    # ------------------------------------------------------------ services
+
+    @precondition(lambda self: len(self.sessions) < 4)
+    @rule(identity=st.sampled_from(sorted(SERVERS)))
+    def bind(self, identity: str) -> None:
+        session = FakeServiceSession(identity)
+        self.sessions.append(session)
+        self.all_sessions.append(session)
+        self.exchange.sessions.add(session, SERVERS[identity])
+
+    @precondition(lambda self: self.sessions)
+    @rule(at=st.integers(0, 3))
+    def die(self, at: int) -> None:
+        session = self.sessions.pop(at % len(self.sessions))
+        self.exchange.sessions.remove(session)
+        session.die()
+        for call in list(self.calls.values()):
+            if call.asked is session:
+                self.try_next(call, 31)
+
+    @precondition(lambda self: any(session.unanswered for session in self.sessions))
+    @rule(data=st.data(), accepts=st.sampled_from([True, True, False]))
+    def answer(self, data: Any, accepts: bool) -> None:
+        session = data.draw(st.sampled_from([session for session in self.sessions if session.unanswered]))
+        at = data.draw(st.sampled_from(session.unanswered))
+        serial = session.connections[at].calling_number.partition("**")[2]
+        last = max(n for n, one in enumerate(session.connections) if one.calling_number.endswith("**" + serial))
+        session.answer(Status.OK if accepts else Status.SERVICE_REFUSED, at)
+        call = self.calls.get(serial)
+        if call is None or call.asked is not session or at != last:
+            return
+        call.asked = None
+        if not accepts:
+            self.try_next(call, 32)
+            return
+        if call.state == "connecting":
+            call.state, call.deadline = "connected", self.now + TIMES.fetch
+        self.tell(call, 11)
+
+    @rule(data=st.data())
+    def fetch(self, data: Any) -> None:
+        serial = self.some_serial(data)
+        who = self.some_server(data, serial)
+        call = self.calls.get(serial)
+        found = self.exchange.processing.data(SERVERS[who], DataRequest(serial))
+        if call is None or call.owner != who or call.state == "closed":
+            assert found is Status.UNKNOWN_SERIAL
+            return
+        assert isinstance(found, bytes), "its owner gets the data"
+        if call.state != "fetched":
+            call.state, call.deadline = "fetched", self.now + TIMES.service
+        self.tell(call, 12)
+
+    @rule(data=st.data(), event_id=st.integers(1, 2), condition=st.sampled_from([0, 0, 0, 1, 2, 3]))
+    def report(self, data: Any, event_id: int, condition: int) -> None:
+        serial = self.some_serial(data)
+        who = self.some_server(data, serial)
+        call = self.calls.get(serial)
+        expected = Status.OK
+        if call is None or call.owner != who:
+            expected = Status.UNKNOWN_SERIAL
+        elif event_id in call.reported:
+            expected = Status.DUPLICATE_EVENT
+        elif call.state == "closed":
+            expected = Status.ALREADY_FINISHED
+        elif condition == 0 and not self.has_room(call.agent):
+            expected = Status.QUEUE_FULL
+        elif call.agent not in self.logins:
+            expected = Status.QUEUED_AGENT_AWAY
+        replies: list[Any] = []
+        event = ServiceEvent(event_id, serial, "", Condition(condition))
+        self.exchange.processing.report(SERVERS[who], event, replies.append)
+        assert [(reply.status, reply.event_id) for reply in replies] == [(expected, event_id)]
+        if call is not None and expected in (Status.OK, Status.QUEUED_AGENT_AWAY):
+            call.reported.add(event_id)
+            self.post(call, condition)
+            if condition:
+                call.after_result = True
+                self.close(call)
+
+    # ------------------------------------------------------------ time
+
+    @rule(seconds=st.sampled_from([1, 1, 1, 5, 10, 30, 60, 200]))
+    def wait(self, seconds: int) -> None:
+        for _ in range(seconds):
+            self.exchange.clock.advance(1)
+            for call in list(self.calls.values()):
+                if call.deadline <= self.now:
+                    self.time_out(call)
+            for agent, waiting in self.mailboxes.items():
+                self.mailboxes[agent] = [expires for expires in waiting if expires > self.now]
+
+    # ------------------------------------------------------------ what always holds
+
+    @invariant()
+    def each_agent_hears_what_it_should(self) -> None:
+        heard: dict[str, list[tuple[int, int]]] = defaultdict(list)
+        expected: dict[str, list[tuple[int, int]]] = defaultdict(list)
+        for event in self.store.history:
+            heard[event.serial].append((event.condition, event.status))
+        for call in [*self.gone, *self.calls.values()]:
+            expected[call.serial] += call.expected
+            finals = [condition for condition, _ in call.expected if condition in FINAL]
+            assert len(finals) == (call.state == "closed"), "one final event for each call that has ended, else none"
+        assert heard == expected
+
+    @invariant()
+    def sequences_have_no_gap(self) -> None:
+        for agent in AGENTS:
+            sequences = [event.sequence for event in self.store.history if event.agent == agent]
+            assert sequences == list(range(1, self.last[agent] + 1))
+            assert self.store.pending(agent) == len(self.mailboxes[agent]) <= MAILBOX
+
+    @invariant()
+    def whoever_reads_has_everything(self) -> None:
+        for agent, outlet in self.logins.items():
+            before, after = self.begun[agent]
+            sent = [event.sequence for event in outlet.events[before:] if event.agent == agent]
+            assert sent == sorted(set(sent)), "each once, in order"
+            if outlet.writable:
+                waiting = range(self.last[agent] - len(self.mailboxes[agent]) + 1, self.last[agent] + 1)
+                assert {sequence for sequence in waiting if sequence > after} <= set(sent), "what waits was sent"
+
+    @invariant()
+    def open_calls_agree(self) -> None:
+        for serial in SERIALS:
+            kept, call = self.store.get(serial), self.calls.get(serial)
+            assert (kept is None) == (call is None)
+            if kept is not None and call is not None:
+                assert (kept.state.value, kept.owner, kept.deadline) == (call.state, call.owner, call.deadline)
+                assert kept.state.value != "closed" or not (kept.data or kept.calling_number), "wiped at close"
+        assert self.exchange.processing.calls_open == sum(self.open_calls(agent) for agent in AGENTS)
+
+    @invariant()
+    def services_hear_only_of_their_own_calls(self) -> None:
+        for session in self.all_sessions:
+            for ended in session.ended:
+                calls = [call for call in [*self.gone, *self.calls.values()] if call.serial == ended.serial]
+                assert any(
+                    not call.after_result and call.expected[-1][0] == ended.condition
+                    and session.identity in {tried.identity for tried in call.tried}
+                    for call in calls
+                )  # fmt: skip
+
+    def teardown(self) -> None:
+        if not hasattr(self, "exchange"):
+            return
+        self.wait(int(TIMES.signalling + TIMES.fetch + TIMES.service + TIMES.keep_closed))
+        self.each_agent_hears_what_it_should()
+        assert not list(self.store.calls())
+        assert self.exchange.processing.calls_open == 0
+        assert not self.exchange.processing._life._holders
+        assert not len(self.exchange.processing._life._deadlines)
+        assert not self.exchange.desk._reserved
+        self.wait(TTL)
+        assert not any(self.store.pending(agent) for agent in AGENTS)
+        self.exchange.clock.advance(1)
+        assert not self.exchange.clock.getDelayedCalls(), "no timer is left"
+
+
+ProcessingMachine.TestCase.settings = settings(
+    deadline=None, max_examples=100, stateful_step_count=40, suppress_health_check=list(HealthCheck)
+)
+TestProcessingMachine = ProcessingMachine.TestCase

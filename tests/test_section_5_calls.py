@@ -1,0 +1,604 @@
+"""Sections 5 and 5.1 from outside: ConnectRequest, signalling, whose call it is, service events, ends."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from .wire_client import AGENT_ROLE, SERVICE_ROLE, FieldList, Kind, Message, Peer, Silent, body, frame, message
+from .wire_exchange import SHORT_TIMES, Desk, RunningExchange, new_number
+
+LIMIT = 65_536
+FIELDS: FieldList = [("area", "Köln"), ("level", -3), ("vip", True), ("raw", b"\x00\xff")]
+
+
+@pytest.fixture(scope="module")
+def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningExchange]:
+    running = RunningExchange(tmp_path_factory.mktemp("exchange"), SHORT_TIMES)
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningExchange]:
+    running = RunningExchange(tmp_path_factory.mktemp("demo"))
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def desk(exchange: RunningExchange) -> Iterator[Desk]:
+    opened = Desk(exchange)
+    yield opened
+    opened.close()
+
+
+@dataclass
+class Call:
+    """A call that its service has accepted."""
+
+    serial: str
+    number: str
+    agent: Peer
+    service: Peer
+
+
+def accepted(desk: Desk, service: str = "alpha", identity: str = "ivr") -> Call:
+    call = Call(new_number(), new_number(), desk.bound_agent(), desk.service(identity))
+    assert call.agent.login(call.number)["status"] == 0
+    assert call.agent.connect(call.number, call.serial, service, fields=FIELDS)["status"] == 0
+    call.service.answer_connection()
+    assert call.agent.conditions(2) == [10, 11]
+    return call
+
+
+def fetched(desk: Desk, service: str = "alpha", identity: str = "ivr") -> Call:
+    call = accepted(desk, service, identity)
+    assert call.service.data(call.serial)["status"] == 0
+    assert call.agent.event()["condition"] == 12
+    return call
+
+
+def finished(desk: Desk, service: str = "alpha") -> Call:
+    call = fetched(desk, service)
+    assert call.service.report(call.serial, 1) == 0
+    assert call.agent.event()["condition"] == 1
+    return call
+
+
+def ended(link: Peer) -> tuple[str, int]:
+    """Take the next CallEnded and answer it."""
+    got = link.wait(Kind.CALL_ENDED)
+    assert got.invoke_id != 0
+    link.send(message(Kind.CALL_ENDED_REPLY, got.invoke_id))
+    return got["serial"], got["condition"]
+
+
+def last_event(link: Peer) -> tuple[int, int]:
+    """Condition and status of the first event at the end of a call."""
+    while True:
+        got = link.event()
+        if got["condition"] not in (10, 11, 12):
+            return got["condition"], got["status"]
+
+
+# The whole flow, with the identities and services that are there without a configuration
+
+
+@pytest.mark.parametrize("byte_by_byte", [False, True])
+@pytest.mark.parametrize(
+    ("name", "code"), [("number-broadcast", "7001"), ("bill-broadcast", "7002"), ("password-authentication", "7000")]
+)
+def test_a_call_goes_to_the_service_and_its_result_comes_back(
+    demo: RunningExchange, name: str, code: str, byte_by_byte: bool
+) -> None:
+    agent, service = Peer(demo.agent_port, byte_by_byte), Peer(demo.service_port, byte_by_byte)
+    assert agent.bind(AGENT_ROLE, "agent-demo", "demo")["status"] == 0
+    bound = service.bind(SERVICE_ROLE, "service-demo", "demo")
+    number = new_number()
+    login = agent.login(number)
+    assert (login["first_sequence"], login["last_sequence"]) == (1, 0)
+    serial = agent.connect(number, "", name, "01012345678", FIELDS)["serial"]
+    assert 1 <= len(serial) <= 20
+    offered = service.answer_connection()
+    assert offered.values == {
+        "access_code": code,
+        "calling_number": f"01012345678**{serial}",
+        "exchange_address": bound["exchange_address"],
+    }
+    data = service.data(serial, offered["exchange_address"])
+    assert data.values == {"status": 0, "serial": serial, "agent": number, "fields": FIELDS}
+    assert service.report(serial, 1, 0, [("step", 1)], number) == 0
+    assert service.report(serial, 2, 1, [("valid", True)]) == 0
+    events = [agent.event() for _ in range(5)]
+    assert [got["condition"] for got in events] == [10, 11, 12, 0, 1]
+    assert [got["sequence"] for got in events] == [1, 2, 3, 4, 5]
+    assert {(got.invoke_id, got["agent"], got["serial"], got["status"]) for got in events} == {(0, number, serial, 0)}
+    assert [got["fields"] for got in events[3:]] == [[("step", 1)], [("valid", True)]]
+    agent.acknowledge(number, 5)
+    assert agent.unread() == service.unread() == []
+    agent.close()
+    service.close()
+
+
+def test_each_side_may_send_all_it_has_in_one_segment(desk: Desk) -> None:
+    number, serial = new_number(), new_number()
+    agent, service = desk.link(), desk.service()
+    agent.send(
+        message(
+            Kind.BIND, 1, role=1, identity="desk", secret="desk-secret", min_version=1, max_version=1, software=""
+        ),
+        message(Kind.AGENT_LOGIN, 2, agent=number, resume_after=0),
+        message(
+            Kind.CONNECT_REQUEST, 3, serial=serial, agent=number, service="alpha", calling_number="1", fields=FIELDS
+        ),
+    )
+    offered = service.wait(Kind.CONNECTION)
+    service.send(
+        message(Kind.CONNECTION_REPLY, offered.invoke_id, status=0, detail=""),
+        message(Kind.DATA_REQUEST, 1, serial=serial, exchange_address=""),
+        message(Kind.SERVICE_EVENT, 2, event_id=7, serial=serial, agent="", condition=0, fields=()),
+        message(Kind.SERVICE_EVENT, 3, event_id=8, serial=serial, agent=number, condition=2, fields=FIELDS),
+    )
+    assert {service.read().outcome for _ in range(3)} == {(Kind.DATA_RESULT, 0), (Kind.SERVICE_EVENT_REPLY, 0)}
+    assert agent.conditions(5) == [10, 11, 12, 0, 2]
+
+
+# ConnectRequest
+
+
+def test_an_agent_that_is_not_logged_in_gets_42(desk: Desk) -> None:
+    link = desk.bound_agent()
+    assert link.connect(new_number(), "")["status"] == 42
+
+
+def test_the_exchange_allocates_serials_that_differ_and_begin_with_its_id(desk: Desk) -> None:
+    number = new_number()
+    link = desk.agent(number)
+    got = [link.connect(number, "", "nobody")["serial"] for _ in range(3)]
+    assert len(set(got)) == 3
+    assert all(serial.isdigit() and len(serial) <= 20 for serial in got)
+    assert all(serial.startswith(("7", "007")) for serial in got)
+
+
+def test_a_repeat_is_answered_0_and_does_nothing_more(desk: Desk) -> None:
+    call = accepted(desk)
+    again = call.agent.connect(call.number, call.serial, "alpha", fields=FIELDS)
+    assert (again["status"], again["serial"]) == (0, call.serial)
+    assert call.agent.unread(0.1) == call.service.unread() == []
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"service": "brief"},
+        {"number": "556"},
+        {"fields": []},
+        {"fields": [*FIELDS[:1], ("level", "-3"), *FIELDS[2:]]},
+        {"fields": [*FIELDS[:2], ("vip", 1), *FIELDS[3:]]},
+    ],
+)
+def test_any_other_use_of_a_serial_is_22(desk: Desk, other: dict[str, object]) -> None:
+    call = accepted(desk)
+    use: dict[str, object] = {"service": "alpha", "number": "555", "fields": FIELDS, **other}
+    assert call.agent.connect(call.number, call.serial, **use)["status"] == 22  # type: ignore[arg-type]
+
+
+def test_another_agents_use_of_a_serial_is_22(desk: Desk) -> None:
+    call, other = accepted(desk), new_number()
+    assert desk.agent(other).connect(other, call.serial, fields=FIELDS)["status"] == 22
+
+
+def test_serials_are_strings_of_digits_and_not_numbers(desk: Desk) -> None:
+    number, serial = new_number(), new_number()
+    link = desk.agent(number)
+    for each in (serial, "0" + serial, "00" + serial):
+        got = link.connect(number, each, "nobody", number=f"{len(each)}")
+        assert (got["status"], got["serial"]) == (0, each)
+
+
+def test_an_unknown_service_is_30(desk: Desk) -> None:
+    number = new_number()
+    assert desk.agent(number).connect(number, "", "unheard-of")["status"] == 30
+
+
+@pytest.mark.parametrize(
+    ("calling", "status"),
+    [
+        ("55**66", 34),
+        ("**", 34),
+        ("555*", 34),
+        ("*", 34),
+        ("5*5", 0),
+        ("", 0),
+        ("5" * 69, 0),
+        ("5" * 70, 34),
+        ("é" * 34 + "5", 0),
+        ("é" * 35, 34),
+    ],
+)
+def test_a_calling_number_that_cannot_carry_the_serial_is_34(desk: Desk, calling: str, status: int) -> None:
+    number = new_number()
+    serial = new_number()
+    assert len(serial) == 8, "69 bytes, the separator and this serial make 79"
+    assert desk.agent(number).connect(number, serial, "nobody", calling)["status"] == status
+
+
+def exact(length: int, serial: str, agent: str) -> bytes:
+    """A ConnectRequest for service x without a calling number that has exactly this length."""
+    parts = {"serial": serial, "agent": agent, "service": "x", "calling_number": ""}
+    rest = length - 8 - len(body(Kind.CONNECT_REQUEST, **parts, fields=[("big", b"")]))
+    content = body(Kind.CONNECT_REQUEST, **parts, fields=[("big", b"\x01" * (rest // 2)), ("rest", b"")])
+    filled = length - 8 - len(content)
+    return body(
+        Kind.CONNECT_REQUEST, **parts, fields=[("big", b"\x01" * (rest // 2)), ("rest", b"\x02" * filled)]
+    )
+
+
+def test_data_that_would_pass_the_frame_limit_with_its_serial_is_35(desk: Desk) -> None:
+    number = new_number()
+    agent, service = desk.agent(number), desk.service()
+    allocated = len(agent.connect(number, "", "nobody")["serial"])
+    for length, status in ((LIMIT, 35), (LIMIT - allocated + 2, 35), (LIMIT - allocated + 1, 0)):
+        got = agent.ask_raw(Kind.CONNECT_REQUEST, exact(length, "", number))
+        assert got.outcome == (Kind.CONNECT_REPLY, status)
+    assert service.data(got["serial"]).length == LIMIT
+    got = agent.ask_raw(Kind.CONNECT_REQUEST, exact(LIMIT, new_number(), number))
+    assert got.outcome == (Kind.CONNECT_REPLY, 0)
+
+
+def test_the_checks_go_42_30_22_34_35(desk: Desk) -> None:
+    number = new_number()
+    link, taken = desk.agent(number), finished(desk).serial
+    huge = exact(LIMIT, "", number)
+    assert link.connect(new_number(), taken, "unheard-of", "**")["status"] == 42
+    assert link.connect(number, taken, "unheard-of", "**")["status"] == 30
+    assert link.connect(number, taken, "alpha", "**")["status"] == 22
+    shorter = exact(LIMIT - 1, "", number)
+    start = len(body(Kind.CONNECT_REQUEST, serial="", agent=number, service="x", calling_number="", fields=())) - 3
+    with_star = shorter[:start] + b"\x01*" + shorter[start + 1 :]
+    assert len(with_star) == len(huge)
+    assert link.ask_raw(Kind.CONNECT_REQUEST, with_star).outcome == (Kind.CONNECT_REPLY, 34)
+    assert link.ask_raw(Kind.CONNECT_REQUEST, huge).outcome == (Kind.CONNECT_REPLY, 35)
+
+
+def test_a_serial_is_22_while_the_closed_call_is_kept_and_free_afterwards(desk: Desk) -> None:
+    call = finished(desk, "brief")
+    assert call.agent.connect(call.number, call.serial, "brief", fields=FIELDS)["status"] == 22
+    time.sleep(0.8)
+    assert call.agent.connect(call.number, call.serial, "nobody", fields=FIELDS)["status"] == 0
+
+
+# Whose call it is
+
+
+@pytest.mark.parametrize("address", ["", "ctiex.test:7301"])
+def test_data_may_be_asked_for_before_the_connection_is_answered(desk: Desk, address: str) -> None:
+    number, serial = new_number(), new_number()
+    agent, service = desk.agent(number), desk.service()
+    assert agent.connect(number, serial, fields=FIELDS)["status"] == 0
+    offered = service.wait(Kind.CONNECTION)
+    assert service.data(serial, address)["fields"] == FIELDS
+    service.send(message(Kind.CONNECTION_REPLY, offered.invoke_id, status=0, detail=""))
+    assert service.report(serial, 1) == 0
+    seen = [got["condition"] for got in agent.unread(0.1)]
+    assert sorted(seen[:-1]) == [10, 11, 12] and seen[-1] == 1
+
+
+@pytest.mark.parametrize("address", ["ctiex.test:7300", "ctiex.test", "other:7301"])
+def test_another_exchanges_address_is_26_before_any_look_up(desk: Desk, address: str) -> None:
+    call = accepted(desk)
+    for serial in (call.serial, "404"):
+        got = call.service.data(serial, address)
+        assert (got["status"], got["agent"], got["fields"]) == (26, "", [])
+
+
+def test_a_serial_nobody_used_is_20_for_everything(desk: Desk) -> None:
+    service, agent = desk.service(), desk.bound_agent()
+    got = service.data("404")
+    assert (got["status"], got["serial"], got["agent"], got["fields"]) == (20, "404", "", [])
+    assert service.report("404", 1) == 20
+    assert agent.cancel("404") == 20
+
+
+@pytest.mark.parametrize("service", ["alpha", "shared"])
+def test_a_foreign_call_is_20_also_for_one_who_serves_the_same_service(desk: Desk, service: str) -> None:
+    call = accepted(desk, service)
+    other = desk.service("other-ivr")
+    assert other.data(call.serial)["status"] == 20
+    assert other.report(call.serial, 1) == 20
+    assert call.service.data(call.serial)["status"] == 0, "and it harms nobody"
+    assert other.report(call.serial, 1) == 20
+
+
+def test_any_session_of_the_identity_may_fetch_and_report(desk: Desk) -> None:
+    call = accepted(desk)
+    second, third = desk.service(), desk.service()
+    call.service.close()
+    assert second.data(call.serial)["fields"] == FIELDS
+    assert third.data(call.serial)["fields"] == FIELDS
+    assert third.report(call.serial, 1) == 0
+    assert call.agent.conditions(2) == [12, 1], "the data counts as fetched once"
+
+
+def test_a_final_call_of_ones_own_is_24_for_events_and_20_for_data_then_20(desk: Desk) -> None:
+    call = finished(desk, "brief")
+    assert call.service.report(call.serial, 2) == 24
+    assert call.service.report(call.serial, 3, 0) == 24
+    assert call.service.data(call.serial)["status"] == 20
+    assert desk.service("other-ivr").report(call.serial, 2) == 20
+    time.sleep(0.8)
+    assert call.service.report(call.serial, 1) == 20
+    assert call.service.report(call.serial, 2) == 20
+    assert call.agent.cancel(call.serial) == 20
+
+
+# ServiceEvent
+
+
+def test_a_repeated_event_is_43_also_after_the_end(desk: Desk) -> None:
+    call = fetched(desk)
+    assert [call.service.report(call.serial, 5, 0) for _ in range(2)] == [0, 43]
+    assert [call.service.report(call.serial, 6, 1) for _ in range(2)] == [0, 43]
+    assert call.service.report(call.serial, 5, 2, FIELDS) == 43, "43 is checked before 24"
+    assert call.service.report(call.serial, 7, 2) == 24
+    assert call.agent.conditions(2) == [0, 1]
+    assert call.agent.unread() == []
+
+
+def test_an_event_id_counts_within_one_serial(desk: Desk) -> None:
+    call = fetched(desk)
+    other = new_number()
+    call.agent.acknowledge(call.number, 3)
+    assert call.agent.connect(call.number, other)["status"] == 0
+    call.service.answer_connection()
+    assert [call.service.report(serial, 0, 0) for serial in (call.serial, other)] == [0, 0]
+
+
+def test_the_agent_of_an_event_is_empty_or_the_calls_own(desk: Desk) -> None:
+    call = fetched(desk)
+    other = new_number()
+    bystander = desk.agent(other)
+    assert call.service.report(call.serial, 1, 1, agent=other) == 20
+    assert call.service.report(call.serial, 1, 1, agent=call.number) == 0
+    assert call.agent.event()["condition"] == 1
+    assert bystander.unread() == []
+
+
+@pytest.mark.parametrize("condition", [1, 2, 3])
+def test_every_final_condition_reaches_the_agent_with_its_fields(desk: Desk, condition: int) -> None:
+    call = fetched(desk)
+    assert call.service.report(call.serial, 1, condition, FIELDS) == 0
+    got = call.agent.event()
+    assert (got["condition"], got["status"], got["fields"]) == (condition, 0, FIELDS)
+
+
+def test_a_result_for_an_agent_who_is_away_is_40_and_kept(desk: Desk) -> None:
+    call = fetched(desk)
+    assert call.agent.logout(call.number) == 0
+    assert call.service.report(call.serial, 1, 0) == 40
+    assert call.service.report(call.serial, 2, 1, FIELDS) == 40
+    assert call.service.report(call.serial, 2, 1, FIELDS) == 43
+    assert call.agent.unread() == []
+    assert call.agent.login(call.number, 3)["last_sequence"] == 5
+    assert call.agent.conditions(2) == [0, 1]
+
+
+def result_of(length: int, serial: str) -> bytes:
+    """A final ServiceEvent of exactly this length."""
+    parts = {"event_id": 1, "serial": serial, "agent": "", "condition": 1}
+    rest = length - 8 - len(body(Kind.SERVICE_EVENT, **parts, fields=[("a", b""), ("b", b"")]))
+    return body(Kind.SERVICE_EVENT, **parts, fields=[("a", bytes(rest // 2)), ("b", bytes(rest - rest // 2))])
+
+
+def test_a_result_that_would_not_fit_an_agent_event_is_35(desk: Desk) -> None:
+    call = fetched(desk)
+    fits = LIMIT - 2 - len(call.number)
+    for length, status in ((LIMIT, 35), (fits + 1, 35), (fits, 0)):
+        got = call.service.ask_raw(Kind.SERVICE_EVENT, result_of(length, call.serial))
+        assert got.outcome == (Kind.SERVICE_EVENT_REPLY, status)
+    assert call.agent.event().length == LIMIT
+
+
+# The events 10, 11 and 12, and a full mailbox
+
+
+def test_a_full_mailbox_refuses_progress_and_never_the_end(desk: Desk) -> None:
+    call = fetched(desk)
+    statuses = [call.service.report(call.serial, event_id, 0) for event_id in range(1, 7)]
+    assert statuses == [0, 0, 0, 0, 41, 41], "three events before, eight places, one of them for the end"
+    call.agent.acknowledge(call.number, 1)
+    assert call.agent.is_open()
+    assert call.service.report(call.serial, 6, 0) == 0, "a refused event was not kept"
+    assert call.service.report(call.serial, 7, 1) == 0
+    assert call.agent.conditions(6) == [0, 0, 0, 0, 0, 1]
+
+
+def test_without_room_for_the_end_of_a_call_its_request_is_41(desk: Desk) -> None:
+    before, number = finished(desk), new_number()
+    before.service.close()
+    closed, link, service = before.serial, desk.agent(number), desk.service()
+    serials = [new_number() for _ in range(8)]
+    assert link.logout(number) == 0 and link.login(number)["status"] == 0
+    statuses = [link.connect(number, serial)["status"] for serial in serials]
+    assert statuses[0] == 0 and set(statuses) == {0, 41} and statuses == sorted(statuses)
+    assert link.connect(number, "")["status"] == 41
+    assert link.connect(number, serials[0])["status"] == 0, "a repeat needs no room"
+    assert link.connect(number, "", "unheard-of")["status"] == 30
+    assert link.connect(number, closed)["status"] == 22
+    assert link.connect(number, "", number="*")["status"] == 34
+    assert link.ask_raw(Kind.CONNECT_REQUEST, exact(LIMIT, "", number)).outcome == (Kind.CONNECT_REPLY, 35)
+    service.answer_connection()
+    assert service.report(serials[0], 1) == 0
+    service.close()
+    ends = [got["condition"] for got in link.unread(0.1) if got["condition"] not in (10, 11, 12)]
+    assert ends == [1] + [14] * (statuses.count(0) - 1), "every accepted request hears its end"
+
+
+# Signalling by link
+
+
+def wait_offer(*links: Peer) -> tuple[Peer, Message]:
+    """Who gets the next Connection."""
+    for _ in range(100):
+        for link in links:
+            try:
+                return link, link.wait(Kind.CONNECTION, timeout=0.02)
+            except Silent:
+                continue
+    raise AssertionError("no Connection came")
+
+
+def test_a_call_that_moved_on_to_another_identity_is_not_the_first_ones_any_more(desk: Desk) -> None:
+    number, serial = new_number(), new_number()
+    agent, first, second = desk.agent(number), desk.service(), desk.service("other-ivr")
+    assert agent.connect(number, serial, "shared")["status"] == 0
+    refusing, offered = wait_offer(first, second)
+    refusing.send(message(Kind.CONNECTION_REPLY, offered.invoke_id, status=14, detail=""))
+    other = second if refusing is first else first
+    other.answer_connection()
+    assert refusing.data(serial)["status"] == 20
+    assert other.data(serial)["status"] == 0
+
+
+@pytest.mark.parametrize("status", [1, 14, 32, 999])
+def test_a_refused_connection_is_offered_to_the_next_session_in_turn(desk: Desk, status: int) -> None:
+    number, serial = new_number(), new_number()
+    agent, first, second = desk.agent(number), desk.service(), desk.service()
+    assert agent.connect(number, serial)["status"] == 0
+    refusing, offered = wait_offer(first, second)
+    other = second if refusing is first else first
+    assert other.unread() == [], "one session at a time"
+    refusing.send(message(Kind.CONNECTION_REPLY, offered.invoke_id, status=status, detail="no"))
+    assert other.answer_connection().values == offered.values
+    assert agent.conditions(2) == [10, 11]
+    assert other.data(serial)["status"] == 0
+
+
+def test_a_connection_moves_on_when_its_session_dies(desk: Desk) -> None:
+    number, serial = new_number(), new_number()
+    agent, first, second = desk.agent(number), desk.service(), desk.service()
+    assert agent.connect(number, serial)["status"] == 0
+    dying, _ = wait_offer(first, second)
+    dying.close()
+    other = second if dying is first else first
+    other.answer_connection()
+    assert agent.conditions(2) == [10, 11]
+
+
+def test_calls_go_to_the_sessions_in_turn(desk: Desk) -> None:
+    number = new_number()
+    agent, links = desk.agent(number), [desk.service(), desk.service(), desk.service()]
+    seen = []
+    for _ in range(3):
+        assert agent.connect(number, new_number())["status"] == 0
+        taker, offered = wait_offer(*links)
+        taker.send(message(Kind.CONNECTION_REPLY, offered.invoke_id, status=0, detail=""))
+        seen.append(links.index(taker))
+    assert sorted(seen) == [0, 1, 2]
+
+
+def test_no_bound_session_is_14_with_31_at_once(desk: Desk) -> None:
+    number = new_number()
+    agent = desk.agent(number)
+    assert agent.connect(number, "", "nobody")["status"] == 0
+    assert last_event(agent) == (14, 31)
+
+
+def test_refused_by_every_session_is_14_with_32_at_once(desk: Desk) -> None:
+    number = new_number()
+    agent, links = desk.agent(number), [desk.service(), desk.service()]
+    assert agent.connect(number, "")["status"] == 0
+    for _ in links:
+        link, offered = wait_offer(*links)
+        link.send(message(Kind.CONNECTION_REPLY, offered.invoke_id, status=14, detail=""))
+    assert last_event(agent) == (14, 32)
+    assert [link.unread(0.1) for link in links] == [[], []], "who refused has no call that could end"
+
+
+def test_a_session_that_never_answers_is_14_with_33_and_is_told(desk: Desk) -> None:
+    number, serial = new_number(), new_number()
+    agent, service = desk.agent(number), desk.service()
+    assert agent.connect(number, serial, "slow-answer")["status"] == 0
+    offered = service.wait(Kind.CONNECTION)
+    assert last_event(agent) == (14, 33)
+    assert ended(service) == (serial, 14)
+    service.send(message(Kind.CONNECTION_REPLY, offered.invoke_id, status=0, detail=""))
+    assert service.data(serial)["status"] == 20
+    assert service.report(serial, 1) == 24
+
+
+# Ends
+
+
+def test_data_that_is_not_fetched_in_time_is_15_with_33(desk: Desk) -> None:
+    call = accepted(desk, "slow-fetch")
+    assert last_event(call.agent) == (15, 33)
+    assert ended(call.service) == (call.serial, 15)
+    assert call.service.data(call.serial)["status"] == 20
+
+
+def test_a_result_that_does_not_come_in_time_is_15_with_33(desk: Desk) -> None:
+    call = fetched(desk, "slow-result")
+    assert last_event(call.agent) == (15, 33)
+    assert ended(call.service) == (call.serial, 15)
+    assert call.service.report(call.serial, 1) == 24
+
+
+def test_cancel_is_heard_by_the_agent_and_by_the_service(desk: Desk) -> None:
+    call = fetched(desk, "brief")
+    assert call.agent.cancel(call.serial) == 0
+    got = call.agent.event()
+    assert (got["condition"], got["serial"]) == (16, call.serial)
+    assert ended(call.service) == (call.serial, 16)
+    assert call.agent.cancel(call.serial) == 24
+    assert call.service.report(call.serial, 1) == 24
+    assert call.service.data(call.serial)["status"] == 20
+    assert call.agent.connect(call.number, call.serial, "brief", fields=FIELDS)["status"] == 22
+    time.sleep(0.8)
+    assert call.agent.cancel(call.serial) == 20
+
+
+def test_cancel_while_the_service_has_not_answered_tells_the_service_too(desk: Desk) -> None:
+    number, serial = new_number(), new_number()
+    agent, service = desk.agent(number), desk.service()
+    assert agent.connect(number, serial)["status"] == 0
+    service.wait(Kind.CONNECTION)
+    assert agent.cancel(serial) == 0
+    assert last_event(agent)[0] == 16
+    assert ended(service) == (serial, 16)
+
+
+def test_cancel_after_a_final_result_is_24_and_the_service_hears_nothing(desk: Desk) -> None:
+    call = finished(desk)
+    assert call.agent.cancel(call.serial) == 24
+    assert call.service.unread(0.1) == call.agent.unread() == []
+
+
+def test_any_link_that_may_act_for_the_agent_may_cancel_and_no_other(desk: Desk) -> None:
+    call = fetched(desk)
+    assert desk.bound_agent("small-desk").cancel(call.serial) == 20
+    assert desk.bound_agent().cancel(call.serial) == 0
+    assert call.agent.event()["condition"] == 16, "the agent hears it"
+    assert desk.bound_agent("small-desk").cancel(call.serial) == 20
+
+
+def test_call_ended_goes_to_another_session_when_the_first_is_gone(desk: Desk) -> None:
+    call = fetched(desk)
+    other = desk.service()
+    call.service.close()
+    assert call.agent.cancel(call.serial) == 0
+    assert ended(other) == (call.serial, 16)
+
+
+def test_an_error_as_the_answer_to_a_connection_is_not_answered(desk: Desk) -> None:
+    number = new_number()
+    agent, service = desk.agent(number), desk.service()
+    assert agent.connect(number, "")["status"] == 0
+    offered = service.wait(Kind.CONNECTION)
+    service.send(frame(Kind.ERROR, body(Kind.ERROR, status=51, detail=""), offered.invoke_id))
+    assert last_event(agent)[0] == 14
+    assert [got.kind for got in service.unread(0.1) if got.kind is Kind.ERROR] == []

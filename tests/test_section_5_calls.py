@@ -1,32 +1,29 @@
-"""Sections 5 and 5.1 from outside: ConnectRequest, signalling, whose call it is, service events, ends."""
+"""Sections 5 and 5.1 from outside: the flow, ConnectRequest, whose call it is, service events."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import pytest
 
-from .wire_client import AGENT_ROLE, SERVICE_ROLE, FieldList, Kind, Message, Peer, Silent, body, frame, message
+from .wire_client import AGENT_ROLE, SERVICE_ROLE, Kind, Peer, body, message
 from .wire_exchange import SHORT_TIMES, Desk, RunningExchange, new_number
-
-LIMIT = 65_536
-FIELDS: FieldList = [("area", "Köln"), ("level", -3), ("vip", True), ("raw", b"\x00\xff")]
+from .wire_requests import FIELDS, LIMIT, accepted, exact, fetched, finished, result_of
 
 
 @pytest.fixture(scope="module")
 def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningExchange]:
     running = RunningExchange(tmp_path_factory.mktemp("exchange"), SHORT_TIMES)
     yield running
-    running.stop()
+    running.finish()
 
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningExchange]:
     running = RunningExchange(tmp_path_factory.mktemp("demo"))
     yield running
-    running.stop()
+    running.finish()
 
 
 @pytest.fixture
@@ -34,55 +31,6 @@ def desk(exchange: RunningExchange) -> Iterator[Desk]:
     opened = Desk(exchange)
     yield opened
     opened.close()
-
-
-@dataclass
-class Call:
-    """A call that its service has accepted."""
-
-    serial: str
-    number: str
-    agent: Peer
-    service: Peer
-
-
-def accepted(desk: Desk, service: str = "alpha", identity: str = "ivr") -> Call:
-    call = Call(new_number(), new_number(), desk.bound_agent(), desk.service(identity))
-    assert call.agent.login(call.number)["status"] == 0
-    assert call.agent.connect(call.number, call.serial, service, fields=FIELDS)["status"] == 0
-    call.service.answer_connection()
-    assert call.agent.conditions(2) == [10, 11]
-    return call
-
-
-def fetched(desk: Desk, service: str = "alpha", identity: str = "ivr") -> Call:
-    call = accepted(desk, service, identity)
-    assert call.service.data(call.serial)["status"] == 0
-    assert call.agent.event()["condition"] == 12
-    return call
-
-
-def finished(desk: Desk, service: str = "alpha") -> Call:
-    call = fetched(desk, service)
-    assert call.service.report(call.serial, 1) == 0
-    assert call.agent.event()["condition"] == 1
-    return call
-
-
-def ended(link: Peer) -> tuple[str, int]:
-    """Take the next CallEnded and answer it."""
-    got = link.wait(Kind.CALL_ENDED)
-    assert got.invoke_id != 0
-    link.send(message(Kind.CALL_ENDED_REPLY, got.invoke_id))
-    return got["serial"], got["condition"]
-
-
-def last_event(link: Peer) -> tuple[int, int]:
-    """Condition and status of the first event at the end of a call."""
-    while True:
-        got = link.event()
-        if got["condition"] not in (10, 11, 12):
-            return got["condition"], got["status"]
 
 
 # The whole flow, with the identities and services that are there without a configuration
@@ -128,9 +76,7 @@ def test_each_side_may_send_all_it_has_in_one_segment(desk: Desk) -> None:
     number, serial = new_number(), new_number()
     agent, service = desk.link(), desk.service()
     agent.send(
-        message(
-            Kind.BIND, 1, role=1, identity="desk", secret="desk-secret", min_version=1, max_version=1, software=""
-        ),
+        message(Kind.BIND, 1, role=1, identity="desk", secret="desk-secret", min_version=1, max_version=1, software=""),
         message(Kind.AGENT_LOGIN, 2, agent=number, resume_after=0),
         message(
             Kind.CONNECT_REQUEST, 3, serial=serial, agent=number, service="alpha", calling_number="1", fields=FIELDS
@@ -225,17 +171,6 @@ def test_a_calling_number_that_cannot_carry_the_serial_is_34(desk: Desk, calling
     serial = new_number()
     assert len(serial) == 8, "69 bytes, the separator and this serial make 79"
     assert desk.agent(number).connect(number, serial, "nobody", calling)["status"] == status
-
-
-def exact(length: int, serial: str, agent: str) -> bytes:
-    """A ConnectRequest for service x without a calling number that has exactly this length."""
-    parts = {"serial": serial, "agent": agent, "service": "x", "calling_number": ""}
-    rest = length - 8 - len(body(Kind.CONNECT_REQUEST, **parts, fields=[("big", b"")]))
-    content = body(Kind.CONNECT_REQUEST, **parts, fields=[("big", b"\x01" * (rest // 2)), ("rest", b"")])
-    filled = length - 8 - len(content)
-    return body(
-        Kind.CONNECT_REQUEST, **parts, fields=[("big", b"\x01" * (rest // 2)), ("rest", b"\x02" * filled)]
-    )
 
 
 def test_data_that_would_pass_the_frame_limit_with_its_serial_is_35(desk: Desk) -> None:
@@ -387,13 +322,6 @@ def test_a_result_for_an_agent_who_is_away_is_40_and_kept(desk: Desk) -> None:
     assert call.agent.conditions(2) == [0, 1]
 
 
-def result_of(length: int, serial: str) -> bytes:
-    """A final ServiceEvent of exactly this length."""
-    parts = {"event_id": 1, "serial": serial, "agent": "", "condition": 1}
-    rest = length - 8 - len(body(Kind.SERVICE_EVENT, **parts, fields=[("a", b""), ("b", b"")]))
-    return body(Kind.SERVICE_EVENT, **parts, fields=[("a", bytes(rest // 2)), ("b", bytes(rest - rest // 2))])
-
-
 def test_a_result_that_would_not_fit_an_agent_event_is_35(desk: Desk) -> None:
     call = fetched(desk)
     fits = LIMIT - 2 - len(call.number)
@@ -436,169 +364,3 @@ def test_without_room_for_the_end_of_a_call_its_request_is_41(desk: Desk) -> Non
     service.close()
     ends = [got["condition"] for got in link.unread(0.1) if got["condition"] not in (10, 11, 12)]
     assert ends == [1] + [14] * (statuses.count(0) - 1), "every accepted request hears its end"
-
-
-# Signalling by link
-
-
-def wait_offer(*links: Peer) -> tuple[Peer, Message]:
-    """Who gets the next Connection."""
-    for _ in range(100):
-        for link in links:
-            try:
-                return link, link.wait(Kind.CONNECTION, timeout=0.02)
-            except Silent:
-                continue
-    raise AssertionError("no Connection came")
-
-
-def test_a_call_that_moved_on_to_another_identity_is_not_the_first_ones_any_more(desk: Desk) -> None:
-    number, serial = new_number(), new_number()
-    agent, first, second = desk.agent(number), desk.service(), desk.service("other-ivr")
-    assert agent.connect(number, serial, "shared")["status"] == 0
-    refusing, offered = wait_offer(first, second)
-    refusing.send(message(Kind.CONNECTION_REPLY, offered.invoke_id, status=14, detail=""))
-    other = second if refusing is first else first
-    other.answer_connection()
-    assert refusing.data(serial)["status"] == 20
-    assert other.data(serial)["status"] == 0
-
-
-@pytest.mark.parametrize("status", [1, 14, 32, 999])
-def test_a_refused_connection_is_offered_to_the_next_session_in_turn(desk: Desk, status: int) -> None:
-    number, serial = new_number(), new_number()
-    agent, first, second = desk.agent(number), desk.service(), desk.service()
-    assert agent.connect(number, serial)["status"] == 0
-    refusing, offered = wait_offer(first, second)
-    other = second if refusing is first else first
-    assert other.unread() == [], "one session at a time"
-    refusing.send(message(Kind.CONNECTION_REPLY, offered.invoke_id, status=status, detail="no"))
-    assert other.answer_connection().values == offered.values
-    assert agent.conditions(2) == [10, 11]
-    assert other.data(serial)["status"] == 0
-
-
-def test_a_connection_moves_on_when_its_session_dies(desk: Desk) -> None:
-    number, serial = new_number(), new_number()
-    agent, first, second = desk.agent(number), desk.service(), desk.service()
-    assert agent.connect(number, serial)["status"] == 0
-    dying, _ = wait_offer(first, second)
-    dying.close()
-    other = second if dying is first else first
-    other.answer_connection()
-    assert agent.conditions(2) == [10, 11]
-
-
-def test_calls_go_to_the_sessions_in_turn(desk: Desk) -> None:
-    number = new_number()
-    agent, links = desk.agent(number), [desk.service(), desk.service(), desk.service()]
-    seen = []
-    for _ in range(3):
-        assert agent.connect(number, new_number())["status"] == 0
-        taker, offered = wait_offer(*links)
-        taker.send(message(Kind.CONNECTION_REPLY, offered.invoke_id, status=0, detail=""))
-        seen.append(links.index(taker))
-    assert sorted(seen) == [0, 1, 2]
-
-
-def test_no_bound_session_is_14_with_31_at_once(desk: Desk) -> None:
-    number = new_number()
-    agent = desk.agent(number)
-    assert agent.connect(number, "", "nobody")["status"] == 0
-    assert last_event(agent) == (14, 31)
-
-
-def test_refused_by_every_session_is_14_with_32_at_once(desk: Desk) -> None:
-    number = new_number()
-    agent, links = desk.agent(number), [desk.service(), desk.service()]
-    assert agent.connect(number, "")["status"] == 0
-    for _ in links:
-        link, offered = wait_offer(*links)
-        link.send(message(Kind.CONNECTION_REPLY, offered.invoke_id, status=14, detail=""))
-    assert last_event(agent) == (14, 32)
-    assert [link.unread(0.1) for link in links] == [[], []], "who refused has no call that could end"
-
-
-def test_a_session_that_never_answers_is_14_with_33_and_is_told(desk: Desk) -> None:
-    number, serial = new_number(), new_number()
-    agent, service = desk.agent(number), desk.service()
-    assert agent.connect(number, serial, "slow-answer")["status"] == 0
-    offered = service.wait(Kind.CONNECTION)
-    assert last_event(agent) == (14, 33)
-    assert ended(service) == (serial, 14)
-    service.send(message(Kind.CONNECTION_REPLY, offered.invoke_id, status=0, detail=""))
-    assert service.data(serial)["status"] == 20
-    assert service.report(serial, 1) == 24
-
-
-# Ends
-
-
-def test_data_that_is_not_fetched_in_time_is_15_with_33(desk: Desk) -> None:
-    call = accepted(desk, "slow-fetch")
-    assert last_event(call.agent) == (15, 33)
-    assert ended(call.service) == (call.serial, 15)
-    assert call.service.data(call.serial)["status"] == 20
-
-
-def test_a_result_that_does_not_come_in_time_is_15_with_33(desk: Desk) -> None:
-    call = fetched(desk, "slow-result")
-    assert last_event(call.agent) == (15, 33)
-    assert ended(call.service) == (call.serial, 15)
-    assert call.service.report(call.serial, 1) == 24
-
-
-def test_cancel_is_heard_by_the_agent_and_by_the_service(desk: Desk) -> None:
-    call = fetched(desk, "brief")
-    assert call.agent.cancel(call.serial) == 0
-    got = call.agent.event()
-    assert (got["condition"], got["serial"]) == (16, call.serial)
-    assert ended(call.service) == (call.serial, 16)
-    assert call.agent.cancel(call.serial) == 24
-    assert call.service.report(call.serial, 1) == 24
-    assert call.service.data(call.serial)["status"] == 20
-    assert call.agent.connect(call.number, call.serial, "brief", fields=FIELDS)["status"] == 22
-    time.sleep(0.8)
-    assert call.agent.cancel(call.serial) == 20
-
-
-def test_cancel_while_the_service_has_not_answered_tells_the_service_too(desk: Desk) -> None:
-    number, serial = new_number(), new_number()
-    agent, service = desk.agent(number), desk.service()
-    assert agent.connect(number, serial)["status"] == 0
-    service.wait(Kind.CONNECTION)
-    assert agent.cancel(serial) == 0
-    assert last_event(agent)[0] == 16
-    assert ended(service) == (serial, 16)
-
-
-def test_cancel_after_a_final_result_is_24_and_the_service_hears_nothing(desk: Desk) -> None:
-    call = finished(desk)
-    assert call.agent.cancel(call.serial) == 24
-    assert call.service.unread(0.1) == call.agent.unread() == []
-
-
-def test_any_link_that_may_act_for_the_agent_may_cancel_and_no_other(desk: Desk) -> None:
-    call = fetched(desk)
-    assert desk.bound_agent("small-desk").cancel(call.serial) == 20
-    assert desk.bound_agent().cancel(call.serial) == 0
-    assert call.agent.event()["condition"] == 16, "the agent hears it"
-    assert desk.bound_agent("small-desk").cancel(call.serial) == 20
-
-
-def test_call_ended_goes_to_another_session_when_the_first_is_gone(desk: Desk) -> None:
-    call = fetched(desk)
-    other = desk.service()
-    call.service.close()
-    assert call.agent.cancel(call.serial) == 0
-    assert ended(other) == (call.serial, 16)
-
-
-def test_an_error_as_the_answer_to_a_connection_is_not_answered(desk: Desk) -> None:
-    number = new_number()
-    agent, service = desk.agent(number), desk.service()
-    assert agent.connect(number, "")["status"] == 0
-    offered = service.wait(Kind.CONNECTION)
-    service.send(frame(Kind.ERROR, body(Kind.ERROR, status=51, detail=""), offered.invoke_id))
-    assert last_event(agent)[0] == 14
-    assert [got.kind for got in service.unread(0.1) if got.kind is Kind.ERROR] == []

@@ -383,9 +383,7 @@ class Peer(Wire):
     def data(self, serial: str, address: str = "") -> Message:
         return self.own_reply(Kind.DATA_REQUEST, serial=serial, exchange_address=address)
 
-    def report(
-        self, serial: str, event_id: int, condition: int = 1, fields: FieldList = (), agent: str = ""
-    ) -> int:
+    def report(self, serial: str, event_id: int, condition: int = 1, fields: FieldList = (), agent: str = "") -> int:
         got = self.own_reply(
             Kind.SERVICE_EVENT, event_id=event_id, serial=serial, agent=agent, condition=condition, fields=fields
         )

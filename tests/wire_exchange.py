@@ -24,6 +24,10 @@ mailbox = 8
 role = "agent"
 secret = "desk-secret"
 agents = ["*"]
+[identities.hashed-desk]
+role = "agent"
+secret_hash = "scrypt$16384$8$1$Au6hH6ik5hgj2u9B50QV7Q$UcssQKlNEDqrF0qqTQlvJ50SXSWZyHt_MVQIcp-DuL4"
+agents = ["*"]
 [identities.small-desk]
 role = "agent"
 secret = "desk-secret"
@@ -59,7 +63,7 @@ access_code = "8008"
 [services.nobody]
 access_code = "8009"
 """
-_numbers = itertools.count(1)
+_numbers: itertools.count[int] = itertools.count(1)
 
 
 def free_port() -> int:
@@ -111,6 +115,16 @@ class RunningExchange:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
+
+    def complaints(self) -> list[str]:
+        """Lines of the log that no peer, however wrong, may bring about."""
+        words = ("Traceback", "Unhandled", "#error", "#critical")
+        return [line for line in self.output.read_text().splitlines() if any(word in line for word in words)]
+
+    def finish(self) -> None:
+        """Stop after the tests of a module, and hold the exchange to a quiet log."""
+        self.stop()
+        assert self.complaints() == []
 
 
 class Desk:

@@ -45,6 +45,7 @@ from ctiex.processing.desk import Desk
 from ctiex.processing.service import ProcessingService
 from ctiex.processing.sessions import ServiceSessions
 from ctiex.processing.settings import Limits, ServiceSettings, Timeouts
+from ctiex.processing.states import SIGNALLED
 from ctiex.processing.surroundings import Surroundings
 from ctiex.serials import SerialAllocator
 
@@ -81,7 +82,8 @@ class Exchange(Service):
         """Build everything; nothing is opened before the service starts.
 
         @param configuration: from :func:`ctiex.app.config.load` or ``parse``.
-        @raise ConfigurationError: a plugin is missing or doesn't take its settings, or what metrics need isn't installed.
+        @raise ConfigurationError: a plugin is missing or doesn't take its settings, or what
+            C{[metrics]} needs isn't installed.
         """
         self.configuration = configuration
         self._reactor = reactor
@@ -89,21 +91,23 @@ class Exchange(Service):
         self.monitoring = MonitoringPort(self, reactor)
         self.ready = False
         """Whether it is listening and the store is open."""
+        self.store_open = False
         self.agent_port: IListeningPort | None = None
         self.ivr_port: IListeningPort | None = None
         self._starting: Deferred[None] | None = None
+        self._failed: list[Failure] = []
 
     def privilegedStartService(self) -> None:
-        """Open the store and listen.
+        """Open the store and listen; one that has been stopped starts anew.
 
-        @raise CannotListenError: a port can't be had.
+        @raise CannotListenError: a port can't be had; C{stopService} lets go of the others.
         """
+        self._failed = []
         self._starting = ensureDeferred(self._start())
-        failed: list[Failure] = []
-        self._starting.addErrback(failed.append)
-        if failed:
-            failed[0].raiseException()
-        self._starting.addCallback(lambda _: self._late_failure(failed))
+        self._starting.addErrback(self._failed.append)
+        if self._failed:
+            self._failed[0].raiseException()
+        self._starting.addCallback(lambda _: self._late_failure(self._failed))
 
     def startService(self) -> None:
         """Start, where nobody called for the privileged part before."""
@@ -112,10 +116,12 @@ class Exchange(Service):
             self.privilegedStartService()
 
     def started(self) -> Deferred[None]:
-        """Fires once both links listen."""
+        """Fires once both links listen; fails with what kept it from starting."""
         waiting: Deferred[None] = Deferred()
         assert self._starting is not None, "not started yet"
-        self._starting.addCallback(lambda _: waiting.callback(None))
+        self._starting.addCallback(
+            lambda _: waiting.errback(self._failed[0]) if self._failed else waiting.callback(None)
+        )
         return waiting
 
     def _late_failure(self, failed: Sequence[Failure]) -> None:
@@ -126,9 +132,13 @@ class Exchange(Service):
     async def _start(self) -> None:
         for warning in self.configuration.warnings:
             _log.warn("{warning}", warning=warning)
+        if self.parts.processing.leaving:
+            self.parts = assemble(self.configuration, self._reactor)
+        await self.monitoring.start()
         opening = self.parts.store.open()
         if opening is not None:
             await opening
+        self.store_open = True
         self.ivr_port = await self._listen(self.configuration.ivr_link, self.parts.ivr_links)
         if not self.configuration.exchange.address:
             self.parts.surroundings.exchange_address = address_of(self.configuration.ivr_link.listen, self.ivr_port)
@@ -147,7 +157,7 @@ class Exchange(Service):
     # ------------------------------------------------------------ stopping
 
     def stopService(self) -> Deferred[None]:
-        """Say goodbye to all links, let their last replies out, and close the store."""
+        """Say goodbye to all links, let their last replies out, and close the store; health is told to the last."""
         super().stopService()
         return ensureDeferred(self._stop())
 
@@ -155,13 +165,28 @@ class Exchange(Service):
         self.ready = False
         self.parts.processing.drain()
         ports = [port for port in (self.agent_port, self.ivr_port) if port is not None]
+        self.agent_port = self.ivr_port = None
         await DeferredList([d for port in ports if (d := port.stopListening()) is not None])
+        if self.store_open:
+            self._withdraw_offers()
         await self._say_goodbye()
         self.parts.processing.stop()
+        self.store_open = False
         closing = self.parts.store.close()
         if closing is not None:
             await closing
+        await self.monitoring.stop()
         self._starting = None
+
+    def _withdraw_offers(self) -> None:
+        """Hang up what is being signalled: a durable store has it offered again after the restart.
+
+        Without that the goodbye to the services would tell those agents that nobody could be reached.
+        """
+        for call in self.parts.store.calls():
+            if call.state in SIGNALLED:
+                for driver in self.parts.drivers.values():
+                    driver.withdraw(call.serial)
 
     async def _say_goodbye(self) -> None:
         factories: tuple[ExchangeLinkFactory, ...] = (self.parts.agent_links, self.parts.ivr_links)

@@ -18,7 +18,7 @@ import math
 import sys
 from datetime import UTC, datetime
 from json import dumps
-from typing import Any
+from typing import Any, TypeAlias, cast
 
 from twisted.logger import FileLogObserver, LogEvent, formatEvent, textFileLogObserver
 from twisted.python.failure import Failure
@@ -26,6 +26,11 @@ from twisted.python.reflect import safe_repr
 
 _TWISTED_KEYS = frozenset({"format", "isError", "message", "printed", "system", "time"})
 """What Twisted adds to an event for observers of the old kind."""
+
+Plain: TypeAlias = str | int | float | bool | None
+"""What JSON has a type for, of single values."""
+_INTEGER_BITS = 1024
+"""Python refuses to write longer integers in decimal, sooner or later."""
 
 
 def human() -> FileLogObserver:
@@ -57,19 +62,24 @@ def json_line(event: LogEvent) -> str:
         line["failure"] = failure.getTraceback()
     for name, value in event.items():
         if isinstance(name, str) and not name.startswith("log_") and name not in _TWISTED_KEYS:
-            line[f"{name}_" if name in line else name] = _plain(value)
+            while name in line:
+                name += "_"
+            line[name] = _plain(value)
     return f"{dumps(line)}\n"
 
 
 def _time(seconds: Any) -> str | None:
-    if not isinstance(seconds, (int, float)):
+    try:
+        return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+    except (TypeError, ValueError, OverflowError, OSError):  # a time that is none
         return None
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
 
 
-def _plain(value: object) -> str | int | float | bool | None:
+def _plain(value: object) -> Plain:
     """The value, where JSON can say it; else its repr."""
     # By type, not by isinstance: a subclass may say what it likes when it is written.
-    if value is None or type(value) in (str, int, bool) or (type(value) is float and math.isfinite(value)):
-        return value  # type: ignore[return-value]
-    return safe_repr(value)
+    if value is None or type(value) in (str, bool):
+        return cast(Plain, value)
+    if (type(value) is int and value.bit_length() <= _INTEGER_BITS) or (type(value) is float and math.isfinite(value)):
+        return value
+    return str(safe_repr(value))

@@ -19,7 +19,8 @@ from twisted.internet.interfaces import IListeningPort
 from twisted.internet.task import deferLater
 from twisted.protocols.policies import WrappingFactory
 from twisted.web.http import Request
-from twisted.web.resource import Resource
+from twisted.web.pages import notFound
+from twisted.web.resource import IResource, Resource
 from twisted.web.server import Site
 
 from ctiex.app.config_model import Configuration
@@ -56,20 +57,18 @@ def check_metrics(configuration: Configuration) -> None:
 class ExchangeCollector:
     """A Prometheus collector over an exchange: its counters, and how things stand now."""
 
-    def __init__(self, parts: Callable[[], Parts], is_ready: Callable[[], bool]) -> None:
-        """
-        @param parts: the parts of the exchange, as of now: a restart makes new ones.
-        @param is_ready: whether it takes calls.
-        """
-        self._parts = parts
-        self._is_ready = is_ready
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
 
     def collect(self) -> Iterator[Metric]:
         """Every metric, read now."""
-        parts = self._parts()
+        parts = self._exchange.parts  # now: a restart makes new ones
         yield from _counters(parts.counts)
         yield from _gauges(parts)
-        yield _gauge("ready", "1 while calls are taken, else 0.", int(self._is_ready()))
+        if self._exchange.store_open:
+            stored = sum(1 for _ in parts.store.calls())
+            yield _gauge("stored_calls", "Calls in the store, those closed a short while ago included.", stored)
+        yield _gauge("ready", "1 while calls are taken, else 0.", int(self._exchange.ready))
 
 
 def _counters(counts: Counts) -> Iterator[Metric]:
@@ -83,9 +82,7 @@ def _counters(counts: Counts) -> Iterator[Metric]:
 
 
 def _gauges(parts: Parts) -> Iterator[Metric]:
-    stored = sum(1 for _ in parts.store.calls())
     yield _gauge("open_calls", "Calls that aren't closed.", parts.processing.calls_open)
-    yield _gauge("stored_calls", "Calls in the store, those closed a short while ago included.", stored)
     yield _gauge("agents_logged_in", "Agent numbers that are logged in.", parts.desk.logged_in)
     roles = {"agent": parts.agent_links, "service": parts.ivr_links}
     yield _by_role("open_links", "Links that are open, by the role of their listening port.", roles, _open)
@@ -125,7 +122,7 @@ def registry_of(exchange: Exchange) -> CollectorRegistry:
     from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
 
     registry = CollectorRegistry()
-    registry.register(ExchangeCollector(lambda: exchange.parts, lambda: exchange.ready))
+    registry.register(ExchangeCollector(exchange))
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
     return registry
@@ -169,6 +166,12 @@ class _Health(Resource):
         return b"ok\n" if holds else b"not ready\n"
 
 
+class _Root(Resource):
+    def getChild(self, path: bytes, request: Request) -> IResource:
+        """There is nothing else."""
+        return notFound()
+
+
 class _QuietSite(Site):
     noisy = False
 
@@ -210,7 +213,7 @@ class MonitoringPort:
         self.port = await serverFromString(self._reactor, listen).listen(self._connections)
 
     def _tree(self) -> Resource:
-        root = Resource()
+        root = _Root()
         root.putChild(b"metrics", _Metrics(registry_of(self._exchange)))
         root.putChild(b"healthz", _Health(lambda: True))
         root.putChild(b"readyz", _Health(lambda: self._exchange.ready))

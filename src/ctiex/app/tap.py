@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import Any
 
 from twisted.application.service import IService
@@ -11,6 +12,7 @@ from twisted.python.usage import UsageError
 from ctiex.app.assembly import Exchange
 from ctiex.app.config import load
 from ctiex.app.look_up import check_plugins
+from ctiex.app.metrics import check_metrics
 from ctiex.errors import ConfigurationError
 
 
@@ -32,6 +34,7 @@ class Options(UsageOptions):
         try:
             self["configuration"] = load(self["config"], self["agent-listen"], self["ivr-listen"])
             check_plugins(self["configuration"])
+            check_metrics(self["configuration"])
         except ConfigurationError as error:
             raise UsageError(f"the configuration can't be used:\n{error}") from None
 
@@ -39,6 +42,19 @@ class Options(UsageOptions):
 def makeService(options: Options, reactor: Any = None) -> IService:
     """The exchange as one service."""
     if reactor is None:
-        from twisted.internet import reactor
+        from twisted.internet import reactor as the_reactor
+
+        reactor = the_reactor
+        reactor.callWhenRunning(_leave_on_sigterm, reactor)
     configuration = options["configuration"]
     return Exchange(configuration, reactor)
+
+
+def _leave_on_sigterm(reactor: Any) -> None:
+    """End with exit code 0 when a supervisor asks for it: Twisted would end itself by the signal once all is done."""
+
+    def leave(*_: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # who asks twice means it
+        reactor.callFromThread(reactor.stop)
+
+    signal.signal(signal.SIGTERM, leave)

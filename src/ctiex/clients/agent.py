@@ -203,12 +203,18 @@ class AgentNumber:
             # Its numbering begins anew; everything it has kept is replayed.
             lost = self.last_sequence
             self.last_sequence = reply.first_sequence - 1
-            self._on_gap(lost + 1, lost)
+            self._tell_gap(lost + 1, lost)
             return
         logged_in: AgentLoginReply = checked(reply)
         if logged_in.first_sequence > self.last_sequence + 1:
-            self._on_gap(self.last_sequence + 1, logged_in.first_sequence - 1)
+            self._tell_gap(self.last_sequence + 1, logged_in.first_sequence - 1)
             self.last_sequence = logged_in.first_sequence - 1
+
+    def _tell_gap(self, first: int, last: int) -> None:
+        try:
+            self._on_gap(first, last)
+        except Exception:  # the application's fault; the login goes on
+            _log.failure("on_gap failed for agent {number}", number=self.number)
 
     def received(self, link: ClientLink, event: AgentEvent) -> None:
         """Take an event once, and acknowledge it; a repeat is only acknowledged."""

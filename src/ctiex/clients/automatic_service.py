@@ -54,6 +54,7 @@ _log = Logger()
 _KEPT = frozenset({Status.OK, Status.QUEUED_AGENT_AWAY, Status.DUPLICATE_EVENT})
 _PASSING = frozenset({Status.STORE_UNAVAILABLE, Status.TOO_BUSY, Status.GOING_AWAY})
 """Statuses of a report that are worth another try."""
+_ENDS = frozenset({Condition.COMPLETED, Condition.FAILED, Condition.ABANDONED})
 _RETRY_AFTER = 1.0
 _REPORT_WITHIN = 600.0
 _FINISH_WITHIN = 5.0
@@ -130,6 +131,7 @@ class AutomaticService(Service):
         self._calls: dict[str, tuple[ServedCall, Deferred[Any]]] = {}
         self._leaving = False
         self._ports: list[IListeningPort] = []
+        self._dialled: set[_DialledLink] = set()
         self._connection = ExchangeConnection(reactor, account, Role.SERVICE, self)
 
     # ------------------------------------------------------------ start and stop
@@ -147,13 +149,17 @@ class AutomaticService(Service):
 
     async def _stop(self) -> None:
         self._leaving = True
-        for port in self._ports:
+        ports, self._ports = self._ports, []
+        for port in ports:
             await _maybe(port.stopListening())
         await self._calls_finished()
         for _, serving in list(self._calls.values()):
             serving.cancel()
         await self._calls_finished()  # what was cut short is still reported
+        for link in list(self._dialled):
+            link.cut("the service stops")
         await self._connection.stop()
+        await deferLater(self.reactor, 0)  # for the links that were cut
 
     async def _calls_finished(self) -> None:
         finishing = DeferredList([_outcome_of(serving) for _, serving in self._calls.values()])
@@ -169,6 +175,14 @@ class AutomaticService(Service):
         port = await endpoint.listen(_DialledFactory(self, self._account.codec))
         self._ports.append(port)
         return port
+
+    def dialled(self, link: _DialledLink) -> None:
+        """An exchange has opened a link of its own."""
+        self._dialled.add(link)
+
+    def hung_up(self, link: _DialledLink) -> None:
+        """A link that an exchange had opened is gone."""
+        self._dialled.discard(link)
 
     @property
     def current_link(self) -> ClientLink | None:
@@ -249,7 +263,7 @@ class AutomaticService(Service):
         """What the handler says; the agent hears of its faults too, and never waits in vain."""
         try:
             call.media = self._make_media(call)
-            return await handler(call)
+            return _final(await handler(call))
         except CallerHungUp:
             return Outcome(Condition.ABANDONED)
         except CancelledError:
@@ -301,6 +315,14 @@ class _DialledLink(LinkProtocol):
         """A session that takes nothing but a Connection."""
         return Session(self._codec, SessionLimits(), self, self.clock.seconds(), bound_by=rules.DIALLED)
 
+    def link_opened(self) -> None:
+        """Known to the service, which ends it when it stops."""
+        self._service.dialled(self)
+
+    def link_closed(self, reason: str) -> None:
+        """Gone, as it should be once its Connection was answered."""
+        self._service.hung_up(self)
+
     def request_received(self, message: Message, invoke_id: int) -> None:
         """Take it only where the way back is known: at the exchange that this service is bound to."""
         link = self._service.current_link
@@ -328,6 +350,16 @@ class _DialledFactory(Factory):
 
     def buildProtocol(self, addr: IAddress | None) -> _DialledLink:
         return _DialledLink(self._service, self._codec)
+
+
+def _final(outcome: Outcome) -> Outcome:
+    """The outcome of a handler, which may be anybody's code.
+
+    @raise TypeError: it is no end of a call that a service may report.
+    """
+    if not isinstance(outcome, Outcome) or outcome.condition not in _ENDS:
+        raise TypeError(f"a service ends with an Outcome of a final condition, not {outcome!r}")
+    return outcome
 
 
 def _outcome_of(serving: Deferred[None]) -> Deferred[None]:

@@ -186,6 +186,7 @@ class ExchangeConnection:
         self._open: ClientLink | None = None
         self._waiting: list[Deferred[ClientLink]] = []
         self._failed_binds = 0
+        self._stopped = False
         pause = backoffPolicy(initialDelay=0.1, maxDelay=account.longest_retry)
         self._service = ClientService(
             account.endpoint,
@@ -198,11 +199,13 @@ class ExchangeConnection:
 
     def start(self) -> None:
         """Connect, and connect again after every loss."""
+        self._stopped = False
         self._service.startService()
 
     async def stop(self) -> None:
         """Say goodbye and stay away."""
-        self._fail_waiting(NotBound("the client has stopped"))
+        self._stopped = True
+        self._fail_waiting(_stopped())
         open_link, bound_link, self.link = self._open, self.link, None
         if open_link is not None:
             gone = open_link.gone()
@@ -255,11 +258,14 @@ class ExchangeConnection:
     def bound(self) -> Deferred[ClientLink]:
         """The bound link, as soon as there is one.
 
-        The Deferred fails with BindRefused when the exchange refuses this identity.
+        The Deferred fails with BindRefused when the exchange refuses this identity, and with
+        NotBound once the client has stopped.
         """
         waiting: Deferred[ClientLink] = Deferred()
         if self.link is not None and self.link.session.ended is None:
             waiting.callback(self.link)
+        elif self._stopped:
+            waiting.errback(Failure(_stopped()))
         else:
             self._waiting.append(waiting)
         return waiting
@@ -281,6 +287,10 @@ class ExchangeConnection:
                     raise
                 if self.link is link:
                     await link.gone()
+
+
+def _stopped() -> NotBound:
+    return NotBound("the client has stopped")
 
 
 async def within(reactor: Any, seconds: float | None, work: Callable[[], Awaitable[Any]]) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from twisted.internet.interfaces import (
     IAddress,
     IConsumer,
@@ -61,9 +63,10 @@ class LinkProtocol(Protocol):
     def flush(self) -> None:
         """Write what the session has, see to its end and to its next tick.
 
-        Call it after anything was asked of the session; replies of one read go out in one write.
+        Call it after anything was asked of the session; replies of one read go out in one write,
+        unless they are many.
         """
-        if self._receiving:
+        if self._receiving and not self.session.full:
             return
         output = self.session.take_output()
         if output and not self._closing:
@@ -140,11 +143,20 @@ class LinkProtocol(Protocol):
 
     def dataReceived(self, data: bytes) -> None:
         """Bytes came."""
-        if self._closing:
-            return
+        if not self._closing:
+            self._read(lambda: self.session.receive(data, self.clock.seconds()))
+
+    def _read(self, handle: Callable[[], None]) -> None:
+        """Handle what came, and go on while the other side reads the answers."""
+        self._handle(handle)
+        while self.session.held and self.writable and not self._closing:
+            self._handle(self.session.read_on)
+        self.throttle()
+
+    def _handle(self, handle: Callable[[], None]) -> None:
         self._receiving = True
         try:
-            self.session.receive(data, self.clock.seconds())
+            handle()
         except Exception as error:
             # One link's fault must not become another's: this one is given up.
             _log.failure("the link failed inside")
@@ -152,7 +164,6 @@ class LinkProtocol(Protocol):
         finally:
             self._receiving = False
         self.flush()
-        self.throttle()
 
     def throttle(self) -> None:
         """Read on only while the session takes more and the other side reads its answers."""
@@ -182,8 +193,8 @@ class LinkProtocol(Protocol):
         """The transport's buffer is empty again."""
         self.writable = True
         self._unread = 0
-        self.throttle()
         if not self._closing:
+            self._read(self.session.read_on)
             self.link_writable()
 
     def stopProducing(self) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 
 from attrs import define, field
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger
@@ -74,6 +74,8 @@ class ExchangeLink(LinkProtocol):
         self.who: Identity | None = None
         """The identity it is bound under; None before."""
         self.name = ""
+        self._checking: Deferred[None] | None = None
+        """The check of a secret that is under way."""
 
     def make_session(self) -> Session:
         """The exchange's end of a session."""
@@ -100,13 +102,14 @@ class ExchangeLink(LinkProtocol):
         checked = self._with.credentials.check(bind.identity, bind.secret, bind.role)
         if isinstance(checked, Deferred):
             checked.addErrback(self._check_failed)
-            checked.addCallback(partial(self._bind_checked, bind, invoke_id))
-            checked.addCallback(lambda _: self._bind_answered())
+            self._checking = checked.addCallback(partial(self._bind_checked, bind, invoke_id))
+            self._checking.addCallback(lambda _: self._bind_answered())
         else:
             self._bind_checked(bind, invoke_id, checked)
 
     def _check_failed(self, failure: Failure) -> None:
-        _log.failure("a secret could not be checked", failure)
+        if not failure.check(CancelledError):
+            _log.failure("a secret could not be checked", failure)
 
     def _bind_checked(self, bind: Bind, invoke_id: int, identity: Identity | None) -> None:
         if self.session.state is not SessionState.BINDING:
@@ -167,6 +170,8 @@ class ExchangeLink(LinkProtocol):
     def link_closed(self, reason: str) -> None:
         """Give back what the link held."""
         self._factory.discard(self)
+        if self._checking is not None:
+            self._checking.cancel()
         self._with.counts.frames_refused += self.session.errors_sent
         if self.who is not None:
             _log.info("session {session} of {identity} ended: {reason}", session=self.name, identity=self.who.name,

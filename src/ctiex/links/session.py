@@ -34,6 +34,9 @@ from ctiex.messages import (
     refusal,
 )
 
+_MUCH_OUTPUT = 65_536
+"""Output that is written before more frames are handled, in bytes: small requests may have large replies."""
+
 Answered = Callable[[Message | LinkError], None]
 """Hears the reply to a request, the Error that answers it, or why none will come."""
 
@@ -124,11 +127,15 @@ class Session:
         self._handler = handler
         self._decoder = codec.decoder(limits.max_frame)
         self._output: list[bytes] = []
+        self._output_size = 0
+        self.held = False
+        """Whether frames wait because so much is to be written first; ``read_on`` handles them."""
         self._waiting: dict[int, _Waiting] = {}
         self._first_deadline = inf
         self._next_invoke_id = 1
         self._in_flight = 0
-        self._heard = self._opened = now
+        self._opened = now
+        self._sign_due = now + limits.heartbeat
         self._pings = 0
         self._reading = False
 
@@ -137,7 +144,17 @@ class Session:
     def take_output(self) -> bytes:
         """The bytes that are to be written now, in one piece."""
         output, self._output = self._output, []
+        self._output_size = 0
         return output[0] if len(output) == 1 else b"".join(output)
+
+    @property
+    def full(self) -> bool:
+        """Whether the output is to be written before more comes of what was read."""
+        return self._output_size >= _MUCH_OUTPUT
+
+    def _put(self, frame: bytes) -> None:
+        self._output.append(frame)
+        self._output_size += len(frame)
 
     def reply(self, message: Message, invoke_id: int) -> None:
         """Answer a request."""
@@ -146,7 +163,7 @@ class Session:
     def reply_body(self, kind: int, invoke_id: int, body: bytes) -> None:
         """Answer a request with a body that is encoded already."""
         self._in_flight -= 1
-        self._output.append(self.codec.frame(kind, invoke_id, body))
+        self._put(self.codec.frame(kind, invoke_id, body))
 
     def notify(self, message: Message) -> None:
         """Send a message that asks for no answer, under invoke id 0."""
@@ -154,13 +171,16 @@ class Session:
 
     def notify_body(self, kind: int, body: bytes) -> None:
         """Send an encoded body that asks for no answer."""
-        self._output.append(self.codec.frame(kind, 0, body))
+        self._put(self.codec.frame(kind, 0, body))
 
     def request(self, message: Message, answered: Answered, deadline: float) -> None:
         """Send a request; ``answered`` hears its answer, or that none came by ``deadline`` (clock seconds).
 
         @raise CodecError: the message breaks a limit of its layout, or is longer than the other side takes.
         """
+        if self.ended is not None:
+            answered(LinkLost(self.ended))
+            return
         if len(self._waiting) >= self.limits.max_in_flight:
             answered(LinkLost(f"{len(self._waiting)} requests already wait on this link"))
             return
@@ -168,7 +188,7 @@ class Session:
         if self.codec.frame_length(body) > self.send_limit:
             raise FrameTooLong(f"{type(message).__name__}: {len(body)} bytes, the other side takes {self.send_limit}")
         invoke_id = self._new_invoke_id()
-        self._output.append(self.codec.frame(KIND_OF[type(message)], invoke_id, body))
+        self._put(self.codec.frame(KIND_OF[type(message)], invoke_id, body))
         self._waiting[invoke_id] = _Waiting(answered, deadline)
         self._first_deadline = min(self._first_deadline, deadline)
 
@@ -185,7 +205,7 @@ class Session:
         return invoke_id
 
     def _send(self, message: Message, invoke_id: int) -> None:
-        self._output.append(self.codec.frame(KIND_OF[type(message)], invoke_id, self.codec.encode_body(message)))
+        self._put(self.codec.frame(KIND_OF[type(message)], invoke_id, self.codec.encode_body(message)))
 
     def _refuse(self, invoke_id: int, status: int, detail: str) -> None:
         self.errors_sent += 1
@@ -214,8 +234,8 @@ class Session:
             self._time_out_requests(now)
         if self.state is SessionState.OPEN and now >= self._opened + self.limits.login_deadline:
             self.end("no Bind within the login deadline")
-        if now >= self._heard + self.limits.heartbeat * (self._pings + 1):
-            self._ping()
+        if self.ended is None and now >= self._sign_due:
+            self._ping(now)
 
     def _time_out_requests(self, now: float) -> None:
         late = [invoke_id for invoke_id, one in self._waiting.items() if one.deadline <= now]
@@ -224,17 +244,19 @@ class Session:
         for tell in answered:
             tell(RequestTimedOut("no answer in time"))
 
-    def _ping(self) -> None:
+    def _ping(self, now: float) -> None:
         if self._pings == 2:
             self.end("silent: two pings unanswered")
             return
         self._pings += 1
+        # From now, not from when it was due: a clock that jumps leaves the other side its time.
+        self._sign_due = now + self.limits.heartbeat
         # Any byte counts as life, so the Pong itself is not waited for.
         self._send(Ping(), self._new_invoke_id())
 
     def next_tick(self) -> float:
         """When ``tick`` has something to do next, in clock seconds."""
-        due = self._heard + self.limits.heartbeat * (self._pings + 1)
+        due = self._sign_due
         if self.state is SessionState.OPEN:
             due = min(due, self._opened + self.limits.login_deadline)
         return min(due, self._first_deadline)
@@ -248,20 +270,23 @@ class Session:
 
     def receive(self, data: bytes, now: float) -> None:
         """Take bytes off the wire and handle every frame that is complete."""
-        self._heard = now
+        self._sign_due = now + self.limits.heartbeat
         self._pings = 0
         if self.ended is None:
             self._decoder.receive(data)
-            self._read()
+            self.read_on()
 
-    def _read(self) -> None:
-        if self._reading:
+    def read_on(self) -> None:
+        """Handle the frames that have come, those that were held while much was to be written first."""
+        if self._reading or not self.accepting:
             return
         self._reading = True
+        self.held = False
         try:
             for frame in self._decoder.frames():
                 self._frame_received(frame)
-                if not self.accepting:
+                self.held = self.full
+                if self.held or not self.accepting:
                     break
         except CodecError as error:
             self._refuse(0, error.status, str(error))
@@ -366,4 +391,4 @@ class Session:
             return
         self.state = SessionState.BOUND
         self.rules = rules.EXCHANGE[role]
-        self._read()
+        self.read_on()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable
-from math import ceil
+from math import ceil, floor
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
@@ -32,10 +32,14 @@ class Deadlines:
     def __len__(self) -> int:
         return len(self._tick_of)
 
+    def __contains__(self, key: str) -> bool:
+        return key in self._tick_of
+
     def set(self, key: str, moment: float) -> None:
-        """Set or move the deadline of a key."""
+        """Set or move the deadline of a key. A moment that has passed comes due at the next tick."""
         self.clear(key)
-        tick = ceil(moment / _TICK)
+        # Never in the tick that may be firing now: a key that sets itself again would hold the reactor.
+        tick = max(ceil(moment / _TICK), floor(self._clock.seconds() / _TICK) + 1)
         self._tick_of[key] = tick
         keys = self._keys_at.get(tick)
         if keys is None:

@@ -14,7 +14,7 @@ from ctiex.interfaces import ICallStore, ICodec
 from ctiex.messages import AgentEvent, AgentLoginReply, Condition
 from ctiex.processing.counts import Counts
 from ctiex.processing.deadlines import Deadlines
-from ctiex.processing.keeping import Keeper
+from ctiex.processing.keeping import RETRY_AFTER, Keeper
 from ctiex.processing.settings import Limits
 from ctiex.records import Change, StoredEvent
 
@@ -144,7 +144,7 @@ class Desk:
     def kept(self, event: StoredEvent) -> None:
         """An event is in the store now: send it to its agent, if there is one."""
         self._kept[event.agent] = event.sequence
-        if self._store.pending(event.agent) == 1:
+        if event.agent not in self._expiry:
             self._expiry.set(event.agent, event.expires)
         self._send(event.agent)
 
@@ -176,8 +176,12 @@ class Desk:
     def _drop(self, agent: str, sequence: int) -> None:
         if self._store.pending(agent):
             # Nobody waits for it: an event that is still there after a crash is merely sent again.
-            self._keeper.keep(Change(dropped=((agent, sequence),)))
-            self._watch_oldest(agent)
+            later = self._clock.seconds() + RETRY_AFTER
+            self._keeper.keep(
+                Change(dropped=((agent, sequence),)),
+                lambda: self._watch_oldest(agent),
+                lambda: self._expiry.set(agent, later),
+            )
 
     def _watch_oldest(self, agent: str) -> None:
         waiting = self._store.events(agent)
@@ -190,7 +194,8 @@ class Desk:
         now = self._clock.seconds()
         old = [event.sequence for event in self._store.events(agent) if event.expires <= now]
         if old:
-            self._counts.agent_events_expired += len(old)
+            before = self._store.pending(agent)
             self._drop(agent, old[-1])
+            self._counts.agent_events_expired += before - self._store.pending(agent)
         else:
             self._watch_oldest(agent)

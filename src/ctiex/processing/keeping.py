@@ -15,6 +15,9 @@ from ctiex.records import Change
 
 _log = Logger()
 
+RETRY_AFTER = 5.0
+"""How long to wait before what a store didn't take and nobody repeats is tried again, in seconds."""
+
 
 def _nothing() -> None:
     pass

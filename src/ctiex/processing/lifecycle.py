@@ -12,7 +12,7 @@ from ctiex.errors import Status
 from ctiex.interfaces import IOfferWatcher, IServiceSession, ISignalling, Offer
 from ctiex.messages import CallEnded, Condition, Connection
 from ctiex.processing.deadlines import Deadlines
-from ctiex.processing.keeping import Keeper
+from ctiex.processing.keeping import RETRY_AFTER, Keeper
 from ctiex.processing.states import SIGNALLED, TIMED_OUT_AS, TIMEOUT_OF, TRANSITIONS, WITH_SERVICE, Step
 from ctiex.processing.surroundings import Surroundings
 from ctiex.records import Call, CallState, Change, StoredEvent
@@ -46,6 +46,9 @@ class Lifecycle:
     def _take_up(self, call: Call) -> None:
         if (call.state, Step.END) in TRANSITIONS:
             self.opened(call)
+            if call.service not in self._with.services:  # restarted with another configuration
+                self.end(call, TIMED_OUT_AS[call.state], Status.UNKNOWN_SERVICE)
+                return
         if call.state not in SIGNALLED:
             self._deadlines.set(call.serial, call.deadline)
             return
@@ -64,21 +67,23 @@ class Lifecycle:
     # ------------------------------------------------------------ what signalling meets
 
     def offer(self, call: Call, resumed: bool = False) -> None:
-        settings = self._with.services.get(call.service)
-        if settings is None:  # restarted with another configuration
-            self.unreachable(call.serial, Status.UNKNOWN_SERVICE)
-            return
+        """Begin to signal a call; its agent hears 10.
+
+        @param resumed: it was under way before a restart.
+        """
+        settings = self._with.services[call.service]
         carried = self._with.carrier.embed(call.calling_number, call.serial)
         connection = Connection(settings.access_code, carried, self._with.exchange_address)
         self._tell(call, Condition.CONNECTING)
         self.driver(call).offer(Offer(call.serial, call.service, connection, resumed))
 
     def driver(self, call: Call) -> ISignalling:
+        """The driver that signals calls of this service."""
         return self._drivers[self._with.services[call.service].signalling]
 
     def offered(self, serial: str, session: IServiceSession | None) -> None:
         """The call belongs to the session's identity from now on."""
-        if session is not None:
+        if session is not None and self._store.get(serial) is not None:
             self._holders[serial] = session
         owner = ANY_OWNER if session is None else session.identity
         self._step_of(serial, Step.OFFER, None, owner)
@@ -90,9 +95,8 @@ class Lifecycle:
     def unreachable(self, serial: str, status: int) -> None:
         """The agent hears 14 with this status."""
         call = self._store.get(serial)
-        if call is not None and (call.state, Step.END) in TRANSITIONS:
-            self._holders.pop(serial, None)  # whoever refused it needn't hear of its end
-            self.end(call, Condition.UNREACHABLE, Status.of(status))
+        if call is not None:
+            self.end(call, Condition.UNREACHABLE, Status.of(status), held=False)
 
     def returned(self, serial: str) -> None:
         """The agent hears 13, and the call is closed."""
@@ -149,15 +153,23 @@ class Lifecycle:
         lost: Callable[[], None] = lambda: None,
         event: StoredEvent | None = None,
     ) -> None:
+        """Keep a call as it is now, with an event for its agent, and go on once both are kept.
+
+        @param lost: called instead when the store could not take them: then the call is as it was.
+        """
+
         def keep_deadline() -> None:
-            # Undone in the store: its deadline is that of the record which stands again.
+            # Undone in the store: its deadline is that of the record which stands again, if that isn't over.
             undone = self._store.get(call.serial)
             if undone is not None:
-                self._deadlines.set(undone.serial, undone.deadline)
+                self._deadlines.set(undone.serial, max(undone.deadline, self._retry_at()))
             lost()
 
         self._deadlines.set(call.serial, call.deadline)
         self._keeper.keep(Change(calls=(call,), events=() if event is None else (event,)), kept, keep_deadline)
+
+    def _retry_at(self) -> float:
+        return self._with.clock.seconds() + RETRY_AFTER
 
     # ------------------------------------------------------------ ends
 
@@ -167,8 +179,13 @@ class Lifecycle:
         condition: Condition,
         status: Status = Status.OK,
         answer: Callable[[Status], None] = lambda status: None,
+        held: bool = True,
     ) -> None:
-        """End a call that has no final result: its agent always hears of it."""
+        """End a call that has no final result: its agent always hears of it.
+
+        @param answer: hears 0 once the end is kept, or 50.
+        @param held: whether a service may have the call, which then hears of the end too.
+        """
         if (call.state, Step.END) not in TRANSITIONS:
             return
         event = self._desk.compose(call.agent, call.serial, condition, status)
@@ -176,7 +193,8 @@ class Lifecycle:
 
         def kept() -> None:
             self._count_end(condition)
-            self._tell_service(call, condition)
+            if held:
+                self._tell_service(call, condition)
             self.finished(closed)
             answer(Status.OK)
             self._desk.kept(event)
@@ -211,24 +229,24 @@ class Lifecycle:
         if call is None:
             return
         if call.state is CallState.CLOSED:
-            self._keeper.keep(Change(forgotten=(serial,)))
+            again = self._retry_at()
+            self._keeper.keep(Change(forgotten=(serial,)), lost=lambda: self._deadlines.set(serial, again))
         elif call.state is CallState.REPORTED:
             self.step(call, Step.RETURN)
         else:
-            self.end(call, TIMED_OUT_AS[call.state], self._met(call))
+            met = self._met(call)
+            self.end(call, TIMED_OUT_AS[call.state], met, held=met is Status.TIMED_OUT)
 
     def _met(self, call: Call) -> Status:
-        """The status that says what kept a call from going on in time."""
+        """What kept a call from going on in time: 33 while an answer is awaited, from a service that has it."""
         if call.state in SIGNALLED and call.service in self._with.services:
-            status = Status.of(self.driver(call).withdraw(call.serial))
-            if status is not Status.TIMED_OUT:
-                self._holders.pop(call.serial, None)
-            return status
+            return Status.of(self.driver(call).withdraw(call.serial))
         return Status.TIMED_OUT
 
     # ------------------------------------------------------------ what is open
 
     def opened(self, call: Call) -> None:
+        """A call is open: it counts for its identity, and holds room for its end."""
         self._open_calls[call.identity] += 1
         self._desk.reserve(call.agent)
 

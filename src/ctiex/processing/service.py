@@ -128,7 +128,7 @@ class ProcessingService:
         if call is None or not identity.may_act_for(call.agent):
             answer(Status.UNKNOWN_SERIAL)
         elif (call.state, Step.END) not in TRANSITIONS:
-            answer(Status.ALREADY_FINISHED)
+            self._answer_kept(answer, Status.ALREADY_FINISHED)
         else:
             self._life.end(call, Condition.CANCELLED, answer=answer)
 
@@ -169,9 +169,11 @@ class ProcessingService:
                 raise Refused(Status.UNKNOWN_SERIAL)
             if event.event_id in call.event_ids:
                 self._counts.service_events_repeated += 1
-                self._keeper.keep(
-                    Change(), lambda: answer(Status.DUPLICATE_EVENT), lambda: answer(Status.STORE_UNAVAILABLE)
-                )
+                self._answer_kept(answer, Status.DUPLICATE_EVENT)
+                return
+            if (call.state, Step.PROGRESS) not in TRANSITIONS:
+                self._counts.service_events_refused += 1
+                self._answer_kept(answer, Status.ALREADY_FINISHED)
                 return
             told = self._reorganized(call, event)
         except Refused as refused:
@@ -182,8 +184,6 @@ class ProcessingService:
 
     def _reorganized(self, call: Call, event: ServiceEvent) -> StoredEvent:
         """The agent's event made of a service's, which passes all checks."""
-        if (call.state, Step.PROGRESS) not in TRANSITIONS:
-            raise Refused(Status.ALREADY_FINISHED)
         try:
             fields = self._with.services[call.service].result.organize(event.fields)
             told = self._desk.compose(call.agent, call.serial, event.condition, Status.OK, fields)
@@ -192,6 +192,10 @@ class ProcessingService:
         if not event.condition.final and not self._desk.has_room(call.agent):
             raise Refused(Status.QUEUE_FULL)
         return told
+
+    def _answer_kept(self, answer: Callable[[Status], None], status: Status) -> None:
+        """Say that something has happened before, once that is kept: if it is undone, it hasn't."""
+        self._keeper.keep(Change(), lambda: answer(status), lambda: answer(Status.STORE_UNAVAILABLE))
 
     def _keep_report(
         self, call: Call, event: ServiceEvent, told: StoredEvent, answer: Callable[[Status], None]

@@ -31,7 +31,9 @@ class ServiceSessions:
 
     def for_service(self, service: str) -> Sequence[IServiceSession]:
         """The sessions that serve it, the one whose turn it is first; each call moves the turn on."""
-        serving = [session for session, identity in self._identities.items() if identity.may_serve(service)]
+        serving = [
+            session for session, identity in self._identities.items() if session.bound and identity.may_serve(service)
+        ]
         if not serving:
             return serving
         turn = self._turns.get(service, 0) % len(serving)
@@ -40,7 +42,7 @@ class ServiceSessions:
 
     def of_identity(self, identity: str) -> Sequence[IServiceSession]:
         """The sessions bound under this identity."""
-        return [session for session, who in self._identities.items() if who.name == identity]
+        return [session for session, who in self._identities.items() if session.bound and who.name == identity]
 
     def watch(self, joined: Callable[[IServiceSession], None]) -> None:
         """``joined`` hears of every session that is bound from now on."""

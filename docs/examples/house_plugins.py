@@ -1,0 +1,175 @@
+"""Three plugins in one module: a signalling driver, a carrier, and an organizer.
+
+An exchange finds them when this file is installed as ``ctiex/plugins/house_plugins.py``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from attrs import frozen
+from twisted.internet.defer import Deferred
+from twisted.internet.utils import getProcessValue
+from twisted.plugin import IPlugin
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from ctiex.errors import ConfigurationError, SerialError, Status
+from ctiex.fields import Fields
+from ctiex.interfaces import (
+    ICarrier,
+    ICarrierPlugin,
+    IOrganizer,
+    IOrganizerPlugin,
+    ISignalling,
+    ISignallingPlugin,
+    Offer,
+    SignallingContext,
+)
+from ctiex.serials import check_serial
+
+# ---------------------------------------------------------------- a signalling driver
+
+
+@implementer(ISignalling)
+class CommandSignalling:
+    """Forwards a customer by a program of the house: ``PROGRAM ACCESS_CODE CALLING_NUMBER``.
+
+    It ends with 0 once the service has taken the call.
+    """
+
+    sees_return = False
+
+    def __init__(self, context: SignallingContext) -> None:
+        self._context = context
+        self._running: dict[str, Deferred[int]] = {}
+
+    def offer(self, offer: Offer) -> None:
+        """Run the program. Which session will come for the data is not known: any that serves the service."""
+        program = self._context.services[offer.service]["program"]
+        connection = offer.connection
+        self._context.watcher.offered(offer.serial, None)
+        running = getProcessValue(
+            program, [connection.access_code, connection.calling_number], reactor=self._context.reactor
+        )
+        self._running[offer.serial] = running
+        running.addBoth(self._ended, offer.serial)
+
+    def withdraw(self, serial: str) -> int:
+        """Take no notice of the program any more."""
+        return Status.SERVICE_UNREACHABLE if self._running.pop(serial, None) is None else Status.TIMED_OUT
+
+    def _ended(self, code: int | Failure, serial: str) -> None:
+        if self._running.pop(serial, None) is None:
+            return  # withdrawn
+        if code == 0:
+            self._context.watcher.accepted(serial)
+        else:
+            self._context.watcher.unreachable(serial, Status.SERVICE_REFUSED)
+
+
+@implementer(IPlugin, ISignallingPlugin)
+class CommandSignallingPlugin:
+    """``signalling = "command"``, with ``program``."""
+
+    name = "command"
+
+    def check(self, settings: Mapping[str, Any]) -> None:
+        """Its one key is ``program``."""
+        for key in settings:
+            if key != "program":
+                raise ConfigurationError(f"{key}: no key of signalling by command, whose only one is program")
+        if not isinstance(settings.get("program"), str):
+            raise ConfigurationError("program: expected the path of a program")
+
+    def build(self, context: SignallingContext) -> ISignalling:
+        """One driver for all services that name it."""
+        return CommandSignalling(context)
+
+
+# ---------------------------------------------------------------- a carrier
+
+_CARRIED = re.compile(r"\*([0-9]{1,20})\*([^*].*|)", re.DOTALL)
+
+
+@implementer(ICarrier)
+@frozen
+class LeadingCarrier:
+    """The serial ahead of the number, between stars: ``*4711*13800138000``."""
+
+    capacity: int = 79
+
+    def embed(self, calling_number: str, serial: str) -> str:
+        """Put a serial ahead of a number.
+
+        @raise SerialError: it doesn't fit, or the number begins with a star.
+        """
+        carried = f"*{check_serial(serial)}*{calling_number}"
+        if calling_number.startswith("*"):
+            raise SerialError("the calling number begins with a star, as if it carried a serial")
+        if len(carried.encode()) > self.capacity:
+            raise SerialError(f"the calling number and the serial pass {self.capacity} bytes")
+        return carried
+
+    def extract(self, calling_number: str) -> tuple[str, str | None]:
+        """The number and its serial."""
+        found = _CARRIED.fullmatch(calling_number)
+        return (calling_number, None) if found is None else (found[2], found[1])
+
+    def strip(self, calling_number: str) -> str:
+        """A number that begins with no star carries nothing."""
+        return calling_number.lstrip("*")
+
+
+@implementer(IPlugin, ICarrierPlugin)
+class LeadingCarrierPlugin:
+    """``[carrier] kind = "leading"``."""
+
+    name = "leading"
+
+    def build(self, settings: Mapping[str, Any]) -> ICarrier:
+        """It takes no settings."""
+        for key in settings:
+            raise ConfigurationError(f"unknown key {key!r}: the leading carrier takes no settings")
+        return LeadingCarrier()
+
+
+# ---------------------------------------------------------------- an organizer
+
+
+@implementer(IOrganizer)
+@frozen
+class LastFourOrganizer:
+    """Leaves the last four characters of one field to be seen; everything else passes."""
+
+    name: str
+    secret: Collection[str] = ()
+
+    def organize(self, fields: Fields) -> Fields:
+        """The fields, one of them shortened."""
+        text = fields.text(self.name)
+        return Fields({**fields, self.name: f"...{text[-4:]}"}) if len(text) > 4 else fields
+
+
+@implementer(IPlugin, IOrganizerPlugin)
+class LastFourPlugin:
+    """``organizer = "last-four"``, with ``field``."""
+
+    name = "last-four"
+
+    def build(self, settings: Mapping[str, Any]) -> IOrganizer:
+        """An organizer for one direction of one service.
+
+        @raise ConfigurationError: a key is unknown, or no field is named.
+        """
+        if set(settings) != {"field"} or not isinstance(settings["field"], str):
+            raise ConfigurationError("expected one key: field, the name of the field to shorten")
+        return LastFourOrganizer(settings["field"], frozenset({settings["field"]}))
+
+
+# What stands at the top of the module is what is found.
+command = CommandSignallingPlugin()
+leading = LeadingCarrierPlugin()
+last_four = LastFourPlugin()

@@ -1,0 +1,1 @@
+"""A codec and a call store for a small CTIEX site."""

@@ -1,0 +1,45 @@
+"""The store against the contract, and what it is for: a file that outlives the process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ctiex_smallsite.one_file import OneFileCallStore
+from twisted.trial.unittest import TestCase
+
+from ctiex.app.look_up import find_plugin
+from ctiex.errors import ConfigurationError, StoreUnavailable
+from ctiex.interfaces import ICallStore, ICallStorePlugin
+from ctiex.records import Change
+from ctiex.testing.store_contract import CallStoreContract, make_call, make_event
+
+
+class OneFileTests(CallStoreContract, TestCase):
+    """Every rule of ICallStore."""
+
+    def make_store(self) -> ICallStore:
+        """The store as an exchange finds it."""
+        return find_plugin(ICallStorePlugin, "one-file").build({"path": str(self.mktemp())})
+
+    def test_what_was_kept_is_there_when_it_is_opened_again(self) -> None:
+        path = self.mktemp()
+        before, after = OneFileCallStore(path), OneFileCallStore(path)
+        call = make_call("7", told=frozenset({10}), event_ids=frozenset({2**64 - 1}))
+        before.open()
+        before.commit(Change(calls=(call,), events=(make_event("1001", 1), make_event("1001", 2))))
+        before.commit(Change(dropped=(("1001", 1),)))
+        before.close()
+        after.open()
+        self.addCleanup(after.close)
+        self.assertEqual(after.get("7"), call)
+        self.assertEqual((after.last_sequence("1001"), list(after.events("1001"))), (2, [make_event("1001", 2)]))
+
+    def test_a_file_of_something_else_is_told(self) -> None:
+        path = self.mktemp()
+        Path(path).write_text("no database at all, and long enough to be taken for one" * 20)
+        self.assertRaises(StoreUnavailable, OneFileCallStore(path).open)
+
+    def test_its_settings_are_checked(self) -> None:
+        plugin = find_plugin(ICallStorePlugin, "one-file")
+        for settings in ({}, {"path": ""}, {"path": 3}, {"path": "calls.sqlite", "speed": "high"}):
+            self.assertRaises(ConfigurationError, plugin.build, settings)

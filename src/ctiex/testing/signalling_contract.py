@@ -1,0 +1,178 @@
+"""What every signalling driver keeps to: mix :class:`SignallingContract` into a test case of your own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from attrs import define, field
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
+from zope.interface import implementer
+from zope.interface.verify import verifyObject
+
+from ctiex.errors import Status
+from ctiex.interfaces import IOfferWatcher, IServiceSession, ISignalling, Offer
+from ctiex.messages import Connection
+
+MET = frozenset({Status.SERVICE_UNREACHABLE, Status.SERVICE_REFUSED, Status.TIMED_OUT})
+"""What a driver may say of a call that reached nobody."""
+
+
+@implementer(IOfferWatcher)
+@define(eq=False)
+class RecordingWatcher:
+    """Keeps what a driver tells of its offers, in order."""
+
+    told: list[tuple[str, str]] = field(factory=list)
+    """What was told, and of which serial."""
+    statuses: list[int] = field(factory=list)
+    """The statuses that came with ``unreachable``."""
+    sessions: list[IServiceSession | None] = field(factory=list)
+    """The sessions that came with ``offered``."""
+
+    def offered(self, serial: str, session: IServiceSession | None) -> None:
+        """The Connection is being written."""
+        self.told.append(("offered", serial))
+        self.sessions.append(session)
+
+    def accepted(self, serial: str) -> None:
+        """The service has accepted."""
+        self.told.append(("accepted", serial))
+
+    def unreachable(self, serial: str, status: int) -> None:
+        """Nobody is left."""
+        self.told.append(("unreachable", serial))
+        self.statuses.append(status)
+
+    def returned(self, serial: str) -> None:
+        """The customer is back."""
+        self.told.append(("returned", serial))
+
+    def hung_up(self, serial: str) -> None:
+        """The customer has hung up."""
+        self.told.append(("hung_up", serial))
+
+    def of(self, serial: str) -> Sequence[str]:
+        """What was told of one call, in order."""
+        return [what for what, whose in self.told if whose == serial]
+
+
+def make_offer(serial: str, service: str = "bill", resumed: bool = False) -> Offer:
+    """An offer of a call to a service."""
+    return Offer(serial, service, Connection("7000", f"13800138000**{serial}", "exchange:7301"), resumed)
+
+
+class SignallingContract:
+    """Tests of :class:`ctiex.interfaces.ISignalling`, before a :class:`twisted.trial.unittest.TestCase` in the bases.
+
+    Give ``make_driver`` and what the services do. Every service that is offered a call is called ``bill``.
+    """
+
+    watcher: RecordingWatcher
+    """Given to the driver by ``make_driver``."""
+    patience = 2.0
+    """How long anything may take, in seconds."""
+    clock: IReactorTime
+    """The clock to wait by; the reactor where real connections are made."""
+
+    def make_driver(self) -> ISignalling:
+        """A driver under test that tells ``self.watcher``."""
+        raise NotImplementedError
+
+    def make_ready(self, answer: int | None) -> Deferred[None] | None:
+        """See that a service can be reached that answers each Connection with this status, or never."""
+        raise NotImplementedError
+
+    def connections(self) -> Sequence[Connection]:
+        """Every Connection that the services have got."""
+        raise NotImplementedError
+
+    async def _begun(self, answer: int | None) -> ISignalling:
+        self.watcher = RecordingWatcher()
+        ready = self.make_ready(answer)
+        if ready is not None:
+            await ready
+        return self.make_driver()
+
+    async def _until(self, serial: str, what: str) -> None:
+        """Wait until something is told of a call."""
+        for _ in range(int(self.patience / 0.01)):
+            if what in self.watcher.of(serial):
+                return
+            await self.pause()
+        raise AssertionError(f"{what} was to be told of {serial}; told was {self.watcher.of(serial)}")
+
+    async def pause(self) -> None:
+        """Let happen what is under way."""
+        await deferLater(self.clock, 0.01)
+
+    async def test_it_provides_the_interface(self) -> None:
+        assert verifyObject(ISignalling, await self._begun(Status.OK))
+
+    async def test_an_offer_is_told_before_its_answer_and_carries_the_connection(self) -> None:
+        driver = await self._begun(Status.OK)
+        driver.offer(make_offer("1"))
+        await self._until("1", "accepted")
+        assert list(self.watcher.of("1")) == ["offered", "accepted"]
+        assert list(self.connections()) == [make_offer("1").connection]
+
+    async def test_a_refusal_is_told_once_as_32(self) -> None:
+        driver = await self._begun(Status.TOO_BUSY)
+        driver.offer(make_offer("1"))
+        await self._until("1", "unreachable")
+        await self.pause()
+        assert list(self.watcher.of("1")) == ["offered", "unreachable"]
+        assert self.watcher.statuses == [Status.SERVICE_REFUSED]
+
+    async def test_withdrawing_while_an_answer_is_awaited_says_33_and_stops_everything(self) -> None:
+        driver = await self._begun(None)
+        driver.offer(make_offer("1"))
+        await self._until("1", "offered")
+        assert driver.withdraw("1") == Status.TIMED_OUT
+        told = len(self.watcher.told)
+        for _ in range(5):
+            await self.pause()
+        assert len(self.watcher.told) == told, "nothing is told after a withdrawal"
+
+    async def test_withdrawing_at_once_tells_nothing_more(self) -> None:
+        driver = await self._begun(Status.OK)
+        driver.offer(make_offer("1"))
+        told = list(self.watcher.told)
+        assert driver.withdraw("1") in MET
+        for _ in range(5):
+            await self.pause()
+        assert self.watcher.told == told
+
+    async def test_withdrawing_what_is_served_or_was_never_offered_does_nothing(self) -> None:
+        driver = await self._begun(Status.OK)
+        assert driver.withdraw("404") in MET
+        driver.offer(make_offer("1"))
+        await self._until("1", "accepted")
+        assert driver.withdraw("1") in MET
+        assert driver.withdraw("1") in MET
+        await self.pause()
+        assert list(self.watcher.of("1")) == ["offered", "accepted"]
+
+    async def test_calls_do_not_disturb_one_another(self) -> None:
+        driver = await self._begun(Status.OK)
+        serials = [str(number) for number in range(5)]
+        for serial in serials:
+            driver.offer(make_offer(serial))
+        driver.withdraw("3")
+        for serial in serials:
+            if serial != "3":
+                await self._until(serial, "accepted")
+        assert "accepted" not in self.watcher.of("3")
+        assert self.watcher.statuses == []
+
+    async def test_a_serial_may_be_offered_again_after_its_end(self) -> None:
+        driver = await self._begun(Status.OK)
+        for turn in (1, 2):
+            driver.offer(make_offer("1"))
+            for _ in range(int(self.patience / 0.01)):
+                if self.watcher.of("1").count("accepted") == turn:
+                    break
+                await self.pause()
+            driver.withdraw("1")
+            assert list(self.watcher.of("1")) == ["offered", "accepted"] * turn

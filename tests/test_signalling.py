@@ -1,0 +1,319 @@
+"""Signalling by link and by dial: the contract of both, and what is each one's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import TCP4ServerEndpoint
+from twisted.internet.interfaces import IListeningPort
+from twisted.internet.protocol import Factory
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase, TestCase
+
+from ctiex.codecs.binary import BinaryCodec
+from ctiex.errors import ConfigurationError, Status
+from ctiex.interfaces import ISignalling, SignallingContext
+from ctiex.messages import Connection, Message
+from ctiex.processing.sessions import ServiceSessions
+from ctiex.signalling.dial import DialSignalling, DialSignallingPlugin
+from ctiex.signalling.link import LinkSignalling, LinkSignallingPlugin
+from ctiex.testing.fakes import FakeService, FakeServiceSession
+from ctiex.testing.pairs import services
+from ctiex.testing.signalling_contract import RecordingWatcher, SignallingContract, make_offer
+
+
+class _AnsweringSession(FakeServiceSession):
+    """Answers each Connection a moment later."""
+
+    def __init__(self, clock: Any, status: int | None) -> None:
+        super().__init__("services")
+        self._clock, self._status = clock, status
+
+    def connect(self, connection: Connection, answered: Any) -> None:
+        super().connect(connection, answered)
+        if self._status is not None:
+            self._clock.callLater(0, answered, self._status)
+
+
+class LinkKeepsTheContract(SignallingContract, TestCase):
+    """Signalling by link against ctiex.testing.signalling_contract."""
+
+    def setUp(self) -> None:
+        from twisted.internet import reactor
+
+        self.clock = reactor  # type: ignore[assignment]
+        self.sessions = ServiceSessions()
+
+    def make_ready(self, answer: int | None) -> None:
+        self.session = _AnsweringSession(self.clock, answer)
+        self.sessions.add(self.session, services())
+
+    def make_driver(self) -> ISignalling:
+        return LinkSignalling(self.watcher, self.sessions)
+
+    def connections(self) -> Sequence[Connection]:
+        return self.session.connections
+
+
+class _DialledService(FakeService):
+    """A service at its address; it says what a test wants of it, or hangs up."""
+
+    def __init__(self, status: int | None, hangs_up: bool, gone: list[Deferred[None]]) -> None:
+        super().__init__()
+        self.accepts = status
+        self._hangs_up = hangs_up
+        self._gone: Deferred[None] = Deferred()
+        gone.append(self._gone)
+
+    def message_received(self, message: Message, invoke_id: int) -> None:
+        super().message_received(message, invoke_id)
+        if self._hangs_up:
+            assert self.transport is not None
+            self.transport.loseConnection()
+
+    def connectionLost(self, *args: Any) -> None:
+        super().connectionLost(*args)
+        self._gone.callback(None)
+
+
+class _ServiceFactory(Factory):
+    noisy = False
+
+    def __init__(self, status: int | None, hangs_up: bool = False) -> None:
+        self.status, self.hangs_up = status, hangs_up
+        self.links: list[_DialledService] = []
+        self.gone: list[Deferred[None]] = []
+
+    def buildProtocol(self, addr: object) -> _DialledService:
+        self.links.append(_DialledService(self.status, self.hangs_up, self.gone))
+        return self.links[-1]
+
+
+class _Dialling(TestCase):
+    """A service that listens on the loopback, and a driver that dials it."""
+
+    def setUp(self) -> None:
+        from twisted.internet import reactor
+
+        self.clock: Any = reactor
+        self.watcher = RecordingWatcher()
+        self.addCleanup(self._leave)
+        self.port: IListeningPort | None = None
+
+    async def listen(self, answer: int | None, hangs_up: bool = False) -> None:
+        self.factory = _ServiceFactory(answer, hangs_up)
+        endpoint = TCP4ServerEndpoint(self.clock, 0, interface="127.0.0.1")
+        self.port = await endpoint.listen(self.factory)
+
+    def dial(self) -> DialSignalling:
+        assert self.port is not None
+        address: Any = self.port.getHost()
+        settings = {"bill": {"address": f"tcp:127.0.0.1:{address.port}:timeout=1"}}
+        self.driver = DialSignalling(
+            SignallingContext(self.clock, self.watcher, ServiceSessions(), BinaryCodec(), settings)
+        )
+        return self.driver
+
+    async def _leave(self) -> None:
+        for serial in [*self.driver._attempts] if hasattr(self, "driver") else []:
+            self.driver.withdraw(serial)
+        if self.port is not None:
+            await self.port.stopListening()
+            for gone in self.factory.gone:
+                await gone
+
+
+class DialKeepsTheContract(SignallingContract, _Dialling):
+    """Signalling by dial against ctiex.testing.signalling_contract, over the loopback."""
+
+    def make_ready(self, answer: int | None) -> Deferred[None]:
+        return Deferred.fromCoroutine(self.listen(answer))
+
+    def make_driver(self) -> ISignalling:
+        return self.dial()
+
+    def connections(self) -> Sequence[Connection]:
+        return [connection for link in self.factory.links for connection in link.connections]
+
+
+class _Withdrawing(RecordingWatcher):
+    """Takes a call back as soon as it hears that it is offered."""
+
+    def __init__(self, withdraw: Callable[[str], int]) -> None:
+        super().__init__()
+        self._withdraw = withdraw
+
+    def offered(self, serial: str, session: Any) -> None:
+        super().offered(serial, session)
+        self._withdraw(serial)
+
+
+class Dialling(_Dialling):
+    """What is the dial driver's own."""
+
+    async def _told_of(self, driver: DialSignalling) -> Sequence[str]:
+        driver.offer(make_offer("1"))
+        for _ in range(300):
+            if set(self.watcher.of("1")) & {"accepted", "unreachable"}:
+                return self.watcher.of("1")
+            await self._pause()
+        raise AssertionError("nothing came of the offer")
+
+    async def _pause(self) -> None:
+        waiting: Deferred[None] = Deferred()
+        self.clock.callLater(0.01, waiting.callback, None)
+        await waiting
+
+    async def test_a_call_that_is_accepted_belongs_to_whoever_comes_back_for_it(self) -> None:
+        await self.listen(Status.OK)
+        self.assertEqual(await self._told_of(self.dial()), ["offered", "accepted"])
+        self.assertEqual(self.watcher.sessions, [None])
+        await self.factory.gone[0]
+        self.assertEqual(self.driver._attempts, {})
+
+    async def test_nobody_at_the_address_is_31(self) -> None:
+        await self.listen(Status.OK)
+        assert self.port is not None
+        driver = self.dial()
+        await self.port.stopListening()
+        self.port = None
+        self.assertEqual(await self._told_of(driver), ["unreachable"])
+        self.assertEqual(self.watcher.statuses, [31])
+
+    async def test_a_link_that_is_lost_before_the_answer_is_31(self) -> None:
+        await self.listen(None, hangs_up=True)
+        self.assertEqual(await self._told_of(self.dial()), ["offered", "unreachable"])
+        self.assertEqual(self.watcher.statuses, [31])
+
+    async def test_withdrawing_hangs_up(self) -> None:
+        await self.listen(None)
+        driver = self.dial()
+        driver.offer(make_offer("1"))
+        while not self.watcher.told:
+            await self._pause()
+        self.assertEqual(driver.withdraw("1"), Status.TIMED_OUT)
+        await self.factory.gone[0]
+
+    async def test_withdrawing_while_it_dials_gives_up(self) -> None:
+        await self.listen(Status.OK)
+        driver = self.dial()
+        driver.offer(make_offer("1"))
+        self.assertEqual(driver.withdraw("1"), Status.TIMED_OUT)
+        for _ in range(5):
+            await self._pause()
+        self.assertEqual(self.watcher.told, [])
+        self.assertEqual([link.connections for link in self.factory.links if link.connections], [])
+
+    async def test_what_is_withdrawn_as_it_is_told_gets_no_connection(self) -> None:
+        await self.listen(Status.OK)
+        self.watcher = _Withdrawing(lambda serial: driver.withdraw(serial))
+        driver = self.dial()
+        driver.offer(make_offer("1"))
+        while not self.watcher.told:
+            await self._pause()
+        for _ in range(5):
+            await self._pause()
+        self.assertEqual(self.watcher.told, [("offered", "1")])
+        self.assertEqual([link.connections for link in self.factory.links if link.connections], [])
+
+    def test_its_settings_are_checked(self) -> None:
+        plugin = DialSignallingPlugin()
+        plugin.check({"address": "tcp:127.0.0.1:7400"})
+        for wrong in ({}, {"address": 1}, {"address": "nowhere"}, {"address": "tcp:a:1", "more": 1}):
+            with self.assertRaises(ConfigurationError):
+                plugin.check(wrong)
+
+
+class ByLink(SynchronousTestCase):
+    """What is the link driver's own."""
+
+    def setUp(self) -> None:
+        self.watcher, self.sessions = RecordingWatcher(), ServiceSessions()
+        self.driver = LinkSignalling(self.watcher, self.sessions)
+
+    def _bound(self, count: int) -> list[FakeServiceSession]:
+        made = [FakeServiceSession("services") for _ in range(count)]
+        for session in made:
+            self.sessions.add(session, services())
+        return made
+
+    def test_no_session_is_31_at_once(self) -> None:
+        self.driver.offer(make_offer("1"))
+        self.assertEqual((self.watcher.told, self.watcher.statuses), ([("unreachable", "1")], [31]))
+
+    @given(st.integers(1, 5), st.integers(1, 20))
+    @settings(deadline=None)
+    def test_calls_are_spread_evenly(self, count: int, calls: int) -> None:
+        self.setUp()
+        made = self._bound(count)
+        for serial in range(calls):
+            self.driver.offer(make_offer(str(serial)))
+        loads = [len(session.connections) for session in made]
+        self.assertEqual(sum(loads), calls)
+        self.assertLessEqual(max(loads) - min(loads), 1)
+
+    @given(st.lists(st.sampled_from(["refuse", "die"]), min_size=1, max_size=5), st.booleans())
+    @settings(deadline=None)
+    def test_each_session_is_tried_once_and_the_last_outcome_is_told(self, fates: list[str], accepted: bool) -> None:
+        self.setUp()
+        made = self._bound(len(fates) + accepted)
+        self.driver.offer(make_offer("1"))
+        for fate in fates:
+            asked = next(session for session in made if session.unanswered)
+            if fate == "die":
+                self.sessions.remove(asked)
+            getattr(asked, fate)()
+        self.assertEqual([len(session.connections) for session in made], [1] * len(made))
+        if accepted:
+            next(session for session in made if session.unanswered).accept()
+            self.assertEqual(self.watcher.of("1"), ["offered"] * len(made) + ["accepted"])
+        else:
+            self.assertEqual(self.watcher.of("1"), ["offered"] * len(made) + ["unreachable"])
+            self.assertEqual(self.watcher.statuses, [32 if fates[-1] == "refuse" else 31])
+
+    def test_a_late_answer_of_a_withdrawn_call_does_nothing(self) -> None:
+        [session] = self._bound(1)
+        self.driver.offer(make_offer("1"))
+        self.driver.withdraw("1")
+        session.accept()
+        self.assertEqual(self.watcher.of("1"), ["offered"])
+
+    def test_a_late_answer_of_an_earlier_call_with_the_same_serial_does_nothing(self) -> None:
+        first, _ = self._bound(2)
+        self.driver.offer(make_offer("1"))
+        self.driver.withdraw("1")
+        self.driver.offer(make_offer("1"))
+        first.refuse()
+        self.assertEqual(self.watcher.of("1"), ["offered", "offered"])
+
+    def test_after_a_restart_a_call_waits_for_a_session(self) -> None:
+        self.driver.offer(make_offer("1", resumed=True))
+        self.driver.offer(make_offer("2", resumed=True))
+        self.assertEqual(self.watcher.told, [])
+        self.assertEqual(self.driver.withdraw("2"), 31)
+        [session] = self._bound(1)
+        self.assertEqual(len(session.connections), 1)
+        session.refuse()
+        self.assertEqual((self.watcher.of("1"), self.watcher.statuses), (["offered", "unreachable"], [32]))
+
+    def test_a_session_that_joins_in_between_is_tried_too(self) -> None:
+        [first] = self._bound(1)
+        self.driver.offer(make_offer("1"))
+        [second] = self._bound(1)
+        first.refuse()
+        second.accept()
+        self.assertEqual(self.watcher.of("1"), ["offered", "offered", "accepted"])
+
+    def test_it_has_no_settings(self) -> None:
+        LinkSignallingPlugin().check({})
+        with self.assertRaises(ConfigurationError):
+            LinkSignallingPlugin().check({"address": "x"})
+
+    def test_its_plugin_makes_it(self) -> None:
+        context = SignallingContext(Clock(), self.watcher, self.sessions, BinaryCodec(), {})
+        self.assertFalse(LinkSignallingPlugin().build(context).sees_return)
+        self.assertFalse(DialSignallingPlugin().build(context).sees_return)

@@ -9,11 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
 
 from ctiex.codecs.binary import BinaryCodec
 from ctiex.errors import Status, StoreUnavailable
 from ctiex.fields import EMPTY, Fields
-from ctiex.interfaces import Frame, ICallStore
+from ctiex.interfaces import Frame, ICallStore, ISignalling, Offer
 from ctiex.links.session import SessionLimits
 from ctiex.messages import (
     KIND_OF,
@@ -422,6 +423,98 @@ class Ends(SynchronousTestCase):
         watcher.offered("404", self.bench.session)
         self.assertEqual(self.bench.heard, [])
         self.assertEqual(self.bench.processing._life._holders, {})
+
+
+@implementer(ISignalling)
+class _SeeingDriver:
+    """A driver that sees the customer return; a test tells its watcher so."""
+
+    sees_return = True
+
+    def __init__(self) -> None:
+        self.offers: list[Offer] = []
+        self.withdrawn: list[str] = []
+
+    def offer(self, offer: Offer) -> None:
+        self.offers.append(offer)
+
+    def withdraw(self, serial: str) -> int:
+        self.withdrawn.append(serial)
+        return Status.TIMED_OUT
+
+
+class Returns(SynchronousTestCase):
+    """With a driver that sees it, a call closes when the customer is back, and the agent hears 13."""
+
+    def setUp(self) -> None:
+        self.driver = _SeeingDriver()
+        self.bench = Bench(drivers={"link": self.driver})
+        self.watcher = self.bench.processing.watcher
+        self.assertEqual(self.bench.status(), 0)
+        self.watcher.offered("007", self.bench.session)
+        self.watcher.accepted("007")
+
+    def _state(self) -> str:
+        call = self.bench.store.get("007")
+        assert call is not None
+        return call.state.value
+
+    def test_the_call_waits_for_the_customer_after_its_result(self) -> None:
+        self.assertEqual(self.bench.report()[0].status, 0)
+        self.assertEqual(self._state(), "reported")
+        self.assertEqual(self.bench.processing.calls_open, 0, "its end is told: no room is reserved any more")
+        self.assertEqual(self.bench.report(event_id=2)[0].status, 24)
+        self.watcher.returned("007")
+        self.assertEqual((self._state(), self.bench.heard), ("closed", [10, 11, 1, 13]))
+        self.watcher.returned("007")
+        self.assertEqual(self.bench.heard, [10, 11, 1, 13])
+
+    def test_a_return_that_nobody_sees_closes_it_in_time_without_13(self) -> None:
+        self.bench.report()
+        self.bench.clock.advance(60)
+        self.assertEqual((self._state(), self.bench.heard), ("closed", [10, 11, 1]))
+        self.assertEqual(self.driver.withdrawn, ["007"], "the driver need not watch any more")
+
+    def test_a_return_without_a_result_is_no_end(self) -> None:
+        self.watcher.returned("007")
+        self.assertEqual((self._state(), self.bench.heard), ("connected", [10, 11]))
+        self.assertEqual(self.bench.report()[0].status, 0)
+
+    def test_hanging_up_after_the_result_is_not_told(self) -> None:
+        self.bench.report()
+        self.watcher.hung_up("007")
+        self.assertEqual(self.bench.heard, [10, 11, 1])
+
+
+class DialledCalls(SynchronousTestCase):
+    """A call that went to an address belongs to the identity that first comes back for it."""
+
+    def setUp(self) -> None:
+        self.bench = Bench(drivers={"link": _SeeingDriver()})
+        self.bench.exchange.sessions.add(FakeServiceSession("others"), _OTHERS)
+        self.bench.connect()
+        self.watcher = self.bench.processing.watcher
+        self.watcher.offered("007", None)
+
+    def test_the_first_that_serves_it_gets_it_and_no_other(self) -> None:
+        self.assertIs(self.bench.data(who=services("third", "password")), Status.UNKNOWN_SERIAL)
+        self.assertIsInstance(self.bench.data(who=_OTHERS), bytes)
+        self.assertIs(self.bench.data(who=_SERVICES), Status.UNKNOWN_SERIAL)
+        self.assertEqual(self.bench.report(who=_SERVICES)[0].status, 20)
+        self.assertEqual(self.bench.report(who=_OTHERS)[0].status, 0)
+
+    def test_a_report_makes_it_the_reporters_too(self) -> None:
+        self.assertEqual(self.bench.report(condition=0)[0].status, 0)
+        self.assertIs(self.bench.data(who=_OTHERS), Status.UNKNOWN_SERIAL)
+
+    def test_its_end_is_told_to_the_identity_that_has_it_and_to_nobody_before(self) -> None:
+        self.bench.cancel()
+        self.assertEqual(self.bench.session.ended, [])
+        self.bench.connect("8")
+        self.watcher.offered("8", None)
+        self.bench.data("8")
+        self.bench.cancel("8")
+        self.assertEqual(self.bench.session.ended, [CallEnded("8", Condition.CANCELLED)])
 
 
 class Restarts(SynchronousTestCase):

@@ -363,7 +363,8 @@ class ProcessingMachine(RuleBasedStateMachine):
         for event in self.store.history:
             heard[event.serial].append((event.condition, event.status))
         for call in [*self.gone, *self.calls.values()]:
-            expected[call.serial] += call.expected
+            if call.expected:
+                expected[call.serial] += call.expected
             finals = [condition for condition, _ in call.expected if condition in FINAL]
             assert len(finals) == (call.state == "closed"), "one final event for each call that has ended, else none"
         assert heard == expected

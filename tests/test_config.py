@@ -13,16 +13,17 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.interface import InterfaceClass
 
-from ctiex.app import look_up
+import ctiex.plugins
 from ctiex.app.config import exchange_address, load, parse
 from ctiex.app.config_model import Configuration
 from ctiex.app.config_reading import dotted
 from ctiex.app.listening import advertised_address, read_endpoint
-from ctiex.app.look_up import check_plugins, find_plugin
+from ctiex.app.look_up import check_plugins
 from ctiex.errors import ConfigurationError
 from ctiex.interfaces import ICallStorePlugin, ICodecPlugin, IOrganizerPlugin, ISignallingPlugin
 from ctiex.links.credentials import SecretHash, hash_secret
 from ctiex.messages import Role
+from ctiex.plugins import find_plugin
 
 HASH = hash_secret("x", salt=lambda size: bytes(size)).format()
 
@@ -151,7 +152,11 @@ WRONG = {
     '[links.ivr]\ncodec = ""': ('links.ivr.codec: found ""', "1 to 255 bytes"),
     '[links.ivr]\nlisten = "nowhere"': ('links.ivr.listen: found "nowhere"', "an endpoint such as"),
     '[links.ivr]\nlisten = "tcp:70000:interface=127.0.0.1"': ("links.ivr.listen: found", "port from 0 to 65535"),
-    '[links.ivr]\nlisten = ""': ('links.ivr.listen: found ""', "an endpoint such as"),
+    '[links.ivr]\nlisten = ""\n[services.a]\naccess_code = "1"': (
+        'services.a.signalling: found "link", which needs the IVR link',
+        "a driver of the application",
+    ),
+    '[links.agent]\nlisten = ""': ('links.agent.listen: found ""', "an endpoint such as"),
     '[metrics]\nlisten = "tcp:x"': ('metrics.listen: found "tcp:x"', "an endpoint such as"),
     "[links.sip]": ("links.sip: found an unknown key", "expected one of: agent, ivr"),
     "links = 3": ("links: found 3", "expected a table"),
@@ -358,6 +363,6 @@ class PluginTests(SynchronousTestCase):
 
     def test_a_doubled_name_is_told(self) -> None:
         twins = [FakePlugin("memory"), FakePlugin("memory")]
-        with patch.object(look_up, "getPlugins", lambda interface, package: iter(twins)):
+        with patch.object(ctiex.plugins, "getPlugins", lambda interface, package: iter(twins)):
             text = str(self.assertRaises(ConfigurationError, find_plugin, ICallStorePlugin, "memory"))
         self.assertIn("2 plugins", text)

@@ -522,4 +522,3 @@ class ClientRules(SynchronousTestCase):
         talk._read.receive(session.take_output())
         [frame] = talk._read.frames()
         self.assertEqual(cast(Error, _BINARY.decode_body(frame)).status, 5)
-

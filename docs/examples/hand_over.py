@@ -14,11 +14,11 @@ from typing import Any
 from twisted.internet.endpoints import clientFromString
 from twisted.internet.task import react
 
-from ctiex.app.look_up import find_plugin
 from ctiex.clients.agent import AgentClient
 from ctiex.clients.connection import ExchangeAccount
 from ctiex.fields import Fields
 from ctiex.interfaces import ICodecPlugin
+from ctiex.plugins import find_plugin
 
 
 async def hand_over(reactor: Any, service: str, calling_number: str, *named: str) -> None:

@@ -99,9 +99,10 @@ class ICallStore(Interface):
     answers from memory all the same, and says by a Deferred when it is kept.
     """
 
-    def open() -> Deferred[None] | None:
+    def open(reactor: Any) -> Deferred[None] | None:
         """Take up what was kept before; None, or a Deferred that fires once it is there.
 
+        @param reactor: for threads and time.
         @raise StoreUnavailable: (or the Deferred fails with it) it can't be read.
         """
 
@@ -115,6 +116,7 @@ class ICallStore(Interface):
         made after it are undone. An empty change waits for all before it.
 
         @raise StoreUnavailable: (or the Deferred fails with it) it wasn't kept: status 50.
+        @raise ValueError: an event isn't numbered one beyond its agent's last; nothing is kept.
         """
 
     def get(serial: str) -> Call | None:
@@ -161,8 +163,10 @@ class Offer:
 
     serial: str
     service: str
+    calling_number: str
+    """The customer's own number."""
     connection: Connection
-    """Ready to go out: the calling number carries the serial already."""
+    """Ready to go out: its calling number carries the serial already."""
     resumed: bool = False
     """Offered again after a restart: a service that isn't there yet may still bind in time."""
 
@@ -222,8 +226,10 @@ class ISignalling(Interface):
         """Begin; the watcher hears the rest. The processing service keeps the time-out."""
 
     def withdraw(serial: str) -> int:
-        """Stop trying: the call has ended or is being served.
+        """The call has ended for signalling: stop trying, and let go of the customer.
 
+        It is all that a driver hears of a cancel or a time-out. One that sees customers return hears it
+        once the call is closed, also when they didn't return in time.
         Returns the status of what was met so far: 31, 32, or 33 while an answer is still awaited.
         """
 

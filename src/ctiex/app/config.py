@@ -81,7 +81,10 @@ def parse(
     agent_link, ivr_link = read.links.agent, read.links.ivr
     errors = [*_wrong_names(read), *_wrong_identities(read)]
     errors += _wrong_listening("links.agent.listen", "--agent-listen", agent_link.listen, agent_listen, demo)
-    errors += _wrong_listening("links.ivr.listen", "--ivr-listen", ivr_link.listen, ivr_listen, demo)
+    if ivr_link.listen or ivr_listen:
+        errors += _wrong_listening("links.ivr.listen", "--ivr-listen", ivr_link.listen, ivr_listen, demo)
+    else:
+        errors += _needing_the_ivr_link(read.services)
     if read.metrics.listen:
         errors += _wrong_listening("metrics.listen", "", read.metrics.listen, None, False)
     if errors:
@@ -103,8 +106,9 @@ def parse(
 
 
 def exchange_address(configuration: Configuration) -> str:
-    """The address that services are told: the configured one, or where the IVR link listens."""
-    return configuration.exchange.address or advertised_address(configuration.ivr_link.listen)
+    """The address that services are told: the configured one, or where the IVR link listens, if it does."""
+    listen = configuration.ivr_link.listen
+    return configuration.exchange.address or (advertised_address(listen) if listen else "")
 
 
 def _with_demo_services(tables: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -162,6 +166,15 @@ def _wrong_listening(key: str, option: str, listen: str, override: str | None, d
             " interface=127.0.0.1 as long as the demo identities are in use: everybody knows their secret;"
             " name your own under [identities]"
         )
+
+
+def _needing_the_ivr_link(services: Mapping[str, ConfiguredService]) -> Iterator[str]:
+    for name, service in services.items():
+        if service.signalling in ("link", "dial"):
+            yield (
+                f'{dotted("services", name)}.signalling: found "{service.signalling}", which needs the IVR link,'
+                " expected a driver of the application, as links.ivr.listen is empty"
+            )
 
 
 def _warnings(read: FileTables, demo: bool) -> Iterator[str]:

@@ -120,6 +120,7 @@ class IvrLinkSettings(LinkSettings):
     """``[links.ivr]``."""
 
     listen: Listen = "tcp:7301:interface=127.0.0.1"
+    """Empty: there is no IVR link, and the calls are served by the application that embeds the exchange."""
 
 
 @frozen(kw_only=True)

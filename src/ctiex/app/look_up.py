@@ -1,15 +1,13 @@
-"""Plugins by name, and a configuration held against the plugins it names."""
+"""A configuration held against the plugins that it names."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
-from twisted.plugin import getPlugins
 from zope.interface.interface import InterfaceClass
 
-import ctiex.plugins
 from ctiex.app.config_model import Configuration, ConfiguredService, failure_of
 from ctiex.app.config_reading import dotted
 from ctiex.errors import ConfigurationError
@@ -20,27 +18,10 @@ from ctiex.interfaces import (
     IOrganizerPlugin,
     ISignallingPlugin,
 )
+from ctiex.plugins import find_plugin
 
 Finder = Callable[[InterfaceClass, str], Any]
-"""Finds a plugin of an interface by its name, as :func:`find_plugin` does."""
-
-
-def find_plugin(interface: InterfaceClass, name: str) -> Any:
-    """The plugin of this name in :mod:`ctiex.plugins`.
-
-    @param interface: what it provides, as L{ICodecPlugin}.
-    @raise ConfigurationError: there is none of this name, or more than one.
-    """
-    plugins: list[Any] = list(getPlugins(cast(Any, interface), ctiex.plugins))
-    found = [plugin for plugin in plugins if plugin.name == name]
-    if len(found) == 1:
-        return found[0]
-    kind = interface.__name__
-    if found:
-        places = ", ".join(sorted(f"{type(plugin).__module__}.{type(plugin).__name__}" for plugin in found))
-        raise ConfigurationError(f'found "{name}", which {len(found)} plugins ({kind}) go by, expected one: {places}')
-    names = ", ".join(sorted({plugin.name for plugin in plugins})) or "no plugin is installed"
-    raise ConfigurationError(f'found "{name}", expected a plugin ({kind}) of: {names}')
+"""Finds a plugin of an interface by its name, as :func:`ctiex.plugins.find_plugin` does."""
 
 
 def check_plugins(configuration: Configuration, find: Finder = find_plugin) -> None:

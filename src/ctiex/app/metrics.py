@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
     from prometheus_client.metrics_core import Metric
 
-    from ctiex.app.assembly import Exchange, Parts
+    from ctiex.app.assembly import Exchange
+    from ctiex.app.parts import Parts
 
 _IDLE = 30
 """After so many seconds without a request a connection is closed."""

@@ -6,6 +6,8 @@ import signal
 from typing import Any
 
 from twisted.application.service import IService
+from twisted.logger import Logger
+from twisted.python.failure import Failure
 from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
@@ -14,6 +16,8 @@ from ctiex.app.config import load
 from ctiex.app.look_up import check_plugins
 from ctiex.app.metrics import check_metrics
 from ctiex.errors import ConfigurationError
+
+_log = Logger()
 
 
 class Options(UsageOptions):
@@ -46,8 +50,19 @@ def makeService(options: Options, reactor: Any = None) -> IService:
 
         reactor = the_reactor
         reactor.callWhenRunning(_leave_on_sigterm, reactor)
-    configuration = options["configuration"]
-    return Exchange(configuration, reactor)
+    exchange = Exchange(options["configuration"], reactor)
+    reactor.callWhenRunning(_stop_if_not_started, exchange, reactor)
+    return exchange
+
+
+def _stop_if_not_started(exchange: Exchange, reactor: Any) -> None:
+    """A store that opens in its own time may fail when the process runs already."""
+
+    def failed(failure: Failure) -> None:
+        _log.critical("the exchange could not start: {reason}", reason=failure.getErrorMessage())
+        reactor.stop()
+
+    exchange.started().addErrback(failed)
 
 
 def _leave_on_sigterm(reactor: Any) -> None:

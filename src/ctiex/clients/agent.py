@@ -18,7 +18,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ctiex.clients.connection import ClientLink, ExchangeAccount, ExchangeConnection, within
-from ctiex.errors import CallError, CtiexError, Status
+from ctiex.errors import CallError, CtiexError, NotBound, Status
 from ctiex.fields import EMPTY, Fields
 from ctiex.messages import (
     AgentEvent,
@@ -186,7 +186,7 @@ class AgentNumber:
     async def logout(self, timeout: float = 30.0) -> None:
         """Leave: events wait in the mailbox from now on."""
         self._client.forget(self)
-        self._fail_all(CallError(Status.AGENT_NOT_LOGGED_IN, "the agent number logged out"))
+        self.fail_all(CallError(Status.AGENT_NOT_LOGGED_IN, "the agent number logged out"))
         reply: AgentLogoutReply = await self._client.ask(AgentLogout(self.number), timeout)
         if reply.status != Status.AGENT_NOT_LOGGED_IN:
             checked(reply)
@@ -242,9 +242,10 @@ class AgentNumber:
     def lost(self) -> None:
         """Another link has taken the number over: it isn't logged in again by itself."""
         self.taken_over = True
-        self._fail_all(CallError(Status.SESSION_TAKEN_OVER, self.number))
+        self.fail_all(CallError(Status.SESSION_TAKEN_OVER, self.number))
 
-    def _fail_all(self, error: CtiexError) -> None:
+    def fail_all(self, error: CtiexError) -> None:
+        """Whoever waits for an event of a hand-off hears this."""
         hand_offs, self._hand_offs = self._hand_offs, {}
         for hand_off in hand_offs.values():
             hand_off.failed(error)
@@ -266,8 +267,10 @@ class AgentClient(Service):
         self._connection.start()
 
     def stopService(self) -> Deferred[None]:
-        """Say goodbye to the exchange."""
+        """Say goodbye to the exchange; whoever waits for a result hears NotBound."""
         super().stopService()
+        for agent in self._agents.values():
+            agent.fail_all(NotBound("the client has stopped"))
         return ensureDeferred(self._connection.stop())
 
     async def login(
@@ -290,7 +293,10 @@ class AgentClient(Service):
 
         async def log_in() -> None:
             link = await self._connection.bound()
+            before = self._agents.get(number)
             self._agents[number] = agent
+            if before is not None:
+                before.lost()
             await agent.log_in(link)
 
         try:

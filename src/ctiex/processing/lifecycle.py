@@ -75,7 +75,7 @@ class Lifecycle:
         carried = self._with.carrier.embed(call.calling_number, call.serial)
         connection = Connection(settings.access_code, carried, self._with.exchange_address)
         self._tell(call, Condition.CONNECTING)
-        self.driver(call).offer(Offer(call.serial, call.service, connection, resumed))
+        self.driver(call).offer(Offer(call.serial, call.service, call.calling_number, connection, resumed))
 
     def driver(self, call: Call) -> ISignalling:
         """The driver that signals calls of this service."""
@@ -232,6 +232,7 @@ class Lifecycle:
             again = self._retry_at()
             self._keeper.keep(Change(forgotten=(serial,)), lost=lambda: self._deadlines.set(serial, again))
         elif call.state is CallState.REPORTED:
+            self._withdraw(call)
             self.step(call, Step.RETURN)
         else:
             met = self._met(call)
@@ -266,6 +267,10 @@ class Lifecycle:
     def finished(self, call: Call) -> None:
         """The call's end is kept: give back what it held."""
         self._holders.pop(call.serial, None)
-        if call.state is CallState.CLOSED and call.service in self._with.services:
-            self.driver(call).withdraw(call.serial)
+        if call.state is CallState.CLOSED:
+            self._withdraw(call)
         self._given_back(call)
+
+    def _withdraw(self, call: Call) -> None:
+        if call.service in self._with.services:
+            self.driver(call).withdraw(call.serial)

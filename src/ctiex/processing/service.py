@@ -10,15 +10,18 @@ from collections.abc import Callable, Mapping
 
 from attrs import evolve
 
-from ctiex.errors import CodecError, FieldError, Status
-from ctiex.interfaces import IOfferWatcher, ISignalling
+from ctiex.errors import CallError, CodecError, FieldError, Status
+from ctiex.fields import Fields
+from ctiex.interfaces import Frame, IOfferWatcher, ISignalling
 from ctiex.messages import (
+    KIND_OF,
     CancelReply,
     CancelRequest,
     Condition,
     ConnectReply,
     ConnectRequest,
     DataRequest,
+    DataResult,
     ServiceEvent,
     ServiceEventReply,
 )
@@ -144,6 +147,18 @@ class ProcessingService:
         if call.state is not CallState.FETCHED:
             self._fetched(call, identity)
         return call.data
+
+    def fields(self, identity: Identity, serial: str) -> Fields:
+        """The call's data for a service of this process, organized like any other's.
+
+        @raise CallError: 20, the call isn't (or is no longer) this identity's.
+        """
+        body = self.data(identity, DataRequest(serial))
+        if isinstance(body, Status):
+            raise CallError(body)
+        result = self._with.codec.decode_body(Frame(KIND_OF[DataResult], 0, body))
+        assert isinstance(result, DataResult)
+        return result.fields
 
     def _data_refused(self, status: Status) -> Status:
         self._counts.data_refused += 1

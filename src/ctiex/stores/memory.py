@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
-from attrs import define, field
+from attrs import define, field, frozen
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
@@ -38,6 +39,16 @@ class _Mailbox:
 _NO_MAILBOX = _Mailbox()
 
 
+@frozen
+class Undo:
+    """What a change replaces, so that it can be undone."""
+
+    calls: tuple[tuple[str, Call | None], ...] = ()
+    """Serials, with the calls that stood under them."""
+    mailboxes: tuple[tuple[str, int, tuple[StoredEvent, ...]], ...] = ()
+    """Agents, with the last sequence and the events that waited."""
+
+
 @implementer(ICallStore)
 class MemoryCallStore:
     """Keeps everything in dictionaries; every commit is kept at once, and never beyond ``close``.
@@ -50,7 +61,7 @@ class MemoryCallStore:
         self._calls: dict[str, Call] = {}
         self._mailboxes: dict[str, _Mailbox] = {}
 
-    def open(self) -> None:
+    def open(self, reactor: Any) -> None:
         """Nothing was kept before."""
 
     def close(self) -> None:
@@ -73,6 +84,34 @@ class MemoryCallStore:
         for agent, sequence in change.dropped:
             if agent in self._mailboxes:
                 self._mailboxes[agent].drop(sequence)
+
+    def undo_of(self, change: Change) -> Undo:
+        """What undoes a change that is about to be committed."""
+        serials = (*(call.serial for call in change.calls), *change.forgotten)
+        agents = {event.agent for event in change.events} | {agent for agent, _ in change.dropped}
+        mailboxes = ((agent, self._mailboxes.get(agent, _NO_MAILBOX)) for agent in agents)
+        return Undo(
+            tuple((serial, self._calls.get(serial)) for serial in serials),
+            tuple((agent, mailbox.last_sequence, tuple(mailbox.waiting)) for agent, mailbox in mailboxes),
+        )
+
+    def undo(self, undo: Undo) -> None:
+        """Undo the change that was committed last."""
+        for serial, call in undo.calls:
+            if call is None:
+                self._calls.pop(serial, None)
+            else:
+                self._calls[serial] = call
+        for agent, last_sequence, waiting in undo.mailboxes:
+            self._mailboxes[agent] = _Mailbox(last_sequence, list(waiting))
+
+    def take_up(self, calls: Iterable[Call], last_sequences: Mapping[str, int], events: Iterable[StoredEvent]) -> None:
+        """Begin with what a durable store has kept: each agent's events in order, up to the last."""
+        self._calls.update((call.serial, call) for call in calls)
+        for agent, last_sequence in last_sequences.items():
+            self._mailboxes[agent] = _Mailbox(last_sequence)
+        for event in events:
+            self._mailboxes[event.agent].waiting.append(event)
 
     def _check_numbering(self, events: Iterable[StoredEvent]) -> None:
         last: dict[str, int] = {}

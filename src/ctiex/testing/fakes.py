@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from attrs import define, field
 from twisted.internet.defer import Deferred
@@ -181,7 +181,7 @@ class WaitingStore:
         self._pending.append(pending)
         return pending.done
 
-    def open(self) -> None:
+    def open(self, reactor: Any) -> None:
         """Nothing was kept before."""
 
     def close(self) -> None:

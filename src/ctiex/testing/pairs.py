@@ -151,7 +151,7 @@ class LinkedPair:
         return len(data)
 
     def pump(self, count: int | None = None, first_speaks: bool = True) -> int:
-        """Carry over, in turns, until nothing moves; how many bytes went.
+        """Carry over, in turns, until nothing moves; how many bytes went, an end counting as one.
 
         @param count: how many bytes go at a time; all there are unless said otherwise.
         @param first_speaks: whose bytes are carried over first.
@@ -161,7 +161,7 @@ class LinkedPair:
             moved = self.deliver(to_first=not first_speaks, count=count)
             moved += self.deliver(to_first=first_speaks, count=count)
             total += moved
-            self._close_if_done()
+            total += self._close_if_done()
         return total
 
     def disconnect(self, clean: bool = True) -> None:
@@ -173,12 +173,15 @@ class LinkedPair:
         self.first.connectionLost(reason)
         self.second.connectionLost(reason)
 
-    def _close_if_done(self) -> None:
+    def _close_if_done(self) -> bool:
+        """Whether the link has ended now, once what an end had written was carried over."""
+        was_open = self.open
         ends = (self.first_transport, self.second_transport)
         if any(end.aborted for end in ends):
             self.disconnect(clean=False)
         elif any(end.closing and not end.under_way for end in ends):
             self.disconnect()
+        return was_open and not self.open
 
 
 def numbered() -> Callable[[], str]:

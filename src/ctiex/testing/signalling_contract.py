@@ -60,7 +60,7 @@ class RecordingWatcher:
 
 def make_offer(serial: str, service: str = "bill", resumed: bool = False) -> Offer:
     """An offer of a call to a service."""
-    return Offer(serial, service, Connection("7000", f"13800138000**{serial}", "exchange:7301"), resumed)
+    return Offer(serial, service, "13800138000", Connection("7000", f"13800138000**{serial}", "exchange:7301"), resumed)
 
 
 class SignallingContract:

@@ -40,6 +40,9 @@ class CallStoreContract:
     Give ``make_store``. A store may keep things at once or later: the tests await what it returns.
     """
 
+    reactor: Any = None
+    """The reactor that runs the tests, for a store that needs one."""
+
     def make_store(self) -> ICallStore:
         """A new store that holds nothing, not opened yet."""
         raise NotImplementedError
@@ -47,7 +50,7 @@ class CallStoreContract:
     async def opened(self) -> ICallStore:
         """A store in use; it is closed when the test ends."""
         store = self.make_store()
-        await _done(store.open())
+        await _done(store.open(self.reactor))
         self.addCleanup(store.close)  # type: ignore[attr-defined]
         return store
 

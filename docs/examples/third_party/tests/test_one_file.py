@@ -7,9 +7,9 @@ from pathlib import Path
 from ctiex_smallsite.one_file import OneFileCallStore
 from twisted.trial.unittest import TestCase
 
-from ctiex.app.look_up import find_plugin
 from ctiex.errors import ConfigurationError, StoreUnavailable
 from ctiex.interfaces import ICallStore, ICallStorePlugin
+from ctiex.plugins import find_plugin
 from ctiex.records import Change
 from ctiex.testing.store_contract import CallStoreContract, make_call, make_event
 
@@ -25,11 +25,11 @@ class OneFileTests(CallStoreContract, TestCase):
         path = self.mktemp()
         before, after = OneFileCallStore(path), OneFileCallStore(path)
         call = make_call("7", told=frozenset({10}), event_ids=frozenset({2**64 - 1}))
-        before.open()
+        before.open(None)
         before.commit(Change(calls=(call,), events=(make_event("1001", 1), make_event("1001", 2))))
         before.commit(Change(dropped=(("1001", 1),)))
         before.close()
-        after.open()
+        after.open(None)
         self.addCleanup(after.close)
         self.assertEqual(after.get("7"), call)
         self.assertEqual((after.last_sequence("1001"), list(after.events("1001"))), (2, [make_event("1001", 2)]))
@@ -37,7 +37,7 @@ class OneFileTests(CallStoreContract, TestCase):
     def test_a_file_of_something_else_is_told(self) -> None:
         path = self.mktemp()
         Path(path).write_text("no database at all, and long enough to be taken for one" * 20)
-        self.assertRaises(StoreUnavailable, OneFileCallStore(path).open)
+        self.assertRaises(StoreUnavailable, OneFileCallStore(path).open, None)
 
     def test_its_settings_are_checked(self) -> None:
         plugin = find_plugin(ICallStorePlugin, "one-file")

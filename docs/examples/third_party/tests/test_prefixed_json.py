@@ -5,10 +5,10 @@ from __future__ import annotations
 from ctiex_smallsite.prefixed_json import PrefixedJsonCodec
 from twisted.trial.unittest import SynchronousTestCase
 
-from ctiex.app.look_up import find_plugin
 from ctiex.codecs import encode
 from ctiex.interfaces import ICodec, ICodecPlugin
 from ctiex.messages import DataRequest
+from ctiex.plugins import find_plugin
 from ctiex.testing.codec_contract import CodecContract
 
 

@@ -12,10 +12,10 @@ from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
 from ctiex.app.config import DEMO_SECRET
-from ctiex.app.look_up import find_plugin
 from ctiex.clients.connection import ExchangeAccount
 from ctiex.errors import ConfigurationError
 from ctiex.interfaces import ICodecPlugin
+from ctiex.plugins import find_plugin
 
 SECRET_VARIABLE = "CTIEX_SECRET"
 

@@ -10,9 +10,11 @@ from twisted.python.usage import UsageError
 
 from ctiex.app.config import exchange_address, load
 from ctiex.app.config_model import Configuration, ConfiguredService, LinkSettings
-from ctiex.app.look_up import Finder, check_plugins, find_plugin
+from ctiex.app.look_up import Finder, check_plugins
+from ctiex.app.metrics import check_metrics
 from ctiex.errors import ConfigurationError
 from ctiex.links.credentials import KnownIdentity, SecretHash
+from ctiex.plugins import find_plugin
 from ctiex.processing.identities import AgentNumbers
 
 
@@ -46,6 +48,7 @@ def run(options: Options, stdout: TextIO, stderr: TextIO, find: Finder = find_pl
     try:
         configuration = load(options["config"], options["agent-listen"], options["ivr-listen"])
         check_plugins(configuration, find)
+        check_metrics(configuration)
     except ConfigurationError as error:
         print(error, file=stderr)
         return 1

@@ -11,11 +11,12 @@ from attrs import define, field
 from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
-from ctiex.app.look_up import Finder, find_plugin
+from ctiex.app.look_up import Finder
 from ctiex.errors import CodecError, ConfigurationError, Status
 from ctiex.fields import MASK, Fields
 from ctiex.interfaces import Frame, ICodec, ICodecPlugin
 from ctiex.messages import DEFAULT_MAX_FRAME, KINDS, Message
+from ctiex.plugins import find_plugin
 
 _BESIDE_HEX = b" \t\r\n:"
 _TYPE_NAMES = {str: "text", bool: "boolean", int: "integer", bytes: "bytes"}

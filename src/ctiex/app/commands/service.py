@@ -12,10 +12,10 @@ from twisted.python.usage import UsageError
 
 from ctiex.app.commands.accounts import AccountOptions
 from ctiex.app.config import DEMO_SERVICES
-from ctiex.app.look_up import find_plugin
 from ctiex.clients.automatic_service import AutomaticService, Handler, ServedCall
 from ctiex.errors import BindRefused, ConfigurationError
 from ctiex.interfaces import IMedia, IMediaPlugin
+from ctiex.plugins import find_plugin
 from ctiex.services import BUILT_IN
 from ctiex.services.outcome import Outcome
 from ctiex.services.serving import handler_of

@@ -45,7 +45,7 @@ class OneFileCallStore:
             raise StoreUnavailable(f"{self.path} is not open")
         return self._opened[0]
 
-    def open(self) -> None:
+    def open(self, reactor: Any) -> None:
         """Open the file, or make it.
 
         @raise StoreUnavailable: it can't be opened, or is no such file.

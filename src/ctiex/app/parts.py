@@ -1,0 +1,159 @@
+"""From a configuration to the parts of an exchange: they are put together here, and nowhere else."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+from attrs import define
+
+from ctiex.app.config import exchange_address
+from ctiex.app.config_model import Configuration, ConfiguredService, LinkSettings
+from ctiex.interfaces import (
+    ICallStore,
+    ICallStorePlugin,
+    ICarrier,
+    ICarrierPlugin,
+    ICodec,
+    ICodecPlugin,
+    IOrganizer,
+    IOrganizerPlugin,
+    ISignalling,
+    ISignallingPlugin,
+    SignallingContext,
+)
+from ctiex.links.agent import AgentLinkFactory
+from ctiex.links.credentials import Credentials
+from ctiex.links.exchange import LinkCounter, LinkSurroundings
+from ctiex.links.ivr import IvrLinkFactory
+from ctiex.links.session import SessionLimits
+from ctiex.plugins import find_plugin
+from ctiex.processing.counts import Counts
+from ctiex.processing.desk import Desk
+from ctiex.processing.service import ProcessingService
+from ctiex.processing.sessions import ServiceSessions
+from ctiex.processing.settings import Limits, ServiceSettings, Timeouts
+from ctiex.processing.surroundings import Surroundings
+from ctiex.serials import SerialAllocator
+
+MakeDriver = Callable[[SignallingContext], ISignalling]
+"""Makes a signalling driver of the embedding application, for the services that name it."""
+
+
+@define
+class Parts:
+    """What an exchange is made of."""
+
+    counts: Counts
+    store: ICallStore
+    desk: Desk
+    sessions: ServiceSessions
+    surroundings: Surroundings
+    processing: ProcessingService
+    drivers: Mapping[str, ISignalling]
+    agent_links: AgentLinkFactory
+    ivr_links: IvrLinkFactory
+
+
+def assemble(configuration: Configuration, reactor: Any, drivers: Mapping[str, MakeDriver]) -> Parts:
+    """Build the parts of an exchange.
+
+    @param drivers: signalling drivers beside those that plugins bring, by name.
+    @raise ConfigurationError: a plugin is missing, or doesn't take its settings.
+    """
+    counts = Counts()
+    limits = Limits(
+        mailbox=configuration.limits.mailbox,
+        mailbox_ttl=float(configuration.limits.mailbox_ttl),
+        calls_per_identity=configuration.limits.calls_per_identity,
+    )
+    store = _build(ICallStorePlugin, configuration.store.kind, configuration.store.settings)
+    carrier: ICarrier = _build(ICarrierPlugin, configuration.carrier.kind, configuration.carrier.settings)
+    agent_codec: ICodec = find_plugin(ICodecPlugin, configuration.agent_link.codec).build()
+    ivr_codec: ICodec = find_plugin(ICodecPlugin, configuration.ivr_link.codec).build()
+    desk = Desk(store, agent_codec, configuration.agent_link.max_frame, limits, reactor, counts)
+    sessions = ServiceSessions()
+    surroundings = Surroundings(
+        clock=reactor,
+        store=store,
+        desk=desk,
+        carrier=carrier,
+        allocator=SerialAllocator(configuration.exchange.id, reactor.seconds),
+        sessions=sessions,
+        services={name: _service(name, service) for name, service in configuration.services.items()},
+        codec=ivr_codec,
+        max_frame=configuration.ivr_link.max_frame,
+        exchange_address=exchange_address(configuration),
+        limits=limits,
+        counts=counts,
+    )
+    processing = ProcessingService(surroundings)
+    link_surroundings = partial(
+        LinkSurroundings,
+        clock=reactor,
+        credentials=Credentials.on_reactor(configuration.identities.values(), reactor),
+        processing=processing,
+        new_session_name=lambda: secrets.token_hex(8),
+        counter=LinkCounter(configuration.limits.links_per_identity),
+        counts=counts,
+    )
+    return Parts(
+        counts=counts,
+        store=store,
+        desk=desk,
+        sessions=sessions,
+        surroundings=surroundings,
+        processing=processing,
+        drivers=_drivers(
+            configuration, partial(SignallingContext, reactor, processing.watcher, sessions, ivr_codec), drivers
+        ),
+        agent_links=AgentLinkFactory(
+            link_surroundings(codec=agent_codec, limits=_session_limits(configuration.agent_link)), desk
+        ),
+        ivr_links=IvrLinkFactory(
+            link_surroundings(codec=ivr_codec, limits=_session_limits(configuration.ivr_link)), sessions
+        ),
+    )
+
+
+def _build(interface: Any, name: str, settings: Mapping[str, Any]) -> Any:
+    return find_plugin(interface, name).build(settings)
+
+
+def _service(name: str, service: ConfiguredService) -> ServiceSettings:
+    request: IOrganizer = _build(IOrganizerPlugin, service.request.organizer, service.request.settings)
+    result: IOrganizer = _build(IOrganizerPlugin, service.result.organizer, service.result.settings)
+    timeouts = Timeouts(
+        signalling=service.signalling_timeout,
+        fetch=service.fetch_timeout,
+        service=service.service_timeout,
+        return_=service.return_timeout,
+        keep_closed=service.keep_closed,
+    )
+    return ServiceSettings(name, service.access_code, service.signalling, request, result, timeouts)
+
+
+def _session_limits(link: LinkSettings) -> SessionLimits:
+    return SessionLimits(
+        heartbeat=link.heartbeat,
+        login_deadline=link.login_deadline,
+        max_frame=link.max_frame,
+        max_in_flight=link.max_in_flight,
+        max_unread=link.max_unread,
+    )
+
+
+def _drivers(
+    configuration: Configuration, context: Callable[..., SignallingContext], own: Mapping[str, MakeDriver]
+) -> Mapping[str, ISignalling]:
+    """One driver for each kind of signalling that a service names."""
+    by_kind: dict[str, dict[str, Mapping[str, Any]]] = {}
+    for name, service in configuration.services.items():
+        by_kind.setdefault(service.signalling, {})[name] = service.settings
+    made: dict[str, ISignalling] = {}
+    for kind, services in by_kind.items():
+        make = own[kind] if kind in own else find_plugin(ISignallingPlugin, kind).build
+        made[kind] = make(context(services=services))
+    return made

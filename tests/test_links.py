@@ -35,6 +35,8 @@ from ctiex.messages import (
     UnbindReply,
 )
 from ctiex.processing.settings import Limits
+from ctiex.records import Change
+from ctiex.stores.memory import MemoryCallStore
 from ctiex.testing.fakes import FakeAgent, FakePeer, FakeService, WaitingStore
 from ctiex.testing.pairs import BUFFER, MemoryExchange, agents, services
 from ctiex.testing.strategies import splits
@@ -243,6 +245,13 @@ class Disconnects(SynchronousTestCase):
         self.assertLessEqual(len(late.credentials._hashings), 1)
 
 
+class _BrokenStore(MemoryCallStore):
+    """A store with a fault of its own."""
+
+    def commit(self, change: Change) -> None:
+        raise ZeroDivisionError("a fault of the store's")
+
+
 class LateChecks(SynchronousTestCase):
     """A secret that takes its time to be checked."""
 
@@ -261,6 +270,30 @@ class LateChecks(SynchronousTestCase):
         pair.pump()
         self.assertEqual([invoke_id for invoke_id, _ in agent.received], [1, 2, 3])
         self.assertEqual(exchange.desk.logged_in, 1)
+
+    def test_however_much_came_behind_the_bind_all_of_it_is_answered(self) -> None:
+        late = _LateCredentials()
+        exchange = MemoryExchange(credentials=late.credentials)
+        agent, pair, _ = exchange.link_agent(FakeAgent())
+        agent.bind("agents")
+        pings = [agent.send(Ping()) for _ in range(12_000)]
+        pair.pump()
+        late.waiting[0].callback(True)
+        pair.pump()
+        self.assertEqual([invoke_id for invoke_id, _ in agent.received[1:]], pings)
+
+    def test_a_failure_behind_a_late_check_gives_up_that_link_alone(self) -> None:
+        late = _LateCredentials()
+        exchange = MemoryExchange(credentials=late.credentials, store=_BrokenStore())
+        agent, pair, _ = exchange.link_agent(FakeAgent())
+        agent.bind("agents")
+        agent.login("1001")
+        agent.connect("1001", "bill", "1")
+        pair.pump()
+        late.waiting[0].callback(True)
+        pair.pump()
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.assertFalse(pair.open)
 
     def test_a_wrong_secret_is_11_and_the_end(self) -> None:
         late = _LateCredentials()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from attrs import evolve
 from hypothesis import given, settings
@@ -252,6 +252,26 @@ class ConnectRequests(SynchronousTestCase):
         self.assertEqual(self.bench.heard, [10, 11])
         before = _OTHERS if first is other else _SERVICES
         self.assertIs(self.bench.data(who=before), Status.UNKNOWN_SERIAL)
+
+    def test_trying_another_session_gives_no_more_time(self) -> None:
+        self.bench.exchange.sessions.add(FakeServiceSession("others"), _OTHERS)
+        self.bench.connect()
+        self.bench.clock.advance(20)
+        sessions = cast(list[FakeServiceSession], self.bench.exchange.sessions.for_service("bill"))
+        next(session for session in sessions if session.unanswered).refuse()
+        self.bench.clock.advance(10)
+        self.assertEqual((self.bench.heard, self.bench.last_status), ([10, 14], 33))
+
+    def test_12_is_told_once_though_another_session_fetches_again(self) -> None:
+        other = FakeServiceSession("services")
+        self.bench.exchange.sessions.add(other, _SERVICES)
+        self.bench.connect()
+        self.bench.data()
+        asked, next_one = (self.bench.session, other) if self.bench.session.unanswered else (other, self.bench.session)
+        asked.refuse()
+        self.bench.data()
+        next_one.accept()
+        self.assertEqual(self.bench.heard, [10, 12, 11])
 
     def test_a_session_that_has_ended_is_offered_nothing(self) -> None:
         self.bench.session.bound = False
@@ -710,8 +730,9 @@ class KeptBeforeTold(SynchronousTestCase):
     def test_a_time_out_that_is_lost_comes_again(self) -> None:
         bench = self._settled()
         self.store.unavailable = True
-        bench.clock.advance(121)
+        bench.clock.pump([120] + [0.25] * 40)
         self.assertEqual(bench.heard, [10, 11])
+        self.assertLess(bench.exchange.counts.store_failures, 5, "and not at once, over and over")
         self.store.unavailable = self.store.waits = False
         bench.clock.advance(10)
         self.assertEqual(bench.heard, [10, 11, 15])

@@ -424,6 +424,6 @@ class ProcessingMachine(RuleBasedStateMachine):
 
 
 ProcessingMachine.TestCase.settings = settings(
-    deadline=None, max_examples=100, stateful_step_count=40, suppress_health_check=list(HealthCheck)
+    deadline=None, max_examples=150, stateful_step_count=40, suppress_health_check=list(HealthCheck)
 )
 TestProcessingMachine = ProcessingMachine.TestCase

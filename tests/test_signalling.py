@@ -12,6 +12,7 @@ from twisted.internet.endpoints import TCP4ServerEndpoint
 from twisted.internet.interfaces import IListeningPort
 from twisted.internet.protocol import Factory
 from twisted.internet.task import Clock
+from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from ctiex.codecs.binary import BinaryCodec
@@ -219,6 +220,17 @@ class Dialling(_Dialling):
             await self._pause()
         self.assertEqual(self.watcher.told, [("offered", "1")])
         self.assertEqual([link.connections for link in self.factory.links if link.connections], [])
+
+    def test_withdrawing_stops_a_connection_that_is_being_made(self) -> None:
+        reactor = MemoryReactorClock()
+        settings = {"bill": {"address": "tcp:192.0.2.1:7400"}}
+        context = SignallingContext(reactor, self.watcher, ServiceSessions(), BinaryCodec(), settings)
+        driver = DialSignalling(context)
+        driver.offer(make_offer("1"))
+        self.assertEqual(reactor.tcpClients[0][:2], ("192.0.2.1", 7400))
+        self.assertEqual(driver.withdraw("1"), Status.TIMED_OUT)
+        self.assertTrue(reactor.connectors[0].stoppedConnecting)
+        self.assertEqual(self.watcher.told, [])
 
     def test_its_settings_are_checked(self) -> None:
         plugin = DialSignallingPlugin()

@@ -30,7 +30,7 @@ MASK = "***"
 class Fields(Mapping[str, Value]):
     """Named, typed values that travel beside a call (the seed's channel associated data).
 
-    @raise FieldError: a name or a value breaks a limit, or a name comes twice.
+    :raise FieldError: a name or a value breaks a limit, or a name comes twice.
     """
 
     __slots__ = ("_values",)
@@ -104,7 +104,7 @@ class Fields(Mapping[str, Value]):
 def check_field(name: str, value: Value) -> None:
     """Check one field against the limits of the wire format.
 
-    @raise FieldError: with the limit that is broken.
+    :raise FieldError: with the limit that is broken.
     """
     if not isinstance(name, str):
         raise FieldError(f"a field name is a str, not {type(name).__name__}")
@@ -124,7 +124,7 @@ def check_field(name: str, value: Value) -> None:
 def utf8_length(text: str) -> int:
     """How many bytes the text takes in UTF-8.
 
-    @raise FieldError: the text can't be written in UTF-8 (a lone surrogate).
+    :raise FieldError: the text can't be written in UTF-8 (a lone surrogate).
     """
     try:
         return len(text.encode())

@@ -46,7 +46,7 @@ class IDecoder(Interface):
     def frames() -> Iterator[Frame]:
         """The complete frames that have come, each given once; ends where more bytes are needed.
 
-        @raise CodecError: what ends the link (version, length); raised again by every later call.
+        :raise CodecError: what ends the link (version, length); raised again by every later call.
         """
 
     def buffered() -> int:
@@ -64,13 +64,13 @@ class ICodec(Interface):
     def decode_body(frame: Frame) -> Message:
         """The message of a frame without fault.
 
-        @raise CodecError: the body breaks the layout of its kind.
+        :raise CodecError: the body breaks the layout of its kind.
         """
 
     def encode_body(message: Message) -> bytes:
         """The body, which stays good for any number of frames.
 
-        @raise CodecError: the message breaks a limit of its layout.
+        :raise CodecError: the message breaks a limit of its layout.
         """
 
     def frame(kind: int, invoke_id: int, body: bytes) -> bytes:
@@ -102,8 +102,8 @@ class ICallStore(Interface):
     def open(reactor: Any) -> Deferred[None] | None:
         """Take up what was kept before; None, or a Deferred that fires once it is there.
 
-        @param reactor: for threads and time.
-        @raise StoreUnavailable: (or the Deferred fails with it) it can't be read.
+        :param reactor: for threads and time.
+        :raise StoreUnavailable: (or the Deferred fails with it) it can't be read.
         """
 
     def close() -> Deferred[None] | None:
@@ -115,8 +115,8 @@ class ICallStore(Interface):
         None: it is kept. A Deferred: it fires when it is kept; if it fails, this change and every one
         made after it are undone. An empty change waits for all before it.
 
-        @raise StoreUnavailable: (or the Deferred fails with it) it wasn't kept: status 50.
-        @raise ValueError: an event isn't numbered one beyond its agent's last; nothing is kept.
+        :raise StoreUnavailable: (or the Deferred fails with it) it wasn't kept: status 50.
+        :raise ValueError: an event isn't numbered one beyond its agent's last; nothing is kept.
         """
 
     def get(serial: str) -> Call | None:
@@ -149,8 +149,8 @@ class ICallStorePlugin(Interface):
     def build(settings: Mapping[str, Any]) -> ICallStore:
         """A store, not opened yet.
 
-        @param settings: the other keys of ``[store]``.
-        @raise ConfigurationError: a key is unknown or its value no good.
+        :param settings: the other keys of ``[store]``.
+        :raise ConfigurationError: a key is unknown or its value no good.
         """
 
 
@@ -256,7 +256,7 @@ class ISignallingPlugin(Interface):
     def check(settings: Mapping[str, Any]) -> None:
         """Check the driver's own keys of one service.
 
-        @raise ConfigurationError: a key is unknown, missing, or its value no good.
+        :raise ConfigurationError: a key is unknown, missing, or its value no good.
         """
 
     def build(context: SignallingContext) -> ISignalling:
@@ -272,7 +272,7 @@ class ICarrier(Interface):
     def embed(calling_number: str, serial: str) -> str:
         """The calling number with the serial in it.
 
-        @raise SerialError: it doesn't fit, or the number could be read as carrying one already.
+        :raise SerialError: it doesn't fit, or the number could be read as carrying one already.
         """
 
     def extract(calling_number: str) -> tuple[str, str | None]:
@@ -290,8 +290,8 @@ class ICarrierPlugin(Interface):
     def build(settings: Mapping[str, Any]) -> ICarrier:
         """A carrier.
 
-        @param settings: the other keys of ``[carrier]``.
-        @raise ConfigurationError: the longest serial doesn't fit, or a key is no good.
+        :param settings: the other keys of ``[carrier]``.
+        :raise ConfigurationError: the longest serial doesn't fit, or a key is no good.
         """
 
 
@@ -306,7 +306,7 @@ class IOrganizer(Interface):
     def organize(fields: Fields) -> Fields:
         """The fields in the other side's vocabulary. Pure: the same in, the same out.
 
-        @raise FieldError: the outcome breaks a limit of the wire format.
+        :raise FieldError: the outcome breaks a limit of the wire format.
         """
 
 
@@ -318,8 +318,8 @@ class IOrganizerPlugin(Interface):
     def build(settings: Mapping[str, Any]) -> IOrganizer:
         """An organizer for one direction of one service.
 
-        @param settings: the other keys of ``[services.NAME.request]`` or ``.result``.
-        @raise ConfigurationError: a key is unknown or its value no good.
+        :param settings: the other keys of ``[services.NAME.request]`` or ``.result``.
+        :raise ConfigurationError: a key is unknown or its value no good.
         """
 
 
@@ -341,7 +341,8 @@ class IMedia(Interface):
     async def collect_digits(prompt: str, count: int, timeout: float) -> str:
         """Play a prompt and collect up to ``count`` digits; ``#`` ends it early.
 
-        @param timeout: how long to wait for the first digit and between two, in seconds.
+        :param timeout: how long to wait for the first digit and between two, in seconds.
+
         Returns what was typed, maybe nothing.
         """
 

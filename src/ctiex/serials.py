@@ -27,7 +27,7 @@ def is_serial(text: str) -> bool:
 def check_serial(text: str) -> str:
     """The serial itself, when it is one.
 
-    @raise SerialError: it is empty, too long, or holds something else than digits.
+    :raise SerialError: it is empty, too long, or holds something else than digits.
     """
     if not is_serial(text):
         raise SerialError(f"a serial is 1 to {MAX_DIGITS} decimal digits, not {text[:40]!r}")
@@ -47,7 +47,7 @@ def has_check_digits(serial: str) -> bool:
 def check_exchange_id(text: str) -> str:
     """The exchange id itself, when it is 1 to 3 decimal digits.
 
-    @raise SerialError: it is something else.
+    :raise SerialError: it is something else.
     """
     if not (1 <= len(text) <= _ID_DIGITS and text.isascii() and text.isdigit()):
         raise SerialError(f"an exchange id is 1 to {_ID_DIGITS} decimal digits, not {text[:40]!r}")
@@ -66,8 +66,8 @@ class SerialAllocator:
     def allocate(self, in_use: Callable[[str], bool]) -> str:
         """A new serial.
 
-        @param in_use: tells whether a serial is taken; taken ones are skipped.
-        @raise SerialError: none was free after many tries.
+        :param in_use: tells whether a serial is taken; taken ones are skipped.
+        :raise SerialError: none was free after many tries.
         """
         head = self.exchange_id.zfill(_ID_DIGITS)
         moment = int(self.wall_clock()) % 10**_TIME_DIGITS

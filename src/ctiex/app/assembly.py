@@ -40,12 +40,12 @@ class Exchange(Service):
     ) -> None:
         """Build everything; nothing is opened before the service starts.
 
-        @param configuration: from :func:`ctiex.app.config.load` or ``parse``. Without an IVR link
-            (C{listen = ""}) the calls are served in this process, by a driver of its own.
-        @param drivers: signalling drivers of this application, by the name that services use
-            (C{signalling = NAME}).
-        @raise ConfigurationError: a plugin is missing or doesn't take its settings, or what
-            C{[metrics]} needs isn't installed.
+        :param configuration: from :func:`ctiex.app.config.load` or ``parse``. Without an IVR link
+            (``listen = ""``) the calls are served in this process, by a driver of its own.
+        :param drivers: signalling drivers of this application, by the name that services use
+            (``signalling = NAME``).
+        :raise ConfigurationError: a plugin is missing or doesn't take its settings, or what
+            ``[metrics]`` needs isn't installed.
         """
         self.configuration = configuration
         self._reactor = reactor
@@ -63,7 +63,7 @@ class Exchange(Service):
     def privilegedStartService(self) -> None:
         """Open the store and listen; one that has been stopped starts anew.
 
-        @raise CannotListenError: a port can't be had; C{stopService} lets go of the others.
+        :raise CannotListenError: a port can't be had; ``stopService`` lets go of the others.
         """
         self._failed = []
         self._starting = ensureDeferred(self._start())

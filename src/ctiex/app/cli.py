@@ -55,7 +55,7 @@ class Options(UsageOptions):
     def postOptions(self) -> None:
         """See that a command was given.
 
-        @raise UsageError: there is none.
+        :raise UsageError: there is none.
         """
         if self.subCommand is None:
             raise UsageError(f"give a command: {', '.join(COMMANDS)}")

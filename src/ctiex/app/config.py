@@ -43,9 +43,9 @@ _ROLES = {"agent": Role.AGENT, "service": Role.SERVICE}
 def load(path: str | None = None, agent_listen: str | None = None, ivr_listen: str | None = None) -> Configuration:
     """The configuration in a file; the built-in one where there is no file.
 
-    @param agent_listen: an endpoint string in place of the agent link's own.
-    @param ivr_listen: an endpoint string in place of the IVR link's own.
-    @raise ConfigurationError: with a line for each thing that is wrong.
+    :param agent_listen: an endpoint string in place of the agent link's own.
+    :param ivr_listen: an endpoint string in place of the IVR link's own.
+    :raise ConfigurationError: with a line for each thing that is wrong.
     """
     return parse({} if path is None else _read(path), path, agent_listen, ivr_listen)
 
@@ -69,8 +69,8 @@ def parse(
 ) -> Configuration:
     """The configuration in the tables of a TOML file, checked.
 
-    @param source: the file's name, for errors.
-    @raise ConfigurationError: with a line for each thing that is wrong.
+    :param source: the file's name, for errors.
+    :raise ConfigurationError: with a line for each thing that is wrong.
     """
     demo = "identities" not in tables
     read, errors = structure(_with_demo_services(tables), FileTables)

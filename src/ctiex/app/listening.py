@@ -61,7 +61,7 @@ def _is_loopback(interface: str) -> bool:
 def read_endpoint(description: str) -> Listening:
     """Where an endpoint string would listen.
 
-    @raise ConfigurationError: Twisted knows no such endpoint.
+    :raise ConfigurationError: Twisted knows no such endpoint.
     """
     kind = description.partition(":")[0]
     if kind not in _READABLE:
@@ -81,8 +81,8 @@ def read_endpoint(description: str) -> Listening:
 def advertised_address(description: str, host_name: Callable[[], str] = socket.gethostname) -> str:
     """The address to give to others for an endpoint: ``host:port``, or the endpoint string itself.
 
-    @param host_name: the name that this machine goes by, where the endpoint listens on every interface.
-    @raise ConfigurationError: Twisted knows no such endpoint.
+    :param host_name: the name that this machine goes by, where the endpoint listens on every interface.
+    :raise ConfigurationError: Twisted knows no such endpoint.
     """
     listening = read_endpoint(description)
     if listening.interface is None:

@@ -27,7 +27,7 @@ Finder = Callable[[InterfaceClass, str], Any]
 def check_plugins(configuration: Configuration, find: Finder = find_plugin) -> None:
     """Hold a configuration against the plugins it names: they exist, and take their own keys.
 
-    @raise ConfigurationError: with a line for each thing that is wrong.
+    :raise ConfigurationError: with a line for each thing that is wrong.
     """
     errors = list(_wrong_plugins(configuration, find))
     if errors:

@@ -42,7 +42,7 @@ _IDLE = 30
 def check_metrics(configuration: Configuration) -> None:
     """See that what metrics need is installed, where they are wanted.
 
-    @raise ConfigurationError: it isn't; the text says what to install.
+    :raise ConfigurationError: it isn't; the text says what to install.
     """
     if configuration.metrics.listen and find_spec("prometheus_client") is None:
         where = f"{configuration.source}: " if configuration.source else ""
@@ -192,7 +192,7 @@ class MonitoringPort:
     def __init__(self, exchange: Exchange, reactor: Any) -> None:
         """A port that doesn't listen yet.
 
-        @raise ConfigurationError: it is wanted, and prometheus-client isn't installed.
+        :raise ConfigurationError: it is wanted, and prometheus-client isn't installed.
         """
         check_metrics(exchange.configuration)
         self._exchange = exchange
@@ -204,7 +204,7 @@ class MonitoringPort:
     async def start(self) -> None:
         """Listen, where that is wanted.
 
-        @raise CannotListenError: the port can't be had.
+        :raise CannotListenError: the port can't be had.
         """
         listen = self._exchange.configuration.metrics.listen
         if not listen:

@@ -60,8 +60,8 @@ class Parts:
 def assemble(configuration: Configuration, reactor: Any, drivers: Mapping[str, MakeDriver]) -> Parts:
     """Build the parts of an exchange.
 
-    @param drivers: signalling drivers beside those that plugins bring, by name.
-    @raise ConfigurationError: a plugin is missing, or doesn't take its settings.
+    :param drivers: signalling drivers beside those that plugins bring, by name.
+    :raise ConfigurationError: a plugin is missing, or doesn't take its settings.
     """
     counts = Counts()
     limits = Limits(

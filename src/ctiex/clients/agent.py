@@ -49,7 +49,7 @@ def _ignore(*_: object) -> None:
 def checked(reply: Message) -> Any:
     """The reply, when its status is 0.
 
-    @raise CallError: it says something else, or is an Error.
+    :raise CallError: it says something else, or is an Error.
     """
     status = getattr(reply, "status", Status.OK)
     if status != Status.OK or isinstance(reply, Error):
@@ -73,7 +73,7 @@ class HandOff:
     async def events(self) -> AsyncIterator[AgentEvent]:
         """Every event of this call, the first one first; ends behind the final one.
 
-        @raise CallError: another link has taken the agent number over (13), or it logged out.
+        :raise CallError: another link has taken the agent number over (13), or it logged out.
         """
         seen = 0
         while True:
@@ -87,9 +87,9 @@ class HandOff:
     async def result(self, timeout: float | None = None) -> AgentEvent:
         """The final event: its condition says how the call ended, its fields are the service's result.
 
-        @param timeout: in seconds; None waits until the exchange's own time-outs end the call.
-        @raise RequestTimedOut: it didn't end in time; the call goes on.
-        @raise CallError: another link has taken the agent number over (13), or it logged out.
+        :param timeout: in seconds; None waits until the exchange's own time-outs end the call.
+        :raise RequestTimedOut: it didn't end in time; the call goes on.
+        :raise CallError: another link has taken the agent number over (13), or it logged out.
         """
         event: AgentEvent = await within(self._agent.reactor, timeout, self._until_final)
         return event
@@ -97,7 +97,7 @@ class HandOff:
     async def cancel(self) -> None:
         """Take the connection back; the final event will be 16.
 
-        @raise CallError: 24, it has finished already.
+        :raise CallError: 24, it has finished already.
         """
         await self._agent.cancel(self.serial)
 
@@ -155,12 +155,12 @@ class AgentNumber:
     ) -> HandOff:
         """Ask the exchange to connect a customer to a service; it has kept the call when this returns.
 
-        @param calling_number: the customer's own number.
-        @param serial: the call's own serial: then the request is repeated when the link is lost before
-        its answer. Empty: the exchange allocates one, and a lost link is told as LinkLost.
-        @param timeout: in seconds, lost links included.
-        @raise CallError: the exchange refuses; ``status`` says why.
-        @raise RequestTimedOut: no answer in time.
+        :param calling_number: the customer's own number.
+        :param serial: the call's own serial: then the request is repeated when the link is lost before
+            its answer. Empty: the exchange allocates one, and a lost link is told as LinkLost.
+        :param timeout: in seconds, lost links included.
+        :raise CallError: the exchange refuses; ``status`` says why.
+        :raise RequestTimedOut: no answer in time.
         """
         request = ConnectRequest(serial, self.number, service, calling_number, fields)
         self._connecting += 1
@@ -178,7 +178,7 @@ class AgentNumber:
     async def cancel(self, serial: str, timeout: float = 30.0) -> None:
         """Take a connection back, also one of an earlier run.
 
-        @raise CallError: 20 there is no such call, 24 it has finished already.
+        :raise CallError: 20 there is no such call, 24 it has finished already.
         """
         reply: CancelReply = await self._client.ask(CancelRequest(serial), timeout)
         checked(reply)
@@ -196,7 +196,7 @@ class AgentNumber:
     async def log_in(self, link: ClientLink) -> None:
         """Log in on a link that has just been bound, and resume behind the last event that was taken.
 
-        @raise CallError: the exchange refuses this number.
+        :raise CallError: the exchange refuses this number.
         """
         reply = await link.ask(AgentLogin(self.number, self.last_sequence))
         if isinstance(reply, AgentLoginReply) and reply.status == Status.EXPIRED:
@@ -283,11 +283,11 @@ class AgentClient(Service):
     ) -> AgentNumber:
         """Log an agent number in; it stays so through every loss of the link until ``logout``.
 
-        @param on_event: hears every event once, in order; it is acknowledged when this returns.
-        @param on_gap: hears the first and last sequence of events that can't be replayed any more.
-        @param resume_after: the last event that an earlier run took.
-        @raise CallError: the exchange refuses this number.
-        @raise BindRefused: the exchange refuses this identity.
+        :param on_event: hears every event once, in order; it is acknowledged when this returns.
+        :param on_gap: hears the first and last sequence of events that can't be replayed any more.
+        :param resume_after: the last event that an earlier run took.
+        :raise CallError: the exchange refuses this number.
+        :raise BindRefused: the exchange refuses this identity.
         """
         agent = AgentNumber(self, number, on_event, on_gap, resume_after)
 

@@ -85,8 +85,8 @@ class ServedCall:
     async def data(self, timeout: float = 30.0) -> Fields:
         """The call's data, organized for this service [0050].
 
-        @raise CallError: 20, the call isn't (or is no longer) this service's.
-        @raise RequestTimedOut: no answer in time.
+        :raise CallError: 20, the call isn't (or is no longer) this service's.
+        :raise RequestTimedOut: no answer in time.
         """
         request = DataRequest(self.serial, self._exchange_address)
         result: DataResult = checked(await self._service.ask(request, timeout))
@@ -96,7 +96,7 @@ class ServedCall:
     async def progress(self, fields: Fields = EMPTY) -> None:
         """Tell the agent how it goes; any number of times.
 
-        @raise CallError: 41, the agent's mailbox is full; 24 or 20, the call has ended.
+        :raise CallError: 41, the agent's mailbox is full; 24 or 20, the call has ended.
         """
         await self._service.report(self, Outcome(Condition.PROGRESS, fields))
 
@@ -117,10 +117,10 @@ class AutomaticService(Service):
     ) -> None:
         """A service that isn't started yet.
 
-        @param handlers: by access code; a Connection with another code is refused (30).
-        @param make_media: gives the channel to the customer of a call.
-        @param carrier: takes the serial out of the calling number; ``number**serial`` by default.
-        @param random: makes event_ids that no earlier run has used.
+        :param handlers: by access code; a Connection with another code is refused (30).
+        :param make_media: gives the channel to the customer of a call.
+        :param carrier: takes the serial out of the calling number; ``number**serial`` by default.
+        :param random: makes event_ids that no earlier run has used.
         """
         self.reactor = reactor
         self._account = account
@@ -283,8 +283,8 @@ class AutomaticService(Service):
     async def report(self, call: ServedCall, outcome: Outcome) -> None:
         """Send a ServiceEvent until the exchange has kept it, always under the same event_id.
 
-        @raise CallError: the exchange refuses it for good.
-        @raise RequestTimedOut: it could not be brought to the exchange in a long time.
+        :raise CallError: the exchange refuses it for good.
+        :raise RequestTimedOut: it could not be brought to the exchange in a long time.
         """
         event = ServiceEvent(self._random.getrandbits(64), call.serial, call.agent, outcome.condition, outcome.fields)
         await within(self.reactor, _REPORT_WITHIN, partial(self._until_kept, event))
@@ -355,7 +355,7 @@ class _DialledFactory(Factory):
 def _final(outcome: Outcome) -> Outcome:
     """The outcome of a handler, which may be anybody's code.
 
-    @raise TypeError: it is no end of a call that a service may report.
+    :raise TypeError: it is no end of a call that a service may report.
     """
     if not isinstance(outcome, Outcome) or outcome.condition not in _ENDS:
         raise TypeError(f"a service ends with an Outcome of a final condition, not {outcome!r}")

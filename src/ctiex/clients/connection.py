@@ -50,7 +50,7 @@ class ClientOwner(Protocol):
     async def prepare(self, link: ClientLink) -> None:
         """A link is bound anew: log in, before anybody else uses it.
 
-        @raise CtiexError: it is of no use; the next one is tried.
+        :raise CtiexError: it is of no use; the next one is tried.
         """
 
     def request_received(self, link: ClientLink, message: Message, invoke_id: int) -> None:
@@ -82,7 +82,7 @@ class ClientLink(LinkProtocol):
     async def bind(self) -> None:
         """Bind under the account.
 
-        @raise BindRefused: the exchange said why.
+        :raise BindRefused: the exchange said why.
         """
         account = self._connection.account
         bind = Bind(self._connection.role, account.identity, account.secret, software=account.software)
@@ -101,7 +101,8 @@ class ClientLink(LinkProtocol):
     def ask(self, message: Message, timeout: float | None = None) -> Deferred[Message]:
         """Send a request and wait for its answer: its reply, or an Error.
 
-        @param timeout: in seconds; the account's by default.
+        :param timeout: in seconds; the account's by default.
+
         The Deferred fails with LinkLost, RequestTimedOut, or CodecError for a message that no frame takes.
         """
         answer: Deferred[Message] = Deferred()
@@ -273,10 +274,10 @@ class ExchangeConnection:
     async def ask(self, message: Message, repeat: bool = True) -> Message:
         """Send a request on the bound link and wait for its answer.
 
-        @param repeat: send it again on the next link when this one is lost first, until the caller
-        gives up (:func:`within` bounds the wait).
-        @raise LinkLost: the link was lost before the answer, and it isn't to be repeated.
-        @raise RequestTimedOut: no answer came in time on a link that stands.
+        :param repeat: send it again on the next link when this one is lost first, until the caller
+            gives up (:func:`within` bounds the wait).
+        :raise LinkLost: the link was lost before the answer, and it isn't to be repeated.
+        :raise RequestTimedOut: no answer came in time on a link that stands.
         """
         while True:
             link = await self.bound()
@@ -296,8 +297,8 @@ def _stopped() -> NotBound:
 async def within(reactor: Any, seconds: float | None, work: Callable[[], Awaitable[Any]]) -> Any:
     """What the work gives, if it gives it in time; it is cancelled otherwise.
 
-    @param seconds: None waits as long as it takes.
-    @raise RequestTimedOut: it took longer.
+    :param seconds: None waits as long as it takes.
+    :raise RequestTimedOut: it took longer.
     """
 
     async def run() -> Any:

@@ -26,8 +26,8 @@ class BinaryCodec:
     def decode_body(self, frame: Frame) -> Message:
         """The message of a frame.
 
-        @raise MalformedFrame: the body breaks the layout of its kind.
-        @raise CodecError: the fault of the frame, if it has one.
+        :raise MalformedFrame: the body breaks the layout of its kind.
+        :raise CodecError: the fault of the frame, if it has one.
         """
         if frame.fault is not None:
             raise frame.fault
@@ -39,14 +39,14 @@ class BinaryCodec:
     def encode_body(self, message: Message) -> bytes:
         """The body, which stays good for any number of frames.
 
-        @raise MalformedFrame: an attribute breaks its layout; the text names it.
+        :raise MalformedFrame: an attribute breaks its layout; the text names it.
         """
         return encoder_of(message)(message)
 
     def frame(self, kind: int, invoke_id: int, body: bytes) -> bytes:
         """A whole frame around an encoded body.
 
-        @raise MalformedFrame: the kind or the invoke id doesn't fit the header.
+        :raise MalformedFrame: the kind or the invoke id doesn't fit the header.
         """
         return frame_bytes(kind, invoke_id, body)
 

@@ -1,7 +1,7 @@
 """The fast path of the binary codec, derived from the layouts when this is imported.
 
 For each message two functions are written as source and executed: what stands
-between two texts becomes one :class:`struct.Struct`, each text a slice. They take
+between two texts becomes one ``struct.Struct``, each text a slice. They take
 and give what :mod:`ctiex.codecs.interpreted` does; a differential test holds the two
 together. Nothing but MalformedFrame leaves them, and no error shows a value.
 
@@ -196,20 +196,20 @@ def _reason(error: Exception) -> str:
 DECODERS: dict[int, Callable[[bytes], Message]] = {kind: _derive_decoder(message) for message, kind in KIND_OF.items()}
 """By kind: the message of a body.
 
-@raise MalformedFrame: the body breaks the layout.
+:raise MalformedFrame: the body breaks the layout.
 """
 
 ENCODERS: dict[type[Message], Callable[[Message], bytes]] = {message: _derive_encoder(message) for message in KIND_OF}
 """By message: the body of a message.
 
-@raise MalformedFrame: an attribute breaks the layout.
+:raise MalformedFrame: an attribute breaks the layout.
 """
 
 
 def encoder_of(message: Message) -> Callable[[Message], bytes]:
     """The encoder for this kind of message.
 
-    @raise MalformedFrame: it is no message at all.
+    :raise MalformedFrame: it is no message at all.
     """
     encoder = ENCODERS.get(type(message))
     if encoder is None:

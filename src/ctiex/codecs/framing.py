@@ -24,7 +24,7 @@ LEAST_LENGTH = _HEADER.size - _LENGTH.size
 def frame_bytes(kind: int, invoke_id: int, body: bytes) -> bytes:
     """A header and the body.
 
-    @raise MalformedFrame: a number doesn't fit the header.
+    :raise MalformedFrame: a number doesn't fit the header.
     """
     try:
         return _HEADER.pack(LEAST_LENGTH + len(body), VERSION, kind, 0, invoke_id) + body
@@ -65,9 +65,9 @@ class BinaryDecoder:
     def frames(self) -> Iterator[Frame]:
         """The complete frames that have come, each given once.
 
-        @raise FrameTooLong: a length over the limit.
-        @raise MalformedFrame: a length that leaves no room for the header.
-        @raise UnsupportedVersion: a header of another version.
+        :raise FrameTooLong: a length over the limit.
+        :raise MalformedFrame: a length that leaves no room for the header.
+        :raise UnsupportedVersion: a header of another version.
         """
         while self._failure is None:
             data, at = self._data, self._at

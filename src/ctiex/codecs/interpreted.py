@@ -22,7 +22,7 @@ BROKEN = (ConstructError, ValueError, LookupError, TypeError, AttributeError, Ov
 def decode(message: type[Message], body: bytes) -> Message:
     """The message of a body.
 
-    @raise MalformedFrame: the body breaks the layout.
+    :raise MalformedFrame: the body breaks the layout.
     """
     try:
         parsed = LAYOUTS[message].parse(body)
@@ -35,7 +35,7 @@ def decode(message: type[Message], body: bytes) -> Message:
 def encode(message: Message) -> bytes:
     """The body of a message.
 
-    @raise MalformedFrame: an attribute breaks the layout.
+    :raise MalformedFrame: an attribute breaks the layout.
     """
     return b"".join(_encode_attribute(message, subcon) for subcon in LAYOUTS[type(message)].subcons if subcon.name)
 

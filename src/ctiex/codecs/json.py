@@ -46,8 +46,8 @@ class JsonCodec:
     def decode_body(self, frame: Frame) -> Message:
         """The message of a frame, whose body is a dictionary of its attributes.
 
-        @raise MalformedFrame: an attribute is unknown, missing, of the wrong type or out of its limits.
-        @raise CodecError: the fault of the frame, if it has one.
+        :raise MalformedFrame: an attribute is unknown, missing, of the wrong type or out of its limits.
+        :raise CodecError: the fault of the frame, if it has one.
         """
         if frame.fault is not None:
             raise frame.fault
@@ -61,7 +61,7 @@ class JsonCodec:
     def encode_body(self, message: Message) -> bytes:
         """The object of the attributes alone, which stays good for any number of frames.
 
-        @raise MalformedFrame: an attribute breaks its layout; the text names it.
+        :raise MalformedFrame: an attribute breaks its layout; the text names it.
         """
         encoder_of(message)(message)
         attributes = {
@@ -73,7 +73,7 @@ class JsonCodec:
     def frame(self, kind: int, invoke_id: int, body: bytes) -> bytes:
         """A whole line around an encoded body.
 
-        @raise MalformedFrame: there is no such kind, or the invoke id takes more than 32 bits.
+        :raise MalformedFrame: there is no such kind, or the invoke id takes more than 32 bits.
         """
         if kind not in _HEADS or not 0 <= invoke_id < 2**32:
             raise MalformedFrame("the kind or the invoke id doesn't fit the header")

@@ -68,8 +68,8 @@ class JsonDecoder:
     def frames(self) -> Iterator[Frame]:
         """The complete lines that have come, each given once; the body is a dictionary of the attributes.
 
-        @raise FrameTooLong: a line over the limit.
-        @raise UnsupportedVersion: a line of another version.
+        :raise FrameTooLong: a line over the limit.
+        :raise UnsupportedVersion: a line of another version.
         """
         while self._failure is None:
             line = self._line()
@@ -112,7 +112,7 @@ def frame_of(line: bytes) -> Frame:
 
     ``version`` and ``flags`` may be left out. A BindReply has a version of its own: there it is that one.
 
-    @raise UnsupportedVersion: it says another version, which ends the link.
+    :raise UnsupportedVersion: it says another version, which ends the link.
     """
     try:
         attributes = _JSON.decode(line.decode())

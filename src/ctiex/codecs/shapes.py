@@ -16,7 +16,7 @@ from attrs import evolve, frozen
 from ctiex.codecs.layouts import Between, Coded, Digits, FieldType, Layout, UniqueNames
 
 BITS = {"B": 8, "H": 16, "L": 32, "Q": 64, "q": 64}
-"""The width of each number that version 1 has, by its letter in :mod:`struct`."""
+"""The width of each number that version 1 has, by its letter in ``struct``."""
 
 
 @frozen
@@ -25,7 +25,7 @@ class Number:
 
     name: str
     code: str
-    """Its letter in :mod:`struct`."""
+    """Its letter in ``struct``."""
     members: Mapping[int, Any] | None = None
     """What it stands for; None where it is just a number."""
 
@@ -36,7 +36,7 @@ class Text:
 
     name: str
     code: str
-    """The letter in :mod:`struct` of the length."""
+    """The letter in ``struct`` of the length."""
     least: int
     greatest: int
     encoding: str
@@ -67,7 +67,7 @@ Element = Number | Text | FieldList
 def shape_of(layout: Layout) -> tuple[Element, ...]:
     """The elements of a body, in order.
 
-    @raise TypeError: the layout has something that isn't known here.
+    :raise TypeError: the layout has something that isn't known here.
     """
     subcons: list[Any] = layout.subcons
     *named, last = subcons
@@ -77,7 +77,7 @@ def shape_of(layout: Layout) -> tuple[Element, ...]:
 
 
 def number_codes(layout: Layout) -> str:
-    """The format for :mod:`struct` of a layout that has nothing but numbers."""
+    """The format for ``struct`` of a layout that has nothing but numbers."""
     subcons: list[Any] = layout.subcons
     return ">" + "".join(_code(subcon.subcon) for subcon in subcons)
 

@@ -20,7 +20,7 @@ ValueWriter = Callable[[Any], bytes]
 def field_type(value: Value) -> FieldType:
     """The type on the wire of a value; an enum of integers is an integer, and so on.
 
-    @raise TypeError: no such value can travel.
+    :raise TypeError: no such value can travel.
     """
     for base in type(value).__mro__:
         if base in FIELD_TYPES:

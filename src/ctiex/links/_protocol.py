@@ -144,19 +144,19 @@ class LinkProtocol(Protocol):
     def dataReceived(self, data: bytes) -> None:
         """Bytes came."""
         if not self._closing:
-            self._read(lambda: self.session.receive(data, self.clock.seconds()))
+            self.handle(lambda: self.session.receive(data, self.clock.seconds()))
 
-    def _read(self, handle: Callable[[], None]) -> None:
+    def handle(self, work: Callable[[], None]) -> None:
         """Handle what came, and go on while the other side reads the answers."""
-        self._handle(handle)
+        self._guard(work)
         while self.session.held and self.writable and not self._closing:
-            self._handle(self.session.read_on)
+            self._guard(self.session.read_on)
         self.throttle()
 
-    def _handle(self, handle: Callable[[], None]) -> None:
+    def _guard(self, work: Callable[[], None]) -> None:
         self._receiving = True
         try:
-            handle()
+            work()
         except Exception as error:
             # One link's fault must not become another's: this one is given up.
             _log.failure("the link failed inside")
@@ -194,7 +194,7 @@ class LinkProtocol(Protocol):
         self.writable = True
         self._unread = 0
         if not self._closing:
-            self._read(self.session.read_on)
+            self.handle(self.session.read_on)
             self.link_writable()
 
     def stopProducing(self) -> None:

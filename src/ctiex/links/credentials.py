@@ -44,7 +44,7 @@ class SecretHash:
     def parse(cls, text: str) -> SecretHash:
         """The hash that this text stands for.
 
-        @raise ConfigurationError: it isn't one, or hashing would take over 256 MiB.
+        :raise ConfigurationError: it isn't one, or hashing would take over 256 MiB.
         """
         try:
             scheme, cost, block_size, parallelism, salt, digest = text.split("$")
@@ -77,7 +77,7 @@ class SecretHash:
 def hash_secret(secret: str, salt: Callable[[int], bytes] = os.urandom) -> SecretHash:
     """Hash a secret with a new salt.
 
-    @param salt: makes so many random bytes.
+    :param salt: makes so many random bytes.
     """
     grain = salt(_SALT_SIZE)
     digest = _scrypt(secret, grain, _COST, _BLOCK_SIZE, _PARALLELISM, _HASH_SIZE)

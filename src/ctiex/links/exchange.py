@@ -102,8 +102,9 @@ class ExchangeLink(LinkProtocol):
         checked = self._with.credentials.check(bind.identity, bind.secret, bind.role)
         if isinstance(checked, Deferred):
             checked.addErrback(self._check_failed)
-            self._checking = checked.addCallback(partial(self._bind_checked, bind, invoke_id))
-            self._checking.addCallback(lambda _: self._bind_answered())
+            self._checking = checked.addCallback(
+                lambda identity: self.handle(partial(self._bind_checked, bind, invoke_id, identity))
+            )
         else:
             self._bind_checked(bind, invoke_id, checked)
 
@@ -148,11 +149,6 @@ class ExchangeLink(LinkProtocol):
             limits.max_frame,
             self._with.processing.exchange_address,
         )
-
-    def _bind_answered(self) -> None:
-        """Go on after the check of a secret took its time."""
-        self.flush()
-        self.throttle()
 
     # ------------------------------------------------------------ ends
 

@@ -176,7 +176,7 @@ class Session:
     def request(self, message: Message, answered: Answered, deadline: float) -> None:
         """Send a request; ``answered`` hears its answer, or that none came by ``deadline`` (clock seconds).
 
-        @raise CodecError: the message breaks a limit of its layout, or is longer than the other side takes.
+        :raise CodecError: the message breaks a limit of its layout, or is longer than the other side takes.
         """
         if self.ended is not None:
             answered(LinkLost(self.ended))

@@ -21,8 +21,8 @@ __all__ = ["find_plugin"]
 def find_plugin(interface: InterfaceClass, name: str) -> Any:
     """The plugin of this name.
 
-    @param interface: what it provides, as L{ctiex.interfaces.ICodecPlugin}.
-    @raise ConfigurationError: there is none of this name, or more than one.
+    :param interface: what it provides, as `ctiex.interfaces.ICodecPlugin`.
+    :raise ConfigurationError: there is none of this name, or more than one.
     """
     plugins: list[Any] = list(getPlugins(cast(Any, interface), sys.modules[__name__]))
     found = [plugin for plugin in plugins if plugin.name == name]

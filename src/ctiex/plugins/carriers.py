@@ -21,7 +21,7 @@ class CallingNumberPlugin:
     def build(self, settings: Mapping[str, Any]) -> ICarrier:
         """A carrier.
 
-        @raise ConfigurationError: a key is unknown or its value no good.
+        :raise ConfigurationError: a key is unknown or its value no good.
         """
         return CallingNumberCarrier.from_settings(settings)
 

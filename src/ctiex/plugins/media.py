@@ -24,7 +24,7 @@ class ScriptedPlugin:
     def build(self, settings: Mapping[str, Any], clock: IReactorTime) -> IMedia:
         """A customer who types ``typed`` (a list of texts), and leaves after ``hang_up_after`` actions.
 
-        @raise ConfigurationError: a key is unknown or its value no good.
+        :raise ConfigurationError: a key is unknown or its value no good.
         """
         _only(settings, "typed", "hang_up_after")
         typed = settings.get("typed", [])
@@ -45,7 +45,7 @@ class TerminalPlugin:
     def build(self, settings: Mapping[str, Any], clock: IReactorTime) -> IMedia:
         """The person at the terminal; ``clock`` must be the running reactor.
 
-        @raise ConfigurationError: there are settings; it takes none.
+        :raise ConfigurationError: there are settings; it takes none.
         """
         _only(settings)
         terminal = open_terminal(clock)

@@ -22,7 +22,7 @@ class MemoryStorePlugin:
     def build(self, settings: Mapping[str, Any]) -> ICallStore:
         """An empty store.
 
-        @raise ConfigurationError: there are settings; it takes none.
+        :raise ConfigurationError: there are settings; it takes none.
         """
         if settings:
             raise ConfigurationError(f"unknown key {min(settings)!r}: the memory store takes no settings")
@@ -30,3 +30,24 @@ class MemoryStorePlugin:
 
 
 memory = MemoryStorePlugin()
+
+
+@implementer(IPlugin, ICallStorePlugin)
+class SqliteStorePlugin:
+    """``[store] kind = "sqlite"``: outlives the process, in a file."""
+
+    name = "sqlite"
+
+    def build(self, settings: Mapping[str, Any]) -> ICallStore:
+        """A store on the file ``path``, its key in ``key_file``.
+
+        :raise ConfigurationError: a key is unknown or its value no good, or the extra ``durable`` isn't installed.
+        """
+        try:
+            from ctiex.stores.sqlite import SqliteCallStore  # cryptography is optional
+        except ImportError:
+            raise ConfigurationError("the sqlite store needs cryptography: pip install 'ctiex[durable]'") from None
+        return SqliteCallStore.from_settings(settings)
+
+
+sqlite = SqliteStorePlugin()

@@ -133,7 +133,7 @@ class Desk:
     ) -> StoredEvent:
         """The agent's next event, encoded; it is in the mailbox once a change with it is committed.
 
-        @raise FrameTooLong: it would not fit a frame of the agent link.
+        :raise FrameTooLong: it would not fit a frame of the agent link.
         """
         sequence = self._store.last_sequence(agent) + 1
         body = self._codec.encode_body(AgentEvent(sequence, agent, serial, condition, status, fields))

@@ -42,7 +42,7 @@ class AgentNumbers:
     def parse(cls, patterns: Iterable[str]) -> AgentNumbers:
         """The numbers that fit one of the patterns: ``1001``, ``1100-1199`` or ``*``.
 
-        @raise ConfigurationError: a pattern is none of these.
+        :raise ConfigurationError: a pattern is none of these.
         """
         exact, ranges, every = set(), [], False
         for pattern in patterns:
@@ -64,7 +64,7 @@ class AgentNumbers:
 def parse_pattern(pattern: str) -> NumberRange | str:
     """One pattern: a range, or an exact number, or ``*``.
 
-    @raise ConfigurationError: it is none of these.
+    :raise ConfigurationError: it is none of these.
     """
     if pattern == EVERY_NUMBER:
         return pattern

@@ -23,7 +23,7 @@ class Intake:
     def repeated(self, request: ConnectRequest, outlet: AgentOutlet) -> bool:
         """Whether it is a repeat of a call that is open: answered like the first, and no more.
 
-        @raise Refused: 42, 30 or 22.
+        :raise Refused: 42, 30 or 22.
         """
         self._check_login(request, outlet)
         known = self._with.store.get(request.serial) if request.serial else None
@@ -44,7 +44,7 @@ class Intake:
     def call(self, identity: Identity, request: ConnectRequest) -> Call:
         """The call that a request asks for, with its data organized and encoded.
 
-        @raise Refused: 34 or 35.
+        :raise Refused: 34 or 35.
         """
         serial = request.serial or self._allocate()
         try:

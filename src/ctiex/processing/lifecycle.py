@@ -69,7 +69,7 @@ class Lifecycle:
     def offer(self, call: Call, resumed: bool = False) -> None:
         """Begin to signal a call; its agent hears 10.
 
-        @param resumed: it was under way before a restart.
+        :param resumed: it was under way before a restart.
         """
         settings = self._with.services[call.service]
         carried = self._with.carrier.embed(call.calling_number, call.serial)
@@ -155,7 +155,7 @@ class Lifecycle:
     ) -> None:
         """Keep a call as it is now, with an event for its agent, and go on once both are kept.
 
-        @param lost: called instead when the store could not take them: then the call is as it was.
+        :param lost: called instead when the store could not take them: then the call is as it was.
         """
 
         def keep_deadline() -> None:
@@ -183,8 +183,8 @@ class Lifecycle:
     ) -> None:
         """End a call that has no final result: its agent always hears of it.
 
-        @param answer: hears 0 once the end is kept, or 50.
-        @param held: whether a service may have the call, which then hears of the end too.
+        :param answer: hears 0 once the end is kept, or 50.
+        :param held: whether a service may have the call, which then hears of the end too.
         """
         if (call.state, Step.END) not in TRANSITIONS:
             return

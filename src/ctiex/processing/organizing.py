@@ -37,7 +37,7 @@ class RuleOrganizer:
 
         A name in ``secret`` covers the field before and after a rename, whichever of the two is given.
 
-        @raise ConfigurationError: a key is unknown or its value no good.
+        :raise ConfigurationError: a key is unknown or its value no good.
         """
         for key in settings:
             if key not in _READERS:
@@ -55,7 +55,7 @@ class RuleOrganizer:
     def organize(self, fields: Fields) -> Fields:
         """The fields by the rules; the very same object where no rule could change anything.
 
-        @raise FieldError: there would be more fields than one message may have.
+        :raise FieldError: there would be more fields than one message may have.
         """
         if self.keep is None and not (self.mapped or self.renamed or self.constants):
             return fields

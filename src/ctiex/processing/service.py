@@ -151,7 +151,7 @@ class ProcessingService:
     def fields(self, identity: Identity, serial: str) -> Fields:
         """The call's data for a service of this process, organized like any other's.
 
-        @raise CallError: 20, the call isn't (or is no longer) this identity's.
+        :raise CallError: 20, the call isn't (or is no longer) this identity's.
         """
         body = self.data(identity, DataRequest(serial))
         if isinstance(body, Status):

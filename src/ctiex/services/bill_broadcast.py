@@ -104,7 +104,7 @@ class BillBroadcast:
     name = "bill-broadcast"
 
     def __init__(self, bills: Bills | None = None) -> None:
-        """@param bills: the billing system; made-up bills where there is none."""
+        """:param bills: the billing system; made-up bills where there is none."""
         self._bills: Bills = DemoBills() if bills is None else bills
 
     async def serve(self, fields: Fields, media: IMedia, report: Report | None = None) -> Outcome:
@@ -127,7 +127,7 @@ class BillBroadcast:
 def _wanted(fields: Fields) -> tuple[str, str, str, int]:
     """Account, period, level and repeats.
 
-    @raise FieldError: one is missing or no good.
+    :raise FieldError: one is missing or no good.
     """
     account, period, level = fields.text("account"), fields.text("period"), fields.get("level", LEVELS[0])
     for name, value in (("account", account), ("period", period)):

@@ -28,9 +28,9 @@ class ScriptedMedia:
         pace: Callable[[], Awaitable[object]] | None = None,
     ) -> None:
         """
-        @param typed: what they type at each question, ``""`` for nothing; nothing once it is used up.
-        @param hang_up_after: how many actions they stay for; None to stay to the end.
-        @param pace: waited for before each action; None for no wait.
+        :param typed: what they type at each question, ``""`` for nothing; nothing once it is used up.
+        :param hang_up_after: how many actions they stay for; None to stay to the end.
+        :param pace: waited for before each action; None for no wait.
         """
         self._typed = iter(tuple(typed))
         self._actions_left = hang_up_after
@@ -83,9 +83,9 @@ class TerminalMedia:
         self, read_line: Callable[[], Deferred[str]], write: Callable[[str], None], clock: IReactorTime
     ) -> None:
         """
-        @param read_line: gives the next line without its end; fails with CallerHungUp once there are no more.
-        @param write: takes text for the person to read.
-        @param clock: for the time-outs.
+        :param read_line: gives the next line without its end; fails with CallerHungUp once there are no more.
+        :param write: takes text for the person to read.
+        :param clock: for the time-outs.
         """
         self._read_line = read_line
         self._write = write

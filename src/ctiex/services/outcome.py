@@ -32,8 +32,8 @@ class Service(Protocol):
     async def serve(self, fields: Fields, media: IMedia, report: Report | None = None) -> Outcome:
         """Serve the customer at the other end of ``media``.
 
-        @param fields: the channel associated data from the agent, organized for this service.
-        @param report: told of progress; None where nobody listens.
+        :param fields: the channel associated data from the agent, organized for this service.
+        :param report: told of progress; None where nobody listens.
         """
 
 

@@ -38,7 +38,7 @@ class _Wanted:
 
     @classmethod
     def of(cls, fields: Fields) -> _Wanted:
-        """@raise FieldError: a field is missing or no good."""
+        """:raise FieldError: a field is missing or no good."""
         account, level = fields.text("account"), fields.text("password_level")
         if not account:
             raise FieldError("field 'account': expected text")
@@ -84,7 +84,7 @@ class PasswordAuthentication:
     name = "password-authentication"
 
     def __init__(self, verifier: PasswordVerifier | None = None) -> None:
-        """@param verifier: the customers' accounts; made-up ones where there are none."""
+        """:param verifier: the customers' accounts; made-up ones where there are none."""
         self._verifier: PasswordVerifier = DemoPasswords() if verifier is None else verifier
 
     async def serve(self, fields: Fields, media: IMedia, report: Report | None = None) -> Outcome:
@@ -133,7 +133,7 @@ class PasswordAuthentication:
 def _is_vip(fields: Fields) -> bool:
     """Whether ``vip_level`` is 1 or more; it is an integer, or digits as text.
 
-    @raise FieldError: it is there and is something else.
+    :raise FieldError: it is there and is something else.
     """
     value = fields.get("vip_level", 0)
     if type(value) is int and value >= 0:

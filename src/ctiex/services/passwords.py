@@ -36,7 +36,7 @@ class StoredPassword:
 
     @classmethod
     def of(cls, level: str, password: str, salt: bytes) -> StoredPassword:
-        """@param salt: 16 random bytes, others for each password."""
+        """:param salt: 16 random bytes, others for each password."""
         return cls(level, salt, hash_password(password, salt))
 
 
@@ -57,7 +57,7 @@ class DemoPasswords:
     """
 
     def __init__(self, accounts: Mapping[str, Account] | None = None) -> None:
-        """@param accounts: by account number; the made-up ones above where it is None."""
+        """:param accounts: by account number; the made-up ones above where it is None."""
         self._accounts = _DEMO_ACCOUNTS if accounts is None else accounts
 
     async def verify(self, account: str, area: str, password: str) -> str | None:

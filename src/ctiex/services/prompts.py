@@ -74,7 +74,7 @@ async def ask(media: IMedia, prompts: Prompts, question: str, answers: Collectio
 def limit(fields: Fields, name: str, default: int, most: int) -> int:
     """A count between 1 and ``most`` from an optional field.
 
-    @raise FieldError: the field is there and holds something else.
+    :raise FieldError: the field is there and holds something else.
     """
     value = fields.get(name, default)
     if type(value) is not int or not 1 <= value <= most:

@@ -23,7 +23,7 @@ _MAX_CAPACITY = 255
 class CallingNumberCarrier:
     """Number, separator and serial in one calling number of at most ``capacity`` bytes.
 
-    @raise ConfigurationError: the separator is no good, or the longest serial can't fit.
+    :raise ConfigurationError: the separator is no good, or the longest serial can't fit.
     """
 
     separator: str = field(default="**")
@@ -53,7 +53,7 @@ class CallingNumberCarrier:
     def from_settings(cls, settings: Mapping[str, Any]) -> CallingNumberCarrier:
         """A carrier from the keys ``separator`` and ``capacity``, both optional.
 
-        @raise ConfigurationError: another key, or a value that is no good.
+        :raise ConfigurationError: another key, or a value that is no good.
         """
         for key in settings:
             if key not in ("separator", "capacity"):
@@ -63,7 +63,7 @@ class CallingNumberCarrier:
     def embed(self, calling_number: str, serial: str) -> str:
         """The calling number with the serial behind the separator; ``extract`` gives both back.
 
-        @raise SerialError: the serial is none, the whole doesn't fit, or the number holds the
+        :raise SerialError: the serial is none, the whole doesn't fit, or the number holds the
             separator or ends in a part of it.
         """
         check_serial(serial)

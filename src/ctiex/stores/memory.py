@@ -72,7 +72,7 @@ class MemoryCallStore:
     def commit(self, change: Change) -> None:
         """Keep a change, all of it or nothing.
 
-        @raise ValueError: an event isn't numbered one beyond its agent's last; nothing was kept.
+        :raise ValueError: an event isn't numbered one beyond its agent's last; nothing was kept.
         """
         self._check_numbering(change.events)
         for call in change.calls:

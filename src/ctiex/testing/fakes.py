@@ -169,7 +169,7 @@ class WaitingStore:
     def commit(self, change: Change) -> Deferred[None] | None:
         """Show a change.
 
-        @raise StoreUnavailable: the test says so.
+        :raise StoreUnavailable: the test says so.
         """
         if self.unavailable:
             raise StoreUnavailable("the test says so")

@@ -14,7 +14,7 @@ __all__ = ["MediaContract", "ScriptedMedia"]
 
 
 class MediaContract:
-    """Tests of :class:`ctiex.interfaces.IMedia`, before :class:`twisted.trial.unittest.TestCase` in the bases.
+    """Tests of :class:`ctiex.interfaces.IMedia`, before ``TestCase`` of trial in the bases.
 
     Give both ``make_`` methods.
     """

@@ -153,8 +153,8 @@ class LinkedPair:
     def pump(self, count: int | None = None, first_speaks: bool = True) -> int:
         """Carry over, in turns, until nothing moves; how many bytes went, an end counting as one.
 
-        @param count: how many bytes go at a time; all there are unless said otherwise.
-        @param first_speaks: whose bytes are carried over first.
+        :param count: how many bytes go at a time; all there are unless said otherwise.
+        :param first_speaks: whose bytes are carried over first.
         """
         total, moved = 0, -1
         while moved:

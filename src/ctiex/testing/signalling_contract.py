@@ -64,7 +64,7 @@ def make_offer(serial: str, service: str = "bill", resumed: bool = False) -> Off
 
 
 class SignallingContract:
-    """Tests of :class:`ctiex.interfaces.ISignalling`, before a :class:`twisted.trial.unittest.TestCase` in the bases.
+    """Tests of :class:`ctiex.interfaces.ISignalling`, before a ``TestCase`` of trial in the bases.
 
     Give ``make_driver`` and what the services do. Every service that is offered a call is called ``bill``.
     """

@@ -35,7 +35,7 @@ def make_event(agent: str, sequence: int) -> StoredEvent:
 
 
 class CallStoreContract:
-    """Tests of :class:`ctiex.interfaces.ICallStore`, before :class:`twisted.trial.unittest.TestCase` in the bases.
+    """Tests of :class:`ctiex.interfaces.ICallStore`, before ``TestCase`` of trial in the bases.
 
     Give ``make_store``. A store may keep things at once or later: the tests await what it returns.
     """

@@ -33,7 +33,7 @@ class AccountOptions(UsageOptions):
     def account(self, reactor: Any, environment: Mapping[str, str] = os.environ) -> ExchangeAccount:
         """The account that the options name.
 
-        @raise UsageError: an option's value is no good.
+        :raise UsageError: an option's value is no good.
         """
         try:
             endpoint = clientFromString(reactor, self["exchange"])

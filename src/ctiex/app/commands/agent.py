@@ -36,7 +36,7 @@ class Options(AccountOptions):
 def read_fields(words: list[str]) -> Fields:
     """Fields as they are typed: ``name=text``, ``name:=5``, ``name:=true``.
 
-    @raise FieldError: a word is no field.
+    :raise FieldError: a word is no field.
     """
     return Fields(list(map(_field, words)))
 
@@ -113,7 +113,7 @@ def describe(event: AgentEvent) -> str:
 async def run(options: Options, reactor: Any, stdout: TextIO, stderr: TextIO) -> int:
     """Run until ``quit``; 1 when the exchange refuses the identity or the agent number.
 
-    @raise UsageError: an option's value is no good.
+    :raise UsageError: an option's value is no good.
     """
     client = AgentClient(reactor, options.account(reactor))
     terminal = open_terminal(reactor)

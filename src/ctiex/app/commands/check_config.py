@@ -32,7 +32,7 @@ class Options(UsageOptions):
     def parseArgs(self, file: str | None = None) -> None:
         """Take the file from the command line.
 
-        @raise UsageError: it was given by an option as well.
+        :raise UsageError: it was given by an option as well.
         """
         if file is not None:
             if self["config"] is not None:
@@ -43,7 +43,7 @@ class Options(UsageOptions):
 def run(options: Options, stdout: TextIO, stderr: TextIO, find: Finder = find_plugin) -> int:
     """Check, and print the summary or every error; 0 or 1.
 
-    @param find: finds the plugins that the configuration names.
+    :param find: finds the plugins that the configuration names.
     """
     try:
         configuration = load(options["config"], options["agent-listen"], options["ivr-listen"])

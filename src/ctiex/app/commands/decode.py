@@ -54,7 +54,7 @@ class Options(UsageOptions):
     def postOptions(self) -> None:
         """See that there is one source of frames.
 
-        @raise UsageError: there is none, or there are two.
+        :raise UsageError: there is none, or there are two.
         """
         if bool(self.hexadecimal) == bool(self["file"]):
             raise UsageError("give the frames in hexadecimal or by --file, one of the two")
@@ -63,7 +63,7 @@ class Options(UsageOptions):
 def run(options: Options, stdout: TextIO, stderr: TextIO, find: Finder = find_plugin) -> int:
     """Decode and print; 0, or 1 where something was no whole, well-formed frame.
 
-    @param find: finds the codec's plugin.
+    :param find: finds the codec's plugin.
     """
     try:
         data = _bytes_to_decode(options)
@@ -88,7 +88,7 @@ def _bytes_to_decode(options: Options) -> bytes:
 
 
 def _from_hex(text: bytes) -> bytes:
-    """@raise ValueError: the text is no hexadecimal."""
+    """:raise ValueError: the text is no hexadecimal."""
     digits = text.translate(None, _BESIDE_HEX)
     try:
         return bytes.fromhex(digits.decode("ascii"))

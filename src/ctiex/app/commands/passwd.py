@@ -30,8 +30,8 @@ def run(
 ) -> int:
     """Hash a secret and print the line for the configuration; 0, or 1 where there is none.
 
-    @param ask: shows a prompt and reads a secret without showing it.
-    @param stdin: read with ``--stdin``; standard input by default.
+    :param ask: shows a prompt and reads a secret without showing it.
+    :param stdin: read with ``--stdin``; standard input by default.
     """
     if options["stdin"]:
         secret = (stdin or sys.stdin).readline().rstrip("\r\n")

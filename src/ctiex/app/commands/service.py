@@ -45,7 +45,7 @@ class Options(AccountOptions):
     def parseArgs(self, name: str = "") -> None:
         """Take the service's name from the command line.
 
-        @raise UsageError: there is no such service.
+        :raise UsageError: there is no such service.
         """
         if name not in BUILT_IN:
             raise UsageError(f"service {name!r}: expected one of {', '.join(BUILT_IN)}")
@@ -64,7 +64,7 @@ class Options(AccountOptions):
 async def run(options: Options, reactor: Any, stdout: TextIO, stderr: TextIO) -> int:
     """Serve until the process is interrupted; 1 when the exchange refuses the identity.
 
-    @raise UsageError: an option's value is no good.
+    :raise UsageError: an option's value is no good.
     """
     service = AutomaticService(
         reactor,

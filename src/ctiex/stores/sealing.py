@@ -1,0 +1,87 @@
+"""Encryption at rest: what a durable store writes of calls and events is sealed with one key.
+
+AES-256-GCM. The key comes from the environment or from a file; a file that isn't there is made,
+for its owner's eyes only.
+"""
+
+from __future__ import annotations
+
+import os
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Mapping
+from pathlib import Path
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from ctiex.errors import ConfigurationError, StoreUnavailable
+
+KEY_VARIABLE = "CTIEX_STORE_KEY"
+_KEY_SIZE, _NONCE_SIZE = 32, 12
+_EXPECTED = f"{_KEY_SIZE} bytes in URL-safe base64"
+
+
+class Seal:
+    """Seals and opens small pieces of data, each bound to where it stands."""
+
+    def __init__(self, key: bytes) -> None:
+        self._cipher = AESGCM(key)
+
+    def seal(self, data: bytes, place: bytes) -> bytes:
+        """The data, unreadable without the key, and good for this place only."""
+        nonce = os.urandom(_NONCE_SIZE)
+        return nonce + self._cipher.encrypt(nonce, data, place)
+
+    def open(self, sealed: bytes, place: bytes) -> bytes:
+        """What was sealed.
+
+        :raise StoreUnavailable: it was sealed with another key, for another place, or was changed.
+        """
+        try:
+            return self._cipher.decrypt(sealed[:_NONCE_SIZE], sealed[_NONCE_SIZE:], place)
+        except (InvalidTag, ValueError):
+            raise StoreUnavailable("a record can't be opened: it was sealed with another key, or is damaged") from None
+
+
+def new_key() -> str:
+    """A new random key, in its text form."""
+    return urlsafe_b64encode(os.urandom(_KEY_SIZE)).decode()
+
+
+def read_key(text: str, where: str) -> bytes:
+    """A key from its text form.
+
+    :param where: names its place in the error.
+    :raise ConfigurationError: it is no key.
+    """
+    try:
+        key = urlsafe_b64decode(text.strip().encode())
+    except ValueError:
+        key = b""
+    if len(key) != _KEY_SIZE:
+        raise ConfigurationError(f"{where}: found no key, expected {_EXPECTED}")
+    return key
+
+
+def find_key(file: Path, make: bool, environment: Mapping[str, str] = os.environ) -> bytes:
+    """The key from the environment, else from the file.
+
+    :param make: a file that isn't there is made, with a new key.
+    :raise ConfigurationError: there is no key to be had.
+    """
+    if KEY_VARIABLE in environment:
+        return read_key(environment[KEY_VARIABLE], KEY_VARIABLE)
+    try:
+        if make and not file.exists():
+            _write_for_owner(file, new_key())
+        return read_key(file.read_text(encoding="ascii"), str(file))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"key_file {file}: {getattr(error, 'strerror', None) or error}") from None
+
+
+def _write_for_owner(file: Path, text: str) -> None:
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as stream:
+        stream.write(text + "\n")
+        stream.flush()
+        os.fsync(stream.fileno())

@@ -1,0 +1,231 @@
+"""The durable call store: answers from memory, keeps in a SQLite file, many changes to a commit.
+
+While one group is on its way to the disk the next one gathers, so under load one sync serves
+all who wait. A change that could not be kept is undone, together with every one made after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from attrs import define, field
+from twisted.internet.defer import Deferred
+from twisted.internet.threads import deferToThreadPool
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.python.threadpool import ThreadPool
+from zope.interface import implementer
+
+from ctiex.errors import ConfigurationError, StoreUnavailable
+from ctiex.interfaces import ICallStore
+from ctiex.records import Call, Change, StoredEvent
+from ctiex.stores.memory import MemoryCallStore, Undo
+from ctiex.stores.sealing import Seal, find_key
+from ctiex.stores.sqlite_file import Group, Kept, SqliteFile
+
+_log = Logger()
+
+MOST_WAITING = 20_000
+"""Changes that may wait for the disk; beyond it the store is unavailable until it catches up."""
+
+
+@define
+class _Gathering:
+    """The changes that the next commit will keep."""
+
+    group: Group = field(factory=Group)
+    waiting: list[tuple[Deferred[None], Undo]] = field(factory=list)
+
+
+@implementer(ICallStore)
+class SqliteCallStore:
+    """Calls and mailboxes in a SQLite file, all of them in memory too."""
+
+    def __init__(self, path: Path, key_file: Path) -> None:
+        self._path = path
+        self._key_file = key_file
+        self._memory = MemoryCallStore()
+        self._reactor: Any = None
+        self._threads = ThreadPool(1, 1, "ctiex-store")
+        self._file: SqliteFile | None = None
+        self._gathering = _Gathering()
+        self._writing: _Gathering | None = None
+        self._behind = False
+        self._closing: Deferred[None] | None = None
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any]) -> SqliteCallStore:
+        """The store that ``[store]`` names.
+
+        :raise ConfigurationError: a key is unknown or its value no good.
+        """
+        for key, value in settings.items():
+            if key not in ("path", "key_file"):
+                raise ConfigurationError(f"unknown key {key!r}: the sqlite store takes path and key_file")
+            if not isinstance(value, str) or not value:
+                raise ConfigurationError(f"{key}: found {value!r}, expected the name of a file")
+        path = Path(settings.get("path", "calls.sqlite"))
+        return cls(path, Path(settings.get("key_file", f"{path}.key")))
+
+    # ------------------------------------------------------------ open and close
+
+    def open(self, reactor: Any) -> Deferred[None]:
+        """Read everything that the file keeps; fires once it is in memory."""
+        self._reactor = reactor
+        self._threads.start()
+        opening = self._in_thread(self._opened)
+        opening.addCallbacks(self._take_up, self._not_opened)
+        return opening
+
+    def _opened(self) -> Kept:
+        seal = Seal(find_key(self._key_file, make=not self._path.exists()))
+        self._file = SqliteFile(self._path, seal)
+        return self._file.read()
+
+    def _take_up(self, kept: Kept) -> None:
+        self._memory.take_up(kept.calls, kept.last_sequences, kept.events)
+        _log.info("{path}: {calls} calls, {events} events waiting", path=str(self._path), calls=len(kept.calls),
+                  events=len(kept.events))  # fmt: skip
+
+    def _not_opened(self, failure: Failure) -> Failure:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+        self._threads.stop()
+        return failure
+
+    def close(self) -> Deferred[None]:
+        """Keep what waits, and let go of the file."""
+        closing: Deferred[None] = Deferred()
+        self._closing = closing
+        self._write_next()
+        return closing
+
+    def _close_file(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _closed(self, _: object) -> None:
+        self._threads.stop()
+        self._memory.close()
+        if self._closing is not None:
+            self._closing.callback(None)
+
+    # ------------------------------------------------------------ changes
+
+    def commit(self, change: Change) -> Deferred[None] | None:
+        """Keep a change in the next commit; it is seen at once."""
+        if change == _NOTHING:
+            return self._all_before()
+        if self._file is None or self._closing is not None:
+            raise StoreUnavailable(f"{self._path}: the store is closed")
+        if len(self._gathering.waiting) >= MOST_WAITING:
+            raise StoreUnavailable(f"{self._path}: {MOST_WAITING} changes wait for the disk already")
+        undo = self._memory.undo_of(change)
+        self._memory.commit(change)
+        self._gather(change, undo)
+        return self._wait(undo)
+
+    def _all_before(self) -> Deferred[None] | None:
+        if self._writing is None and not self._gathering.waiting:
+            return None
+        return self._wait(Undo())
+
+    def _wait(self, undo: Undo) -> Deferred[None]:
+        waiting: Deferred[None] = Deferred()
+        self._gathering.waiting.append((waiting, undo))
+        if self._writing is None and len(self._gathering.waiting) == 1:
+            # Not before this turn of the reactor is done: what else it brings goes along.
+            self._reactor.callLater(0, self._write_next)
+        return waiting
+
+    def _gather(self, change: Change, undo: Undo) -> None:
+        group = self._gathering.group
+        before = dict(undo.calls)
+        for call in change.calls:
+            old = before.get(call.serial)
+            if old is None or old.data is not call.data or old.calling_number != call.calling_number:
+                group.contexts[call.serial] = call if call.data else None
+            group.calls[call.serial] = call
+        for serial in change.forgotten:
+            group.calls[serial] = group.contexts[serial] = None
+        for event in change.events:
+            group.events[event.agent, event.sequence] = event
+            group.last_sequences[event.agent] = event.sequence
+        for agent, sequence in change.dropped:
+            group.dropped[agent] = max(sequence, group.dropped.get(agent, 0))
+
+    # ------------------------------------------------------------ groups
+
+    def _write_next(self) -> None:
+        if self._writing is not None:
+            return
+        if self._gathering.waiting:
+            self._writing, self._gathering = self._gathering, _Gathering()
+            group = self._writing.group
+            self._in_thread(lambda: self._write(group)).addCallbacks(self._written, self._not_written)
+        elif self._closing is not None:
+            self._in_thread(self._close_file).addBoth(self._closed)
+
+    def _write(self, group: Group) -> None:
+        if self._file is None:
+            raise StoreUnavailable(f"{self._path}: the store is closed")
+        if group:
+            self._file.write(group)
+
+    def _written(self, _: None) -> None:
+        written, self._writing = self._writing, None
+        assert written is not None
+        self._write_next()
+        for waiting, _undo in written.waiting:
+            waiting.callback(None)
+
+    def _not_written(self, failure: Failure) -> None:
+        """Undo what was not kept, the newest first, and everything that was built on it."""
+        assert self._writing is not None
+        lost = [*self._writing.waiting, *self._gathering.waiting]
+        self._writing, self._gathering = None, _Gathering()
+        for _, undo in reversed(lost):
+            self._memory.undo(undo)
+        for waiting, _undo in lost:
+            waiting.errback(failure)
+        self._write_next()
+
+    def _in_thread(self, work: Any) -> Deferred[Any]:
+        return deferToThreadPool(self._reactor, self._threads, work)
+
+    # ------------------------------------------------------------ answers, from memory
+
+    def get(self, serial: str) -> Call | None:
+        """The call with this serial, or None."""
+        return self._memory.get(serial)
+
+    def fetch(self, serial: str) -> Deferred[Call | None] | None:
+        """None: everything is in memory."""
+        return None
+
+    def calls(self) -> Iterable[Call]:
+        """Every call, as of now."""
+        return self._memory.calls()
+
+    def agents(self) -> Iterable[str]:
+        """Every agent number that ever had an event, as of now."""
+        return self._memory.agents()
+
+    def last_sequence(self, agent: str) -> int:
+        """The last sequence assigned to this agent's events."""
+        return self._memory.last_sequence(agent)
+
+    def pending(self, agent: str) -> int:
+        """How many events wait in the agent's mailbox."""
+        return self._memory.pending(agent)
+
+    def events(self, agent: str, after: int = 0) -> Sequence[StoredEvent]:
+        """The events that wait with a sequence beyond ``after``, in order."""
+        return self._memory.events(agent, after)
+
+
+_NOTHING = Change()

@@ -1,0 +1,249 @@
+"""The SQLite store: the contract, what outlives it, what is undone, and what nobody may read."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from attrs import evolve
+from twisted.internet import reactor
+from twisted.internet.defer import gatherResults
+from twisted.trial.unittest import TestCase
+
+from ctiex.errors import ConfigurationError, StoreUnavailable
+from ctiex.records import CallState, Change
+from ctiex.stores.sqlite import SqliteCallStore
+from ctiex.testing.store_contract import CallStoreContract, make_call, make_event
+
+
+class SqliteBench(TestCase):
+    """A folder of its own for each test."""
+
+    reactor: Any = reactor
+
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.path = Path(folder.name) / "calls.sqlite"
+
+    def make_store(self) -> SqliteCallStore:
+        return SqliteCallStore(self.path, Path(f"{self.path}.key"))
+
+    async def open_store(self) -> SqliteCallStore:
+        store = self.make_store()
+        await store.open(reactor)
+        return store
+
+
+class SqliteContractTests(CallStoreContract, SqliteBench):
+    """The same tests as for every other store."""
+
+    reactor = reactor
+    make_store = SqliteBench.make_store
+
+
+class OutlivesTests(SqliteBench):
+    """What was kept is there after the store was closed and opened again."""
+
+    async def test_calls_mailboxes_and_sequences_are_there_again(self) -> None:
+        store = await self.open_store()
+        calls = (
+            make_call("007", data=b"seven", digest=b"d", told=frozenset({10, 11}), event_ids=frozenset({1, 2**64 - 1})),
+            make_call("7", state=CallState.CLOSED, calling_number="", digest=b"", data=b""),
+        )
+        await store.commit(Change(calls=calls, events=tuple(make_event("1001", n) for n in (1, 2, 3))))
+        await store.commit(Change(dropped=(("1001", 2),)))
+        await store.close()
+        again = await self.open_store()
+        self.assertEqual(sorted(again.calls(), key=lambda call: call.serial), list(calls))
+        self.assertEqual(again.last_sequence("1001"), 3)
+        self.assertEqual(list(again.events("1001")), [make_event("1001", 3)])
+        await again.close()
+
+    async def test_the_last_sequence_outlives_its_events(self) -> None:
+        store = await self.open_store()
+        await store.commit(Change(events=(make_event("1001", 1),)))
+        await store.commit(Change(dropped=(("1001", 1),)))
+        await store.close()
+        again = await self.open_store()
+        self.assertEqual((again.last_sequence("1001"), again.pending("1001")), (1, 0))
+        await again.close()
+
+    async def test_an_event_that_comes_and_goes_in_one_group_is_gone(self) -> None:
+        store = await self.open_store()
+        waiting = [
+            store.commit(Change(events=(make_event("1001", 1), make_event("1001", 2)))),
+            store.commit(Change(dropped=(("1001", 1),))),
+            store.commit(Change(events=(make_event("1001", 3),))),
+        ]
+        await gatherResults([one for one in waiting if one is not None])
+        await store.close()
+        again = await self.open_store()
+        self.assertEqual([event.sequence for event in again.events("1001")], [2, 3])
+        await again.close()
+
+    async def test_a_serial_that_is_forgotten_and_used_again_has_its_new_data(self) -> None:
+        store = await self.open_store()
+        await store.commit(Change(calls=(make_call("7", data=b"old"),)))
+        store.commit(Change(forgotten=("7",)))
+        await store.commit(Change(calls=(make_call("7", data=b"new"),)))
+        await store.close()
+        again = await self.open_store()
+        found = again.get("7")
+        assert found is not None
+        self.assertEqual(found.data, b"new")
+        await again.close()
+
+    async def test_closing_keeps_what_still_waits(self) -> None:
+        store = await self.open_store()
+        waiting = store.commit(Change(calls=(make_call("7"),)))
+        await store.close()
+        assert waiting is not None
+        await waiting
+        again = await self.open_store()
+        self.assertIsNotNone(again.get("7"))
+        await again.close()
+
+    async def test_one_sync_serves_all_who_wait(self) -> None:
+        store = await self.open_store()
+        commits: list[int] = []
+        assert store._file is not None
+        write = store._file.write
+        store._file.write = lambda group: (commits.append(len(group.calls)), write(group))[1]  # type: ignore[method-assign]
+        waiting = [store.commit(Change(calls=(make_call(str(n)),))) for n in range(500)]
+        await gatherResults([one for one in waiting if one is not None])
+        self.assertEqual(sum(commits), 500)
+        self.assertLess(len(commits), 5)
+        await store.close()
+
+
+class OneProcessTests(SqliteBench):
+    """Nobody else writes to the file."""
+
+    async def test_a_second_store_on_the_same_file_is_refused(self) -> None:
+        store = await self.open_store()
+        with self.assertRaisesRegex(StoreUnavailable, "another process has this store open"):
+            await self.open_store()
+        await store.close()
+        await (await self.open_store()).close()
+
+    async def test_a_file_of_something_else_is_refused(self) -> None:
+        self.path.write_bytes(b"no database at all, but longer than a header" * 10)
+        (self.path.parent / "calls.sqlite.key").write_text(_KEY)
+        with self.assertRaisesRegex(StoreUnavailable, "not a database"):
+            await self.open_store()
+
+    async def test_another_applications_database_is_refused(self) -> None:
+        with sqlite3.connect(self.path) as other:
+            other.execute("CREATE TABLE theirs (x)")
+        other.close()
+        (self.path.parent / "calls.sqlite.key").write_text(_KEY)
+        with self.assertRaisesRegex(StoreUnavailable, "no CTIEX store"):
+            await self.open_store()
+
+    async def test_a_later_version_is_refused(self) -> None:
+        await (await self.open_store()).close()
+        with sqlite3.connect(self.path) as later:
+            later.execute("PRAGMA user_version = 99")
+        later.close()
+        with self.assertRaisesRegex(StoreUnavailable, "schema version 99"):
+            await self.open_store()
+
+
+_KEY = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+
+
+class SealedTests(SqliteBench):
+    """What is in the file is of no use without the key, and wiped when the call closes."""
+
+    async def test_neither_data_nor_numbers_nor_events_can_be_read_in_the_files(self) -> None:
+        store = await self.open_store()
+        call = make_call("7", calling_number="marker-number", data=b"marker-data", digest=b"marker-digest")
+        await store.commit(Change(calls=(call,), events=(evolve(make_event("1001", 1), body=b"marker-event"),)))
+        await store.close()
+        for file in self.path.parent.iterdir():
+            self.assertNotIn(b"marker", file.read_bytes(), file.name)
+
+    async def test_a_closed_call_leaves_no_data_behind(self) -> None:
+        store = await self.open_store()
+        call = make_call("7", data=b"secret", calling_number="138")
+        await store.commit(Change(calls=(call,)))
+        await store.commit(
+            Change(calls=(evolve(call, state=CallState.CLOSED, data=b"", digest=b"", calling_number=""),))
+        )
+        await store.close()
+        database = sqlite3.connect(self.path)
+        self.assertEqual(database.execute("SELECT count(*) FROM contexts").fetchone(), (0,))
+        database.close()
+
+    async def test_another_key_opens_nothing(self) -> None:
+        store = await self.open_store()
+        await store.commit(Change(calls=(make_call("7", data=b"secret"),)))
+        await store.close()
+        (self.path.parent / "calls.sqlite.key").write_text(_KEY)
+        with self.assertRaisesRegex(StoreUnavailable, "another key"):
+            await self.open_store()
+
+    async def test_a_missing_key_of_a_file_that_is_there_is_told(self) -> None:
+        await (await self.open_store()).close()
+        (self.path.parent / "calls.sqlite.key").unlink()
+        with self.assertRaisesRegex(ConfigurationError, "key_file .*calls.sqlite.key"):
+            await self.open_store()
+
+    async def test_the_key_and_the_file_are_for_their_owner_alone(self) -> None:
+        await (await self.open_store()).close()
+        for name in ("calls.sqlite", "calls.sqlite.key"):
+            self.assertEqual((self.path.parent / name).stat().st_mode & 0o077, 0, name)
+
+
+class UnavailableTests(SqliteBench):
+    """A store that can't keep a change undoes it, says so, and goes on once it can."""
+
+    async def test_a_file_that_is_gone_undoes_what_was_built_on_it(self) -> None:
+        store = await self.open_store()
+        await store.commit(Change(calls=(make_call("1"),), events=(make_event("1001", 1),)))
+        os.rename(self.path, f"{self.path}.away")
+        first = store.commit(Change(calls=(make_call("2"),), events=(make_event("1001", 2),)))
+        second = store.commit(Change(forgotten=("1",), events=(make_event("1001", 3),), dropped=(("1001", 2),)))
+        for waiting in (first, second):
+            assert waiting is not None
+            with self.assertRaises(StoreUnavailable):
+                await waiting
+        self.assertIsNone(store.get("2"))
+        self.assertIsNotNone(store.get("1"))
+        self.assertEqual([event.sequence for event in store.events("1001")], [1])
+        self.assertEqual(store.last_sequence("1001"), 1)
+        os.rename(f"{self.path}.away", self.path)
+        await store.commit(Change(calls=(make_call("3"),), events=(make_event("1001", 2),)))
+        await store.close()
+        again = await self.open_store()
+        self.assertEqual({call.serial for call in again.calls()}, {"1", "3"})
+        self.assertEqual([event.sequence for event in again.events("1001")], [1, 2])
+        await again.close()
+
+    async def test_a_full_disk_is_told_and_overcome(self) -> None:
+        store = await self.open_store()
+        await store.commit(Change(calls=(make_call("1"),)))
+        assert store._file is not None
+        database = store._file._database
+        (pages,) = database.execute("PRAGMA page_count").fetchone()
+        database.execute(f"PRAGMA max_page_count = {pages}")
+        large = make_call("2", data=b"x" * 100_000)
+        with self.assertRaisesRegex(StoreUnavailable, "full"):
+            await store.commit(Change(calls=(large,)))
+        self.assertIsNone(store.get("2"))
+        database.execute("PRAGMA max_page_count = 1000000")
+        await store.commit(Change(calls=(large,)))
+        await store.close()
+        again = await self.open_store()
+        self.assertEqual(again.get("2"), large)
+        await again.close()
+
+    async def test_a_closed_store_takes_nothing(self) -> None:
+        store = await self.open_store()
+        await store.close()
+        with self.assertRaises(StoreUnavailable):
+            store.commit(Change(calls=(make_call("7"),)))

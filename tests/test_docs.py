@@ -517,3 +517,11 @@ def test_the_modules_that_the_trace_names_are_there() -> None:
     names = re.findall(r"``([a-z_/]+\.py)``", page("docs/seed.rst"))
     assert names
     assert [name for name in names if not (SOURCE / name).exists()] == []
+
+
+# ---------------------------------------------------------------- the API reference
+
+
+def test_the_fields_of_docstrings_are_those_that_pydoctor_renders() -> None:
+    epytext = re.compile(r"""^\s*(?:r?\"{3})?@(?:raise|param|return)\b|\b[CL]\{[\w.]+\}""", re.M)
+    assert [str(path) for path in SOURCE.rglob("*.py") if epytext.search(path.read_text(encoding="utf-8"))] == []

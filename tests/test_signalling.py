@@ -34,8 +34,8 @@ class _AnsweringSession(FakeServiceSession):
         super().__init__("services")
         self._clock, self._status = clock, status
 
-    def connect(self, connection: Connection, answered: Any) -> None:
-        super().connect(connection, answered)
+    def connect(self, connection: Connection, answered: Any, deadline: float) -> None:
+        super().connect(connection, answered, deadline)
         if self._status is not None:
             self._clock.callLater(0, answered, self._status)
 

@@ -167,6 +167,8 @@ class Offer:
     """The customer's own number."""
     connection: Connection
     """Ready to go out: its calling number carries the serial already."""
+    deadline: float
+    """When the signalling of this call times out, in seconds of the clock."""
     resumed: bool = False
     """Offered again after a restart: a service that isn't there yet may still bind in time."""
 
@@ -176,8 +178,11 @@ class IServiceSession(Interface):
 
     identity: str = Attribute("The identity that it is bound under.")
 
-    def connect(connection: Connection, answered: Callable[[int | None], None]) -> None:
-        """Write a Connection; ``answered`` hears the ConnectionReply's status, or None if the link dies."""
+    def connect(connection: Connection, answered: Callable[[int | None], None], deadline: float) -> None:
+        """Write a Connection; ``answered`` hears the ConnectionReply's status.
+
+        It hears None if the link dies, or if no answer came by ``deadline``, in seconds of the clock.
+        """
 
     bound: bool = Attribute("Whether it still is.")
 

@@ -168,7 +168,10 @@ class ExchangeLink(LinkProtocol):
         self._factory.discard(self)
         if self._checking is not None:
             self._checking.cancel()
-        self._with.counts.frames_refused += self.session.errors_sent
+        counts, session = self._with.counts, self.session
+        counts.frames_refused += session.errors_sent
+        counts.requests_over_limit += session.refused_over_limit
+        counts.links_silent += session.silent
         if self.who is not None:
             _log.info("session {session} of {identity} ended: {reason}", session=self.name, identity=self.who.name,
                       reason=reason)  # fmt: skip

@@ -25,7 +25,6 @@ from ctiex.processing.identities import Identity
 from ctiex.processing.sessions import ServiceSessions
 
 _DATA_RESULT = KIND_OF[DataResult]
-_NEVER = float("inf")
 
 
 @implementer(IServiceSession)
@@ -67,10 +66,10 @@ class IvrLink(ExchangeLink):
         """Whether calls may be offered to it."""
         return self.who is not None and self.session.ended is None
 
-    def connect(self, connection: Connection, answered: Callable[[int | None], None]) -> None:
-        """Write a Connection. Its time-out is the processing service's."""
+    def connect(self, connection: Connection, answered: Callable[[int | None], None], deadline: float) -> None:
+        """Write a Connection."""
 
-        self.session.request(connection, lambda answer: answered(connection_status(answer)), _NEVER)
+        self.session.request(connection, lambda answer: answered(connection_status(answer)), deadline)
         self.flush()
 
     def end_call(self, message: CallEnded) -> None:

@@ -121,6 +121,10 @@ class Session:
         self.ended: str | None = None
         """Why the link ends, in words; None while it goes on."""
         self.errors_sent = 0
+        self.refused_over_limit = 0
+        """Requests answered 14, since too many were in flight."""
+        self.silent = False
+        """Whether it ended for missing signs of life, or for no Bind in time."""
         self.rules = rules.UNBOUND if bound_by is None else bound_by
         self.send_limit = limits.max_frame
         """The longest frame that the other side takes, in bytes."""
@@ -131,6 +135,8 @@ class Session:
         self.held = False
         """Whether frames wait because so much is to be written first; ``read_on`` handles them."""
         self._waiting: dict[int, _Waiting] = {}
+        self._unsent: dict[int, bytes] = {}
+        """Those of the waiting requests that go out once fewer are in flight."""
         self._first_deadline = inf
         self._next_invoke_id = 1
         self._in_flight = 0
@@ -181,22 +187,26 @@ class Session:
         if self.ended is not None:
             answered(LinkLost(self.ended))
             return
-        if len(self._waiting) >= self.limits.max_in_flight:
-            answered(LinkLost(f"{len(self._waiting)} requests already wait on this link"))
-            return
         body = self.codec.encode_body(message)
         if self.codec.frame_length(body) > self.send_limit:
             raise FrameTooLong(f"{type(message).__name__}: {len(body)} bytes, the other side takes {self.send_limit}")
         invoke_id = self._new_invoke_id()
-        self._put(self.codec.frame(KIND_OF[type(message)], invoke_id, body))
+        self._unsent[invoke_id] = self.codec.frame(KIND_OF[type(message)], invoke_id, body)
         self._waiting[invoke_id] = _Waiting(answered, deadline)
         self._first_deadline = min(self._first_deadline, deadline)
+        self._send_waiting()
+
+    def _send_waiting(self) -> None:
+        """Send requests in order, as many as may be in flight."""
+        while self._unsent and len(self._waiting) - len(self._unsent) < self.limits.max_in_flight:
+            self._put(self._unsent.pop(next(iter(self._unsent))))
 
     def unbind(self, status: int, detail: str, deadline: float) -> None:
         """Say that this side leaves; the link ends at the answer, or at ``deadline``."""
         if self.state in (SessionState.LEAVING, SessionState.ENDED):
             return
         self.state = SessionState.LEAVING
+        self._unsent.clear()  # nothing goes out behind an Unbind, and it waits for nothing
         self.request(Unbind(status, detail), lambda _: self.end("unbound"), deadline)
 
     def _new_invoke_id(self) -> int:
@@ -233,19 +243,24 @@ class Session:
         if now >= self._first_deadline:
             self._time_out_requests(now)
         if self.state is SessionState.OPEN and now >= self._opened + self.limits.login_deadline:
+            self.silent = True
             self.end("no Bind within the login deadline")
         if self.ended is None and now >= self._sign_due:
             self._ping(now)
 
     def _time_out_requests(self, now: float) -> None:
         late = [invoke_id for invoke_id, one in self._waiting.items() if one.deadline <= now]
+        for invoke_id in late:
+            self._unsent.pop(invoke_id, None)
         answered = [self._waiting.pop(invoke_id).answered for invoke_id in late]
         self._first_deadline = min((one.deadline for one in self._waiting.values()), default=inf)
+        self._send_waiting()
         for tell in answered:
             tell(RequestTimedOut("no answer in time"))
 
     def _ping(self, now: float) -> None:
         if self._pings == 2:
+            self.silent = True
             self.end("silent: two pings unanswered")
             return
         self._pings += 1
@@ -347,6 +362,7 @@ class Session:
         if invoke_id:
             self._in_flight += 1
             if self._in_flight > self.limits.max_in_flight:
+                self.refused_over_limit += 1
                 self.reply(refusal(message, Status.TOO_BUSY, "too many requests in flight"), invoke_id)
                 return
         self._handler.request_received(message, invoke_id)
@@ -361,8 +377,11 @@ class Session:
             self._handler.error_received(message)
 
     def _answer(self, invoke_id: int, message: Message) -> bool:
+        if invoke_id in self._unsent:
+            return False  # nobody can have seen it
         waiting = self._waiting.pop(invoke_id, None)
         if waiting is not None:
+            self._send_waiting()
             waiting.answered(message)
         return waiting is not None
 

@@ -19,7 +19,7 @@ class Counts:
     frames_refused: int = 0
     """Frames answered with Error."""
     requests_over_limit: int = 0
-    """Requests answered 14: too many in flight, or too many calls."""
+    """Requests answered 14: too many in flight on a link (counted when it ends), or too many calls."""
     calls_kept: int = 0
     calls_refused: int = 0
     calls_fetched: int = 0

@@ -75,7 +75,9 @@ class Lifecycle:
         carried = self._with.carrier.embed(call.calling_number, call.serial)
         connection = Connection(settings.access_code, carried, self._with.exchange_address)
         self._tell(call, Condition.CONNECTING)
-        self.driver(call).offer(Offer(call.serial, call.service, call.calling_number, connection, resumed))
+        self.driver(call).offer(
+            Offer(call.serial, call.service, call.calling_number, connection, call.deadline, resumed)
+        )
 
     def driver(self, call: Call) -> ISignalling:
         """The driver that signals calls of this service."""

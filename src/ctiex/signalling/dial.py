@@ -26,7 +26,8 @@ from ctiex.links.session import Session, SessionLimits, connection_status
 from ctiex.messages import Bind, Error, Message
 
 _ADDRESS_EXPECTED = 'an endpoint to connect to, such as "tcp:ivr.example.net:7400"'
-_NEVER = float("inf")
+_GRACE = 5.0
+"""How much longer a link waits for an answer than the processing service, which ends the call, in seconds."""
 
 
 class _DialledLink(LinkProtocol):
@@ -45,7 +46,7 @@ class _DialledLink(LinkProtocol):
     def link_opened(self) -> None:
         """Write the Connection."""
         self._driver.reached(self._attempt, self)
-        self.session.request(self._attempt.offer.connection, self._answered, _NEVER)
+        self.session.request(self._attempt.offer.connection, self._answered, self._attempt.offer.deadline + _GRACE)
 
     def _answered(self, answer: Message | LinkError) -> None:
         self.session.end("answered")

@@ -89,7 +89,7 @@ class FakeServiceSession:
     """Every CallEnded that was written."""
     _unanswered: dict[int, Callable[[int | None], None]] = field(factory=dict)
 
-    def connect(self, connection: Connection, answered: Callable[[int | None], None]) -> None:
+    def connect(self, connection: Connection, answered: Callable[[int | None], None], deadline: float) -> None:
         """A Connection is written."""
         self._unanswered[len(self.connections)] = answered
         self.connections.append(connection)

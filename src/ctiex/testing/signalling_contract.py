@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf
 
 from attrs import define, field
 from twisted.internet.defer import Deferred
@@ -59,8 +60,9 @@ class RecordingWatcher:
 
 
 def make_offer(serial: str, service: str = "bill", resumed: bool = False) -> Offer:
-    """An offer of a call to a service."""
-    return Offer(serial, service, "13800138000", Connection("7000", f"13800138000**{serial}", "exchange:7301"), resumed)
+    """An offer of a call to a service, which nobody ends but the test."""
+    connection = Connection("7000", f"13800138000**{serial}", "exchange:7301")
+    return Offer(serial, service, "13800138000", connection, deadline=inf, resumed=resumed)
 
 
 class SignallingContract:

@@ -140,6 +140,9 @@ class ICallStore(Interface):
     def events(agent: str, after: int = 0) -> Sequence[StoredEvent]:
         """The events that wait with a sequence beyond ``after``, in order."""
 
+    def label(name: str) -> str | None:
+        """What a change last put under this name in ``labels``; None if none ever did."""
+
 
 class ICallStorePlugin(Interface):
     """Finds a store by name."""

@@ -6,16 +6,15 @@ answers, what ends the link, signs of life, and replies matched to requests by i
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from enum import Enum
-from math import inf
 from typing import Protocol
 
-from attrs import define, frozen
+from attrs import frozen
 
-from ctiex.errors import CodecError, FrameTooLong, LinkError, LinkLost, RequestTimedOut, Status
+from ctiex.errors import CodecError, FrameTooLong, LinkError, LinkLost, Status
 from ctiex.interfaces import Frame, ICodec
 from ctiex.links import rules
+from ctiex.links.requests import Answered, Requests
 from ctiex.messages import (
     DEFAULT_MAX_FRAME,
     KIND_OF,
@@ -36,9 +35,6 @@ from ctiex.messages import (
 
 _MUCH_OUTPUT = 65_536
 """Output that is written before more frames are handled, in bytes: small requests may have large replies."""
-
-Answered = Callable[[Message | LinkError], None]
-"""Hears the reply to a request, the Error that answers it, or why none will come."""
 
 
 def connection_status(answer: Message | LinkError) -> int | None:
@@ -93,12 +89,6 @@ class SessionHandler(Protocol):
         """An Error that answers nothing which this side asked (13, session taken over)."""
 
 
-@define
-class _Waiting:
-    answered: Answered
-    deadline: float
-
-
 class Session:
     """One end of a link, from its first byte to its end.
 
@@ -134,11 +124,7 @@ class Session:
         self._output_size = 0
         self.held = False
         """Whether frames wait because so much is to be written first; ``read_on`` handles them."""
-        self._waiting: dict[int, _Waiting] = {}
-        self._unsent: dict[int, bytes] = {}
-        """Those of the waiting requests that go out once fewer are in flight."""
-        self._first_deadline = inf
-        self._next_invoke_id = 1
+        self._requests = Requests(limits.max_in_flight)
         self._in_flight = 0
         self._opened = now
         self._sign_due = now + limits.heartbeat
@@ -190,29 +176,21 @@ class Session:
         body = self.codec.encode_body(message)
         if self.codec.frame_length(body) > self.send_limit:
             raise FrameTooLong(f"{type(message).__name__}: {len(body)} bytes, the other side takes {self.send_limit}")
-        invoke_id = self._new_invoke_id()
-        self._unsent[invoke_id] = self.codec.frame(KIND_OF[type(message)], invoke_id, body)
-        self._waiting[invoke_id] = _Waiting(answered, deadline)
-        self._first_deadline = min(self._first_deadline, deadline)
-        self._send_waiting()
+        invoke_id = self._requests.new_invoke_id()
+        self._requests.add(invoke_id, self.codec.frame(KIND_OF[type(message)], invoke_id, body), answered, deadline)
+        self._send_requests()
 
-    def _send_waiting(self) -> None:
-        """Send requests in order, as many as may be in flight."""
-        while self._unsent and len(self._waiting) - len(self._unsent) < self.limits.max_in_flight:
-            self._put(self._unsent.pop(next(iter(self._unsent))))
+    def _send_requests(self) -> None:
+        for frame in self._requests.sendable():
+            self._put(frame)
 
     def unbind(self, status: int, detail: str, deadline: float) -> None:
         """Say that this side leaves; the link ends at the answer, or at ``deadline``."""
         if self.state in (SessionState.LEAVING, SessionState.ENDED):
             return
         self.state = SessionState.LEAVING
-        self._unsent.clear()  # nothing goes out behind an Unbind, and it waits for nothing
+        self._requests.forget_unsent()  # nothing goes out behind an Unbind, and it waits for nothing
         self.request(Unbind(status, detail), lambda _: self.end("unbound"), deadline)
-
-    def _new_invoke_id(self) -> int:
-        invoke_id = self._next_invoke_id
-        self._next_invoke_id = invoke_id % 0xFFFFFFFF + 1
-        return invoke_id
 
     def _send(self, message: Message, invoke_id: int) -> None:
         self._put(self.codec.frame(KIND_OF[type(message)], invoke_id, self.codec.encode_body(message)))
@@ -232,31 +210,19 @@ class Session:
     def lost(self, reason: str) -> None:
         """The link is gone: whoever waits for an answer hears it."""
         self.end(reason)
-        waiting, self._waiting = self._waiting, {}
-        for one in waiting.values():
-            one.answered(LinkLost(reason))
+        self._requests.lost(reason)
 
     # ------------------------------------------------------------ time
 
     def tick(self, now: float) -> None:
         """Look at every time-out of the link; call it at ``next_tick`` or later."""
-        if now >= self._first_deadline:
-            self._time_out_requests(now)
+        self._requests.time_out(now)
+        self._send_requests()
         if self.state is SessionState.OPEN and now >= self._opened + self.limits.login_deadline:
             self.silent = True
             self.end("no Bind within the login deadline")
         if self.ended is None and now >= self._sign_due:
             self._ping(now)
-
-    def _time_out_requests(self, now: float) -> None:
-        late = [invoke_id for invoke_id, one in self._waiting.items() if one.deadline <= now]
-        for invoke_id in late:
-            self._unsent.pop(invoke_id, None)
-        answered = [self._waiting.pop(invoke_id).answered for invoke_id in late]
-        self._first_deadline = min((one.deadline for one in self._waiting.values()), default=inf)
-        self._send_waiting()
-        for tell in answered:
-            tell(RequestTimedOut("no answer in time"))
 
     def _ping(self, now: float) -> None:
         if self._pings == 2:
@@ -267,14 +233,14 @@ class Session:
         # From now, not from when it was due: a clock that jumps leaves the other side its time.
         self._sign_due = now + self.limits.heartbeat
         # Any byte counts as life, so the Pong itself is not waited for.
-        self._send(Ping(), self._new_invoke_id())
+        self._send(Ping(), self._requests.new_invoke_id())
 
     def next_tick(self) -> float:
         """When ``tick`` has something to do next, in clock seconds."""
         due = self._sign_due
         if self.state is SessionState.OPEN:
             due = min(due, self._opened + self.limits.login_deadline)
-        return min(due, self._first_deadline)
+        return min(due, self._requests.first_deadline)
 
     # ------------------------------------------------------------ input
 
@@ -377,13 +343,9 @@ class Session:
             self._handler.error_received(message)
 
     def _answer(self, invoke_id: int, message: Message) -> bool:
-        if invoke_id in self._unsent:
-            return False  # nobody can have seen it
-        waiting = self._waiting.pop(invoke_id, None)
-        if waiting is not None:
-            self._send_waiting()
-            waiting.answered(message)
-        return waiting is not None
+        answered = self._requests.answer(invoke_id, message)
+        self._send_requests()
+        return answered
 
     # ------------------------------------------------------------ Bind, on the exchange's side
 

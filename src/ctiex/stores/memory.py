@@ -32,8 +32,18 @@ class _Mailbox:
     def drop(self, sequence: int) -> None:
         del self.waiting[: max(0, sequence - self.dropped)]
 
+    def up_to(self, sequence: int) -> list[StoredEvent]:
+        return self.waiting[: max(0, sequence - self.dropped)]
+
     def beyond(self, after: int) -> list[StoredEvent]:
         return self.waiting[max(0, after - self.dropped) :]
+
+    def undo(self, last_sequence: int, dropped: tuple[StoredEvent, ...]) -> None:
+        """Take out what came, put back what left."""
+        while self.waiting and self.waiting[-1].sequence > last_sequence:
+            self.waiting.pop()
+        self.waiting[:0] = dropped
+        self.last_sequence = last_sequence
 
 
 _NO_MAILBOX = _Mailbox()
@@ -46,7 +56,8 @@ class Undo:
     calls: tuple[tuple[str, Call | None], ...] = ()
     """Serials, with the calls that stood under them."""
     mailboxes: tuple[tuple[str, int, tuple[StoredEvent, ...]], ...] = ()
-    """Agents, with the last sequence and the events that waited."""
+    """Agents, with the last sequence and the events that are dropped."""
+    labels: tuple[tuple[str, str | None], ...] = ()
 
 
 @implementer(ICallStore)
@@ -60,6 +71,7 @@ class MemoryCallStore:
     def __init__(self) -> None:
         self._calls: dict[str, Call] = {}
         self._mailboxes: dict[str, _Mailbox] = {}
+        self._labels: dict[str, str] = {}
 
     def open(self, reactor: Any) -> None:
         """Nothing was kept before."""
@@ -68,6 +80,7 @@ class MemoryCallStore:
         """Let go of everything."""
         self._calls.clear()
         self._mailboxes.clear()
+        self._labels.clear()
 
     def commit(self, change: Change) -> None:
         """Keep a change, all of it or nothing.
@@ -84,16 +97,24 @@ class MemoryCallStore:
         for agent, sequence in change.dropped:
             if agent in self._mailboxes:
                 self._mailboxes[agent].drop(sequence)
+        if change.labels:
+            self._labels.update(change.labels)
 
     def undo_of(self, change: Change) -> Undo:
         """What undoes a change that is about to be committed."""
         serials = (*(call.serial for call in change.calls), *change.forgotten)
-        agents = {event.agent for event in change.events} | {agent for agent, _ in change.dropped}
-        mailboxes = ((agent, self._mailboxes.get(agent, _NO_MAILBOX)) for agent in agents)
         return Undo(
-            tuple((serial, self._calls.get(serial)) for serial in serials),
-            tuple((agent, mailbox.last_sequence, tuple(mailbox.waiting)) for agent, mailbox in mailboxes),
+            tuple([(serial, self._calls.get(serial)) for serial in serials]),
+            self._mailboxes_before(change) if change.events or change.dropped else (),
+            tuple([(name, self._labels.get(name)) for name, _ in change.labels]),
         )
+
+    def _mailboxes_before(self, change: Change) -> tuple[tuple[str, int, tuple[StoredEvent, ...]], ...]:
+        dropped = dict.fromkeys([event.agent for event in change.events], 0)
+        for agent, sequence in change.dropped:
+            dropped[agent] = max(sequence, dropped.get(agent, 0))
+        mailboxes = [(self._mailboxes.get(agent, _NO_MAILBOX), agent, sequence) for agent, sequence in dropped.items()]
+        return tuple([(agent, box.last_sequence, tuple(box.up_to(sequence))) for box, agent, sequence in mailboxes])
 
     def undo(self, undo: Undo) -> None:
         """Undo the change that was committed last."""
@@ -102,11 +123,26 @@ class MemoryCallStore:
                 self._calls.pop(serial, None)
             else:
                 self._calls[serial] = call
-        for agent, last_sequence, waiting in undo.mailboxes:
-            self._mailboxes[agent] = _Mailbox(last_sequence, list(waiting))
+        for agent, last_sequence, dropped in undo.mailboxes:
+            if last_sequence:
+                self._mailboxes[agent].undo(last_sequence, dropped)
+            else:
+                self._mailboxes.pop(agent, None)  # its first event came with the change
+        for name, value in undo.labels:
+            if value is None:
+                self._labels.pop(name, None)
+            else:
+                self._labels[name] = value
 
-    def take_up(self, calls: Iterable[Call], last_sequences: Mapping[str, int], events: Iterable[StoredEvent]) -> None:
+    def take_up(
+        self,
+        calls: Iterable[Call],
+        last_sequences: Mapping[str, int],
+        events: Iterable[StoredEvent],
+        labels: Mapping[str, str],
+    ) -> None:
         """Begin with what a durable store has kept: each agent's events in order, up to the last."""
+        self._labels.update(labels)
         self._calls.update((call.serial, call) for call in calls)
         for agent, last_sequence in last_sequences.items():
             self._mailboxes[agent] = _Mailbox(last_sequence)
@@ -148,3 +184,7 @@ class MemoryCallStore:
     def events(self, agent: str, after: int = 0) -> Sequence[StoredEvent]:
         """The events that wait with a sequence beyond ``after``, in order."""
         return self._mailboxes.get(agent, _NO_MAILBOX).beyond(after)
+
+    def label(self, name: str) -> str | None:
+        """What was last put under this name."""
+        return self._labels.get(name)

@@ -188,6 +188,10 @@ class WaitingStore:
         """Let go of everything."""
         self._kept.close()
 
+    def label(self, name: str) -> str | None:
+        """What was last put under this name."""
+        return self._kept.label(name)
+
     def get(self, serial: str) -> Call | None:
         """The call with this serial, or None."""
         return self._kept.get(serial)

@@ -146,6 +146,13 @@ class CallStoreContract:
             assert store.get("8") is None and list(store.calls()) == [make_call("7")]
             assert _sequences(store.events("1001")) == [1, 2] and list(store.agents()) == ["1001"]
 
+    async def test_a_label_is_what_was_last_put_there(self) -> None:
+        store = await self.opened()
+        assert store.label("codec") is None
+        await _done(store.commit(Change(labels=(("codec", "binary"), ("other", "x")))))
+        await _done(store.commit(Change(labels=(("codec", "json"),))))
+        assert (store.label("codec"), store.label("other"), store.label("third")) == ("json", "x", None)
+
     async def test_an_empty_change_waits_for_those_before_it(self) -> None:
         store = await self.opened()
         kept: list[int] = []

@@ -26,6 +26,7 @@ CREATE TABLE IF NOT EXISTS mailboxes (agent TEXT PRIMARY KEY, dropped INTEGER NO
 CREATE TABLE IF NOT EXISTS events (
     agent TEXT, sequence INTEGER, body BLOB NOT NULL, expires REAL NOT NULL, PRIMARY KEY (agent, sequence)
 );
+CREATE TABLE IF NOT EXISTS labels (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
 _NO_MAILBOX = (0, 0)
 _records = make_converter()
@@ -85,6 +86,8 @@ class OneFileCallStore:
         for agent, sequence in change.dropped:
             execute("UPDATE mailboxes SET dropped = max(dropped, min(last, ?)) WHERE agent = ?", (sequence, agent))
             execute("DELETE FROM events WHERE agent = ? AND sequence <= ?", (agent, sequence))
+        for label in change.labels:
+            execute("REPLACE INTO labels VALUES (?, ?)", label)
 
     def _append(self, event: StoredEvent) -> None:
         execute = self._database.execute
@@ -124,6 +127,11 @@ class OneFileCallStore:
         """The events that wait with a sequence beyond ``after``, in order."""
         wanted = "SELECT * FROM events WHERE agent = ? AND sequence > ? ORDER BY sequence"
         return [StoredEvent(*row) for row in self._rows(wanted, agent, after)]
+
+    def label(self, name: str) -> str | None:
+        """What was last put under this name."""
+        found = self._rows("SELECT value FROM labels WHERE name = ?", name)
+        return found[0][0] if found else None
 
     def _mailbox(self, agent: str) -> tuple[int, int]:
         """What has left the mailbox, and what came into it: two sequences."""

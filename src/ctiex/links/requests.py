@@ -1,0 +1,82 @@
+"""The requests of one side of a link: invoke ids, answers, time-outs, and how many are in flight."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from math import inf
+
+from attrs import define
+
+from ctiex.errors import LinkError, LinkLost, RequestTimedOut
+from ctiex.messages import Message
+
+Answered = Callable[[Message | LinkError], None]
+"""Hears the reply to a request, the Error that answers it, or why none will come."""
+
+_LAST_INVOKE_ID = 0xFFFFFFFF
+
+
+@define
+class _Waiting:
+    answered: Answered
+    deadline: float
+
+
+class Requests:
+    """Pairs what was asked with what answers it. Those beyond the limit wait to go out, in order."""
+
+    def __init__(self, max_in_flight: int) -> None:
+        self._max_in_flight = max_in_flight
+        self._last_invoke_id = 0
+        self._waiting: dict[int, _Waiting] = {}
+        self._unsent: dict[int, bytes] = {}
+        self.first_deadline = inf
+        """The earliest deadline of them all, in clock seconds; maybe that of one that is answered already."""
+
+    def new_invoke_id(self) -> int:
+        """The next invoke id; never 0."""
+        self._last_invoke_id = self._last_invoke_id % _LAST_INVOKE_ID + 1
+        return self._last_invoke_id
+
+    def add(self, invoke_id: int, frame: bytes, answered: Answered, deadline: float) -> None:
+        """A request that is to go out; ``sendable`` gives its frame when it may."""
+        self._unsent[invoke_id] = frame
+        self._waiting[invoke_id] = _Waiting(answered, deadline)
+        self.first_deadline = min(self.first_deadline, deadline)
+
+    def sendable(self) -> Iterator[bytes]:
+        """The frames that may go out now, each given once."""
+        while self._unsent and len(self._waiting) - len(self._unsent) < self._max_in_flight:
+            yield self._unsent.pop(next(iter(self._unsent)))
+
+    def forget_unsent(self) -> None:
+        """Nothing more goes out; whoever waits for it hears so when the link ends."""
+        self._unsent.clear()
+
+    def answer(self, invoke_id: int, message: Message) -> bool:
+        """Tell an answer to whoever waits for it; False when nobody does."""
+        if invoke_id in self._unsent:
+            return False  # nobody can have seen it
+        waiting = self._waiting.pop(invoke_id, None)
+        if waiting is not None:
+            waiting.answered(message)
+        return waiting is not None
+
+    def time_out(self, now: float) -> None:
+        """Tell those whose deadline has come that no answer came in time."""
+        if now < self.first_deadline:
+            return
+        late = [invoke_id for invoke_id, one in self._waiting.items() if one.deadline <= now]
+        for invoke_id in late:
+            self._unsent.pop(invoke_id, None)
+        answered = [self._waiting.pop(invoke_id).answered for invoke_id in late]
+        self.first_deadline = min((one.deadline for one in self._waiting.values()), default=inf)
+        for tell in answered:
+            tell(RequestTimedOut("no answer in time"))
+
+    def lost(self, reason: str) -> None:
+        """Tell everybody that the link is gone."""
+        waiting, self._waiting = self._waiting, {}
+        self._unsent.clear()
+        for one in waiting.values():
+            one.answered(LinkLost(reason))

@@ -33,10 +33,15 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from ctiex.app.assembly import Exchange
 from ctiex.app.config import parse
-from ctiex.clients import automatic_service
-from ctiex.clients.agent import AgentClient, AgentNumber
-from ctiex.clients.automatic_service import AutomaticService, Handler, ServedCall
-from ctiex.clients.connection import ExchangeAccount
+from ctiex.clients import (
+    AgentClient,
+    AgentNumber,
+    AutomaticService,
+    ExchangeAccount,
+    Handler,
+    ServedCall,
+    automatic_service,
+)
 from ctiex.codecs.binary import BinaryCodec
 from ctiex.codecs.json import JsonCodec
 from ctiex.errors import BindRefused, CallerHungUp, CallError, Status

@@ -30,7 +30,7 @@ class SqliteBench(TestCase):
         self.path = Path(folder.name) / "calls.sqlite"
 
     def make_store(self) -> SqliteCallStore:
-        return SqliteCallStore(self.path, Path(f"{self.path}.key"))
+        return SqliteCallStore(self.path, Path(f"{self.path}.key"), lock_wait=0)
 
     async def open_store(self) -> SqliteCallStore:
         store = self.make_store()

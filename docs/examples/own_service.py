@@ -18,8 +18,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import clientFromString
 from twisted.internet.task import react
 
-from ctiex.clients.automatic_service import AutomaticService, ServedCall
-from ctiex.clients.connection import ExchangeAccount
+from ctiex.clients import AutomaticService, ExchangeAccount, ServedCall
 from ctiex.clients.terminal import open_terminal
 from ctiex.fields import Fields
 from ctiex.interfaces import IMedia

@@ -15,11 +15,14 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ctiex.app.config_model import Configuration, LinkSettings
+from ctiex.app.kept_codecs import codecs_to_keep
 from ctiex.app.listening import address_of
 from ctiex.app.metrics import MonitoringPort
 from ctiex.app.parts import MakeDriver, assemble
+from ctiex.errors import StoreUnavailable
 from ctiex.links.exchange import ExchangeLinkFactory
 from ctiex.processing.states import SIGNALLED
+from ctiex.records import Change
 
 _log = Logger()
 
@@ -95,6 +98,8 @@ class Exchange(Service):
         opening = self.parts.store.open(self._reactor)
         if opening is not None:
             await opening
+        codecs = self.configuration.agent_link.codec, self.configuration.ivr_link.codec
+        await self._kept(codecs_to_keep(self.parts.store, *codecs))
         self.store_open = True
         await self._listen_for_services()
         self.parts.processing.start(self.parts.drivers)
@@ -103,6 +108,12 @@ class Exchange(Service):
         services = "none" if self.ivr_port is None else self.ivr_port.getHost()
         _log.info("exchange {id} is ready: agents at {agents}, services at {services}",
                   id=self.configuration.exchange.id, agents=self.agent_port.getHost(), services=services)  # fmt: skip
+
+    async def _kept(self, change: Change) -> None:
+        """Wait until the store has a change, and all before it."""
+        waiting = self.parts.store.commit(change)
+        if waiting is not None:
+            await waiting
 
     async def _listen_for_services(self) -> None:
         settings = self.configuration.ivr_link
@@ -133,6 +144,7 @@ class Exchange(Service):
         await DeferredList([d for port in ports if (d := port.stopListening()) is not None])
         if self.store_open:
             self._withdraw_offers()
+            await self._let_replies_out()
         await self._say_goodbye()
         self.parts.processing.stop()
         self.store_open = False
@@ -151,6 +163,13 @@ class Exchange(Service):
             if call.state in SIGNALLED:
                 for driver in self.parts.drivers.values():
                     driver.withdraw(call.serial)
+
+    async def _let_replies_out(self) -> None:
+        """Replies that wait for the store go out before the goodbye; what it can't take is answered 50."""
+        try:
+            await self._kept(Change())
+        except StoreUnavailable as error:
+            _log.warn("the store could not keep the last changes: {reason}", reason=str(error))
 
     async def _say_goodbye(self) -> None:
         factories: tuple[ExchangeLinkFactory, ...] = (self.parts.agent_links, self.parts.ivr_links)

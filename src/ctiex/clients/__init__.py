@@ -1,1 +1,17 @@
-"""TODO"""
+"""The two clients of an exchange: for an agent's application, and for an automatic service."""
+
+from ctiex.clients.agent import AgentClient, AgentNumber, HandOff
+from ctiex.clients.automatic_service import AutomaticService, Handler, MakeMedia
+from ctiex.clients.connection import ExchangeAccount
+from ctiex.clients.served_call import ServedCall
+
+__all__ = [
+    "AgentClient",
+    "AgentNumber",
+    "AutomaticService",
+    "ExchangeAccount",
+    "HandOff",
+    "Handler",
+    "MakeMedia",
+    "ServedCall",
+]

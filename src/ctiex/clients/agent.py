@@ -17,7 +17,7 @@ from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from ctiex.clients.connection import ClientLink, ExchangeAccount, ExchangeConnection, within
+from ctiex.clients.connection import ClientLink, ExchangeAccount, ExchangeConnection, checked, within
 from ctiex.errors import CallError, CtiexError, NotBound, Status
 from ctiex.fields import EMPTY, Fields
 from ctiex.messages import (
@@ -44,17 +44,6 @@ OnGap = Callable[[int, int], object]
 
 def _ignore(*_: object) -> None:
     """Nobody wants to know."""
-
-
-def checked(reply: Message) -> Any:
-    """The reply, when its status is 0.
-
-    :raise CallError: it says something else, or is an Error.
-    """
-    status = getattr(reply, "status", Status.OK)
-    if status != Status.OK or isinstance(reply, Error):
-        raise CallError(status, getattr(reply, "detail", ""))
-    return reply
 
 
 class HandOff:

@@ -18,29 +18,22 @@ from random import Random, SystemRandom
 from typing import Any
 
 from twisted.application.service import Service
-from twisted.internet.defer import CancelledError, Deferred, DeferredList, ensureDeferred, succeed
-from twisted.internet.interfaces import IAddress, IListeningPort, IStreamServerEndpoint
-from twisted.internet.protocol import Factory
+from twisted.internet.defer import CancelledError, Deferred, DeferredList, ensureDeferred
+from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
-from ctiex.clients.agent import checked
 from ctiex.clients.connection import ClientLink, ExchangeAccount, ExchangeConnection, within
+from ctiex.clients.dialled import DialledLinks
+from ctiex.clients.served_call import ServedCall
 from ctiex.errors import CallerHungUp, CallError, CodecError, LinkError, RequestTimedOut, Status
-from ctiex.fields import EMPTY, Fields
-from ctiex.interfaces import ICarrier, ICodec, IMedia
-from ctiex.links import rules
-from ctiex.links._protocol import LinkProtocol
-from ctiex.links.session import Session, SessionLimits
+from ctiex.interfaces import ICarrier, IMedia
 from ctiex.messages import (
-    Bind,
     CallEnded,
     CallEndedReply,
     Condition,
     Connection,
     ConnectionReply,
-    DataRequest,
-    DataResult,
     Error,
     Message,
     Role,
@@ -60,45 +53,9 @@ _REPORT_WITHIN = 600.0
 _FINISH_WITHIN = 5.0
 """How long calls may go on when the service stops, in seconds."""
 
-Handler = Callable[["ServedCall"], Awaitable[Outcome]]
+Handler = Callable[[ServedCall], Awaitable[Outcome]]
 """Serves one customer and says how it ended; it is cancelled when the exchange ends the call."""
-MakeMedia = Callable[["ServedCall"], IMedia]
-
-
-class ServedCall:
-    """One customer who has come to the service."""
-
-    media: IMedia
-
-    def __init__(self, service: AutomaticService, connection: Connection, calling_number: str, serial: str) -> None:
-        self.serial = serial
-        self.calling_number = calling_number
-        """The customer's number, without the serial."""
-        self.access_code = connection.access_code
-        self.agent = ""
-        """The agent number that handed the customer over; known once the data was fetched."""
-        self.ended: Condition | None = None
-        """How the exchange ended the call; None while it goes on."""
-        self._service = service
-        self._exchange_address = connection.exchange_address
-
-    async def data(self, timeout: float = 30.0) -> Fields:
-        """The call's data, organized for this service [0050].
-
-        :raise CallError: 20, the call isn't (or is no longer) this service's.
-        :raise RequestTimedOut: no answer in time.
-        """
-        request = DataRequest(self.serial, self._exchange_address)
-        result: DataResult = checked(await self._service.ask(request, timeout))
-        self.agent = result.agent
-        return result.fields
-
-    async def progress(self, fields: Fields = EMPTY) -> None:
-        """Tell the agent how it goes; any number of times.
-
-        :raise CallError: 41, the agent's mailbox is full; 24 or 20, the call has ended.
-        """
-        await self._service.report(self, Outcome(Condition.PROGRESS, fields))
+MakeMedia = Callable[[ServedCall], IMedia]
 
 
 class AutomaticService(Service):
@@ -123,16 +80,14 @@ class AutomaticService(Service):
         :param random: makes event_ids that no earlier run has used.
         """
         self.reactor = reactor
-        self._account = account
         self._handlers = handlers
         self._make_media = make_media
         self._carrier = carrier or CallingNumberCarrier()
         self._random = random or SystemRandom()
         self._calls: dict[str, tuple[ServedCall, Deferred[Any]]] = {}
         self._leaving = False
-        self._ports: list[IListeningPort] = []
-        self._dialled: set[_DialledLink] = set()
         self._connection = ExchangeConnection(reactor, account, Role.SERVICE, self)
+        self._dialled = DialledLinks(reactor, account.codec, self.take, self._home)
 
     # ------------------------------------------------------------ start and stop
 
@@ -149,15 +104,12 @@ class AutomaticService(Service):
 
     async def _stop(self) -> None:
         self._leaving = True
-        ports, self._ports = self._ports, []
-        for port in ports:
-            await _maybe(port.stopListening())
+        await self._dialled.stop_listening()
         await self._calls_finished()
         for _, serving in list(self._calls.values()):
             serving.cancel()
         await self._calls_finished()  # what was cut short is still reported
-        for link in list(self._dialled):
-            link.cut("the service stops")
+        self._dialled.cut_all()
         await self._connection.stop()
         await deferLater(self.reactor, 0)  # for the links that were cut
 
@@ -172,22 +124,11 @@ class AutomaticService(Service):
 
     async def listen(self, endpoint: IStreamServerEndpoint) -> IListeningPort:
         """Also take Connections from an exchange that dials this address (``signalling = "dial"``)."""
-        port = await endpoint.listen(_DialledFactory(self, self._account.codec))
-        self._ports.append(port)
-        return port
+        return await self._dialled.listen(endpoint)
 
-    def dialled(self, link: _DialledLink) -> None:
-        """An exchange has opened a link of its own."""
-        self._dialled.add(link)
-
-    def hung_up(self, link: _DialledLink) -> None:
-        """A link that an exchange had opened is gone."""
-        self._dialled.discard(link)
-
-    @property
-    def current_link(self) -> ClientLink | None:
-        """The bound link; None while there is none."""
-        return self._connection.link
+    def _home(self) -> str | None:
+        link = self._connection.link
+        return None if link is None else link.exchange_address
 
     @property
     def calls(self) -> int:
@@ -303,55 +244,6 @@ class AutomaticService(Service):
             await deferLater(self.reactor, _RETRY_AFTER)
 
 
-class _DialledLink(LinkProtocol):
-    """A link that an exchange has opened to bring one Connection [0054]."""
-
-    def __init__(self, service: AutomaticService, codec: ICodec) -> None:
-        super().__init__(service.reactor)
-        self._service = service
-        self._codec = codec
-
-    def make_session(self) -> Session:
-        """A session that takes nothing but a Connection."""
-        return Session(self._codec, SessionLimits(), self, self.clock.seconds(), bound_by=rules.DIALLED)
-
-    def link_opened(self) -> None:
-        """Known to the service, which ends it when it stops."""
-        self._service.dialled(self)
-
-    def link_closed(self, reason: str) -> None:
-        """Gone, as it should be once its Connection was answered."""
-        self._service.hung_up(self)
-
-    def request_received(self, message: Message, invoke_id: int) -> None:
-        """Take it only where the way back is known: at the exchange that this service is bound to."""
-        link = self._service.current_link
-        if not isinstance(message, Connection):
-            return
-        if link is None or message.exchange_address not in ("", link.exchange_address):
-            reply = ConnectionReply(Status.OTHER_EXCHANGE, "this service isn't bound to that exchange")
-        else:
-            reply = self._service.take(message)
-        self.session.reply(reply, invoke_id)
-
-    def bind_received(self, bind: Bind, invoke_id: int) -> None:
-        """The rules of this link let no Bind through."""
-
-    def error_received(self, error: Error) -> None:
-        """Nothing was sent that could be complained of."""
-
-
-class _DialledFactory(Factory):
-    noisy = False
-
-    def __init__(self, service: AutomaticService, codec: ICodec) -> None:
-        self._service = service
-        self._codec = codec
-
-    def buildProtocol(self, addr: IAddress | None) -> _DialledLink:
-        return _DialledLink(self._service, self._codec)
-
-
 def _final(outcome: Outcome) -> Outcome:
     """The outcome of a handler, which may be anybody's code.
 
@@ -373,7 +265,3 @@ def _outcome_of(serving: Deferred[None]) -> Deferred[None]:
 
     serving.addBoth(done)
     return waiting
-
-
-def _maybe(result: Any) -> Deferred[Any]:
-    return result if isinstance(result, Deferred) else succeed(result)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from random import random
 from typing import Any, Protocol
 
 from attrs import evolve, field, frozen
@@ -15,7 +16,17 @@ from twisted.python.failure import Failure
 
 from ctiex import __version__
 from ctiex.codecs.binary import BinaryCodec
-from ctiex.errors import BindRefused, CodecError, CtiexError, LinkError, LinkLost, NotBound, RequestTimedOut, Status
+from ctiex.errors import (
+    BindRefused,
+    CallError,
+    CodecError,
+    CtiexError,
+    LinkError,
+    LinkLost,
+    NotBound,
+    RequestTimedOut,
+    Status,
+)
 from ctiex.interfaces import ICodec
 from ctiex.links import rules
 from ctiex.links._protocol import LinkProtocol
@@ -42,6 +53,8 @@ class ExchangeAccount:
     """How long the exchange may take to answer a request, in seconds."""
     longest_retry: float = 30.0
     """The longest pause between two attempts to connect, in seconds."""
+    jitter: Callable[[], float] = random
+    """What is added to each pause, in seconds, so that not all clients come back at the same moment."""
 
 
 class ClientOwner(Protocol):
@@ -188,7 +201,7 @@ class ExchangeConnection:
         self._waiting: list[Deferred[ClientLink]] = []
         self._failed_binds = 0
         self._stopped = False
-        pause = backoffPolicy(initialDelay=0.1, maxDelay=account.longest_retry)
+        pause = backoffPolicy(initialDelay=0.1, maxDelay=account.longest_retry, jitter=account.jitter)
         self._service = ClientService(
             account.endpoint,
             _ClientLinkFactory(self),
@@ -312,3 +325,14 @@ async def within(reactor: Any, seconds: float | None, work: Callable[[], Awaitab
         return await running
     except TimeoutError:
         raise RequestTimedOut(f"not done within {seconds:g} s") from None
+
+
+def checked(reply: Message) -> Any:
+    """The reply, when its status is 0.
+
+    :raise CallError: it says something else, or is an Error.
+    """
+    status = getattr(reply, "status", Status.OK)
+    if status != Status.OK or isinstance(reply, Error):
+        raise CallError(status, getattr(reply, "detail", ""))
+    return reply

@@ -37,7 +37,8 @@ class AgentLink(ExchangeLink):
     def __init__(self, surroundings: LinkSurroundings, factory: ExchangeLinkFactory, desk: Desk) -> None:
         super().__init__(surroundings, factory)
         self._desk = desk
-        self._agents: set[str] = set()
+        # A dictionary, since a set would be walked in another order in every run.
+        self._agents: dict[str, None] = {}
 
     def request_received(self, message: Message, invoke_id: int) -> None:
         """What a bound agent asks for."""
@@ -66,13 +67,13 @@ class AgentLink(ExchangeLink):
             answer(refusal(message, Status.NOT_ALLOWED_HERE, "not an agent number of this identity"))
             return
         reply = self._desk.login(message.agent, self, message.resume_after)
-        self._agents.add(message.agent)
+        self._agents[message.agent] = None
         answer(reply)
         self._desk.resume(message.agent, self)
 
     def _logout(self, message: AgentLogout, answer: Callable[[Message], None]) -> None:
         was_here = self._desk.logout(message.agent, self)
-        self._agents.discard(message.agent)
+        self._agents.pop(message.agent, None)
         answer(AgentLogoutReply(Status.OK if was_here else Status.AGENT_NOT_LOGGED_IN))
 
     # ------------------------------------------------------------ as an outlet of the desk
@@ -84,7 +85,7 @@ class AgentLink(ExchangeLink):
 
     def taken_over(self, agent: str) -> None:
         """Tell the agent's application that another link has this agent number now."""
-        self._agents.discard(agent)
+        self._agents.pop(agent, None)
         self.session.notify(Error(Status.SESSION_TAKEN_OVER, agent))
         self.flush()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from functools import partial
 
 from attrs import define, field
@@ -154,7 +154,7 @@ class ExchangeLink(LinkProtocol):
 
     def link_opened(self) -> None:
         """Counted, and known to those who end all links."""
-        self._factory.links.add(self)
+        self._factory.add(self)
         self._with.counts.links_opened += 1
 
     def link_evicted(self) -> None:
@@ -195,8 +195,18 @@ class ExchangeLinkFactory(Factory):
 
     def __init__(self, surroundings: LinkSurroundings) -> None:
         self._with = surroundings
-        self.links: set[ExchangeLink] = set()
+        # A dictionary, since a set would be walked in another order in every run.
+        self._links: dict[ExchangeLink, None] = {}
         self._waiting: list[Deferred[None]] = []
+
+    @property
+    def links(self) -> Set[ExchangeLink]:
+        """The links that are open, the oldest first."""
+        return self._links.keys()
+
+    def add(self, link: ExchangeLink) -> None:
+        """A link is open."""
+        self._links[link] = None
 
     def going_away(self) -> None:
         """Tell every client that the exchange leaves."""
@@ -217,7 +227,7 @@ class ExchangeLinkFactory(Factory):
 
     def discard(self, link: ExchangeLink) -> None:
         """A link is gone."""
-        self.links.discard(link)
+        self._links.pop(link, None)
         self._tell_if_empty()
 
     def _tell_if_empty(self) -> None:

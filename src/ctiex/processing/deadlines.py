@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable
+from itertools import islice
 from math import ceil, floor
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -12,6 +13,8 @@ from twisted.logger import Logger
 _log = Logger()
 _TICK = 0.125
 """Deadlines that fall into the same tick fire together, in seconds; never early."""
+_AT_ONCE = 500
+"""Deadlines that fire in one turn of the reactor: many that have come due while nobody ran let others have theirs."""
 
 
 class Deadlines:
@@ -83,12 +86,18 @@ class Deadlines:
 
     def _fire(self) -> None:
         now = self._clock.seconds()
-        while self._ticks and self._ticks[0] * _TICK <= now:
-            tick = heapq.heappop(self._ticks)
-            for key in list(self._keys_at.pop(tick)):
+        left = _AT_ONCE
+        while left and self._ticks and self._ticks[0] * _TICK <= now:
+            tick = self._ticks[0]
+            keys = self._keys_at[tick]
+            for key in list(islice(keys, left)):
                 # A key before it may have cleared or moved this one.
-                if self._tick_of.get(key) == tick:
-                    del self._tick_of[key]
+                if key in keys:
+                    left -= 1
+                    del keys[key], self._tick_of[key]
                     self._tell(key)
+            if not keys and self._ticks and self._ticks[0] == tick:
+                heapq.heappop(self._ticks)
+                self._keys_at.pop(tick, None)
         if self._ticks:
             self._schedule()

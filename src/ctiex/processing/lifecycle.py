@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from attrs import evolve
 from zope.interface import implementer
@@ -40,20 +40,31 @@ class Lifecycle:
     def start(self, drivers: Mapping[str, ISignalling]) -> None:
         """Go on with the calls of an opened store; signal new ones by these drivers, by name."""
         self._drivers = drivers
-        for call in list(self._store.calls()):
-            self._take_up(call)
+        signalled = [call for call in list(self._store.calls()) if self._taken_up(call)]
+        again = tuple(evolve(call, deadline=self._deadline(call, call.state)) for call in signalled)
+        for call in again:
+            self._deadlines.set(call.serial, call.deadline)
+        if again:
+            # In one change: the store need not take as many at once as there may be calls.
+            self._keeper.keep(Change(calls=again), lambda: self._offer_again(again))
 
-    def _take_up(self, call: Call) -> None:
+    def _taken_up(self, call: Call) -> bool:
+        """Go on with a call; True when it is to be offered again."""
         if (call.state, Step.END) in TRANSITIONS:
             self.opened(call)
             if call.service not in self._with.services:  # restarted with another configuration
                 self.end(call, TIMED_OUT_AS[call.state], Status.UNKNOWN_SERVICE)
-                return
-        if call.state not in SIGNALLED:
-            self._deadlines.set(call.serial, call.deadline)
-            return
-        call = evolve(call, deadline=self._deadline(call, call.state))
-        self.keep(call, lambda: self.offer(call, resumed=True))
+                return False
+        if call.state in SIGNALLED:
+            return True
+        self._deadlines.set(call.serial, call.deadline)
+        return False
+
+    def _offer_again(self, calls: Iterable[Call]) -> None:
+        for call in calls:
+            current = self._store.get(call.serial)
+            if current is not None and current.state in SIGNALLED:  # not ended while the store took it
+                self.offer(current, resumed=True)
 
     def stop(self) -> None:
         """Let go of the timers."""

@@ -44,13 +44,22 @@ def migrate(database: sqlite3.Connection) -> None:
 
     :raise StoreUnavailable: it is no CTIEX store, or one of a later version.
     """
-    (version,) = database.execute("PRAGMA user_version").fetchone()
-    (application,) = database.execute("PRAGMA application_id").fetchone()
     (tables,) = database.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    if application != APPLICATION_ID and (version or tables):
-        raise StoreUnavailable("it is a SQLite file, but no CTIEX store")
-    if version > VERSION:
-        raise StoreUnavailable(f"it has schema version {version}; this CTIEX knows versions up to {VERSION}")
+    version = version_of(database) if tables else 0
     for step in range(version, VERSION):
         script = f"BEGIN IMMEDIATE; {MIGRATIONS[step]} PRAGMA user_version = {step + 1};"
         database.executescript(f"{script} PRAGMA application_id = {APPLICATION_ID}; COMMIT;")
+
+
+def version_of(database: sqlite3.Connection) -> int:
+    """The schema version of a store file.
+
+    :raise StoreUnavailable: it is no CTIEX store, or one of a later version.
+    """
+    (version,) = database.execute("PRAGMA user_version").fetchone()
+    (application,) = database.execute("PRAGMA application_id").fetchone()
+    if application != APPLICATION_ID:
+        raise StoreUnavailable("it is a SQLite file, but no CTIEX store")
+    if version > VERSION:
+        raise StoreUnavailable(f"it has schema version {version}; this CTIEX knows versions up to {VERSION}")
+    return int(version)

@@ -80,8 +80,25 @@ def find_key(file: Path, make: bool, environment: Mapping[str, str] = os.environ
 
 
 def _write_for_owner(file: Path, text: str) -> None:
-    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    """Make a file that is there whole or not at all, whenever the process or the power ends."""
+    unfinished = file.with_name(f"{file.name}.{os.getpid()}.new")
+    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="ascii") as stream:
         stream.write(text + "\n")
         stream.flush()
         os.fsync(stream.fileno())
+    try:
+        os.link(unfinished, file)
+    except FileExistsError:
+        pass  # another process was first
+    finally:
+        unfinished.unlink()
+    _sync_folder(file.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

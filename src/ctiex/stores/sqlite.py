@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from attrs import define, field
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, ensureDeferred, succeed
+from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -23,12 +24,16 @@ from ctiex.interfaces import ICallStore
 from ctiex.records import Call, Change, StoredEvent
 from ctiex.stores.memory import MemoryCallStore, Undo
 from ctiex.stores.sealing import Seal, find_key
-from ctiex.stores.sqlite_file import Group, Kept, SqliteFile
+from ctiex.stores.sqlite_file import Group, Kept, SqliteFile, StoreInUse, gaps
 
 _log = Logger()
 
 MOST_WAITING = 20_000
 """Changes that may wait for the disk; beyond it the store is unavailable until it catches up."""
+LOCK_WAIT = 10.0
+"""How long to wait for another process to let go of the file, in seconds."""
+_ASK_AGAIN = 0.1
+_FILES = ("path", "key_file")
 
 
 @define
@@ -43,9 +48,14 @@ class _Gathering:
 class SqliteCallStore:
     """Calls and mailboxes in a SQLite file, all of them in memory too."""
 
-    def __init__(self, path: Path, key_file: Path) -> None:
+    def __init__(self, path: Path, key_file: Path, lock_wait: float = LOCK_WAIT) -> None:
+        """A store that isn't opened yet.
+
+        :param lock_wait: how long ``open`` waits while another process has the file, in seconds.
+        """
         self._path = path
         self._key_file = key_file
+        self._lock_wait = lock_wait
         self._memory = MemoryCallStore()
         self._reactor: Any = None
         self._threads = ThreadPool(1, 1, "ctiex-store")
@@ -62,30 +72,50 @@ class SqliteCallStore:
         :raise ConfigurationError: a key is unknown or its value no good.
         """
         for key, value in settings.items():
-            if key not in ("path", "key_file"):
-                raise ConfigurationError(f"unknown key {key!r}: the sqlite store takes path and key_file")
-            if not isinstance(value, str) or not value:
+            if key not in (*_FILES, "lock_wait"):
+                raise ConfigurationError(f"unknown key {key!r}: the sqlite store takes path, key_file and lock_wait")
+            if key in _FILES and (not isinstance(value, str) or not value):
                 raise ConfigurationError(f"{key}: found {value!r}, expected the name of a file")
         path = Path(settings.get("path", "calls.sqlite"))
-        return cls(path, Path(settings.get("key_file", f"{path}.key")))
+        lock_wait = settings.get("lock_wait", LOCK_WAIT)
+        if isinstance(lock_wait, bool) or not isinstance(lock_wait, int | float) or not 0 <= lock_wait <= 3600:
+            raise ConfigurationError(f"lock_wait: found {lock_wait!r}, expected seconds, from 0 to 3600")
+        return cls(path, Path(settings.get("key_file", f"{path}.key")), float(lock_wait))
 
     # ------------------------------------------------------------ open and close
 
     def open(self, reactor: Any) -> Deferred[None]:
-        """Read everything that the file keeps; fires once it is in memory."""
+        """Read everything that the file keeps; fires once it is in memory.
+
+        Another process may be about to leave: it is given ``lock_wait`` to let go of the file.
+        """
         self._reactor = reactor
         self._threads.start()
-        opening = self._in_thread(self._opened)
+        opening = ensureDeferred(self._read())
         opening.addCallbacks(self._take_up, self._not_opened)
         return opening
+
+    async def _read(self) -> Kept:
+        until = self._reactor.seconds() + self._lock_wait
+        while True:
+            try:
+                kept: Kept = await self._in_thread(self._opened)
+                return kept
+            except StoreInUse:
+                if self._reactor.seconds() >= until:
+                    raise
+            await deferLater(self._reactor, _ASK_AGAIN)
 
     def _opened(self) -> Kept:
         seal = Seal(find_key(self._key_file, make=not self._path.exists()))
         self._file = SqliteFile(self._path, seal)
-        return self._file.read()
+        kept = self._file.read()
+        for gap in gaps(kept):
+            raise StoreUnavailable(f"{self._path}: {gap}; `ctiex store check` says what else")
+        return kept
 
     def _take_up(self, kept: Kept) -> None:
-        self._memory.take_up(kept.calls, kept.last_sequences, kept.events)
+        self._memory.take_up(kept.calls, kept.last_sequences, kept.events, kept.labels)
         _log.info("{path}: {calls} calls, {events} events waiting", path=str(self._path), calls=len(kept.calls),
                   events=len(kept.events))  # fmt: skip
 
@@ -98,6 +128,8 @@ class SqliteCallStore:
 
     def close(self) -> Deferred[None]:
         """Keep what waits, and let go of the file."""
+        if self._file is None:
+            return succeed(None)
         closing: Deferred[None] = Deferred()
         self._closing = closing
         self._write_next()
@@ -118,7 +150,7 @@ class SqliteCallStore:
 
     def commit(self, change: Change) -> Deferred[None] | None:
         """Keep a change in the next commit; it is seen at once."""
-        if change == _NOTHING:
+        if not (change.calls or change.events or change.dropped or change.forgotten or change.labels):
             return self._all_before()
         if self._file is None or self._closing is not None:
             raise StoreUnavailable(f"{self._path}: the store is closed")
@@ -147,8 +179,8 @@ class SqliteCallStore:
         before = dict(undo.calls)
         for call in change.calls:
             old = before.get(call.serial)
-            if old is None or old.data is not call.data or old.calling_number != call.calling_number:
-                group.contexts[call.serial] = call if call.data else None
+            if old is None or not _same_context(old, call):
+                group.contexts[call.serial] = call if call.data or call.digest or call.calling_number else None
             group.calls[call.serial] = call
         for serial in change.forgotten:
             group.calls[serial] = group.contexts[serial] = None
@@ -156,7 +188,11 @@ class SqliteCallStore:
             group.events[event.agent, event.sequence] = event
             group.last_sequences[event.agent] = event.sequence
         for agent, sequence in change.dropped:
+            # No further than now: an event that comes after it stays.
+            sequence = min(sequence, self._memory.last_sequence(agent))
             group.dropped[agent] = max(sequence, group.dropped.get(agent, 0))
+        if change.labels:
+            group.labels.update(change.labels)
 
     # ------------------------------------------------------------ groups
 
@@ -227,5 +263,10 @@ class SqliteCallStore:
         """The events that wait with a sequence beyond ``after``, in order."""
         return self._memory.events(agent, after)
 
+    def label(self, name: str) -> str | None:
+        """What was last put under this name."""
+        return self._memory.label(name)
 
-_NOTHING = Change()
+
+def _same_context(old: Call, new: Call) -> bool:
+    return old.data is new.data and old.digest is new.digest and old.calling_number is new.calling_number

@@ -13,11 +13,22 @@ from attrs import define, field, frozen
 
 from ctiex.errors import StoreUnavailable
 from ctiex.records import Call, CallState, StoredEvent
-from ctiex.stores.schema import migrate
+from ctiex.stores.schema import VERSION, migrate, version_of
 from ctiex.stores.sealing import Seal
 
 _CONTEXT = struct.Struct(">HBI")
 """Lengths of the calling number, the digest and the data in a sealed context."""
+_PRAGMAS = (
+    "journal_mode = WAL",
+    "synchronous = FULL",  # every commit is synced to the disk
+    "secure_delete = ON",  # what is wiped is overwritten
+    "temp_store = MEMORY",
+    "journal_size_limit = 67108864",  # of the WAL, after a checkpoint, in bytes
+)
+
+
+class StoreInUse(StoreUnavailable):
+    """Another process has the store open."""
 
 
 @define
@@ -32,9 +43,10 @@ class Group:
     events: dict[tuple[str, int], StoredEvent] = field(factory=dict)
     dropped: dict[str, int] = field(factory=dict)
     """By agent: its events up to and including this sequence leave the mailbox."""
+    labels: dict[str, str] = field(factory=dict)
 
     def __bool__(self) -> bool:
-        return bool(self.calls or self.events or self.dropped)
+        return bool(self.calls or self.events or self.dropped or self.labels)
 
 
 @frozen
@@ -44,6 +56,7 @@ class Kept:
     calls: tuple[Call, ...]
     last_sequences: dict[str, int]
     events: tuple[StoredEvent, ...]
+    labels: dict[str, str]
 
 
 class SqliteFile:
@@ -52,14 +65,16 @@ class SqliteFile:
     def __init__(self, path: Path, seal: Seal, read_only: bool = False) -> None:
         """Open it; make it where it isn't there.
 
-        :raise StoreUnavailable: another process has it, or it can't be opened, or it is no store.
+        :param read_only: beside the process that has it open; it makes and changes nothing.
+        :raise StoreInUse: another process has it.
+        :raise StoreUnavailable: it can't be opened, or is no store.
         """
-        self._path = path
+        self._path = path = path.resolve()
         self._seal = seal
         self._lock = None if read_only else _lock(path)
         try:
             self._database = _open(path, read_only)
-            self._identity = _identity_of(path)
+            self._identity = () if read_only else self._identities()
         except (sqlite3.Error, OSError, StoreUnavailable) as error:
             self._unlock()
             raise StoreUnavailable(f"{path}: {error}") from None
@@ -68,6 +83,14 @@ class SqliteFile:
         """Let go of the file."""
         self._database.close()
         self._unlock()
+
+    def _identities(self) -> tuple[int, ...]:
+        """What the file and its WAL are to the file system: tells whether they still stand there.
+
+        :raise OSError: one of them is gone.
+        """
+        found = [os.stat(name) for name in (self._path, f"{self._path}-wal")]
+        return tuple(number for one in found for number in (one.st_dev, one.st_ino))
 
     def _unlock(self) -> None:
         if self._lock is not None:
@@ -82,12 +105,13 @@ class SqliteFile:
         :raise StoreUnavailable: it was not written, none of it.
         """
         try:
-            if _identity_of(self._path) != self._identity:
+            if self._identities() != self._identity:
                 raise StoreUnavailable("another file has taken its place")
             self._database.execute("BEGIN IMMEDIATE")
             try:
                 self._write_calls(group)
                 self._write_events(group)
+                self._database.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?)", group.labels.items())
                 self._database.execute("COMMIT")
             except BaseException:
                 if self._database.in_transaction:
@@ -110,6 +134,7 @@ class SqliteFile:
         sealed = [
             (event.agent, event.sequence, event.expires, self._seal.seal(event.body, _place(agent, sequence)))
             for (agent, sequence), event in group.events.items()
+            if sequence > group.dropped.get(agent, 0)
         ]
         self._database.executemany("INSERT OR REPLACE INTO events VALUES (?, ?, ?, ?)", sealed)
         self._database.executemany("INSERT OR REPLACE INTO agents VALUES (?, ?)", group.last_sequences.items())
@@ -128,12 +153,12 @@ class SqliteFile:
         :raise StoreUnavailable: it can't be read, or was sealed with another key.
         """
         try:
-            return Kept(
-                tuple(self.calls()),
-                dict(self._database.execute("SELECT agent, last_sequence FROM agents").fetchall()),
-                tuple(self._events()),
-            )
-        except (sqlite3.Error, ValueError) as error:
+            self._database.execute("BEGIN")  # one moment of the file, also beside an exchange that writes it
+            try:
+                return Kept(tuple(self.calls()), self._last_sequences(), tuple(self._events()), self._labels())
+            finally:
+                self._database.execute("ROLLBACK")
+        except (sqlite3.Error, ValueError, TypeError, struct.error, StoreUnavailable) as error:
             raise StoreUnavailable(f"{self._path}: {error}") from None
 
     def calls(self) -> Iterator[Call]:
@@ -165,16 +190,18 @@ class SqliteFile:
         for agent, sequence, expires, sealed in rows:
             yield StoredEvent(agent, sequence, self._seal.open(sealed, _place(agent, sequence)), expires)
 
-    # ------------------------------------------------------------ facts and checks
+    def _last_sequences(self) -> dict[str, int]:
+        return dict(self._database.execute("SELECT agent, last_sequence FROM agents").fetchall())
 
-    def fact(self, name: str) -> str | None:
-        """Something else that the file knows, such as the codec that its bodies are encoded with."""
-        row = self._database.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
-        return None if row is None else str(row[0])
+    def _labels(self) -> dict[str, str]:
+        return dict(self._database.execute("SELECT name, value FROM facts").fetchall())
 
-    def set_fact(self, name: str, value: str) -> None:
-        """Keep a fact."""
-        self._database.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
+    # ------------------------------------------------------------ checks
+
+    @property
+    def version(self) -> int:
+        """Its schema version."""
+        return version_of(self._database)
 
     def check(self) -> list[str]:
         """What is wrong with the file, a sentence each: SQLite's own check, and every record opened."""
@@ -183,10 +210,11 @@ class SqliteFile:
             kept = self.read()
         except (sqlite3.Error, StoreUnavailable) as error:
             return [str(error)]
-        return found + list(_gaps(kept))
+        return found + list(gaps(kept))
 
 
-def _gaps(kept: Kept) -> Iterator[str]:
+def gaps(kept: Kept) -> Iterator[str]:
+    """What is missing in the agents' mailboxes, a sentence each."""
     last: dict[str, int] = {}
     for event in kept.events:
         if event.agent in last and event.sequence != last[event.agent] + 1:
@@ -199,14 +227,28 @@ def _gaps(kept: Kept) -> Iterator[str]:
 
 def _open(path: Path, read_only: bool) -> sqlite3.Connection:
     if read_only:
-        return sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None)
+        return _checked(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None))
     # Made here, since SQLite would make it readable by everybody.
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     try:
-        for pragma in ("journal_mode = WAL", "synchronous = FULL", "secure_delete = ON", "temp_store = MEMORY"):
+        for pragma in _PRAGMAS:
             database.execute(f"PRAGMA {pragma}")
         migrate(database)
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def _checked(database: sqlite3.Connection) -> sqlite3.Connection:
+    """The database, if it is a store of this version."""
+    try:
+        version = version_of(database)
+        if version < VERSION:
+            raise StoreUnavailable(
+                f"it has schema version {version}; start the exchange on it to bring it to {VERSION}"
+            )
     except BaseException:
         database.close()
         raise
@@ -223,13 +265,8 @@ def _lock(path: Path) -> int:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         os.close(descriptor)
-        raise StoreUnavailable(f"{path}: another process has this store open") from None
+        raise StoreInUse(f"{path}: another process has this store open") from None
     return descriptor
-
-
-def _identity_of(path: Path) -> tuple[int, int]:
-    found = path.stat()
-    return found.st_dev, found.st_ino
 
 
 def _place(agent: str, sequence: int) -> bytes:

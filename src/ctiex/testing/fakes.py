@@ -43,7 +43,7 @@ from ctiex.messages import (
     Unbind,
 )
 from ctiex.records import Call, Change, StoredEvent
-from ctiex.stores.memory import MemoryCallStore
+from ctiex.stores.memory import MemoryCallStore, Undo
 
 AnyMessage = TypeVar("AnyMessage", bound=Message)
 
@@ -129,8 +129,8 @@ class FakeServiceSession:
 @define(eq=False)
 class _Pending:
     done: Deferred[None]
-    before: MemoryCallStore
-    """What was kept before this change."""
+    undo: Undo
+    """What undoes this change."""
 
 
 @implementer(ICallStore)
@@ -161,8 +161,8 @@ class WaitingStore:
         """The commit at this place fails: it is undone, and every one made after it."""
         failed = self._pending[at:]
         del self._pending[at:]
-        if failed:
-            self._kept = failed[0].before
+        for one in reversed(failed):
+            self._kept.undo(one.undo)
         for one in failed:
             one.done.errback(StoreUnavailable("the test says so"))
 
@@ -173,11 +173,11 @@ class WaitingStore:
         """
         if self.unavailable:
             raise StoreUnavailable("the test says so")
-        before = _copy(self._kept)
+        undo = self._kept.undo_of(change)
         self._kept.commit(change)
         if not (self.waits or self._pending):
             return None
-        pending = _Pending(Deferred(), before)
+        pending = _Pending(Deferred(), undo)
         self._pending.append(pending)
         return pending.done
 
@@ -219,17 +219,6 @@ class WaitingStore:
     def events(self, agent: str, after: int = 0) -> Sequence[StoredEvent]:
         """The events that wait with a sequence beyond ``after``."""
         return self._kept.events(agent, after)
-
-
-def _copy(store: MemoryCallStore) -> MemoryCallStore:
-    """A store with the same records in it, by the interface alone."""
-    copy = MemoryCallStore()
-    copy.commit(Change(calls=tuple(store.calls())))
-    for agent in store.agents():
-        waiting, last = store.events(agent), store.last_sequence(agent)
-        gone = [StoredEvent(agent, sequence, b"", 0.0) for sequence in range(1, last - len(waiting) + 1)]
-        copy.commit(Change(events=(*gone, *waiting), dropped=((agent, len(gone)),)))
-    return copy
 
 
 # ---------------------------------------------------------------- the other ends of the links

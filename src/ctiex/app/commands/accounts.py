@@ -12,7 +12,7 @@ from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
 from ctiex.app.config import DEMO_SECRET
-from ctiex.clients.connection import ExchangeAccount
+from ctiex.clients import ExchangeAccount
 from ctiex.errors import ConfigurationError
 from ctiex.interfaces import ICodecPlugin
 from ctiex.plugins import find_plugin

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TextIO
 
 from ctiex.app.commands.accounts import AccountOptions
-from ctiex.clients.agent import AgentClient, AgentNumber
+from ctiex.clients import AgentClient, AgentNumber
 from ctiex.clients.terminal import Terminal, open_terminal
 from ctiex.errors import BindRefused, CallerHungUp, CtiexError, FieldError, Status
 from ctiex.fields import Fields, Value

@@ -15,9 +15,7 @@ from zope.interface import implementer
 from ctiex.app.assembly import Exchange
 from ctiex.app.config import DEMO_SECRET, load
 from ctiex.app.config_model import Configuration
-from ctiex.clients.agent import AgentClient
-from ctiex.clients.automatic_service import AutomaticService, ServedCall
-from ctiex.clients.connection import ExchangeAccount
+from ctiex.clients import AgentClient, AutomaticService, ExchangeAccount, ServedCall
 from ctiex.codecs.binary import BinaryCodec
 from ctiex.errors import CtiexError
 from ctiex.fields import Fields, Value

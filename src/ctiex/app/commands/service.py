@@ -12,7 +12,7 @@ from twisted.python.usage import UsageError
 
 from ctiex.app.commands.accounts import AccountOptions
 from ctiex.app.config import DEMO_SERVICES
-from ctiex.clients.automatic_service import AutomaticService, Handler, ServedCall
+from ctiex.clients import AutomaticService, Handler, ServedCall
 from ctiex.errors import BindRefused, ConfigurationError
 from ctiex.interfaces import IMedia, IMediaPlugin
 from ctiex.plugins import find_plugin

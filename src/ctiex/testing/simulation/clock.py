@@ -1,0 +1,93 @@
+"""Time: one clock for the whole world, and one for each process, which dies with it."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from twisted.internet.base import DelayedCall
+from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.task import Clock
+
+_Entry = tuple[float, int, DelayedCall, "ProcessClock"]
+
+
+class ProcessClock(Clock):
+    """The clock of one process: once the process has died none of its timers fires."""
+
+    def __init__(self, world: WorldClock) -> None:
+        super().__init__()
+        self._world = world
+        self.alive = True
+
+    def seconds(self) -> float:
+        """The world's time, in seconds."""
+        return self._world.now
+
+    def callLater(self, when: float, what: Callable[..., object], *args: Any, **kwargs: Any) -> IDelayedCall:
+        """Set a timer; a process that has died may ask for one, which never fires."""
+        return self._world.schedule(self, when, what, args, kwargs)
+
+    def getDelayedCalls(self) -> Sequence[IDelayedCall]:
+        """The timers that are set."""
+        return list(self._world.timers_of(self))
+
+
+class WorldClock:
+    """Fires the timers of all processes in order, one at a time.
+
+    A heap: task.Clock sorts all timers anew at each call, which is slow with hundreds of them.
+    """
+
+    def __init__(self, now: float) -> None:
+        self.now = now
+        self._timers: list[_Entry] = []
+        self._made = 0
+        self.network = ProcessClock(self)
+        """Whatever is part of no process."""
+
+    def schedule(
+        self, owner: ProcessClock, delay: float, what: Callable[..., object], args: Any, kwargs: Any
+    ) -> DelayedCall:
+        """Set a timer of a process."""
+        call = DelayedCall(
+            self.now + delay, what, args, kwargs, _nothing, lambda moved: self._push(moved, owner), owner.seconds
+        )
+        self._push(call, owner)
+        return call
+
+    def _push(self, call: DelayedCall, owner: ProcessClock) -> None:
+        self._made += 1
+        heapq.heappush(self._timers, (call.time, self._made, call, owner))
+
+    def step(self, until: float) -> bool:
+        """Fire the next timer that is due by ``until``; False when there is none, and then it is ``until``."""
+        while self._timers and self._timers[0][0] <= until:
+            moment, _, call, owner = heapq.heappop(self._timers)
+            if not owner.alive or not call.active() or call.time != moment:
+                continue
+            if call.delayed_time:
+                call.activate_delay()
+                self._push(call, owner)
+                continue
+            self.now = max(self.now, moment)
+            call.called = 1
+            call.func(*call.args, **call.kw)
+            return True
+        self.now = max(self.now, until)
+        return False
+
+    def jump(self, seconds: float) -> None:
+        """All at once it is another time: what became due meanwhile fires late, one after the other."""
+        self.now += seconds
+
+    def timers_of(self, owner: ProcessClock) -> Iterator[DelayedCall]:
+        """The timers of one process, in no order."""
+        for moment, _, call, whose in self._timers:
+            if whose is owner and owner.alive and call.active() and call.time == moment:
+                yield call
+
+
+def _nothing(_: DelayedCall) -> None:
+    """A cancelled timer stays where it is until its time has come."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from attrs import Attribute, fields
 from twisted.internet.defer import maybeDeferred
@@ -24,6 +24,7 @@ from twisted.web.resource import IResource, Resource
 from twisted.web.server import Site
 
 from ctiex.app.config_model import Configuration
+from ctiex.app.parts import Parts
 from ctiex.errors import ConfigurationError
 from ctiex.links.exchange import ExchangeLinkFactory
 from ctiex.processing.counts import Counts
@@ -32,8 +33,15 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
     from prometheus_client.metrics_core import Metric
 
-    from ctiex.app.assembly import Exchange
-    from ctiex.app.parts import Parts
+
+class Monitored(Protocol):
+    """An exchange, as far as it is measured."""
+
+    configuration: Configuration
+    parts: Parts
+    ready: bool
+    store_open: bool
+
 
 _IDLE = 30
 """After so many seconds without a request a connection is closed."""
@@ -58,7 +66,7 @@ def check_metrics(configuration: Configuration) -> None:
 class ExchangeCollector:
     """A Prometheus collector over an exchange: its counters, and how things stand now."""
 
-    def __init__(self, exchange: Exchange) -> None:
+    def __init__(self, exchange: Monitored) -> None:
         self._exchange = exchange
 
     def collect(self) -> Iterator[Metric]:
@@ -118,7 +126,7 @@ def _by_role(
     return family
 
 
-def registry_of(exchange: Exchange) -> CollectorRegistry:
+def registry_of(exchange: Monitored) -> CollectorRegistry:
     """A registry with the exchange's metrics and those of this process."""
     from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
 
@@ -189,7 +197,7 @@ class _KnownConnections(WrappingFactory):
 class MonitoringPort:
     """The HTTP port of an exchange for metrics and health."""
 
-    def __init__(self, exchange: Exchange, reactor: Any) -> None:
+    def __init__(self, exchange: Monitored, reactor: Any) -> None:
         """A port that doesn't listen yet.
 
         :raise ConfigurationError: it is wanted, and prometheus-client isn't installed.

@@ -62,7 +62,7 @@ class HandOff:
     async def events(self) -> AsyncIterator[AgentEvent]:
         """Every event of this call, the first one first; ends behind the final one.
 
-        :raise CallError: another link has taken the agent number over (13), or it logged out.
+        :raise CallError: another link has taken the agent number over (13), it logged out, or events are lost (21).
         """
         seen = 0
         while True:
@@ -78,7 +78,7 @@ class HandOff:
 
         :param timeout: in seconds; None waits until the exchange's own time-outs end the call.
         :raise RequestTimedOut: it didn't end in time; the call goes on.
-        :raise CallError: another link has taken the agent number over (13), or it logged out.
+        :raise CallError: another link has taken the agent number over (13), it logged out, or events are lost (21).
         """
         event: AgentEvent = await within(self._agent.reactor, timeout, self._until_final)
         return event
@@ -138,6 +138,10 @@ class AgentNumber:
         self._hand_offs: dict[str, HandOff] = {}
         self._early: dict[str, list[AgentEvent]] = {}
         self._connecting = 0
+        self._link: ClientLink | None = None
+        """The last link that it was logged in on: events that come elsewhere, or before, are none of its own."""
+        self._over: CtiexError | None = None
+        """Why no more events will come; None while they do."""
 
     async def connect(
         self, service: str, calling_number: str, fields: Fields = EMPTY, serial: str = "", timeout: float = 30.0
@@ -162,6 +166,8 @@ class AgentNumber:
         self._hand_offs[reply.serial] = hand_off
         for event in early.pop(reply.serial, []):
             self._hand_over(hand_off, event)
+        if self._over is not None:  # while the answer was on its way
+            self.fail_all(self._over)
         return hand_off
 
     async def cancel(self, serial: str, timeout: float = 30.0) -> None:
@@ -175,7 +181,8 @@ class AgentNumber:
     async def logout(self, timeout: float = 30.0) -> None:
         """Leave: events wait in the mailbox from now on."""
         self._client.forget(self)
-        self.fail_all(CallError(Status.AGENT_NOT_LOGGED_IN, "the agent number logged out"))
+        self._over = CallError(Status.AGENT_NOT_LOGGED_IN, "the agent number logged out")
+        self.fail_all(self._over)
         reply: AgentLogoutReply = await self._client.ask(AgentLogout(self.number), timeout)
         if reply.status != Status.AGENT_NOT_LOGGED_IN:
             checked(reply)
@@ -187,7 +194,9 @@ class AgentNumber:
 
         :raise CallError: the exchange refuses this number.
         """
+        self._link = None
         reply = await link.ask(AgentLogin(self.number, self.last_sequence))
+        self._link = link
         if isinstance(reply, AgentLoginReply) and reply.status == Status.EXPIRED:
             # Its numbering begins anew; everything it has kept is replayed.
             lost = self.last_sequence
@@ -198,8 +207,13 @@ class AgentNumber:
         if logged_in.first_sequence > self.last_sequence + 1:
             self._tell_gap(self.last_sequence + 1, logged_in.first_sequence - 1)
             self.last_sequence = logged_in.first_sequence - 1
+        elif logged_in.first_sequence <= self.last_sequence:
+            # Taken before, but the acknowledgement was lost on its way or in a crash.
+            link.notify(AgentEventAck(self.number, self.last_sequence))
 
     def _tell_gap(self, first: int, last: int) -> None:
+        """Events are lost: whoever waits for one of them would wait for ever."""
+        self.fail_all(CallError(Status.EXPIRED, f"events of agent {self.number} are lost"))
         try:
             self._on_gap(first, last)
         except Exception:  # the application's fault; the login goes on
@@ -207,7 +221,11 @@ class AgentNumber:
 
     def received(self, link: ClientLink, event: AgentEvent) -> None:
         """Take an event once, and acknowledge it; a repeat is only acknowledged."""
+        if link is not self._link:
+            return  # of a login whose answer nobody waits for any more; this one's replays it
         if event.sequence > self.last_sequence:
+            if event.sequence > self.last_sequence + 1:
+                self._tell_gap(self.last_sequence + 1, event.sequence - 1)
             self.last_sequence = event.sequence
             self._take(event)
         link.notify(AgentEventAck(self.number, self.last_sequence))
@@ -231,7 +249,8 @@ class AgentNumber:
     def lost(self) -> None:
         """Another link has taken the number over: it isn't logged in again by itself."""
         self.taken_over = True
-        self.fail_all(CallError(Status.SESSION_TAKEN_OVER, self.number))
+        self._over = CallError(Status.SESSION_TAKEN_OVER, self.number)
+        self.fail_all(self._over)
 
     def fail_all(self, error: CtiexError) -> None:
         """Whoever waits for an event of a hand-off hears this."""

@@ -58,6 +58,7 @@ class Desk:
         self._logins: dict[str, _Login] = {}
         self._reserved: Counter[str] = Counter()
         self._kept: dict[str, int] = {}
+        self._undropped: dict[str, int] = {}
         self._keeper = Keeper(store, counts)
         self._expiry = Deadlines(clock, self._expire)
 
@@ -176,12 +177,16 @@ class Desk:
     def _drop(self, agent: str, sequence: int) -> None:
         if self._store.pending(agent):
             # Nobody waits for it: an event that is still there after a crash is merely sent again.
-            later = self._clock.seconds() + RETRY_AFTER
             self._keeper.keep(
                 Change(dropped=((agent, sequence),)),
                 lambda: self._watch_oldest(agent),
-                lambda: self._expiry.set(agent, later),
+                lambda: self._drop_later(agent, sequence),
             )
+
+    def _drop_later(self, agent: str, sequence: int) -> None:
+        """The store didn't take it: try again, since the agent may never acknowledge anything more."""
+        self._undropped[agent] = max(sequence, self._undropped.get(agent, 0))
+        self._expiry.set(agent, self._clock.seconds() + RETRY_AFTER)
 
     def _watch_oldest(self, agent: str) -> None:
         waiting = self._store.events(agent)
@@ -191,6 +196,10 @@ class Desk:
             self._expiry.clear(agent)
 
     def _expire(self, agent: str) -> None:
+        undropped = self._undropped.pop(agent, 0)
+        if undropped:
+            self._drop(agent, undropped)
+            return
         now = self._clock.seconds()
         old = [event.sequence for event in self._store.events(agent) if event.expires <= now]
         if old:

@@ -96,10 +96,21 @@ class ProcessingService:
             self._check_limits(call)
         except Refused as refused:
             self._counts.calls_refused += 1
-            reply(ConnectReply(refused.status, request.serial, refused.detail))
+            self._answer_refused(request, refused, reply)
             return
         self._life.opened(call)
         self._life.keep(call, lambda: self._connect_kept(call, reply), lambda: self._connect_lost(call, request, reply))
+
+    def _answer_refused(
+        self, request: ConnectRequest, refused: Refused, reply: Callable[[ConnectReply], None]
+    ) -> None:
+        def answer(status: Status) -> None:
+            reply(ConnectReply(status, request.serial, refused.detail if status is refused.status else status.text))
+
+        if refused.status is Status.DUPLICATE_SERIAL:
+            self._answer_kept(answer, refused.status)  # it tells whoever repeats that the first one was kept
+        else:
+            answer(refused.status)
 
     def _check_limits(self, call: Call) -> None:
         if self.leaving:

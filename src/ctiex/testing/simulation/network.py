@@ -267,7 +267,7 @@ class Network:
     @property
     def left_over(self) -> int:
         """How many bytes are under way."""
-        return sum(len(end.under_way) + len(end.peer.under_way) for end in self._ends if not end.gone)
+        return sum(len(side.under_way) for end in self._ends for side in (end, end.peer) if not side.gone)
 
     @property
     def ends(self) -> int:

@@ -30,12 +30,12 @@ class Disk:
     contexts: dict[str, tuple[str, bytes, bytes]] = field(factory=dict)
     last_sequences: dict[str, int] = field(factory=dict)
     events: dict[str, dict[int, StoredEvent]] = field(factory=dict)
+    labels: dict[str, str] = field(factory=dict)
     failing: bool = False
     """Whether nothing can be written: the disk is full, or gone."""
     slowest: float = 0.01
     """How long a group takes at most, in seconds."""
     groups: int = 0
-    changes_lost: int = 0
 
     def write(self, group: Group) -> None:
         """Write a group, all of it.
@@ -52,6 +52,7 @@ class Disk:
         for (agent, sequence), event in group.events.items():
             self.events.setdefault(agent, {})[sequence] = event
         self.last_sequences.update(group.last_sequences)
+        self.labels.update(group.labels)
         for agent, dropped in group.dropped.items():
             kept = self.events.get(agent, {})
             for sequence in [sequence for sequence in kept if sequence <= dropped]:
@@ -64,7 +65,7 @@ class Disk:
             number, digest, data = self.contexts.get(serial, ("", b"", b""))
             calls.append(evolve(self.calls[serial], calling_number=number, digest=digest, data=data))
         events = [self.events[agent][sequence] for agent in sorted(self.events) for sequence in sorted(self.events[agent])]
-        return Kept(tuple(calls), dict(self.last_sequences), tuple(events))
+        return Kept(tuple(calls), dict(self.last_sequences), tuple(events), dict(self.labels))
 
     def close(self) -> None:
         """What is written stays."""

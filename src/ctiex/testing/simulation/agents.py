@@ -1,0 +1,208 @@
+"""The agents' applications: what they ask for, repeat until it is answered, and take down for good."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Coroutine
+from random import Random
+from typing import Any
+
+from twisted.internet.defer import ensureDeferred
+from twisted.internet.task import deferLater
+
+from ctiex.clients.agent import AgentClient, AgentNumber
+from ctiex.clients.connection import ExchangeAccount
+from ctiex.errors import CallError, LinkError, LinkLost, Status
+from ctiex.messages import AgentEvent, ConnectReply, Message
+from ctiex.testing.simulation.clock import ProcessClock, WorldClock
+from ctiex.testing.simulation.exchange import AGENT_ADDRESS
+from ctiex.testing.simulation.ledger import Ledger, Request
+from ctiex.testing.simulation.network import Network, NetworkEndpoint
+from ctiex.testing.simulation.observing import ObservingCodec
+
+_PASSING = frozenset(
+    {
+        Status.AGENT_NOT_LOGGED_IN,
+        Status.QUEUE_FULL,
+        Status.STORE_UNAVAILABLE,
+        Status.TOO_BUSY,
+        Status.GOING_AWAY,
+    }
+)
+"""Statuses of a ConnectReply that are worth another try."""
+_DONE_BEFORE = frozenset({Status.UNKNOWN_SERIAL, Status.ALREADY_FINISHED, Status.STORE_UNAVAILABLE})
+"""Statuses that a cancel may meet."""
+
+
+class AgentApplication:
+    """One process of an agent-side identity. What it has taken stays when it crashes; nothing else does."""
+
+    def __init__(
+        self, name: str, numbers: tuple[str, ...], clock: WorldClock, network: Network, ledger: Ledger, random: Random
+    ) -> None:
+        self.identity = name
+        self.numbers = numbers
+        self.wanted: dict[str, None] = dict.fromkeys(numbers)
+        """The numbers that are to be logged in here."""
+        self.outbox: dict[str, Request] = {}
+        """Requests under serials of its own that aren't answered yet."""
+        self.process: ProcessClock | None = None
+        self.client: AgentClient | None = None
+        self.agents: dict[str, AgentNumber] = {}
+        self._clock = clock
+        self._network = network
+        self._ledger = ledger
+        self._random = random
+        self._allowed = frozenset(numbers)
+        self._asked: dict[str, Request] = {}
+
+    # ------------------------------------------------------------ the process
+
+    def start(self) -> None:
+        """Start a process that logs in what is wanted, and goes on with the outbox."""
+        if self.process is not None:
+            return
+        process = self.process = ProcessClock(self._clock)
+        codec = ObservingCodec(self._said, self._heard)
+        endpoint = NetworkEndpoint(self._network, process, AGENT_ADDRESS)
+        account = ExchangeAccount(endpoint, self.identity, "secret", codec, longest_retry=8.0, jitter=self._random.random)
+        client = self.client = AgentClient(process, account)
+        client.startService()
+        for number in list(self.wanted):
+            self._spawn(self._keep_logged_in(number, process, client))
+        for request in list(self.outbox.values()):
+            self._spawn(self._until_answered(request))
+
+    def crash(self) -> None:
+        """The process dies."""
+        if self.process is not None:
+            self.process.alive = False
+            self._network.kill(self.process)
+            self.process = self.client = None
+            self.agents = {}
+
+    def stop(self) -> None:
+        """Say goodbye."""
+        self.wanted.clear()
+        if self.client is not None:
+            self.client.stopService()
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        ensureDeferred(work).addErrback(
+            lambda failure: self._ledger.break_(f"an agent's application failed: {failure.getTraceback()}")
+        )
+
+    def _pause(self, seconds: float) -> Awaitable[None]:
+        assert self.process is not None
+        return deferLater(self.process, seconds * self._random.uniform(0.5, 1.5), lambda: None)
+
+    # ------------------------------------------------------------ what it says and hears
+
+    def _said(self, message: Message) -> None:
+        """Nothing that an agent says is a promise."""
+
+    def _heard(self, message: Message) -> None:
+        if isinstance(message, AgentEvent):
+            self._ledger.event_arrived(self._allowed, message)
+        elif isinstance(message, ConnectReply):
+            self._ledger.connect_answered(self._allowed, self._asked.get(message.serial), message)
+
+    # ------------------------------------------------------------ here and away
+
+    def take(self, number: str) -> None:
+        """Have an agent number here from now on: another application that had it loses it."""
+        if number not in self.wanted:
+            self.wanted[number] = None
+            if self.process is not None and self.client is not None:
+                self._spawn(self._keep_logged_in(number, self.process, self.client))
+
+    def leave(self, number: str) -> None:
+        """The agent goes away."""
+        self.wanted.pop(number, None)
+        agent = self.agents.pop(number, None)
+        if agent is not None:
+            self._spawn(self._log_out(agent))
+
+    def let_go(self, number: str) -> None:
+        """Another application has the agent number from now on; this one isn't asked."""
+        self.wanted.pop(number, None)
+        self.agents.pop(number, None)
+
+    async def _log_out(self, agent: AgentNumber) -> None:
+        try:
+            await agent.logout(timeout=10.0)
+        except (CallError, LinkError):
+            self._ledger.counts["logouts unanswered"] += 1
+
+    async def _keep_logged_in(self, number: str, process: ProcessClock, client: AgentClient) -> None:
+        while number in self.wanted and self.process is process:
+            agent = self.agents.get(number)
+            if agent is None or agent.taken_over:
+                await self._log_in(number, client)
+            await deferLater(process, self._random.uniform(2.0, 6.0), lambda: None)
+
+    async def _log_in(self, number: str, client: AgentClient) -> None:
+        book = self._ledger.books[number]
+        resume_after = 0 if self._random.random() < 0.2 else book.last
+        try:
+            agent = await client.login(
+                number, self._ledger.event_taken, lambda first, last: book.told_gap(last), resume_after, timeout=15.0
+            )
+        except (CallError, LinkError):
+            self._ledger.counts["logins repeated"] += 1
+            return
+        if number in self.wanted:
+            self.agents[number] = agent
+        else:
+            self._spawn(self._log_out(agent))
+
+    # ------------------------------------------------------------ calls
+
+    def hand_over(self, request: Request) -> None:
+        """Have a customer served; repeated until it is answered, when the serial is the application's own."""
+        if request.serial:
+            self.outbox[request.serial] = request
+        if self.process is not None:
+            self._spawn(self._until_answered(request))
+
+    async def _until_answered(self, request: Request) -> None:
+        """Repeat only while the exchange still knows the serial, and nothing was heard of its end."""
+        book = self._ledger.books[request.agent]
+        while self._clock.now < request.repeat_until and request.serial not in book.finals:
+            agent = self.agents.get(request.agent)
+            if agent is not None and not agent.taken_over and await self._answered(agent, request):
+                break
+            await self._pause(2.0)
+        self.outbox.pop(request.serial, None)
+
+    async def _answered(self, agent: AgentNumber, request: Request) -> bool:
+        self._asked[request.serial] = request
+        try:
+            hand_off = await agent.connect(
+                request.service, "13800138000", request.fields, request.serial, timeout=self._random.uniform(2.0, 20.0)
+            )
+        except CallError as error:
+            known = error.status is Status.DUPLICATE_SERIAL and bool(request.serial)
+            self._ledger.hold(known or error.status in _PASSING, f"call {request.serial} was refused: {error}")
+            return known
+        except LinkError as error:
+            self._ledger.counts["connect requests unanswered"] += 1
+            return not request.serial and isinstance(error, LinkLost)
+        self._ledger.requests.setdefault(hand_off.serial, request)
+        self._ledger.acknowledged.setdefault(hand_off.serial, request.agent)
+        return True
+
+    def cancel(self, number: str, serial: str) -> None:
+        """Take a call back."""
+        agent = self.agents.get(number)
+        if agent is not None:
+            self._spawn(self._cancelled(agent, serial))
+
+    async def _cancelled(self, agent: AgentNumber, serial: str) -> None:
+        try:
+            await agent.cancel(serial, timeout=15.0)
+        except CallError as error:
+            self._ledger.hold(error.status in _DONE_BEFORE, f"call {serial}: cancelling it was answered {error}")
+        except LinkError:
+            self._ledger.counts["cancels unanswered"] += 1
+
+

@@ -1,0 +1,89 @@
+"""What goes wrong, by class, and how often."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from enum import Enum
+from random import Random
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+if TYPE_CHECKING:
+    from ctiex.testing.simulation.world import World
+
+
+class Fault(Enum):
+    """A class of faults, as ``ctiex simulate --faults`` names it."""
+
+    NETWORK = "network"
+    """Splits, delays, stalls, cuts, half-open connections."""
+    CRASH = "crash"
+    """The exchange crashes, or is told to leave, and comes back."""
+    STORE = "store"
+    """A slow disk, and one that is full for a while."""
+    CLOCK = "clock"
+    """Clocks that jump, forward and back."""
+    SERVICE = "service"
+    """Services crash, stop, refuse, raise, hang, never answer, and ask for what isn't theirs."""
+    AGENT = "agent"
+    """Applications crash, agents go away, take each other over, and cancel."""
+
+
+ALL = frozenset(Fault)
+NONE: frozenset[Fault] = frozenset()
+
+
+def faults_named(text: str) -> frozenset[Fault]:
+    """The faults that a comma-separated list names; ``all`` and ``none`` are known too.
+
+    :raise ValueError: a name is unknown.
+    """
+    if text in ("all", "none"):
+        return ALL if text == "all" else NONE
+    return frozenset(Fault(name.strip()) for name in text.split(","))
+
+
+@frozen
+class Mishap:
+    """One way in which something goes wrong."""
+
+    fault: Fault
+    interval: float
+    """How many seconds pass between two of them, on average."""
+    happen: Callable[[World, Random], None]
+
+
+MISHAPS: tuple[Mishap, ...] = (
+    Mishap(Fault.NETWORK, 9.0, lambda world, dice: world.cut(dice.randrange(1_000))),
+    Mishap(Fault.NETWORK, 24.0, lambda world, dice: world.stall(dice.randrange(1_000), dice.uniform(1.0, 40.0))),
+    Mishap(Fault.CRASH, 30.0, lambda world, dice: world.crash_exchange(dice.choice((0.0, 1.0, 5.0, 30.0)))),
+    Mishap(Fault.CRASH, 90.0, lambda world, dice: world.leave_exchange(dice.choice((0.0, 2.0)))),
+    Mishap(Fault.STORE, 42.0, lambda world, dice: world.fill_disk(dice.choice((0.02, 1.0, 12.0)))),
+    Mishap(Fault.STORE, 36.0, lambda world, dice: world.slow_disk(dice.choice((0.1, 1.0, 4.0)))),
+    Mishap(Fault.CLOCK, 54.0, lambda world, dice: world.jump(dice.choice((-5.0, 1.0, 15.0, 35.0, 100.0)))),
+    Mishap(Fault.SERVICE, 24.0, lambda world, dice: world.crash_service(dice.randrange(3), dice.choice((0.0, 8.0)))),
+    Mishap(Fault.SERVICE, 72.0, lambda world, dice: world.stop_service(dice.randrange(3), dice.choice((8.0, 20.0)))),
+    Mishap(Fault.SERVICE, 18.0, lambda world, dice: world.probe(dice.randrange(3), dice.randrange(1_000))),
+    Mishap(Fault.SERVICE, 18.0, lambda world, dice: world.hang_up(dice.randrange(1_000))),
+    Mishap(Fault.AGENT, 30.0, lambda world, dice: world.crash_agent(dice.randrange(3), dice.choice((0.0, 10.0, 60.0)))),
+    Mishap(Fault.AGENT, 24.0, lambda world, dice: world.take_over(dice.randrange(3))),
+    Mishap(Fault.AGENT, 24.0, lambda world, dice: world.away(dice.randrange(5), dice.choice((1.0, 10.0, 60.0)))),
+    Mishap(Fault.AGENT, 9.0, lambda world, dice: world.cancel(dice.randrange(1_000))),
+)
+
+
+def plan(world: World, faults: Collection[Fault], dice: Random) -> None:
+    """Have mishaps of these classes happen, again and again, until the world is healed."""
+
+    def again(mishap: Mishap) -> None:
+        def happen() -> None:
+            if not world.healed:
+                mishap.happen(world, dice)
+                again(mishap)
+
+        world.clock.network.callLater(dice.expovariate(1 / mishap.interval), happen)
+
+    for mishap in MISHAPS:
+        if mishap.fault in faults:
+            again(mishap)

@@ -1,0 +1,76 @@
+"""What must hold once everything is quiet: all promises kept, and nothing left over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, cast
+
+from ctiex.processing.lifecycle import Lifecycle
+from ctiex.signalling.link import LinkSignalling
+from ctiex.testing.pairs import MemoryExchange
+from ctiex.testing.simulation.clock import ProcessClock
+
+if TYPE_CHECKING:
+    from ctiex.testing.simulation.world import World
+
+
+def check_quiet(world: World) -> None:
+    """All faults are healed and every time-out is over: the clients are still bound."""
+    ledger, exchange = world.ledger, world.exchange.running
+    ledger.settle()
+    ledger.hold(exchange is not None, "the exchange isn't running")
+    if exchange is None:
+        return
+    for what, left in _left_in_exchange(exchange):
+        ledger.hold(not left, f"left over in the exchange: {what}: {left}")
+    for number, book in ledger.books.items():
+        ledger.hold(exchange.desk.is_here(number), f"agent {number} isn't logged in")
+        ledger.hold(book.gaps == 0, f"agent {number} has lost events: a gap was told, and nothing had expired")
+        last = exchange.store.last_sequence(number)
+        ledger.hold(book.last == last, f"agent {number} has events up to {book.last}, the exchange up to {last}")
+    for service in world.services:
+        left_in_service = 0 if service.service is None else service.service.calls
+        ledger.hold(not left_in_service, f"left over in service {service.label}: {left_in_service} calls")
+    for application in world.applications:
+        for number, agent in application.agents.items():
+            waiting = sorted(agent._hand_offs) + sorted(agent._early)
+            ledger.hold(not waiting, f"left over in the application of agent {number}: {waiting}")
+    ledger.hold(not world.network.left_over, f"left over in the network: {world.network.left_over} bytes")
+
+
+def _left_in_exchange(exchange: MemoryExchange) -> Iterator[tuple[str, object]]:
+    life = cast(Lifecycle, exchange.processing.watcher)
+    yield "calls", [call.serial for call in exchange.store.calls()]
+    yield "open calls", exchange.processing.calls_open
+    yield "reservations", dict(exchange.desk._reserved)
+    yield "events", {agent: exchange.store.pending(agent) for agent in exchange.store.agents() if exchange.store.pending(agent)}
+    yield "holders", list(life._holders)
+    yield "deadlines", len(life._deadlines)
+    for driver in life._drivers.values():
+        if isinstance(driver, LinkSignalling):
+            yield "attempts", list(driver._attempts)
+    for factory in (exchange.agent_links, exchange.ivr_links):
+        for link in factory.links:
+            yield "buffered bytes", link.session._decoder.buffered()
+
+
+def check_empty(world: World) -> None:
+    """The clients have said goodbye, and everything that could expire has expired."""
+    ledger, exchange = world.ledger, world.exchange.running
+    assert exchange is not None and world.exchange.process is not None
+    ledger.hold(exchange.desk.logged_in == 0, f"{exchange.desk.logged_in} agents are logged in on dead links")
+    links = len(exchange.agent_links.links) + len(exchange.ivr_links.links)
+    ledger.hold(links == 0, f"{links} links are left over")
+    ledger.hold(world.network.ends == 0, f"{world.network.ends} ends of connections are left over")
+    bound = dict(exchange.agent_links._with.counter.bound)
+    ledger.hold(not bound, f"links are counted that aren't there: {bound}")
+    ledger.hold(not exchange.sessions._identities, "sessions of services are left over")
+    processes = [world.exchange.process, *(one.process for one in (*world.applications, *world.services))]
+    for process in processes:
+        if process is not None:
+            timers = _timers(world, process)
+            ledger.hold(not timers, f"timers are left over: {timers}")
+
+
+def _timers(world: World, process: ProcessClock) -> list[str]:
+    return [f"{timer.func} in {timer.getTime() - world.clock.now:.3f} s" for timer in world.clock.timers_of(process)]

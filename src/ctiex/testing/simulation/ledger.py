@@ -1,0 +1,183 @@
+"""What has happened, as the two sides saw it on the wire, held against what was promised.
+
+Fed by :class:`ctiex.testing.simulation.observing.ObservingCodec` and by the applications. The first
+promise that is broken is kept in ``broken``.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from attrs import define, field, frozen
+
+from ctiex.errors import Status
+from ctiex.fields import Fields
+from ctiex.messages import SERVICE_CONDITIONS, AgentEvent, Connection, ConnectReply, DataResult, ServiceEvent
+from ctiex.testing.simulation.clock import WorldClock
+
+_KEPT = frozenset({Status.OK, Status.QUEUED_AGENT_AWAY, Status.DUPLICATE_EVENT})
+
+
+@define
+class Book:
+    """What the application of one agent number keeps for good, whichever process it runs in."""
+
+    agent: str
+    last: int = 0
+    """The last sequence that it has taken."""
+    events: dict[int, AgentEvent] = field(factory=dict)
+    gaps: int = 0
+    finals: dict[str, AgentEvent] = field(factory=dict)
+    """By serial, how its calls ended."""
+    reports: dict[str, list[AgentEvent]] = field(factory=dict)
+    """By serial, what its service had to say."""
+
+    def take(self, event: AgentEvent) -> str | None:
+        """Take an event, once; says what is wrong with it, if something is."""
+        before = self.events.get(event.sequence)
+        if before is not None:
+            return None if before == event else f"event {event.sequence} was {before}, now it is {event}"
+        if event.sequence != self.last + 1:
+            return f"event {event.sequence} follows {self.last}, and no gap was told"
+        self.last = event.sequence
+        self.events[event.sequence] = event
+        if event.serial in self.finals:
+            return f"call {event.serial}: event {event.sequence} ({event.condition.text}) follows its end"
+        if event.condition.final:
+            self.finals[event.serial] = event
+        if event.condition in SERVICE_CONDITIONS:
+            self.reports.setdefault(event.serial, []).append(event)
+        return None
+
+    def told_gap(self, last: int) -> None:
+        """Nothing up to ``last`` can be replayed; what isn't in the book is lost."""
+        if last > self.last:
+            self.gaps += 1
+            self.last = last
+
+
+@frozen
+class Request:
+    """A customer whom an agent wants served."""
+
+    serial: str
+    """Empty: the exchange is to allocate one."""
+    agent: str
+    service: str
+    fields: Fields
+    repeat_until: float
+    """When the application gives up an unanswered request, in clock seconds."""
+
+
+@define
+class Ledger:
+    """Everything that was promised."""
+
+    clock: WorldClock
+    books: dict[str, Book] = field(factory=dict)
+    requests: dict[str, Request] = field(factory=dict)
+    acknowledged: dict[str, str] = field(factory=dict)
+    """Serial to agent number: calls whose ConnectReply was 0."""
+    sent: dict[tuple[str, str], list[ServiceEvent]] = field(factory=dict)
+    """By serial and process, every service event in the order in which it was sent first."""
+    sent_ids: set[int] = field(factory=set)
+    kept: set[int] = field(factory=set)
+    """The event_ids of those that the exchange has said it keeps."""
+    offered: set[tuple[str, str]] = field(factory=set)
+    """(serial, identity): the identity was offered this call."""
+    counts: Counter[str] = field(factory=Counter)
+    broken: str | None = None
+
+    def break_(self, what: str) -> None:
+        """A promise is broken; the first one counts."""
+        if self.broken is None:
+            self.broken = f"at {self.clock.now:.3f}: {what}"
+
+    def hold(self, true: bool, what: str) -> None:
+        """A promise, held or broken."""
+        self.counts["promises checked"] += 1
+        if not true:
+            self.break_(what)
+
+    # ------------------------------------------------------------ the agents' side
+
+    def connect_answered(self, agents: frozenset[str], request: Request | None, reply: ConnectReply) -> None:
+        """A ConnectReply has come to an application of these agent numbers."""
+        if request is None:
+            return  # under a serial that the exchange allocated: the application says whose it is
+        self.hold(request.agent in agents, f"call {reply.serial} was answered to somebody else")
+        if reply.status in (Status.OK, Status.DUPLICATE_SERIAL):  # its serials are used once: it was kept before
+            self.acknowledged.setdefault(reply.serial, request.agent)
+
+    def event_arrived(self, agents: frozenset[str], event: AgentEvent) -> None:
+        """An AgentEvent has come over a link of an application of these agent numbers."""
+        self.hold(event.agent in agents, f"event {event.sequence} of agent {event.agent} came over another's link")
+        owner = self.requests.get(event.serial)
+        self.hold(
+            owner is None or owner.agent == event.agent, f"call {event.serial}: its event came to agent {event.agent}"
+        )
+
+    def event_taken(self, event: AgentEvent) -> None:
+        """The application of an agent number has taken an event."""
+        self.counts["agent events taken"] += 1
+        wrong = self.books[event.agent].take(event)
+        self.hold(wrong is None, f"agent {event.agent}: {wrong}")
+
+    # ------------------------------------------------------------ the services' side
+
+    def connection_written(self, identity: str, connection: Connection) -> None:
+        """The exchange has offered a call to an identity."""
+        self.offered.add((connection.calling_number.partition("**")[2], identity))
+
+    def data_arrived(self, identity: str, result: DataResult) -> None:
+        """A DataResult has come to a service of this identity."""
+        if result.status != Status.OK:
+            self.counts["data refused"] += 1
+            return
+        self.counts["data fetched"] += 1
+        self.hold((result.serial, identity) in self.offered, f"call {result.serial}: its data went to {identity}")
+        request = self.requests.get(result.serial)
+        if request is not None:
+            same = (result.agent, result.fields) == (request.agent, request.fields)
+            self.hold(same, f"call {result.serial}: its data isn't what the agent sent")
+
+    def report_sent(self, process: str, event: ServiceEvent) -> None:
+        """A process of a service sends a ServiceEvent, maybe again."""
+        if event.event_id not in self.sent_ids:
+            self.sent_ids.add(event.event_id)
+            self.sent.setdefault((event.serial, process), []).append(event)
+
+    def report_answered(self, event_id: int, status: int) -> None:
+        """A ServiceEventReply has come."""
+        if status in _KEPT and event_id in self.sent_ids:
+            self.kept.add(event_id)
+
+    # ------------------------------------------------------------ at the end
+
+    def settle(self) -> None:
+        """Hold everything that was acknowledged against what the agents have in their books."""
+        for serial, agent in self.acknowledged.items():
+            found = [book.agent for book in self.books.values() if serial in book.finals]
+            self.hold(found == [agent], f"call {serial} of agent {agent} was acknowledged; its end was told to {found}")
+        for (serial, _), events in self.sent.items():
+            self._settle_reports(serial, [event for event in events if event.event_id in self.kept])
+
+    def _settle_reports(self, serial: str, kept: list[ServiceEvent]) -> None:
+        told = [event for book in self.books.values() for event in book.reports.get(serial, ())]
+        heard = [(event.condition, event.fields) for event in told]
+        for event in kept:
+            times = heard.count((event.condition, event.fields))
+            self.hold(
+                times == 1,
+                f"call {serial}: its service's event {event.event_id} ({event.condition.text})"
+                f" was acknowledged and told {times} times",
+            )
+        places = [heard.index((event.condition, event.fields)) for event in kept if self.broken is None]
+        self.hold(places == sorted(places), f"call {serial}: its service's events were told out of order")
+
+    def outcomes(self) -> Iterator[str]:
+        """How each call ended, in a word."""
+        for book in self.books.values():
+            for event in book.finals.values():
+                yield event.condition.text

@@ -1,0 +1,295 @@
+"""One world: an exchange on its disk, services, agents' applications, a network, and one clock."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection
+from random import Random
+from typing import Any
+
+from attrs import frozen
+from twisted.logger import LogLevel, globalLogPublisher
+from twisted.python.failure import Failure
+
+from ctiex.fields import Fields
+from ctiex.testing.pairs import MemoryExchange
+from ctiex.testing.simulation.agents import AgentApplication
+from ctiex.testing.simulation.clock import WorldClock
+from ctiex.testing.simulation.exchange import AGENTS, MAILBOX_TTL, SERVED, SERVICES, ExchangeProcess, MakeStore
+from ctiex.testing.simulation.faults import ALL, Fault, plan
+from ctiex.testing.simulation.invariants import check_empty, check_quiet
+from ctiex.testing.simulation.ledger import Book, Ledger, Request
+from ctiex.testing.simulation.network import Network
+from ctiex.testing.simulation.services import Moods, ServiceFault, ServiceProcess
+from ctiex.testing.simulation.store import SimulatedStore
+
+_START = 1_000_000.0
+_BETWEEN_CALLS = 1.0
+"""How many seconds pass between two customers, on average."""
+_REPEAT_WITHIN = 120.0
+"""How long an application repeats a request: shorter than the exchange knows a closed call's serial."""
+_CALM = 900.0
+"""Longer than all time-outs of a call together, and than a service takes to give up, in seconds."""
+_GOODBYE = 60.0
+
+
+@frozen
+class Outcome:
+    """What became of one world."""
+
+    seed: int
+    digest: str
+    """Stands for everything that was carried over the network, and when."""
+    counts: Counter[str]
+    broken: str | None
+    """The first promise that was broken; None when all were kept."""
+
+
+class World:
+    """One simulated world; the same seed gives the same world, to the last byte."""
+
+    def __init__(
+        self,
+        seed: int,
+        faults: Collection[Fault] = ALL,
+        make_store: MakeStore = SimulatedStore,
+        spoil: Callable[[MemoryExchange], None] = lambda _: None,
+    ) -> None:
+        """A world in which everything has just been started.
+
+        :param make_store: makes the store of each exchange process.
+        :param spoil: puts a known fault into each exchange process.
+        """
+        self.seed = seed
+        self.faults = frozenset(faults)
+        self.clock = WorldClock(_START)
+        self.ledger = Ledger(self.clock)
+        self.network = Network(self.clock, self._dice("network"), Fault.NETWORK in self.faults)
+        self.dice = self._dice("people")
+        mailbox = self.dice.choice((1_000, 1_000, 30)) if Fault.AGENT in self.faults else 1_000
+        self.exchange = ExchangeProcess(
+            self.clock, self.network, self.ledger, self._dice("exchange"), mailbox, make_store, spoil
+        )
+        self.healed = False
+        """Whether nothing goes wrong from now on."""
+        self.services = [self._service(number, name) for number, name in enumerate((*SERVED, "ivr-b"))]
+        self.applications = [self._application(number, name) for number, name in enumerate((*AGENTS, "platform-1"))]
+        for number in AGENTS["platform-1"]:
+            self.applications[2].let_go(number)  # its turn comes with a take-over
+        self._serials: list[str] = []
+        self.ledger.books = {number: Book(number) for numbers in AGENTS.values() for number in numbers}
+        for process in (self.exchange, *self.services, *self.applications):
+            process.start()
+
+    def _dice(self, who: str) -> Random:
+        return Random(f"{self.seed}/{who}")
+
+    def _service(self, number: int, identity: str) -> ServiceProcess:
+        moods = Moods.faulty() if Fault.SERVICE in self.faults else Moods()
+        label = f"{identity} {number}"
+        return ServiceProcess(label, identity, self.clock, self.network, self.ledger, self._dice(label), moods)
+
+    def _application(self, number: int, identity: str) -> AgentApplication:
+        dice = self._dice(f"{identity} {number}")
+        return AgentApplication(identity, AGENTS[identity], self.clock, self.network, self.ledger, dice)
+
+    # ------------------------------------------------------------ time
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass; stops at the first promise that is broken."""
+        until = self.clock.now + seconds
+        try:
+            while self.ledger.broken is None and self.clock.step(until):
+                pass
+        except Exception:
+            self.ledger.break_(f"a timer's work failed: {Failure().getTraceback()}")
+
+    def _logged(self, event: Any) -> None:
+        """Failures that the code catches and logs are faults of the code, but for those that are put there."""
+        failure = event.get("log_failure")
+        if event["log_level"] is LogLevel.critical and failure is not None and not failure.check(ServiceFault):
+            self.ledger.break_(f"a failure was logged: {event.get('log_format')}: {failure.getTraceback()}")
+
+    def run(self, calls: int) -> Outcome:
+        """So many customers, then a long calm, and everything held against what was promised."""
+        globalLogPublisher.addObserver(self._logged)
+        try:
+            plan(self, self.faults, self._dice("faults"))
+            for _ in range(calls):
+                self.advance(self.dice.expovariate(1 / _BETWEEN_CALLS))
+                self.customer()
+            self.heal()
+            self.settle()
+        finally:
+            globalLogPublisher.removeObserver(self._logged)
+        self.ledger.counts.update(f"outcome: {outcome}" for outcome in self.ledger.outcomes())
+        self.ledger.counts["customers"] += calls
+        self.ledger.counts["bytes carried"] += self.network.bytes_carried
+        self.ledger.counts["calls acknowledged"] += len(self.ledger.acknowledged)
+        self.ledger.counts["service events acknowledged"] += len(self.ledger.kept)
+        return Outcome(self.seed, self.network.digest, self.ledger.counts, self.ledger.broken)
+
+    def heal(self) -> None:
+        """Everything works from now on, and comes back."""
+        self.healed = True
+        self.exchange.disk.failing = False
+        self.exchange.disk.slowest = 0.01
+        for service in self.services:
+            service.moods.refuse = service.moods.silent = service.moods.raise_ = service.moods.hang = 0.0
+        for process in (self.exchange, *self.services, *self.applications):
+            process.start()
+        for number in self.ledger.books:
+            if not any(number in application.wanted for application in self.applications):
+                self._at_home(number).take(number)
+
+    def settle(self) -> None:
+        """Wait until everything must be over, and check that it is."""
+        self.advance(_CALM)
+        for _ in range(50):  # a sign of life may be on its way
+            if self.network.left_over:
+                self.advance(0.1)
+        if self.ledger.broken is None:
+            check_quiet(self)
+        for client in (*self.applications, *self.services):
+            client.stop()
+        self.advance(_GOODBYE)
+        self.advance(MAILBOX_TTL)
+        if self.ledger.broken is None:
+            check_empty(self)
+
+    def _happened(self, fault: str) -> None:
+        self.ledger.counts[f"fault: {fault}"] += 1
+
+    def _later(self, seconds: float, what: Callable[[], object]) -> None:
+        self.clock.network.callLater(seconds, what)
+
+    # ------------------------------------------------------------ people
+
+    def customer(self) -> None:
+        """A customer is to be served; the application hands them over."""
+        number = self.dice.choice(list(self.ledger.books))
+        serial = "" if self.dice.random() < 0.1 else f"9{self.dice.getrandbits(20):07d}{len(self._serials):07d}"
+        fields = Fields({"account": f"{number}-{len(self._serials)}", "vip": self.dice.random() < 0.5})
+        request = Request(serial, number, self.dice.choice(list(SERVICES)), fields, self.clock.now + _REPEAT_WITHIN)
+        self._serials.append(serial)
+        if serial:
+            self.ledger.requests[serial] = request
+        self._holder(number).hand_over(request)
+
+    def _holder(self, number: str) -> AgentApplication:
+        """The application where an agent is, or would be."""
+        here = [application for application in self.applications if number in application.wanted]
+        return here[0] if here else self._at_home(number)
+
+    def _at_home(self, number: str) -> AgentApplication:
+        return next(application for application in self.applications if number in application.numbers)
+
+    def _some_serial(self, at: int) -> str:
+        """The serial of one of the last customers; empty when there is none."""
+        recent = [serial for serial in self._serials[-40:] if serial]
+        return recent[at % len(recent)] if recent else ""
+
+    # ------------------------------------------------------------ what goes wrong
+
+    def cut(self, at: int) -> None:
+        """Cut one of the connections."""
+        if self.network.open:
+            self._happened("connection cut")
+            self.network.cut(self.network.open[at % len(self.network.open)])
+
+    def stall(self, at: int, seconds: float) -> None:
+        """One direction of a connection carries nothing for a while."""
+        if self.network.open:
+            self._happened("connection stalled")
+            end = self.network.open[at // 2 % len(self.network.open)]
+            self.network.stall(end if at % 2 else end.peer, seconds)
+
+    def crash_exchange(self, down: float) -> None:
+        """The exchange loses everything that isn't on the disk, and is back after a while."""
+        self._happened("exchange crashed")
+        self.exchange.crash()
+        self._later(down, self.exchange.start)
+
+    def leave_exchange(self, down: float) -> None:
+        """The exchange is told to leave, and is back after a while."""
+        self._happened("exchange told to leave")
+        self.exchange.leave(lambda: self._later(down, self.exchange.start))
+
+    def fill_disk(self, seconds: float) -> None:
+        """Nothing can be written for a while."""
+        self._happened("disk full")
+        disk = self.exchange.disk
+        disk.failing = True
+        self._later(seconds, lambda: setattr(disk, "failing", False))
+
+    def slow_disk(self, seconds: float) -> None:
+        """Each group takes up to so long, for a while."""
+        self._happened("disk slow")
+        disk = self.exchange.disk
+        disk.slowest = seconds
+        self._later(20.0, lambda: setattr(disk, "slowest", 0.01))
+
+    def jump(self, seconds: float) -> None:
+        """The clock jumps."""
+        self._happened("clock jumped")
+        self.clock.jump(seconds)
+
+    def crash_service(self, at: int, down: float) -> None:
+        """A service's process dies; the new one knows nothing."""
+        self._happened("service crashed")
+        self.services[at].crash()
+        self._later(down, self.services[at].start)
+
+    def stop_service(self, at: int, down: float) -> None:
+        """A service says goodbye; another process takes its place."""
+        self._happened("service stopped")
+        self.services[at].stop()
+        self._later(down, lambda: (self.services[at].crash(), self.services[at].start()))
+
+    def probe(self, at: int, serial: int) -> None:
+        """A service asks for a call that may not be its own."""
+        if self._some_serial(serial):
+            self.services[at].probe(self._some_serial(serial))
+
+    def hang_up(self, at: int) -> None:
+        """A customer hangs up, and the signalling driver sees it."""
+        if self.exchange.running is not None and self._some_serial(at):
+            self._happened("customer hung up")
+            self.exchange.running.processing.watcher.hung_up(self._some_serial(at))
+
+    def crash_agent(self, at: int, down: float) -> None:
+        """An application dies; the next process resumes behind what was taken."""
+        self._happened("agent's application crashed")
+        self.applications[at].crash()
+        self._later(down, self.applications[at].start)
+
+    def take_over(self, at: int) -> None:
+        """An agent logs in at the other application of the same platform."""
+        self._happened("agent number taken over")
+        number = AGENTS["platform-1"][at]
+        old, new = self.applications[0], self.applications[2]
+        if number in new.wanted:
+            old, new = new, old
+        old.let_go(number)
+        new.take(number)
+
+    def away(self, at: int, seconds: float) -> None:
+        """An agent goes away for a while."""
+        self._happened("agent away")
+        number = list(self.ledger.books)[at]
+        home = self._holder(number)
+        home.leave(number)
+
+        def back() -> None:
+            if not any(number in application.wanted for application in self.applications):
+                home.take(number)
+
+        self._later(seconds, back)
+
+    def cancel(self, at: int) -> None:
+        """An agent takes a call back."""
+        serial = self._some_serial(at)
+        if serial:
+            self._happened("call cancelled")
+            number = self.ledger.requests[serial].agent
+            self._holder(number).cancel(number, serial)

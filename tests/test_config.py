@@ -79,7 +79,7 @@ class DefaultTests(SynchronousTestCase):
         link, limits = load().ivr_link, load().limits
         service = load().services["bill-broadcast"]
         self.assertEqual((link.codec, link.heartbeat, link.login_deadline, link.max_frame), ("binary", 30, 10, 65536))
-        self.assertEqual((link.max_in_flight, link.max_unread, link.answer_timeout), (1024, 1 << 20, 30.0))
+        self.assertEqual((link.max_in_flight, link.max_unread), (1024, 1 << 20))
         self.assertEqual((limits.links_per_identity, limits.calls_per_identity), (4096, 100_000))
         self.assertEqual((limits.mailbox, limits.mailbox_ttl), (1000, 86_400))
         self.assertEqual((service.signalling_timeout, service.fetch_timeout), (30, 120))

@@ -297,7 +297,7 @@ def test_the_tutorials_hand_overs_go_as_it_shows(tutorial: Reader) -> None:
     agent.type(hand_over)
     customer.sees("Enter: ")
     agent.type("quit")
-    assert agent.ended() == 0
+    assert agent.ended() == 1, "a command has failed, and nobody sat at a terminal"
     customer.type("246810")
     customer.sees("completed")
     again = tutorial.runs_the_agent()

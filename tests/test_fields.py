@@ -58,10 +58,6 @@ class TestSecrecy(SynchronousTestCase):
         shown = some.describe(secret={"pin"})
         self.assertEqual(shown, rf"pin={MASK}, vip=true, level=3, key=0x01, name=Li, odd='a\nb', none=''")
 
-    def test_masked_keeps_the_names(self) -> None:
-        masked = Fields({"pin": 1234, "name": "Li"}).masked({"pin", "other"})
-        self.assertEqual(dict(masked), {"pin": MASK, "name": "Li"})
-
     @PROPERTY
     @given(st.sampled_from(["s3cret\ud800", "s3cret" * 11_000, b"s3cret" * 11_000]))
     def test_errors_show_no_value(self, value: Value) -> None:

@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "clients": BELOW | MIDDLE | {"links", "services"},
     "plugins": BELOW | MIDDLE | {"clients", "services"},
     "testing": BELOW | MIDDLE | UPPER | {"plugins"},
-    "app": BELOW | MIDDLE | UPPER | {"plugins"},
+    "app": BELOW | MIDDLE | UPPER | {"plugins", "testing"},
 }
 """Each part of ctiex, with the other parts that it may import."""
 

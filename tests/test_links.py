@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import cast
 
 from hypothesis import HealthCheck, given, settings
@@ -35,7 +36,7 @@ from ctiex.messages import (
     UnbindReply,
 )
 from ctiex.processing.settings import Limits
-from ctiex.records import Change
+from ctiex.records import StoredEvent
 from ctiex.stores.memory import MemoryCallStore
 from ctiex.testing.fakes import FakeAgent, FakePeer, FakeService, WaitingStore
 from ctiex.testing.pairs import BUFFER, MemoryExchange, agents, services
@@ -248,7 +249,7 @@ class Disconnects(SynchronousTestCase):
 class _BrokenStore(MemoryCallStore):
     """A store with a fault of its own."""
 
-    def commit(self, change: Change) -> None:
+    def events(self, agent: str, after: int = 0) -> Sequence[StoredEvent]:
         raise ZeroDivisionError("a fault of the store's")
 
 

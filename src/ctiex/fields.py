@@ -86,10 +86,6 @@ class Fields(Mapping[str, Value]):
         """``name=value`` for people, the fields named in ``secret`` masked."""
         return ", ".join(f"{name}={MASK if name in secret else _shown(value)}" for name, value in self._values.items())
 
-    def masked(self, secret: Collection[str]) -> Fields:
-        """The same fields, with the values of those named in ``secret`` replaced by a mask."""
-        return Fields.trusted({name: MASK if name in secret else value for name, value in self.items()})
-
     def text(self, name: str, default: str = "") -> str:
         """The text of a field; ``default`` where it is missing or is no text."""
         value = self._values.get(name, default)

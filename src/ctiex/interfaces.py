@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from decimal import Decimal
 from typing import Any
 
-from attrs import frozen
+from attrs import field, frozen
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import Attribute, Interface
@@ -31,7 +31,7 @@ class Frame:
     """As in :data:`ctiex.messages.KINDS`."""
     invoke_id: int
     """Pairs a reply with its request; 0 where nothing is answered."""
-    body: Any
+    body: Any = field(repr=False)
     """Whatever the codec's own ``decode_body`` takes."""
     fault: CodecError | None = None
     """What is wrong with the header (flags, kind); then nothing but the invoke id counts."""
@@ -112,7 +112,7 @@ class ICallStore(Interface):
     def commit(change: Change) -> Deferred[None] | None:
         """Keep a change, all of it or nothing.
 
-        None: it is kept. A Deferred: it fires when it is kept; if it fails, this change and every one
+        None: it is kept. A Deferred: it fires when it is kept, those of several changes in their order; if it fails, this change and every one
         made after it are undone. An empty change waits for all before it.
 
         :raise StoreUnavailable: (or the Deferred fails with it) it wasn't kept: status 50.
@@ -166,12 +166,12 @@ class Offer:
 
     serial: str
     service: str
-    calling_number: str
+    calling_number: str = field(repr=False)
     """The customer's own number."""
     connection: Connection
     """Ready to go out: its calling number carries the serial already."""
     deadline: float
-    """When the signalling of this call times out, in seconds of the clock."""
+    """When nobody waits for an answer any more, in seconds of the clock: the processing service has ended the call."""
     resumed: bool = False
     """Offered again after a restart: a service that isn't there yet may still bind in time."""
 
@@ -182,9 +182,9 @@ class IServiceSession(Interface):
     identity: str = Attribute("The identity that it is bound under.")
 
     def connect(connection: Connection, answered: Callable[[int | None], None], deadline: float) -> None:
-        """Write a Connection; ``answered`` hears the ConnectionReply's status.
+        """Write a Connection; ``answered`` hears the ConnectionReply's status, or None if the link dies.
 
-        It hears None if the link dies, or if no answer came by ``deadline``, in seconds of the clock.
+        It hears nothing when no answer comes by ``deadline``, in seconds of the clock.
         """
 
     bound: bool = Attribute("Whether it still is.")

@@ -105,9 +105,9 @@ class Exchange(Service):
         self.parts.processing.start(self.parts.drivers)
         self.agent_port = await self._listen(self.configuration.agent_link, self.parts.agent_links)
         self.ready = True
-        services = "none" if self.ivr_port is None else self.ivr_port.getHost()
+        services = "none" if self.ivr_port is None else _where(self.ivr_port)
         _log.info("exchange {id} is ready: agents at {agents}, services at {services}",
-                  id=self.configuration.exchange.id, agents=self.agent_port.getHost(), services=services)  # fmt: skip
+                  id=self.configuration.exchange.id, agents=_where(self.agent_port), services=services)  # fmt: skip
 
     async def _kept(self, change: Change) -> None:
         """Wait until the store has a change, and all before it."""
@@ -181,3 +181,8 @@ class Exchange(Service):
         for factory in factories:
             factory.cut_all()
         await deferLater(self._reactor, 0)
+
+
+def _where(port: IListeningPort) -> str:
+    address: Any = port.getHost()
+    return f"{address.host}:{address.port}" if hasattr(address, "port") else str(address)

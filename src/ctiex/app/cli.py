@@ -20,7 +20,7 @@ from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
 from ctiex import __version__
-from ctiex.app.commands import agent, check_config, decode, demo, passwd, service
+from ctiex.app.commands import agent, check_config, decode, demo, passwd, service, simulate
 
 COMMANDS: dict[str, ModuleType] = {
     "demo": demo,
@@ -29,6 +29,7 @@ COMMANDS: dict[str, ModuleType] = {
     "decode": decode,
     "check-config": check_config,
     "passwd": passwd,
+    "simulate": simulate,
 }
 _WITH_REACTOR = frozenset({"demo", "agent", "service"})
 
@@ -36,7 +37,7 @@ _WITH_REACTOR = frozenset({"demo", "agent", "service"})
 class Options(UsageOptions):
     """``ctiex COMMAND``."""
 
-    synopsis = "Usage: ctiex COMMAND [options]"
+    synopsis = "Usage: ctiex"
     longdesc = "The exchange itself runs as `twistd -n ctiex`."
     subCommands = [
         ["demo", None, demo.Options, "Play the three services over loopback TCP, step by step."],
@@ -45,6 +46,12 @@ class Options(UsageOptions):
         ["decode", None, decode.Options, "Print frames off the wire as messages."],
         ["check-config", None, check_config.Options, "Check a configuration file."],
         ["passwd", None, passwd.Options, "Make the secret_hash of a secret."],
+        [
+            "simulate",
+            None,
+            simulate.Options,
+            "Simulate the whole system with faults, and hold it against its promises.",
+        ],
     ]
 
     def opt_version(self) -> None:
@@ -70,6 +77,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if command in _WITH_REACTOR:
             _run_with_reactor(COMMANDS[command], options.subOptions)
         else:
+            if command == "simulate":  # what its thousands of processes log is for nobody
+                globalLogBeginner.beginLoggingTo([], discardBuffer=True, redirectStandardIO=False)
             sys.exit(COMMANDS[command].run(options.subOptions, sys.stdout, sys.stderr))
     except UsageError as error:
         print(f"ctiex: {error}\ntry: ctiex --help, or ctiex COMMAND --help", file=sys.stderr)
@@ -95,6 +104,6 @@ async def _run(command: ModuleType, options: Any, reactor: Any) -> None:
 
 
 def _log_warnings() -> None:
-    """Errors go to standard error; a command's own output says the rest."""
-    errors = FilteringLogObserver(textFileLogObserver(sys.stderr), [LogLevelFilterPredicate(LogLevel.error)])
+    """Warnings go to standard error; a command's own output says the rest."""
+    errors = FilteringLogObserver(textFileLogObserver(sys.stderr), [LogLevelFilterPredicate(LogLevel.warn)])
     globalLogBeginner.beginLoggingTo([errors], redirectStandardIO=False)

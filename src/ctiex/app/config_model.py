@@ -102,11 +102,6 @@ class LinkSettings:
     max_unread: Count = 1_048_576
     """Output that the peer hasn't read yet; beyond it the link ends."""
 
-    @property
-    def answer_timeout(self) -> float:
-        """How long the exchange waits for the answer to a request of its own."""
-        return float(self.heartbeat)
-
 
 @frozen(kw_only=True)
 class AgentLinkSettings(LinkSettings):
@@ -152,6 +147,10 @@ class LimitSettings:
 
     links_per_identity: Count = 4096
     calls_per_identity: Count = 100_000
+    agents_per_link: Count = 10_000
+    """Agent numbers that may be logged in on one link."""
+    events_per_call: Count = 1000
+    """Reports of a service on one call; for the final one there is always room."""
     mailbox: Count = 1000
     """Events that wait for one agent number."""
     mailbox_ttl: Seconds = 86_400

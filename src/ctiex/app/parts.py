@@ -63,58 +63,63 @@ def assemble(configuration: Configuration, reactor: Any, drivers: Mapping[str, M
     :param drivers: signalling drivers beside those that plugins bring, by name.
     :raise ConfigurationError: a plugin is missing, or doesn't take its settings.
     """
-    counts = Counts()
-    limits = Limits(
-        mailbox=configuration.limits.mailbox,
-        mailbox_ttl=float(configuration.limits.mailbox_ttl),
-        calls_per_identity=configuration.limits.calls_per_identity,
-    )
-    store = _build(ICallStorePlugin, configuration.store.kind, configuration.store.settings)
-    carrier: ICarrier = _build(ICarrierPlugin, configuration.carrier.kind, configuration.carrier.settings)
-    agent_codec: ICodec = find_plugin(ICodecPlugin, configuration.agent_link.codec).build()
-    ivr_codec: ICodec = find_plugin(ICodecPlugin, configuration.ivr_link.codec).build()
-    desk = Desk(store, agent_codec, configuration.agent_link.max_frame, limits, reactor, counts)
-    sessions = ServiceSessions()
-    surroundings = Surroundings(
-        clock=reactor,
-        store=store,
-        desk=desk,
-        carrier=carrier,
-        allocator=SerialAllocator(configuration.exchange.id, reactor.seconds),
-        sessions=sessions,
-        services={name: _service(name, service) for name, service in configuration.services.items()},
-        codec=ivr_codec,
-        max_frame=configuration.ivr_link.max_frame,
-        exchange_address=exchange_address(configuration),
-        limits=limits,
-        counts=counts,
-    )
-    processing = ProcessingService(surroundings)
-    link_surroundings = partial(
+    surroundings = _surroundings(configuration, reactor)
+    processing, desk, sessions = ProcessingService(surroundings), surroundings.desk, surroundings.sessions
+    context = partial(SignallingContext, reactor, processing.watcher, sessions, surroundings.codec)
+    link = partial(
         LinkSurroundings,
         clock=reactor,
         credentials=Credentials.on_reactor(configuration.identities.values(), reactor),
         processing=processing,
         new_session_name=lambda: secrets.token_hex(8),
         counter=LinkCounter(configuration.limits.links_per_identity),
-        counts=counts,
+        counts=surroundings.counts,
     )
+    agent_link = link(codec=desk.codec, limits=_session_limits(configuration.agent_link))
+    ivr_link = link(codec=surroundings.codec, limits=_session_limits(configuration.ivr_link))
     return Parts(
-        counts=counts,
-        store=store,
+        counts=surroundings.counts,
+        store=surroundings.store,
         desk=desk,
         sessions=sessions,
         surroundings=surroundings,
         processing=processing,
-        drivers=_drivers(
-            configuration, partial(SignallingContext, reactor, processing.watcher, sessions, ivr_codec), drivers
-        ),
-        agent_links=AgentLinkFactory(
-            link_surroundings(codec=agent_codec, limits=_session_limits(configuration.agent_link)), desk
-        ),
-        ivr_links=IvrLinkFactory(
-            link_surroundings(codec=ivr_codec, limits=_session_limits(configuration.ivr_link)), sessions
-        ),
+        drivers=_drivers(configuration, context, drivers),
+        agent_links=AgentLinkFactory(agent_link, desk),
+        ivr_links=IvrLinkFactory(ivr_link, sessions),
+    )
+
+
+def _surroundings(configuration: Configuration, reactor: Any) -> Surroundings:
+    """What the processing service works with."""
+    counts, limits = Counts(), _limits(configuration)
+    store: ICallStore = _build(ICallStorePlugin, configuration.store.kind, configuration.store.settings)
+    carrier: ICarrier = _build(ICarrierPlugin, configuration.carrier.kind, configuration.carrier.settings)
+    agent_codec: ICodec = find_plugin(ICodecPlugin, configuration.agent_link.codec).build()
+    return Surroundings(
+        clock=reactor,
+        store=store,
+        desk=Desk(store, agent_codec, configuration.agent_link.max_frame, limits, reactor, counts),
+        carrier=carrier,
+        allocator=SerialAllocator(configuration.exchange.id, reactor.seconds),
+        sessions=ServiceSessions(),
+        services={name: _service(name, service) for name, service in configuration.services.items()},
+        codec=find_plugin(ICodecPlugin, configuration.ivr_link.codec).build(),
+        max_frame=configuration.ivr_link.max_frame,
+        exchange_address=exchange_address(configuration),
+        limits=limits,
+        counts=counts,
+    )
+
+
+def _limits(configuration: Configuration) -> Limits:
+    limits = configuration.limits
+    return Limits(
+        mailbox=limits.mailbox,
+        mailbox_ttl=float(limits.mailbox_ttl),
+        calls_per_identity=limits.calls_per_identity,
+        events_per_call=limits.events_per_call,
+        agents_per_link=limits.agents_per_link,
     )
 
 

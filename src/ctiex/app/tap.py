@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
+import os
 import signal
+import sys
 from typing import Any
 
 from twisted.application.service import IService
+from twisted.internet.error import CannotListenError
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.python.usage import Options as UsageOptions
@@ -15,7 +19,7 @@ from ctiex.app.assembly import Exchange
 from ctiex.app.config import load
 from ctiex.app.look_up import check_plugins
 from ctiex.app.metrics import check_metrics
-from ctiex.errors import ConfigurationError
+from ctiex.errors import ConfigurationError, CtiexError
 
 _log = Logger()
 
@@ -50,9 +54,20 @@ def makeService(options: Options, reactor: Any = None) -> IService:
 
         reactor = the_reactor
         reactor.callWhenRunning(_leave_on_sigterm, reactor)
-    exchange = Exchange(options["configuration"], reactor)
+    exchange = _PluginExchange(options["configuration"], reactor)
     reactor.callWhenRunning(_stop_if_not_started, exchange, reactor)
     return exchange
+
+
+class _PluginExchange(Exchange):
+    """An exchange that is all there is to the process: what keeps it from starting is said in one line."""
+
+    def privilegedStartService(self) -> None:
+        """Start, or exit with code 1."""
+        try:
+            super().privilegedStartService()
+        except (CannotListenError, CtiexError) as error:
+            sys.exit(f"ctiex: {error}")
 
 
 def _stop_if_not_started(exchange: Exchange, reactor: Any) -> None:
@@ -60,9 +75,18 @@ def _stop_if_not_started(exchange: Exchange, reactor: Any) -> None:
 
     def failed(failure: Failure) -> None:
         _log.critical("the exchange could not start: {reason}", reason=failure.getErrorMessage())
-        reactor.stop()
+        atexit.register(_exit_with_failure)
+        if reactor.running:
+            reactor.stop()
 
     exchange.started().addErrback(failed)
+
+
+def _exit_with_failure() -> None:
+    """Say to a supervisor what twistd doesn't: it takes any stop of the reactor for success."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(1)
 
 
 def _leave_on_sigterm(reactor: Any) -> None:

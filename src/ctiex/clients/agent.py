@@ -40,6 +40,7 @@ _log = Logger()
 
 OnEvent = Callable[[AgentEvent], object]
 OnGap = Callable[[int, int], object]
+OnTakenOver = Callable[[], object]
 
 
 def _ignore(*_: object) -> None:
@@ -125,16 +126,27 @@ class HandOff:
 class AgentNumber:
     """One agent number that is logged in, and logged in again after every loss of the link."""
 
-    def __init__(self, client: AgentClient, number: str, on_event: OnEvent, on_gap: OnGap, resume_after: int) -> None:
+    def __init__(
+        self,
+        client: AgentClient,
+        number: str,
+        on_event: OnEvent,
+        on_gap: OnGap,
+        on_taken_over: OnTakenOver,
+        resume_after: int | None,
+    ) -> None:
         self.number = number
         self.reactor = client.reactor
-        self.last_sequence = resume_after
+        self.last_sequence = resume_after or 0
         """The last event that was taken; give it to ``login`` after a restart to go on behind it."""
         self.taken_over = False
         """Whether another link has this agent number now."""
         self._client = client
         self._on_event = on_event
         self._on_gap = on_gap
+        self._on_taken_over = on_taken_over
+        self._new = resume_after is None
+        """Nothing is known of earlier events yet: what an earlier run took is no gap."""
         self._hand_offs: dict[str, HandOff] = {}
         self._early: dict[str, list[AgentEvent]] = {}
         self._connecting = 0
@@ -204,7 +216,10 @@ class AgentNumber:
             self._tell_gap(lost + 1, lost)
             return
         logged_in: AgentLoginReply = checked(reply)
-        if logged_in.first_sequence > self.last_sequence + 1:
+        if self._new:
+            self._new = False
+            self.last_sequence = logged_in.first_sequence - 1
+        elif logged_in.first_sequence > self.last_sequence + 1:
             self._tell_gap(self.last_sequence + 1, logged_in.first_sequence - 1)
             self.last_sequence = logged_in.first_sequence - 1
         elif logged_in.first_sequence <= self.last_sequence:
@@ -251,6 +266,10 @@ class AgentNumber:
         self.taken_over = True
         self._over = CallError(Status.SESSION_TAKEN_OVER, self.number)
         self.fail_all(self._over)
+        try:
+            self._on_taken_over()
+        except Exception:  # the application's fault; the other agent numbers go on
+            _log.failure("on_taken_over failed for agent {number}", number=self.number)
 
     def fail_all(self, error: CtiexError) -> None:
         """Whoever waits for an event of a hand-off hears this."""
@@ -286,18 +305,21 @@ class AgentClient(Service):
         number: str,
         on_event: OnEvent = _ignore,
         on_gap: OnGap = _ignore,
-        resume_after: int = 0,
+        resume_after: int | None = None,
         timeout: float = 30.0,
+        on_taken_over: OnTakenOver = _ignore,
     ) -> AgentNumber:
         """Log an agent number in; it stays so through every loss of the link until ``logout``.
 
         :param on_event: hears every event once, in order; it is acknowledged when this returns.
-        :param on_gap: hears the first and last sequence of events that can't be replayed any more.
-        :param resume_after: the last event that an earlier run took.
+        :param on_gap: hears the first and last sequence of events that can't be replayed any more; an empty
+            range, (n + 1, n), when the exchange numbers anew.
+        :param resume_after: the last event that an earlier run took; None takes up whatever is still kept.
+        :param on_taken_over: hears that another link has this agent number now; nothing more comes here.
         :raise CallError: the exchange refuses this number.
         :raise BindRefused: the exchange refuses this identity.
         """
-        agent = AgentNumber(self, number, on_event, on_gap, resume_after)
+        agent = AgentNumber(self, number, on_event, on_gap, on_taken_over, resume_after)
 
         async def log_in() -> None:
             link = await self._connection.bound()

@@ -8,11 +8,12 @@ from typing import Any, Protocol
 
 from attrs import evolve, field, frozen
 from twisted.application.internet import ClientService, backoffPolicy
-from twisted.internet.defer import Deferred, TimeoutError, ensureDeferred
-from twisted.internet.interfaces import IAddress, IStreamClientEndpoint
+from twisted.internet.defer import CancelledError, Deferred, TimeoutError, ensureDeferred
+from twisted.internet.interfaces import IAddress, IProtocol, IProtocolFactory, IStreamClientEndpoint
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from ctiex import __version__
 from ctiex.codecs.binary import BinaryCodec
@@ -187,6 +188,32 @@ class _ClientLinkFactory(Factory):
         return ClientLink(self._connection)
 
 
+@implementer(IStreamClientEndpoint)
+class _ToldEndpoint:
+    """An account's endpoint that tells when the exchange can't be reached, and when it can again."""
+
+    def __init__(self, account: ExchangeAccount) -> None:
+        self._account = account
+        self._told = ""
+
+    def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
+        """Connect, and tell a failure once."""
+        connecting: Deferred[IProtocol] = self._account.endpoint.connect(protocolFactory)
+        return connecting.addCallbacks(self._reached, self._not_reached)
+
+    def _reached(self, protocol: IProtocol) -> IProtocol:
+        self._told = ""
+        return protocol
+
+    def _not_reached(self, failure: Failure) -> Failure:
+        reason = failure.getErrorMessage()
+        if reason != self._told and not failure.check(CancelledError):
+            self._told = reason
+            _log.warn("{identity} can't reach the exchange, and goes on trying: {reason}",
+                      identity=self._account.identity, reason=reason)  # fmt: skip
+        return failure
+
+
 class ExchangeConnection:
     """Keeps one bound link to an exchange, through every loss, on Twisted's ClientService."""
 
@@ -203,7 +230,7 @@ class ExchangeConnection:
         self._stopped = False
         pause = backoffPolicy(initialDelay=0.1, maxDelay=account.longest_retry, jitter=account.jitter)
         self._service = ClientService(
-            account.endpoint,
+            _ToldEndpoint(account),
             _ClientLinkFactory(self),
             # Binding is not left to ClientService's prepareConnection: it has no state for a rejected
             # connection that closes later. So failed binds are counted here for the pause between attempts.
@@ -266,6 +293,8 @@ class ExchangeConnection:
         """A link is gone; the next one is on its way."""
         if self.link is link:
             self.link = None
+            _log.warn("the link of {identity} was lost ({reason}): connecting again", identity=self.account.identity,
+                      reason=link.session.ended)  # fmt: skip
         if self._open is link:
             self._open = None
 

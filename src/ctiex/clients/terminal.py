@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet.defer import Deferred, DeferredQueue, fail
+from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.protocols.basic import LineOnlyReceiver
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from ctiex.errors import CallerHungUp
 
 
+@implementer(IHalfCloseableProtocol)
 class Terminal(LineOnlyReceiver):
     """Lines of text in, text out; unread lines wait."""
 
@@ -19,16 +22,39 @@ class Terminal(LineOnlyReceiver):
     def __init__(self) -> None:
         self._lines: DeferredQueue[str] = DeferredQueue()
         self._ended = False
+        self._closed = False
+        self._closing: list[Deferred[None]] = []
 
     def lineReceived(self, line: bytes) -> None:
         """A line was typed."""
         self._lines.put(line.decode(errors="replace").rstrip("\r"))
 
-    def connectionLost(self, reason: Failure | None = None) -> None:
-        """The input has ended."""
+    def readConnectionLost(self) -> None:
+        """The input has ended; the output goes on."""
         self._ended = True
         while self._lines.waiting:
             self._lines.waiting.pop(0).errback(Failure(_no_more()))
+
+    def writeConnectionLost(self) -> None:
+        """Nobody reads any more."""
+
+    def connectionLost(self, reason: Failure | None = None) -> None:
+        """Both have ended."""
+        self.readConnectionLost()
+        self._closed = True
+        closing, self._closing = self._closing, []
+        for one in closing:
+            one.callback(None)
+
+    def close(self) -> Deferred[None]:
+        """Fires once everything that was written is out."""
+        closing: Deferred[None] = Deferred()
+        if self._closed or self.transport is None:
+            closing.callback(None)
+        else:
+            self._closing.append(closing)
+            self.transport.loseConnection()
+        return closing
 
     def read_line(self) -> Deferred[str]:
         """The next line, without its end; fails with CallerHungUp once there are no more."""

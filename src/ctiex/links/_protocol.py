@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from twisted.internet.interfaces import (
-    IAddress,
     IConsumer,
     IDelayedCall,
     IPushProducer,
@@ -121,8 +120,7 @@ class LinkProtocol(Protocol):
         self._timer = self.clock.callLater(max(0.0, due - self.clock.seconds()), self._tick)
 
     def _tick(self) -> None:
-        self.session.tick(self.clock.seconds())
-        self.flush()
+        self._guard(lambda: self.session.tick(self.clock.seconds()))
 
     def _cancel_timer(self) -> None:
         if self._timer is not None and self._timer.active():
@@ -181,8 +179,10 @@ class LinkProtocol(Protocol):
         self._closing = True
         self._cancel_timer()
         why = self.session.ended or reason.getErrorMessage()
-        self.session.lost(why)
-        self.link_closed(why)
+        try:
+            self.session.lost(why)
+        finally:
+            self.link_closed(why)
 
     def pauseProducing(self) -> None:
         """The transport's buffer is full: the other side doesn't read."""
@@ -195,15 +195,17 @@ class LinkProtocol(Protocol):
         self._unread = 0
         if not self._closing:
             self.handle(self.session.read_on)
-            self.link_writable()
+            self._guard(self.link_writable)
 
     def stopProducing(self) -> None:
         """The transport is going; connectionLost follows."""
 
     @property
-    def peer(self) -> IAddress | None:
-        """The other side's address."""
-        return None if self.transport is None else self.transport.getPeer()
+    def peer(self) -> str:
+        """The other side's address, for people."""
+        address: object = None if self.transport is None else self.transport.getPeer()
+        host, port = getattr(address, "host", None), getattr(address, "port", None)
+        return str(address) if host is None else f"{host}:{port}"
 
 
 def _abort(transport: ITransport | None) -> None:

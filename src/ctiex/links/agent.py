@@ -66,6 +66,10 @@ class AgentLink(ExchangeLink):
         if not who.may_act_for(message.agent):
             answer(refusal(message, Status.NOT_ALLOWED_HERE, "not an agent number of this identity"))
             return
+        if len(self._agents) >= self._desk.agents_per_link and message.agent not in self._agents:
+            self._with.counts.requests_over_limit += 1
+            answer(refusal(message, Status.TOO_BUSY, "this link has as many agent numbers as it may have"))
+            return
         reply = self._desk.login(message.agent, self, message.resume_after)
         self._agents[message.agent] = None
         answer(reply)

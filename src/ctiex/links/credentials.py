@@ -18,7 +18,7 @@ from twisted.internet.defer import Deferred, DeferredSemaphore
 from twisted.internet.threads import deferToThreadPool
 from twisted.python.failure import Failure
 
-from ctiex.errors import ConfigurationError
+from ctiex.errors import ConfigurationError, CtiexError
 from ctiex.messages import Role
 from ctiex.processing.identities import Identity
 
@@ -28,6 +28,12 @@ _SALT_SIZE, _HASH_SIZE = 16, 32
 _MAX_MEMORY = 2**28
 _MAX_PARALLELISM = 16
 _HASHINGS_AT_A_TIME = 1
+_MOST_HASHINGS = 100
+"""Secrets that may wait to be hashed; beyond it a Bind is answered 14."""
+
+
+class TooManyHashings(CtiexError):
+    """Too many secrets wait to be hashed already."""
 
 
 @frozen
@@ -164,6 +170,8 @@ class Credentials:
         """Who binds with this name, secret and role; None for anyone who may not.
 
         At once where nothing has to be hashed, else by a Deferred. Cancelling it gives the wait up.
+
+        :raise TooManyHashings: so many secrets wait to be hashed that this one can't.
         """
         entry = self._known.get(name)
         expected = entry.secret if entry else self._nobody
@@ -174,6 +182,8 @@ class Credentials:
             return allowed if same else None
         if hmac.compare_digest(self._remembered.get(name, b""), digest):
             return allowed
+        if digest not in self._hashings and len(self._hashings) >= _MOST_HASHINGS:
+            raise TooManyHashings("too many secrets are being checked")
         verified = self._verified(expected, secret, digest)
         if entry:
             verified.addCallback(self._remember, name, digest)

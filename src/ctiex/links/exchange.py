@@ -16,7 +16,7 @@ from twisted.python.failure import Failure
 from ctiex.errors import Status
 from ctiex.interfaces import ICodec
 from ctiex.links._protocol import LinkProtocol
-from ctiex.links.credentials import Credentials
+from ctiex.links.credentials import Credentials, TooManyHashings
 from ctiex.links.session import Session, SessionLimits, SessionState
 from ctiex.messages import VERSION, Bind, BindReply, Error, Message, Role
 from ctiex.processing.counts import Counts
@@ -99,7 +99,12 @@ class ExchangeLink(LinkProtocol):
 
     def bind_received(self, bind: Bind, invoke_id: int) -> None:
         """Check the identity; the session waits for the outcome."""
-        checked = self._with.credentials.check(bind.identity, bind.secret, bind.role)
+        try:
+            checked = self._with.credentials.check(bind.identity, bind.secret, bind.role)
+        except TooManyHashings as error:
+            self._with.counts.binds_refused += 1
+            self.session.bound(BindReply(Status.TOO_BUSY, detail=str(error)), invoke_id)
+            return
         if isinstance(checked, Deferred):
             checked.addErrback(self._check_failed)
             self._checking = checked.addCallback(

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from twisted.internet.interfaces import IAddress
 from zope.interface import implementer
 
+from ctiex.errors import LinkError, RequestTimedOut
 from ctiex.interfaces import IServiceSession
 from ctiex.links.exchange import ExchangeLink, ExchangeLinkFactory, LinkSurroundings
 from ctiex.links.session import connection_status
@@ -69,7 +70,11 @@ class IvrLink(ExchangeLink):
     def connect(self, connection: Connection, answered: Callable[[int | None], None], deadline: float) -> None:
         """Write a Connection."""
 
-        self.session.request(connection, lambda answer: answered(connection_status(answer)), deadline)
+        def heard(answer: Message | LinkError) -> None:
+            if not isinstance(answer, RequestTimedOut):
+                answered(connection_status(answer))
+
+        self.session.request(connection, heard, deadline)
         self.flush()
 
     def end_call(self, message: CallEnded) -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from math import inf
 
 from attrs import define
+from twisted.logger import Logger
 
 from ctiex.errors import LinkError, LinkLost, RequestTimedOut
 from ctiex.messages import Message
 
 Answered = Callable[[Message | LinkError], None]
 """Hears the reply to a request, the Error that answers it, or why none will come."""
+
+_log = Logger()
 
 _LAST_INVOKE_ID = 0xFFFFFFFF
 
@@ -49,9 +52,12 @@ class Requests:
         while self._unsent and len(self._waiting) - len(self._unsent) < self._max_in_flight:
             yield self._unsent.pop(next(iter(self._unsent)))
 
-    def forget_unsent(self) -> None:
-        """Nothing more goes out; whoever waits for it hears so when the link ends."""
-        self._unsent.clear()
+    def last(self, invoke_id: int, answered: Answered, deadline: float) -> None:
+        """The last request, which the caller writes at once; those that wait to go out never will."""
+        unsent, self._unsent = self._unsent, {}
+        self._tell([self._waiting.pop(one).answered for one in unsent], LinkLost("this side leaves"))
+        self._waiting[invoke_id] = _Waiting(answered, deadline)
+        self.first_deadline = min(self.first_deadline, deadline)
 
     def answer(self, invoke_id: int, message: Message) -> bool:
         """Tell an answer to whoever waits for it; False when nobody does."""
@@ -71,12 +77,17 @@ class Requests:
             self._unsent.pop(invoke_id, None)
         answered = [self._waiting.pop(invoke_id).answered for invoke_id in late]
         self.first_deadline = min((one.deadline for one in self._waiting.values()), default=inf)
-        for tell in answered:
-            tell(RequestTimedOut("no answer in time"))
+        self._tell(answered, RequestTimedOut("no answer in time"))
 
     def lost(self, reason: str) -> None:
         """Tell everybody that the link is gone."""
         waiting, self._waiting = self._waiting, {}
         self._unsent.clear()
-        for one in waiting.values():
-            one.answered(LinkLost(reason))
+        self._tell([one.answered for one in waiting.values()], LinkLost(reason))
+
+    def _tell(self, answered: Iterable[Answered], error: LinkError) -> None:
+        for tell in answered:
+            try:
+                tell(error)
+            except Exception:  # the others must hear it all the same
+                _log.failure("what was to hear of a lost answer failed")

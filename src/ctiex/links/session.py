@@ -126,6 +126,8 @@ class Session:
         """Whether frames wait because so much is to be written first; ``read_on`` handles them."""
         self._requests = Requests(limits.max_in_flight)
         self._in_flight = 0
+        self._unbind_id: int | None = None
+        """The invoke id of an Unbind that waits for the replies under way."""
         self._opened = now
         self._sign_due = now + limits.heartbeat
         self._pings = 0
@@ -156,6 +158,7 @@ class Session:
         """Answer a request with a body that is encoded already."""
         self._in_flight -= 1
         self._put(self.codec.frame(kind, invoke_id, body))
+        self._leave_when_answered()
 
     def notify(self, message: Message) -> None:
         """Send a message that asks for no answer, under invoke id 0."""
@@ -189,8 +192,9 @@ class Session:
         if self.state in (SessionState.LEAVING, SessionState.ENDED):
             return
         self.state = SessionState.LEAVING
-        self._requests.forget_unsent()  # nothing goes out behind an Unbind, and it waits for nothing
-        self.request(Unbind(status, detail), lambda _: self.end("unbound"), deadline)
+        invoke_id = self._requests.new_invoke_id()
+        self._requests.last(invoke_id, lambda _: self.end("unbound"), deadline)
+        self._send(Unbind(status, detail), invoke_id)
 
     def _send(self, message: Message, invoke_id: int) -> None:
         self._put(self.codec.frame(KIND_OF[type(message)], invoke_id, self.codec.encode_body(message)))
@@ -246,8 +250,8 @@ class Session:
 
     @property
     def accepting(self) -> bool:
-        """Whether more bytes are of use now: not while a Bind is looked at, nor after the end."""
-        return self.ended is None and self.state is not SessionState.BINDING
+        """Whether more bytes are of use now: not while a Bind is looked at, nor behind an Unbind, nor after the end."""
+        return self.ended is None and self.state is not SessionState.BINDING and self._unbind_id is None
 
     def receive(self, data: bytes, now: float) -> None:
         """Take bytes off the wire and handle every frame that is complete."""
@@ -317,12 +321,18 @@ class Session:
             case Ping():
                 self._send(Pong(), invoke_id)
             case Unbind():
-                self._send(UnbindReply(), invoke_id)
-                self.end("the other side left")
+                self._unbind_id = invoke_id
+                self._leave_when_answered()
             case Bind():
                 self._bind_received(message, invoke_id)
             case _:
                 self._request_received(message, invoke_id)
+
+    def _leave_when_answered(self) -> None:
+        """Answer an Unbind once every request before it has its reply."""
+        if self._unbind_id is not None and self._in_flight <= 0 and self.ended is None:
+            self._send(UnbindReply(), self._unbind_id)
+            self.end("the other side left")
 
     def _request_received(self, message: Message, invoke_id: int) -> None:
         if invoke_id:

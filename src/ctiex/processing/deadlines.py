@@ -31,6 +31,7 @@ class Deadlines:
         self._keys_at: dict[int, dict[str, None]] = {}
         self._ticks: list[int] = []
         self._timer: IDelayedCall | None = None
+        self._stopped = False
 
     def __len__(self) -> int:
         return len(self._tick_of)
@@ -40,6 +41,8 @@ class Deadlines:
 
     def set(self, key: str, moment: float) -> None:
         """Set or move the deadline of a key. A moment that has passed comes due at the next tick."""
+        if self._stopped:
+            return
         self.clear(key)
         # Never in the tick that may be firing now: a key that sets itself again would hold the reactor.
         tick = max(ceil(moment / _TICK), floor(self._clock.seconds() / _TICK) + 1)
@@ -58,7 +61,8 @@ class Deadlines:
             self._keys_at.get(tick, {}).pop(key, None)
 
     def stop(self) -> None:
-        """Forget all deadlines."""
+        """Forget all deadlines, and take no more."""
+        self._stopped = True
         self._tick_of.clear()
         self._keys_at.clear()
         self._ticks.clear()
@@ -92,7 +96,7 @@ class Deadlines:
             keys = self._keys_at[tick]
             for key in list(islice(keys, left)):
                 # A key before it may have cleared or moved this one.
-                if key in keys:
+                if key in keys and not self._stopped:
                     left -= 1
                     del keys[key], self._tick_of[key]
                     self._tell(key)

@@ -50,15 +50,17 @@ class Desk:
         self, store: ICallStore, codec: ICodec, max_frame: int, limits: Limits, clock: IReactorTime, counts: Counts
     ) -> None:
         self._store = store
-        self._codec = codec
+        self.codec = codec
         self._max_frame = max_frame
         self._limits = limits
+        self.agents_per_link = limits.agents_per_link
         self._clock = clock
         self._counts = counts
         self._logins: dict[str, _Login] = {}
         self._reserved: Counter[str] = Counter()
         self._kept: dict[str, int] = {}
-        self._undropped: dict[str, int] = {}
+        self._acknowledged: dict[str, int] = {}
+        """By agent: what the store hasn't dropped yet, although it may."""
         self._keeper = Keeper(store, counts)
         self._expiry = Deadlines(clock, self._expire)
 
@@ -137,14 +139,14 @@ class Desk:
         :raise FrameTooLong: it would not fit a frame of the agent link.
         """
         sequence = self._store.last_sequence(agent) + 1
-        body = self._codec.encode_body(AgentEvent(sequence, agent, serial, condition, status, fields))
-        if self._codec.frame_length(body) > self._max_frame:
+        body = self.codec.encode_body(AgentEvent(sequence, agent, serial, condition, status, fields))
+        if self.codec.frame_length(body) > self._max_frame:
             raise FrameTooLong(f"an AgentEvent of {len(body)} bytes: the limit is {self._max_frame}")
         return StoredEvent(agent, sequence, body, self._clock.seconds() + self._limits.mailbox_ttl)
 
     def kept(self, event: StoredEvent) -> None:
         """An event is in the store now: send it to its agent, if there is one."""
-        self._kept[event.agent] = event.sequence
+        self._kept[event.agent] = max(event.sequence, self._kept.get(event.agent, 0))
         if event.agent not in self._expiry:
             self._expiry.set(event.agent, event.expires)
         self._send(event.agent)
@@ -154,6 +156,7 @@ class Desk:
         if not self.is_on(agent, outlet) or sequence > self._kept.get(agent, 0):
             return
         before = self._store.pending(agent)
+        self._acknowledged[agent] = max(sequence, self._acknowledged.get(agent, 0))
         self._drop(agent, sequence)
         self._counts.agent_events_acknowledged += before - self._store.pending(agent)
 
@@ -179,14 +182,15 @@ class Desk:
             # Nobody waits for it: an event that is still there after a crash is merely sent again.
             self._keeper.keep(
                 Change(dropped=((agent, sequence),)),
-                lambda: self._watch_oldest(agent),
-                lambda: self._drop_later(agent, sequence),
+                lambda: self._dropped(agent, sequence),
+                # The agent may never acknowledge anything more.
+                lambda: self._expiry.set(agent, self._clock.seconds() + RETRY_AFTER),
             )
 
-    def _drop_later(self, agent: str, sequence: int) -> None:
-        """The store didn't take it: try again, since the agent may never acknowledge anything more."""
-        self._undropped[agent] = max(sequence, self._undropped.get(agent, 0))
-        self._expiry.set(agent, self._clock.seconds() + RETRY_AFTER)
+    def _dropped(self, agent: str, sequence: int) -> None:
+        if sequence >= self._acknowledged.get(agent, 0):
+            self._acknowledged.pop(agent, None)
+        self._watch_oldest(agent)
 
     def _watch_oldest(self, agent: str) -> None:
         waiting = self._store.events(agent)
@@ -196,9 +200,9 @@ class Desk:
             self._expiry.clear(agent)
 
     def _expire(self, agent: str) -> None:
-        undropped = self._undropped.pop(agent, 0)
-        if undropped:
-            self._drop(agent, undropped)
+        acknowledged = self._acknowledged.get(agent, 0)
+        if acknowledged:  # the store didn't take that
+            self._drop(agent, acknowledged)
             return
         now = self._clock.seconds()
         old = [event.sequence for event in self._store.events(agent) if event.expires <= now]

@@ -78,6 +78,8 @@ class Intake:
             data = self._with.codec.encode_body(DataResult(Status.OK, serial, request.agent, fields))
         except (FieldError, CodecError) as error:
             raise Refused(Status.DATA_TOO_LARGE, str(error)) from None
+        except Exception as error:  # anybody's organizer; what it says may hold the data
+            raise Refused(Status.INTERNAL, f"the organizer failed with {type(error).__name__}") from None
         if self._with.codec.frame_length(data) > self._with.max_frame:
             raise Refused(Status.DATA_TOO_LARGE, f"organized for the service it passes {self._with.max_frame} bytes")
         return data

@@ -37,7 +37,7 @@ class Keeper:
         """
         try:
             waiting: Deferred[None] | None = self._store.commit(change)
-        except StoreUnavailable:
+        except Exception:  # a store's fault must not become that of the link whose change it was
             self._lost(Failure(), lost)
             return
         if waiting is None:

@@ -6,9 +6,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 
 from attrs import evolve
+from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import Logger
 from zope.interface import implementer
 
-from ctiex.errors import Status
+from ctiex.errors import SerialError, Status
 from ctiex.interfaces import IOfferWatcher, IServiceSession, ISignalling, Offer
 from ctiex.messages import CallEnded, Condition, Connection
 from ctiex.processing.deadlines import Deadlines
@@ -16,6 +18,11 @@ from ctiex.processing.keeping import RETRY_AFTER, Keeper
 from ctiex.processing.states import SIGNALLED, TIMED_OUT_AS, TIMEOUT_OF, TRANSITIONS, WITH_SERVICE, Step
 from ctiex.processing.surroundings import Surroundings
 from ctiex.records import Call, CallState, Change, StoredEvent
+
+_log = Logger()
+
+_GRACE = 5.0
+"""How much longer an answer may come than a call waits for it, in seconds."""
 
 ANY_OWNER = "*"
 """The owner of a call that any identity serving it may come back for; the first that does gets it."""
@@ -34,6 +41,7 @@ class Lifecycle:
         self._drivers: Mapping[str, ISignalling] = {}
         self._holders: dict[str, IServiceSession] = {}
         self._open_calls: Counter[str] = Counter()
+        self._retries: set[IDelayedCall] = set()
 
     # ------------------------------------------------------------ from start to stop
 
@@ -69,6 +77,9 @@ class Lifecycle:
     def stop(self) -> None:
         """Let go of the timers."""
         self._deadlines.stop()
+        for retry in self._retries:
+            retry.cancel()
+        self._retries.clear()
 
     @property
     def calls_open(self) -> int:
@@ -82,13 +93,24 @@ class Lifecycle:
 
         :param resumed: it was under way before a restart.
         """
-        settings = self._with.services[call.service]
-        carried = self._with.carrier.embed(call.calling_number, call.serial)
-        connection = Connection(settings.access_code, carried, self._with.exchange_address)
+        try:
+            offer = self._offer_of(call, resumed)
+        except SerialError as error:  # kept before a restart with another carrier
+            _log.error("call {serial} can't be offered again: {reason}", serial=call.serial, reason=str(error))
+            self.unreachable(call.serial, Status.SERIAL_DOES_NOT_FIT)
+            return
         self._tell(call, Condition.CONNECTING)
-        self.driver(call).offer(
-            Offer(call.serial, call.service, call.calling_number, connection, call.deadline, resumed)
-        )
+        try:
+            self.driver(call).offer(offer)
+        except Exception:  # a driver's fault must not become the agent's link's
+            _log.failure("signalling of call {serial} failed", serial=call.serial)
+            self.unreachable(call.serial, Status.INTERNAL)
+
+    def _offer_of(self, call: Call, resumed: bool) -> Offer:
+        carried = self._with.carrier.embed(call.calling_number, call.serial)
+        access_code = self._with.services[call.service].access_code
+        connection = Connection(access_code, carried, self._with.exchange_address)
+        return Offer(call.serial, call.service, call.calling_number, connection, call.deadline + _GRACE, resumed)
 
     def driver(self, call: Call) -> ISignalling:
         """The driver that signals calls of this service."""
@@ -106,19 +128,26 @@ class Lifecycle:
         self._step_of(serial, Step.ACCEPT, Condition.CONNECTED)
 
     def unreachable(self, serial: str, status: int) -> None:
-        """The agent hears 14 with this status."""
+        """The agent hears 14 with this status; a service that serves the call already goes on, unless it refuses."""
         call = self._store.get(serial)
-        if call is not None:
+        served = call is not None and call.state is CallState.FETCHED and status == Status.SERVICE_UNREACHABLE
+        if call is not None and not served:
             self.end(call, Condition.UNREACHABLE, Status.of(status), held=False)
 
     def returned(self, serial: str) -> None:
         """The agent hears 13, and the call is closed."""
-        self._step_of(serial, Step.RETURN, Condition.RETURNED)
+        call = self._store.get(serial)
+        if call is not None and call.state is CallState.REPORTED:
+            self.step(call, Step.RETURN, Condition.RETURNED)
+            self._withdraw(call)
 
     def hung_up(self, serial: str) -> None:
-        """The agent hears 3."""
+        """The agent hears 3, unless the service's result has told it more."""
         call = self._store.get(serial)
-        if call is not None:
+        if call is not None and call.state is CallState.REPORTED:
+            self.step(call, Step.RETURN)
+            self._withdraw(call)
+        elif call is not None:
             self.end(call, Condition.ABANDONED)
 
     # ------------------------------------------------------------ one step of a call
@@ -129,9 +158,20 @@ class Lifecycle:
             self.step(evolve(call, owner=owner or call.owner), step, told)
 
     def step(self, call: Call, step: Step, told: Condition | None = None) -> None:
-        """Move a call by a step and tell its agent, when the step is one for its state."""
+        """Move a call by a step and tell its agent, when the step is one for its state.
+
+        What has happened can't be undone by a store that is unavailable: the step is taken again later.
+        """
         if (call.state, step) in TRANSITIONS:
-            self._tell(self.moved(call, step), told)
+            self._tell(self.moved(call, step), told, lambda: self._step_later(call.serial, step, told, call.owner))
+
+    def _step_later(self, serial: str, step: Step, told: Condition | None, owner: str) -> None:
+        def again() -> None:
+            self._retries.discard(retry)
+            self._step_of(serial, step, told, owner)
+
+        retry = self._with.clock.callLater(RETRY_AFTER, again)
+        self._retries.add(retry)
 
     def moved(self, call: Call, step: Step) -> Call:
         """The call after a step: with the new state's deadline, and wiped when it is closed."""
@@ -147,17 +187,17 @@ class Lifecycle:
         wait: float = getattr(settings.timeouts, TIMEOUT_OF[state]) if settings is not None else 0.0
         return self._with.clock.seconds() + wait
 
-    def _tell(self, call: Call, told: Condition | None) -> None:
+    def _tell(self, call: Call, told: Condition | None, lost: Callable[[], None] = lambda: None) -> None:
         """Keep a call, with an event for its agent if they are there, it is new, and there is room."""
         if told is None or told in call.told:
-            self.keep(call)
+            self.keep(call, lost=lost)
             return
         call = evolve(call, told=call.told | {told})
         if not self._desk.is_here(call.agent) or not self._desk.has_room(call.agent):
-            self.keep(call)
+            self.keep(call, lost=lost)
             return
         event = self._desk.compose(call.agent, call.serial, told)
-        self.keep(call, lambda: self._desk.kept(event), event=event)
+        self.keep(call, lambda: self._desk.kept(event), lost, event)
 
     def keep(
         self,
@@ -217,7 +257,7 @@ class Lifecycle:
     def _tell_service(self, call: Call, condition: Condition) -> None:
         """Say CallEnded to the session that has the call, or to another of its identity."""
         holder = self._holders.get(call.serial)
-        if call.state not in WITH_SERVICE or (holder is None and call.owner == ANY_OWNER):
+        if holder is None and (call.state not in WITH_SERVICE or call.owner == ANY_OWNER):
             return
         if holder is None or not holder.bound:
             others = self._with.sessions.of_identity(call.owner)

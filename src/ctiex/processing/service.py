@@ -101,9 +101,7 @@ class ProcessingService:
         self._life.opened(call)
         self._life.keep(call, lambda: self._connect_kept(call, reply), lambda: self._connect_lost(call, request, reply))
 
-    def _answer_refused(
-        self, request: ConnectRequest, refused: Refused, reply: Callable[[ConnectReply], None]
-    ) -> None:
+    def _answer_refused(self, request: ConnectRequest, refused: Refused, reply: Callable[[ConnectReply], None]) -> None:
         def answer(status: Status) -> None:
             reply(ConnectReply(status, request.serial, refused.detail if status is refused.status else status.text))
 
@@ -215,13 +213,19 @@ class ProcessingService:
             told = self._desk.compose(call.agent, call.serial, event.condition, Status.OK, fields)
         except (FieldError, CodecError) as error:
             raise Refused(Status.DATA_TOO_LARGE, str(error)) from None
-        if not event.condition.final and not self._desk.has_room(call.agent):
+        except Exception as error:  # anybody's organizer; what it says may hold the data
+            raise Refused(Status.INTERNAL, f"the organizer failed with {type(error).__name__}") from None
+        if not event.condition.final and not self._takes_progress(call):
             raise Refused(Status.QUEUE_FULL)
         return told
 
     def _answer_kept(self, answer: Callable[[Status], None], status: Status) -> None:
         """Say that something has happened before, once that is kept: if it is undone, it hasn't."""
         self._keeper.keep(Change(), lambda: answer(status), lambda: answer(Status.STORE_UNAVAILABLE))
+
+    def _takes_progress(self, call: Call) -> bool:
+        """Room for the final result is kept; progress takes what is left."""
+        return self._desk.has_room(call.agent) and len(call.event_ids) < self._with.limits.events_per_call
 
     def _keep_report(
         self, call: Call, event: ServiceEvent, told: StoredEvent, answer: Callable[[Status], None]

@@ -42,5 +42,9 @@ class Limits:
     """Events that one agent's mailbox holds, room reserved for ends included."""
     mailbox_ttl: float = 86_400.0
     """How long an event waits to be acknowledged, in seconds."""
+    agents_per_link: int = 10_000
+    """Agent numbers that may be logged in on one link."""
+    events_per_call: int = 1_000
+    """Service events that one call may have, for the final one there is always room."""
     calls_per_identity: int = 100_000
     """Calls not closed yet that one identity's agents may have."""

@@ -8,9 +8,10 @@ from attrs import define, field
 from twisted.internet.interfaces import IReactorTime
 
 from ctiex.errors import Status
-from ctiex.interfaces import ICallStore, ICarrier, ICodec, IServiceSessions
+from ctiex.interfaces import ICallStore, ICarrier, ICodec
 from ctiex.processing.counts import Counts
 from ctiex.processing.desk import Desk
+from ctiex.processing.sessions import ServiceSessions
 from ctiex.processing.settings import Limits, ServiceSettings
 from ctiex.serials import SerialAllocator
 
@@ -24,7 +25,7 @@ class Surroundings:
     desk: Desk
     carrier: ICarrier
     allocator: SerialAllocator
-    sessions: IServiceSessions
+    sessions: ServiceSessions
     services: Mapping[str, ServiceSettings]
     codec: ICodec
     """The codec of the IVR link: data is encoded for it when a call is stored."""

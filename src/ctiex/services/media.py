@@ -109,7 +109,7 @@ class TerminalMedia:
 
         A line comes whole, so the time for it is ``timeout`` for each of the digits.
         """
-        self._tell(f"[prompt: {prompt}] up to {count} digits, then Enter: ")
+        self._tell(f"[prompt: {prompt}] {'one digit' if count == 1 else f'up to {count} digits'}, then Enter: ")
         line = self._read_line()
         line.addTimeout(timeout * max(1, count), self._clock)
         try:

@@ -18,7 +18,7 @@ from twisted.plugin import IPlugin
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from ctiex.errors import ConfigurationError, LinkError, Status
+from ctiex.errors import ConfigurationError, LinkError, RequestTimedOut, Status
 from ctiex.interfaces import IOfferWatcher, ISignalling, ISignallingPlugin, Offer, SignallingContext
 from ctiex.links import rules
 from ctiex.links._protocol import LinkProtocol
@@ -26,8 +26,6 @@ from ctiex.links.session import Session, SessionLimits, connection_status
 from ctiex.messages import Bind, Error, Message
 
 _ADDRESS_EXPECTED = 'an endpoint to connect to, such as "tcp:ivr.example.net:7400"'
-_GRACE = 5.0
-"""How much longer a link waits for an answer than the processing service, which ends the call, in seconds."""
 
 
 class _DialledLink(LinkProtocol):
@@ -46,11 +44,12 @@ class _DialledLink(LinkProtocol):
     def link_opened(self) -> None:
         """Write the Connection."""
         self._driver.reached(self._attempt, self)
-        self.session.request(self._attempt.offer.connection, self._answered, self._attempt.offer.deadline + _GRACE)
+        self.session.request(self._attempt.offer.connection, self._answered, self._attempt.offer.deadline)
 
     def _answered(self, answer: Message | LinkError) -> None:
         self.session.end("answered")
-        self._driver.answered(self._attempt, connection_status(answer))
+        if not isinstance(answer, RequestTimedOut):
+            self._driver.answered(self._attempt, connection_status(answer))
 
     def request_received(self, message: Message, invoke_id: int) -> None:
         """The rules of this link let no request through."""

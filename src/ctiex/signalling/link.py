@@ -24,9 +24,6 @@ from ctiex.interfaces import (
     SignallingContext,
 )
 
-_GRACE = 5.0
-"""How much longer a session waits for an answer than the processing service, which ends the call, in seconds."""
-
 
 @define
 class _Attempt:
@@ -72,9 +69,7 @@ class LinkSignalling:
             attempt.tried.append(session)
             attempt.met = Status.TIMED_OUT  # until it answers
             self._watcher.offered(offer.serial, session)
-            session.connect(
-                offer.connection, lambda status: self._answered(attempt, session, status), offer.deadline + _GRACE
-            )
+            session.connect(offer.connection, lambda status: self._answered(attempt, session, status), offer.deadline)
         elif not attempt.waits_for_a_session:
             del self._attempts[offer.serial]
             self._watcher.unreachable(offer.serial, attempt.met)

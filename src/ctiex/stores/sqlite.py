@@ -91,7 +91,7 @@ class SqliteCallStore:
         """
         self._reactor = reactor
         self._threads.start()
-        opening = ensureDeferred(self._read())
+        opening: Deferred[Any] = ensureDeferred(self._read())
         opening.addCallbacks(self._take_up, self._not_opened)
         return opening
 
@@ -128,7 +128,7 @@ class SqliteCallStore:
 
     def close(self) -> Deferred[None]:
         """Keep what waits, and let go of the file."""
-        if self._file is None:
+        if self._file is None or self._closing is not None:
             return succeed(None)
         closing: Deferred[None] = Deferred()
         self._closing = closing

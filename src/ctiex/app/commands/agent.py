@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TextIO
 
@@ -66,6 +67,8 @@ class InteractiveAgent:
             "cancel": self._cancel,
             "help": self._help,
         }
+        self.errors = 0
+        """How many commands failed."""
 
     async def run(self) -> None:
         """Until ``quit`` or the end of the input."""
@@ -83,8 +86,11 @@ class InteractiveAgent:
     async def _obey(self, line: str) -> None:
         try:
             command, *words = shlex.split(line)
-            await self._commands.get(command, self._help)(words)
+            if command not in self._commands:
+                raise ValueError(f"unknown command {command!r}: expected connect, cancel, help or quit")
+            await self._commands[command](words)
         except (CtiexError, ValueError) as error:
+            self.errors += 1
             self._terminal.write(f"error: {error}\n")
 
     async def _connect(self, words: list[str]) -> None:
@@ -111,7 +117,9 @@ def describe(event: AgentEvent) -> str:
 
 
 async def run(options: Options, reactor: Any, stdout: TextIO, stderr: TextIO) -> int:
-    """Run until ``quit``; 1 when the exchange refuses the identity or the agent number.
+    """Run until ``quit``.
+
+    Gives 1 when the exchange refuses the identity or the agent number, or when a command failed that nobody typed.
 
     :raise UsageError: an option's value is no good.
     """
@@ -121,13 +129,21 @@ async def run(options: Options, reactor: Any, stdout: TextIO, stderr: TextIO) ->
     def gap(first: int, last: int) -> None:
         terminal.write(f"events {first} to {last} are lost\n" if last >= first else "the exchange numbers anew\n")
 
+    def taken_over() -> None:
+        terminal.write(f"agent {options['agent']} has logged in elsewhere: nothing more comes here\n")
+
     client.startService()
     try:
         agent = await client.login(
-            options["agent"], lambda event: terminal.write(describe(event) + "\n"), gap, timeout=10
+            options["agent"],
+            lambda event: terminal.write(describe(event) + "\n"),
+            gap,
+            timeout=10,
+            on_taken_over=taken_over,
         )
         terminal.write(f"agent {agent.number} is logged in\n")
-        await InteractiveAgent(agent, terminal).run()
+        interactive = InteractiveAgent(agent, terminal)
+        await interactive.run()
     except BindRefused as refused:
         print(f"the exchange refuses {options['identity']}: {refused}", file=stderr)
         return 1
@@ -136,4 +152,5 @@ async def run(options: Options, reactor: Any, stdout: TextIO, stderr: TextIO) ->
         return 1
     finally:
         await client.stopService()
-    return 0
+        await terminal.close()
+    return 1 if interactive.errors and not sys.stdin.isatty() else 0

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TextIO
+from collections.abc import Iterator, Mapping
+from typing import Any, TextIO
 
 from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
@@ -64,7 +64,7 @@ def summary(configuration: Configuration) -> Iterator[str]:
     yield f"exchange {configuration.exchange.id}, services reach it at {exchange_address(configuration)}"
     yield _link("agent", configuration.agent_link)
     yield _link("ivr", configuration.ivr_link)
-    yield f"store: {configuration.store.kind}"
+    yield f"store: {configuration.store.kind}{_shown(configuration.store.settings)}"
     yield f"carrier: {configuration.carrier.kind}"
     yield f"metrics: {configuration.metrics.listen or 'off'}"
     limits = configuration.limits
@@ -108,3 +108,9 @@ def _service(name: str, service: ConfiguredService) -> str:
         f" signalling {service.signalling_timeout:g} s, fetch {service.fetch_timeout:g} s,"
         f" service {service.service_timeout:g} s, kept closed {service.keep_closed:g} s"
     )
+
+
+def _shown(settings: Mapping[str, Any]) -> str:
+    """The names of files among the settings of a plugin; anything else might be a secret."""
+    files = (f"{key} {value}" for key, value in settings.items() if key in ("path", "key_file"))
+    return "".join(f", {file}" for file in files)

@@ -8,9 +8,9 @@ from typing import Any, TextIO
 
 import attrs
 from attrs import define, field
-from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
+from ctiex.app.commands.any_order import AnyOrder
 from ctiex.app.look_up import Finder
 from ctiex.errors import CodecError, ConfigurationError, Status
 from ctiex.fields import MASK, Fields
@@ -22,7 +22,7 @@ _BESIDE_HEX = b" \t\r\n:"
 _TYPE_NAMES = {str: "text", bool: "boolean", int: "integer", bytes: "bytes"}
 
 
-class Options(UsageOptions):
+class Options(AnyOrder):
     """The options of ``ctiex decode``."""
 
     synopsis = "[options] [HEX...]"

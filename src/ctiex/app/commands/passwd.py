@@ -35,6 +35,9 @@ def run(
     """
     if options["stdin"]:
         secret = (stdin or sys.stdin).readline().rstrip("\r\n")
+    elif ask is getpass and not sys.stdin.isatty():
+        print("there is no terminal to ask at: give the secret on standard input, with --stdin", file=stderr)
+        return 1
     else:
         secret = ask("Secret: ")
         if ask("Again: ") != secret:

@@ -11,9 +11,10 @@ from twisted.internet.endpoints import serverFromString
 from twisted.python.usage import UsageError
 
 from ctiex.app.commands.accounts import AccountOptions
+from ctiex.app.commands.any_order import AnyOrder
 from ctiex.app.config import DEMO_SERVICES
 from ctiex.clients import AutomaticService, Handler, ServedCall
-from ctiex.errors import BindRefused, ConfigurationError
+from ctiex.errors import BindRefused, ConfigurationError, NotBound
 from ctiex.interfaces import IMedia, IMediaPlugin
 from ctiex.plugins import find_plugin
 from ctiex.services import BUILT_IN
@@ -21,7 +22,7 @@ from ctiex.services.outcome import Outcome
 from ctiex.services.serving import handler_of
 
 
-class Options(AccountOptions):
+class Options(AnyOrder, AccountOptions):
     """The options of ``ctiex service``."""
 
     synopsis = f"[options] {{{' | '.join(BUILT_IN)}}}"
@@ -51,6 +52,16 @@ class Options(AccountOptions):
             raise UsageError(f"service {name!r}: expected one of {', '.join(BUILT_IN)}")
         self.name = name
 
+    def postOptions(self) -> None:
+        """See that the options fit each other.
+
+        :raise UsageError: there is a script, but nobody to play it.
+        """
+        if not self.name:
+            raise UsageError(f"give the service: one of {', '.join(BUILT_IN)}")
+        if self["typed"] is not None and self["media"] == "terminal":
+            raise UsageError("--typed needs --media scripted: at the terminal you type yourself")
+
     @property
     def access_code(self) -> str:
         """The access code that the exchange's configuration gives the service."""
@@ -78,6 +89,8 @@ async def run(options: Options, reactor: Any, stdout: TextIO, stderr: TextIO) ->
     reactor.addSystemEventTrigger("before", "shutdown", service.stopService)
     try:
         await service.bound()
+    except NotBound:
+        return 0  # interrupted before the exchange was there
     except BindRefused as refused:
         print(f"the exchange refuses {options['identity']}: {refused}", file=stderr)
         await service.stopService()

@@ -64,7 +64,9 @@ class AgentApplication:
         process = self.process = ProcessClock(self._clock)
         codec = ObservingCodec(self._said, self._heard)
         endpoint = NetworkEndpoint(self._network, process, AGENT_ADDRESS)
-        account = ExchangeAccount(endpoint, self.identity, "secret", codec, longest_retry=8.0, jitter=self._random.random)
+        account = ExchangeAccount(
+            endpoint, self.identity, "secret", codec, longest_retry=8.0, jitter=self._random.random
+        )
         client = self.client = AgentClient(process, account)
         client.startService()
         for number in list(self.wanted):
@@ -204,5 +206,3 @@ class AgentApplication:
             self._ledger.hold(error.status in _DONE_BEFORE, f"call {serial}: cancelling it was answered {error}")
         except LinkError:
             self._ledger.counts["cancels unanswered"] += 1
-
-

@@ -25,9 +25,9 @@ class ProcessClock(Clock):
         """The world's time, in seconds."""
         return self._world.now
 
-    def callLater(self, when: float, what: Callable[..., object], *args: Any, **kwargs: Any) -> IDelayedCall:
+    def callLater(self, delay: float, callable: Callable[..., object], *args: Any, **kw: Any) -> IDelayedCall:
         """Set a timer; a process that has died may ask for one, which never fires."""
-        return self._world.schedule(self, when, what, args, kwargs)
+        return self._world.schedule(self, delay, callable, args, kw)
 
     def getDelayedCalls(self) -> Sequence[IDelayedCall]:
         """The timers that are set."""

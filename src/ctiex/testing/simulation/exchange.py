@@ -98,7 +98,7 @@ class ExchangeProcess:
             self._ledger.connection_written(link.identity, connection)
             connect(connection, *rest)
 
-        link.connect = observed  # type: ignore[method-assign]
+        vars(link)["connect"] = observed
         return link
 
     def crash(self) -> None:

@@ -43,7 +43,8 @@ def _left_in_exchange(exchange: MemoryExchange) -> Iterator[tuple[str, object]]:
     yield "calls", [call.serial for call in exchange.store.calls()]
     yield "open calls", exchange.processing.calls_open
     yield "reservations", dict(exchange.desk._reserved)
-    yield "events", {agent: exchange.store.pending(agent) for agent in exchange.store.agents() if exchange.store.pending(agent)}
+    pending = {agent: exchange.store.pending(agent) for agent in exchange.store.agents()}
+    yield "events", {agent: count for agent, count in pending.items() if count}
     yield "holders", list(life._holders)
     yield "deadlines", len(life._deadlines)
     for driver in life._drivers.values():
@@ -65,8 +66,8 @@ def check_empty(world: World) -> None:
     bound = dict(exchange.agent_links._with.counter.bound)
     ledger.hold(not bound, f"links are counted that aren't there: {bound}")
     ledger.hold(not exchange.sessions._identities, "sessions of services are left over")
-    processes = [world.exchange.process, *(one.process for one in (*world.applications, *world.services))]
-    for process in processes:
+    clients = [application.process for application in world.applications] + [one.process for one in world.services]
+    for process in (world.exchange.process, *clients):
         if process is not None:
             timers = _timers(world, process)
             ledger.hold(not timers, f"timers are left over: {timers}")

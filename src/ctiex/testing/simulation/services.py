@@ -10,8 +10,9 @@ from attrs import define
 from twisted.internet.defer import ensureDeferred
 from twisted.internet.task import deferLater
 
-from ctiex.clients.automatic_service import AutomaticService, ServedCall
+from ctiex.clients.automatic_service import AutomaticService
 from ctiex.clients.connection import ClientLink, ExchangeAccount
+from ctiex.clients.served_call import ServedCall
 from ctiex.errors import CallerHungUp, CallError, CtiexError, LinkError, Status
 from ctiex.fields import Fields
 from ctiex.messages import (
@@ -81,7 +82,14 @@ class ServiceProcess:
     """One process of a service identity; a new one knows nothing of the calls of the old one."""
 
     def __init__(
-        self, label: str, identity: str, clock: WorldClock, network: Network, ledger: Ledger, random: Random, moods: Moods
+        self,
+        label: str,
+        identity: str,
+        clock: WorldClock,
+        network: Network,
+        ledger: Ledger,
+        random: Random,
+        moods: Moods,
     ) -> None:
         self.label = label
         self.identity = identity
@@ -104,7 +112,9 @@ class ServiceProcess:
         self._name = f"{self.label} {self._started}"
         codec = ObservingCodec(self._said, self._heard)
         endpoint = NetworkEndpoint(self._network, process, IVR_ADDRESS)
-        account = ExchangeAccount(endpoint, self.identity, "secret", codec, longest_retry=8.0, jitter=self._random.random)
+        account = ExchangeAccount(
+            endpoint, self.identity, "secret", codec, longest_retry=8.0, jitter=self._random.random
+        )
         service = _Service(process, account, {"7000": self._serve}, lambda _: cast(Any, None), random=self._random)
         service.moods, service.dice, service.ledger = self.moods, self._random, self._ledger
         self.service = service

@@ -33,8 +33,10 @@ class Disk:
     labels: dict[str, str] = field(factory=dict)
     failing: bool = False
     """Whether nothing can be written: the disk is full, or gone."""
-    slowest: float = 0.01
-    """How long a group takes at most, in seconds."""
+    usual: float = 0.01
+    """How long a group takes at most when the disk is well, in seconds."""
+    slow: float = 0.0
+    """How long it takes at most now, when that is longer."""
     groups: int = 0
 
     def write(self, group: Group) -> None:
@@ -64,7 +66,9 @@ class Disk:
         for serial in sorted(self.calls):
             number, digest, data = self.contexts.get(serial, ("", b"", b""))
             calls.append(evolve(self.calls[serial], calling_number=number, digest=digest, data=data))
-        events = [self.events[agent][sequence] for agent in sorted(self.events) for sequence in sorted(self.events[agent])]
+        events = [
+            self.events[agent][sequence] for agent in sorted(self.events) for sequence in sorted(self.events[agent])
+        ]
         return Kept(tuple(calls), dict(self.last_sequences), tuple(events), dict(self.labels))
 
     def close(self) -> None:
@@ -103,7 +107,7 @@ class SimulatedStore(SqliteCallStore):
     def _in_thread(self, work: Callable[[], Any]) -> Deferred[Any]:
         """Done after a while, and known of a while later: a crash may come before, between or behind."""
         done: Deferred[Any] = Deferred()
-        slowest = self._disk.slowest
+        slowest = max(self._disk.usual, self._disk.slow)
 
         def run() -> None:
             try:

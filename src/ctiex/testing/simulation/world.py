@@ -8,8 +8,9 @@ from random import Random
 from typing import Any
 
 from attrs import frozen
-from twisted.logger import LogLevel, globalLogPublisher
+from twisted.logger import ILogObserver, LogLevel, globalLogPublisher
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from ctiex.fields import Fields
 from ctiex.testing.pairs import MemoryExchange
@@ -45,6 +46,7 @@ class Outcome:
     """The first promise that was broken; None when all were kept."""
 
 
+@implementer(ILogObserver)
 class World:
     """One simulated world; the same seed gives the same world, to the last byte."""
 
@@ -70,6 +72,8 @@ class World:
         self.exchange = ExchangeProcess(
             self.clock, self.network, self.ledger, self._dice("exchange"), mailbox, make_store, spoil
         )
+        if self.faults & {Fault.CRASH, Fault.STORE}:
+            self.exchange.disk.usual = self.dice.choice((0.01, 0.05, 0.3))
         self.healed = False
         """Whether nothing goes wrong from now on."""
         self.services = [self._service(number, name) for number, name in enumerate((*SERVED, "ivr-b"))]
@@ -78,8 +82,7 @@ class World:
             self.applications[2].let_go(number)  # its turn comes with a take-over
         self._serials: list[str] = []
         self.ledger.books = {number: Book(number) for numbers in AGENTS.values() for number in numbers}
-        for process in (self.exchange, *self.services, *self.applications):
-            process.start()
+        self._start_all()
 
     def _dice(self, who: str) -> Random:
         return Random(f"{self.seed}/{who}")
@@ -98,30 +101,29 @@ class World:
     def advance(self, seconds: float) -> None:
         """Let time pass; stops at the first promise that is broken."""
         until = self.clock.now + seconds
+        globalLogPublisher.addObserver(self)
         try:
             while self.ledger.broken is None and self.clock.step(until):
                 pass
         except Exception:
             self.ledger.break_(f"a timer's work failed: {Failure().getTraceback()}")
+        finally:
+            globalLogPublisher.removeObserver(self)
 
-    def _logged(self, event: Any) -> None:
-        """Failures that the code catches and logs are faults of the code, but for those that are put there."""
+    def __call__(self, event: dict[str, Any]) -> None:
+        """Watch the log: failures that the code catches are faults of it, but for those that are put there."""
         failure = event.get("log_failure")
         if event["log_level"] is LogLevel.critical and failure is not None and not failure.check(ServiceFault):
             self.ledger.break_(f"a failure was logged: {event.get('log_format')}: {failure.getTraceback()}")
 
     def run(self, calls: int) -> Outcome:
         """So many customers, then a long calm, and everything held against what was promised."""
-        globalLogPublisher.addObserver(self._logged)
-        try:
-            plan(self, self.faults, self._dice("faults"))
-            for _ in range(calls):
-                self.advance(self.dice.expovariate(1 / _BETWEEN_CALLS))
-                self.customer()
-            self.heal()
-            self.settle()
-        finally:
-            globalLogPublisher.removeObserver(self._logged)
+        plan(self, self.faults, self._dice("faults"))
+        for _ in range(calls):
+            self.advance(self.dice.expovariate(1 / _BETWEEN_CALLS))
+            self.customer()
+        self.heal()
+        self.settle()
         self.ledger.counts.update(f"outcome: {outcome}" for outcome in self.ledger.outcomes())
         self.ledger.counts["customers"] += calls
         self.ledger.counts["bytes carried"] += self.network.bytes_carried
@@ -133,14 +135,21 @@ class World:
         """Everything works from now on, and comes back."""
         self.healed = True
         self.exchange.disk.failing = False
-        self.exchange.disk.slowest = 0.01
+        self.exchange.disk.slow = 0.0
         for service in self.services:
             service.moods.refuse = service.moods.silent = service.moods.raise_ = service.moods.hang = 0.0
-        for process in (self.exchange, *self.services, *self.applications):
-            process.start()
+        self._start_all()
         for number in self.ledger.books:
             if not any(number in application.wanted for application in self.applications):
                 self._at_home(number).take(number)
+
+    def _start_all(self) -> None:
+        """Start whatever isn't running."""
+        self.exchange.start()
+        for service in self.services:
+            service.start()
+        for application in self.applications:
+            application.start()
 
     def settle(self) -> None:
         """Wait until everything must be over, and check that it is."""
@@ -150,8 +159,10 @@ class World:
                 self.advance(0.1)
         if self.ledger.broken is None:
             check_quiet(self)
-        for client in (*self.applications, *self.services):
-            client.stop()
+        for application in self.applications:
+            application.stop()
+        for service in self.services:
+            service.stop()
         self.advance(_GOODBYE)
         self.advance(MAILBOX_TTL)
         if self.ledger.broken is None:
@@ -226,8 +237,8 @@ class World:
         """Each group takes up to so long, for a while."""
         self._happened("disk slow")
         disk = self.exchange.disk
-        disk.slowest = seconds
-        self._later(20.0, lambda: setattr(disk, "slowest", 0.01))
+        disk.slow = seconds
+        self._later(20.0, lambda: setattr(disk, "slow", 0.0))
 
     def jump(self, seconds: float) -> None:
         """The clock jumps."""
@@ -244,7 +255,12 @@ class World:
         """A service says goodbye; another process takes its place."""
         self._happened("service stopped")
         self.services[at].stop()
-        self._later(down, lambda: (self.services[at].crash(), self.services[at].start()))
+
+        def replace() -> None:
+            self.services[at].crash()
+            self.services[at].start()
+
+        self._later(down, replace)
 
     def probe(self, at: int, serial: int) -> None:
         """A service asks for a call that may not be its own."""

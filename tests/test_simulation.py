@@ -1,0 +1,350 @@
+"""The simulation of the whole system: what it reproduces, what it survives, and what it would find."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from attrs import evolve
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, rule
+from twisted.internet.defer import Deferred
+from twisted.python.usage import UsageError
+
+from ctiex.app.commands import simulate
+from ctiex.messages import CallEnded, Condition, ConnectReply
+from ctiex.records import Change, StoredEvent
+from ctiex.testing.pairs import MemoryExchange
+from ctiex.testing.simulation.faults import ALL, MISHAPS, NONE, Fault, faults_named
+from ctiex.testing.simulation.runs import run
+from ctiex.testing.simulation.store import SimulatedStore
+from ctiex.testing.simulation.world import World
+
+SOURCES = Path(__file__).parent.parent / "src"
+
+REGRESSIONS = [
+    # An agent's login that timed out in the client but held at the exchange: its events moved the next login on,
+    # and the ones before them were lost without a gap being told.
+    29,
+    # An acknowledgement that the store didn't take, or that was lost in a crash, left its event in the mailbox.
+    68,
+    # Hand-offs waited for ever for an end that was in a gap, or that came after another link took the number over.
+    86,
+    96,
+    # A repeated request was answered 22 from a close that the store then didn't keep, and the call was lost.
+    132,
+]
+"""Seeds of worlds of 250 calls with all faults that broke a promise once, and what was mended."""
+
+
+# ---------------------------------------------------------------- reproducibility
+
+
+@pytest.mark.parametrize("faults", [NONE, ALL])
+def test_a_seed_reproduces_a_run_exactly(faults: frozenset[Fault]) -> None:
+    first, second, other = (World(seed, faults).run(80) for seed in (5, 5, 6))
+    assert first == second
+    assert first.digest != other.digest
+
+
+def test_a_seed_reproduces_a_run_in_another_process() -> None:
+    program = "from ctiex.testing.simulation.world import World; print(World(5).run(80).digest)"
+    digests = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env=os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": str(SOURCES)},
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert digests == {World(5).run(80).digest + "\n"}
+
+
+# ---------------------------------------------------------------- what is survived
+
+
+def test_without_faults_every_call_is_acknowledged_served_and_told() -> None:
+    outcome = World(1, NONE).run(200)
+    assert outcome.broken is None
+    assert outcome.counts["calls acknowledged"] == 200
+    ends = sum(outcome.counts[f"outcome: {end}"] for end in ("completed", "failed", "abandoned"))
+    assert ends == 200 and not [name for name in outcome.counts if name.startswith("fault")]
+
+
+@pytest.mark.parametrize("fault", list(Fault))
+def test_each_class_of_faults_alone_breaks_no_promise(fault: Fault) -> None:
+    tally = run(250, 100, [fault])
+    assert tally.broken is None
+    assert tally.counts["calls acknowledged"] > 200
+    assert fault is Fault.NETWORK or [name for name in tally.counts if name.startswith("fault: ")]
+
+
+def test_all_faults_together_break_no_promise_and_all_of_them_happen() -> None:
+    tally = run(1_500, 200)
+    assert tally.broken is None
+    happened = {name for name in tally.counts if name.startswith("fault: ")}
+    assert len(happened) >= len(MISHAPS), happened
+
+
+@pytest.mark.parametrize("seed", REGRESSIONS)
+def test_what_was_found_once_stays_mended(seed: int) -> None:
+    assert World(seed).run(250).broken is None
+
+
+# ---------------------------------------------------------------- what would be found
+
+
+def found(
+    make_store: Callable[..., Any] = SimulatedStore,
+    spoil: Callable[[MemoryExchange], None] = lambda _: None,
+    faults: frozenset[Fault] = ALL,
+) -> str:
+    """What a few worlds with a known bug find."""
+    for seed in range(8):
+        outcome = World(seed, faults, make_store, spoil).run(150)
+        if outcome.broken is not None:
+            return outcome.broken
+    return "nothing"
+
+
+class HastyStore(SimulatedStore):
+    """Says that everything is kept before it is."""
+
+    def commit(self, change: Change) -> Deferred[None] | None:
+        """Don't wait."""
+        waiting = super().commit(change)
+        if waiting is not None:
+            waiting.addErrback(lambda _: None)
+        return None
+
+
+def test_a_store_that_acknowledges_before_the_commit_is_found() -> None:
+    assert found(HastyStore, faults=frozenset({Fault.CRASH, Fault.STORE})) != "nothing"
+    assert found(HastyStore, faults=frozenset({Fault.STORE})) != "nothing"
+
+
+def test_a_store_that_drops_what_was_not_acknowledged_is_found() -> None:
+    class Dropping(SimulatedStore):
+        def _opened(self) -> Any:
+            return evolve(super()._opened(), events=())
+
+    assert found(Dropping, faults=frozenset({Fault.CRASH, Fault.AGENT})) != "nothing"
+
+
+def test_a_desk_that_forgets_an_event_is_found() -> None:
+    def spoil(exchange: MemoryExchange) -> None:
+        send = exchange.desk.kept
+
+        def kept(event: StoredEvent) -> None:
+            if event.sequence % 50:
+                send(event)
+            else:
+                exchange.desk._kept[event.agent] = event.sequence
+                login = exchange.desk._logins.get(event.agent)
+                if login is not None:
+                    login.sent = event.sequence
+
+        exchange.desk.kept = kept  # type: ignore[method-assign]
+
+    assert "was acknowledged; its end was told to []" in found(spoil=spoil, faults=NONE)
+
+
+def test_a_reply_before_the_commit_is_found() -> None:
+    def spoil(exchange: MemoryExchange) -> None:
+        connect = exchange.processing.connect
+
+        def hasty(identity: Any, outlet: Any, request: Any, reply: Callable[[Any], None]) -> None:
+            answers: list[Any] = []
+            connect(identity, outlet, request, answers.append)
+            if answers:
+                reply(answers[0])
+            elif request.serial:
+                reply(ConnectReply(0, request.serial))
+            else:
+                connect(identity, outlet, request, reply)
+
+        exchange.processing.connect = hasty  # type: ignore[method-assign]
+
+    assert "was acknowledged; its end was told to []" in found(
+        spoil=spoil, faults=frozenset({Fault.CRASH, Fault.STORE})
+    )
+
+
+def test_a_service_that_gets_the_data_of_others_is_found() -> None:
+    def spoil(exchange: MemoryExchange) -> None:
+        exchange.processing._owns = lambda identity, call: True  # type: ignore[method-assign]
+
+    assert "its data went to" in found(spoil=spoil, faults=frozenset({Fault.SERVICE}))
+
+
+def test_an_event_under_another_agents_link_is_found() -> None:
+    def spoil(exchange: MemoryExchange) -> None:
+        def astray(agent: str) -> None:
+            for other in list(exchange.desk._logins):
+                send(other)
+            for event in exchange.store.events(agent):
+                for login in exchange.desk._logins.values():
+                    login.outlet.send_event(event.body)
+
+        send = exchange.desk._send
+        exchange.desk._send = astray  # type: ignore[method-assign]
+
+    assert "came over another's link" in found(spoil=spoil, faults=NONE)
+
+
+@pytest.mark.parametrize("leaked", ["reservation", "login", "timer"])
+def test_what_is_left_over_is_found(leaked: str) -> None:
+    def spoil(exchange: MemoryExchange) -> None:
+        if leaked == "reservation":
+            exchange.desk.release = lambda agent: None  # type: ignore[method-assign]
+        elif leaked == "login":
+            exchange.desk.logout = lambda agent, outlet: True  # type: ignore[method-assign]
+        else:
+            exchange.clock.callLater(1e9, CallEnded, "7", Condition.CANCELLED)
+
+    assert {"reservation": "reservations", "login": "dead links", "timer": "timers are left over"}[leaked] in found(
+        spoil=spoil, faults=NONE
+    )
+
+
+# ---------------------------------------------------------------- faults in any order
+
+
+class FaultsInAnyOrder(RuleBasedStateMachine):
+    """Hypothesis chooses what goes wrong and when, and shrinks what breaks a promise."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.world = World(0, NONE)
+        self.world.advance(1.0)
+
+    @rule(count=st.integers(1, 5))
+    def customers(self, count: int) -> None:
+        for _ in range(count):
+            self.world.customer()
+
+    @rule(seconds=st.sampled_from([0.001, 0.01, 0.1, 1.0, 10.0]))
+    def time_passes(self, seconds: float) -> None:
+        self.world.advance(seconds)
+        assert self.world.ledger.broken is None, self.world.ledger.broken
+
+    @rule(at=st.integers(0, 9))
+    def connection_is_cut(self, at: int) -> None:
+        self.world.cut(at)
+
+    @rule(at=st.integers(0, 9), seconds=st.sampled_from([0.1, 5.0, 40.0]))
+    def connection_stalls(self, at: int, seconds: float) -> None:
+        self.world.stall(at, seconds)
+
+    @rule(down=st.sampled_from([0.0, 3.0, 30.0]))
+    def exchange_crashes(self, down: float) -> None:
+        self.world.crash_exchange(down)
+
+    @rule()
+    def exchange_leaves(self) -> None:
+        self.world.leave_exchange(0.5)
+
+    @rule(seconds=st.sampled_from([0.01, 2.0]))
+    def disk_is_full(self, seconds: float) -> None:
+        self.world.fill_disk(seconds)
+
+    @rule()
+    def disk_is_slow(self) -> None:
+        self.world.slow_disk(2.0)
+
+    @rule(seconds=st.sampled_from([-3.0, 25.0]))
+    def clock_jumps(self, seconds: float) -> None:
+        self.world.jump(seconds)
+
+    @rule(at=st.integers(0, 2))
+    def service_crashes(self, at: int) -> None:
+        self.world.crash_service(at, 1.0)
+
+    @rule(at=st.integers(0, 2))
+    def application_crashes(self, at: int) -> None:
+        self.world.crash_agent(at, 1.0)
+
+    @rule(at=st.integers(0, 2))
+    def number_is_taken_over(self, at: int) -> None:
+        self.world.take_over(at)
+
+    @rule(at=st.integers(0, 4))
+    def agent_goes_away(self, at: int) -> None:
+        self.world.away(at, 5.0)
+
+    @rule(at=st.integers(0, 9))
+    def call_is_cancelled(self, at: int) -> None:
+        self.world.cancel(at)
+
+    @rule(at=st.integers(0, 9))
+    def customer_hangs_up(self, at: int) -> None:
+        self.world.hang_up(at)
+
+    def teardown(self) -> None:
+        self.world.heal()
+        self.world.settle()
+        assert self.world.ledger.broken is None, self.world.ledger.broken
+
+
+TestFaultsInAnyOrder = FaultsInAnyOrder.TestCase
+TestFaultsInAnyOrder.settings = settings(
+    max_examples=40, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+)
+
+
+# ---------------------------------------------------------------- the command
+
+
+def command(*words: str) -> tuple[int, str]:
+    """The exit code of ``ctiex simulate`` with these options, and what it prints."""
+    options, output = simulate.Options(), StringIO()
+    options.parseOptions(words)
+    return simulate.run(options, output, StringIO()), output.getvalue()
+
+
+def test_the_command_prints_what_was_survived() -> None:
+    code, output = command("--calls", "120", "--seed", "3", "--seeds", "2", "--faults", "network,crash")
+    assert code == 0
+    assert output.count("120 calls in 1 worlds") == 2
+    assert "exchange crashed: " in output and "calls: 240" in output and "broken: 0" in output
+    assert "service crashed" not in output
+
+
+def test_the_command_tells_the_seed_of_a_broken_promise(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ctiex.testing.simulation.world.check_empty", lambda world: world.ledger.break_("as it should"))
+    code, output = command("--calls", "600", "--seed", "3", "--faults", "none")
+    assert code == 1
+    assert "seed 3, at " in output and "as it should" in output
+    assert "again: ctiex simulate --calls 250 --seed 3 --faults none" in output
+
+
+@pytest.mark.parametrize("words", [("--calls", "0"), ("--seeds", "-1"), ("--faults", "fire"), ("--faults", "")])
+def test_the_command_refuses_what_it_does_not_understand(words: tuple[str, str]) -> None:
+    with pytest.raises(UsageError, match=f"{words[0]}: found"):
+        command(*words)
+
+
+def test_the_bar_is_shown_on_a_terminal_only() -> None:
+    class Screen(StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    options, screen = simulate.Options(), Screen()
+    options.parseOptions(["--calls", "20", "--faults", "none"])
+    assert simulate.run(options, StringIO(), screen) == 0
+    assert screen.getvalue().endswith(f"[{'#' * 40}] 20/20\n")
+
+
+def test_fault_names() -> None:
+    assert faults_named("all") == ALL and faults_named("none") == NONE
+    assert faults_named("crash, store") == {Fault.CRASH, Fault.STORE}

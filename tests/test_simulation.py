@@ -19,9 +19,10 @@ from twisted.internet.defer import Deferred
 from twisted.python.usage import UsageError
 
 from ctiex.app.commands import simulate
-from ctiex.messages import CallEnded, Condition, ConnectReply
+from ctiex.messages import CallEnded, CancelRequest, Condition, ConnectReply, ConnectRequest
 from ctiex.records import Change, StoredEvent
-from ctiex.testing.pairs import MemoryExchange
+from ctiex.testing.fakes import FakeOutlet, WaitingStore
+from ctiex.testing.pairs import MemoryExchange, agents
 from ctiex.testing.simulation.faults import ALL, MISHAPS, NONE, Fault, faults_named
 from ctiex.testing.simulation.runs import run
 from ctiex.testing.simulation.store import SimulatedStore
@@ -99,6 +100,35 @@ def test_all_faults_together_break_no_promise_and_all_of_them_happen() -> None:
 @pytest.mark.parametrize("seed", REGRESSIONS)
 def test_what_was_found_once_stays_mended(seed: int) -> None:
     assert World(seed).run(250).broken is None
+
+
+def test_a_repeat_is_not_answered_from_a_close_that_is_not_kept() -> None:
+    store = WaitingStore()
+    exchange, who, outlet = MemoryExchange(store=store), agents(), FakeOutlet()
+    exchange.desk.login("1001", outlet, 0)
+    request = ConnectRequest("7", "1001", "bill", "13800138000")
+    replies: list[ConnectReply] = []
+    exchange.processing.connect(who, outlet, request, replies.append)
+    exchange.processing.cancel(who, CancelRequest("7"), lambda reply: None)
+    exchange.processing.connect(who, outlet, request, replies.append)
+    assert replies == []
+    store.fail()
+    assert [reply.status for reply in replies] == [50, 50]
+
+
+def test_an_acknowledgement_that_the_store_did_not_take_is_tried_again() -> None:
+    store = WaitingStore()
+    store.waits = False
+    exchange, outlet = MemoryExchange(store=store), FakeOutlet()
+    exchange.desk.login("1001", outlet, 0)
+    exchange.processing.connect(agents(), outlet, ConnectRequest("7", "1001", "bill", "138"), lambda reply: None)
+    assert [event.condition for event in outlet.events] == [Condition.CONNECTING, Condition.UNREACHABLE]
+    store.unavailable = True
+    exchange.desk.acknowledge("1001", outlet, 2)
+    store.unavailable = False
+    assert store.pending("1001") == 2
+    exchange.clock.advance(6.0)
+    assert store.pending("1001") == 0
 
 
 # ---------------------------------------------------------------- what would be found

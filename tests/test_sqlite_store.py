@@ -13,6 +13,7 @@ from twisted.internet import reactor
 from twisted.internet.defer import gatherResults
 from twisted.trial.unittest import TestCase
 
+from ctiex.app.kept_codecs import codecs_to_keep
 from ctiex.errors import ConfigurationError, StoreUnavailable
 from ctiex.records import CallState, Change
 from ctiex.stores.sqlite import SqliteCallStore
@@ -247,3 +248,45 @@ class UnavailableTests(SqliteBench):
         await store.close()
         with self.assertRaises(StoreUnavailable):
             store.commit(Change(calls=(make_call("7"),)))
+
+
+class HandedOverTests(SqliteBench):
+    """A second exchange takes a store over, and knows what it is encoded with."""
+
+    async def test_one_that_comes_a_moment_early_waits_for_the_file(self) -> None:
+        first = await self.open_store()
+        await first.commit(Change(calls=(make_call("7"),)))
+        second = SqliteCallStore(self.path, Path(f"{self.path}.key"), lock_wait=10)
+        opening = second.open(reactor)
+        await first.close()
+        await opening
+        self.assertEqual(second.get("7"), make_call("7"))
+        await second.close()
+
+    async def test_a_store_that_could_not_be_opened_closes_at_once(self) -> None:
+        first, second = await self.open_store(), self.make_store()
+        with self.assertRaises(StoreUnavailable):
+            await second.open(reactor)
+        self.successResultOf(second.close())
+        await first.close()
+
+    async def test_other_codecs_are_refused_while_it_holds_anything_encoded(self) -> None:
+        store = await self.open_store()
+        await store.commit(codecs_to_keep(store, "binary", "binary"))
+        self.assertEqual(codecs_to_keep(store, "binary", "binary"), Change())
+        self.assertEqual(codecs_to_keep(store, "json", "binary").labels, (("agent codec", "json"),))
+        await store.commit(Change(calls=(make_call("7"),)))
+        await store.close()
+        again = await self.open_store()
+        with self.assertRaisesRegex(ConfigurationError, r"\[links.ivr\] codec: found 'json'.*1 open call.*'binary'"):
+            codecs_to_keep(again, "binary", "json")
+        await again.close()
+
+    async def test_an_event_behind_a_drop_that_went_too_far_stays(self) -> None:
+        store = await self.open_store()
+        store.commit(Change(events=(make_event("1001", 1),), dropped=(("1001", 9),)))
+        await store.commit(Change(events=(make_event("1001", 2),)))
+        await store.close()
+        again = await self.open_store()
+        self.assertEqual([event.sequence for event in again.events("1001")], [2])
+        await again.close()

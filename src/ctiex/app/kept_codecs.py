@@ -27,7 +27,7 @@ def codecs_to_keep(store: ICallStore, agent_codec: str, ivr_codec: str) -> Chang
         name = min(wrong)
         link = name.partition(" ")[0]
         raise ConfigurationError(
-            f"[links.{link}] codec: found {wanted[name]!r}, but the store holds {held} and was used with {found[name]!r}."
+            f"[links.{link}] codec: found {wanted[name]!r}, but the store holds {held}, used with {found[name]!r}."
             f" Set codec = {found[name]!r} again until the calls have ended and the agents have fetched their events,"
             " or begin with another store"
         )

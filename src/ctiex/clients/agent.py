@@ -9,16 +9,18 @@ event = await hand_off.result(timeout=120)
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
-from ctiex.clients.connection import ClientLink, ExchangeAccount, ExchangeConnection, checked, within
-from ctiex.errors import CallError, CtiexError, NotBound, Status
+from ctiex.clients.connection import PASSING, ClientLink, ExchangeAccount, ExchangeConnection, checked, within
+from ctiex.clients.event_taking import Coming, EventTaking, OnEvent
+from ctiex.clients.hand_off import Asked, HandOff, HandOffs
+from ctiex.clients.taken_events import TakenEvents
+from ctiex.errors import CallError, CtiexError, LinkLost, NotBound, Status
 from ctiex.fields import EMPTY, Fields
 from ctiex.messages import (
     AgentEvent,
@@ -38,89 +40,13 @@ from ctiex.messages import (
 
 _log = Logger()
 
-OnEvent = Callable[[AgentEvent], object]
 OnGap = Callable[[int, int], object]
 OnTakenOver = Callable[[], object]
+OnRefused = Callable[[CallError], object]
 
 
 def _ignore(*_: object) -> None:
     """Nobody wants to know."""
-
-
-class HandOff:
-    """One customer handed to an automatic service."""
-
-    def __init__(self, agent: AgentNumber, serial: str) -> None:
-        self.serial = serial
-        """The call serial number that goes with the call."""
-        self.final: AgentEvent | None = None
-        """The event that ended it; None while it goes on."""
-        self._agent = agent
-        self._events: list[AgentEvent] = []
-        self._waiting: list[Deferred[None]] = []
-        self._failure: CtiexError | None = None
-
-    async def events(self) -> AsyncIterator[AgentEvent]:
-        """Every event of this call, the first one first; ends behind the final one.
-
-        :raise CallError: another link has taken the agent number over (13), it logged out, or events are lost (21).
-        """
-        seen = 0
-        while True:
-            while seen < len(self._events):
-                seen += 1
-                yield self._events[seen - 1]
-            if self.final is not None:
-                return
-            await self._next()
-
-    async def result(self, timeout: float | None = None) -> AgentEvent:
-        """The final event: its condition says how the call ended, its fields are the service's result.
-
-        :param timeout: in seconds; None waits until the exchange's own time-outs end the call.
-        :raise RequestTimedOut: it didn't end in time; the call goes on.
-        :raise CallError: another link has taken the agent number over (13), it logged out, or events are lost (21).
-        """
-        event: AgentEvent = await within(self._agent.reactor, timeout, self._until_final)
-        return event
-
-    async def cancel(self) -> None:
-        """Take the connection back; the final event will be 16.
-
-        :raise CallError: 24, it has finished already.
-        """
-        await self._agent.cancel(self.serial)
-
-    async def _until_final(self) -> AgentEvent:
-        while self.final is None:
-            await self._next()
-        return self.final
-
-    def _next(self) -> Deferred[None]:
-        waiting: Deferred[None] = Deferred()
-        if self._failure is not None:
-            waiting.errback(Failure(self._failure))
-        else:
-            self._waiting.append(waiting)
-        return waiting
-
-    def received(self, event: AgentEvent) -> None:
-        """An event of this call has come."""
-        self._events.append(event)
-        if event.condition.final:
-            self.final = event
-        for waiting in self._taken_waiting():
-            waiting.callback(None)
-
-    def failed(self, error: CtiexError) -> None:
-        """No more events will come here."""
-        self._failure = error
-        for waiting in self._taken_waiting():
-            waiting.errback(Failure(error))
-
-    def _taken_waiting(self) -> list[Deferred[None]]:
-        waiting, self._waiting = self._waiting, []
-        return [one for one in waiting if not one.called]
 
 
 class AgentNumber:
@@ -133,54 +59,67 @@ class AgentNumber:
         on_event: OnEvent,
         on_gap: OnGap,
         on_taken_over: OnTakenOver,
+        on_refused: OnRefused,
         resume_after: int | None,
     ) -> None:
         self.number = number
         self.reactor = client.reactor
-        self.last_sequence = resume_after or 0
-        """The last event that was taken; give it to ``login`` after a restart to go on behind it."""
         self.taken_over = False
         """Whether another link has this agent number now."""
+        self.ended: CtiexError | None = None
+        """Why no more events come; None while they do."""
         self._client = client
-        self._on_event = on_event
         self._on_gap = on_gap
         self._on_taken_over = on_taken_over
+        self._on_refused = on_refused
+        self._events = TakenEvents(resume_after or 0)
+        self._taking = EventTaking(on_event, self._tried)
         self._new = resume_after is None
         """Nothing is known of earlier events yet: what an earlier run took is no gap."""
-        self._hand_offs: dict[str, HandOff] = {}
-        self._early: dict[str, list[AgentEvent]] = {}
-        self._connecting = 0
+        self._hand_offs = HandOffs(client.reactor, self.cancel)
         self._link: ClientLink | None = None
         """The last link that it was logged in on: events that come elsewhere, or before, are none of its own."""
-        self._over: CtiexError | None = None
-        """Why no more events will come; None while they do."""
+        self._acknowledged = 0
+        """The last event that was acknowledged on that link."""
+
+    @property
+    def last_sequence(self) -> int:
+        """The last event up to which all were taken; give it to ``login`` after a restart to go on behind it."""
+        return self._events.last
 
     async def connect(
         self, service: str, calling_number: str, fields: Fields = EMPTY, serial: str = "", timeout: float = 30.0
     ) -> HandOff:
         """Ask the exchange to connect a customer to a service; it has kept the call when this returns.
 
+        A second request under the same serial gives the first one's HandOff while its call goes on.
+
         :param calling_number: the customer's own number.
         :param serial: the call's own serial: then the request is repeated when the link is lost before
             its answer. Empty: the exchange allocates one, and a lost link is told as LinkLost.
-        :param timeout: in seconds, lost links included.
+        :param timeout: in seconds, lost links included; the exchange may take as long to answer.
         :raise CallError: the exchange refuses; ``status`` says why.
         :raise RequestTimedOut: no answer in time.
         """
         request = ConnectRequest(serial, self.number, service, calling_number, fields)
-        self._connecting += 1
-        try:
-            reply: ConnectReply = checked(await self._client.ask(request, timeout, repeat=bool(serial)))
-        finally:
-            self._connecting -= 1
-            early, self._early = self._early, self._early if self._connecting else {}
-        hand_off = HandOff(self, reply.serial)
-        self._hand_offs[reply.serial] = hand_off
-        for event in early.pop(reply.serial, []):
-            self._hand_over(hand_off, event)
-        if self._over is not None:  # while the answer was on its way
-            self.fail_all(self._over)
+        with self._hand_offs.asking(serial) as asked:
+            hand_off = self._hand_offs.kept(asked, await self._kept(request, asked, timeout))
+        if self.ended is not None:  # while the answer was on its way
+            self._hand_offs.fail_all(self.ended)
         return hand_off
+
+    async def _kept(self, request: ConnectRequest, asked: Asked, timeout: float) -> str:
+        """The serial under which the exchange has kept the call.
+
+        :raise CallError: the exchange refuses.
+        """
+        repeats: list[ClientLink] = []
+        reply = await self._client.ask(request, timeout, bool(request.serial), repeats.append)
+        duplicate = isinstance(reply, ConnectReply) and reply.status == Status.DUPLICATE_SERIAL
+        if duplicate and repeats and (asked.early or self._taking.waits(request.serial)):
+            return request.serial  # it was kept before the link was lost, and has ended meanwhile
+        kept: ConnectReply = checked(reply)
+        return kept.serial
 
     async def cancel(self, serial: str, timeout: float = 30.0) -> None:
         """Take a connection back, also one of an earlier run.
@@ -193,89 +132,110 @@ class AgentNumber:
     async def logout(self, timeout: float = 30.0) -> None:
         """Leave: events wait in the mailbox from now on."""
         self._client.forget(self)
-        self._over = CallError(Status.AGENT_NOT_LOGGED_IN, "the agent number logged out")
-        self.fail_all(self._over)
+        self.end(CallError(Status.AGENT_NOT_LOGGED_IN, "the agent number logged out"))
         reply: AgentLogoutReply = await self._client.ask(AgentLogout(self.number), timeout)
         if reply.status != Status.AGENT_NOT_LOGGED_IN:
             checked(reply)
 
     # ------------------------------------------------------------ what the client tells
 
-    async def log_in(self, link: ClientLink) -> None:
+    async def log_in(self, link: ClientLink, timeout: float | None = None) -> None:
         """Log in on a link that has just been bound, and resume behind the last event that was taken.
 
+        :param timeout: how long the exchange may take to answer, in seconds; the account's by default.
         :raise CallError: the exchange refuses this number.
         """
         self._link = None
-        reply = await link.ask(AgentLogin(self.number, self.last_sequence))
-        self._link = link
+        reply = await link.ask(AgentLogin(self.number, self.last_sequence), timeout)
         if isinstance(reply, AgentLoginReply) and reply.status == Status.EXPIRED:
-            # Its numbering begins anew; everything it has kept is replayed.
-            lost = self.last_sequence
-            self.last_sequence = reply.first_sequence - 1
-            self._tell_gap(lost + 1, lost)
+            self._number_anew(link, reply.first_sequence)
             return
         logged_in: AgentLoginReply = checked(reply)
+        first = logged_in.first_sequence
+        self._link, self._acknowledged = link, first - 1
         if self._new:
             self._new = False
-            self.last_sequence = logged_in.first_sequence - 1
-        elif logged_in.first_sequence > self.last_sequence + 1:
-            self._tell_gap(self.last_sequence + 1, logged_in.first_sequence - 1)
-            self.last_sequence = logged_in.first_sequence - 1
-        elif logged_in.first_sequence <= self.last_sequence:
-            # Taken before, but the acknowledgement was lost on its way or in a crash.
-            link.notify(AgentEventAck(self.number, self.last_sequence))
+            self._events = TakenEvents(first - 1)
+            return
+        failed, lost = self._events.give_up_failed(first), self._events.skips_to(first)
+        if lost is not None:
+            self._lose_events()
+        if failed or lost is not None:
+            self._tell_gap(min([*failed, *(lost or ())]), max([*failed, *(lost or ())]))
+        self._acknowledge()  # what was taken before, but the acknowledgement was lost on its way or in a crash
+
+    def _number_anew(self, link: ClientLink, first: int) -> None:
+        """The exchange has forgotten its numbering; everything it has kept is replayed."""
+        last = self.last_sequence
+        self._link, self._acknowledged = link, first - 1
+        self._events = TakenEvents(first - 1)
+        self._new = False
+        self._lose_events()
+        self._tell_gap(last + 1, last)
+
+    def _lose_events(self) -> None:
+        """Whoever waits for one of them would wait for ever."""
+        self._hand_offs.fail_all(CallError(Status.EXPIRED, f"events of agent {self.number} are lost"))
 
     def _tell_gap(self, first: int, last: int) -> None:
-        """Events are lost: whoever waits for one of them would wait for ever."""
-        self.fail_all(CallError(Status.EXPIRED, f"events of agent {self.number} are lost"))
         try:
             self._on_gap(first, last)
         except Exception:  # the application's fault; the login goes on
             _log.failure("on_gap failed for agent {number}", number=self.number)
 
     def received(self, link: ClientLink, event: AgentEvent) -> None:
-        """Take an event once, and acknowledge it; a repeat is only acknowledged."""
+        """An event has come, or comes again."""
         if link is not self._link:
             return  # of a login whose answer nobody waits for any more; this one's replays it
-        if event.sequence > self.last_sequence:
-            if event.sequence > self.last_sequence + 1:
-                self._tell_gap(self.last_sequence + 1, event.sequence - 1)
-            self.last_sequence = event.sequence
-            self._take(event)
-        link.notify(AgentEventAck(self.number, self.last_sequence))
+        lost = self._events.skips_to(event.sequence)
+        if lost is not None:
+            self._lose_events()
+            self._tell_gap(*lost)
+        again = self._events.has_failed(event.sequence)
+        if self._events.arrives(event.sequence):
+            self._taking.put(Coming(event, self._events, again))
 
-    def _take(self, event: AgentEvent) -> None:
-        hand_off = self._hand_offs.get(event.serial)
-        if hand_off is not None:
-            self._hand_over(hand_off, event)
-        elif self._connecting:
-            self._early.setdefault(event.serial, []).append(event)
-        try:
-            self._on_event(event)
-        except Exception:  # the application's fault; the other events go on
-            _log.failure("on_event failed for event {sequence}", sequence=event.sequence)
+    def _tried(self, coming: Coming) -> None:
+        """The acknowledgement goes first: who waits for the event may log out, or stop, as soon as it is told."""
+        self._acknowledge()
+        if not coming.again:
+            self._hand_offs.received(coming.event)
 
-    def _hand_over(self, hand_off: HandOff, event: AgentEvent) -> None:
-        if event.condition.final:
-            self._hand_offs.pop(hand_off.serial, None)
-        hand_off.received(event)
+    def _acknowledge(self) -> None:
+        if self._link is not None and self.last_sequence > self._acknowledged:
+            self._acknowledged = self.last_sequence
+            self._link.notify(AgentEventAck(self.number, self._acknowledged))
+
+    def pause(self, error: CtiexError) -> None:
+        """Nothing comes for now; what waits to be taken comes again at the next login."""
+        self._link = None
+        self._taking.drop_waiting()
+        self._hand_offs.fail_all(error)
+
+    def end(self, error: CtiexError) -> None:
+        """Nothing comes any more: it isn't logged in again by itself."""
+        self.ended = error
+        self.pause(error)
 
     def lost(self) -> None:
-        """Another link has taken the number over: it isn't logged in again by itself."""
+        """Another link has taken the number over."""
         self.taken_over = True
-        self._over = CallError(Status.SESSION_TAKEN_OVER, self.number)
-        self.fail_all(self._over)
+        self.end(CallError(Status.SESSION_TAKEN_OVER, self.number))
         try:
             self._on_taken_over()
         except Exception:  # the application's fault; the other agent numbers go on
             _log.failure("on_taken_over failed for agent {number}", number=self.number)
 
-    def fail_all(self, error: CtiexError) -> None:
-        """Whoever waits for an event of a hand-off hears this."""
-        hand_offs, self._hand_offs = self._hand_offs, {}
-        for hand_off in hand_offs.values():
-            hand_off.failed(error)
+    def refused(self, error: CallError) -> None:
+        """The exchange doesn't let it log in again."""
+        if error.status is Status.SESSION_TAKEN_OVER:
+            self.lost()
+            return
+        self.end(error)
+        try:
+            self._on_refused(error)
+        except Exception:  # the application's fault; the other agent numbers go on
+            _log.failure("on_refused failed for agent {number}", number=self.number)
 
 
 class AgentClient(Service):
@@ -297,7 +257,7 @@ class AgentClient(Service):
         """Say goodbye to the exchange; whoever waits for a result hears NotBound."""
         super().stopService()
         for agent in self._agents.values():
-            agent.fail_all(NotBound("the client has stopped"))
+            agent.pause(NotBound("the client has stopped"))
         return ensureDeferred(self._connection.stop())
 
     async def login(
@@ -308,37 +268,63 @@ class AgentClient(Service):
         resume_after: int | None = None,
         timeout: float = 30.0,
         on_taken_over: OnTakenOver = _ignore,
+        on_refused: OnRefused = _ignore,
     ) -> AgentNumber:
         """Log an agent number in; it stays so through every loss of the link until ``logout``.
 
-        :param on_event: hears every event once, in order; it is acknowledged when this returns.
+        :param on_event: hears every event in order, the next one when it has taken the one before: when it has
+            returned, or when the awaitable that it returned is done. Then the event is acknowledged, and the
+            HandOff hears it. One that it fails to take stays unacknowledged, and so do those behind it; they go on
+            coming, and the failed one comes again after the next login.
         :param on_gap: hears the first and last sequence of events that can't be replayed any more; an empty
             range, (n + 1, n), when the exchange numbers anew.
         :param resume_after: the last event that an earlier run took; None takes up whatever is still kept.
-        :param on_taken_over: hears that another link has this agent number now; nothing more comes here.
+        :param timeout: in seconds, lost links included; the exchange may take as long to answer.
+        :param on_taken_over: hears that another link has this agent number now, or another ``login`` of this
+            client; nothing more comes here.
+        :param on_refused: hears why the exchange doesn't let the number log in again after a lost link; nothing
+            more comes here.
         :raise CallError: the exchange refuses this number.
         :raise BindRefused: the exchange refuses this identity.
+        :raise RequestTimedOut: it could not be logged in in time.
         """
-        agent = AgentNumber(self, number, on_event, on_gap, on_taken_over, resume_after)
-
-        async def log_in() -> None:
-            link = await self._connection.bound()
-            before = self._agents.get(number)
-            self._agents[number] = agent
-            if before is not None:
-                before.lost()
-            await agent.log_in(link)
-
+        agent = AgentNumber(self, number, on_event, on_gap, on_taken_over, on_refused, resume_after)
+        asked: list[ClientLink] = []
         try:
-            await within(self.reactor, timeout, log_in)
-        except CtiexError:
-            self.forget(agent)
+            await within(self.reactor, timeout, lambda: self._log_in(agent, timeout, asked))
+        except CallError:
+            raise
+        except Exception:  # CancelledError is no CtiexError
+            self._take_back(agent, asked)
             raise
         return agent
 
-    async def ask(self, message: Message, timeout: float, repeat: bool = True) -> Any:
+    async def _log_in(self, agent: AgentNumber, timeout: float, asked: list[ClientLink]) -> None:
+        while True:
+            link = await self._connection.bound()
+            asked[:] = [link]
+            try:
+                await agent.log_in(link, timeout)
+            except LinkLost:
+                continue
+            before = self._agents.get(agent.number)
+            self._agents[agent.number] = agent
+            if before is not None:
+                before.lost()
+            return
+
+    def _take_back(self, agent: AgentNumber, asked: list[ClientLink]) -> None:
+        """The exchange may have logged it in all the same, and would send its events to nobody."""
+        self.forget(agent)
+        for link in asked:
+            if agent.number not in self._agents and link is self._connection.link:
+                link.ask(AgentLogout(agent.number)).addErrback(lambda failure: failure.trap(CtiexError) and None)
+
+    async def ask(
+        self, message: Message, timeout: float, repeat: bool = True, lost: Callable[[ClientLink], object] = _ignore
+    ) -> Any:
         """Send a request and wait for its answer, over lost links when it is one to repeat."""
-        return await within(self.reactor, timeout, lambda: self._connection.ask(message, repeat))
+        return await within(self.reactor, timeout, lambda: self._connection.ask(message, repeat, timeout, lost))
 
     def forget(self, agent: AgentNumber) -> None:
         """Don't log this agent number in again."""
@@ -348,14 +334,21 @@ class AgentClient(Service):
     # ------------------------------------------------------------ what the connection tells
 
     async def prepare(self, link: ClientLink) -> None:
-        """Log every agent number in again."""
+        """Log every agent number in again.
+
+        :raise CallError: not now (14, 15, 50): the link is of no use yet, and another one is tried.
+        """
         for agent in list(self._agents.values()):
+            if self._agents.get(agent.number) is not agent:
+                continue  # it has logged out meanwhile
             try:
                 await agent.log_in(link)
             except CallError as error:
+                if error.status in PASSING:
+                    raise
                 _log.error("agent {number} could not log in again: {reason}", number=agent.number, reason=str(error))
                 self.forget(agent)
-                agent.lost()
+                agent.refused(error)
 
     def request_received(self, link: ClientLink, message: Message, invoke_id: int) -> None:
         """An event has come."""

@@ -22,9 +22,11 @@ from twisted.internet.defer import CancelledError, Deferred, DeferredList, ensur
 from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
-from ctiex.clients.connection import ClientLink, ExchangeAccount, ExchangeConnection, within
+from ctiex.clients.connection import PASSING, ClientLink, ExchangeAccount, ExchangeConnection, within
 from ctiex.clients.dialled import DialledLinks
+from ctiex.clients.faults import without_text
 from ctiex.clients.served_call import ServedCall
 from ctiex.errors import CallerHungUp, CallError, CodecError, LinkError, RequestTimedOut, Status
 from ctiex.interfaces import ICarrier, IMedia
@@ -45,8 +47,6 @@ from ctiex.signalling.calling_number import CallingNumberCarrier
 _log = Logger()
 
 _KEPT = frozenset({Status.OK, Status.QUEUED_AGENT_AWAY, Status.DUPLICATE_EVENT})
-_PASSING = frozenset({Status.STORE_UNAVAILABLE, Status.TOO_BUSY, Status.GOING_AWAY})
-"""Statuses of a report that are worth another try."""
 _ENDS = frozenset({Condition.COMPLETED, Condition.FAILED, Condition.ABANDONED})
 _RETRY_AFTER = 1.0
 _REPORT_WITHIN = 600.0
@@ -71,13 +71,15 @@ class AutomaticService(Service):
         make_media: MakeMedia,
         carrier: ICarrier | None = None,
         random: Random | None = None,
+        max_calls: int = 1_000,
     ) -> None:
         """A service that isn't started yet.
 
         :param handlers: by access code; a Connection with another code is refused (30).
-        :param make_media: gives the channel to the customer of a call.
+        :param make_media: gives the channel to the customer of a call; when it raises, the Connection is refused (51).
         :param carrier: takes the serial out of the calling number; ``number**serial`` by default.
         :param random: makes event_ids that no earlier run has used.
+        :param max_calls: how many customers may be served at the same time; a Connection beyond is refused (14).
         """
         self.reactor = reactor
         self._handlers = handlers
@@ -85,6 +87,7 @@ class AutomaticService(Service):
         self._carrier = carrier or CallingNumberCarrier()
         self._random = random or SystemRandom()
         self._calls: dict[str, tuple[ServedCall, Deferred[Any]]] = {}
+        self._max_calls = max_calls
         self._leaving = False
         self._connection = ExchangeConnection(reactor, account, Role.SERVICE, self)
         self._dialled = DialledLinks(reactor, account.codec, self.take, self._home)
@@ -154,6 +157,13 @@ class AutomaticService(Service):
 
     def take(self, connection: Connection) -> ConnectionReply:
         """Accept a customer and begin to serve them, or refuse."""
+        try:
+            return self._taken(connection)
+        except Exception as error:  # of a carrier or media of anybody's: the link and the other calls go on
+            _log.error("a Connection is refused: {fault}", fault=without_text(error))
+            return ConnectionReply(Status.INTERNAL, "the service failed")
+
+    def _taken(self, connection: Connection) -> ConnectionReply:
         number, serial = self._carrier.extract(connection.calling_number)
         handler = self._handlers.get(connection.access_code)
         if self._leaving:
@@ -162,8 +172,13 @@ class AutomaticService(Service):
             return ConnectionReply(Status.UNKNOWN_SERVICE, f"no service under {connection.access_code!r} here")
         if serial is None:
             return ConnectionReply(Status.UNKNOWN_SERIAL, "the calling number carries no serial")
-        if serial not in self._calls:  # a Connection that comes again is the same customer
-            self._serve(handler, ServedCall(self, connection, number, serial))
+        if serial in self._calls:  # a Connection that comes again is the same customer
+            return ConnectionReply(Status.OK)
+        if len(self._calls) >= self._max_calls:
+            return ConnectionReply(Status.TOO_BUSY, "as many customers as may be are being served")
+        call = ServedCall(self, connection, number, serial)
+        call.media = self._make_media(call)
+        self._serve(handler, call)
         return ConnectionReply(Status.OK)
 
     def _end(self, message: CallEnded) -> None:
@@ -179,7 +194,7 @@ class AutomaticService(Service):
         serving: Deferred[Any] = deferLater(self.reactor, 0, lambda: ensureDeferred(self._served(handler, call)))
         self._calls[call.serial] = (call, serving)
         serving.addErrback(lambda failure: failure.trap(CancelledError) and None)
-        serving.addErrback(lambda failure: _log.failure("call {serial} failed", failure, serial=call.serial))
+        serving.addErrback(partial(_log_failure, call))
         serving.addBoth(lambda _: self._calls.pop(call.serial, None))
 
     async def _served(self, handler: Handler, call: ServedCall) -> None:
@@ -203,32 +218,32 @@ class AutomaticService(Service):
     async def _outcome(self, handler: Handler, call: ServedCall) -> Outcome:
         """What the handler says; the agent hears of its faults too, and never waits in vain."""
         try:
-            call.media = self._make_media(call)
-            return _final(await handler(call))
+            return _final(call, await handler(call))
         except CallerHungUp:
             return Outcome(Condition.ABANDONED)
         except CancelledError:
             if call.ended is not None:
                 raise
             return failed("the service stops")
-        except Exception:
-            _log.failure("serving call {serial} failed", serial=call.serial)
+        except Exception as error:
+            _log_fault(call, error)
             return failed("the service failed")
 
     # ------------------------------------------------------------ asking and reporting
 
     async def ask(self, message: Message, timeout: float) -> Any:
         """Send a request and wait for its answer, over lost links."""
-        return await within(self.reactor, timeout, partial(self._connection.ask, message))
+        return await within(self.reactor, timeout, partial(self._connection.ask, message, timeout=timeout))
 
-    async def report(self, call: ServedCall, outcome: Outcome) -> None:
+    async def report(self, call: ServedCall, outcome: Outcome, timeout: float = _REPORT_WITHIN) -> None:
         """Send a ServiceEvent until the exchange has kept it, always under the same event_id.
 
+        :param timeout: in seconds, lost links included.
         :raise CallError: the exchange refuses it for good.
-        :raise RequestTimedOut: it could not be brought to the exchange in a long time.
+        :raise RequestTimedOut: it could not be brought to the exchange in time.
         """
         event = ServiceEvent(self._random.getrandbits(64), call.serial, call.agent, outcome.condition, outcome.fields)
-        await within(self.reactor, _REPORT_WITHIN, partial(self._until_kept, event))
+        await within(self.reactor, timeout, partial(self._until_kept, event))
 
     async def _until_kept(self, event: ServiceEvent) -> None:
         while True:
@@ -239,19 +254,27 @@ class AutomaticService(Service):
             status = Status.of(getattr(reply, "status", Status.INTERNAL))
             if status in _KEPT:
                 return
-            if status not in _PASSING:
+            if status not in PASSING:
                 raise CallError(status, getattr(reply, "detail", ""))
             await deferLater(self.reactor, _RETRY_AFTER)
 
 
-def _final(outcome: Outcome) -> Outcome:
-    """The outcome of a handler, which may be anybody's code.
+def _final(call: ServedCall, outcome: object) -> Outcome:
+    """The outcome of a handler, which may be anybody's code; a failure where it is no end of a call."""
+    if isinstance(outcome, Outcome) and outcome.condition in _ENDS:
+        return outcome
+    _log.error("serving call {serial} failed: it gave {given}, expected an Outcome of a final condition",
+               serial=call.serial, given=type(outcome).__qualname__)  # fmt: skip
+    return failed("the service failed")
 
-    :raise TypeError: it is no end of a call that a service may report.
-    """
-    if not isinstance(outcome, Outcome) or outcome.condition not in _ENDS:
-        raise TypeError(f"a service ends with an Outcome of a final condition, not {outcome!r}")
-    return outcome
+
+def _log_fault(call: ServedCall, error: BaseException) -> None:
+    _log.error("serving call {serial} failed: {fault}", serial=call.serial, fault=without_text(error))
+
+
+def _log_failure(call: ServedCall, failure: Failure) -> None:
+    assert failure.value is not None
+    _log_fault(call, failure.value)
 
 
 def _outcome_of(serving: Deferred[None]) -> Deferred[None]:

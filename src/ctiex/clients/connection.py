@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from attrs import evolve, field, frozen
 from twisted.application.internet import ClientService, backoffPolicy
-from twisted.internet.defer import CancelledError, Deferred, TimeoutError, ensureDeferred
+from twisted.internet.defer import CancelledError, Deferred, TimeoutError, ensureDeferred, fail, succeed
 from twisted.internet.interfaces import IAddress, IProtocol, IProtocolFactory, IStreamClientEndpoint
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger
@@ -32,12 +32,19 @@ from ctiex.interfaces import ICodec
 from ctiex.links import rules
 from ctiex.links._protocol import LinkProtocol
 from ctiex.links.session import Session, SessionLimits
+from ctiex.links.waiting import Waiters
 from ctiex.messages import Bind, BindReply, Error, Message, Role
 
 _log = Logger()
 
+PASSING = frozenset({Status.TOO_BUSY, Status.GOING_AWAY, Status.STORE_UNAVAILABLE})
+"""Statuses that are worth another try."""
 _SAY_GOODBYE_WITHIN = 2.0
 """How long an exchange may take to answer Unbind, in seconds."""
+
+
+def _ignore(_: object) -> None:
+    """Nobody wants to know."""
 
 
 @frozen
@@ -80,7 +87,7 @@ class ClientLink(LinkProtocol):
     def __init__(self, connection: ExchangeConnection) -> None:
         super().__init__(connection.reactor)
         self._connection = connection
-        self._gone: list[Deferred[None]] = []
+        self._gone: Waiters[None] = Waiters()
         self.exchange_address = ""
         """What services are told as the exchange's address; empty before the link is bound."""
 
@@ -152,9 +159,7 @@ class ClientLink(LinkProtocol):
 
     def gone(self) -> Deferred[None]:
         """Fires once the link is closed."""
-        waiting: Deferred[None] = Deferred()
-        self._gone.append(waiting)
-        return waiting
+        return self._gone.add()
 
     # ------------------------------------------------------------ what the session and the transport tell
 
@@ -172,10 +177,7 @@ class ClientLink(LinkProtocol):
     def link_closed(self, reason: str) -> None:
         """Tell everybody who waits for it."""
         self._connection.link_closed(self)
-        waiting, self._gone = self._gone, []
-        for one in waiting:
-            if not one.called:
-                one.callback(None)
+        self._gone.fire(None)
 
 
 class _ClientLinkFactory(Factory):
@@ -225,7 +227,7 @@ class ExchangeConnection:
         self.link: ClientLink | None = None
         """The bound link; None while there is none."""
         self._open: ClientLink | None = None
-        self._waiting: list[Deferred[ClientLink]] = []
+        self._waiting: Waiters[ClientLink] = Waiters()
         self._failed_binds = 0
         self._stopped = False
         pause = backoffPolicy(initialDelay=0.1, maxDelay=account.longest_retry, jitter=account.jitter)
@@ -246,7 +248,7 @@ class ExchangeConnection:
     async def stop(self) -> None:
         """Say goodbye and stay away."""
         self._stopped = True
-        self._fail_waiting(_stopped())
+        self._waiting.fail(_stopped())
         open_link, bound_link, self.link = self._open, self.link, None
         if open_link is not None:
             gone = open_link.gone()
@@ -274,20 +276,11 @@ class ExchangeConnection:
             _log.error("{identity} could not bind: {reason}", identity=self.account.identity, reason=str(error))
             link.cut("not bound")
             if isinstance(error, BindRefused):
-                self._fail_waiting(error)
+                self._waiting.fail(error)
             return
         self._failed_binds = 0
         self.link = link
-        for waiting in self._taken_waiting():
-            waiting.callback(link)
-
-    def _fail_waiting(self, error: CtiexError) -> None:
-        for waiting in self._taken_waiting():
-            waiting.errback(Failure(error))
-
-    def _taken_waiting(self) -> list[Deferred[ClientLink]]:
-        waiting, self._waiting = self._waiting, []
-        return [one for one in waiting if not one.called]
+        self._waiting.fire(link)
 
     def link_closed(self, link: ClientLink) -> None:
         """A link is gone; the next one is on its way."""
@@ -304,30 +297,34 @@ class ExchangeConnection:
         The Deferred fails with BindRefused when the exchange refuses this identity, and with
         NotBound once the client has stopped.
         """
-        waiting: Deferred[ClientLink] = Deferred()
         if self.link is not None and self.link.session.ended is None:
-            waiting.callback(self.link)
-        elif self._stopped:
-            waiting.errback(Failure(_stopped()))
-        else:
-            self._waiting.append(waiting)
-        return waiting
+            return succeed(self.link)
+        return fail(_stopped()) if self._stopped else self._waiting.add()
 
-    async def ask(self, message: Message, repeat: bool = True) -> Message:
+    async def ask(
+        self,
+        message: Message,
+        repeat: bool = True,
+        timeout: float | None = None,
+        lost: Callable[[ClientLink], object] = _ignore,
+    ) -> Message:
         """Send a request on the bound link and wait for its answer.
 
         :param repeat: send it again on the next link when this one is lost first, until the caller
             gives up (:func:`within` bounds the wait).
+        :param timeout: how long each answer may take, in seconds; the account's by default.
+        :param lost: hears of each link that was lost with the request on it.
         :raise LinkLost: the link was lost before the answer, and it isn't to be repeated.
         :raise RequestTimedOut: no answer came in time on a link that stands.
         """
         while True:
             link = await self.bound()
             try:
-                return await link.ask(message)
+                return await link.ask(message, timeout)
             except LinkLost:
                 if not repeat:
                     raise
+                lost(link)
                 if self.link is link:
                     await link.gone()
 

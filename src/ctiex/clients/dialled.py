@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from twisted.internet.defer import maybeDeferred
-from twisted.internet.interfaces import IAddress, IListeningPort, IReactorTime, IStreamServerEndpoint
+from twisted.internet.interfaces import IAddress, IDelayedCall, IListeningPort, IReactorTime, IStreamServerEndpoint
 from twisted.internet.protocol import Factory
+from twisted.logger import Logger
 
 from ctiex.errors import Status
 from ctiex.interfaces import ICodec
@@ -15,35 +16,50 @@ from ctiex.links._protocol import LinkProtocol
 from ctiex.links.session import Session, SessionLimits
 from ctiex.messages import Bind, Connection, ConnectionReply, Error, Message
 
+_log = Logger()
+
 Take = Callable[[Connection], ConnectionReply]
 """Accepts a customer, or refuses."""
 Home = Callable[[], str | None]
 """The address of the exchange that the service is bound to; None while it isn't bound."""
 
+MOST_LINKS = 1_000
+"""How many of these links may be open at the same time: anybody who reaches the port can open one."""
+_LIMITS = SessionLimits()
 
-class _DialledLink(LinkProtocol):
+
+class _IncomingLink(LinkProtocol):
     """One of them."""
 
     def __init__(self, dialled: DialledLinks) -> None:
         super().__init__(dialled.clock)
         self._dialled = dialled
+        self._deadline: IDelayedCall | None = None
 
     def make_session(self) -> Session:
         """A session that takes nothing but a Connection."""
-        return Session(self._dialled.codec, SessionLimits(), self, self.clock.seconds(), bound_by=rules.DIALLED)
+        return Session(self._dialled.codec, _LIMITS, self, self.clock.seconds(), bound_by=rules.DIALLED)
 
     def link_opened(self) -> None:
-        """Known to those who end it when the service stops."""
-        self._dialled.links.add(self)
+        """Known to those who end it when the service stops. Its Connection has to come soon."""
+        self._dialled.links[self] = None
+        self._deadline = self.clock.callLater(_LIMITS.login_deadline, self.cut, "no Connection in time")
 
     def link_closed(self, reason: str) -> None:
         """Gone, as it should be once its Connection was answered."""
-        self._dialled.links.discard(self)
+        self._dialled.links.pop(self, None)
+        self._in_time()
 
     def request_received(self, message: Message, invoke_id: int) -> None:
-        """Answer the Connection."""
+        """Answer the Connection, and close: there is one on each link."""
         if isinstance(message, Connection):
+            self._in_time()
             self.session.reply(self._dialled.take(message), invoke_id)
+            self.session.end("answered")
+
+    def _in_time(self) -> None:
+        if self._deadline is not None and self._deadline.active():
+            self._deadline.cancel()
 
     def bind_received(self, bind: Bind, invoke_id: int) -> None:
         """The rules of this link let no Bind through."""
@@ -57,17 +73,24 @@ class DialledLinks(Factory):
 
     noisy = False
 
-    def __init__(self, clock: IReactorTime, codec: ICodec, take: Take, home: Home) -> None:
+    def __init__(
+        self, clock: IReactorTime, codec: ICodec, take: Take, home: Home, most_links: int = MOST_LINKS
+    ) -> None:
         self.clock = clock
         self.codec = codec
-        self.links: set[_DialledLink] = set()
+        # A dictionary, since a set would be walked in another order in every run.
+        self.links: dict[_IncomingLink, None] = {}
         self._take = take
         self._home = home
+        self._most_links = most_links
         self._ports: list[IListeningPort] = []
 
-    def buildProtocol(self, addr: IAddress | None) -> _DialledLink:
-        """A link that an exchange has opened."""
-        return _DialledLink(self)
+    def buildProtocol(self, addr: IAddress | None) -> _IncomingLink | None:
+        """A link that an exchange has opened; None, which closes it, when there are as many as may be."""
+        if len(self.links) >= self._most_links:
+            _log.warn("a link from {address} is refused: {count} are open", address=addr, count=len(self.links))
+            return None
+        return _IncomingLink(self)
 
     async def listen(self, endpoint: IStreamServerEndpoint) -> IListeningPort:
         """Take links there from now on."""
@@ -87,8 +110,11 @@ class DialledLinks(Factory):
             link.cut("the service stops")
 
     def take(self, connection: Connection) -> ConnectionReply:
-        """Take the customer of the exchange that this service is bound to; refuse any other's (26)."""
+        """Take the customer of the exchange that this service is bound to; refuse any other's (26).
+
+        An empty address is refused too: whoever dials has to know where the service comes back to.
+        """
         home = self._home()
-        if home is None or connection.exchange_address not in ("", home):
+        if not home or connection.exchange_address != home:
             return ConnectionReply(Status.OTHER_EXCHANGE, "this service isn't bound to that exchange")
         return self._take(connection)

@@ -17,8 +17,8 @@ class CallService(Protocol):
     async def ask(self, message: Message, timeout: float) -> Any:
         """Ask the exchange."""
 
-    async def report(self, call: ServedCall, outcome: Outcome) -> None:
-        """Report to the exchange."""
+    async def report(self, call: ServedCall, outcome: Outcome, timeout: float) -> None:
+        """Report to the exchange, in so many seconds."""
 
 
 class ServedCall:
@@ -42,6 +42,7 @@ class ServedCall:
     async def data(self, timeout: float = 30.0) -> Fields:
         """The call's data, organized for this service [0050].
 
+        :param timeout: in seconds, lost links included; the exchange may take as long to answer.
         :raise CallError: 20, the call isn't (or is no longer) this service's.
         :raise RequestTimedOut: no answer in time.
         """
@@ -50,9 +51,11 @@ class ServedCall:
         self.agent = result.agent
         return result.fields
 
-    async def progress(self, fields: Fields = EMPTY) -> None:
+    async def progress(self, fields: Fields = EMPTY, timeout: float = 600.0) -> None:
         """Tell the agent how it goes; any number of times.
 
+        :param timeout: in seconds, lost links included.
         :raise CallError: 41, the agent's mailbox is full; 24 or 20, the call has ended.
+        :raise RequestTimedOut: the exchange could not be told in time.
         """
-        await self._service.report(self, Outcome(Condition.PROGRESS, fields))
+        await self._service.report(self, Outcome(Condition.PROGRESS, fields), timeout)

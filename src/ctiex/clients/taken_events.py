@@ -46,15 +46,20 @@ class TakenEvents:
         if sequence in self._open:
             self._open[sequence] = _Open.FAILED
 
-    def begins_with(self, first: int) -> tuple[int, int] | None:
-        """The exchange has nothing before ``first`` any more.
+    def skips_to(self, sequence: int) -> tuple[int, int] | None:
+        """Nothing comes any more between the last that has come and this one.
 
         Gives the first and last sequence of what is lost by that; None when nothing is.
         """
+        if sequence <= self.arrived + 1:
+            return None
+        lost = self.arrived + 1, sequence - 1
+        self.arrived = sequence - 1
+        return lost
+
+    def give_up_failed(self, first: int) -> list[int]:
+        """The failed ones before ``first`` come no more; which they are."""
         lost = [sequence for sequence, state in self._open.items() if state is _Open.FAILED and sequence < first]
         for sequence in lost:
             del self._open[sequence]
-        if first > self.arrived + 1:
-            lost += [self.arrived + 1, first - 1]
-            self.arrived = first - 1
-        return (min(lost), max(lost)) if lost else None
+        return sorted(lost)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.defer import Deferred, DeferredQueue, fail
+from twisted.internet.defer import Deferred, DeferredQueue, fail, succeed
 from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.protocols.basic import LineOnlyReceiver
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ctiex.errors import CallerHungUp
+from ctiex.links.waiting import Waiters
 
 
 @implementer(IHalfCloseableProtocol)
@@ -23,7 +24,7 @@ class Terminal(LineOnlyReceiver):
         self._lines: DeferredQueue[str] = DeferredQueue()
         self._ended = False
         self._closed = False
-        self._closing: list[Deferred[None]] = []
+        self._closing: Waiters[None] = Waiters()
 
     def lineReceived(self, line: bytes) -> None:
         """A line was typed."""
@@ -42,18 +43,14 @@ class Terminal(LineOnlyReceiver):
         """Both have ended."""
         self.readConnectionLost()
         self._closed = True
-        closing, self._closing = self._closing, []
-        for one in closing:
-            one.callback(None)
+        self._closing.fire(None)
 
     def close(self) -> Deferred[None]:
         """Fires once everything that was written is out."""
-        closing: Deferred[None] = Deferred()
         if self._closed or self.transport is None:
-            closing.callback(None)
-        else:
-            self._closing.append(closing)
-            self.transport.loseConnection()
+            return succeed(None)
+        closing = self._closing.add()
+        self.transport.loseConnection()
         return closing
 
     def read_line(self) -> Deferred[str]:

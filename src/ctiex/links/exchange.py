@@ -18,6 +18,7 @@ from ctiex.interfaces import ICodec
 from ctiex.links._protocol import LinkProtocol
 from ctiex.links.credentials import Credentials, TooManyHashings
 from ctiex.links.session import Session, SessionLimits, SessionState
+from ctiex.links.waiting import Waiters
 from ctiex.messages import VERSION, Bind, BindReply, Error, Message, Role
 from ctiex.processing.counts import Counts
 from ctiex.processing.identities import Identity
@@ -202,7 +203,7 @@ class ExchangeLinkFactory(Factory):
         self._with = surroundings
         # A dictionary, since a set would be walked in another order in every run.
         self._links: dict[ExchangeLink, None] = {}
-        self._waiting: list[Deferred[None]] = []
+        self._waiting: Waiters[None] = Waiters()
 
     @property
     def links(self) -> Set[ExchangeLink]:
@@ -220,8 +221,7 @@ class ExchangeLinkFactory(Factory):
 
     def when_empty(self) -> Deferred[None]:
         """Fires once the last link is gone, at once if there is none."""
-        waiting: Deferred[None] = Deferred(lambda given_up: given_up.callback(None))
-        self._waiting.append(waiting)
+        waiting = self._waiting.add().addErrback(_given_up)
         self._tell_if_empty()
         return waiting
 
@@ -237,7 +237,8 @@ class ExchangeLinkFactory(Factory):
 
     def _tell_if_empty(self) -> None:
         if not self.links:
-            waiting, self._waiting = self._waiting, []
-            for one in waiting:
-                if not one.called:
-                    one.callback(None)
+            self._waiting.fire(None)
+
+
+def _given_up(failure: Failure) -> None:
+    failure.trap(CancelledError)

@@ -3,29 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Protocol
 
+from twisted.logger import Logger
+
+from ctiex.errors import CallError, CodecError, LinkError
 from ctiex.fields import Fields
 from ctiex.interfaces import IMedia
 from ctiex.services.outcome import Outcome, Service
 
+_log = Logger()
+
+_TOLD_WITHIN = 2.0
+"""How long a customer may wait while the agent is told of progress, in seconds."""
+
 
 class Call(Protocol):
-    """What a service needs of a call; :class:`ctiex.clients.automatic_service.ServedCall` is one."""
+    """What a service needs of a call; :class:`ctiex.clients.served_call.ServedCall` is one."""
 
+    serial: str
     media: IMedia
 
     async def data(self) -> Fields:
         """The call's data."""
 
-    async def progress(self, fields: Fields) -> None:
-        """Tell the agent how it goes."""
+    async def progress(self, fields: Fields, timeout: float) -> None:
+        """Tell the agent how it goes, in so many seconds."""
 
 
 def handler_of(service: Service) -> Callable[[Call], Awaitable[Outcome]]:
-    """The coroutine that serves one call: fetch its data, serve the customer, give the outcome."""
+    """The coroutine that serves one call: fetch its data, serve the customer, give the outcome.
+
+    Progress is told as well as may be: with the agent's mailbox full or the exchange away the customer is served on.
+    """
 
     async def handle(call: Call) -> Outcome:
-        return await service.serve(await call.data(), call.media, call.progress)
+        return await service.serve(await call.data(), call.media, partial(_tell_progress, call))
 
     return handle
+
+
+async def _tell_progress(call: Call, fields: Fields) -> None:
+    try:
+        await call.progress(fields, _TOLD_WITHIN)
+    except (CallError, CodecError, LinkError) as error:
+        _log.debug("progress of call {serial} was not told: {reason}", serial=call.serial, reason=str(error))

@@ -33,7 +33,7 @@ def check_quiet(world: World) -> None:
         ledger.hold(not left_in_service, f"left over in service {service.label}: {left_in_service} calls")
     for application in world.applications:
         for number, agent in application.agents.items():
-            waiting = sorted(agent._hand_offs) + sorted(agent._early)
+            waiting = [*agent._hand_offs._going_on, *agent._hand_offs._asked, *agent._taking._waiting]
             ledger.hold(not waiting, f"left over in the application of agent {number}: {waiting}")
     ledger.hold(not world.network.left_over, f"left over in the network: {world.network.left_over} bytes")
 

@@ -1,0 +1,101 @@
+"""Brings the events of one agent number to its application, strictly in order, one at a time."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Awaitable, Callable
+from inspect import isawaitable
+
+from attrs import frozen
+from twisted.internet.defer import ensureDeferred
+from twisted.logger import Logger
+
+from ctiex.clients.faults import without_text
+from ctiex.clients.taken_events import TakenEvents
+from ctiex.messages import AgentEvent
+
+_log = Logger()
+
+OnEvent = Callable[[AgentEvent], object]
+"""Takes an event; an ``async def``, or one that returns a Deferred, has taken it when that is done."""
+
+
+@frozen
+class Coming:
+    """An event on its way to the application."""
+
+    event: AgentEvent
+    events: TakenEvents
+    """Those of its numbering."""
+    again: bool = False
+    """Whether the application failed to take it before."""
+
+
+class EventTaking:
+    """Events wait here while the application takes the one before them; the mailbox bounds how many they can be."""
+
+    def __init__(self, on_event: OnEvent, tried: Callable[[Coming], None]) -> None:
+        """:param tried: hears of each event that the application has taken, or failed to take."""
+        self._on_event = on_event
+        self._tried = tried
+        self._waiting: deque[Coming] = deque()
+        self._under_way: Coming | None = None
+        self._going_on = False
+
+    def put(self, coming: Coming) -> None:
+        """An event comes behind those that wait."""
+        self._waiting.append(coming)
+        self._go_on()
+
+    def waits(self, serial: str) -> bool:
+        """Whether an event of this call is under way or waits."""
+        under_way = self._under_way
+        return (under_way is not None and under_way.event.serial == serial) or any(
+            coming.event.serial == serial for coming in self._waiting
+        )
+
+    def drop_waiting(self) -> None:
+        """Bring none of those that wait: they are to come again at another login."""
+        for coming in self._waiting:
+            coming.events.fail(coming.event.sequence)
+        self._waiting.clear()
+
+    def _go_on(self) -> None:
+        if self._going_on:
+            return  # called by what the loop below has called
+        self._going_on = True
+        try:
+            while self._waiting and self._under_way is None:
+                self._bring(self._waiting.popleft())
+        finally:
+            self._going_on = False
+
+    def _bring(self, coming: Coming) -> None:
+        self._under_way = coming
+        try:
+            outcome = self._on_event(coming.event)
+        except Exception as error:
+            self._ended(coming, error)
+            return
+        if outcome is None or not isawaitable(outcome):
+            self._ended(coming, None)
+            return
+        ensureDeferred(_awaited(outcome)).addCallbacks(
+            lambda _: self._ended(coming, None), lambda failure: self._ended(coming, failure.value)
+        ).addErrback(lambda failure: _log.failure("an event could not be settled", failure))
+
+    def _ended(self, coming: Coming, error: BaseException | None) -> None:
+        sequence = coming.event.sequence
+        self._under_way = None
+        if error is None:
+            coming.events.take(sequence)
+        else:
+            coming.events.fail(sequence)
+            _log.error("on_event failed for event {sequence} of agent {agent}, which stays unacknowledged: {fault}",
+                       sequence=sequence, agent=coming.event.agent, fault=without_text(error))  # fmt: skip
+        self._tried(coming)
+        self._go_on()
+
+
+async def _awaited(outcome: Awaitable[object]) -> None:
+    await outcome

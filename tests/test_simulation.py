@@ -31,18 +31,22 @@ from ctiex.testing.simulation.world import World
 SOURCES = Path(__file__).parent.parent / "src"
 
 REGRESSIONS = [
+    # Hand-offs waited for ever for an end that lay in a gap, or that came after another link took the number over.
+    17,
+    # A login that timed out logged the number out again, while another login of it was under way.
+    28,
     # An agent's login that timed out in the client but held at the exchange: its events moved the next login on,
     # and the ones before them were lost without a gap being told.
     29,
     # An acknowledgement that the store didn't take, or that was lost in a crash, left its event in the mailbox.
     68,
-    # Hand-offs waited for ever for an end that was in a gap, or that came after another link took the number over.
-    86,
-    96,
     # A repeated request was answered 22 from a close that the store then didn't keep, and the call was lost.
     132,
 ]
-"""Seeds of worlds of 250 calls with all faults that broke a promise once, and what was mended."""
+"""Seeds of worlds of 250 calls with all faults that broke a promise once, and what was mended.
+
+A world changes with the code that it runs: what can be shown without one is shown below as well.
+"""
 
 
 # ---------------------------------------------------------------- reproducibility

@@ -112,8 +112,8 @@ class ICallStore(Interface):
     def commit(change: Change) -> Deferred[None] | None:
         """Keep a change, all of it or nothing.
 
-        None: it is kept. A Deferred: it fires when it is kept, those of several changes in their order; if it fails, this change and every one
-        made after it are undone. An empty change waits for all before it.
+        None: it is kept. A Deferred: it fires when it is kept, those of several changes in their order; if
+        it fails, this change and every one made after it are undone. An empty change waits for all before it.
 
         :raise StoreUnavailable: (or the Deferred fails with it) it wasn't kept: status 50.
         :raise ValueError: an event isn't numbered one beyond its agent's last; nothing is kept.

@@ -9,6 +9,7 @@ event = await hand_off.result(timeout=120)
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -130,11 +131,20 @@ class AgentNumber:
         checked(reply)
 
     async def logout(self, timeout: float = 30.0) -> None:
-        """Leave: events wait in the mailbox from now on."""
+        """Leave: events wait in the mailbox from now on.
+
+        :raise RequestTimedOut: no answer in time.
+        """
+        link = self._link
         self._client.forget(self)
         self.end(CallError(Status.AGENT_NOT_LOGGED_IN, "the agent number logged out"))
-        reply: AgentLogoutReply = await self._client.ask(AgentLogout(self.number), timeout)
-        if reply.status != Status.AGENT_NOT_LOGGED_IN:
+        if link is None:
+            return
+        try:
+            reply = await link.ask(AgentLogout(self.number), timeout)
+        except LinkLost:
+            return  # with its link the login is gone; a repeat could end a later one
+        if not isinstance(reply, AgentLogoutReply) or reply.status != Status.AGENT_NOT_LOGGED_IN:
             checked(reply)
 
     # ------------------------------------------------------------ what the client tells
@@ -246,6 +256,8 @@ class AgentClient(Service):
     def __init__(self, reactor: Any, account: ExchangeAccount) -> None:
         self.reactor = reactor
         self._agents: dict[str, AgentNumber] = {}
+        self._logging_in: Counter[str] = Counter()
+        """How many logins of each agent number are under way."""
         self._connection = ExchangeConnection(reactor, account, Role.AGENT, self)
 
     def startService(self) -> None:
@@ -290,6 +302,7 @@ class AgentClient(Service):
         """
         agent = AgentNumber(self, number, on_event, on_gap, on_taken_over, on_refused, resume_after)
         asked: list[ClientLink] = []
+        self._logging_in[number] += 1
         try:
             await within(self.reactor, timeout, lambda: self._log_in(agent, timeout, asked))
         except CallError:
@@ -297,6 +310,10 @@ class AgentClient(Service):
         except Exception:  # CancelledError is no CtiexError
             self._take_back(agent, asked)
             raise
+        finally:
+            self._logging_in[number] -= 1
+            if not self._logging_in[number]:
+                del self._logging_in[number]
         return agent
 
     async def _log_in(self, agent: AgentNumber, timeout: float, asked: list[ClientLink]) -> None:
@@ -316,9 +333,14 @@ class AgentClient(Service):
     def _take_back(self, agent: AgentNumber, asked: list[ClientLink]) -> None:
         """The exchange may have logged it in all the same, and would send its events to nobody."""
         self.forget(agent)
+        if self._logging_in[agent.number] > 1:
+            return  # another login of this number is under way, which a logout would undo
         for link in asked:
             if agent.number not in self._agents and link is self._connection.link:
-                link.ask(AgentLogout(agent.number)).addErrback(lambda failure: failure.trap(CtiexError) and None)
+                self._log_out(link, agent.number)
+
+    def _log_out(self, link: ClientLink, number: str) -> None:
+        link.ask(AgentLogout(number)).addErrback(lambda failure: failure.trap(CtiexError) and None)
 
     async def ask(
         self, message: Message, timeout: float, repeat: bool = True, lost: Callable[[ClientLink], object] = _ignore
@@ -349,6 +371,9 @@ class AgentClient(Service):
                 _log.error("agent {number} could not log in again: {reason}", number=agent.number, reason=str(error))
                 self.forget(agent)
                 agent.refused(error)
+                continue
+            if agent.number not in self._agents:  # it has logged out while this was under way
+                self._log_out(link, agent.number)
 
     def request_received(self, link: ClientLink, message: Message, invoke_id: int) -> None:
         """An event has come."""

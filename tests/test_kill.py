@@ -273,7 +273,7 @@ class KillTests(SynchronousTestCase):
                 time.sleep(random.uniform(0, 0.8))
             else:
                 exchange.wait()
-                time.sleep(random.uniform(0, 1.5))
+                time.sleep(random.uniform(0, 1.2))
             moments.append(exchange.kill())
         return moments
 

@@ -128,10 +128,9 @@ class Lifecycle:
         self._step_of(serial, Step.ACCEPT, Condition.CONNECTED)
 
     def unreachable(self, serial: str, status: int) -> None:
-        """The agent hears 14 with this status; a service that serves the call already goes on, unless it refuses."""
+        """The agent hears 14 with this status."""
         call = self._store.get(serial)
-        served = call is not None and call.state is CallState.FETCHED and status == Status.SERVICE_UNREACHABLE
-        if call is not None and not served:
+        if call is not None:
             self.end(call, Condition.UNREACHABLE, Status.of(status), held=False)
 
     def returned(self, serial: str) -> None:

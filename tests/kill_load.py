@@ -11,11 +11,12 @@ import signal
 import sys
 import zlib
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
 
-from twisted.internet import reactor
+from twisted.internet import reactor as _reactor
 from twisted.internet.defer import Deferred, DeferredList, ensureDeferred
 from twisted.internet.endpoints import TCP4ClientEndpoint
 from twisted.internet.task import deferLater
@@ -29,11 +30,15 @@ from ctiex.messages import AgentEvent, Condition, Message
 from ctiex.services.media import ScriptedMedia
 from ctiex.services.outcome import Outcome
 
+reactor: Any = _reactor
 AGENTS = tuple(str(number) for number in range(1001, 1009))
 SERVICES = {"quick": "8001", "steps": "8002", "idle": "8003", "deaf": "8004", "absent": "8005"}
-"""Access codes. An ``idle`` service reports too late, a ``deaf`` one asks for no data, an ``absent`` one isn't there."""
-_MIX = (("quick", 60), ("steps", 25), ("idle", 5), ("deaf", 5), ("absent", 5))
+"""Access codes. ``idle`` reports too late, ``deaf`` asks for no data, and nobody takes customers for ``absent``."""
+_WEIGHTS = (60, 25, 5, 5, 5)
+"""How many calls in a hundred go to each."""
 _ENDS = (Condition.COMPLETED, Condition.COMPLETED, Condition.FAILED, Condition.ABANDONED)
+SHORT_TIMES = (4, 2, 5)
+"""Time-outs that come within a test."""
 IN_FLIGHT = 300
 """Calls that go on at the same time."""
 _CANCELLED = 0.05
@@ -42,10 +47,17 @@ _END_WITHIN = 60.0
 _TOO_LATE = 8.0
 
 
-def configuration(directory: Path, agent_port: int, service_port: int) -> str:
-    """An exchange for this load: a durable store, and time-outs that come within a test."""
+def configuration(
+    directory: Path, agent_port: int, service_port: int, times: tuple[float, float, float] = SHORT_TIMES
+) -> str:
+    """An exchange for this load, with a durable store.
+
+    :param times: how long signalling, the fetch and the service may take, in seconds.
+    """
+    signalling, fetch, service = times
     services = "\n".join(
-        f'[services.{name}]\naccess_code = "{code}"\nsignalling_timeout = 4\nfetch_timeout = 2\nservice_timeout = 5'
+        f'[services.{name}]\naccess_code = "{code}"\nsignalling_timeout = {signalling}\n'
+        f"fetch_timeout = {fetch}\nservice_timeout = {service}"
         for name, code in SERVICES.items()
     )
     return f"""
@@ -185,10 +197,8 @@ class Load:
         for part in (*self._clients, *self._services):
             part.startService()
         for index, number in enumerate(AGENTS):
-            self._agents.append(await self._clients[index % len(self._clients)].login(
-                number, self._taken, lambda first, last, number=number: self._ledger.write(
-                    "gap", agent=number, first=first, last=last)
-            ))  # fmt: skip
+            client = self._clients[index % len(self._clients)]
+            self._agents.append(await client.login(number, self._taken, partial(self._gap, number)))
         await self._all(self._hand_over_and_over for _ in range(IN_FLIGHT))
         while any(service.calls for service in self._services):
             await pause(0.05)
@@ -215,8 +225,7 @@ class Load:
                 await pause(0.1)
 
     async def _hand_over(self, agent: AgentNumber, serial: str) -> None:
-        names, weights = zip(*_MIX, strict=True)
-        (service,) = self._random.choices(names, weights)
+        (service,) = self._random.choices(tuple(SERVICES), _WEIGHTS)
         token = f"{self._random.getrandbits(64):x}"
         self._ledger.write("asked", serial=serial, agent=agent.number, service=service, token=token)
         try:
@@ -235,6 +244,9 @@ class Load:
             await agent.cancel(serial)
         except CallError as error:  # it has ended already
             self._ledger.write("not cancelled", serial=serial, status=int(error.status))
+
+    def _gap(self, agent: str, first: int, last: int) -> None:
+        self._ledger.write("gap", agent=agent, first=first, last=last)
 
     def _taken(self, event: AgentEvent) -> None:
         self._ledger.write(

@@ -19,6 +19,7 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import pytest
 from twisted.trial.unittest import SynchronousTestCase
 
 from ctiex.errors import Status
@@ -27,7 +28,7 @@ from ctiex.records import CallState
 from ctiex.stores.sealing import Seal, find_key
 from ctiex.stores.sqlite_file import Kept, SqliteFile
 
-from .kill_load import configuration
+from .kill_load import SHORT_TIMES, configuration
 from .wire_exchange import ROOT, accepts
 
 ROUNDS = int(os.environ.get("CTIEX_KILL_ROUNDS", "6"))
@@ -168,17 +169,15 @@ def surroundings() -> dict[str, str]:
 class DurableExchange:
     """``twistd -n ctiex`` on a store in one folder, any number of times."""
 
-    def __init__(self, directory: Path, name: str = "exchange") -> None:
+    def __init__(
+        self, directory: Path, name: str = "exchange", times: tuple[float, float, float] = SHORT_TIMES
+    ) -> None:
         self.agent_port, self.service_port = unused_port(), unused_port()
         self.output = directory / f"{name}.output"
         self._directory = directory
         self._config = directory / f"{name}.toml"
-        self.configure(configuration(directory, self.agent_port, self.service_port))
+        self._config.write_text(configuration(directory, self.agent_port, self.service_port, times))
         self.process: subprocess.Popen[bytes] | None = None
-
-    def configure(self, text: str) -> None:
-        """Give it another configuration, for its next start."""
-        self._config.write_text(text)
 
     def start(self) -> subprocess.Popen[bytes]:
         """Start a process, beside one that may still be there."""
@@ -277,6 +276,7 @@ class KillTests(SynchronousTestCase):
             moments.append(exchange.kill())
         return moments
 
+    @pytest.mark.timeout(90 + 5 * ROUNDS)
     def test_everything_acknowledged_is_accounted_for(self) -> None:
         temporary = TemporaryDirectory()
         self.addCleanup(temporary.cleanup)

@@ -571,6 +571,7 @@ class Restarts(SynchronousTestCase):
         exchange.desk.login("1001", outlet, 1)
         exchange.clock.advance(20)
         exchange.sessions.add(session, _SERVICES)
+        exchange.clock.advance(1)
         self.assertEqual(len(session.connections), 1)
         session.accept()
         self.assertEqual([int(event.condition) for event in outlet.events], [11])

@@ -152,6 +152,7 @@ class DriverFaultTests(SynchronousTestCase):
         store.commit(Change(calls=(fitting, evolve(fitting, serial="2", calling_number="138**9"))))
         exchange = MemoryExchange(store=store)
         service = exchange.service()
+        exchange.advance(1)
         exchange.pump()
         self.assertEqual([connection.calling_number for connection in service.connections], ["138**1"])
         ended = store.get("2")

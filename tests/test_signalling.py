@@ -54,7 +54,7 @@ class LinkKeepsTheContract(SignallingContract, TestCase):
         self.sessions.add(self.session, services())
 
     def make_driver(self) -> ISignalling:
-        return LinkSignalling(self.watcher, self.sessions)
+        return LinkSignalling(self.watcher, self.sessions, self.clock)
 
     def connections(self) -> Sequence[Connection]:
         return self.session.connections
@@ -244,8 +244,8 @@ class ByLink(SynchronousTestCase):
     """What is the link driver's own."""
 
     def setUp(self) -> None:
-        self.watcher, self.sessions = RecordingWatcher(), ServiceSessions()
-        self.driver = LinkSignalling(self.watcher, self.sessions)
+        self.watcher, self.sessions, self.clock = RecordingWatcher(), ServiceSessions(), Clock()
+        self.driver = LinkSignalling(self.watcher, self.sessions, self.clock)
 
     def _bound(self, count: int) -> list[FakeServiceSession]:
         made = [FakeServiceSession("services") for _ in range(count)]
@@ -308,9 +308,23 @@ class ByLink(SynchronousTestCase):
         self.assertEqual(self.watcher.told, [])
         self.assertEqual(self.driver.withdraw("2"), 31)
         [session] = self._bound(1)
+        self.clock.advance(1)
         self.assertEqual(len(session.connections), 1)
         session.refuse()
         self.assertEqual((self.watcher.of("1"), self.watcher.statuses), (["offered", "unreachable"], [32]))
+
+    def test_after_a_restart_the_first_session_leaves_the_others_their_share(self) -> None:
+        for serial in range(100):
+            self.driver.offer(make_offer(str(serial), resumed=True))
+        made = self._bound(4)
+        self.clock.advance(1)
+        self.assertEqual([len(session.connections) for session in made], [25, 25, 25, 25])
+
+    def test_withdrawing_the_last_call_that_waits_leaves_no_timer(self) -> None:
+        self.driver.offer(make_offer("1", resumed=True))
+        self._bound(1)
+        self.driver.withdraw("1")
+        self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_a_session_that_joins_in_between_is_tried_too(self) -> None:
         [first] = self._bound(1)

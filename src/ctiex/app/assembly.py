@@ -143,8 +143,8 @@ class Exchange(Service):
         self.agent_port = self.ivr_port = None
         await DeferredList([d for port in ports if (d := port.stopListening()) is not None])
         if self.store_open:
-            self._withdraw_offers()
             await self._let_replies_out()
+            self._withdraw_offers()  # after that: a call that was just kept is being signalled too
         await self._say_goodbye()
         self.parts.processing.stop()
         self.store_open = False

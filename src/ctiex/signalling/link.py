@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from attrs import define, field
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.plugin import IPlugin
 from zope.interface import implementer
 
@@ -23,6 +24,9 @@ from ctiex.interfaces import (
     Offer,
     SignallingContext,
 )
+
+_SETTLE = 0.5
+"""How long after a restart the first session waits for others, that each may get its share, in seconds."""
 
 
 @define
@@ -45,10 +49,12 @@ class LinkSignalling:
 
     sees_return = False
 
-    def __init__(self, watcher: IOfferWatcher, sessions: IServiceSessions) -> None:
+    def __init__(self, watcher: IOfferWatcher, sessions: IServiceSessions, clock: IReactorTime) -> None:
         self._watcher = watcher
         self._sessions = sessions
+        self._clock = clock
         self._attempts: dict[str, _Attempt] = {}
+        self._spreading: IDelayedCall | None = None
         sessions.watch(self._joined)
 
     def offer(self, offer: Offer) -> None:
@@ -59,6 +65,9 @@ class LinkSignalling:
     def withdraw(self, serial: str) -> int:
         """Forget the call; an answer that comes later does nothing."""
         attempt = self._attempts.pop(serial, None)
+        if self._spreading is not None and not self._waiting():
+            self._spreading.cancel()
+            self._spreading = None
         return Status.SERVICE_UNREACHABLE if attempt is None else attempt.met
 
     def _try_next(self, attempt: _Attempt) -> None:
@@ -86,9 +95,16 @@ class LinkSignalling:
         self._try_next(attempt)
 
     def _joined(self, session: IServiceSession) -> None:
-        for attempt in list(self._attempts.values()):
-            if attempt.waits_for_a_session:
-                self._try_next(attempt)
+        if self._spreading is None and self._waiting():
+            self._spreading = self._clock.callLater(_SETTLE, self._spread)
+
+    def _spread(self) -> None:
+        self._spreading = None
+        for attempt in self._waiting():
+            self._try_next(attempt)
+
+    def _waiting(self) -> list[_Attempt]:
+        return [attempt for attempt in self._attempts.values() if attempt.waits_for_a_session]
 
 
 @implementer(IPlugin, ISignallingPlugin)
@@ -104,4 +120,4 @@ class LinkSignallingPlugin:
 
     def build(self, context: SignallingContext) -> ISignalling:
         """The driver."""
-        return LinkSignalling(context.watcher, context.sessions)
+        return LinkSignalling(context.watcher, context.sessions, context.reactor)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from attrs import define, field, frozen
+from attrs import define, field
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
@@ -32,32 +32,22 @@ class _Mailbox:
     def drop(self, sequence: int) -> None:
         del self.waiting[: max(0, sequence - self.dropped)]
 
-    def up_to(self, sequence: int) -> list[StoredEvent]:
-        return self.waiting[: max(0, sequence - self.dropped)]
-
     def beyond(self, after: int) -> list[StoredEvent]:
         return self.waiting[max(0, after - self.dropped) :]
-
-    def undo(self, last_sequence: int, dropped: tuple[StoredEvent, ...]) -> None:
-        """Take out what came, put back what left."""
-        while self.waiting and self.waiting[-1].sequence > last_sequence:
-            self.waiting.pop()
-        self.waiting[:0] = dropped
-        self.last_sequence = last_sequence
 
 
 _NO_MAILBOX = _Mailbox()
 
 
-@frozen
+@define
 class Undo:
-    """What a change replaces, so that it can be undone."""
+    """What changes have replaced since it was made, so that all of them can be undone together."""
 
-    calls: tuple[tuple[str, Call | None], ...] = ()
-    """Serials, with the calls that stood under them."""
-    mailboxes: tuple[tuple[str, int, tuple[StoredEvent, ...]], ...] = ()
-    """Agents, with the last sequence and the events that are dropped."""
-    labels: tuple[tuple[str, str | None], ...] = ()
+    calls: dict[str, Call | None] = field(factory=dict)
+    """By serial: the call that stood under it."""
+    mailboxes: dict[str, tuple[int, tuple[StoredEvent, ...]]] = field(factory=dict)
+    """By agent: the last sequence, and the events that waited."""
+    labels: dict[str, str | None] = field(factory=dict)
 
 
 @implementer(ICallStore)
@@ -100,35 +90,38 @@ class MemoryCallStore:
         if change.labels:
             self._labels.update(change.labels)
 
-    def undo_of(self, change: Change) -> Undo:
-        """What undoes a change that is about to be committed."""
-        serials = (*(call.serial for call in change.calls), *change.forgotten)
-        return Undo(
-            tuple([(serial, self._calls.get(serial)) for serial in serials]),
-            self._mailboxes_before(change) if change.events or change.dropped else (),
-            tuple([(name, self._labels.get(name)) for name, _ in change.labels]),
-        )
+    def remember(self, change: Change, undo: Undo) -> None:
+        """Note what a change that is about to be committed replaces, where nothing is noted yet."""
+        for call in change.calls:
+            if call.serial not in undo.calls:
+                undo.calls[call.serial] = self._calls.get(call.serial)
+        for serial in change.forgotten:
+            undo.calls.setdefault(serial, self._calls.get(serial))
+        for event in change.events:
+            self._remember_mailbox(event.agent, undo)
+        for agent, _ in change.dropped:
+            self._remember_mailbox(agent, undo)
+        for name, _ in change.labels:
+            undo.labels.setdefault(name, self._labels.get(name))
 
-    def _mailboxes_before(self, change: Change) -> tuple[tuple[str, int, tuple[StoredEvent, ...]], ...]:
-        dropped = dict.fromkeys([event.agent for event in change.events], 0)
-        for agent, sequence in change.dropped:
-            dropped[agent] = max(sequence, dropped.get(agent, 0))
-        mailboxes = [(self._mailboxes.get(agent, _NO_MAILBOX), agent, sequence) for agent, sequence in dropped.items()]
-        return tuple([(agent, box.last_sequence, tuple(box.up_to(sequence))) for box, agent, sequence in mailboxes])
+    def _remember_mailbox(self, agent: str, undo: Undo) -> None:
+        if agent not in undo.mailboxes:
+            box = self._mailboxes.get(agent, _NO_MAILBOX)
+            undo.mailboxes[agent] = box.last_sequence, tuple(box.waiting)
 
     def undo(self, undo: Undo) -> None:
-        """Undo the change that was committed last."""
-        for serial, call in undo.calls:
+        """Put back what was remembered; everything that was committed later has to be undone before."""
+        for serial, call in undo.calls.items():
             if call is None:
                 self._calls.pop(serial, None)
             else:
                 self._calls[serial] = call
-        for agent, last_sequence, dropped in undo.mailboxes:
+        for agent, (last_sequence, waiting) in undo.mailboxes.items():
             if last_sequence:
-                self._mailboxes[agent].undo(last_sequence, dropped)
+                self._mailboxes[agent] = _Mailbox(last_sequence, list(waiting))
             else:
-                self._mailboxes.pop(agent, None)  # its first event came with the change
-        for name, value in undo.labels:
+                self._mailboxes.pop(agent, None)  # its first event came with the changes
+        for name, value in undo.labels.items():
             if value is None:
                 self._labels.pop(name, None)
             else:

@@ -41,7 +41,8 @@ class _Gathering:
     """The changes that the next commit will keep."""
 
     group: Group = field(factory=Group)
-    waiting: list[tuple[Deferred[None], Undo]] = field(factory=list)
+    undo: Undo = field(factory=Undo)
+    waiting: list[Deferred[None]] = field(factory=list)
 
 
 @implementer(ICallStore)
@@ -156,29 +157,29 @@ class SqliteCallStore:
             raise StoreUnavailable(f"{self._path}: the store is closed")
         if len(self._gathering.waiting) >= MOST_WAITING:
             raise StoreUnavailable(f"{self._path}: {MOST_WAITING} changes wait for the disk already")
-        undo = self._memory.undo_of(change)
+        before = [self._memory.get(call.serial) for call in change.calls]
+        self._memory.remember(change, self._gathering.undo)
         self._memory.commit(change)
-        self._gather(change, undo)
-        return self._wait(undo)
+        self._gather(change, before)
+        return self._wait()
 
     def _all_before(self) -> Deferred[None] | None:
         if self._writing is None and not self._gathering.waiting:
             return None
-        return self._wait(Undo())
+        return self._wait()
 
-    def _wait(self, undo: Undo) -> Deferred[None]:
+    def _wait(self) -> Deferred[None]:
         waiting: Deferred[None] = Deferred()
-        self._gathering.waiting.append((waiting, undo))
+        self._gathering.waiting.append(waiting)
         if self._writing is None and len(self._gathering.waiting) == 1:
             # Not before this turn of the reactor is done: what else it brings goes along.
             self._reactor.callLater(0, self._write_next)
         return waiting
 
-    def _gather(self, change: Change, undo: Undo) -> None:
+    def _gather(self, change: Change, before: Iterable[Call | None]) -> None:
+        """:param before: the calls that stood where the change puts its own."""
         group = self._gathering.group
-        before = dict(undo.calls)
-        for call in change.calls:
-            old = before.get(call.serial)
+        for call, old in zip(change.calls, before, strict=True):
             if old is None or not _same_context(old, call):
                 group.contexts[call.serial] = call if call.data or call.digest or call.calling_number else None
             group.calls[call.serial] = call
@@ -216,17 +217,17 @@ class SqliteCallStore:
         written, self._writing = self._writing, None
         assert written is not None
         self._write_next()
-        for waiting, _undo in written.waiting:
+        for waiting in written.waiting:
             waiting.callback(None)
 
     def _not_written(self, failure: Failure) -> None:
         """Undo what was not kept, the newest first, and everything that was built on it."""
         assert self._writing is not None
-        lost = [*self._writing.waiting, *self._gathering.waiting]
+        written, gathered = self._writing, self._gathering
         self._writing, self._gathering = None, _Gathering()
-        for _, undo in reversed(lost):
-            self._memory.undo(undo)
-        for waiting, _undo in lost:
+        for lost in (gathered, written):
+            self._memory.undo(lost.undo)
+        for waiting in (*written.waiting, *gathered.waiting):
             waiting.errback(failure)
         self._write_next()
 

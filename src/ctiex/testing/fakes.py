@@ -173,7 +173,8 @@ class WaitingStore:
         """
         if self.unavailable:
             raise StoreUnavailable("the test says so")
-        undo = self._kept.undo_of(change)
+        undo = Undo()
+        self._kept.remember(change, undo)
         self._kept.commit(change)
         if not (self.waits or self._pending):
             return None

@@ -258,7 +258,7 @@ class MemoryExchange:
         )
         self._make_links()
         watcher = self.processing.watcher
-        self.processing.start(self.drivers or {"link": LinkSignalling(watcher, self.sessions)})
+        self.processing.start(self.drivers or {"link": LinkSignalling(watcher, self.sessions, self.clock)})
 
     def _make_links(self) -> None:
         known = [KnownIdentity(identity, "secret") for identity in self.identities]

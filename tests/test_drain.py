@@ -1,0 +1,236 @@
+"""SIGTERM under load: no new calls, a goodbye to all links, replies let out; a second exchange takes the store over."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from twisted.internet import reactor
+from twisted.internet.defer import ensureDeferred
+from twisted.internet.task import deferLater
+from twisted.trial.unittest import SynchronousTestCase
+
+from ctiex.clients import AutomaticService
+from ctiex.clients.connection import ClientLink
+from ctiex.errors import Status
+from ctiex.messages import Condition, Message
+from ctiex.processing.states import SIGNALLED
+from ctiex.records import CallState
+from ctiex.services.media import ScriptedMedia
+from ctiex.stores.sqlite_file import Group, SqliteFile
+
+from .test_exchange import SERVICE, ExchangeCase, links
+from .test_kill import DurableExchange, kept_in, let_end, running_load
+from .wire_client import AGENT_ROLE, SERVICE_ROLE, Kind, Peer, frame, message
+from .wire_client import Message as WireMessage
+from .wire_exchange import accepts
+
+AGENT = "1001"
+FIRST = range(100, 220)
+"""Serials of requests that are under way when the exchange is asked to leave."""
+LEAVES_WITHIN = 8.0
+"""How long an exchange may take to leave, in seconds: its links have 5 to say goodbye."""
+
+
+class Case(SynchronousTestCase):
+    """Exchanges on one store in a folder of the test's own."""
+
+    def setUp(self) -> None:
+        """Make the folder."""
+        temporary = TemporaryDirectory()
+        self.addCleanup(temporary.cleanup)
+        self.directory = Path(temporary.name)
+
+    def exchange(self, name: str = "exchange") -> DurableExchange:
+        """An exchange that isn't started yet; its services have time for blocking links."""
+        exchange = DurableExchange(self.directory, name, times=(60, 60, 60))
+        self.addCleanup(exchange.stop)
+        return exchange
+
+    def link(self, port: int, role: int, identity: str, secret: str) -> Peer:
+        """A bound link."""
+        peer = Peer(port, timeout=15)
+        self.addCleanup(peer.socket.close)
+        self.assertEqual(peer.bind(role, identity, secret)["status"], 0)
+        return peer
+
+    def agent(self, exchange: DurableExchange) -> Peer:
+        """A link of the agents' desk, no number logged in."""
+        return self.link(exchange.agent_port, AGENT_ROLE, "desk", "desk-secret")
+
+    def service(self, exchange: DurableExchange) -> Peer:
+        """A session of the automatic service."""
+        return self.link(exchange.service_port, SERVICE_ROLE, "ivr", "ivr-secret")
+
+
+def request(link: Peer, serial: int) -> bytes:
+    """A ConnectRequest under the link's next invoke id."""
+    return message(
+        Kind.CONNECT_REQUEST, link.next_id(), serial=str(serial), agent=AGENT, service="quick", calling_number="555",
+        fields=[("serial", str(serial))],
+    )  # fmt: skip
+
+
+def say_goodbye(link: Peer) -> list[WireMessage]:
+    """Answer the Unbind that is to come; everything that came on the link, up to its end."""
+    unbind = link.wait(Kind.UNBIND)
+    link.send(frame(Kind.UNBIND_REPLY, b"", unbind.invoke_id))
+    return [unbind, *link.until_end()]
+
+
+def of_kind(kind: Kind, messages: Sequence[WireMessage]) -> list[WireMessage]:
+    return [one for one in messages if one.kind is kind]
+
+
+class DrainTests(Case):
+    """One exchange leaves, another one on other ports goes on with its calls."""
+
+    def fetched(self, agent: Peer, service: Peer, serial: int) -> str:
+        """A call that its service has fetched."""
+        self.assertEqual(agent.connect(AGENT, str(serial), "quick")["status"], 0)
+        service.answer_connection()
+        self.assertEqual(service.data(str(serial))["status"], 0)
+        return str(serial)
+
+    def test_a_second_exchange_goes_on_with_the_calls_of_one_that_leaves(self) -> None:
+        first, second = self.exchange("first"), self.exchange("second")
+        leaving = first.start()
+        first.wait()
+        agent, idle, service = self.agent(first), self.agent(first), self.service(first)
+        agent.login(AGENT)
+        under_way = [self.fetched(agent, service, serial) for serial in (1, 2)]
+        self.assertEqual(service.report("2", 99, Condition.COMPLETED), Status.OK)
+        following = second.start()
+        time.sleep(1.5)
+        self.assertIsNone(following.poll(), "it waits for the store")
+        self.assertFalse(accepts(second.agent_port), "it takes nobody before it has the store")
+
+        agent.send(*(request(agent, serial) for serial in FIRST))
+        agent.wait(Kind.CONNECT_REPLY)
+        asked_at = time.monotonic()
+        leaving.send_signal(signal.SIGTERM)
+        for serial in range(1000, 1030):
+            agent.send(request(agent, serial))
+            time.sleep(0.02)
+        heard = {name: say_goodbye(link) for name, link in
+                 (("agent", agent), ("idle", idle), ("service", service))}  # fmt: skip
+        self.assertEqual(leaving.wait(LEAVES_WITHIN), 0)
+        self.assertLess(time.monotonic() - asked_at, LEAVES_WITHIN)
+        for name, messages in heard.items():
+            (unbind,) = of_kind(Kind.UNBIND, messages)
+            self.assertEqual(unbind["status"], Status.GOING_AWAY, name)
+        kept = self.kept_of(heard["agent"])
+        self.assertEqual(first.complaints(), [])
+
+        second.wait()
+        self.goes_on(second, under_way, kept)
+        following.send_signal(signal.SIGTERM)
+        self.assertEqual(following.wait(LEAVES_WITHIN), 0)
+        self.assertEqual({call.state for call in kept_in(self.directory).calls}, {CallState.CLOSED})
+        self.assertEqual(second.complaints(), [])
+
+    def kept_of(self, messages: Sequence[WireMessage]) -> set[str]:
+        """The serials that were acknowledged, besides the first one; nothing else than 0 and 15 was answered."""
+        replies = of_kind(Kind.CONNECT_REPLY, messages)
+        self.assertEqual({reply["status"] for reply in replies}, {Status.OK, Status.GOING_AWAY})
+        self.assertEqual(len({reply.invoke_id for reply in replies}), len(replies), "each is answered once")
+        ended = {one["serial"] for one in of_kind(Kind.AGENT_EVENT, messages) if Condition(one["condition"]).final}
+        self.assertEqual(ended, {"2"}, "leaving ends no call")
+        kept = {int(reply["serial"]) for reply in replies if reply["status"] == Status.OK}
+        refused = {int(reply["serial"]) for reply in replies if reply["status"] == Status.GOING_AWAY}
+        self.assertLess(max(kept), min(refused), "none is taken behind one that was refused")
+        self.assertEqual({100, *kept} & set(FIRST), set(FIRST), "those that had come were answered before the goodbye")
+        return {str(serial) for serial in kept | {100}}
+
+    def goes_on(self, exchange: DurableExchange, under_way: list[str], kept: set[str]) -> None:
+        """Every call is there and ends; the agent hears of each once, from its first event on."""
+        agent, service = self.agent(exchange), self.service(exchange)
+        self.assertEqual(agent.login(AGENT, 0)["first_sequence"], 1)
+        offered: set[str] = set()
+        while offered != kept:
+            offered.add(service.answer_connection()["calling_number"].partition("**")[2])
+            self.assertLessEqual(offered, kept)
+        self.assertEqual(service.report("2", 99, Condition.COMPLETED), Status.DUPLICATE_EVENT)
+        for serial in sorted(kept) + under_way[:1]:
+            fields = service.data(serial)["fields"]
+            self.assertEqual(fields, [("serial", serial)] if serial in kept else [])
+            self.assertEqual(service.report(serial, 7, Condition.COMPLETED), Status.OK)
+        ends: list[str] = []
+        sequences: list[int] = []
+        while set(ends) != kept | set(under_way):
+            event = agent.event()
+            sequences.append(event["sequence"])
+            if Condition(event["condition"]).final:
+                self.assertEqual(event["condition"], Condition.COMPLETED)
+                ends.append(event["serial"])
+        self.assertEqual(len(ends), len(set(ends)))
+        self.assertEqual(sequences, list(range(1, len(sequences) + 1)))
+        agent.acknowledge(AGENT, sequences[-1])
+        for link in (agent, service):
+            link.close()
+
+
+class RelayTests(Case):
+    """One exchange after the other under load, each started while the one before it still has the store."""
+
+    def test_nothing_is_lost_or_doubled(self) -> None:
+        exchange = DurableExchange(self.directory)
+        self.addCleanup(exchange.stop)
+        leaving, moments = exchange.start(), []
+        exchange.wait()
+        with running_load(exchange, self.directory, 11) as load:
+            for _ in range(2):
+                time.sleep(1.5)
+                following = exchange.start()
+                time.sleep(1.0)
+                moments.append(time.time())
+                leaving.send_signal(signal.SIGTERM)
+                self.assertEqual(leaving.wait(LEAVES_WITHIN), 0)
+                leaving = following
+                exchange.wait()
+            account = let_end(load, self.directory)
+        leaving.send_signal(signal.SIGTERM)
+        self.assertEqual(leaving.wait(LEAVES_WITHIN), 0)
+        self.assertEqual((account.lost, account.doubled, account.wrong), ([], [], []))
+        self.assertEqual({call.state for call in kept_in(self.directory).calls}, {CallState.CLOSED})
+        self.assertGreater(account.across(moments), 0)
+        self.assertEqual(exchange.complaints(), [])
+
+
+class SilentService(AutomaticService):
+    """Answers nothing that the exchange asks."""
+
+    def request_received(self, link: ClientLink, message: Message, invoke_id: int) -> None:
+        """Leave it unanswered."""
+
+
+class OnTheWayOutTests(ExchangeCase):
+    """What the store takes while the exchange leaves."""
+
+    async def test_a_call_that_is_kept_on_the_way_out_stays_for_the_next_exchange(self) -> None:
+        directory = Path(self.mktemp())
+        directory.mkdir()
+        store = {"kind": "sqlite", "path": str(directory / "calls.sqlite")}
+        leaving = await self.exchange({"links": links(), "store": store})
+        account = self.account(leaving.ivr_port, "service-demo")
+        service = SilentService(reactor, account, {}, lambda call: ScriptedMedia())
+        service.startService()
+        self.addCleanup(service.stopService)
+        await service.bound()
+        agent = await self.agent(leaving)
+        write = SqliteFile.write
+
+        def write_slowly(file: SqliteFile, group: Group) -> None:
+            time.sleep(0.2)  # in the store's own thread
+            write(file, group)
+
+        self.patch(SqliteFile, "write", write_slowly)
+        connecting = ensureDeferred(agent.connect(SERVICE, "138", serial="5"))
+        await deferLater(reactor, 0.1)
+        await leaving.stopService()
+        self.assertEqual((await connecting).serial, "5")
+        (call,) = kept_in(directory).calls
+        self.assertIn(call.state, SIGNALLED)

@@ -1,13 +1,14 @@
 # make demo    see the three services run          make test    every test
 # make run     an exchange with the defaults       make check   style, types, import rules, docs
 # make venv    everything for development          make docs    the pages and the API reference
+# make bench-store    what the durable store costs
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SPHINX := $(BIN)/python -m sphinx -W --keep-going -q
 
-.PHONY: venv demo run check lint types imports docs test clean FORCE
+.PHONY: venv demo run check lint types imports docs test bench-store clean FORCE
 
 venv: $(VENV)/dev-ready
 
@@ -35,6 +36,9 @@ docs: $(VENV)/dev-ready
 
 test: $(VENV)/dev-ready
 	$(BIN)/python -m pytest -n 2
+
+bench-store: $(VENV)/run-ready
+	@PYTHONPATH=. $(BIN)/python -m benchmarks.store
 
 clean:
 	rm -rf build dist apidocs docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis _trial_temp*

@@ -34,7 +34,7 @@ class ExchangeProcess:
         command = [sys.executable, twistd, "-n", "--pidfile=", "ctiex", "--config", "exchange.toml"]
         for side, port in (("agent", self.agent_port), ("ivr", self.service_port)):
             command += [f"--{side}-listen", f"tcp:{port}:interface=127.0.0.1"]
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(_SOURCE), str(_SOURCE.parent), *os.environ.get("EXTRA_PATH","").split()])}
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(_SOURCE), str(_SOURCE.parent)])}
         begun = time.monotonic()
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(command, cwd=directory, env=environment, stdout=log, stderr=log)

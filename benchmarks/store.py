@@ -23,7 +23,7 @@ from ctiex.records import Call, CallState
 from ctiex.stores.sealing import Seal, find_key
 from ctiex.stores.sqlite_file import Group, SqliteFile
 
-_LINKS, _AGENTS, _IN_FLIGHT = 4, 50, 250
+_LINKS, _AGENTS, _IN_FLIGHT = 4, 50, 100
 _FIELDS = Fields({"account": "1001200300", "area": "010", "language": "en", "vip_level": 3, "callback": True})
 _SETTLED = 0.3
 """Seconds after a shot in which the exchange takes the last acknowledgements."""

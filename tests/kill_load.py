@@ -43,7 +43,8 @@ IN_FLIGHT = 300
 """Calls that go on at the same time."""
 _CANCELLED = 0.05
 """The share of calls that their agent takes back."""
-_END_WITHIN = 60.0
+_END_WITHIN = 30.0
+"""How long a call may take to end, in seconds: far beyond all of its time-outs."""
 _TOO_LATE = 8.0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -103,34 +104,38 @@ class DrainTests(Case):
         agent.login(AGENT)
         under_way = [self.fetched(agent, service, serial) for serial in (1, 2)]
         self.assertEqual(service.report("2", 99, Condition.COMPLETED), Status.OK)
-        following = second.start()
-        time.sleep(1.5)
-        self.assertIsNone(following.poll(), "it waits for the store")
-        self.assertFalse(accepts(second.agent_port), "it takes nobody before it has the store")
-
-        agent.send(*(request(agent, serial) for serial in FIRST))
-        agent.wait(Kind.CONNECT_REPLY)
-        asked_at = time.monotonic()
-        leaving.send_signal(signal.SIGTERM)
-        for serial in range(1000, 1030):
-            agent.send(request(agent, serial))
-            time.sleep(0.02)
-        heard = {name: say_goodbye(link) for name, link in
-                 (("agent", agent), ("idle", idle), ("service", service))}  # fmt: skip
-        self.assertEqual(leaving.wait(LEAVES_WITHIN), 0)
-        self.assertLess(time.monotonic() - asked_at, LEAVES_WITHIN)
-        for name, messages in heard.items():
-            (unbind,) = of_kind(Kind.UNBIND, messages)
-            self.assertEqual(unbind["status"], Status.GOING_AWAY, name)
-        kept = self.kept_of(heard["agent"])
-        self.assertEqual(first.complaints(), [])
-
+        following = self.waits_for_the_store(second)
+        kept = self.leaves_under_load(leaving, agent, idle, service)
         second.wait()
         self.goes_on(second, under_way, kept)
         following.send_signal(signal.SIGTERM)
         self.assertEqual(following.wait(LEAVES_WITHIN), 0)
         self.assertEqual({call.state for call in kept_in(self.directory).calls}, {CallState.CLOSED})
-        self.assertEqual(second.complaints(), [])
+        self.assertEqual(first.complaints() + second.complaints(), [])
+
+    def waits_for_the_store(self, exchange: DurableExchange) -> subprocess.Popen[bytes]:
+        """Start it beside the one that has the store."""
+        following = exchange.start()
+        time.sleep(1.5)
+        self.assertIsNone(following.poll(), "it waits for the store")
+        self.assertFalse(accepts(exchange.agent_port), "it takes nobody before it has the store")
+        return following
+
+    def leaves_under_load(self, leaving: subprocess.Popen[bytes], agent: Peer, *others: Peer) -> set[str]:
+        """SIGTERM while requests are under way, and more of them behind it; the serials that were acknowledged."""
+        agent.send(*(request(agent, serial) for serial in FIRST))
+        self.assertEqual(agent.wait(Kind.CONNECT_REPLY)["status"], Status.OK)
+        asked_at = time.monotonic()
+        leaving.send_signal(signal.SIGTERM)
+        for serial in range(1000, 1030):
+            agent.send(request(agent, serial))
+            time.sleep(0.02)
+        heard = [say_goodbye(link) for link in (agent, *others)]
+        self.assertEqual(leaving.wait(LEAVES_WITHIN), 0)
+        self.assertLess(time.monotonic() - asked_at, LEAVES_WITHIN)
+        for messages in heard:
+            self.assertEqual([one["status"] for one in of_kind(Kind.UNBIND, messages)], [Status.GOING_AWAY])
+        return self.kept_of(heard[0])
 
     def kept_of(self, messages: Sequence[WireMessage]) -> set[str]:
         """The serials that were acknowledged, besides the first one; nothing else than 0 and 15 was answered."""
@@ -158,19 +163,23 @@ class DrainTests(Case):
             fields = service.data(serial)["fields"]
             self.assertEqual(fields, [("serial", serial)] if serial in kept else [])
             self.assertEqual(service.report(serial, 7, Condition.COMPLETED), Status.OK)
+        agent.acknowledge(AGENT, self.hears_of_each_once(agent, kept | set(under_way)))
+        for link in (agent, service):
+            link.close()
+
+    def hears_of_each_once(self, agent: Peer, serials: set[str]) -> int:
+        """Each of these calls ends once, and no event is missing; the last event's sequence."""
         ends: list[str] = []
         sequences: list[int] = []
-        while set(ends) != kept | set(under_way):
+        while set(ends) != serials:
             event = agent.event()
             sequences.append(event["sequence"])
             if Condition(event["condition"]).final:
                 self.assertEqual(event["condition"], Condition.COMPLETED)
                 ends.append(event["serial"])
-        self.assertEqual(len(ends), len(set(ends)))
+        self.assertEqual(len(ends), len(serials))
         self.assertEqual(sequences, list(range(1, len(sequences) + 1)))
-        agent.acknowledge(AGENT, sequences[-1])
-        for link in (agent, service):
-            link.close()
+        return sequences[-1]
 
 
 class RelayTests(Case):

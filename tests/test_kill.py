@@ -123,7 +123,7 @@ class Account:
     def across(self, moments: Sequence[float]) -> int:
         """How many calls were acknowledged before one of these moments and ended behind it."""
         ends = {line["serial"]: line["at"] for line in self.finals}
-        return sum(bisect(moments, at) < bisect(moments, ends[serial]) for serial, at in self.kept.items())
+        return sum(bisect(moments, at) < bisect(moments, ends.get(serial, at)) for serial, at in self.kept.items())
 
     def in_flight(self, moments: Sequence[float]) -> list[int]:
         """How many calls went on at each of these moments."""

@@ -20,7 +20,7 @@ from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
 from ctiex import __version__
-from ctiex.app.commands import agent, check_config, decode, demo, passwd, service, simulate
+from ctiex.app.commands import agent, check_config, decode, demo, passwd, service, simulate, store
 
 COMMANDS: dict[str, ModuleType] = {
     "demo": demo,
@@ -30,6 +30,7 @@ COMMANDS: dict[str, ModuleType] = {
     "check-config": check_config,
     "passwd": passwd,
     "simulate": simulate,
+    "store": store,
 }
 _WITH_REACTOR = frozenset({"demo", "agent", "service"})
 
@@ -52,6 +53,7 @@ class Options(UsageOptions):
             simulate.Options,
             "Simulate the whole system with faults, and hold it against its promises.",
         ],
+        ["store", None, store.Options, "Show, check or export the file of a durable store."],
     ]
 
     def opt_version(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import gc
 import os
 import signal
 import sys
@@ -22,6 +23,9 @@ from ctiex.app.metrics import check_metrics
 from ctiex.errors import ConfigurationError, CtiexError
 
 _log = Logger()
+
+_COLLECT_AFTER = (50_000, 20, 100)
+"""When the garbage collector runs: it would walk the thousands of changes that wait for a store over and over."""
 
 
 class Options(UsageOptions):
@@ -54,6 +58,7 @@ def makeService(options: Options, reactor: Any = None) -> IService:
 
         reactor = the_reactor
         reactor.callWhenRunning(_leave_on_sigterm, reactor)
+        gc.set_threshold(*_COLLECT_AFTER)  # the process is ours
     exchange = _PluginExchange(options["configuration"], reactor)
     reactor.callWhenRunning(_stop_if_not_started, exchange, reactor)
     return exchange

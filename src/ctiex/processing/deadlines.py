@@ -17,6 +17,10 @@ _AT_ONCE = 500
 """Deadlines that fire in one turn of the reactor: many that have come due while nobody ran let others have theirs."""
 
 
+def _at_once(go_on: Callable[[], None]) -> None:
+    go_on()
+
+
 class Deadlines:
     """Calls ``due(key)`` once the deadline that was last set for ``key`` has come.
 
@@ -24,9 +28,20 @@ class Deadlines:
     order in which they were set.
     """
 
-    def __init__(self, clock: IReactorTime, due: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        clock: IReactorTime,
+        due: Callable[[str], None],
+        settle: Callable[[Callable[[], None]], None] = _at_once,
+    ) -> None:
+        """No deadlines yet.
+
+        :param settle: calls its argument once what many deadlines brought is done, and more may come due.
+        """
         self._clock = clock
         self._due = due
+        self._settle = settle
+        self._settling = False
         self._tick_of: dict[str, int] = {}
         self._keys_at: dict[int, dict[str, None]] = {}
         self._ticks: list[int] = []
@@ -75,6 +90,8 @@ class Deadlines:
 
     def _schedule(self) -> None:
         """See that the timer fires at the first tick, and not later."""
+        if self._settling:
+            return
         first = self._ticks[0] * _TICK
         if self._timer is not None and self._timer.active():
             if self._timer.getTime() <= first:
@@ -103,5 +120,13 @@ class Deadlines:
             if not keys and self._ticks and self._ticks[0] == tick:
                 heapq.heappop(self._ticks)
                 self._keys_at.pop(tick, None)
+        if not left:
+            self._settling = True
+            self._settle(self._go_on)
+        elif self._ticks:
+            self._schedule()
+
+    def _go_on(self) -> None:
+        self._settling = False
         if self._ticks:
             self._schedule()

@@ -62,7 +62,7 @@ class Desk:
         self._acknowledged: dict[str, int] = {}
         """By agent: what the store hasn't dropped yet, although it may."""
         self._keeper = Keeper(store, counts)
-        self._expiry = Deadlines(clock, self._expire)
+        self._expiry = Deadlines(clock, self._expire, self._keeper.settled)
 
     def start(self) -> None:
         """Take up the mailboxes of an opened store."""

@@ -54,6 +54,10 @@ class Keeper:
             # One pair of callbacks, not two: under load many thousands of these wait at a time.
             waiting.addCallbacks(_guarded, self._lost_later, callbackArgs=(kept,), errbackArgs=(lost,))
 
+    def settled(self, go_on: Callable[[], None]) -> None:
+        """Go on once the store is done with every change before, whatever came of them."""
+        self.keep(Change(), go_on, go_on)
+
     def _lost_later(self, failure: Failure, lost: Callable[[], None]) -> None:
         _guarded(failure, lambda: self._lost(failure, lost))
 

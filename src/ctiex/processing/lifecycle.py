@@ -37,7 +37,7 @@ class Lifecycle:
         self._store = surroundings.store
         self._desk = surroundings.desk
         self._keeper = Keeper(surroundings.store, surroundings.counts)
-        self._deadlines = Deadlines(surroundings.clock, self._time_out)
+        self._deadlines = Deadlines(surroundings.clock, self._time_out, self._keeper.settled)
         self._drivers: Mapping[str, ISignalling] = {}
         self._holders: dict[str, IServiceSession] = {}
         self._open_calls: Counter[str] = Counter()

@@ -1,0 +1,239 @@
+"""``ctiex store``: what a durable store holds, whether it is sound, and all of it as JSON; it changes nothing."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from attrs import frozen
+from twisted.python.usage import UsageError
+
+from ctiex.app.commands.any_order import AnyOrder
+from ctiex.app.kept_codecs import AGENT_CODEC, IVR_CODEC
+from ctiex.app.look_up import Finder
+from ctiex.errors import CodecError, ConfigurationError, StoreUnavailable
+from ctiex.fields import EMPTY, MASK, Fields, Value
+from ctiex.interfaces import ICodec, ICodecPlugin
+from ctiex.messages import KIND_OF, AgentEvent, DataResult, Message
+from ctiex.plugins import find_plugin
+from ctiex.records import Call, CallState, StoredEvent
+
+if TYPE_CHECKING:
+    from ctiex.stores.sqlite_file import SqliteFile  # cryptography is optional
+
+_ACTIONS = ("show", "check", "export")
+_MOST_AGENTS = 20
+"""Agents that ``show`` names, those with the most events first."""
+_LONGEST = 2**31 - 1
+
+
+class Options(AnyOrder):
+    """The options of ``ctiex store``."""
+
+    synopsis = "show|check|export FILE [options]"
+    longdesc = (
+        "Reads the file of a sqlite store, also while an exchange runs on it: show sums it up, check says what is"
+        " wrong with it, export prints its calls and events, a JSON object a line. The key is that of --key-file,"
+        " unless the variable CTIEX_STORE_KEY holds it. Numbers of customers and values of fields are masked unless"
+        " --show-values is given. Exit code 1: it can't be read, or something is wrong with it."
+    )
+    optFlags = [["show-values", None, "Show the values of fields, and the numbers of customers."]]
+    optParameters = [["key-file", "k", None, "The file with the key; FILE.key without it."]]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.secret: set[str] = set()
+        self.action, self.file = "", Path()
+
+    def opt_secret(self, name: str) -> None:
+        """Mask the values of fields with this name in spite of --show-values; may be repeated."""
+        self.secret.add(name)
+
+    def parseArgs(self, *arguments: str) -> None:
+        """Take what to do, and the file.
+
+        :raise UsageError: one of them is missing, or there is no such thing to do.
+        """
+        if len(arguments) != 2 or arguments[0] not in _ACTIONS:
+            raise UsageError(f"found {' '.join(arguments) or 'nothing'}, expected {', '.join(_ACTIONS)}, and a file")
+        self.action, self.file = arguments[0], Path(arguments[1])
+
+
+def run(options: Options, stdout: TextIO, stderr: TextIO, find: Finder = find_plugin) -> int:
+    """Show, check or export; 0, or 1 where the store can't be read or isn't sound.
+
+    :param find: finds the plugins of the codecs that the store was used with.
+    """
+    try:
+        file = _opened(options)
+    except ImportError:
+        print("ctiex store needs cryptography: pip install 'ctiex[durable]'", file=stderr)
+        return 1
+    except (StoreUnavailable, ConfigurationError) as error:
+        print(error, file=stderr)
+        return 1
+    try:
+        return _RUN[options.action](file, options, stdout, find)
+    except (StoreUnavailable, ConfigurationError) as error:
+        print(error, file=stderr)
+        return 1
+    finally:
+        file.close()
+
+
+def _opened(options: Options) -> SqliteFile:
+    """The file, read-only.
+
+    :raise ImportError: the extra ``durable`` isn't installed.
+    :raise StoreUnavailable: it isn't there, or is no store.
+    :raise ConfigurationError: there is no key.
+    """
+    from ctiex.stores.sealing import Seal, find_key
+    from ctiex.stores.sqlite_file import SqliteFile
+
+    if not options.file.is_file():
+        raise StoreUnavailable(f"{options.file}: there is no such file")
+    key = find_key(Path(options["key-file"] or f"{options.file}.key"), make=False)
+    return SqliteFile(options.file, Seal(key), read_only=True)
+
+
+# ---------------------------------------------------------------- show and check
+
+
+def _show(file: SqliteFile, options: Options, stdout: TextIO, find: Finder) -> int:
+    kept = file.read()
+    print(f"{options.file}: schema version {file.version}", file=stdout)
+    for line in (*_sizes(options.file), *_counted(kept.calls, kept.events), *_labelled(kept.labels)):
+        print(line, file=stdout)
+    return 0
+
+
+def _sizes(path: Path) -> Iterator[str]:
+    for name in (path, Path(f"{path}-wal")):
+        if name.exists():
+            yield f"{name.name}: {name.stat().st_size:,} bytes"
+
+
+def _counted(calls: Iterable[Call], events: Iterable[StoredEvent]) -> Iterator[str]:
+    states = Counter(call.state for call in calls)
+    yield f"calls: {states.total():,}"
+    yield from (f"  {state.value}: {states[state]:,}" for state in CallState if states[state])
+    waiting = Counter(event.agent for event in events)
+    yield f"waiting events: {waiting.total():,}, of {len(waiting):,} agents"
+    yield from (f"  agent {agent}: {count:,}" for agent, count in waiting.most_common(_MOST_AGENTS))
+    if len(waiting) > _MOST_AGENTS:
+        yield f"  and {len(waiting) - _MOST_AGENTS:,} agents more"
+
+
+def _labelled(labels: dict[str, str]) -> Iterator[str]:
+    yield from (f"{name}: {value}" for name, value in sorted(labels.items()))
+
+
+def _check(file: SqliteFile, options: Options, stdout: TextIO, find: Finder) -> int:
+    wrong = file.check()
+    for sentence in wrong:
+        print(f"{options.file}: {sentence}", file=stdout)
+    if not wrong:
+        print(f"{options.file}: ok", file=stdout)
+    return 1 if wrong else 0
+
+
+# ---------------------------------------------------------------- export
+
+
+def _export(file: SqliteFile, options: Options, stdout: TextIO, find: Finder) -> int:
+    kept = file.read()
+    lines = _Lines(
+        _codec(kept.labels, IVR_CODEC, find),
+        _codec(kept.labels, AGENT_CODEC, find),
+        bool(options["show-values"]),
+        frozenset(options.secret),
+    )
+    for record in (*map(lines.call, kept.calls), *map(lines.event, kept.events)):
+        print(json.dumps(record, ensure_ascii=False), file=stdout)
+    return 0
+
+
+def _codec(labels: dict[str, str], name: str, find: Finder) -> ICodec:
+    """The codec that the bodies in the store are encoded with."""
+    codec: ICodec = find(ICodecPlugin, labels.get(name, "binary")).build()
+    return codec
+
+
+@frozen
+class _Lines:
+    """Turns records into what JSON can hold, secrets masked."""
+
+    calls: ICodec
+    events: ICodec
+    show_values: bool
+    secret: frozenset[str]
+
+    def call(self, call: Call) -> dict[str, Any]:
+        return {
+            "record": "call",
+            "serial": call.serial,
+            "state": call.state.value,
+            "agent": call.agent,
+            "service": call.service,
+            "identity": call.identity,
+            "owner": call.owner,
+            "deadline": call.deadline,
+            "told": sorted(call.told),
+            "event_ids": sorted(call.event_ids),
+            "calling_number": call.calling_number if self.show_values or not call.calling_number else MASK,
+            "fields": self._shown(self._data(call)),
+        }
+
+    def _data(self, call: Call) -> Fields:
+        if not call.data:  # wiped when it was closed
+            return EMPTY
+        fields: Fields = _decoded(self.calls, DataResult, call.data, f"call {call.serial}").fields
+        return fields
+
+    def event(self, event: StoredEvent) -> dict[str, Any]:
+        where = f"event {event.sequence} of agent {event.agent}"
+        message = _decoded(self.events, AgentEvent, event.body, where)
+        return {
+            "record": "event",
+            "agent": event.agent,
+            "sequence": event.sequence,
+            "expires": event.expires,
+            "serial": message.serial,
+            "condition": int(message.condition),
+            "status": int(message.status),
+            "fields": self._shown(message.fields),
+        }
+
+    def _shown(self, fields: Fields) -> dict[str, Any]:
+        return {
+            name: _in_json(value) if self.show_values and name not in self.secret else MASK
+            for name, value in fields.items()
+        }
+
+
+def _decoded(codec: ICodec, kind: type[Message], body: bytes, where: str) -> Any:
+    """The message of a stored body.
+
+    :raise StoreUnavailable: it is none of this codec.
+    """
+    decoder = codec.decoder(_LONGEST)
+    try:
+        decoder.receive(codec.frame(KIND_OF[kind], 0, body))
+        return codec.decode_body(next(decoder.frames()))
+    except (CodecError, StopIteration) as error:
+        raise StoreUnavailable(f"{where} can't be decoded by the codec {codec.name}: {error}") from None
+
+
+def _in_json(value: Value) -> Any:
+    return {"bytes": value.hex()} if isinstance(value, bytes) else value
+
+
+_RUN: dict[str, Callable[[SqliteFile, Options, TextIO, Finder], int]] = {
+    "show": _show,
+    "check": _check,
+    "export": _export,
+}

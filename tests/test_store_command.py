@@ -1,0 +1,146 @@
+"""``ctiex store``: what it shows of a store file, and that it changes and betrays nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from io import StringIO
+from pathlib import Path
+from unittest import mock
+
+from twisted.python.usage import UsageError
+from twisted.trial.unittest import SynchronousTestCase
+
+from ctiex.app.commands import store
+from ctiex.app.kept_codecs import AGENT_CODEC, IVR_CODEC
+from ctiex.codecs.binary import BinaryCodec
+from ctiex.codecs.json import JsonCodec
+from ctiex.errors import Status
+from ctiex.fields import Fields
+from ctiex.interfaces import ICodec
+from ctiex.messages import AgentEvent, Condition, DataResult
+from ctiex.records import CallState, StoredEvent
+from ctiex.stores.sealing import KEY_VARIABLE, Seal, find_key, new_key
+from ctiex.stores.sqlite_file import Group, SqliteFile
+from ctiex.testing.store_contract import make_call
+
+Outcome = tuple[int, str, str]
+FIELDS = Fields({"account": "1001", "pin": "246810", "tries": 2, "vip": True, "raw": b"\x00\xff"})
+
+
+class StoreCommandTests(SynchronousTestCase):
+    """Each on a file with one open call, one closed call, and one event."""
+
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.path = Path(folder.name) / "calls.sqlite"
+        self.key_file = Path(f"{self.path}.key")
+        variable = mock.patch.dict(os.environ)
+        variable.start()
+        self.addCleanup(variable.stop)
+        os.environ.pop(KEY_VARIABLE, None)
+
+    def fill(self, codec: ICodec) -> SqliteFile:
+        """A store file that is still open, as an exchange has it."""
+        file = SqliteFile(self.path, Seal(find_key(self.key_file, make=True, environment={})))
+        self.addCleanup(file.close)
+        data = codec.encode_body(DataResult(Status.OK, "7", "1001", FIELDS))
+        event = AgentEvent(1, "1001", "8", Condition.COMPLETED, Status.OK, Fields({"score": 5}))
+        group = Group(last_sequences={"1001": 1}, labels={AGENT_CODEC: codec.name, IVR_CODEC: codec.name})
+        closed = make_call("8", state=CallState.CLOSED, calling_number="", digest=b"", data=b"")
+        group.calls = {"7": make_call("7", data=data, calling_number="13800138000"), "8": closed}
+        group.contexts = {"7": group.calls["7"]}
+        group.events = {("1001", 1): StoredEvent("1001", 1, codec.encode_body(event), 99.0)}
+        file.write(group)
+        return file
+
+    def play(self, *arguments: str) -> Outcome:
+        options = store.Options()
+        options.parseOptions(arguments)
+        stdout, stderr = StringIO(), StringIO()
+        return store.run(options, stdout, stderr), stdout.getvalue(), stderr.getvalue()
+
+    def export(self, *arguments: str) -> list[dict[str, object]]:
+        code, out, err = self.play("export", str(self.path), *arguments)
+        self.assertEqual((code, err), (0, ""))
+        return [json.loads(line) for line in out.splitlines()]
+
+    def test_show_sums_up_a_file_that_an_exchange_has_open(self) -> None:
+        self.fill(BinaryCodec())
+        code, out, err = self.play("show", str(self.path))
+        self.assertEqual((code, err), (0, ""))
+        for words in ("schema version 1", "calls: 2", "closed: 1", "waiting events: 1, of 1 agents", "agent 1001: 1"):
+            self.assertIn(words, out)
+        self.assertIn(f"calls.sqlite: {self.path.stat().st_size:,} bytes", out)
+        self.assertIn("agent codec: binary", out)
+
+    def test_check_finds_nothing_in_a_sound_file(self) -> None:
+        self.fill(BinaryCodec())
+        self.assertEqual(self.play("check", str(self.path)), (0, f"{self.path}: ok\n", ""))
+
+    def test_check_tells_what_is_missing_in_a_mailbox(self) -> None:
+        self.fill(BinaryCodec()).write(Group(last_sequences={"1001": 9}))
+        code, out, _ = self.play("check", str(self.path))
+        self.assertEqual(code, 1)
+        self.assertIn("the last event is 1, the last sequence 9", out)
+
+    def test_export_masks_every_value_and_number(self) -> None:
+        self.fill(BinaryCodec())
+        call, closed, event = self.export()
+        self.assertEqual(call["fields"], dict.fromkeys(FIELDS, "***"))
+        self.assertEqual((call["calling_number"], closed["calling_number"]), ("***", ""))
+        self.assertEqual((event["serial"], event["condition"], event["fields"]), ("8", 1, {"score": "***"}))
+
+    def test_export_shows_values_but_for_secret_ones(self) -> None:
+        for codec in (BinaryCodec(), JsonCodec()):
+            with self.subTest(codec=codec.name):
+                self.setUp()
+                self.fill(codec)
+                call, closed, event = self.export("--show-values", "--secret", "pin")
+                shown = {"account": "1001", "pin": "***", "tries": 2, "vip": True, "raw": {"bytes": "00ff"}}
+                self.assertEqual((call["fields"], call["calling_number"]), (shown, "13800138000"))
+                self.assertEqual((closed["fields"], event["fields"]), ({}, {"score": 5}))
+
+    def test_nothing_of_the_file_is_changed(self) -> None:
+        self.fill(BinaryCodec()).close()
+        before = self.path.read_bytes()
+        for action in ("show", "check", "export"):
+            self.assertEqual(self.play(action, str(self.path))[0], 0)
+        self.assertEqual(self.path.read_bytes(), before)
+
+    def test_another_key_opens_nothing(self) -> None:
+        self.fill(BinaryCodec())
+        other = self.path.with_name("other.key")
+        other.write_text(new_key())
+        for action in ("show", "export"):
+            code, out, err = self.play(action, str(self.path), "--key-file", str(other))
+            self.assertEqual((code, out), (1, ""))
+            self.assertIn("sealed with another key", err)
+        code, out, _ = self.play("check", str(self.path), "--key-file", str(other))
+        self.assertEqual(code, 1)
+        self.assertIn("sealed with another key", out)
+
+    def test_a_missing_key_is_not_made(self) -> None:
+        self.fill(BinaryCodec())
+        self.key_file.unlink()
+        code, _, err = self.play("show", str(self.path))
+        self.assertEqual(code, 1)
+        self.assertIn("No such file", err)
+        self.assertFalse(self.key_file.exists())
+
+    def test_what_is_no_store_is_said(self) -> None:
+        self.assertIn("there is no such file", self.play("show", str(self.path))[2])
+        self.assertFalse(self.path.exists())
+        self.path.write_bytes(b"no database at all, but long enough to be looked at" * 50)
+        self.key_file.write_text(new_key())
+        for action in ("show", "check", "export"):
+            code, out, err = self.play(action, str(self.path))
+            self.assertEqual((code, out), (1, ""))
+            self.assertIn("not a database", err)
+
+    def test_the_command_line_is_checked(self) -> None:
+        for arguments in ([], ["show"], ["mend", "x"], ["show", "x", "y"], ["show", "x", "--what"]):
+            with self.subTest(arguments=arguments), self.assertRaises(UsageError):
+                store.Options().parseOptions(arguments)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet.task import Clock
@@ -112,3 +114,17 @@ class ManyDeadlines(SynchronousTestCase):
             self.deadlines.set(key, moment)
         self.clock.advance(1_000)
         self.assertEqual(self.due, ["early", "late"])
+
+    def test_many_that_come_due_together_wait_for_what_they_bring(self) -> None:
+        waiting: list[Callable[[], None]] = []
+        deadlines = Deadlines(self.clock, self.due.append, waiting.append)
+        for number in range(700):
+            deadlines.set(str(number), 1.0)
+        self.clock.advance(1)
+        self.assertEqual(len(self.due), 500)
+        deadlines.set("one more", 1.5)
+        self.clock.advance(60)
+        self.assertEqual((len(self.due), len(waiting)), (500, 1))
+        waiting.pop()()
+        self.clock.advance(_TICK)
+        self.assertEqual((len(self.due), len(waiting), len(deadlines)), (701, 0, 0))

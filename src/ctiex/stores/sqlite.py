@@ -6,7 +6,9 @@ all who wait. A change that could not be kept is undone, together with every one
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import gc
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +36,18 @@ LOCK_WAIT = 10.0
 """How long to wait for another process to let go of the file, in seconds."""
 _ASK_AGAIN = 0.1
 _FILES = ("path", "key_file")
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Many records, and none of them garbage: looking through them again and again would take most of the time."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
 
 
 @define
@@ -110,7 +124,8 @@ class SqliteCallStore:
     def _opened(self) -> Kept:
         seal = Seal(find_key(self._key_file, make=not self._path.exists()))
         self._file = SqliteFile(self._path, seal)
-        kept = self._file.read()
+        with _no_collection():
+            kept = self._file.read()
         for gap in gaps(kept):
             raise StoreUnavailable(f"{self._path}: {gap}; `ctiex store check` says what else")
         return kept

@@ -16,7 +16,8 @@ from twisted.trial.unittest import TestCase
 from ctiex.app.kept_codecs import codecs_to_keep
 from ctiex.errors import ConfigurationError, StoreUnavailable
 from ctiex.records import CallState, Change
-from ctiex.stores.sqlite import SqliteCallStore
+from ctiex.stores import sqlite as sqlite_store
+from ctiex.stores.sqlite import SQLiteCallStore
 from ctiex.testing.store_contract import CallStoreContract, make_call, make_event
 
 
@@ -30,10 +31,10 @@ class SqliteBench(TestCase):
         self.addCleanup(folder.cleanup)
         self.path = Path(folder.name) / "calls.sqlite"
 
-    def make_store(self) -> SqliteCallStore:
-        return SqliteCallStore(self.path, Path(f"{self.path}.key"), lock_wait=0)
+    def make_store(self) -> SQLiteCallStore:
+        return SQLiteCallStore(self.path, Path(f"{self.path}.key"), lock_wait=0)
 
-    async def open_store(self) -> SqliteCallStore:
+    async def open_store(self) -> SQLiteCallStore:
         store = self.make_store()
         await store.open(reactor)
         return store
@@ -118,6 +119,32 @@ class OutlivesTests(SqliteBench):
         await gatherResults([one for one in waiting if one is not None])
         self.assertEqual(sum(commits), 500)
         self.assertLess(len(commits), 5)
+        await store.close()
+
+
+class BoundedTests(SqliteBench):
+    """Neither the file nor what waits for the disk grows without end."""
+
+    async def test_calls_that_come_and_go_leave_the_file_as_large_as_it_was(self) -> None:
+        store = await self.open_store()
+        sizes = []
+        for turn in range(12):
+            calls = tuple(make_call(f"{turn}{number:04d}", data=b"x" * 2_000) for number in range(300))
+            await store.commit(Change(calls=calls))
+            await store.commit(Change(forgotten=tuple(call.serial for call in calls)))
+            sizes.append(sum(file.stat().st_size for file in self.path.parent.iterdir()))
+        await store.close()
+        self.assertLessEqual(max(sizes[6:]), 1.5 * max(sizes[:6]))
+
+    async def test_changes_beyond_what_may_wait_for_the_disk_are_refused(self) -> None:
+        self.patch(sqlite_store, "MOST_WAITING", 10)
+        store = await self.open_store()
+        waiting = [store.commit(Change(calls=(make_call(str(number)),))) for number in range(10)]
+        with self.assertRaisesRegex(StoreUnavailable, "wait for the disk"):
+            store.commit(Change(calls=(make_call("one more"),)))
+        self.assertIsNone(store.get("one more"))
+        await gatherResults([one for one in waiting if one is not None])
+        await store.commit(Change(calls=(make_call("11"),)))
         await store.close()
 
 
@@ -256,7 +283,7 @@ class HandedOverTests(SqliteBench):
     async def test_one_that_comes_a_moment_early_waits_for_the_file(self) -> None:
         first = await self.open_store()
         await first.commit(Change(calls=(make_call("7"),)))
-        second = SqliteCallStore(self.path, Path(f"{self.path}.key"), lock_wait=10)
+        second = SQLiteCallStore(self.path, Path(f"{self.path}.key"), lock_wait=10)
         opening = second.open(reactor)
         await first.close()
         await opening

@@ -44,10 +44,10 @@ class SqliteStorePlugin:
         :raise ConfigurationError: a key is unknown or its value no good, or the extra ``durable`` isn't installed.
         """
         try:
-            from ctiex.stores.sqlite import SqliteCallStore  # cryptography is optional
+            from ctiex.stores.sqlite import SQLiteCallStore  # cryptography is optional
         except ImportError:
             raise ConfigurationError("the sqlite store needs cryptography: pip install 'ctiex[durable]'") from None
-        return SqliteCallStore.from_settings(settings)
+        return SQLiteCallStore.from_settings(settings)
 
 
 sqlite = SqliteStorePlugin()

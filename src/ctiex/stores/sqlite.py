@@ -60,7 +60,7 @@ class _Gathering:
 
 
 @implementer(ICallStore)
-class SqliteCallStore:
+class SQLiteCallStore:
     """Calls and mailboxes in a SQLite file, all of them in memory too."""
 
     def __init__(self, path: Path, key_file: Path, lock_wait: float = LOCK_WAIT) -> None:
@@ -81,7 +81,7 @@ class SqliteCallStore:
         self._closing: Deferred[None] | None = None
 
     @classmethod
-    def from_settings(cls, settings: Mapping[str, Any]) -> SqliteCallStore:
+    def from_settings(cls, settings: Mapping[str, Any]) -> SQLiteCallStore:
         """The store that ``[store]`` names.
 
         :raise ConfigurationError: a key is unknown or its value no good.

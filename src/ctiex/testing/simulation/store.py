@@ -1,6 +1,6 @@
 """The durable store on a simulated disk, which outlives the exchange.
 
-The real grouping and undoing of :class:`ctiex.stores.sqlite.SqliteCallStore`; only the file and the
+The real grouping and undoing of :class:`ctiex.stores.sqlite.SQLiteCallStore`; only the file and the
 thread are simulated: a group takes its time, may fail, and is lost by a crash before it is written.
 """
 
@@ -17,7 +17,7 @@ from twisted.python.failure import Failure
 
 from ctiex.errors import StoreUnavailable
 from ctiex.records import Call, StoredEvent
-from ctiex.stores.sqlite import SqliteCallStore
+from ctiex.stores.sqlite import SQLiteCallStore
 from ctiex.stores.sqlite_file import Group, Kept, SqliteFile
 from ctiex.testing.simulation.clock import ProcessClock
 
@@ -90,7 +90,7 @@ class _NoThreads:
         """Nothing to stop."""
 
 
-class SimulatedStore(SqliteCallStore):
+class SimulatedStore(SQLiteCallStore):
     """The SQLite store of one process, on a simulated disk."""
 
     def __init__(self, disk: Disk, process: ProcessClock, random: Random) -> None:

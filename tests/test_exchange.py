@@ -44,7 +44,7 @@ from ctiex.clients import (
 )
 from ctiex.codecs.binary import BinaryCodec
 from ctiex.codecs.json import JsonCodec
-from ctiex.errors import BindRefused, CallerHungUp, CallError, Status
+from ctiex.errors import BindRefused, CallerHungUp, CallError, Status, StoreUnavailable
 from ctiex.fields import Fields
 from ctiex.interfaces import ICodec
 from ctiex.links.ivr import IvrLink
@@ -441,10 +441,14 @@ class LifeTests(ExchangeCase):
 
     async def test_it_stops_while_a_service_is_being_dialled(self) -> None:
         reached: list[Protocol] = []
+        left: list[Protocol] = []
 
         class Mute(Protocol):
             def connectionMade(self) -> None:
                 reached.append(self)
+
+            def connectionLost(self, reason: object = None) -> None:
+                left.append(self)
 
         port = await TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1").listen(Factory.forProtocol(Mute))
         self.addCleanup(port.stopListening)
@@ -456,7 +460,8 @@ class LifeTests(ExchangeCase):
         await agent.connect(SERVICE, "138")
         await eventually(lambda: reached)
         await running.stopService()
-        await deferLater(reactor, 0.05)
+        await eventually(lambda: left)
+        self.assertEqual(left, reached, "the link that dialled is gone, and with it its timers")
 
     async def test_a_service_that_stops_ends_links_that_dialled_it(self) -> None:
         running = await self.exchange()
@@ -468,6 +473,16 @@ class LifeTests(ExchangeCase):
         await deferLater(reactor, 0.05)
         await service.stopService()
         await eventually(lambda: silent.lost)
+
+    async def test_a_start_that_fails_in_its_own_time_is_told_also_where_nobody_waits_for_it(self) -> None:
+        embedded = Exchange(parse({}, None, "tcp:0:interface=127.0.0.1", "tcp:0:interface=127.0.0.1"), reactor)
+        opening: Deferred[None] = Deferred()
+        self.patch(embedded.parts.store, "open", lambda reactor: opening)
+        embedded.startService()
+        with capturedLogs() as captured:
+            opening.errback(StoreUnavailable("no room at all"))
+        self.assertIn("no room at all", [event.get("reason") for event in captured])
+        await embedded.stopService()
 
     async def test_a_stopped_exchange_starts_anew(self) -> None:
         running = await self.exchange()

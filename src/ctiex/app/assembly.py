@@ -73,6 +73,12 @@ class Exchange(Service):
         self._starting.addErrback(self._failed.append)
         if self._failed:
             self._failed[0].raiseException()
+        self._starting.addCallback(lambda _: self._tell_late_failure())
+
+    def _tell_late_failure(self) -> None:
+        """Nobody waits for a start that takes its time, unless they asked ``started``."""
+        for failure in self._failed:
+            _log.critical("the exchange could not start: {reason}", reason=failure.getErrorMessage())
 
     def startService(self) -> None:
         """Start, where nobody called for the privileged part before."""

@@ -11,7 +11,6 @@ from typing import Any
 
 from twisted.application.service import IService
 from twisted.internet.error import CannotListenError
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
@@ -21,8 +20,6 @@ from ctiex.app.config import load
 from ctiex.app.look_up import check_plugins
 from ctiex.app.metrics import check_metrics
 from ctiex.errors import ConfigurationError, CtiexError
-
-_log = Logger()
 
 _COLLECT_AFTER = (50_000, 20, 100)
 """When the garbage collector runs: it would walk the thousands of changes that wait for a store over and over."""
@@ -79,7 +76,6 @@ def _stop_if_not_started(exchange: Exchange, reactor: Any) -> None:
     """A store that opens in its own time may fail when the process runs already."""
 
     def failed(failure: Failure) -> None:
-        _log.critical("the exchange could not start: {reason}", reason=failure.getErrorMessage())
         atexit.register(_exit_with_failure)
         if reactor.running:
             reactor.stop()

@@ -140,6 +140,7 @@ async def run(options: Options, reactor: Any, stdout: TextIO, stderr: TextIO) ->
             gap,
             timeout=10,
             on_taken_over=taken_over,
+            on_refused=lambda error: terminal.write(f"agent {options['agent']} can't log in again: {error}\n"),
         )
         terminal.write(f"agent {agent.number} is logged in\n")
         interactive = InteractiveAgent(agent, terminal)

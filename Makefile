@@ -1,14 +1,22 @@
 # make demo    see the three services run          make test    every test
 # make run     an exchange with the defaults       make check   style, types, import rules, docs
 # make venv    everything for development          make docs    the pages and the API reference
+# make telephony    scenarios with real telephones, builds the peers first    make telephone-demo    plays one
 # make bench-store    what the durable store costs
+# make fuzz-frames    a million mutated frames          make fuzz    the harnesses under atheris
+# make bench    what everything costs, beside its peers (QUICK=1: a short run)    make bench-page    its results into docs/
+# make audit-dependencies    known vulnerabilities of what is pinned
+# make pins    requirements/ anew: versions and hashes
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Of packages with a hash, and nothing else; --no-build-isolation, since a build would fetch its tools without one.
+INSTALL = -m pip install --quiet --disable-pip-version-check
+HASHED = $(INSTALL) --require-hashes --requirement
 SPHINX := $(BIN)/python -m sphinx -W --keep-going -q
 
-.PHONY: venv demo run check lint types imports docs test bench-store clean FORCE
+.PHONY: venv demo run check lint types imports docs test bench bench-page telephony-peers telephony telephone-demo bench-store audit-dependencies pins fuzz fuzz-frames clean FORCE
 
 venv: $(VENV)/dev-ready
 
@@ -37,12 +45,39 @@ docs: $(VENV)/dev-ready
 test: $(VENV)/dev-ready
 	$(BIN)/python -m pytest -n 2
 
+# BENCH takes more words, such as BENCH="--only answers".
+bench: $(VENV)/bench-ready
+	@QUICK=$(QUICK) PYTHONPATH=src:. $(BIN)/python -m benchmarks $(BENCH)
+
+bench-page: $(VENV)/bench-ready
+	@PYTHONPATH=src:. $(BIN)/python -m benchmarks --page
+
 bench-store: $(VENV)/run-ready
 	@PYTHONPATH=. $(BIN)/python -m benchmarks.store
 
+# Each harness under atheris for so long.
+FUZZ_SECONDS ?= 60
+
+fuzz: $(VENV)/dev-ready
+	@for harness in binary json_codec session configuration; do \
+	    PYTHONPATH=. $(BIN)/python -m fuzz.engine $$harness -max_total_time=$(FUZZ_SECONDS) || exit 1; done
+
+fuzz-frames: $(VENV)/run-ready
+	@PYTHONPATH=. $(BIN)/python -m fuzz.frames --frames 1000000 --seed 1
+
+# The exit code is 69 where they can't be had; make itself says 2, whatever it was.
+telephony-peers: $(VENV)/dev-ready
+	@$(BIN)/python -m tests.telephony.peers
+
+telephony: telephony-peers
+	$(BIN)/python -m pytest -n 2 -m telephony tests/telephony
+
+telephone-demo: telephony-peers
+	@$(BIN)/python -m tests.telephony.demo
+
 clean:
 	rm -rf build dist apidocs docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis _trial_temp*
-	rm -f $(VENV)/run-ready $(VENV)/dev-ready
+	rm -f $(VENV)/run-ready $(VENV)/dev-ready $(VENV)/bench-ready
 
 # ---------------------------------------------------------------- the virtual environment
 
@@ -58,12 +93,45 @@ $(VENV)/files: FORCE | $(BIN)/python
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
 $(VENV)/run-ready: requirements/run.txt setup.cfg pyproject.toml $(VENV)/files | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements/run.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	$(BIN)/python $(HASHED) requirements/run.txt
+	$(BIN)/python $(INSTALL) --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(VENV)/dev-ready: requirements/dev.txt $(VENV)/run-ready
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements/dev.txt
+	$(BIN)/python $(HASHED) requirements/dev.txt
 	@touch $@
+
+$(VENV)/bench-ready: requirements/bench.txt $(VENV)/run-ready
+	$(BIN)/python $(HASHED) requirements/bench.txt
+	@touch $@
+
+# ---------------------------------------------------------------- the supply chain
+
+# In an environment of their own: what they need is nothing that CTIEX is developed with.
+AUDIT := $(VENV)/audit
+# Asks the default index alone, whatever is configured on this machine. Versions in the files stay: UPGRADE=--upgrade.
+PIN = env -u PIP_INDEX_URL -u PIP_EXTRA_INDEX_URL -u PIP_FIND_LINKS PIP_CONFIG_FILE=/dev/null \
+    CUSTOM_COMPILE_COMMAND="make pins" $(AUDIT)/bin/pip-compile --quiet $(UPGRADE) --no-build-isolation \
+    --generate-hashes --allow-unsafe --strip-extras --no-annotate --no-emit-index-url --no-emit-find-links
+
+$(AUDIT)/ready: requirements/audit.txt | $(BIN)/python
+	$(BIN)/python -m venv $(AUDIT)
+	$(AUDIT)/bin/python $(HASHED) requirements/audit.txt
+	@touch $@
+
+# pypi or osv; --strict: what the service doesn't know is a failure, not a skipped line.
+AUDIT_SERVICE ?= pypi
+
+audit-dependencies: $(AUDIT)/ready
+	$(AUDIT)/bin/pip-audit --strict --vulnerability-service $(AUDIT_SERVICE) --require-hashes --disable-pip \
+	    --progress-spinner off $(patsubst %,--requirement requirements/%.txt,run dev bench audit)
+
+pins: $(AUDIT)/ready
+	$(PIN) --all-build-deps --extra durable,metrics,tls --output-file requirements/run.txt setup.cfg
+	$(PIN) --constraint requirements/run.txt --all-build-deps --extra durable,metrics,tls,testing,dev,docs \
+	    --output-file requirements/dev.txt setup.cfg
+	$(PIN) --constraint requirements/run.txt --constraint requirements/dev.txt --extra bench \
+	    --output-file requirements/bench.txt setup.cfg
+	$(PIN) --output-file requirements/audit.txt requirements/audit.in
 
 FORCE:

@@ -142,8 +142,9 @@ class Load:
         :param agents: agent numbers logged in on each link.
         :param in_flight: ConnectRequests of each link that wait for their reply.
         """
-        self._agents = [[f"{link + 1}{agent:04d}" for agent in range(agents)] for link in range(links)]
-        self._links = [AgentLink(agent_port, numbers, in_flight) for numbers in self._agents]
+        self.agents = [[f"{link + 1}{agent:04d}" for agent in range(agents)] for link in range(links)]
+        """The agent numbers of each link."""
+        self._links = [AgentLink(agent_port, numbers, in_flight) for numbers in self.agents]
         self._services = [ServiceLink(service_port, Role.SERVICE, "service-demo") for _ in range(2)]
         self._selector = selectors.DefaultSelector()
         for link in (*self._links, *self._services):
@@ -154,9 +155,9 @@ class Load:
         return [
             [
                 frame_of(ConnectRequest("", agents[i % len(agents)], "number-broadcast", "13800138000", fields), i + 1)
-                for i in range(calls // len(self._agents))
+                for i in range(calls // len(self.agents))
             ]
-            for agents in self._agents
+            for agents in self.agents
         ]
 
     def run(self, requests: list[list[bytes]]) -> None:

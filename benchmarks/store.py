@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
+from benchmarks.configurations import LIMITS
 from benchmarks.exchange_process import ExchangeProcess
 from benchmarks.load import Load
 from ctiex.codecs.binary import BinaryCodec
@@ -28,8 +29,8 @@ _FIELDS = Fields({"account": "1001200300", "area": "010", "language": "en", "vip
 _SETTLED = 0.3
 """Seconds after a shot in which the exchange takes the last acknowledgements."""
 _AT_ONCE = 1_000
-_MEMORY = '[store]\nkind = "memory"\n'
-_SQLITE = '[store]\nkind = "sqlite"\npath = "calls.sqlite"\n'
+_MEMORY = LIMITS + '[store]\nkind = "memory"\n'
+_SQLITE = LIMITS + '[store]\nkind = "sqlite"\npath = "calls.sqlite"\n'
 _SHORT = '[services.number-broadcast]\naccess_code = "7001"\nkeep_closed = 1\n'
 _MOST_RATIO = 2.0
 

@@ -73,6 +73,8 @@ listen = "tcp:{service_port}:interface=127.0.0.1"
 kind = "sqlite"
 path = "{directory / "calls.sqlite"}"
 lock_wait = 20
+[limits]
+calls_per_agent = 1000
 [identities.desk]
 role = "agent"
 secret = "desk-secret"

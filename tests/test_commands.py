@@ -19,7 +19,7 @@ from ctiex.codecs.binary import BinaryCodec
 from ctiex.codecs.json import JsonCodec
 from ctiex.fields import Fields, Value
 from ctiex.interfaces import ICodec
-from ctiex.links.credentials import SecretHash
+from ctiex.links.secret_hashes import SecretHash
 from ctiex.messages import KIND_OF, Bind, Condition, ConnectRequest, DataResult, Message, Ping, Role, ServiceEvent
 
 Outcome = tuple[int, str, str]
@@ -148,6 +148,21 @@ class DecodeTests(SynchronousTestCase):
         self.assertIn("account=*** (text)", out)
         self.assertIn("vip=true (boolean)", out)
         self.assertIn("tone=0x01 (bytes)", out)
+
+    def test_the_secret_fields_of_a_configuration_stay_masked_before_and_after_a_rename(self) -> None:
+        path = Path(self.mktemp())
+        path.write_text(
+            "[services.a]\naccess_code = '1'\nrequest = { rename = { number = 'account' }, secret = ['number'] }\n"
+            "result = { secret = ['tone'] }\n"
+        )
+        code, out, _ = self.decode("--show-values", "--config", str(path), framed(REQUEST).hex())
+        self.assertEqual(code, 0)
+        for line in ("account=*** (text)", "vip=true (boolean)", "tone=*** (bytes)"):
+            self.assertIn(line, out)
+        path.write_text("[services.a]\n")
+        code, out, err = self.decode("--show-values", "--config", str(path), framed(REQUEST).hex())
+        self.assertEqual((code, out), (1, ""))
+        self.assertIn("services.a.access_code: missing", err)
 
     def test_the_secret_of_a_bind_is_never_shown(self) -> None:
         _, out, _ = self.decode("--show-values", framed(Bind(Role.AGENT, "a", "sesame")).hex())

@@ -10,6 +10,7 @@ from unittest.mock import patch
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from twisted.internet.endpoints import quoteStringArgument
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.interface import InterfaceClass
 
@@ -19,9 +20,10 @@ from ctiex.app.config_model import Configuration
 from ctiex.app.config_reading import dotted
 from ctiex.app.listening import advertised_address, read_endpoint
 from ctiex.app.look_up import check_plugins
+from ctiex.app.tls.endpoint import TlsFiles
 from ctiex.errors import ConfigurationError
 from ctiex.interfaces import ICallStorePlugin, ICodecPlugin, IOrganizerPlugin, ISignallingPlugin
-from ctiex.links.credentials import SecretHash, hash_secret
+from ctiex.links.secret_hashes import SecretHash, hash_secret
 from ctiex.messages import Role
 from ctiex.plugins import find_plugin
 
@@ -39,6 +41,14 @@ services = ["bill"]
 [services.bill]
 access_code = "7002"
 """
+PLAIN = """
+[links.agent]
+plain_secrets = "allowed"
+[links.ivr]
+plain_secrets = "allowed"
+"""
+KEEP = "request = { keep = ['*'] }\n"
+"""Says that a service may see everything, which is warned of otherwise."""
 
 
 def read(text: str, **options: str) -> Configuration:
@@ -91,7 +101,7 @@ class DefaultTests(SynchronousTestCase):
         self.assertTrue(configuration.identities["service-demo"].identity.may_serve("weather"))
 
     def test_identities_of_a_file_take_the_place_of_the_demo_ones(self) -> None:
-        configuration = read(OWN)
+        configuration = read(OWN + KEEP)
         self.assertEqual(list(configuration.identities), ["agents", "ivr"])
         self.assertFalse(configuration.demo_identities)
         self.assertEqual(configuration.warnings, ())
@@ -120,17 +130,29 @@ class ReadingTests(SynchronousTestCase):
         self.assertEqual(read(OWN).identities["ivr"].secret, SecretHash.parse(HASH))
 
     def test_a_secret_in_clear_is_warned_of_without_being_shown(self) -> None:
-        configuration = read(OWN.replace(f'secret_hash = "{HASH}"', 'secret = "sesame"', 1))
+        configuration = read(OWN.replace(f'secret_hash = "{HASH}"', 'secret = "sesame"', 1) + KEEP)
         (warning,) = configuration.warnings
         self.assertIn("identities.agents.secret", warning)
         self.assertNotIn("sesame", warning + repr(configuration))
 
     def test_a_service_nobody_serves_is_warned_of(self) -> None:
-        (warning,) = read(OWN + '[services.weather]\naccess_code = "1"').warnings
+        (warning,) = read(OWN + KEEP + '[services.weather]\naccess_code = "1"\n' + KEEP).warnings
         self.assertIn("'weather'", warning)
 
+    def test_a_service_that_sees_every_field_is_warned_of_in_one_line(self) -> None:
+        for rules in ("", "request = {}\n", "request = { rename = { a = 'b' }, secret = ['a'] }\n"):
+            (warning,) = read(OWN + rules).warnings
+            self.assertTrue(warning.startswith("services.bill.request has no keep: the service sees every field"))
+            self.assertNotIn("\n", warning)
+        for rules in (KEEP, "request = { keep = [] }\n", "request = { keep = ['a'] }\n"):
+            self.assertEqual(read(OWN + rules).warnings, ())
+        self.assertEqual(read(OWN + "request = { organizer = 'own' }\n").warnings, ())
+
+    def test_the_built_in_services_see_every_field_without_a_word(self) -> None:
+        self.assertNotIn("keep", " ".join(load().warnings))
+
     def test_options_take_the_place_of_where_links_listen(self) -> None:
-        configuration = read(OWN, agent_listen="tcp:1", ivr_listen="tcp:2:interface=10.0.0.1")
+        configuration = read(OWN + PLAIN, agent_listen="tcp:1", ivr_listen="tcp:2:interface=10.0.0.1")
         self.assertEqual(configuration.agent_link.listen, "tcp:1")
         self.assertEqual(exchange_address(configuration), "10.0.0.1:2")
 
@@ -139,7 +161,7 @@ class ReadingTests(SynchronousTestCase):
 
 
 WRONG = {
-    "bogus = 1": ("bogus: found an unknown key", "expected one of: carrier, exchange"),
+    "bogus = 1": ("bogus: found an unknown key", "exchange, identities, limits, links, login, metrics"),
     '[exchange]\nid = "1234"': ('exchange.id: found "1234"', "1 to 3 decimal digits"),
     "[exchange]\nid = 1": ("exchange.id: found 1", "1 to 3 decimal digits"),
     '[links.agent]\nheartbeat = "soon"': ('links.agent.heartbeat: found "soon"', "from 1 to 65535"),
@@ -165,6 +187,7 @@ WRONG = {
     '[services.x]\naccess_code = "1"\nfetch_timeout = -1': ("services.x.fetch_timeout: found -1", "above 0"),
     '[services.x]\naccess_code = "1"\nrequest = []': ("services.x.request: found a list", "expected a table"),
     '[services."pin check"]': ('services."pin check".access_code: missing', "expected"),
+    '[identities."*"]\nrole = "service"\nsecret = "x"': ('identities."*": found a name that stands', "another one"),
     '[services.""]\naccess_code = "1"': ('services."": found a name of no use', "1 to 255 bytes"),
     "identities = []": ("identities: found a list", "expected a table"),
     '[identities.a]\nrole = "boss"': ('identities.a.role: found "boss"', '"agent" or "service"'),
@@ -253,13 +276,35 @@ class ErrorTests(SynchronousTestCase):
                 self.assertIn("beyond loopback", line)
             (line,) = self.failing(f"[links.agent]\nlisten = {dotted(listen)}")
             self.assertIn("links.agent.listen", line)
-            self.assertEqual(read(OWN, agent_listen=listen).agent_link.listen, listen)
+            self.assertEqual(read(OWN + PLAIN, agent_listen=listen).agent_link.listen, listen)
+
+    def test_plain_tcp_beyond_loopback_is_said_in_so_many_words(self) -> None:
+        for listen in ("tcp:7300", "tcp:7300:interface=192.0.2.1", "tcp6:7300", "haproxy:tcp:7300",
+                       "systemd:domain=INET:index=0"):  # fmt: skip
+            for link in ("agent", "ivr"):
+                (line,) = self.failing(OWN + f"[links.{link}]\nlisten = {dotted(listen)}")
+                self.assertIn(f'links.{link}.listen: found "{listen}", plain TCP beyond loopback', line)
+                self.assertIn("expected ctiex-tls:PORT:certificate=FILE:key=FILE, or interface=127.0.0.1", line)
+                self.assertIn(f'plain_secrets = "allowed" in [links.{link}]', line)
+                options = {f"{link}_listen": listen}
+                (line,) = self.failing(OWN, **options)
+                self.assertIn(f'--{link}-listen: found "{listen}"', line)
+                (line,) = self.failing(OWN + PLAIN.replace(link, "nothing"), **options)
+                read(OWN + PLAIN, **options)
+
+    def test_tls_and_what_stays_on_this_machine_may_listen_anywhere(self) -> None:
+        for listen in ("ctiex-tls:7300:certificate=a.pem:key=a.key", "tls:/etc/certificates:7300", "unix:/run/ctiex",
+                       "tcp:7300:interface=127.0.0.1", "systemd:domain=UNIX:index=0"):  # fmt: skip
+            self.assertEqual(read(OWN, agent_listen=listen, ivr_listen=listen).agent_link.listen, listen)
 
     def test_the_demo_identities_listen_on_anything_local(self) -> None:
         for listen in ("tcp:0:interface=127.0.0.1", "tcp:0:interface=127.8.8.8", "tcp:0:127.0.0.1", "unix:/tmp/x.sock",
                        "tcp:0:interface=localhost", "tcp:0:interface=\\:\\:1", "tcp6:0:interface=\\:\\:1",
                        "haproxy:tcp:0:interface=127.0.0.1"):  # fmt: skip
             self.assertEqual(read("", agent_listen=listen).agent_link.listen, listen)
+
+
+_FILES = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1)
 
 
 class ListeningTests(SynchronousTestCase):
@@ -272,6 +317,32 @@ class ListeningTests(SynchronousTestCase):
         self.assertEqual((listening.port, listening.interface), (port, str(address)))
         self.assertEqual(listening.local, address.is_loopback)
 
+    @given(st.integers(0, 65535), st.ip_addresses(), st.lists(_FILES, min_size=3, max_size=3), st.booleans())
+    @settings(deadline=None)
+    def test_an_endpoint_with_tls_is_read_without_looking_at_its_files(
+        self, port: int, address: Any, names: list[str], optional: bool
+    ) -> None:
+        certificate, key, clients = map(quoteStringArgument, names)
+        listening = read_endpoint(
+            f"ctiex-tls:{port}:interface={quoteStringArgument(str(address))}:certificate={certificate}:key={key}"
+            f":clients={clients}:clients_optional={'yes' if optional else 'no'}"
+        )
+        self.assertEqual((listening.port, listening.interface, listening.plain), (port, str(address), False))
+        self.assertEqual(listening.files, TlsFiles(*names, optional))
+
+    def test_what_an_endpoint_with_tls_does_not_take_is_told(self) -> None:
+        for listen, words in {
+            "ctiex-tls:7300": "it takes ctiex-tls:PORT:certificate=FILE",
+            "ctiex-tls:7300:certificate=a.pem:wrong=1": "it takes ctiex-tls:PORT:certificate=FILE",
+            "ctiex-tls:x:certificate=a.pem": "'x'",
+            "ctiex-tls:70000:certificate=a.pem": "expected a port from 0 to 65535",
+            "ctiex-tls:7300:certificate=a.pem:clients_optional=yes": "clients_optional=yes needs clients=FILE",
+            "ctiex-tls:7300:certificate=a.pem:clients=c.pem:clients_optional=maybe": "neither yes nor no",
+        }.items():
+            error = self.assertRaises(ConfigurationError, read_endpoint, listen)
+            self.assertIn(f'found "{listen}", expected', str(error))
+            self.assertIn(words, str(error))
+
     def test_the_advertised_address_is_where_others_reach_the_endpoint(self) -> None:
         for listen, address in {
             "tcp:7301:interface=127.0.0.1": "127.0.0.1:7301",
@@ -279,6 +350,9 @@ class ListeningTests(SynchronousTestCase):
             "tcp:7301": "this-host:7301",
             "tcp:7301:interface=0.0.0.0": "this-host:7301",
             "tcp6:7301": "this-host:7301",
+            "ctiex-tls:7301:certificate=a.pem:interface=192.0.2.1": "192.0.2.1:7301",
+            "ctiex-tls:7301:interface=\\:\\:1:certificate=a.pem": "[::1]:7301",
+            "ctiex-tls:7301:certificate=a.pem:key=a.key:clients=c.pem": "this-host:7301",
             "unix:/run/ctiex": "unix:/run/ctiex",
         }.items():
             self.assertEqual(advertised_address(listen, lambda: "this-host"), address)
@@ -297,7 +371,7 @@ class FakePlugin:
             if key not in self.known:
                 raise ConfigurationError(f"unknown key {key!r}")
 
-    def build(self, settings: Mapping[str, Any] | None = None) -> object:
+    def build(self, settings: Mapping[str, Any] | None = None, *context: object) -> object:
         """Something."""
         self.check(settings or {})
         return self
@@ -307,7 +381,7 @@ PLUGINS = {
     plugin.name: plugin
     for plugin in (
         FakePlugin("binary"), FakePlugin("memory"), FakePlugin("calling-number", "separator"),
-        FakePlugin("link"), FakePlugin("rules", "secret"),
+        FakePlugin("link"), FakePlugin("rules", "secret"), FakePlugin("configured"),
     )
 }  # fmt: skip
 
@@ -336,11 +410,13 @@ class PluginTests(SynchronousTestCase):
     def test_every_missing_plugin_is_told_with_its_key(self) -> None:
         text = (
             '[links.agent]\ncodec = "c"\n[links.ivr]\ncodec = "d"\n[store]\nkind = "s"\n[carrier]\nkind = "k"\n'
+            '[login]\nchecker = "l"\n'
             '[services.x]\naccess_code = "1"\nsignalling = "g"\nrequest.organizer = "o"\nresult.organizer = "p"'
         )
         self.assertEqual(
             self.errors(text),
             ["links.agent.codec: no c", "links.ivr.codec: no d", "store.kind: no s", "carrier.kind: no k",
+             "login.checker: no l",
              "services.x.signalling: no g", "services.x.request.organizer: no o", "services.x.result.organizer: no p"],
         )  # fmt: skip
 

@@ -69,6 +69,26 @@ class ManyDeadlines(SynchronousTestCase):
             self.deadlines.set(str(number), 1_000.0 - number / 8)
         self.assertEqual(len(self.clock.getDelayedCalls()), 1)
 
+    @given(st.floats(7_000, 90_000), st.floats(0, 100))
+    @settings(deadline=None)
+    def test_far_ones_are_up_to_8_seconds_late_and_never_early(self, wait: float, begun: float) -> None:
+        clock = Clock()
+        clock.advance(begun)
+        due: list[float] = []
+        deadlines = Deadlines(clock, lambda key: due.append(clock.seconds()))
+        deadlines.set("a", begun + wait)
+        clock.advance(wait - 0.01)
+        self.assertEqual(due, [])
+        clock.pump([_TICK] * 67)
+        self.assertEqual(len(due), 1)
+
+    def test_a_day_of_keys_that_come_and_go_leaves_little_behind(self) -> None:
+        for eighth in range(24 * 3_600 * 8):
+            if not eighth % 5:  # every one would take a while
+                self.deadlines.set("a", 86_400 + eighth / 8)
+                self.deadlines.clear("a")
+        self.assertLess(len(self.deadlines._ticks), 11_000)
+
     def test_stopping_leaves_no_timer(self) -> None:
         self.deadlines.set("a", 1.0)
         self.deadlines.stop()

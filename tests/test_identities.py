@@ -1,29 +1,21 @@
-"""Identities, agent numbers, secrets and their check."""
+"""Identities, agent numbers, and secrets as they are kept."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable
-
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from twisted.internet import reactor
-from twisted.internet.defer import CancelledError, Deferred
-from twisted.trial.unittest import SynchronousTestCase, TestCase
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
 
 from ctiex.errors import ConfigurationError
-from ctiex.links.credentials import Credentials, KnownIdentity, SecretHash, hash_secret
+from ctiex.interfaces import IIdentity
+from ctiex.links.credentials import KnownIdentity
+from ctiex.links.secret_hashes import SecretHash, hash_secret
 from ctiex.messages import Role
 from ctiex.processing.identities import AgentNumbers, Identity
 
 digits = st.text("0123456789", min_size=1, max_size=6)
 CHEAP = SecretHash.parse("scrypt$2$1$1$c2FsdA$aGFzaA")
-
-
-def cheaply_hashed(secret: str) -> SecretHash:
-    """A hash that takes no time, for tests."""
-    digest = hashlib.scrypt(secret.encode(), salt=b"salt", n=2, r=1, p=1, dklen=16)
-    return SecretHash(2, 1, 1, b"salt", digest)
 
 
 class AgentNumberTests(SynchronousTestCase):
@@ -72,6 +64,7 @@ class AgentNumberTests(SynchronousTestCase):
     def test_an_identity_may_what_it_was_given(self) -> None:
         agent = Identity("a", Role.AGENT, AgentNumbers.parse(["1001", "1100-1199"]))
         service = Identity("s", Role.SERVICE, services=frozenset({"bill"}))
+        self.assertTrue(verifyObject(IIdentity, agent))
         self.assertTrue(agent.may_act_for("1150"))
         self.assertFalse(agent.may_act_for("1002"))
         self.assertFalse(agent.may_serve("bill"))
@@ -117,153 +110,3 @@ class SecretHashTests(SynchronousTestCase):
     def test_a_repr_shows_neither_salt_nor_hash(self) -> None:
         self.assertNotIn("salt", repr(CHEAP))
         self.assertNotIn("clear", repr(KnownIdentity(Identity("a", Role.AGENT), "clear")))
-
-
-class Threads:
-    """Collects what was handed to a thread; runs it when told."""
-
-    def __init__(self) -> None:
-        self.work: list[tuple[Callable[[], bool], Deferred[bool]]] = []
-        self.begun = 0
-
-    def __call__(self, work: Callable[[], bool]) -> Deferred[bool]:
-        self.begun += 1
-        done: Deferred[bool] = Deferred()
-        self.work.append((work, done))
-        return done
-
-    def finish(self) -> None:
-        """Run everything, what comes up meanwhile too."""
-        while self.work:
-            work, done = self.work.pop(0)
-            done.callback(work())
-
-
-class CredentialTests(SynchronousTestCase):
-    """The check of a Bind."""
-
-    def setUp(self) -> None:
-        self.threads = Threads()
-        self.agent = Identity("agents", Role.AGENT, AgentNumbers.parse(["*"]))
-        self.service = Identity("ivr", Role.SERVICE, services=frozenset({"bill"}))
-        self.credentials = Credentials.of(
-            [KnownIdentity(self.agent, cheaply_hashed("right")), KnownIdentity(self.service, "in clear")], self.threads
-        )
-
-    def test_a_right_secret_is_hashed_beside_the_reactor(self) -> None:
-        answer = self.credentials.check("agents", "right", Role.AGENT)
-        assert isinstance(answer, Deferred)
-        self.assertNoResult(answer)
-        self.threads.finish()
-        self.assertIs(self.successResultOf(answer), self.agent)
-
-    def test_a_verified_secret_is_not_hashed_again(self) -> None:
-        self.credentials.check("agents", "right", Role.AGENT)
-        self.threads.finish()
-        self.assertIs(self.credentials.check("agents", "right", Role.AGENT), self.agent)
-        self.assertEqual(self.threads.begun, 1)
-
-    def test_a_wrong_secret_is_hashed_each_time_and_leaves_the_right_one_remembered(self) -> None:
-        self.credentials.check("agents", "right", Role.AGENT)
-        self.threads.finish()
-        for _ in range(2):
-            answer = self.credentials.check("agents", "wrong", Role.AGENT)
-            self.threads.finish()
-            assert isinstance(answer, Deferred)
-            self.assertIsNone(self.successResultOf(answer))
-        self.assertEqual(self.threads.begun, 3)
-        self.assertIs(self.credentials.check("agents", "right", Role.AGENT), self.agent)
-
-    def test_checks_of_the_same_secret_at_the_same_time_share_one_hashing(self) -> None:
-        answers = [self.credentials.check("agents", "right", Role.AGENT) for _ in range(50)]
-        self.threads.finish()
-        for answer in answers:
-            assert isinstance(answer, Deferred)
-            self.assertIs(self.successResultOf(answer), self.agent)
-        self.assertEqual(self.threads.begun, 1)
-
-    def test_one_hashing_runs_at_a_time(self) -> None:
-        for secret in ("one", "two", "three"):
-            self.credentials.check("agents", secret, Role.AGENT)
-        self.assertEqual(len(self.threads.work), 1)
-        self.threads.finish()
-        self.assertEqual(self.threads.begun, 3)
-
-    def test_an_unknown_identity_is_hashed_too_and_never_remembered(self) -> None:
-        for begun in (1, 2):
-            answer = self.credentials.check("nobody", "right", Role.AGENT)
-            self.assertEqual(self.threads.begun, begun)
-            self.threads.finish()
-            assert isinstance(answer, Deferred)
-            self.assertIsNone(self.successResultOf(answer))
-
-    def test_a_role_that_is_not_its_own_is_refused(self) -> None:
-        answer = self.credentials.check("agents", "right", Role.SERVICE)
-        self.threads.finish()
-        assert isinstance(answer, Deferred)
-        self.assertIsNone(self.successResultOf(answer))
-        self.assertIsNone(self.credentials.check("agents", "right", Role.SERVICE))
-        self.assertIsNone(self.credentials.check("ivr", "in clear", Role.AGENT))
-
-    def test_the_roles_of_simultaneous_checks_are_kept_apart(self) -> None:
-        wrong = self.credentials.check("agents", "right", Role.SERVICE)
-        right = self.credentials.check("agents", "right", Role.AGENT)
-        self.threads.finish()
-        assert isinstance(wrong, Deferred) and isinstance(right, Deferred)
-        self.assertIsNone(self.successResultOf(wrong))
-        self.assertIs(self.successResultOf(right), self.agent)
-
-    def test_a_secret_in_clear_is_compared_at_once(self) -> None:
-        self.assertIs(self.credentials.check("ivr", "in clear", Role.SERVICE), self.service)
-        self.assertIsNone(self.credentials.check("ivr", "in Clear", Role.SERVICE))
-        self.assertEqual(self.threads.begun, 0)
-
-    def test_with_secrets_in_clear_alone_nothing_is_hashed(self) -> None:
-        credentials = Credentials.of([KnownIdentity(self.service, "in clear")], self.threads)
-        self.assertIsNone(credentials.check("nobody", "", Role.SERVICE))
-        self.assertEqual(self.threads.begun, 0)
-
-    def test_a_wait_given_up_leaves_the_others_waiting(self) -> None:
-        gone, stays = (self.credentials.check("agents", "right", Role.AGENT) for _ in range(2))
-        assert isinstance(gone, Deferred) and isinstance(stays, Deferred)
-        gone.cancel()
-        self.failureResultOf(gone, CancelledError)
-        self.threads.finish()
-        self.assertIs(self.successResultOf(stays), self.agent)
-
-    def test_a_hashing_nobody_waits_for_is_not_begun(self) -> None:
-        first = self.credentials.check("agents", "one", Role.AGENT)
-        second = self.credentials.check("agents", "two", Role.AGENT)
-        assert isinstance(first, Deferred) and isinstance(second, Deferred)
-        second.cancel()
-        self.failureResultOf(second, CancelledError)
-        self.threads.finish()
-        self.assertIsNone(self.successResultOf(first))
-        self.assertEqual(self.threads.begun, 1)
-
-    def test_a_hashing_that_fails_tells_everyone_and_is_forgotten(self) -> None:
-        answer = self.credentials.check("agents", "right", Role.AGENT)
-        assert isinstance(answer, Deferred)
-        self.threads.work.pop()[1].errback(MemoryError())
-        self.failureResultOf(answer, MemoryError)
-        again = self.credentials.check("agents", "right", Role.AGENT)
-        self.threads.finish()
-        assert isinstance(again, Deferred)
-        self.assertIs(self.successResultOf(again), self.agent)
-
-    def test_identities_are_found_by_name(self) -> None:
-        self.assertIs(self.credentials.identity("ivr"), self.service)
-        self.assertIsNone(self.credentials.identity("nobody"))
-
-
-class ThreadTests(TestCase):
-    """The check with a real reactor and its threads."""
-
-    async def test_the_reactors_threads_hash(self) -> None:
-        agent = Identity("agents", Role.AGENT)
-        credentials = Credentials.on_reactor([KnownIdentity(agent, cheaply_hashed("right"))], reactor)
-        right = credentials.check("agents", "right", Role.AGENT)
-        wrong = credentials.check("agents", "wrong", Role.AGENT)
-        assert isinstance(right, Deferred) and isinstance(wrong, Deferred)
-        self.assertIs(await right, agent)
-        self.assertIsNone(await wrong)

@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "signalling": BELOW | {"telephony", "links"},
     "services": BELOW | MIDDLE,
     "clients": BELOW | MIDDLE | {"links", "services"},
-    "plugins": BELOW | MIDDLE | {"clients", "services"},
+    "plugins": BELOW | MIDDLE | {"links", "clients", "services"},
     "testing": BELOW | MIDDLE | UPPER | {"plugins"},
     "app": BELOW | MIDDLE | UPPER | {"plugins", "testing"},
 }

@@ -70,11 +70,18 @@ RUNNERS = {
 """What the commands of these names do, for an environment that has them from elsewhere."""
 
 
+READS_AN_ENDPOINT = """
+from twisted.internet.endpoints import serverFromString
+print(type(serverFromString(None, "ctiex-tls:0:certificate=exchange.pem")).__name__)
+"""
+
+
 def offers_ctiex(environment: Path, outside: Path) -> None:
     """The plugin and the command are there, outside the checkout."""
     for name, program in RUNNERS.items():
         said = run(outside, str(environment / "bin" / "python"), "-c", program, "--help")
         assert " ctiex " in said, f"{name}: {said}"
+    assert run(outside, str(environment / "bin" / "python"), "-c", READS_AN_ENDPOINT) == "TlsServerEndpoint\n"
     assert "demo: 3 of 3 hand-offs completed" in run(outside, str(environment / "bin" / "ctiex"), "demo")
 
 

@@ -7,12 +7,16 @@ from typing import cast
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from twisted.cred.portal import Portal
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from ctiex.errors import StoreUnavailable
 from ctiex.fields import Fields
-from ctiex.links.credentials import Credentials, KnownIdentity, hash_secret
+from ctiex.links.admission import Admission, LinkCounter
+from ctiex.links.checkers import ConfiguredChecker
+from ctiex.links.credentials import KnownIdentity, checker_context, configured_portal, make_portal
+from ctiex.links.secret_hashes import hash_secret
 from ctiex.links.session import SessionLimits
 from ctiex.messages import (
     AgentLogin,
@@ -77,7 +81,7 @@ class MainFlow(SynchronousTestCase):
     def test_neither_the_split_nor_who_speaks_first_matters(
         self, count: int, first_speaks: bool, services_first: bool, hashed: bool
     ) -> None:
-        exchange = MemoryExchange(credentials=_hashing(agents(), services()) if hashed else None)
+        exchange = MemoryExchange(portal=_hashing(agents(), services()) if hashed else None)
         agent, agent_pair, _ = exchange.link_agent(FakeAgent())
         service, service_pair, _ = exchange.link_service(FakeService())
         service.bind("services")
@@ -108,8 +112,8 @@ class MainFlow(SynchronousTestCase):
         self.assertEqual([invoke_id for invoke_id, _ in agent.received], [1, 2, 3, 4, 5])
 
 
-def _hashing(*identities: object) -> Credentials:
-    """Credentials that answer later than at once: every check goes through a Deferred."""
+def _hashing(*identities: object) -> Portal:
+    """A portal that hashes: every check goes through a Deferred."""
     known = [KnownIdentity(identity, _SECRET_HASH) for identity in identities]  # type: ignore[arg-type]
 
     def in_thread(work: object) -> Deferred[bool]:
@@ -117,16 +121,18 @@ def _hashing(*identities: object) -> Credentials:
         done.callback(True)
         return done
 
-    return Credentials.of(known, in_thread)
+    return configured_portal(known, in_thread)
 
 
 class _LateCredentials:
-    """Credentials whose answers wait for the test."""
+    """A portal whose hashings wait for the test."""
 
     def __init__(self) -> None:
         self.waiting: list[Deferred[bool]] = []
         known = [KnownIdentity(agents(), _SECRET_HASH)]
-        self.credentials = Credentials.of(known, self._in_thread)
+        context = checker_context(known)
+        self.checker = ConfiguredChecker(context.secrets, context.identities, self._in_thread)
+        self.portal = make_portal(known, self.checker)
 
     def _in_thread(self, work: object) -> Deferred[bool]:
         self.waiting.append(Deferred())
@@ -222,7 +228,7 @@ class Disconnects(SynchronousTestCase):
 
     def test_a_link_that_is_lost_while_its_secret_is_checked_gives_the_check_up(self) -> None:
         late = _LateCredentials()
-        exchange = MemoryExchange(credentials=late.credentials)
+        exchange = MemoryExchange(portal=late.portal)
         peers = [exchange.link_agent(FakeAgent()) for _ in range(3)]
         for number, (peer, pair, _) in enumerate(peers):
             peer.bind("agents", f"wrong {number}")
@@ -231,19 +237,19 @@ class Disconnects(SynchronousTestCase):
             pair.disconnect()
         while late.waiting:
             late.waiting.pop().callback(False)
-        self.assertEqual(late.credentials._hashings, {})
+        self.assertEqual(len(late.checker.queue), 0)
         self.assertEqual(exchange.counts.links_bound, 0)
         self.assertEqual(exchange.clock.getDelayedCalls(), [])
 
     def test_checks_that_nobody_waits_for_are_not_begun(self) -> None:
         late = _LateCredentials()
-        exchange = MemoryExchange(credentials=late.credentials)
+        exchange = MemoryExchange(portal=late.portal)
         for number in range(20):
             peer, pair, _ = exchange.link_agent(FakeAgent())
             peer.bind("agents", f"wrong {number}")
             pair.pump()
             pair.disconnect()
-        self.assertLessEqual(len(late.credentials._hashings), 1)
+        self.assertLessEqual(len(late.checker.queue), 1)
 
 
 class _BrokenStore(MemoryCallStore):
@@ -258,7 +264,7 @@ class LateChecks(SynchronousTestCase):
 
     def test_nothing_behind_the_bind_is_handled_before_its_reply(self) -> None:
         late = _LateCredentials()
-        exchange = MemoryExchange(credentials=late.credentials)
+        exchange = MemoryExchange(portal=late.portal)
         agent, pair, _ = exchange.link_agent(FakeAgent())
         agent.bind("agents")
         pair.pump()
@@ -274,7 +280,7 @@ class LateChecks(SynchronousTestCase):
 
     def test_however_much_came_behind_the_bind_all_of_it_is_answered(self) -> None:
         late = _LateCredentials()
-        exchange = MemoryExchange(credentials=late.credentials)
+        exchange = MemoryExchange(portal=late.portal)
         agent, pair, _ = exchange.link_agent(FakeAgent())
         agent.bind("agents")
         pings = [agent.send(Ping()) for _ in range(12_000)]
@@ -285,7 +291,7 @@ class LateChecks(SynchronousTestCase):
 
     def test_a_failure_behind_a_late_check_gives_up_that_link_alone(self) -> None:
         late = _LateCredentials()
-        exchange = MemoryExchange(credentials=late.credentials, store=_BrokenStore())
+        exchange = MemoryExchange(portal=late.portal, store=_BrokenStore())
         agent, pair, _ = exchange.link_agent(FakeAgent())
         agent.bind("agents")
         agent.login("1001")
@@ -298,7 +304,7 @@ class LateChecks(SynchronousTestCase):
 
     def test_a_wrong_secret_is_11_and_the_end(self) -> None:
         late = _LateCredentials()
-        exchange = MemoryExchange(credentials=late.credentials)
+        exchange = MemoryExchange(portal=late.portal)
         agent, pair, _ = exchange.link_agent(FakeAgent())
         bound = agent.bind("agents", "wrong")
         agent.login("1001")
@@ -435,7 +441,7 @@ class Backpressure(SynchronousTestCase):
 
     def test_a_service_that_reads_nothing_is_evicted_when_too_much_is_pushed(self) -> None:
         narrow = SessionLimits(max_unread=20_000, max_in_flight=10_000)
-        exchange = MemoryExchange(session_limits=narrow, limits=Limits(mailbox=10_000))
+        exchange = MemoryExchange(session_limits=narrow, limits=Limits(mailbox=10_000, calls_per_agent=10_000))
         agent, service = exchange.agent("1001"), exchange.service()
         pair = exchange.pair_of(service)
         most = 0
@@ -585,8 +591,7 @@ class Leaving(SynchronousTestCase):
         self.assertEqual(service.every(CallEnded), [CallEnded("1", Condition.CANCELLED)])
 
     def test_links_over_the_limit_of_an_identity_are_14(self) -> None:
-        exchange = MemoryExchange()
-        exchange.agent_links._with.counter.most = 1
+        exchange = MemoryExchange(admission=Admission(LinkCounter(1)))
         first = exchange.agent()
         second = exchange.agent()
         self.assertEqual([reply.status for reply in first.every(BindReply) + second.every(BindReply)], [0, 14])

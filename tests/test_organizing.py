@@ -69,6 +69,11 @@ class RuleTests(SynchronousTestCase):
         expected = {name: value for name, value in fields.items() if name in keep}
         self.assertEqual(organized(dict(fields), keep=sorted(keep)), expected)
 
+    @given(fields_of_four)
+    @quick
+    def test_a_star_alone_lets_everything_pass(self, fields: Fields) -> None:
+        self.assertIs(RuleOrganizer.from_settings({"keep": ["*"]}).organize(fields), fields)
+
     @given(fields_of_four, renames)
     @quick
     def test_a_renamed_field_replaces_the_one_that_had_its_name(self, fields: Fields, rename: dict[str, str]) -> None:
@@ -153,6 +158,7 @@ class ConfigurationTests(SynchronousTestCase):
         self.refused("map.a: expected value = new text, not a int", map={"a": {"1": 1}})
         self.refused("keep: expected a list", keep="number")
         self.refused("keep: a field name is a str", keep=[1])
+        self.refused('keep: found "*" beside names of fields, expected it alone', keep=["a", "*"])
         self.refused("secret: expected a list", secret={"a": "b"})
         self.refused("secret: a field name is a str", secret=[["a"]])
         self.refused("constants: expected a table", constants=[])

@@ -10,11 +10,13 @@ from typing import Any
 
 import twisted.plugins
 from twisted.application.service import IServiceMaker
+from twisted.internet.interfaces import IStreamServerEndpointStringParser
 from twisted.plugin import IPlugin, getPlugins
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 import ctiex
+from ctiex.app.tls.endpoint import TlsEndpointParser
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -26,10 +28,25 @@ def setup_cfg() -> ConfigParser:
     return parser
 
 
+REQUIREMENT = re.compile(r"([a-z0-9][a-z0-9-]*)==([0-9a-z.]+)((?: --hash=sha256:[0-9a-f]{64})+)")
+LISTS = ("run.txt", "dev.txt", "bench.txt", "audit.txt")
+
+
+def requirements(name: str) -> list[str]:
+    """The requirements of a file, each on one line."""
+    text = (ROOT / "requirements" / name).read_text(encoding="utf-8")
+    joined = re.sub(r"\s*\\\n\s*", " ", text).splitlines()
+    return [line for line in joined if line and not line.startswith("#")]
+
+
 def pins(name: str) -> dict[str, str]:
     """The exact versions in a requirements file, by package."""
-    lines = (ROOT / "requirements" / name).read_text(encoding="utf-8").splitlines()
-    return dict(line.split("==") for line in lines if line and not line.startswith("#"))
+    return dict(line.split(" ")[0].split("==") for line in requirements(name))
+
+
+def canonical(name: str) -> str:
+    """The name of a package as the lists have it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def listed(text: str) -> list[str]:
@@ -84,6 +101,13 @@ class PackagingTests(SynchronousTestCase):
             self.assertTrue(verifyObject(IPlugin, maker))
             self.assertEqual(maker.module, "ctiex.app.tap")
 
+    def test_twisted_finds_one_endpoint_of_ours(self) -> None:
+        found = [parser for parser in getPlugins(IStreamServerEndpointStringParser) if parser.prefix == "ctiex-tls"]
+        self.assertEqual({type(parser) for parser in found}, {TlsEndpointParser}, found)
+        for parser in found:
+            self.assertTrue(verifyObject(IPlugin, parser))
+            self.assertTrue(verifyObject(IStreamServerEndpointStringParser, parser))
+
 
 class RequirementTests(SynchronousTestCase):
     """The pinned versions against setup.cfg."""
@@ -94,8 +118,39 @@ class RequirementTests(SynchronousTestCase):
 
     def test_everything_required_is_pinned(self) -> None:
         required = listed(setup_cfg()["options"]["install_requires"])
-        names = {re.split(r"[<>=\[]", line)[0].lower().replace("_", "-") for line in required}
-        self.assertEqual(names - {name.lower().replace("_", "-") for name in pins("run.txt")}, set())
+        names = {canonical(re.split(r"[<>=\[]", line)[0]) for line in required}
+        self.assertEqual(names - set(pins("run.txt")), set())
+
+    def test_every_extra_is_pinned(self) -> None:
+        extras = setup_cfg()["options.extras_require"]
+        for extra in ("dev", "docs", "durable", "metrics", "testing", "tls"):
+            text = extras[extra]
+            names = {canonical(re.split(r"[<>=\[]", line)[0]) for line in listed(text)}
+            self.assertEqual(names - set(pins("dev.txt")), set(), extra)
+            if extra in ("durable", "metrics", "tls"):
+                self.assertEqual(names - set(pins("run.txt")), set(), extra)
+
+    def test_every_requirement_is_a_version_with_its_hashes_and_nothing_else(self) -> None:
+        for name in LISTS:
+            found = requirements(name)
+            self.assertGreater(len(found), 10)
+            self.assertEqual([line for line in found if not REQUIREMENT.fullmatch(line)], [], name)
+
+    def test_the_build_backend_is_pinned_where_it_builds(self) -> None:
+        for name in ("run.txt", "dev.txt"):
+            self.assertIn("setuptools", pins(name))
+
+    def test_make_installs_nothing_without_a_hash_but_this_checkout(self) -> None:
+        text = (ROOT / "Makefile").read_text(encoding="utf-8")
+        installs = [line.strip() for line in text.splitlines() if "$(INSTALL)" in line or "pip install" in line]
+        self.assertEqual(
+            installs,
+            [
+                "INSTALL = -m pip install --quiet --disable-pip-version-check",
+                "HASHED = $(INSTALL) --require-hashes --requirement",
+                "$(BIN)/python $(INSTALL) --no-deps --no-build-isolation --editable .",
+            ],
+        )
 
     def test_construct_stays_below_its_next_minor_version(self) -> None:
         self.assertIn("construct>=2.10.70,<2.11", listed(setup_cfg()["options"]["install_requires"]))

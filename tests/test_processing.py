@@ -680,7 +680,8 @@ class KeptBeforeTold(SynchronousTestCase):
     def _nothing_left(self) -> None:
         self.assertEqual(list(self.store.calls()), [])
         self.assertEqual(self.bench.processing.calls_open, 0)
-        self.assertEqual(self.bench.processing._life.calls_of("agents"), 0)
+        held = self.bench.processing._life.held
+        self.assertEqual([+held._of_identity, +held._of_service, +held._records], [{}, {}, {}])
         self.assertEqual(dict(self.bench.exchange.desk._reserved), {})
         self.assertEqual(self.bench.session.connections, [])
         self.assertEqual(self.bench.heard, [])

@@ -213,7 +213,7 @@ class EndTests(SynchronousTestCase):
     """Ends reach everybody, and leave nothing."""
 
     def test_everybody_hears_of_a_lost_link_although_one_who_hears_fails(self) -> None:
-        requests, heard = Requests(10), []
+        requests, heard = Requests(10, 10), []
 
         def fails(answer: Any) -> None:
             raise ZeroDivisionError

@@ -18,6 +18,7 @@ address = "ctiex.test:7301"
 heartbeat = 1
 login_deadline = 0.6
 max_frame = 4096
+frames_per_second = 200
 [links.ivr]
 heartbeat = 1
 login_deadline = 0.6
@@ -25,6 +26,8 @@ max_frame = 4096
 [limits]
 links_per_identity = 3
 calls_per_identity = 4
+calls_per_agent = 3
+fields_per_message = 2
 mailbox_ttl = 1
 [identities.desk]
 role = "agent"
@@ -137,15 +140,44 @@ def test_an_identity_with_too_many_links_is_14(tight: Desk) -> None:
 
 def test_an_identity_with_too_many_calls_is_14(tight: Desk) -> None:
     number, other = new_number(), new_number()
-    agent, second = tight.agent(number), tight.bound_agent("second-desk")
+    agent, second, third = tight.agent(number), tight.bound_agent("second-desk"), new_number()
     assert tight.service().is_open() and second.login(other)["status"] == 0
+    assert agent.login(third)["status"] == 0
     serials = [new_number() for _ in range(4)]
-    assert [agent.connect(number, serial)["status"] for serial in serials] == [0] * 4
-    assert agent.connect(number, "")["status"] == 14
+    assert [agent.connect(number, serial)["status"] for serial in serials[:3]] == [0] * 3
+    refused = agent.connect(number, "")
+    assert (refused["status"], "calls_per_agent" in refused["detail"]) == (14, True)
+    assert agent.connect(third, serials[3])["status"] == 0, "another agent number has room"
+    refused = agent.connect(third, "")
+    assert (refused["status"], "calls_per_identity" in refused["detail"]) == (14, True)
     assert agent.connect(number, serials[0])["status"] == 0, "a repeat is not one more"
     assert second.connect(other, "")["status"] == 0
     assert agent.cancel(serials[0]) == 0
     assert agent.connect(number, "")["status"] == 0, "an ended call makes room"
+
+
+def test_a_link_over_its_rate_is_14_and_at_twice_the_rate_cut_off_alone(tight: Desk) -> None:
+    number = new_number()
+    other, flooding = tight.bound_agent("second-desk"), tight.bound_agent()
+    assert other.login(number)["status"] == 0
+    time.sleep(1.1)  # the window of the Bind is over
+    flooding.send(b"".join(message(Kind.CANCEL_REQUEST, 10 + n, serial="404") for n in range(300)))
+    got = [flooding.wait(Kind.CANCEL_REPLY) for _ in range(300)]
+    assert [(each.invoke_id, each["status"]) for each in got] == [(10 + n, 20 if n < 200 else 14) for n in range(300)]
+    with pytest.raises((Ended, ConnectionError)):
+        flooding.send(message(Kind.CANCEL_REQUEST, 10, serial="404") * 500)
+        while True:
+            flooding.read(2)
+    assert other.is_open() and other.connect(number, new_number())["status"] == 0
+
+
+def test_a_message_with_too_many_fields_is_14(tight: Desk) -> None:
+    number = new_number()
+    agent = tight.agent(number)
+    many = [(name, "x") for name in ("a", "b", "c")]
+    refused = agent.connect(number, new_number(), fields=many)
+    assert (refused["status"], "fields_per_message" in refused["detail"]) == (14, True)
+    assert agent.connect(number, new_number(), fields=many[:2])["status"] == 0
 
 
 def test_events_that_are_too_old_are_gone_and_the_gap_is_told(tight: Desk) -> None:

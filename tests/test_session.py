@@ -295,10 +295,18 @@ class Binding(SynchronousTestCase):
         self.assertIsNotNone(talk.session.ended)
 
     def test_a_bound_link_has_no_login_deadline(self) -> None:
-        for state in ("binding", "agent", "service"):
+        for state in ("agent", "service"):
             talk = Talk(state)
             talk.tick(11.0)
             self.assertIsNone(talk.session.ended)
+
+    def test_a_bind_that_is_not_answered_by_the_login_deadline_ends_the_link(self) -> None:
+        talk = Talk("binding")
+        self.assertEqual(talk.session.next_tick(), 10.0)
+        talk.tick(9.9)
+        self.assertIsNone(talk.session.ended)
+        talk.tick(10.0)
+        self.assertIsNotNone(talk.session.ended)
 
     def test_a_second_bind_is_5_and_changes_nothing(self) -> None:
         talk = Talk("agent")

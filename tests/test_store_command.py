@@ -20,6 +20,7 @@ from ctiex.errors import Status
 from ctiex.fields import Fields
 from ctiex.interfaces import ICodec
 from ctiex.messages import AgentEvent, Condition, DataResult
+from ctiex.processing.numbers import label_of
 from ctiex.records import CallState, StoredEvent
 from ctiex.stores.sealing import KEY_VARIABLE, Seal, find_key, new_key
 from ctiex.stores.sqlite_file import Group, SqliteFile
@@ -48,7 +49,8 @@ class StoreCommandTests(SynchronousTestCase):
         self.addCleanup(file.close)
         data = codec.encode_body(DataResult(Status.OK, "7", "1001", FIELDS))
         event = AgentEvent(1, "1001", "8", Condition.COMPLETED, Status.OK, Fields({"score": 5}))
-        group = Group(last_sequences={"1001": 1}, labels={AGENT_CODEC: codec.name, IVR_CODEC: codec.name})
+        labels = {AGENT_CODEC: codec.name, IVR_CODEC: codec.name, label_of("1001"): "desk"}
+        group = Group(last_sequences={"1001": 1}, labels=labels)
         closed = make_call("8", state=CallState.CLOSED, calling_number="", digest=b"", data=b"")
         group.calls = {"7": make_call("7", data=data, calling_number="13800138000"), "8": closed}
         group.contexts = {"7": group.calls["7"]}
@@ -75,6 +77,7 @@ class StoreCommandTests(SynchronousTestCase):
             self.assertIn(words, out)
         self.assertIn(f"calls.sqlite: {self.path.stat().st_size:,} bytes", out)
         self.assertIn("agent codec: binary", out)
+        self.assertIn("agent numbers brought by desk: 1\n", out)
 
     def test_check_finds_nothing_in_a_sound_file(self) -> None:
         self.fill(BinaryCodec())
@@ -102,6 +105,14 @@ class StoreCommandTests(SynchronousTestCase):
                 shown = {"account": "1001", "pin": "***", "tries": 2, "vip": True, "raw": {"bytes": "00ff"}}
                 self.assertEqual((call["fields"], call["calling_number"]), (shown, "13800138000"))
                 self.assertEqual((closed["fields"], event["fields"]), ({}, {"score": 5}))
+
+    def test_export_masks_the_secret_fields_of_a_configuration(self) -> None:
+        self.fill(BinaryCodec())
+        config = self.path.with_name("exchange.toml")
+        config.write_text("[services.a]\naccess_code = '1'\nresult = { secret = ['score', 'pin'] }\n")
+        call, _, event = self.export("--show-values", "--config", str(config))
+        self.assertEqual((dict(call["fields"])["pin"], dict(call["fields"])["tries"]), ("***", 2))  # type: ignore[call-overload]
+        self.assertEqual(event["fields"], {"score": "***"})
 
     def test_nothing_of_the_file_is_changed(self) -> None:
         self.fill(BinaryCodec()).close()

@@ -20,6 +20,8 @@ id = "7"
 address = "ctiex.test:7301"
 [limits]
 mailbox = 8
+login_failures = 1000
+login_delay = 0.01
 [identities.desk]
 role = "agent"
 secret = "desk-secret"

@@ -71,6 +71,10 @@ class ConfigurationError(CtiexError):
     """The configuration can't be used; the text says where, what, and what was expected."""
 
 
+class CheckBusy(CtiexError):
+    """A checker can't look at a Bind now: it is answered 14, and may be tried again later."""
+
+
 class StoreUnavailable(CtiexError):
     """The call store can't take or give records now: status 50 on the wire."""
 
@@ -118,8 +122,16 @@ class LinkLost(LinkError):
     """The link ended before the answer came."""
 
 
+class LinkBusy(LinkError):
+    """As many requests wait to go out on the link as may."""
+
+
 class NotBound(LinkError):
     """Something was asked of a link that isn't bound."""
+
+
+class UnsafeLink(LinkError):
+    """A secret isn't sent: others could read it on the way, or nobody knows who would get it."""
 
 
 class RequestTimedOut(LinkError):

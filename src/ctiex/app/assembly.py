@@ -21,6 +21,7 @@ from ctiex.app.metrics import MonitoringPort
 from ctiex.app.parts import MakeDriver, assemble
 from ctiex.errors import StoreUnavailable
 from ctiex.links.exchange import ExchangeLinkFactory
+from ctiex.processing.audit import AuditEvent
 from ctiex.processing.states import SIGNALLED
 from ctiex.records import Change
 
@@ -100,6 +101,8 @@ class Exchange(Service):
             _log.warn("{warning}", warning=warning)
         if self.parts.processing.leaving:
             self.parts = assemble(self.configuration, self._reactor, self._drivers)
+        if self.parts.audit is not None:
+            self.parts.audit.open()
         await self.monitoring.start()
         opening = self.parts.store.open(self._reactor)
         if opening is not None:
@@ -111,6 +114,7 @@ class Exchange(Service):
         self.parts.processing.start(self.parts.drivers)
         self.agent_port = await self._listen(self.configuration.agent_link, self.parts.agent_links)
         self.ready = True
+        self._record(AuditEvent.EXCHANGE_STARTED)
         services = "none" if self.ivr_port is None else _where(self.ivr_port)
         _log.info("exchange {id} is ready: agents at {agents}, services at {services}",
                   id=self.configuration.exchange.id, agents=_where(self.agent_port), services=services)  # fmt: skip
@@ -143,6 +147,8 @@ class Exchange(Service):
     async def _stop(self) -> None:
         if self._starting is not None:
             await self._starting
+        if self.ready:
+            self._record(AuditEvent.EXCHANGE_STOPPING)
         self.ready = False
         self.parts.processing.drain()
         ports = [port for port in (self.agent_port, self.ivr_port) if port is not None]
@@ -158,7 +164,13 @@ class Exchange(Service):
         if closing is not None:
             await closing
         await self.monitoring.stop()
+        if self.parts.audit is not None:
+            self.parts.audit.close()
         self._starting = None
+
+    def _record(self, event: AuditEvent) -> None:
+        if self.parts.audit is not None:
+            self.parts.audit.record(event, exchange=self.configuration.exchange.id)
 
     def _withdraw_offers(self) -> None:
         """Hang up what is being signalled: a durable store has it offered again after the restart.

@@ -20,7 +20,7 @@ from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
 from ctiex import __version__
-from ctiex.app.commands import agent, check_config, decode, demo, passwd, service, simulate, store
+from ctiex.app.commands import agent, check_config, decode, demo, passwd, service, simulate, store, trace
 
 COMMANDS: dict[str, ModuleType] = {
     "demo": demo,
@@ -31,6 +31,7 @@ COMMANDS: dict[str, ModuleType] = {
     "passwd": passwd,
     "simulate": simulate,
     "store": store,
+    "trace": trace,
 }
 _WITH_REACTOR = frozenset({"demo", "agent", "service"})
 
@@ -54,6 +55,7 @@ class Options(UsageOptions):
             "Simulate the whole system with faults, and hold it against its promises.",
         ],
         ["store", None, store.Options, "Show, check or export the file of a durable store."],
+        ["trace", None, trace.Options, "Print the timeline of a hand-off out of the audit log."],
     ]
 
     def opt_version(self) -> None:

@@ -17,15 +17,19 @@ from ctiex.app.config_model import (
     ConfiguredService,
     FileTables,
     IdentitySettings,
+    LinkSettings,
     failure_of,
     is_short_text,
 )
 from ctiex.app.config_reading import dotted, structure
 from ctiex.app.listening import advertised_address, read_endpoint
+from ctiex.app.tls.endpoint import PREFIX as TLS_PREFIX
 from ctiex.errors import ConfigurationError
-from ctiex.links.credentials import KnownIdentity, SecretHash
+from ctiex.links.checkers import CONFIGURED, canonical_name
+from ctiex.links.credentials import KnownIdentity
+from ctiex.links.secret_hashes import SecretHash
 from ctiex.messages import Role
-from ctiex.processing.identities import AgentNumbers, Identity
+from ctiex.processing.identities import ANY_OWNER, AgentNumbers, Identity
 
 __all__ = ["Configuration", "exchange_address", "load", "parse"]
 
@@ -36,6 +40,9 @@ DEMO_SERVICES: Mapping[str, Any] = {
     "password-authentication": {"access_code": "7000", "request": {"secret": ["account"]}},
 }
 """The built-in services, for a file that has no ``[services]``; as such a file would say it."""
+
+RULES = "rules"
+"""The organizer that is built in, and used where none is named."""
 
 _ROLES = {"agent": Role.AGENT, "service": Role.SERVICE}
 
@@ -79,14 +86,14 @@ def parse(
     if demo:
         read = evolve(read, identities=_demo_identities(read.services))
     agent_link, ivr_link = read.links.agent, read.links.ivr
-    errors = [*_wrong_names(read), *_wrong_identities(read)]
-    errors += _wrong_listening("links.agent.listen", "--agent-listen", agent_link.listen, agent_listen, demo)
+    errors = [*_wrong_names(read), *_wrong_identities(read), *_wrong_certificates(read)]
+    errors += _wrong_link("agent", agent_link, agent_listen, demo)
     if ivr_link.listen or ivr_listen:
-        errors += _wrong_listening("links.ivr.listen", "--ivr-listen", ivr_link.listen, ivr_listen, demo)
+        errors += _wrong_link("ivr", ivr_link, ivr_listen, demo)
     else:
         errors += _needing_the_ivr_link(read.services)
     if read.metrics.listen:
-        errors += _wrong_listening("metrics.listen", "", read.metrics.listen, None, False)
+        errors += _wrong_listening("metrics.listen", read.metrics.listen)
     if errors:
         raise failure_of(errors, source)
     return Configuration(
@@ -96,12 +103,14 @@ def parse(
         store=read.store,
         carrier=read.carrier,
         metrics=read.metrics,
+        audit=read.audit,
         limits=read.limits,
+        login=read.login,
         identities={name: _known(name, settings) for name, settings in read.identities.items()},
         services=dict(read.services),
         source=source,
         demo_identities=demo,
-        warnings=tuple(_warnings(read, demo)),
+        warnings=(*_warnings(read, demo), *(_seeing_everything(read) if "services" in tables else ())),
     )
 
 
@@ -124,8 +133,8 @@ def _demo_identities(services: Mapping[str, ConfiguredService]) -> Mapping[str, 
 
 def _known(name: str, settings: IdentitySettings) -> KnownIdentity:
     agents, services = AgentNumbers.parse(settings.agents), frozenset(settings.services)
-    secret = SecretHash.parse(settings.secret_hash) if settings.secret_hash else settings.secret
-    return KnownIdentity(Identity(name, _ROLES[settings.role], agents, services), secret)
+    secret = SecretHash.parse(settings.secret_hash) if settings.secret_hash else settings.secret or None
+    return KnownIdentity(Identity(name, _ROLES[settings.role], agents, services), secret, settings.certificate)
 
 
 # ---------------------------------------------------------------- what one table can't tell alone
@@ -136,14 +145,14 @@ def _wrong_names(read: FileTables) -> Iterator[str]:
         for name in names:
             if not is_short_text(name):
                 yield f"{dotted(table, name[:40])}: found a name of no use, expected text of 1 to 255 bytes"
+    if ANY_OWNER in read.identities:
+        yield f"{dotted('identities', ANY_OWNER)}: found a name that stands for everybody, expected another one"
 
 
 def _wrong_identities(read: FileTables) -> Iterator[str]:
     for name, identity in read.identities.items():
         key = dotted("identities", name)
-        if bool(identity.secret) == bool(identity.secret_hash):
-            found = "both secret and secret_hash" if identity.secret else "neither secret nor secret_hash"
-            yield f"{key}: found {found}, expected one of them"
+        yield from _wrong_proof(key, identity, read.login.checker)
         other = "services" if identity.role == "agent" else "agents"
         if getattr(identity, other):
             yield f"{key}.{other}: found {other} with role {identity.role!r}, expected none in this role"
@@ -153,18 +162,48 @@ def _wrong_identities(read: FileTables) -> Iterator[str]:
                 yield f'{key}.services: found the unknown service "{service}", expected one of: {known}'
 
 
-def _wrong_listening(key: str, option: str, listen: str, override: str | None, demo: bool) -> Iterator[str]:
-    where = key if override is None else option
+def _wrong_proof(key: str, identity: IdentitySettings, checker: str) -> Iterator[str]:
+    if identity.secret and identity.secret_hash:
+        yield f"{key}: found both secret and secret_hash, expected one of them"
+    elif not (identity.secret or identity.secret_hash or identity.certificate) and checker == CONFIGURED:
+        yield f"{key}: found neither secret nor secret_hash, expected one of them, or a certificate"
+
+
+def _wrong_certificates(read: FileTables) -> Iterator[str]:
+    owners: dict[str, str] = {}
+    for name, identity in read.identities.items():
+        if identity.certificate:
+            owner = owners.setdefault(canonical_name(identity.certificate), name)
+            if owner != name:
+                key = dotted("identities", name, "certificate")
+                yield f'{key}: found "{identity.certificate}", expected a name that no other identity has ({owner})'
+
+
+def _wrong_listening(key: str, listen: str) -> Iterator[str]:
     try:
-        listening = read_endpoint(listen if override is None else override)
+        read_endpoint(listen)
     except ConfigurationError as error:
-        yield f"{where}: {error}"
+        yield f"{key}: {error}"
+
+
+def _wrong_link(link: str, settings: LinkSettings, override: str | None, demo: bool) -> Iterator[str]:
+    key, listen = (f"links.{link}.listen", settings.listen) if override is None else (f"--{link}-listen", override)
+    wrong = list(_wrong_listening(key, listen))
+    yield from wrong
+    if wrong:
         return
+    listening = read_endpoint(listen)
     if demo and not listening.local:
         yield (
-            f'{where}: found "{listening.description}", which listens beyond loopback, expected'
+            f'{key}: found "{listen}", which listens beyond loopback, expected'
             " interface=127.0.0.1 as long as the demo identities are in use: everybody knows their secret;"
             " name your own under [identities]"
+        )
+    elif listening.plain and settings.plain_secrets != "allowed":
+        yield (
+            f'{key}: found "{listen}", plain TCP beyond loopback, where whoever stands on the way reads everything,'
+            f" expected {TLS_PREFIX}:PORT:certificate=FILE:key=FILE, or interface=127.0.0.1;"
+            f' plain_secrets = "allowed" in [links.{link}] says that the network is trusted'
         )
 
 
@@ -175,6 +214,14 @@ def _needing_the_ivr_link(services: Mapping[str, ConfiguredService]) -> Iterator
                 f'{dotted("services", name)}.signalling: found "{service.signalling}", which needs the IVR link,'
                 " expected a driver of the application, as links.ivr.listen is empty"
             )
+
+
+def _seeing_everything(read: FileTables) -> Iterator[str]:
+    """A warning for each service that gets whatever its callers' agents send, and nobody said so in the file."""
+    for name, service in read.services.items():
+        if service.request.organizer == RULES and "keep" not in service.request.settings:
+            key = dotted("services", name, "request")
+            yield f'{key} has no keep: the service sees every field that agents send; keep = ["*"] says that it may'
 
 
 def _warnings(read: FileTables, demo: bool) -> Iterator[str]:

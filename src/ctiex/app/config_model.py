@@ -13,7 +13,8 @@ from typing import Annotated, Any
 from attrs import field, frozen
 
 from ctiex.errors import ConfigurationError, CtiexError
-from ctiex.links.credentials import HASH_EXPECTED, KnownIdentity, SecretHash
+from ctiex.links.credentials import KnownIdentity
+from ctiex.links.secret_hashes import HASH_EXPECTED, SecretHash
 from ctiex.messages import DEFAULT_MAX_FRAME
 from ctiex.processing.identities import PATTERN_EXPECTED, parse_pattern
 from ctiex.serials import check_exchange_id
@@ -69,9 +70,12 @@ FrameLength = Annotated[
     int, Check("a whole number from 1024 to 2147483647", lambda value: _is_whole(value) and 1024 <= value < 2**31)
 ]
 Count = Annotated[int, Check("a whole number above 0", lambda value: _is_whole(value) and value > 0)]
+AuditFile = Annotated[str, Check("the path of a file", lambda value: isinstance(value, str) and "\0" not in value)]
 RoleName = Annotated[str, Check('"agent" or "service"', lambda value: value in ("agent", "service"))]
 Secret = Annotated[str, Check("text of 1 to 255 bytes", is_short_text, secret=True)]
 HashedSecret = Annotated[str, Check(HASH_EXPECTED, _accepted_by(SecretHash.parse), secret=True)]
+PlainSecrets = Annotated[str, Check('"refused" or "allowed"', lambda value: value in ("refused", "allowed"))]
+CertificateName = Annotated[str, Check("a name in a certificate, of 1 to 255 bytes", is_short_text)]
 AgentPattern = Annotated[str, Check(PATTERN_EXPECTED, _accepted_by(parse_pattern))]
 
 REST = {"rest": True}
@@ -99,8 +103,16 @@ class LinkSettings:
     """The limit on the value of a frame's length."""
     max_in_flight: Count = 1024
     """Requests of one link that wait for their answer."""
+    max_queued: Count = 100_000
+    """Requests of the exchange that wait behind those until they may go out."""
     max_unread: Count = 1_048_576
     """Output that the peer hasn't read yet; beyond it the link ends."""
+    plain_secrets: PlainSecrets = "refused"
+    """Whether a secret is taken over plain TCP from beyond loopback."""
+    frames_per_second: Count = 20_000
+    """Frames of one link: requests beyond are refused, twice as many end it."""
+    bytes_per_second: Count = 33_554_432
+    """Bytes of one link: more end it."""
 
 
 @frozen(kw_only=True)
@@ -142,18 +154,50 @@ class MetricsSettings:
 
 
 @frozen(kw_only=True)
+class AuditSettings:
+    """``[audit]``: the file that the audit log is appended to; none is written where it is empty."""
+
+    file: AuditFile = ""
+
+
+@frozen(kw_only=True)
 class LimitSettings:
     """``[limits]``: what one peer may take."""
 
     links_per_identity: Count = 4096
+    links_per_source: Count = 4096
+    """Links from one address, the /64 of an IPv6 one."""
+    unbound_links_per_source: Count = 256
+    unbound_links: Count = 10_000
+    """Links without a Bind, from everywhere."""
+    login_failures: Count = 10
+    """Refused logins of one source until it is locked out."""
+    lock_out: Seconds = 300
+    login_delay: Seconds = 5
+    """The longest that a refusal waits."""
     calls_per_identity: Count = 100_000
+    calls_per_agent: Count = 100
+    calls_per_service: Count = 100_000
+    records_per_identity: Count = 1_000_000
+    """Calls of one identity, those that have ended and aren't forgotten yet included."""
+    agents_per_identity: Count = 100_000
+    """Agent numbers that one identity has brought and that take up memory."""
     agents_per_link: Count = 10_000
     """Agent numbers that may be logged in on one link."""
+    fields_per_message: Count = 1024
     events_per_call: Count = 1000
     """Reports of a service on one call; for the final one there is always room."""
     mailbox: Count = 1000
     """Events that wait for one agent number."""
     mailbox_ttl: Seconds = 86_400
+
+
+@frozen(kw_only=True)
+class LoginSettings:
+    """``[login]``: which plugin checks identities and secrets, and its own keys."""
+
+    checker: Name = "configured"
+    settings: Mapping[str, Any] = field(factory=dict, metadata=REST, repr=False)
 
 
 @frozen(kw_only=True)
@@ -189,6 +233,8 @@ class IdentitySettings:
     role: RoleName
     secret: Secret = field(default="", repr=False)
     secret_hash: HashedSecret = field(default="", repr=False)
+    certificate: CertificateName = ""
+    """A name in the client certificate of whoever is let in without a secret."""
     agents: tuple[AgentPattern, ...] = ()
     services: tuple[Name, ...] = ()
 
@@ -210,7 +256,9 @@ class FileTables:
     store: StoreSettings = field(factory=StoreSettings)
     carrier: CarrierSettings = field(factory=CarrierSettings)
     metrics: MetricsSettings = field(factory=MetricsSettings)
+    audit: AuditSettings = field(factory=AuditSettings)
     limits: LimitSettings = field(factory=LimitSettings)
+    login: LoginSettings = field(factory=LoginSettings)
     identities: Mapping[str, IdentitySettings] = field(factory=dict)
     services: Mapping[str, ConfiguredService] = field(factory=dict)
 
@@ -225,7 +273,9 @@ class Configuration:
     store: StoreSettings
     carrier: CarrierSettings
     metrics: MetricsSettings
+    audit: AuditSettings
     limits: LimitSettings
+    login: LoginSettings
     identities: Mapping[str, KnownIdentity]
     services: Mapping[str, ConfiguredService]
     source: str | None = None

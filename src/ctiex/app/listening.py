@@ -12,7 +12,10 @@ from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IListeningPort, IStreamServerEndpointStringParser
 from twisted.internet.protocol import Factory
 from twisted.plugin import getPlugins
+from twisted.python.failure import Failure
 
+from ctiex.app.tls.endpoint import PREFIX as TLS_PREFIX
+from ctiex.app.tls.endpoint import TlsFiles, TlsServerEndpoint
 from ctiex.errors import ConfigurationError
 
 EXPECTED = 'an endpoint such as "tcp:7300:interface=127.0.0.1"'
@@ -30,6 +33,10 @@ class Listening:
     port: int = 0
     local: bool = False
     """Nobody but this machine reaches it."""
+    plain: bool = False
+    """Other machines reach it over TCP that whoever stands on the way can read."""
+    files: TlsFiles | None = None
+    """The certificates of an endpoint of ours."""
 
 
 @define
@@ -40,11 +47,12 @@ class _Recorder:
 
     def listenTCP(self, port: int, factory: Any, backlog: int = 50, interface: str = "") -> None:
         """Write a TCP port down."""
-        self.asked = Listening(self.asked.description, interface, port, _is_loopback(interface))
+        local = _is_loopback(interface)
+        self.asked = Listening(self.asked.description, interface, port, local, plain=not local)
 
-    def listenSSL(self, port: int, factory: Any, context: Any, backlog: int = 50, interface: str = "") -> None:
+    def listenSSL(self, port: int, factory: Any, contextFactory: Any, backlog: int = 50, interface: str = "") -> None:
         """Write a TLS port down."""
-        self.listenTCP(port, factory, backlog, interface)
+        self.asked = Listening(self.asked.description, interface, port, _is_loopback(interface))
 
     def listenUNIX(self, address: str, factory: Any, **options: Any) -> None:
         """Write a socket in the file system down."""
@@ -59,22 +67,37 @@ def _is_loopback(interface: str) -> bool:
 
 
 def read_endpoint(description: str) -> Listening:
-    """Where an endpoint string would listen.
+    """Where an endpoint string would listen. No file is read for it but those of Twisted's ``ssl:``.
 
     :raise ConfigurationError: Twisted knows no such endpoint.
     """
     kind = description.partition(":")[0]
-    if kind not in _READABLE:
+    if kind == "systemd":
+        is_unix = "domain=UNIX" in description
+        return Listening(description, local=is_unix, plain=not is_unix)
+    if kind != TLS_PREFIX and kind not in _READABLE:
         if kind in {parser.prefix for parser in getPlugins(IStreamServerEndpointStringParser)}:
             return Listening(description)
         raise ConfigurationError(f'found "{description}", expected {EXPECTED}')
+    listening = _tried(description)
+    if not 0 <= listening.port <= 0xFFFF:
+        raise ConfigurationError(f'found "{description}", expected a port from 0 to 65535')
+    return listening
+
+
+def _tried(description: str) -> Listening:
     recorder = _Recorder(Listening(description))
     try:
-        serverFromString(recorder, description).listen(Factory())
+        endpoint = serverFromString(recorder, description)
+        if isinstance(endpoint, TlsServerEndpoint):
+            local = _is_loopback(endpoint.interface)
+            return Listening(description, endpoint.interface, endpoint.port, local, files=endpoint.files)
+        failed: list[Failure] = []
+        endpoint.listen(Factory()).addErrback(failed.append)
+        for failure in failed:
+            failure.raiseException()
     except Exception as error:  # whatever the parsers of Twisted and of its plugins raise
         raise ConfigurationError(f'found "{description}", expected {EXPECTED} ({error})') from None
-    if not 0 <= recorder.asked.port <= 0xFFFF:
-        raise ConfigurationError(f'found "{description}", expected a port from 0 to 65535')
     return recorder.asked
 
 

@@ -14,10 +14,12 @@ from ctiex.errors import ConfigurationError
 from ctiex.interfaces import (
     ICallStorePlugin,
     ICarrierPlugin,
+    ICheckerPlugin,
     ICodecPlugin,
     IOrganizerPlugin,
     ISignallingPlugin,
 )
+from ctiex.links.credentials import checker_context
 from ctiex.plugins import find_plugin
 
 Finder = Callable[[InterfaceClass, str], Any]
@@ -40,6 +42,8 @@ def _wrong_plugins(configuration: Configuration, find: Finder) -> Iterator[str]:
     store, carrier = configuration.store, configuration.carrier
     yield from _tried_to_build("store", "kind", find, ICallStorePlugin, store.kind, store.settings)
     yield from _tried_to_build("carrier", "kind", find, ICarrierPlugin, carrier.kind, carrier.settings)
+    login, context = configuration.login, checker_context(configuration.identities.values())
+    yield from _tried_to_build("login", "checker", find, ICheckerPlugin, login.checker, login.settings, context)
     for name, service in configuration.services.items():
         yield from _wrong_service(dotted("services", name), service, find)
 
@@ -62,15 +66,24 @@ def _wrong_service(key: str, service: ConfiguredService, find: Finder) -> Iterat
 
 
 def _tried_to_build(
-    table: str, chooser: str, find: Finder, interface: InterfaceClass, name: str, settings: Mapping[str, Any]
+    table: str,
+    chooser: str,
+    find: Finder,
+    interface: InterfaceClass,
+    name: str,
+    settings: Mapping[str, Any],
+    *context: object,
 ) -> Iterator[str]:
-    """What is wrong with the choice of a plugin, or with its own keys in the same table."""
+    """What is wrong with the choice of a plugin, or with its own keys in the same table.
+
+    :param context: what it is built with beside its settings.
+    """
     try:
         plugin = find(interface, name)
     except ConfigurationError as error:
         yield f"{table}.{chooser}: {error}"
     else:
-        yield from _tried(table, lambda: plugin.build(settings))
+        yield from _tried(table, lambda: plugin.build(settings, *context))
 
 
 def _tried(key: str, attempt: Callable[[], object]) -> Iterator[str]:

@@ -93,6 +93,8 @@ def _counters(counts: Counts) -> Iterator[Metric]:
 def _gauges(parts: Parts) -> Iterator[Metric]:
     yield _gauge("open_calls", "Calls that aren't closed.", parts.processing.calls_open)
     yield _gauge("agents_logged_in", "Agent numbers that are logged in.", parts.desk.logged_in)
+    numbers = len(parts.desk.numbers)
+    yield _gauge("agent_numbers", "Agent numbers that are logged in, have open calls, or ever had an event.", numbers)
     roles = {"agent": parts.agent_links, "service": parts.ivr_links}
     yield _by_role("open_links", "Links that are open, by the role of their listening port.", roles, _open)
     yield _by_role("bound_links", "Sessions: links that are bound, by role.", roles, _bound)

@@ -9,6 +9,7 @@ from typing import Any
 
 from attrs import define
 
+from ctiex.app.audit_log import AuditLog
 from ctiex.app.config import exchange_address
 from ctiex.app.config_model import Configuration, ConfiguredService, LinkSettings
 from ctiex.interfaces import (
@@ -16,6 +17,7 @@ from ctiex.interfaces import (
     ICallStorePlugin,
     ICarrier,
     ICarrierPlugin,
+    ICheckerPlugin,
     ICodec,
     ICodecPlugin,
     IOrganizer,
@@ -24,11 +26,14 @@ from ctiex.interfaces import (
     ISignallingPlugin,
     SignallingContext,
 )
+from ctiex.links.admission import Admission
 from ctiex.links.agent import AgentLinkFactory
-from ctiex.links.credentials import Credentials
-from ctiex.links.exchange import LinkCounter, LinkSurroundings
+from ctiex.links.credentials import checker_context, make_portal
+from ctiex.links.door import Door
+from ctiex.links.exchange import LinkSurroundings
 from ctiex.links.ivr import IvrLinkFactory
 from ctiex.links.session import SessionLimits
+from ctiex.links.throttle import LoginThrottle
 from ctiex.plugins import find_plugin
 from ctiex.processing.counts import Counts
 from ctiex.processing.desk import Desk
@@ -55,6 +60,7 @@ class Parts:
     drivers: Mapping[str, ISignalling]
     agent_links: AgentLinkFactory
     ivr_links: IvrLinkFactory
+    audit: AuditLog | None = None
 
 
 def assemble(configuration: Configuration, reactor: Any, drivers: Mapping[str, MakeDriver]) -> Parts:
@@ -64,19 +70,22 @@ def assemble(configuration: Configuration, reactor: Any, drivers: Mapping[str, M
     :raise ConfigurationError: a plugin is missing, or doesn't take its settings.
     """
     surroundings = _surroundings(configuration, reactor)
+    audit = _audit_log(configuration, reactor, surroundings)
     processing, desk, sessions = ProcessingService(surroundings), surroundings.desk, surroundings.sessions
     context = partial(SignallingContext, reactor, processing.watcher, sessions, surroundings.codec)
     link = partial(
         LinkSurroundings,
         clock=reactor,
-        credentials=Credentials.on_reactor(configuration.identities.values(), reactor),
         processing=processing,
         new_session_name=lambda: secrets.token_hex(8),
-        counter=LinkCounter(configuration.limits.links_per_identity),
+        admission=_admission(configuration),
         counts=surroundings.counts,
+        audit=audit,
     )
-    agent_link = link(codec=desk.codec, limits=_session_limits(configuration.agent_link))
-    ivr_link = link(codec=surroundings.codec, limits=_session_limits(configuration.ivr_link))
+    agents, ivr = configuration.agent_link, configuration.ivr_link
+    door = _doors(configuration, reactor, surroundings.counts)
+    agent_link = link(codec=desk.codec, limits=_session_limits(agents), door=door(agents))
+    ivr_link = link(codec=surroundings.codec, limits=_session_limits(ivr), door=door(ivr))
     return Parts(
         counts=surroundings.counts,
         store=surroundings.store,
@@ -87,7 +96,15 @@ def assemble(configuration: Configuration, reactor: Any, drivers: Mapping[str, M
         drivers=_drivers(configuration, context, drivers),
         agent_links=AgentLinkFactory(agent_link, desk),
         ivr_links=IvrLinkFactory(ivr_link, sessions),
+        audit=audit,
     )
+
+
+def _audit_log(configuration: Configuration, reactor: Any, surroundings: Surroundings) -> AuditLog | None:
+    """The audit log, if one is wanted, made known to the processing service."""
+    file = configuration.audit.file
+    surroundings.audit = audit = AuditLog(file, reactor, surroundings.counts) if file else None
+    return audit
 
 
 def _surroundings(configuration: Configuration, reactor: Any) -> Surroundings:
@@ -112,12 +129,33 @@ def _surroundings(configuration: Configuration, reactor: Any) -> Surroundings:
     )
 
 
+def _admission(configuration: Configuration) -> Admission:
+    limits = configuration.limits
+    return Admission.of(
+        limits.links_per_identity, limits.links_per_source, limits.unbound_links_per_source, limits.unbound_links
+    )
+
+
+def _doors(configuration: Configuration, reactor: Any, counts: Counts) -> Callable[[LinkSettings], Door]:
+    """Makes the door of each link; who is known and who failed before is known at all of them."""
+    limits, login, known = configuration.limits, configuration.login, configuration.identities.values()
+    plugin = find_plugin(ICheckerPlugin, login.checker)
+    portal = make_portal(known, plugin.build(login.settings, checker_context(known, reactor)))
+    throttle = LoginThrottle(limits.login_failures, limits.lock_out, limits.login_delay)
+    return lambda link: Door(reactor, portal, throttle, counts, link.plain_secrets == "allowed")
+
+
 def _limits(configuration: Configuration) -> Limits:
     limits = configuration.limits
     return Limits(
         mailbox=limits.mailbox,
         mailbox_ttl=float(limits.mailbox_ttl),
         calls_per_identity=limits.calls_per_identity,
+        calls_per_agent=limits.calls_per_agent,
+        calls_per_service=limits.calls_per_service,
+        records_per_identity=limits.records_per_identity,
+        agents_per_identity=limits.agents_per_identity,
+        fields_per_message=limits.fields_per_message,
         events_per_call=limits.events_per_call,
         agents_per_link=limits.agents_per_link,
     )
@@ -146,7 +184,10 @@ def _session_limits(link: LinkSettings) -> SessionLimits:
         login_deadline=link.login_deadline,
         max_frame=link.max_frame,
         max_in_flight=link.max_in_flight,
+        max_queued=link.max_queued,
         max_unread=link.max_unread,
+        frames_per_second=link.frames_per_second,
+        bytes_per_second=link.bytes_per_second,
     )
 
 

@@ -19,6 +19,7 @@ from ctiex.app.assembly import Exchange
 from ctiex.app.config import load
 from ctiex.app.look_up import check_plugins
 from ctiex.app.metrics import check_metrics
+from ctiex.app.tls.checks import check_certificates
 from ctiex.errors import ConfigurationError, CtiexError
 
 _COLLECT_AFTER = (50_000, 20, 100)
@@ -44,6 +45,7 @@ class Options(UsageOptions):
             self["configuration"] = load(self["config"], self["agent-listen"], self["ivr-listen"])
             check_plugins(self["configuration"])
             check_metrics(self["configuration"])
+            self["configuration"] = check_certificates(self["configuration"])
         except ConfigurationError as error:
             raise UsageError(f"the configuration can't be used:\n{error}") from None
 

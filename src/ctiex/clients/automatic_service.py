@@ -12,7 +12,7 @@ A service is one coroutine::
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Container, Mapping
 from functools import partial
 from random import Random, SystemRandom
 from typing import Any
@@ -27,7 +27,7 @@ from twisted.python.failure import Failure
 from ctiex.clients.connection import PASSING, ClientLink, ExchangeAccount, ExchangeConnection, within
 from ctiex.clients.dialled import DialledLinks
 from ctiex.clients.faults import without_text
-from ctiex.clients.served_call import ServedCall
+from ctiex.clients.served_call import FinishedSerials, ServedCall
 from ctiex.errors import CallerHungUp, CallError, CodecError, LinkError, RequestTimedOut, Status
 from ctiex.interfaces import ICarrier, IMedia
 from ctiex.messages import (
@@ -50,6 +50,8 @@ _KEPT = frozenset({Status.OK, Status.QUEUED_AGENT_AWAY, Status.DUPLICATE_EVENT})
 _ENDS = frozenset({Condition.COMPLETED, Condition.FAILED, Condition.ABANDONED})
 _RETRY_AFTER = 1.0
 _REPORT_WITHIN = 600.0
+_FINISHED_FOR = 60.0
+"""How long a serial whose call was finished is taken from nobody but the exchange itself, in seconds."""
 _FINISH_WITHIN = 5.0
 """How long calls may go on when the service stops, in seconds."""
 
@@ -87,6 +89,7 @@ class AutomaticService(Service):
         self._carrier = carrier or CallingNumberCarrier()
         self._random = random or SystemRandom()
         self._calls: dict[str, tuple[ServedCall, Deferred[Any]]] = {}
+        self._finished = FinishedSerials(reactor, _FINISHED_FOR)
         self._max_calls = max_calls
         self._leaving = False
         self._connection = ExchangeConnection(reactor, account, Role.SERVICE, self)
@@ -150,20 +153,27 @@ class AutomaticService(Service):
     def request_received(self, link: ClientLink, message: Message, invoke_id: int) -> None:
         """A customer comes, or a call has ended."""
         if isinstance(message, Connection):
-            link.reply(self.take(message), invoke_id)
+            link.reply(self._take(message, ()), invoke_id)
         elif isinstance(message, CallEnded):
             link.reply(CallEndedReply(), invoke_id)
             self._end(message)
 
     def take(self, connection: Connection) -> ConnectionReply:
-        """Accept a customer and begin to serve them, or refuse."""
+        """Accept a customer who came by telephone and begin to serve them, or refuse.
+
+        Anybody may call with any serial behind the calling number: one that is being served, or was a
+        moment ago, is refused (22).
+        """
+        return self._take(connection, self._finished)
+
+    def _take(self, connection: Connection, finished: Container[str]) -> ConnectionReply:
         try:
-            return self._taken(connection)
+            return self._taken(connection, finished)
         except Exception as error:  # of a carrier or media of anybody's: the link and the other calls go on
             _log.error("a Connection is refused: {fault}", fault=without_text(error))
             return ConnectionReply(Status.INTERNAL, "the service failed")
 
-    def _taken(self, connection: Connection) -> ConnectionReply:
+    def _taken(self, connection: Connection, finished: Container[str]) -> ConnectionReply:
         number, serial = self._carrier.extract(connection.calling_number)
         handler = self._handlers.get(connection.access_code)
         if self._leaving:
@@ -172,8 +182,10 @@ class AutomaticService(Service):
             return ConnectionReply(Status.UNKNOWN_SERVICE, f"no service under {connection.access_code!r} here")
         if serial is None:
             return ConnectionReply(Status.UNKNOWN_SERIAL, "the calling number carries no serial")
-        if serial in self._calls:  # a Connection that comes again is the same customer
+        if serial in self._calls and self._calls[serial][0].comes_again_as(connection, number):
             return ConnectionReply(Status.OK)
+        if serial in self._calls or serial in finished:
+            return ConnectionReply(Status.DUPLICATE_SERIAL, "the call of this serial has come already")
         if len(self._calls) >= self._max_calls:
             return ConnectionReply(Status.TOO_BUSY, "as many customers as may be are being served")
         call = ServedCall(self, connection, number, serial)
@@ -201,6 +213,7 @@ class AutomaticService(Service):
         outcome = await self._outcome(handler, call)
         try:
             await self._reported(call, outcome)
+            self._finished.add(call.serial)
         except (CallError, LinkError) as error:
             _log.error("the result of call {serial} could not be reported: {reason}", serial=call.serial,
                        reason=str(error))  # fmt: skip

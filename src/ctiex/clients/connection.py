@@ -27,11 +27,13 @@ from ctiex.errors import (
     NotBound,
     RequestTimedOut,
     Status,
+    UnsafeLink,
 )
 from ctiex.interfaces import ICodec
 from ctiex.links import rules
 from ctiex.links._protocol import LinkProtocol
-from ctiex.links.session import Session, SessionLimits
+from ctiex.links.peers import is_private, is_verified
+from ctiex.links.session import CLIENT_LIMITS, Session
 from ctiex.links.waiting import Waiters
 from ctiex.messages import Bind, BindReply, Error, Message, Role
 
@@ -52,9 +54,13 @@ class ExchangeAccount:
     """Which exchange to reach, and as whom."""
 
     endpoint: IStreamClientEndpoint
-    """From ``clientFromString(reactor, "tcp:127.0.0.1:7300")``, TLS included."""
+    """From ``clientFromString(reactor, "tcp:127.0.0.1:7300")``, or ``"tls:ctiex.example.net:7300"``.
+
+    Twisted's ``tls:`` verifies the exchange's certificate and name; its ``ssl:`` doesn't, and gets no secret.
+    """
     identity: str
-    secret: str = field(repr=False)
+    secret: str = field(default="", repr=False)
+    """Empty where the exchange knows the client by its certificate."""
     codec: ICodec = field(factory=BinaryCodec)
     software: str = f"ctiex/{__version__}"
     answer_timeout: float = 10.0
@@ -63,6 +69,8 @@ class ExchangeAccount:
     """The longest pause between two attempts to connect, in seconds."""
     jitter: Callable[[], float] = random
     """What is added to each pause, in seconds, so that not all clients come back at the same moment."""
+    plain_secrets: bool = False
+    """Send the secret over whatever link there is, also where others can read it or nobody verified the exchange."""
 
 
 class ClientOwner(Protocol):
@@ -94,7 +102,7 @@ class ClientLink(LinkProtocol):
     def make_session(self) -> Session:
         """A session that knows what the exchange may send in this role."""
         codec, role = self._connection.account.codec, self._connection.role
-        return Session(codec, SessionLimits(), self, self.clock.seconds(), bound_by=rules.CLIENT[role])
+        return Session(codec, CLIENT_LIMITS, self, self.clock.seconds(), bound_by=rules.CLIENT[role])
 
     def link_opened(self) -> None:
         """Bind, before anything else."""
@@ -104,8 +112,11 @@ class ClientLink(LinkProtocol):
         """Bind under the account.
 
         :raise BindRefused: the exchange said why.
+        :raise UnsafeLink: the secret isn't for this link.
         """
         account = self._connection.account
+        if account.secret and not account.plain_secrets:
+            self._check_safety()
         bind = Bind(self._connection.role, account.identity, account.secret, software=account.software)
         reply = await self.ask(bind)
         if isinstance(reply, BindReply) and reply.status == Status.OK:
@@ -118,6 +129,14 @@ class ClientLink(LinkProtocol):
         self.flush()
         assert isinstance(reply, (BindReply, Error))
         raise BindRefused(reply.status, reply.detail)
+
+    def _check_safety(self) -> None:
+        if not is_private(self.transport):
+            raise UnsafeLink(f"the secret isn't sent to {self.peer} over plain TCP: use TLS, or say plain_secrets")
+        if not is_verified(self.transport):
+            raise UnsafeLink(
+                f"the secret isn't sent to {self.peer}, whose certificate isn't verified: use tls:, not ssl:"
+            )
 
     def ask(self, message: Message, timeout: float | None = None) -> Deferred[Message]:
         """Send a request and wait for its answer: its reply, or an Error.
@@ -275,7 +294,7 @@ class ExchangeConnection:
             self._failed_binds += 1
             _log.error("{identity} could not bind: {reason}", identity=self.account.identity, reason=str(error))
             link.cut("not bound")
-            if isinstance(error, BindRefused):
+            if isinstance(error, (BindRefused, UnsafeLink)):
                 self._waiting.fail(error)
             return
         self._failed_binds = 0

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+from twisted.internet.interfaces import IReactorTime
+
 from ctiex.clients.connection import checked
 from ctiex.fields import EMPTY, Fields
 from ctiex.interfaces import IMedia
@@ -59,3 +61,45 @@ class ServedCall:
         :raise RequestTimedOut: the exchange could not be told in time.
         """
         await self._service.report(self, Outcome(Condition.PROGRESS, fields), timeout)
+
+    def comes_again_as(self, connection: Connection, calling_number: str) -> bool:
+        """Whether another Connection under this serial brings the same customer to the same service."""
+        return (self.access_code, self.calling_number) == (connection.access_code, calling_number)
+
+
+class FinishedSerials:
+    """The serials of calls that were served to the end, for a while.
+
+    The exchange gives a call's data to its service until the customer is back with the agent. Whoever
+    calls under the same serial meanwhile is another customer, and gets nothing.
+    """
+
+    def __init__(self, clock: IReactorTime, kept_for: float) -> None:
+        """None yet.
+
+        :param kept_for: how long each is known, in seconds.
+        """
+        self._clock = clock
+        self._kept_for = kept_for
+        self._until: dict[str, float] = {}
+
+    def __len__(self) -> int:
+        return len(self._until)
+
+    def __contains__(self, serial: object) -> bool:
+        self._forget_old()
+        return serial in self._until
+
+    def add(self, serial: str) -> None:
+        """The result of this call was kept."""
+        self._forget_old()
+        self._until.pop(serial, None)  # so that the oldest stay first
+        self._until[serial] = self._clock.seconds() + self._kept_for
+
+    def _forget_old(self) -> None:
+        now = self._clock.seconds()
+        while self._until:
+            oldest = next(iter(self._until))
+            if self._until[oldest] > now:
+                return
+            del self._until[oldest]

@@ -44,7 +44,7 @@ class BinaryDecoder:
     """
 
     _max_frame: int
-    _data: bytes | bytearray = field(default=b"", init=False)
+    _data: bytes | bytearray = field(default=b"", init=False, repr=False)
     _at: int = field(default=0, init=False)
     _failure: CodecError | None = field(default=None, init=False)
 
@@ -87,6 +87,8 @@ class BinaryDecoder:
                 yield Frame(kind, invoke_id, body, _fault(flags))
             else:
                 yield Frame(kind, invoke_id, body)
+        if self._at == len(self._data):
+            self._data, self._at = b"", 0  # an idle link keeps nothing of what was said on it
         if self._failure is not None:
             raise self._failure.with_traceback(None)
 

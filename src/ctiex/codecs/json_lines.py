@@ -51,7 +51,7 @@ class JsonDecoder:
     """
 
     _max_frame: int
-    _data: bytearray = field(factory=bytearray, init=False)
+    _data: bytearray = field(factory=bytearray, init=False, repr=False)
     _at: int = field(default=0, init=False)
     _searched: int = field(default=0, init=False)
     _failure: CodecError | None = field(default=None, init=False)
@@ -81,6 +81,9 @@ class JsonDecoder:
                 self._fail(failure)
                 break
             yield frame
+        if self._at == len(self._data):
+            self._data.clear()  # an idle link keeps nothing of what was said on it
+            self._at = self._searched = 0
         if self._failure is not None:
             raise self._failure.with_traceback(None)
 

@@ -7,8 +7,10 @@ from collections.abc import Callable
 from twisted.internet.interfaces import (
     IConsumer,
     IDelayedCall,
+    IHandshakeListener,
     IPushProducer,
     IReactorTime,
+    ISSLTransport,
     ITransport,
 )
 from twisted.internet.protocol import Protocol, connectionDone
@@ -16,6 +18,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from ctiex.links.handshakes import why_lost
 from ctiex.links.session import Session
 
 _log = Logger()
@@ -24,7 +27,7 @@ _CLOSE_WITHIN = 5.0
 """How long the last output may take to leave before the link is cut, in seconds."""
 
 
-@implementer(IPushProducer)
+@implementer(IPushProducer, IHandshakeListener)
 class LinkProtocol(Protocol):
     """Runs one session on one transport. Subclasses make the session and stand above it."""
 
@@ -38,6 +41,8 @@ class LinkProtocol(Protocol):
         self._timer_at = 0.0
         self._closing = False
         self._receiving = False
+        self._shaking_hands = False
+        """TLS reads before it writes: whoever stopped reading for a full buffer now would wait for ever."""
 
     # ------------------------------------------------------------ for subclasses
 
@@ -53,6 +58,9 @@ class LinkProtocol(Protocol):
 
     def link_evicted(self) -> None:
         """The link was cut: the other side left too much unread."""
+
+    def link_flooded(self, reason: str) -> None:
+        """The link is about to be cut: the other side sent too much."""
 
     def link_closed(self, reason: str) -> None:
         """The link is gone; called once."""
@@ -96,6 +104,11 @@ class LinkProtocol(Protocol):
     def _close(self) -> None:
         if self._closing:
             return
+        if self.session.flooding:
+            reason = self.session.ended or ""
+            self.link_flooded(reason)
+            self.cut(reason)
+            return
         self._closing = True
         self._cancel_timer()
         assert self.transport is not None
@@ -133,9 +146,15 @@ class LinkProtocol(Protocol):
         """The transport is there."""
         self.session = self.make_session()
         assert self.transport is not None
+        self._shaking_hands = ISSLTransport.providedBy(self.transport)
         consumer = IConsumer(self.transport, None)
         if consumer is not None:
             consumer.registerProducer(self, True)
+        # Asked by name: TLS says of itself that it is TCP, and may be over a UNIX socket.
+        set_no_delay = getattr(self.transport, "setTcpNoDelay", None)
+        if set_no_delay is not None:
+            # Else a second small write waits for the acknowledgement of the first, 40 ms with most peers.
+            set_no_delay(True)
         self.link_opened()
         self.flush()
 
@@ -178,16 +197,21 @@ class LinkProtocol(Protocol):
         """The transport is gone."""
         self._closing = True
         self._cancel_timer()
-        why = self.session.ended or reason.getErrorMessage()
+        why = self.session.ended or why_lost(reason)
         try:
             self.session.lost(why)
         finally:
             self.link_closed(why)
 
     def pauseProducing(self) -> None:
-        """The transport's buffer is full: the other side doesn't read."""
+        """The transport's buffer is full: the other side doesn't read, or TLS has to do its handshake first."""
         self.writable = False
-        self.throttle()
+        if not self._shaking_hands:
+            self.throttle()
+
+    def handshakeCompleted(self) -> None:
+        """TLS is ready; what was written before goes out now."""
+        self._shaking_hands = False
 
     def resumeProducing(self) -> None:
         """The transport's buffer is empty again."""

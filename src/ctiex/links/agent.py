@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from twisted.internet.interfaces import IAddress
 
@@ -44,7 +45,9 @@ class AgentLink(ExchangeLink):
         """What a bound agent asks for."""
         who = self.who
         assert who is not None, "only bound sessions pass requests on"
-        answer = partial(self._answer, invoke_id)
+        answer: Callable[[Message], None] = partial(self._answer, invoke_id)
+        if self.audit is not None:
+            answer = partial(self._answer_audited, who, message, invoke_id)
         match message:
             case AgentLogin():
                 self._login(who, message, answer)
@@ -62,6 +65,14 @@ class AgentLink(ExchangeLink):
         self.session.reply(message, invoke_id)
         self.flush()
 
+    def _answer_audited(self, who: Identity, request: Message, invoke_id: int, reply: Any) -> None:
+        assert self.audit is not None
+        reason = ""
+        if isinstance(request, CancelRequest) and reply.status == Status.UNKNOWN_SERIAL:
+            reason = self._with.processing.why_unknown(who, request.serial)
+        self.audit.answered(request, reply.status, getattr(reply, "serial", ""), reason)
+        self._answer(invoke_id, reply)
+
     def _login(self, who: Identity, message: AgentLogin, answer: Callable[[Message], None]) -> None:
         if not who.may_act_for(message.agent):
             answer(refusal(message, Status.NOT_ALLOWED_HERE, "not an agent number of this identity"))
@@ -69,6 +80,11 @@ class AgentLink(ExchangeLink):
         if len(self._agents) >= self._desk.agents_per_link and message.agent not in self._agents:
             self._with.counts.requests_over_limit += 1
             answer(refusal(message, Status.TOO_BUSY, "this link has as many agent numbers as it may have"))
+            return
+        if not self._desk.admit(message.agent, who.name):
+            self._with.counts.requests_over_limit += 1
+            detail = "this identity has brought as many agent numbers as agents_per_identity allows"
+            answer(refusal(message, Status.TOO_BUSY, detail))
             return
         reply = self._desk.login(message.agent, self, message.resume_after)
         self._agents[message.agent] = None
@@ -90,6 +106,8 @@ class AgentLink(ExchangeLink):
     def taken_over(self, agent: str) -> None:
         """Tell the agent's application that another link has this agent number now."""
         self._agents.pop(agent, None)
+        if self.audit is not None:
+            self.audit.taken_over(agent)
         self.session.notify(Error(Status.SESSION_TAKEN_OVER, agent))
         self.flush()
 

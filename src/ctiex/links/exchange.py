@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Set
 from functools import partial
 
@@ -16,36 +15,20 @@ from twisted.python.failure import Failure
 from ctiex.errors import Status
 from ctiex.interfaces import ICodec
 from ctiex.links._protocol import LinkProtocol
-from ctiex.links.credentials import Credentials, TooManyHashings
+from ctiex.links.admission import Admission, Crowded, Seldom
+from ctiex.links.auditing import LinkAudit
+from ctiex.links.door import Door, Knock, Verdict, Visitor
+from ctiex.links.handshakes import TLS_REFUSED
+from ctiex.links.peers import certificate_names, is_private, source_of
 from ctiex.links.session import Session, SessionLimits, SessionState
 from ctiex.links.waiting import Waiters
 from ctiex.messages import VERSION, Bind, BindReply, Error, Message, Role
+from ctiex.processing.audit import Audit
 from ctiex.processing.counts import Counts
 from ctiex.processing.identities import Identity
 from ctiex.processing.service import ProcessingService
 
 _log = Logger()
-
-
-@define
-class LinkCounter:
-    """How many links each identity has bound, on both listening ports together."""
-
-    most: int = 4_096
-    bound: Counter[str] = field(factory=Counter)
-
-    def take(self, identity: str) -> bool:
-        """Count one more; False when the identity has as many as it may have."""
-        if self.bound[identity] >= self.most:
-            return False
-        self.bound[identity] += 1
-        return True
-
-    def give_back(self, identity: str) -> None:
-        """One of them is gone."""
-        self.bound[identity] -= 1
-        if not self.bound[identity]:
-            del self.bound[identity]
 
 
 @define
@@ -55,12 +38,18 @@ class LinkSurroundings:
     clock: IReactorTime
     codec: ICodec
     limits: SessionLimits
-    credentials: Credentials
+    door: Door
+    """Looks at every Bind."""
     processing: ProcessingService
     new_session_name: Callable[[], str]
     """Makes a name for each session, for logs on both sides."""
-    counter: LinkCounter = field(factory=LinkCounter)
+    admission: Admission = field(factory=Admission)
+    """Counts the links, those of the other listening port with them."""
     counts: Counts = field(factory=Counts)
+    seldom: Seldom = field(factory=Seldom)
+    """What comes in floods is logged by it."""
+    audit: Audit | None = None
+    """Hears of every Bind and of every request; None: nobody wants to know."""
 
 
 class ExchangeLink(LinkProtocol):
@@ -75,12 +64,15 @@ class ExchangeLink(LinkProtocol):
         self.who: Identity | None = None
         """The identity it is bound under; None before."""
         self.name = ""
-        self._checking: Deferred[None] | None = None
-        """The check of a secret that is under way."""
+        self._source: str | None = None
+        """What limits count it by; None if it was turned away, and isn't counted."""
+        self._knock: Knock | None = None
+        """The Bind that is looked at."""
+        self.audit: LinkAudit | None = None
 
     def make_session(self) -> Session:
         """The exchange's end of a session."""
-        return Session(self._with.codec, self._with.limits, self, self.clock.seconds())
+        return Session(self._with.codec, self._with.limits, self, self.clock.seconds(), counts=self._with.counts)
 
     def request_received(self, message: Message, invoke_id: int) -> None:
         """A request of a bound client."""
@@ -88,7 +80,8 @@ class ExchangeLink(LinkProtocol):
 
     def error_received(self, error: Error) -> None:
         """A client complains of something that asked for no answer."""
-        _log.info("session {session} was told: {status}", session=self.name, status=Status.of(error.status).text)
+        if self._with.seldom.due("told", self.clock.seconds()):
+            _log.info("session {session} was told: {status}", session=self.name, status=Status.of(error.status).text)
 
     def link_bound(self, identity: Identity) -> None:
         """The link is bound, and its BindReply is first in what will be written."""
@@ -100,50 +93,65 @@ class ExchangeLink(LinkProtocol):
 
     def bind_received(self, bind: Bind, invoke_id: int) -> None:
         """Check the identity; the session waits for the outcome."""
-        try:
-            checked = self._with.credentials.check(bind.identity, bind.secret, bind.role)
-        except TooManyHashings as error:
-            self._with.counts.binds_refused += 1
-            self.session.bound(BindReply(Status.TOO_BUSY, detail=str(error)), invoke_id)
-            return
-        if isinstance(checked, Deferred):
-            checked.addErrback(self._check_failed)
-            self._checking = checked.addCallback(
-                lambda identity: self.handle(partial(self._bind_checked, bind, invoke_id, identity))
-            )
+        refused, decided = partial(self._bind_refused, bind), partial(self._decided, bind, invoke_id)
+        self._knock = knock = self._with.door.knock(bind, self._visitor(bind), refused, decided)
+        knock.look()
+
+    def _visitor(self, bind: Bind) -> Visitor:
+        assert self._source is not None, "a link that was turned away takes no Bind"
+        names = () if bind.secret else certificate_names(self.transport)
+        return Visitor(self.role, self._source, is_private(self.transport), names, self.session.login_due)
+
+    def _decided(self, bind: Bind, invoke_id: int, verdict: Verdict) -> None:
+        self._knock = None
+        answer = partial(self._answer_bind, bind, invoke_id, verdict)
+        if self._receiving:
+            answer()
         else:
-            self._bind_checked(bind, invoke_id, checked)
+            self.handle(answer)
 
-    def _check_failed(self, failure: Failure) -> None:
-        if not failure.check(CancelledError):
-            _log.failure("a secret could not be checked", failure)
-
-    def _bind_checked(self, bind: Bind, invoke_id: int, identity: Identity | None) -> None:
+    def _answer_bind(self, bind: Bind, invoke_id: int, verdict: Verdict) -> None:
         if self.session.state is not SessionState.BINDING:
-            return  # gone while its secret was checked
-        status, detail = self._bind_status(identity)
-        if identity is None or status is not Status.OK:
-            self._with.counts.binds_refused += 1
-            _log.warn("bind of {identity!r} from {peer} refused: {status}", identity=bind.identity[:64],
-                      peer=self.peer, status=status.text)  # fmt: skip
-            self.session.bound(BindReply(status, detail=detail or status.text), invoke_id)
+            return  # gone while it was looked at
+        verdict = self._if_there_is_room(bind, verdict)
+        identity = verdict.identity
+        if identity is None:
+            self.session.bound(BindReply(verdict.status, detail=verdict.detail), invoke_id)
             return
         self.name = self._with.new_session_name()
         self.who = identity
         self._with.counts.links_bound += 1
         _log.info("{identity} bound as session {session} from {peer} with {software!r}", identity=identity.name,
                   session=self.name, peer=self.peer, software=bind.software[:64])  # fmt: skip
+        if self.audit is not None:
+            self.audit.bound(self.name, identity)
         self.session.bound(self._bind_reply(), invoke_id, self.role)
         self.link_bound(identity)
 
-    def _bind_status(self, identity: Identity | None) -> tuple[Status, str]:
-        if identity is None or identity.role is not self.role:
-            return Status.REFUSED_CREDENTIALS, ""
+    def _if_there_is_room(self, bind: Bind, verdict: Verdict) -> Verdict:
+        """The verdict on an identity that is known may still be that it can't bind now."""
+        identity = verdict.identity
+        if identity is None:
+            return verdict
+        assert self._source is not None
         if self._with.processing.leaving:
-            return Status.GOING_AWAY, ""
-        if not self._with.counter.take(identity.name):
-            return Status.TOO_BUSY, "this identity has as many links as it may have"
-        return Status.OK, ""
+            verdict = Verdict(Status.GOING_AWAY, detail=Status.GOING_AWAY.text, reason="the exchange goes away")
+        elif not self._with.admission.bind(self._source, identity.name):
+            self._with.counts.links_over_identity_limit += 1
+            detail = "this identity has as many links as it may have"
+            verdict = Verdict(Status.TOO_BUSY, detail=detail, reason=detail)
+        if verdict.identity is None:
+            self._bind_refused(bind, verdict)
+        return verdict
+
+    def _bind_refused(self, bind: Bind, verdict: Verdict) -> None:
+        """Count a refusal and write it down; the answer may come later."""
+        self._with.counts.binds_refused += 1
+        if not verdict.in_floods or self._with.seldom.due(verdict.reason, self.clock.seconds()):
+            _log.warn("bind of {identity!r} from {peer} refused: {status} ({reason})", identity=bind.identity[:64],
+                      peer=self.peer, status=verdict.status.text, reason=verdict.reason)  # fmt: skip
+            if self.audit is not None:
+                self.audit.bind_refused(bind.identity, verdict.status, verdict.reason)
 
     def _bind_reply(self) -> BindReply:
         limits = self._with.limits
@@ -159,30 +167,66 @@ class ExchangeLink(LinkProtocol):
     # ------------------------------------------------------------ ends
 
     def link_opened(self) -> None:
-        """Counted, and known to those who end all links."""
+        """Counted, and known to those who end all links; or turned away."""
+        if self._with.audit is not None:
+            self.session.audit = self.audit = LinkAudit(self._with.audit, self.role, self.peer)
+        source = source_of(self.transport)
+        crowded = self._with.admission.admit(source)
+        if crowded is not None:
+            self._turn_away(crowded, source)
+            return
+        self._source = source
         self._factory.add(self)
         self._with.counts.links_opened += 1
+
+    def _turn_away(self, crowded: Crowded, source: str) -> None:
+        counts = self._with.counts
+        match crowded:
+            case Crowded.SOURCE:
+                counts.links_over_source_limit += 1
+            case Crowded.UNBOUND_SOURCE:
+                counts.unbound_links_over_source_limit += 1
+            case Crowded.UNBOUND:
+                counts.unbound_links_over_limit += 1
+        if self._with.seldom.due(crowded.name, self.clock.seconds()):
+            _log.warn("connection from {source} closed at once: {why}", source=source, why=crowded.value)
+            if self.audit is not None:
+                self.audit.link_refused(crowded.value)
+        self.cut(crowded.value)
 
     def link_evicted(self) -> None:
         """The client left too much unread."""
         self._with.counts.links_evicted += 1
-        _log.warn("session {session} of {identity} cut off: it doesn't read", session=self.name,
-                  identity=self.who and self.who.name)  # fmt: skip
+        self._warn_of_cut("it doesn't read")
+
+    def link_flooded(self, reason: str) -> None:
+        """The client sent too much."""
+        self._warn_of_cut(reason)
+
+    def _warn_of_cut(self, why: str) -> None:
+        _log.warn("session {session} of {identity} from {peer} cut off: {why}", session=self.name,
+                  identity=self.who and self.who.name, peer=self.peer, why=why)  # fmt: skip
 
     def link_closed(self, reason: str) -> None:
         """Give back what the link held."""
         self._factory.discard(self)
-        if self._checking is not None:
-            self._checking.cancel()
-        counts, session = self._with.counts, self.session
-        counts.frames_refused += session.errors_sent
-        counts.requests_over_limit += session.refused_over_limit
-        counts.links_silent += session.silent
+        if self._knock is not None:
+            self._knock.leave()
+        if self.audit is not None:
+            self._audit_end(reason)
+        if self._source is not None:
+            self._with.admission.leave(self._source, None if self.who is None else self.who.name)
         if self.who is not None:
             _log.info("session {session} of {identity} ended: {reason}", session=self.name, identity=self.who.name,
                       reason=reason)  # fmt: skip
-            self._with.counter.give_back(self.who.name)
             self.link_unbound(self.who)
+
+    def _audit_end(self, reason: str) -> None:
+        assert self.audit is not None
+        if self.who is not None:
+            self.audit.unbound(reason)
+        elif reason.startswith(TLS_REFUSED) and self._with.seldom.due(reason, self.clock.seconds()):
+            self.audit.link_refused(reason)
 
     def going_away(self) -> None:
         """Tell the client that the exchange leaves; the link ends once it answers, or soon after."""

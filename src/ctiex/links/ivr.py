@@ -7,7 +7,7 @@ from collections.abc import Callable
 from twisted.internet.interfaces import IAddress
 from zope.interface import implementer
 
-from ctiex.errors import LinkError, RequestTimedOut
+from ctiex.errors import LinkError, RequestTimedOut, Status
 from ctiex.interfaces import IServiceSession
 from ctiex.links.exchange import ExchangeLink, ExchangeLinkFactory, LinkSurroundings
 from ctiex.links.session import connection_status
@@ -48,12 +48,25 @@ class IvrLink(ExchangeLink):
                 self.session.reply_body(_DATA_RESULT, invoke_id, found)
             else:
                 self.session.reply(DataResult(found, message.serial), invoke_id)
+            if self.audit is not None:
+                self._audit(who, message, Status.OK if isinstance(found, bytes) else found)
         elif isinstance(message, ServiceEvent):
-            self._with.processing.report(who, message, lambda reply: self._reported(reply, invoke_id))
+            self._with.processing.report(who, message, lambda reply: self._answer(who, message, reply, invoke_id))
+
+    def _answer(self, who: Identity, event: ServiceEvent, reply: ServiceEventReply, invoke_id: int) -> None:
+        if self.audit is not None:
+            self._audit(who, event, reply.status)
+        self._reported(reply, invoke_id)
 
     def _reported(self, reply: ServiceEventReply, invoke_id: int) -> None:
         self.session.reply(reply, invoke_id)
         self.flush()
+
+    def _audit(self, who: Identity, request: DataRequest | ServiceEvent, status: int) -> None:
+        assert self.audit is not None
+        unknown = status == Status.UNKNOWN_SERIAL
+        reason = self._with.processing.why_unknown(who, request.serial) if unknown else ""
+        self.audit.answered(request, status, reason=reason)
 
     # ------------------------------------------------------------ as a session that calls are offered to
 
@@ -64,8 +77,8 @@ class IvrLink(ExchangeLink):
 
     @property
     def bound(self) -> bool:
-        """Whether calls may be offered to it."""
-        return self.who is not None and self.session.ended is None
+        """Whether calls may be offered to it: not when it leaves so many unanswered that more would only wait."""
+        return self.who is not None and self.session.ended is None and not self.session.queue_full
 
     def connect(self, connection: Connection, answered: Callable[[int | None], None], deadline: float) -> None:
         """Write a Connection."""

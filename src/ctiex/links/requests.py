@@ -26,10 +26,11 @@ class _Waiting:
 
 
 class Requests:
-    """Pairs what was asked with what answers it. Those beyond the limit wait to go out, in order."""
+    """Pairs what was asked with what answers it. Those beyond the limit wait to go out, in order, if there is room."""
 
-    def __init__(self, max_in_flight: int) -> None:
+    def __init__(self, max_in_flight: int, max_queued: int) -> None:
         self._max_in_flight = max_in_flight
+        self._max_queued = max_queued
         self._last_invoke_id = 0
         self._waiting: dict[int, _Waiting] = {}
         self._unsent: dict[int, bytes] = {}
@@ -40,6 +41,11 @@ class Requests:
         """The next invoke id; never 0."""
         self._last_invoke_id = self._last_invoke_id % _LAST_INVOKE_ID + 1
         return self._last_invoke_id
+
+    @property
+    def full(self) -> bool:
+        """Whether as many wait to go out as may; whoever adds one asks this first."""
+        return len(self._unsent) >= self._max_queued
 
     def add(self, invoke_id: int, frame: bytes, answered: Answered, deadline: float) -> None:
         """A request that is to go out; ``sendable`` gives its frame when it may."""

@@ -7,14 +7,16 @@ answers, what ends the link, signs of life, and replies matched to requests by i
 from __future__ import annotations
 
 from enum import Enum
+from sys import maxsize
 from typing import Protocol
 
 from attrs import frozen
 
-from ctiex.errors import CodecError, FrameTooLong, LinkError, LinkLost, Status
+from ctiex.errors import CodecError, FrameTooLong, LinkBusy, LinkError, LinkLost, Status
 from ctiex.interfaces import Frame, ICodec
 from ctiex.links import rules
 from ctiex.links.requests import Answered, Requests
+from ctiex.links.traffic import Traffic
 from ctiex.messages import (
     DEFAULT_MAX_FRAME,
     KIND_OF,
@@ -32,6 +34,7 @@ from ctiex.messages import (
     UnbindReply,
     refusal,
 )
+from ctiex.processing.counts import Counts
 
 _MUCH_OUTPUT = 65_536
 """Output that is written before more frames are handled, in bytes: small requests may have large replies."""
@@ -61,6 +64,9 @@ class SessionState(Enum):
     ENDED = "ended"
 
 
+_BEFORE_BOUND = (SessionState.OPEN, SessionState.BINDING)
+
+
 @frozen
 class SessionLimits:
     """What one link may use."""
@@ -72,8 +78,18 @@ class SessionLimits:
     max_frame: int = DEFAULT_MAX_FRAME
     max_in_flight: int = 1_024
     """Requests that may wait for their replies, in each direction."""
+    max_queued: int = 100_000
+    """Requests of this side that may wait behind those until they may go out."""
     max_unread: int = 1_048_576
     """Output that the other side may leave unread, in bytes."""
+    frames_per_second: int = 20_000
+    """Frames of the other side: requests beyond are answered 14, twice as many end the link."""
+    bytes_per_second: int = 33_554_432
+    """Bytes of the other side: more end the link."""
+
+
+CLIENT_LIMITS = SessionLimits(max_queued=maxsize, frames_per_second=maxsize, bytes_per_second=maxsize)
+"""A client's: it asks as much as it likes, and trusts its exchange to answer no more than it was asked."""
 
 
 class SessionHandler(Protocol):
@@ -87,6 +103,19 @@ class SessionHandler(Protocol):
 
     def error_received(self, error: Error) -> None:
         """An Error that answers nothing which this side asked (13, session taken over)."""
+
+
+class SessionAudit(Protocol):
+    """Hears of what a session refuses by itself."""
+
+    def error_sent(self, status: int, name: str) -> None:
+        """A frame was answered with Error; the name of its message is empty where it has none."""
+
+    def over_limit(self, request: Message) -> None:
+        """A request was answered 14."""
+
+    def version_refused(self, bind: Bind) -> None:
+        """A Bind was answered 3."""
 
 
 class Session:
@@ -103,18 +132,21 @@ class Session:
         handler: SessionHandler,
         now: float,
         bound_by: rules.Rules | None = None,
+        counts: Counts | None = None,
     ) -> None:
-        """A session that waits for a Bind; with ``bound_by``, one that needs none, under these rules."""
+        """A session that waits for a Bind; with ``bound_by``, one that needs none, under these rules.
+
+        :param counts: where it counts what it refuses and why it ends; its own unless given.
+        """
         self.codec = codec
         self.limits = limits
         self.state = SessionState.OPEN if bound_by is None else SessionState.BOUND
         self.ended: str | None = None
         """Why the link ends, in words; None while it goes on."""
-        self.errors_sent = 0
-        self.refused_over_limit = 0
-        """Requests answered 14, since too many were in flight."""
-        self.silent = False
-        """Whether it ended for missing signs of life, or for no Bind in time."""
+        self.flooding = False
+        """Whether it ended since too much came in: cut it, what isn't written yet is lost."""
+        self.counts = Counts() if counts is None else counts
+        self.audit: SessionAudit | None = None
         self.rules = rules.UNBOUND if bound_by is None else bound_by
         self.send_limit = limits.max_frame
         """The longest frame that the other side takes, in bytes."""
@@ -124,7 +156,8 @@ class Session:
         self._output_size = 0
         self.held = False
         """Whether frames wait because so much is to be written first; ``read_on`` handles them."""
-        self._requests = Requests(limits.max_in_flight)
+        self._requests = Requests(limits.max_in_flight, limits.max_queued)
+        self._traffic = Traffic(limits.frames_per_second, limits.bytes_per_second)
         self._in_flight = 0
         self._unbind_id: int | None = None
         """The invoke id of an Unbind that waits for the replies under way."""
@@ -179,9 +212,18 @@ class Session:
         body = self.codec.encode_body(message)
         if self.codec.frame_length(body) > self.send_limit:
             raise FrameTooLong(f"{type(message).__name__}: {len(body)} bytes, the other side takes {self.send_limit}")
+        if self.queue_full:
+            self.counts.requests_not_sent += 1
+            answered(LinkBusy("too many requests wait to go out on this link"))
+            return
         invoke_id = self._requests.new_invoke_id()
         self._requests.add(invoke_id, self.codec.frame(KIND_OF[type(message)], invoke_id, body), answered, deadline)
         self._send_requests()
+
+    @property
+    def queue_full(self) -> bool:
+        """Whether as many requests wait to go out as may: one more fails at once."""
+        return self._requests.full
 
     def _send_requests(self) -> None:
         for frame in self._requests.sendable():
@@ -199,8 +241,11 @@ class Session:
     def _send(self, message: Message, invoke_id: int) -> None:
         self._put(self.codec.frame(KIND_OF[type(message)], invoke_id, self.codec.encode_body(message)))
 
-    def _refuse(self, invoke_id: int, status: int, detail: str) -> None:
-        self.errors_sent += 1
+    def _refuse(self, invoke_id: int, status: int, detail: str, name: str = "") -> None:
+        """Answer with Error; ``name`` is that of the message."""
+        self.counts.frames_refused += 1
+        if self.audit is not None:
+            self.audit.error_sent(status, name)
         self._send(Error(status, detail[:200]), invoke_id)
 
     # ------------------------------------------------------------ ends
@@ -222,15 +267,15 @@ class Session:
         """Look at every time-out of the link; call it at ``next_tick`` or later."""
         self._requests.time_out(now)
         self._send_requests()
-        if self.state is SessionState.OPEN and now >= self._opened + self.limits.login_deadline:
-            self.silent = True
-            self.end("no Bind within the login deadline")
+        if self.state in _BEFORE_BOUND and now >= self.login_due:
+            self.counts.links_silent += 1
+            self.end("not bound within the login deadline")
         if self.ended is None and now >= self._sign_due:
             self._ping(now)
 
     def _ping(self, now: float) -> None:
         if self._pings == 2:
-            self.silent = True
+            self.counts.links_silent += 1
             self.end("silent: two pings unanswered")
             return
         self._pings += 1
@@ -239,11 +284,16 @@ class Session:
         # Any byte counts as life, so the Pong itself is not waited for.
         self._send(Ping(), self._requests.new_invoke_id())
 
+    @property
+    def login_due(self) -> float:
+        """By when it has to be bound, in clock seconds: a Bind that is still looked at then ends the link, too."""
+        return self._opened + self.limits.login_deadline
+
     def next_tick(self) -> float:
         """When ``tick`` has something to do next, in clock seconds."""
         due = self._sign_due
-        if self.state is SessionState.OPEN:
-            due = min(due, self._opened + self.limits.login_deadline)
+        if self.state in _BEFORE_BOUND:
+            due = min(due, self.login_due)
         return min(due, self._requests.first_deadline)
 
     # ------------------------------------------------------------ input
@@ -257,9 +307,15 @@ class Session:
         """Take bytes off the wire and handle every frame that is complete."""
         self._sign_due = now + self.limits.heartbeat
         self._pings = 0
-        if self.ended is None:
-            self._decoder.receive(data)
-            self.read_on()
+        if self.ended is not None:
+            return
+        traffic = self._traffic
+        traffic.took(len(data), now)
+        if traffic.bytes > traffic.most_bytes:
+            self._end_if_flooding()
+            return
+        self._decoder.receive(data)
+        self.read_on()
 
     def read_on(self) -> None:
         """Handle the frames that have come, those that were held while much was to be written first."""
@@ -267,8 +323,10 @@ class Session:
             return
         self._reading = True
         self.held = False
+        traffic = self._traffic
         try:
             for frame in self._decoder.frames():
+                traffic.frames += 1
                 self._frame_received(frame)
                 self.held = self.full
                 if self.held or not self.accepting:
@@ -278,6 +336,15 @@ class Session:
             self.end(str(error))
         finally:
             self._reading = False
+        if traffic.frames > traffic.most_frames:
+            self._end_if_flooding()
+
+    def _end_if_flooding(self) -> None:
+        flood = self._traffic.flood
+        if flood is not None and self.ended is None:
+            self.flooding = True
+            self.counts.links_flooding += 1
+            self.end(flood)
 
     def _frame_received(self, frame: Frame) -> None:
         message_type = KINDS.get(frame.kind)
@@ -295,12 +362,14 @@ class Session:
         if verdict is rules.IGNORE:
             return
         if isinstance(verdict, Status):
-            self._refuse(frame.invoke_id, verdict, f"{message_type.__name__}: {verdict.text}")
+            name = message_type.__name__
+            self._refuse(frame.invoke_id, verdict, f"{name}: {verdict.text}", name)
             return
         try:
             message = self.codec.decode_body(frame)
         except CodecError as error:
-            self._refuse(frame.invoke_id, error.status, f"{message_type.__name__}: {error}")
+            name = message_type.__name__
+            self._refuse(frame.invoke_id, error.status, f"{name}: {error}", name)
             if verdict is rules.REPLY:
                 self._answer(frame.invoke_id, Error(error.status, str(error)))
             return
@@ -312,7 +381,8 @@ class Session:
             self._answer(invoke_id, message)
         elif (invoke_id == 0) is not (verdict is rules.NOTICE) and not isinstance(message, Unbind):
             needed = "0" if verdict is rules.NOTICE else "another invoke id than 0"
-            self._refuse(invoke_id, Status.MALFORMED, f"{type(message).__name__} goes under {needed}")
+            name = type(message).__name__
+            self._refuse(invoke_id, Status.MALFORMED, f"{name} goes under {needed}", name)
         else:
             self._dispatch(message, invoke_id)
 
@@ -338,10 +408,18 @@ class Session:
         if invoke_id:
             self._in_flight += 1
             if self._in_flight > self.limits.max_in_flight:
-                self.refused_over_limit += 1
-                self.reply(refusal(message, Status.TOO_BUSY, "too many requests in flight"), invoke_id)
+                self._refuse_busy(message, invoke_id, "too many requests in flight")
+                return
+            if self._traffic.frames > self.limits.frames_per_second:
+                self._refuse_busy(message, invoke_id, "too many frames in a second")
                 return
         self._handler.request_received(message, invoke_id)
+
+    def _refuse_busy(self, message: Message, invoke_id: int, detail: str) -> None:
+        self.counts.requests_over_limit += 1
+        if self.audit is not None:
+            self.audit.over_limit(message)
+        self.reply(refusal(message, Status.TOO_BUSY, detail), invoke_id)
 
     def _error_received(self, frame: Frame) -> None:
         """An Error is never answered, whatever is wrong with it."""
@@ -365,6 +443,8 @@ class Session:
         if bind.min_version <= VERSION <= bind.max_version:
             self._handler.bind_received(bind, invoke_id)
         else:
+            if self.audit is not None:
+                self.audit.version_refused(bind)
             self.bound(
                 BindReply(Status.UNSUPPORTED_VERSION, detail=f"only version {VERSION} is spoken here"), invoke_id
             )

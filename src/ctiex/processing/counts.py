@@ -12,14 +12,34 @@ class Counts:
     links_opened: int = 0
     links_bound: int = 0
     binds_refused: int = 0
+    plain_secrets_refused: int = 0
+    """Binds answered 11 unseen: over plain TCP from beyond loopback."""
+    logins_locked_out: int = 0
+    """Binds answered 14 unseen: their source had failed too often."""
+    logins_over_limit: int = 0
+    """Binds answered 14: too many secrets were waiting to be hashed."""
+    sources_locked_out: int = 0
+    """How often a source was locked out."""
+    links_over_identity_limit: int = 0
+    """Binds answered 14: their identity had as many links as it may have."""
+    links_over_source_limit: int = 0
+    """Connections closed at once: their source had as many as it may have."""
+    unbound_links_over_source_limit: int = 0
+    """Connections closed at once: their source had as many without a Bind as it may have."""
+    unbound_links_over_limit: int = 0
+    """Connections closed at once: there were as many without a Bind as there may be."""
     links_evicted: int = 0
     """Cut off for output that they didn't read."""
+    links_flooding: int = 0
+    """Cut off for more frames or bytes in a second than a link may send."""
     links_silent: int = 0
     """Cut off for missing signs of life, or for no Bind in time."""
     frames_refused: int = 0
     """Frames answered with Error."""
     requests_over_limit: int = 0
-    """Requests answered 14: too many in flight on a link (counted when it ends), or too many calls."""
+    """Requests answered 14: over a limit of their link, or of their identity, agent number or service."""
+    requests_not_sent: int = 0
+    """Requests to services that weren't sent: too many were waiting for answers on the link already."""
     calls_kept: int = 0
     calls_refused: int = 0
     calls_fetched: int = 0
@@ -37,3 +57,7 @@ class Counts:
     agent_events_expired: int = 0
     """Dropped from a mailbox unacknowledged: the agent is told a gap at its next login."""
     store_failures: int = 0
+    audit_failures: int = 0
+    """Times that the audit log could not be written."""
+    audit_records_lost: int = 0
+    """Records of the audit that found no room while it could not be written."""

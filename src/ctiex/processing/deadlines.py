@@ -13,6 +13,10 @@ from twisted.logger import Logger
 _log = Logger()
 _TICK = 0.125
 """Deadlines that fall into the same tick fire together, in seconds; never early."""
+_FAR = 7_200 * 8
+"""How many ticks away a deadline is far: it falls into every 64th alone, up to 8 seconds late, so that a day of
+mailboxes that come and go leaves thousands of ticks behind, not hundreds of thousands."""
+_FAR_STEP = 64
 _AT_ONCE = 500
 """Deadlines that fire in one turn of the reactor: many that have come due while nobody ran let others have theirs."""
 
@@ -23,6 +27,8 @@ def _at_once(go_on: Callable[[], None]) -> None:
 
 class Deadlines:
     """Calls ``due(key)`` once the deadline that was last set for ``key`` has come.
+
+    It is up to an eighth of a second late, or 8 seconds if it was set more than two hours before.
 
     A deadline is a moment of the clock, in seconds. Keys that come due together do so in the
     order in which they were set.
@@ -60,7 +66,10 @@ class Deadlines:
             return
         self.clear(key)
         # Never in the tick that may be firing now: a key that sets itself again would hold the reactor.
-        tick = max(ceil(moment / _TICK), floor(self._clock.seconds() / _TICK) + 1)
+        now = floor(self._clock.seconds() / _TICK)
+        tick = max(ceil(moment / _TICK), now + 1)
+        if tick - now > _FAR:
+            tick = ceil(tick / _FAR_STEP) * _FAR_STEP
         self._tick_of[key] = tick
         keys = self._keys_at.get(tick)
         if keys is None:

@@ -15,6 +15,7 @@ from ctiex.messages import AgentEvent, AgentLoginReply, Condition
 from ctiex.processing.counts import Counts
 from ctiex.processing.deadlines import Deadlines
 from ctiex.processing.keeping import RETRY_AFTER, Keeper
+from ctiex.processing.numbers import NumbersInUse, label_of
 from ctiex.processing.settings import Limits
 from ctiex.records import Change, StoredEvent
 
@@ -58,6 +59,7 @@ class Desk:
         self._counts = counts
         self._logins: dict[str, _Login] = {}
         self._reserved: Counter[str] = Counter()
+        self.numbers = NumbersInUse(limits.agents_per_identity)
         self._kept: dict[str, int] = {}
         self._acknowledged: dict[str, int] = {}
         """By agent: what the store hasn't dropped yet, although it may."""
@@ -68,6 +70,9 @@ class Desk:
         """Take up the mailboxes of an opened store."""
         for agent in self._store.agents():
             self._kept[agent] = self._store.last_sequence(agent)
+            brought_by = self._store.label(label_of(agent))
+            if brought_by is not None:  # a file of an earlier version says nothing: then it counts for nobody
+                self.numbers.put(agent, brought_by)
             self._watch_oldest(agent)
 
     def stop(self) -> None:
@@ -75,6 +80,10 @@ class Desk:
         self._expiry.stop()
 
     # ------------------------------------------------------------ who is here
+
+    def admit(self, agent: str, identity: str) -> bool:
+        """Whether an identity may log this number in; False when it would bring more than it may."""
+        return self.numbers.bring(agent, identity)
 
     def login(self, agent: str, outlet: AgentOutlet, resume_after: int) -> AgentLoginReply:
         """Bring an agent number to a link; call ``resume`` once the reply is written.
@@ -97,6 +106,7 @@ class Desk:
         if not self.is_on(agent, outlet):
             return False
         del self._logins[agent]
+        self._forget_if_unused(agent)
         return True
 
     def is_here(self, agent: str) -> bool:
@@ -119,15 +129,32 @@ class Desk:
         """Whether the mailbox takes one more event beside those reserved for ends of calls."""
         return self._store.pending(agent) + self._reserved[agent] < self._limits.mailbox
 
-    def reserve(self, agent: str) -> None:
-        """Keep room for the end of one call."""
+    def reserve(self, agent: str, identity: str) -> None:
+        """Keep room for the end of one call of this identity's."""
         self._reserved[agent] += 1
+        self.numbers.put(agent, identity)
 
     def release(self, agent: str) -> None:
         """Give back the room kept for the end of one call."""
         self._reserved[agent] -= 1
         if not self._reserved[agent]:
             del self._reserved[agent]
+            self._forget_if_unused(agent)
+
+    def open_calls(self, agent: str) -> int:
+        """How many calls of this agent number hold room."""
+        return self._reserved[agent]
+
+    def _forget_if_unused(self, agent: str) -> None:
+        """A number that was never sent an event leaves nothing; the numbering of the others goes on for ever."""
+        if agent not in self._logins and agent not in self._reserved and not self._store.last_sequence(agent):
+            self.numbers.gone(agent)
+
+    def labels(self, agent: str, identity: str) -> tuple[tuple[str, str], ...]:
+        """What a store is to keep with an agent's first event: who brought the number, ``identity`` unless known."""
+        if agent in self._kept:
+            return ()
+        return ((label_of(agent), self.numbers.brought_by(agent) or identity),)
 
     # ------------------------------------------------------------ events
 

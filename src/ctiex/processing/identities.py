@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from attrs import field, frozen
+from zope.interface import implementer
 
 from ctiex.errors import ConfigurationError
+from ctiex.interfaces import IIdentity
 from ctiex.messages import Role
 
 EVERY_NUMBER = "*"
 PATTERN_EXPECTED = 'an agent number ("1001"), a range of numbers of one length ("1100-1199"), or "*"'
 _MAX_PATTERN = 255
+ANY_OWNER = "*"
+"""The owner of a call that any identity serving it may come back for; the first that does gets it."""
 
 
 @frozen
@@ -83,14 +87,23 @@ def _bad(pattern: str) -> ConfigurationError:
     return ConfigurationError(f"agent pattern {pattern[:40]!r}: expected {PATTERN_EXPECTED}")
 
 
+@implementer(IIdentity)
 @frozen
 class Identity:
-    """Someone who may bind: in one role, for some agent numbers or for some services."""
+    """Someone who may bind: in one role, for some agent numbers or for some services.
 
-    name: str
+    :raise ConfigurationError: the name is empty, or the one that stands for everybody.
+    """
+
+    name: str = field()
     role: Role
     agents: AgentNumbers = field(factory=AgentNumbers)
     services: frozenset[str] = frozenset()
+
+    @name.validator
+    def _check_name(self, _: object, name: str) -> None:
+        if name in ("", ANY_OWNER):  # a call of nobody, or of everybody, would be its own
+            raise ConfigurationError(f"identity {name!r}: expected another name")
 
     def may_act_for(self, agent: str) -> bool:
         """Whether it may log this agent number in, and ask and cancel for it."""

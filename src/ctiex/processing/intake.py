@@ -9,6 +9,7 @@ from ctiex.errors import CodecError, FieldError, SerialError, Status
 from ctiex.fields import Fields
 from ctiex.messages import ConnectRequest, DataResult
 from ctiex.processing.desk import AgentOutlet
+from ctiex.processing.held import check_fields
 from ctiex.processing.identities import Identity
 from ctiex.processing.surroundings import Refused, Surroundings
 from ctiex.records import Call, CallState
@@ -44,13 +45,14 @@ class Intake:
     def call(self, identity: Identity, request: ConnectRequest) -> Call:
         """The call that a request asks for, with its data organized and encoded.
 
-        :raise Refused: 34 or 35.
+        :raise Refused: 34, 14 or 35.
         """
         serial = request.serial or self._allocate()
         try:
             self._with.carrier.embed(request.calling_number, serial)
         except SerialError as error:
             raise Refused(Status.SERIAL_DOES_NOT_FIT, str(error)) from None
+        check_fields(request.fields, self._with.limits)
         data = self._organized(request, serial)
         timeouts = self._with.services[request.service].timeouts
         return Call(
@@ -76,9 +78,10 @@ class Intake:
         try:
             fields = self._with.services[request.service].request.organize(request.fields)
             data = self._with.codec.encode_body(DataResult(Status.OK, serial, request.agent, fields))
-        except (FieldError, CodecError) as error:
-            raise Refused(Status.DATA_TOO_LARGE, str(error)) from None
-        except Exception as error:  # anybody's organizer; what it says may hold the data
+        except (FieldError, CodecError) as error:  # anybody's organizer and codec; what they say may hold the data
+            what = f"organized for the service it breaks a limit of messages ({type(error).__name__})"
+            raise Refused(Status.DATA_TOO_LARGE, what) from None
+        except Exception as error:
             raise Refused(Status.INTERNAL, f"the organizer failed with {type(error).__name__}") from None
         if self._with.codec.frame_length(data) > self._with.max_frame:
             raise Refused(Status.DATA_TOO_LARGE, f"organized for the service it passes {self._with.max_frame} bytes")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 
 from attrs import evolve
@@ -13,7 +12,10 @@ from zope.interface import implementer
 from ctiex.errors import SerialError, Status
 from ctiex.interfaces import IOfferWatcher, IServiceSession, ISignalling, Offer
 from ctiex.messages import CallEnded, Condition, Connection
+from ctiex.processing.auditing import CallAudit
 from ctiex.processing.deadlines import Deadlines
+from ctiex.processing.held import Held
+from ctiex.processing.identities import ANY_OWNER
 from ctiex.processing.keeping import RETRY_AFTER, Keeper
 from ctiex.processing.states import SIGNALLED, TIMED_OUT_AS, TIMEOUT_OF, TRANSITIONS, WITH_SERVICE, Step
 from ctiex.processing.surroundings import Surroundings
@@ -24,9 +26,6 @@ _log = Logger()
 _GRACE = 5.0
 """How much longer an answer may come than a call waits for it, in seconds."""
 
-ANY_OWNER = "*"
-"""The owner of a call that any identity serving it may come back for; the first that does gets it."""
-
 
 @implementer(IOfferWatcher)
 class Lifecycle:
@@ -36,12 +35,13 @@ class Lifecycle:
         self._with = surroundings
         self._store = surroundings.store
         self._desk = surroundings.desk
+        self.audit = None if surroundings.audit is None else CallAudit(surroundings.audit)
         self._keeper = Keeper(surroundings.store, surroundings.counts)
         self._deadlines = Deadlines(surroundings.clock, self._time_out, self._keeper.settled)
         self._drivers: Mapping[str, ISignalling] = {}
         self._holders: dict[str, IServiceSession] = {}
-        self._open_calls: Counter[str] = Counter()
-        self._retries: set[IDelayedCall] = set()
+        self.held = Held(surroundings.limits, surroundings.desk)
+        self._retries: dict[tuple[str, Step], IDelayedCall] = {}
 
     # ------------------------------------------------------------ from start to stop
 
@@ -58,8 +58,9 @@ class Lifecycle:
 
     def _taken_up(self, call: Call) -> bool:
         """Go on with a call; True when it is to be offered again."""
+        self.held.recorded(call)
         if (call.state, Step.END) in TRANSITIONS:
-            self.opened(call)
+            self.held.opened(call)
             if call.service not in self._with.services:  # restarted with another configuration
                 self.end(call, TIMED_OUT_AS[call.state], Status.UNKNOWN_SERVICE)
                 return False
@@ -77,14 +78,9 @@ class Lifecycle:
     def stop(self) -> None:
         """Let go of the timers."""
         self._deadlines.stop()
-        for retry in self._retries:
+        for retry in self._retries.values():
             retry.cancel()
         self._retries.clear()
-
-    @property
-    def calls_open(self) -> int:
-        """How many calls aren't closed."""
-        return self._open_calls.total()
 
     # ------------------------------------------------------------ what signalling meets
 
@@ -118,14 +114,26 @@ class Lifecycle:
 
     def offered(self, serial: str, session: IServiceSession | None) -> None:
         """The call belongs to the session's identity from now on."""
-        if session is not None and self._store.get(serial) is not None:
+        call = self._store.get(serial)
+        if session is not None and call is not None:
             self._holders[serial] = session
         owner = ANY_OWNER if session is None else session.identity
+        if self.audit is not None and call is not None and (call.state, Step.OFFER) in TRANSITIONS:
+            self.audit.offered(call, owner, session)
         self._step_of(serial, Step.OFFER, None, owner)
 
     def accepted(self, serial: str) -> None:
         """The agent hears 11."""
+        call = self._store.get(serial)
+        if self.audit is not None and call is not None and (call.state, Step.ACCEPT) in TRANSITIONS:
+            self.audit.accepted(call, self._holders.get(serial))
         self._step_of(serial, Step.ACCEPT, Condition.CONNECTED)
+
+    def refused(self, serial: str, session: IServiceSession, status: int | None) -> None:
+        """Nobody hears of it but the audit: the driver tries another session."""
+        call = self._store.get(serial)
+        if self.audit is not None and call is not None:
+            self.audit.offer_refused(call, session, status)
 
     def unreachable(self, serial: str, status: int) -> None:
         """The agent hears 14 with this status."""
@@ -137,6 +145,8 @@ class Lifecycle:
         """The agent hears 13, and the call is closed."""
         call = self._store.get(serial)
         if call is not None and call.state is CallState.REPORTED:
+            if self.audit is not None:
+                self.audit.returned(call)
             self.step(call, Step.RETURN, Condition.RETURNED)
             self._withdraw(call)
 
@@ -166,11 +176,11 @@ class Lifecycle:
 
     def _step_later(self, serial: str, step: Step, told: Condition | None, owner: str) -> None:
         def again() -> None:
-            self._retries.discard(retry)
+            del self._retries[serial, step]
             self._step_of(serial, step, told, owner)
 
-        retry = self._with.clock.callLater(RETRY_AFTER, again)
-        self._retries.add(retry)
+        if (serial, step) not in self._retries:  # a peer that repeats it while the store is away adds nothing
+            self._retries[serial, step] = self._with.clock.callLater(RETRY_AFTER, again)
 
     def moved(self, call: Call, step: Step) -> Call:
         """The call after a step: with the new state's deadline, and wiped when it is closed."""
@@ -218,7 +228,10 @@ class Lifecycle:
             lost()
 
         self._deadlines.set(call.serial, call.deadline)
-        self._keeper.keep(Change(calls=(call,), events=() if event is None else (event,)), kept, keep_deadline)
+        change = Change(calls=(call,))
+        if event is not None:
+            change = Change(calls=(call,), events=(event,), labels=self._desk.labels(call.agent, call.identity))
+        self._keeper.keep(change, kept, keep_deadline)
 
     def _retry_at(self) -> float:
         return self._with.clock.seconds() + RETRY_AFTER
@@ -249,6 +262,8 @@ class Lifecycle:
                 self._tell_service(call, condition)
             self.finished(closed)
             answer(Status.OK)
+            if self.audit is not None:
+                self.audit.ended(call, condition, status)
             self._desk.kept(event)
 
         self.keep(closed, kept, lambda: answer(Status.STORE_UNAVAILABLE), event)
@@ -282,13 +297,22 @@ class Lifecycle:
             return
         if call.state is CallState.CLOSED:
             again = self._retry_at()
-            self._keeper.keep(Change(forgotten=(serial,)), lost=lambda: self._deadlines.set(serial, again))
+            self._keeper.keep(
+                Change(forgotten=(serial,)),
+                lambda: self._forgotten(call),
+                lambda: self._deadlines.set(serial, again),
+            )
         elif call.state is CallState.REPORTED:
             self._withdraw(call)
             self.step(call, Step.RETURN)
         else:
             met = self._met(call)
             self.end(call, TIMED_OUT_AS[call.state], met, held=met is Status.TIMED_OUT)
+
+    def _forgotten(self, call: Call) -> None:
+        self.held.forgotten(call)
+        if self.audit is not None:
+            self.audit.forgotten(call)
 
     def _met(self, call: Call) -> Status:
         """What kept a call from going on in time: 33 while an answer is awaited, from a service that has it."""
@@ -299,29 +323,22 @@ class Lifecycle:
     # ------------------------------------------------------------ what is open
 
     def opened(self, call: Call) -> None:
-        """A call is open: it counts for its identity, and holds room for its end."""
-        self._open_calls[call.identity] += 1
-        self._desk.reserve(call.agent)
-
-    def calls_of(self, identity: str) -> int:
-        """How many calls of this agent-side identity aren't closed."""
-        return self._open_calls[identity]
+        """There is a new call, which isn't kept yet."""
+        self.held.recorded(call)
+        self.held.opened(call)
 
     def never_kept(self, call: Call) -> None:
         """The store didn't take a new call."""
-        self._given_back(call)
+        self.held.closed(call)
+        self.held.forgotten(call)
         self._deadlines.clear(call.serial)
-
-    def _given_back(self, call: Call) -> None:
-        self._open_calls[call.identity] -= 1
-        self._desk.release(call.agent)
 
     def finished(self, call: Call) -> None:
         """The call's end is kept: give back what it held."""
         self._holders.pop(call.serial, None)
         if call.state is CallState.CLOSED:
             self._withdraw(call)
-        self._given_back(call)
+        self.held.closed(call)
 
     def _withdraw(self, call: Call) -> None:
         if call.service in self._with.services:

@@ -12,6 +12,9 @@ from ctiex.errors import ConfigurationError, FieldError
 from ctiex.fields import MAX_COUNT, Fields, Value, check_field
 from ctiex.interfaces import IOrganizer
 
+EVERY_FIELD = "*"
+"""Alone in ``keep``: everything passes, and whoever wrote it means that."""
+
 
 @implementer(IOrganizer)
 @frozen
@@ -36,6 +39,7 @@ class RuleOrganizer:
         """An organizer from the keys ``keep``, ``map``, ``rename``, ``constants`` and ``secret``, all optional.
 
         A name in ``secret`` covers the field before and after a rename, whichever of the two is given.
+        ``keep = ["*"]`` lets every field pass, as no ``keep`` does.
 
         :raise ConfigurationError: a key is unknown or its value no good.
         """
@@ -45,7 +49,7 @@ class RuleOrganizer:
         read = {key: _READERS[key](key, value) for key, value in settings.items()}
         renamed = read.get("rename", {})
         return cls(
-            keep=read.get("keep"),
+            keep=_passing(read.get("keep")),
             mapped=read.get("map", {}),
             renamed=renamed,
             constants=read.get("constants", {}),
@@ -83,6 +87,14 @@ def _text_form(value: Value) -> str | None:
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value)
+
+
+def _passing(keep: frozenset[str] | None) -> frozenset[str] | None:
+    if keep is None or EVERY_FIELD not in keep:
+        return keep
+    if len(keep) > 1:
+        raise ConfigurationError(f'keep: found "{EVERY_FIELD}" beside names of fields, expected it alone')
+    return None
 
 
 def _before_and_after(given: frozenset[str], renamed: Mapping[str, str]) -> frozenset[str]:

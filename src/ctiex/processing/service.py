@@ -22,14 +22,16 @@ from ctiex.messages import (
     ConnectRequest,
     DataRequest,
     DataResult,
+    Role,
     ServiceEvent,
     ServiceEventReply,
 )
 from ctiex.processing.desk import AgentOutlet
-from ctiex.processing.identities import Identity
+from ctiex.processing.held import check_fields
+from ctiex.processing.identities import ANY_OWNER, Identity
 from ctiex.processing.intake import Intake
 from ctiex.processing.keeping import Keeper
-from ctiex.processing.lifecycle import ANY_OWNER, Lifecycle
+from ctiex.processing.lifecycle import Lifecycle
 from ctiex.processing.states import TRANSITIONS, Step
 from ctiex.processing.surroundings import Refused, Surroundings
 from ctiex.records import Call, CallState, Change, StoredEvent
@@ -62,7 +64,7 @@ class ProcessingService:
     @property
     def calls_open(self) -> int:
         """How many calls aren't closed."""
-        return self._life.calls_open
+        return self._life.held.calls_open
 
     def start(self, drivers: Mapping[str, ISignalling]) -> None:
         """Go on with the calls of an opened store; signal new ones by these drivers, by name."""
@@ -96,6 +98,7 @@ class ProcessingService:
             self._check_limits(call)
         except Refused as refused:
             self._counts.calls_refused += 1
+            self._counts.requests_over_limit += refused.status is Status.TOO_BUSY
             self._answer_refused(request, refused, reply)
             return
         self._life.opened(call)
@@ -113,9 +116,7 @@ class ProcessingService:
     def _check_limits(self, call: Call) -> None:
         if self.leaving:
             raise Refused(Status.GOING_AWAY)
-        if self._life.calls_of(call.identity) >= self._with.limits.calls_per_identity:
-            self._counts.requests_over_limit += 1
-            raise Refused(Status.TOO_BUSY, "this identity has as many calls as it may have")
+        self._life.held.check(call)
         if not self._desk.has_room(call.agent):
             raise Refused(Status.QUEUE_FULL, "the agent's mailbox has no room for the end of this call")
 
@@ -163,23 +164,41 @@ class ProcessingService:
         :raise CallError: 20, the call isn't (or is no longer) this identity's.
         """
         body = self.data(identity, DataRequest(serial))
+        if self._life.audit is not None:
+            refused = body if isinstance(body, Status) else None
+            reason = self.why_unknown(identity, serial) if refused is Status.UNKNOWN_SERIAL else ""
+            self._life.audit.asked_here(identity, serial, refused, reason)
         if isinstance(body, Status):
             raise CallError(body)
         result = self._with.codec.decode_body(Frame(KIND_OF[DataResult], 0, body))
         assert isinstance(result, DataResult)
         return result.fields
 
+    def why_unknown(self, identity: Identity, serial: str) -> str:
+        """Why an identity was just answered 20 about a serial: for the audit alone, no answer may tell it."""
+        call = self._store.get(serial)
+        if call is None:
+            return "no such call"
+        if identity.role is Role.AGENT:
+            return "not a call of its agent numbers"
+        if not self._owns(identity, call):
+            return "not offered to this identity"
+        return "closed" if call.state is CallState.CLOSED else "not a call of that agent number"
+
     def _data_refused(self, status: Status) -> Status:
         self._counts.data_refused += 1
         return status
 
     def _fetched(self, call: Call, identity: Identity) -> None:
-        self._counts.calls_fetched += 1
-        self._life.step(evolve(call, owner=identity.name), Step.FETCH, Condition.DATA_FETCHED)
+        if (call.state, Step.FETCH) in TRANSITIONS:  # not again once it has reported
+            self._counts.calls_fetched += 1
+            self._life.step(evolve(call, owner=identity.name), Step.FETCH, Condition.DATA_FETCHED)
 
     def _owns(self, identity: Identity, call: Call) -> bool:
         """Whether the call was offered to this identity."""
-        return call.owner == identity.name or (call.owner == ANY_OWNER and identity.may_serve(call.service))
+        if call.owner == ANY_OWNER:  # whatever an identity is called
+            return identity.may_serve(call.service)
+        return bool(call.owner) and call.owner == identity.name
 
     def report(self, identity: Identity, event: ServiceEvent, reply: Callable[[ServiceEventReply], None]) -> None:
         """Keep a service's report for the agent, reorganized [0053], and only then answer it."""
@@ -202,12 +221,14 @@ class ProcessingService:
             told = self._reorganized(call, event)
         except Refused as refused:
             self._counts.service_events_refused += 1
+            self._counts.requests_over_limit += refused.status is Status.TOO_BUSY
             answer(refused.status)
             return
         self._keep_report(evolve(call, owner=identity.name), event, told, answer)
 
     def _reorganized(self, call: Call, event: ServiceEvent) -> StoredEvent:
         """The agent's event made of a service's, which passes all checks."""
+        check_fields(event.fields, self._with.limits)
         try:
             fields = self._with.services[call.service].result.organize(event.fields)
             told = self._desk.compose(call.agent, call.serial, event.condition, Status.OK, fields)
@@ -242,6 +263,8 @@ class ProcessingService:
                 self._counts.calls_reported += 1
                 self._life.finished(updated)
             answer(Status.OK if self._desk.is_here(call.agent) else Status.QUEUED_AGENT_AWAY)
+            if self._life.audit is not None and event.condition.final:
+                self._life.audit.ended(call, event.condition)
             self._desk.kept(told)
 
         self._life.keep(updated, kept, lambda: answer(Status.STORE_UNAVAILABLE), told)

@@ -48,3 +48,13 @@ class Limits:
     """Service events that one call may have, for the final one there is always room."""
     calls_per_identity: int = 100_000
     """Calls not closed yet that one identity's agents may have."""
+    calls_per_agent: int = 100
+    """Calls not closed yet of one agent number."""
+    calls_per_service: int = 100_000
+    """Calls not closed yet of one service."""
+    records_per_identity: int = 1_000_000
+    """Calls that one identity's agents may have, those closed and not forgotten yet included."""
+    agents_per_identity: int = 100_000
+    """Agent numbers brought by one identity that are logged in, have open calls, or ever had an event."""
+    fields_per_message: int = 1_024
+    """Fields of a ConnectRequest or a ServiceEvent."""

@@ -9,6 +9,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from ctiex.errors import Status
 from ctiex.interfaces import ICallStore, ICarrier, ICodec
+from ctiex.processing.audit import Audit
 from ctiex.processing.counts import Counts
 from ctiex.processing.desk import Desk
 from ctiex.processing.sessions import ServiceSessions
@@ -35,6 +36,8 @@ class Surroundings:
     """The advertised address of the IVR link."""
     limits: Limits = field(factory=Limits)
     counts: Counts = field(factory=Counts)
+    audit: Audit | None = None
+    """Hears what becomes of each call; None: nobody wants to know."""
 
 
 class Refused(Exception):

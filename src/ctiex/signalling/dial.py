@@ -11,9 +11,11 @@ from functools import partial
 from typing import Any
 
 from attrs import define
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.endpoints import clientFromString
+from twisted.internet.interfaces import IHostnameResolver, IReactorPluggableNameResolver, IStreamClientEndpoint
 from twisted.internet.protocol import Factory
+from twisted.logger import Logger
 from twisted.plugin import IPlugin
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -25,7 +27,22 @@ from ctiex.links._protocol import LinkProtocol
 from ctiex.links.session import Session, SessionLimits, connection_status
 from ctiex.messages import Bind, Error, Message
 
+_log = Logger()
+
+_MAKE_ANEW_AFTER = 60.0
+"""How long an endpoint serves before its certificates are read again, in seconds."""
 _ADDRESS_EXPECTED = 'an endpoint to connect to, such as "tcp:ivr.example.net:7400"'
+
+
+@implementer(IReactorPluggableNameResolver)
+class _NoReactor:
+    """Stands in for a reactor while an address is only read."""
+
+    nameResolver: Any = None
+
+    def installNameResolver(self, resolver: IHostnameResolver) -> IHostnameResolver:
+        """Nothing resolves names here."""
+        return resolver
 
 
 class _DialledLink(LinkProtocol):
@@ -48,6 +65,9 @@ class _DialledLink(LinkProtocol):
 
     def _answered(self, answer: Message | LinkError) -> None:
         self.session.end("answered")
+        if isinstance(answer, LinkError):
+            _log.info("{service} was dialled in vain: {reason}", service=self._attempt.offer.service,
+                      reason=str(answer))  # fmt: skip
         if not isinstance(answer, RequestTimedOut):
             self._driver.answered(self._attempt, connection_status(answer))
 
@@ -80,16 +100,25 @@ class DialSignalling:
         self.context = context
         self._watcher: IOfferWatcher = context.watcher
         self._attempts: dict[str, _Attempt] = {}
+        self._endpoints: dict[str, tuple[float, IStreamClientEndpoint]] = {}
+        """By service: when it was made, and the endpoint."""
 
     def offer(self, offer: Offer) -> None:
         """Dial the service's address."""
         attempt = self._attempts[offer.serial] = _Attempt(offer)
-        address = self.context.services[offer.service]["address"]
-        endpoint = clientFromString(self.context.reactor, address)
         factory = Factory.forProtocol(partial(_DialledLink, self, attempt))
         factory.noisy = False
-        attempt.connecting = endpoint.connect(factory)
+        attempt.connecting = maybeDeferred(lambda: self._endpoint(offer.service).connect(factory))
         attempt.connecting.addErrback(partial(self._not_reached, attempt))
+
+    def _endpoint(self, service: str) -> IStreamClientEndpoint:
+        """Where a service is reached; made anew from time to time, so that renewed certificates are taken up."""
+        now = self.context.reactor.seconds()
+        made_at, endpoint = self._endpoints.get(service, (0.0, None))
+        if endpoint is None or not 0 <= now - made_at < _MAKE_ANEW_AFTER:
+            endpoint = clientFromString(self.context.reactor, self.context.services[service]["address"])
+            self._endpoints[service] = now, endpoint
+        return endpoint
 
     def withdraw(self, serial: str) -> int:
         """Hang up whatever is still being dialled."""
@@ -123,6 +152,9 @@ class DialSignalling:
             self._watcher.unreachable(serial, met)
 
     def _not_reached(self, attempt: _Attempt, failure: Failure) -> None:
+        if self._is_open(attempt):
+            _log.info("{service} can't be dialled: {reason}", service=attempt.offer.service,
+                      reason=failure.getErrorMessage())  # fmt: skip
         self.answered(attempt, None)
 
     def _is_open(self, attempt: _Attempt) -> bool:
@@ -143,8 +175,10 @@ class DialSignallingPlugin:
         address = settings.get("address")
         if not isinstance(address, str):
             raise ConfigurationError(f"address: expected {_ADDRESS_EXPECTED}")
+        if address.startswith("ssl:"):
+            raise ConfigurationError(f"address: {address!r} doesn't verify who answers, expected tls: in place of ssl:")
         try:
-            clientFromString(None, address)
+            clientFromString(_NoReactor(), address)
         except Exception:  # every endpoint parser raises what it likes
             raise ConfigurationError(f"address: {address!r}, expected {_ADDRESS_EXPECTED}") from None
 

@@ -91,6 +91,7 @@ class LinkSignalling:
             del self._attempts[serial]
             self._watcher.accepted(serial)
             return
+        self._watcher.refused(serial, session, status)
         attempt.met = Status.SERVICE_UNREACHABLE if status is None else Status.SERVICE_REFUSED
         self._try_next(attempt)
 

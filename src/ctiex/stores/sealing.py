@@ -7,6 +7,7 @@ for its owner's eyes only.
 from __future__ import annotations
 
 import os
+import stat
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
 from pathlib import Path
@@ -77,6 +78,14 @@ def find_key(file: Path, make: bool, environment: Mapping[str, str] = os.environ
         return read_key(file.read_text(encoding="ascii"), str(file))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"key_file {file}: {getattr(error, 'strerror', None) or error}") from None
+
+
+def others_may_read(file: Path) -> bool:
+    """Whether a file can be read by others than its owner and group."""
+    try:
+        return bool(file.stat().st_mode & stat.S_IROTH)
+    except OSError:
+        return False
 
 
 def _write_for_owner(file: Path, text: str) -> None:

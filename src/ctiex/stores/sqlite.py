@@ -25,7 +25,7 @@ from ctiex.errors import ConfigurationError, StoreUnavailable
 from ctiex.interfaces import ICallStore
 from ctiex.records import Call, Change, StoredEvent
 from ctiex.stores.memory import MemoryCallStore, Undo
-from ctiex.stores.sealing import Seal, find_key
+from ctiex.stores.sealing import Seal, find_key, others_may_read
 from ctiex.stores.sqlite_file import Group, Kept, SqliteFile, StoreInUse, gaps
 
 _log = Logger()
@@ -134,6 +134,11 @@ class SQLiteCallStore:
         self._memory.take_up(kept.calls, kept.last_sequences, kept.events, kept.labels)
         _log.info("{path}: {calls} calls, {events} events waiting", path=str(self._path), calls=len(kept.calls),
                   events=len(kept.events))  # fmt: skip
+
+        if others_may_read(self._key_file):
+            _log.warn(
+                "{path} holds the store's key, and every user of this machine can read it", path=str(self._key_file)
+            )
 
     def _not_opened(self, failure: Failure) -> Failure:
         if self._file is not None:

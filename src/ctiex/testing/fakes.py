@@ -82,6 +82,7 @@ class FakeServiceSession:
     """A bound link of an automatic service; a test says how each Connection is answered."""
 
     identity: str = "services"
+    name: str = "1"
     bound: bool = True
     connections: list[Connection] = field(factory=list)
     """Every Connection that was written."""

@@ -11,7 +11,9 @@ from random import Random
 from typing import Any, TypeVar
 
 from attrs import define, field
+from twisted.cred.portal import Portal
 from twisted.internet.address import IPv4Address
+from twisted.internet.defer import execute
 from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IAddress, IConsumer, IProtocol, IPushProducer, ITransport
 from twisted.internet.task import Clock
@@ -20,12 +22,16 @@ from zope.interface import implementer
 
 from ctiex.codecs.binary import BinaryCodec
 from ctiex.interfaces import ICallStore, ICodec, ISignalling
+from ctiex.links.admission import Admission
 from ctiex.links.agent import AgentLink, AgentLinkFactory
-from ctiex.links.credentials import Credentials, KnownIdentity
-from ctiex.links.exchange import LinkCounter, LinkSurroundings
+from ctiex.links.credentials import KnownIdentity, configured_portal
+from ctiex.links.door import Door
+from ctiex.links.exchange import LinkSurroundings
 from ctiex.links.ivr import IvrLink, IvrLinkFactory
 from ctiex.links.session import SessionLimits
+from ctiex.links.throttle import LoginThrottle
 from ctiex.messages import Role
+from ctiex.processing.audit import Audit
 from ctiex.processing.counts import Counts
 from ctiex.processing.desk import Desk
 from ctiex.processing.identities import AgentNumbers, Identity
@@ -225,10 +231,15 @@ class MemoryExchange:
     store: ICallStore = field(factory=MemoryCallStore)
     clock: Clock = field(factory=Clock)
     codec: ICodec = field(factory=BinaryCodec)
-    credentials: Credentials | None = None
+    portal: Portal | None = None
+    """Where Binds are let in; by the secret ``secret`` unless given."""
+    admission: Admission = field(factory=Admission)
+    throttle: LoginThrottle = field(factory=LoginThrottle)
+    plain_secrets: bool = False
     drivers: Mapping[str, ISignalling] | None = None
     """By name; signalling by link alone, under ``link``, unless given."""
     counts: Counts = field(factory=Counts)
+    audit: Audit | None = None
     pairs: list[LinkedPair] = field(factory=list, init=False)
     """Every link that was opened."""
     sessions: ServiceSessions = field(factory=ServiceSessions, init=False)
@@ -254,6 +265,7 @@ class MemoryExchange:
                 exchange_address="exchange:7301",
                 limits=self.limits,
                 counts=self.counts,
+                audit=self.audit,
             )
         )
         self._make_links()
@@ -262,15 +274,18 @@ class MemoryExchange:
 
     def _make_links(self) -> None:
         known = [KnownIdentity(identity, "secret") for identity in self.identities]
+        portal = self.portal or configured_portal(known, execute)
+        door = Door(self.clock, portal, self.throttle, self.counts, self.plain_secrets)
         surroundings = LinkSurroundings(
             clock=self.clock,
             codec=self.codec,
             limits=self.session_limits,
-            credentials=self.credentials or Credentials.on_reactor(known, None),
+            door=door,
             processing=self.processing,
             new_session_name=numbered(),
-            counter=LinkCounter(),
+            admission=self.admission,
             counts=self.counts,
+            audit=self.audit,
         )
         self.agent_links = AgentLinkFactory(surroundings, self.desk)
         self.ivr_links = IvrLinkFactory(surroundings, self.sessions)

@@ -31,6 +31,8 @@ class RecordingWatcher:
     """The statuses that came with ``unreachable``."""
     sessions: list[IServiceSession | None] = field(factory=list)
     """The sessions that came with ``offered``."""
+    refusals: list[tuple[str, IServiceSession, int | None]] = field(factory=list)
+    """What came with ``refused``; a driver need not tell it."""
 
     def offered(self, serial: str, session: IServiceSession | None) -> None:
         """The Connection is being written."""
@@ -40,6 +42,10 @@ class RecordingWatcher:
     def accepted(self, serial: str) -> None:
         """The service has accepted."""
         self.told.append(("accepted", serial))
+
+    def refused(self, serial: str, session: IServiceSession, status: int | None) -> None:
+        """A session didn't accept."""
+        self.refusals.append((serial, session, status))
 
     def unreachable(self, serial: str, status: int) -> None:
         """Nobody is left."""

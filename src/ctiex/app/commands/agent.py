@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any, TextIO
 
 from ctiex.app.commands.accounts import AccountOptions
@@ -32,20 +32,25 @@ class Options(AccountOptions):
         super().__init__()
         self["exchange"] = "tcp:127.0.0.1:7300"
         self["identity"] = "agent-demo"
+        self.secret: set[str] = set()
+
+    def opt_secret(self, name: str) -> None:
+        """Mask the values of fields with this name in the events; may be repeated."""
+        self.secret.add(name)
 
 
 def read_fields(words: list[str]) -> Fields:
     """Fields as they are typed: ``name=text``, ``name:=5``, ``name:=true``.
 
-    :raise FieldError: a word is no field.
+    :raise FieldError: a word is no field; the text doesn't repeat it, since it may be somebody's secret.
     """
-    return Fields(list(map(_field, words)))
+    return Fields([_field(place, word) for place, word in enumerate(words, 1)])
 
 
-def _field(word: str) -> tuple[str, Value]:
+def _field(place: int, word: str) -> tuple[str, Value]:
     name, equals, text = word.partition("=")
     if not equals or not name.rstrip(":"):
-        raise FieldError(f"{word!r}: expected NAME=TEXT, NAME:=INTEGER, NAME:=true or NAME:=false")
+        raise FieldError(f"field {place}: expected NAME=TEXT, NAME:=INTEGER, NAME:=true or NAME:=false")
     if not name.endswith(":"):
         return name, text
     if text in ("true", "false"):
@@ -53,7 +58,7 @@ def _field(word: str) -> tuple[str, Value]:
     try:
         return name[:-1], int(text)
     except ValueError:
-        raise FieldError(f"{word!r}: expected an integer, true or false behind :=") from None
+        raise FieldError(f"field {name[:-1]!r}: expected an integer, true or false behind :=") from None
 
 
 class InteractiveAgent:
@@ -109,10 +114,10 @@ class InteractiveAgent:
         self._terminal.write(_HELP)
 
 
-def describe(event: AgentEvent) -> str:
-    """An event in one line, for the agent it is meant for."""
+def describe(event: AgentEvent, secret: Collection[str] = ()) -> str:
+    """An event in one line, for the agent it is meant for, but for the fields named in ``secret``."""
     status = "" if event.status == Status.OK else f" ({Status.of(event.status).text})"
-    fields = f": {event.fields.describe()}" if event.fields else ""
+    fields = f": {event.fields.describe(secret)}" if event.fields else ""
     return f"event {event.sequence}, call {event.serial}: {event.condition.text}{status}{fields}"
 
 
@@ -136,7 +141,7 @@ async def run(options: Options, reactor: Any, stdout: TextIO, stderr: TextIO) ->
     try:
         agent = await client.login(
             options["agent"],
-            lambda event: terminal.write(describe(event) + "\n"),
+            lambda event: terminal.write(describe(event, options.secret) + "\n"),
             gap,
             timeout=10,
             on_taken_over=taken_over,

@@ -12,8 +12,10 @@ from ctiex.app.config import exchange_address, load
 from ctiex.app.config_model import Configuration, ConfiguredService, LinkSettings
 from ctiex.app.look_up import Finder, check_plugins
 from ctiex.app.metrics import check_metrics
+from ctiex.app.tls.checks import check_certificates
 from ctiex.errors import ConfigurationError
-from ctiex.links.credentials import KnownIdentity, SecretHash
+from ctiex.links.credentials import KnownIdentity
+from ctiex.links.secret_hashes import SecretHash
 from ctiex.plugins import find_plugin
 from ctiex.processing.identities import AgentNumbers
 
@@ -49,6 +51,7 @@ def run(options: Options, stdout: TextIO, stderr: TextIO, find: Finder = find_pl
         configuration = load(options["config"], options["agent-listen"], options["ivr-listen"])
         check_plugins(configuration, find)
         check_metrics(configuration)
+        configuration = check_certificates(configuration)
     except ConfigurationError as error:
         print(error, file=stderr)
         return 1
@@ -67,11 +70,13 @@ def summary(configuration: Configuration) -> Iterator[str]:
     yield f"store: {configuration.store.kind}{_shown(configuration.store.settings)}"
     yield f"carrier: {configuration.carrier.kind}"
     yield f"metrics: {configuration.metrics.listen or 'off'}"
+    yield f"audit: {configuration.audit.file or 'off'}"
     limits = configuration.limits
     yield (
         f"limits: {limits.links_per_identity} links and {limits.calls_per_identity} calls for each identity,"
         f" {limits.mailbox} events for each agent, kept {limits.mailbox_ttl:g} s"
     )
+    yield f"logins: checked by {configuration.login.checker}"
     for name, known in configuration.identities.items():
         yield _identity(name, known)
     for name, service in configuration.services.items():
@@ -86,10 +91,17 @@ def _link(name: str, link: LinkSettings) -> str:
 
 def _identity(name: str, known: KnownIdentity) -> str:
     identity = known.identity
-    kept = "hashed" if isinstance(known.secret, SecretHash) else "in clear"
     role = identity.role.name.lower()
     allowed = _agents(identity.agents) if role == "agent" else f"services {_listed(identity.services)}"
-    return f"identity {name}: {role}, secret {kept}, {allowed}"
+    return f"identity {name}: {role}, {_proof(known)}, {allowed}"
+
+
+def _proof(known: KnownIdentity) -> str:
+    """By what it is let in."""
+    proofs = [f"certificate {known.certificate}"] if known.certificate else []
+    if known.secret is not None:
+        proofs.insert(0, "secret hashed" if isinstance(known.secret, SecretHash) else "secret in clear")
+    return " or ".join(proofs) or "checked elsewhere"
 
 
 def _agents(agents: AgentNumbers) -> str:

@@ -10,7 +10,7 @@ import attrs
 from attrs import define, field
 from twisted.python.usage import UsageError
 
-from ctiex.app.commands.any_order import AnyOrder
+from ctiex.app.commands.secret_names import MaskingOptions
 from ctiex.app.look_up import Finder
 from ctiex.errors import CodecError, ConfigurationError, Status
 from ctiex.fields import MASK, Fields
@@ -22,7 +22,7 @@ _BESIDE_HEX = b" \t\r\n:"
 _TYPE_NAMES = {str: "text", bool: "boolean", int: "integer", bytes: "bytes"}
 
 
-class Options(AnyOrder):
+class Options(MaskingOptions):
     """The options of ``ctiex decode``."""
 
     synopsis = "[options] [HEX...]"
@@ -31,7 +31,6 @@ class Options(AnyOrder):
         " The values of fields are masked unless --show-values is given; the secret of a Bind always is."
         " Exit code 1: something was no whole, well-formed frame."
     )
-    optFlags = [["show-values", None, "Show the values of fields."]]
     optParameters = [
         ["file", "f", None, "A file of frames, as they come off the wire or in hexadecimal."],
         ["codec", None, "binary", "The codec of the link: binary, json or a plugin's."],
@@ -40,12 +39,7 @@ class Options(AnyOrder):
 
     def __init__(self) -> None:
         super().__init__()
-        self.secret: set[str] = set()
         self.hexadecimal = ""
-
-    def opt_secret(self, name: str) -> None:
-        """Mask the values of fields with this name in spite of --show-values; may be repeated."""
-        self.secret.add(name)
 
     def parseArgs(self, *hexadecimal: str) -> None:
         """Take the frames from the command line."""
@@ -63,15 +57,16 @@ class Options(AnyOrder):
 def run(options: Options, stdout: TextIO, stderr: TextIO, find: Finder = find_plugin) -> int:
     """Decode and print; 0, or 1 where something was no whole, well-formed frame.
 
-    :param find: finds the codec's plugin.
+    :param find: finds the codec's plugin, and those of a configuration's organizers.
     """
     try:
         data = _bytes_to_decode(options)
         codec: ICodec = find(ICodecPlugin, options["codec"]).build()
+        secret = options.masked(find)
     except (OSError, ValueError, ConfigurationError) as error:
         print(f"nothing to decode: {error}", file=stderr)
         return 1
-    report = Report(codec, bool(options["show-values"]), frozenset(options.secret))
+    report = Report(codec, bool(options["show-values"]), secret)
     for line in report.lines(data, options["max-frame"]):
         print(line, file=stdout)
     return 1 if report.faults else 0

@@ -10,7 +10,7 @@ from typing import TextIO
 from twisted.python.usage import Options as UsageOptions
 
 from ctiex.app.config_model import is_short_text
-from ctiex.links.credentials import hash_secret
+from ctiex.links.secret_hashes import hash_secret
 
 
 class Options(UsageOptions):

@@ -14,7 +14,7 @@ from ctiex.app.commands.accounts import AccountOptions
 from ctiex.app.commands.any_order import AnyOrder
 from ctiex.app.config import DEMO_SERVICES
 from ctiex.clients import AutomaticService, Handler, ServedCall
-from ctiex.errors import BindRefused, ConfigurationError, NotBound
+from ctiex.errors import BindRefused, ConfigurationError, NotBound, UnsafeLink
 from ctiex.interfaces import IMedia, IMediaPlugin
 from ctiex.plugins import find_plugin
 from ctiex.services import BUILT_IN
@@ -93,6 +93,10 @@ async def run(options: Options, reactor: Any, stdout: TextIO, stderr: TextIO) ->
         return 0  # interrupted before the exchange was there
     except BindRefused as refused:
         print(f"the exchange refuses {options['identity']}: {refused}", file=stderr)
+        await service.stopService()
+        return 1
+    except UnsafeLink as error:
+        print(f"{options['identity']} can't bind: {error}", file=stderr)
         await service.stopService()
         return 1
     print(f"{options.name} is ready under access code {options.access_code}", file=stdout, flush=True)

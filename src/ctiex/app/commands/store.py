@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from attrs import frozen
 from twisted.python.usage import UsageError
 
-from ctiex.app.commands.any_order import AnyOrder
+from ctiex.app.commands.secret_names import MaskingOptions
 from ctiex.app.kept_codecs import AGENT_CODEC, IVR_CODEC
 from ctiex.app.look_up import Finder
 from ctiex.errors import CodecError, ConfigurationError, StoreUnavailable
@@ -19,6 +19,7 @@ from ctiex.fields import EMPTY, MASK, Fields, Value
 from ctiex.interfaces import ICodec, ICodecPlugin
 from ctiex.messages import KIND_OF, AgentEvent, DataResult, Message
 from ctiex.plugins import find_plugin
+from ctiex.processing.numbers import is_number_label
 from ctiex.records import Call, CallState, StoredEvent
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ _MOST_AGENTS = 20
 _LONGEST = 2**31 - 1
 
 
-class Options(AnyOrder):
+class Options(MaskingOptions):
     """The options of ``ctiex store``."""
 
     synopsis = "show|check|export FILE [options]"
@@ -45,12 +46,7 @@ class Options(AnyOrder):
 
     def __init__(self) -> None:
         super().__init__()
-        self.secret: set[str] = set()
         self.action, self.file = "", Path()
-
-    def opt_secret(self, name: str) -> None:
-        """Mask the values of fields with this name in spite of --show-values; may be repeated."""
-        self.secret.add(name)
 
     def parseArgs(self, *arguments: str) -> None:
         """Take what to do, and the file.
@@ -129,7 +125,9 @@ def _counted(calls: Iterable[Call], events: Iterable[StoredEvent]) -> Iterator[s
 
 
 def _labelled(labels: dict[str, str]) -> Iterator[str]:
-    yield from (f"{name}: {value}" for name, value in sorted(labels.items()))
+    brought = Counter(value for name, value in labels.items() if is_number_label(name))
+    yield from (f"agent numbers brought by {identity}: {count:,}" for identity, count in brought.most_common())
+    yield from (f"{name}: {value}" for name, value in sorted(labels.items()) if not is_number_label(name))
 
 
 def _check(file: SqliteFile, options: Options, stdout: TextIO, find: Finder) -> int:
@@ -150,7 +148,7 @@ def _export(file: SqliteFile, options: Options, stdout: TextIO, find: Finder) ->
         _codec(kept.labels, IVR_CODEC, find),
         _codec(kept.labels, AGENT_CODEC, find),
         bool(options["show-values"]),
-        frozenset(options.secret),
+        options.masked(find),
     )
     for record in (*map(lines.call, kept.calls), *map(lines.event, kept.events)):
         print(json.dumps(record, ensure_ascii=False), file=stdout)

@@ -1,0 +1,287 @@
+"""Hostile peers against an exchange in a process of its own, while a well-behaved pair does its hand-offs.
+
+``python -m benchmarks.hostile`` prints a table: each kind of peer, the pair's hand-offs meanwhile, memory before, at
+its peak and afterwards. It exits with 1 when a hand-off failed or a bound was passed. docs/hostile-input.rst has more.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmarks import hostile_peers as peers
+from benchmarks.exchange_process import ExchangeProcess
+from fuzz.frames import complaints
+from fuzz.steady import IDENTITIES, Figures, SteadyPair
+
+_SAMPLE_EVERY = 0.02
+_SETTLED = 0.5
+"""Seconds that the exchange gets to clear away what the peers left."""
+MB = 1 << 20
+WORST = 10.0
+"""The longest that a hand-off of the pair may take meanwhile, in seconds; its own patience is longer."""
+LEAST_FOR_EACH = 16 << 10
+FOR_EACH_LINK = {
+    "unfinished frames": 3 * 65_536,
+    "flood of agents": 2 * MB,
+    "flood of services": 2 * MB,
+}
+"""What a link may take at the peak, in bytes: a frame and its copy, or unread output and a segment."""
+LEFT_BEHIND = 48 * MB
+"""What may stay when the peers are gone: the allocator gives little back."""
+CONFIGURATION = """
+[links.agent]
+heartbeat = {heartbeat}
+login_deadline = 2
+[links.ivr]
+heartbeat = {heartbeat}
+login_deadline = 2
+[identities.hostile-agents]
+role = "agent"
+secret = "hostile-secret"
+agents = ["2000-2099"]
+[identities.hostile-service]
+role = "service"
+secret = "hostile-secret"
+services = ["hostile"]
+[services.hostile]
+access_code = "8001"
+"""
+
+
+@dataclass
+class Row:
+    """What one kind of peer brought about."""
+
+    name: str
+    what: str = ""
+    """What the peers did, and how they ended."""
+    pair: Figures = field(default_factory=Figures)
+    before: int = 0
+    peak: int = 0
+    after: int = 0
+    """Resident memory in bytes."""
+    links: int = 0
+    """How many links the peers had; memory at the peak is shared out to them."""
+    broken: list[str] = field(default_factory=list)
+
+    def hold(self, true: bool, what: str) -> None:
+        """Note a bound that was passed."""
+        if not true:
+            self.broken.append(what)
+
+    @property
+    def for_each_link(self) -> float:
+        """What one of the peers' links took at the peak, in bytes."""
+        return (self.peak - self.before) / max(1, self.links)
+
+
+class Watch:
+    """Looks at a process's memory for as long as it is entered."""
+
+    def __init__(self, exchange: ExchangeProcess) -> None:
+        self._exchange = exchange
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._look)
+        self.peak = 0
+
+    def _look(self) -> None:
+        while not self._over.wait(_SAMPLE_EVERY):
+            self.peak = max(self.peak, self._exchange.resident_bytes())
+
+    def __enter__(self) -> Watch:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+
+Scenario = Callable[[Row, peers.Target, int], str]
+
+
+def run(name: str, scale: int | None = None) -> Row:
+    """One kind of peer against an exchange of its own.
+
+    :param scale: how many peers; None: as many as its default says.
+    """
+    raise_open_files()
+    scenario, default, heartbeat = SCENARIOS[name]
+    row = Row(name)
+    with tempfile.TemporaryDirectory(prefix="ctiex-hostile-") as made:
+        directory = Path(made)
+        exchange = ExchangeProcess(directory, CONFIGURATION.format(heartbeat=heartbeat) + IDENTITIES)
+        try:
+            _meet(row, exchange, scenario, scale or default)
+        finally:
+            exchange.stop()
+        row.broken += complaints((directory / "log").read_text(errors="replace"))
+    return row
+
+
+def _meet(row: Row, exchange: ExchangeProcess, scenario: Scenario, scale: int) -> None:
+    pair = SteadyPair(exchange.agent_port, exchange.service_port)
+    time.sleep(_SETTLED)
+    row.before = exchange.resident_bytes()
+    try:
+        with Watch(exchange) as watch:
+            row.what = scenario(row, peers.Target(exchange.agent_port, exchange.service_port), scale)
+        time.sleep(_SETTLED)
+        row.peak, row.after = max(watch.peak, row.before), exchange.resident_bytes()
+    finally:
+        row.pair = pair.stop()
+    _judge(row)
+
+
+def _judge(row: Row) -> None:
+    row.hold(not row.pair.failure, f"the well-behaved pair: {row.pair.failure}")
+    row.hold(row.pair.worst < WORST, f"a hand-off of the pair took {row.pair.worst:.1f} s")
+    most = FOR_EACH_LINK.get(row.name, LEAST_FOR_EACH)
+    if row.links:
+        row.hold(row.for_each_link < most, f"{row.for_each_link:,.0f} bytes for each link, at most {most:,}")
+    row.hold(row.after - row.before < LEFT_BEHIND, f"{(row.after - row.before) / MB:.0f} MiB were left behind")
+
+
+def raise_open_files() -> int:
+    """Allow this process, and those that it starts, as many open files as may be."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    return most
+
+
+# ---------------------------------------------------------------- the peers
+
+
+def slow_before_bind(row: Row, target: peers.Target, count: int) -> str:
+    """A byte at a time, never a whole frame: the login deadline ends them."""
+    links = peers.open_links(target, count)
+    lived = peers.trickle(links, seconds=6.0)
+    ended = [link for link in links if link.ended]
+    row.links = count
+    row.hold(len(ended) == count, f"{count - len(ended)} slow links outlived the login deadline of 2 s")
+    row.hold(max(lived, default=0.0) < 4.0, f"one was ended after {max(lived, default=0.0):.1f} s only")
+    peers.close(links)
+    return f"{count} links, a byte each 0.1 s, no frame: all ended, the last after {max(lived, default=0.0):.1f} s"
+
+
+def slow_when_bound(row: Row, target: peers.Target, count: int) -> str:
+    """Bound, and a byte at a time of one endless frame: bytes are life, what waits is bounded."""
+    links = peers.open_links(target, count, bind=True)
+    peers.trickle(links, seconds=4.0, start=peers.LONG_FRAME)
+    row.links = count
+    open_still = sum(not link.ended for link in links)
+    row.hold(open_still == count, f"{count - open_still} were ended, though bytes count as life")
+    peers.close(links)
+    return f"{count} bound links, a byte each 0.1 s of a frame of 65,536: {open_still} open after 4 s"
+
+
+def half_frames(row: Row, target: peers.Target, count: int) -> str:
+    """Bound, and a frame of the greatest length without its last byte on every link: what the limit allows at most."""
+    links = peers.open_links(target, count, bind=True)
+    peers.send_all(links, peers.UNFINISHED)
+    time.sleep(0.5)
+    row.links = count
+    peers.close(links)
+    return f"{count} bound links, each with 65,539 of 65,540 bytes of a frame"
+
+
+def flood(row: Row, target: peers.Target, count: int, to_services: bool) -> str:
+    """Requests without an end, answers never read: no longer read from, so that the peer's own buffers fill."""
+    links = peers.open_links(target, count, bind=True, to_services=to_services, small_buffers=True)
+    sent = peers.flood(links, seconds=5.0)
+    row.links = count
+    ended = sum(link.ended for link in links)
+    peers.close(links)
+    return f"{count} links, {sent / MB:.0f} MB taken in 5 s, {ended} cut off"
+
+
+def flood_of_agents(row: Row, target: peers.Target, count: int) -> str:
+    """Agents that ask and don't read."""
+    return flood(row, target, count, to_services=False)
+
+
+def flood_of_services(row: Row, target: peers.Target, count: int) -> str:
+    """Services that ask and don't read."""
+    return flood(row, target, count, to_services=True)
+
+
+def half_open(row: Row, target: peers.Target, count: int) -> str:
+    """Bound in a process that is then stopped: no bytes, no FIN. Two pings, then the end."""
+    took, ended = peers.stopped_process(target, count, wait=6.0)
+    row.links = count
+    row.hold(ended == count, f"{count - ended} half-open links were not ended")
+    return f"{count} links of a stopped process, heartbeat 1 s: {ended} ended within {took:.1f} s"
+
+
+def idle(row: Row, target: peers.Target, count: int) -> str:
+    """Connected, half of them bound, and nothing more than the answers to pings."""
+    bound = peers.open_links(target, count // 2, bind=True)
+    unbound = peers.open_links(target, count - count // 2)
+    row.links = count
+    peers.answer_pings(bound, seconds=4.0)
+    alive = sum(not link.ended for link in bound)
+    row.hold(alive == len(bound), f"{len(bound) - alive} idle bound links were ended")
+    gone = peers.count_ended(unbound)
+    row.hold(gone == len(unbound), f"{len(unbound) - gone} unbound links outlived the login deadline")
+    peers.close(bound + unbound)
+    return f"{alive} bound links kept, {gone} unbound ones ended at the deadline"
+
+
+def storm(row: Row, target: peers.Target, count: int) -> str:
+    """Connections as fast as they can be made: closed at once, bound, with a wrong secret, cut within a frame."""
+    begun = time.monotonic()
+    kinds = peers.storm(target, count)
+    took = time.monotonic() - begun
+    row.hold(kinds["bound and cut (answered 0)"] == count // 4, f"some good Binds were refused: {dict(kinds)}")
+    return f"{count} connections, {count / took:,.0f} a second; " + ", ".join(f"{n} {k}" for k, n in kinds.items())
+
+
+SCENARIOS: dict[str, tuple[Scenario, int, int]] = {
+    "slow-loris before Bind": (slow_before_bind, 500, 1),
+    "slow-loris when bound": (slow_when_bound, 500, 1),
+    "unfinished frames": (half_frames, 500, 1),
+    "flood of agents": (flood_of_agents, 8, 1),
+    "flood of services": (flood_of_services, 8, 1),
+    "half-open links": (half_open, 200, 1),
+    "idle connections": (idle, 5000, 5),
+    "connect storm": (storm, 4000, 1),
+}
+"""Each kind of peer: what it does, how many by default, and the heartbeat of its exchange, in seconds."""
+
+
+def show(row: Row) -> None:
+    """Print one row of the table."""
+    pair = row.pair
+    memory = f"{row.before / 1e6:5.0f} {row.peak / 1e6:5.0f} {row.after / 1e6:5.0f}"
+    hand_offs = f"{pair.completed:6,} {pair.median * 1e3:5.0f} {pair.worst * 1e3:6.0f}"
+    print(f"{row.name:<24}{hand_offs}   {memory}   {row.for_each_link / 1e3 if row.links else 0:6.1f}   {row.what}")
+    for line in row.broken:
+        print(f"  BROKEN: {line}")
+    sys.stdout.flush()
+
+
+def main() -> int:
+    """Every kind of peer, one after the other."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", help=f"some of: {', '.join(SCENARIOS)}")
+    parser.add_argument("--scale", type=float, default=1.0, help="so many times as many peers")
+    chosen = parser.parse_args()
+    print(f"{'':<24}{'hand-offs: n, median, worst ms':<21}   memory MB: before, peak, after; kB for each link")
+    broken = 0
+    for name in chosen.names or SCENARIOS:
+        row = run(name, max(1, int(SCENARIOS[name][1] * chosen.scale)))
+        show(row)
+        broken += len(row.broken)
+    return 1 if broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,178 @@
+"""Both codecs as a peer speaks them, written from the published description and sharing no code with the exchange.
+
+What the exchange sends is read here and held to the description: whole, well-formed, a message that this side of a
+link may get, with a status and a condition that section "Statuses" of docs/wire-format.rst lists.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import struct
+from collections.abc import Mapping
+from typing import Any
+
+from tests import wire_client as wire
+from tests.wire_client import Kind, Message
+
+STATUSES = frozenset(
+    {0, 1, 2, 3, 4, 5, 10, 11, 13, 14, 15, 20, 21, 22, 24, 26, 30, 31, 32, 33, 34, 35, 40, 41, 42, 43, 50, 51}
+)
+CONDITIONS = frozenset({0, 1, 2, 3, 10, 11, 12, 13, 14, 15, 16})
+_ANYWHERE = {Kind.BIND_REPLY, Kind.UNBIND, Kind.UNBIND_REPLY, Kind.PING, Kind.PONG, Kind.ERROR}
+TO_AGENT = frozenset(
+    _ANYWHERE
+    | {Kind.AGENT_LOGIN_REPLY, Kind.AGENT_LOGOUT_REPLY, Kind.CONNECT_REPLY, Kind.CANCEL_REPLY, Kind.AGENT_EVENT}
+)
+TO_SERVICE = frozenset(_ANYWHERE | {Kind.CONNECTION, Kind.DATA_RESULT, Kind.SERVICE_EVENT_REPLY, Kind.CALL_ENDED})
+REPLIES = frozenset(
+    kind for kind in Kind if kind.name.endswith("_REPLY") or kind in (Kind.PONG, Kind.DATA_RESULT)
+)  # fmt: skip
+LIMIT = 65_536
+_NUMBERS = {"u8": 2**8, "u16": 2**16, "u32": 2**32, "u64": 2**64}
+_CACHED = 20_000
+
+
+class Invalid(Exception):
+    """What came is not what the description allows."""
+
+
+def check_values(values: Mapping[str, Any]) -> None:
+    """Hold status, condition and serial to what there is.
+
+    :raise Invalid: one of them is something else.
+    """
+    if values.get("status", 0) not in STATUSES:
+        raise Invalid(f"a status that there isn't: {values['status']}")
+    if values.get("condition", 0) not in CONDITIONS:
+        raise Invalid(f"a condition that there isn't: {values['condition']}")
+    serial = values.get("serial", "")
+    if len(serial) > 20 or not (serial == "" or (serial.isascii() and serial.isdigit())):
+        raise Invalid(f"no serial: {serial!r}")
+
+
+class BinarySpeech:
+    """The binary codec."""
+
+    name = "binary"
+
+    def __init__(self) -> None:
+        self._checked: dict[bytes, Message] = {}
+
+    def write(self, kind: Kind, invoke_id: int, values: Mapping[str, Any]) -> bytes:
+        """A whole frame."""
+        return wire.frame(kind, wire.body(kind, **values), invoke_id)
+
+    def take(self, data: bytearray) -> list[bytes]:
+        """The whole frames at the beginning of a buffer, taken off it."""
+        taken, at = [], 0
+        while len(data) - at >= 12:
+            length = int.from_bytes(data[at : at + 4], "big")
+            if not 8 <= length <= LIMIT:
+                raise Invalid(f"a frame of length {length}")
+            if len(data) - at < 4 + length:
+                break
+            taken.append(bytes(data[at : at + 4 + length]))
+            at += 4 + length
+        del data[:at]
+        return taken
+
+    def read(self, frame: bytes) -> Message:
+        """The message of a frame.
+
+        :raise Invalid: it is not as the description says.
+        """
+        (invoke_id,) = struct.unpack_from(">I", frame, 8)
+        key = frame[:8] + frame[12:]
+        known = self._checked.get(key)
+        if known is None:
+            try:
+                known = wire.parse(frame[:12], frame[12:])
+            except (AssertionError, ValueError, KeyError, struct.error) as error:
+                raise Invalid(f"{frame[:80].hex()}: {error!r}") from error
+            check_values(known.values)
+            if len(self._checked) < _CACHED and len(frame) < 200:
+                self._checked[key] = known
+        return Message(known.kind, invoke_id, known.values, known.length)
+
+
+def kind_name(kind: Kind) -> str:
+    """A kind as the JSON codec names it."""
+    return "".join(word.capitalize() for word in kind.name.split("_"))
+
+
+KIND_NAMED = {kind_name(kind): kind for kind in Kind}
+
+
+class JsonSpeech:
+    """The JSON codec, one object a line."""
+
+    name = "json"
+
+    def write(self, kind: Kind, invoke_id: int, values: Mapping[str, Any]) -> bytes:
+        """A whole line."""
+        said = {name: _said(form, values[name]) for name, form in wire.parts(kind)}
+        line = json.dumps({"kind": kind_name(kind), "invoke_id": invoke_id, **said}, ensure_ascii=False)
+        return line.encode(errors="replace") + b"\n"
+
+    def take(self, data: bytearray) -> list[bytes]:
+        """The whole lines at the beginning of a buffer, taken off it."""
+        end = data.rfind(b"\n") + 1
+        taken = bytes(data[:end]).splitlines(keepends=True) if end else []
+        del data[:end]
+        return taken
+
+    def read(self, line: bytes) -> Message:
+        """The message of a line.
+
+        :raise Invalid: it is not as the description says.
+        """
+        try:
+            said = json.loads(line)
+            kind, invoke_id = KIND_NAMED[said.pop("kind")], said.pop("invoke_id")
+            forms = dict(wire.parts(kind))
+            if said.keys() != forms.keys() or type(invoke_id) is not int or not 0 <= invoke_id < 2**32:
+                raise Invalid(f"other attributes than a {kind_name(kind)} has: {line[:200]!r}")
+            values = {name: _heard(forms[name], value) for name, value in said.items()}
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise Invalid(f"{line[:200]!r}: {error!r}") from error
+        check_values(values)
+        return Message(kind, invoke_id, values, len(line))
+
+
+def _said(form: str, value: Any) -> Any:
+    if form != "fields":
+        return value
+    return {
+        name: {"bytes": base64.b64encode(one).decode()} if isinstance(one, bytes) else one for name, one in value
+    }  # fmt: skip
+
+
+def _heard(form: str, value: Any) -> Any:
+    if form in _NUMBERS:
+        if type(value) is not int or not 0 <= value < _NUMBERS[form]:
+            raise Invalid(f"no {form}: {value!r}")
+        return value
+    if form == "fields":
+        return [(name, _heard_field(one)) for name, one in value.items()]
+    if not isinstance(value, str) or len(value.encode()) > (LIMIT if form == "text16" else 255):
+        raise Invalid(f"no {form}: {value!r}")
+    return value
+
+
+def _heard_field(value: Any) -> wire.Value:
+    if isinstance(value, dict):
+        return base64.b64decode(value["bytes"], validate=True)
+    if isinstance(value, bool | str):
+        return value
+    if type(value) is int and -(2**63) <= value < 2**63:
+        return value
+    raise Invalid(f"no value of a field: {value!r}")
+
+
+Speech = BinarySpeech | JsonSpeech
+
+
+def speech_of(codec: str) -> Speech:
+    """How a peer speaks this codec."""
+    return BinarySpeech() if codec == "binary" else JsonSpeech()

@@ -1,0 +1,43 @@
+"""Which fields a command masks in spite of ``--show-values``: those it is told, and those named in a configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ctiex.app.commands.any_order import AnyOrder
+from ctiex.app.config import load
+from ctiex.app.config_model import ConfiguredService
+from ctiex.app.look_up import Finder
+from ctiex.interfaces import IOrganizerPlugin
+
+
+class MaskingOptions(AnyOrder):
+    """``--show-values``, ``--secret`` and ``--config``."""
+
+    optFlags: list[list[Any]] = [["show-values", None, "Show the values of fields."]]
+    optParameters: list[list[Any]] = [["config", "c", None, "A configuration; its secret fields stay masked."]]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.secret: set[str] = set()
+
+    def opt_secret(self, name: str) -> None:
+        """Mask the values of fields with this name in spite of --show-values; may be repeated."""
+        self.secret.add(name)
+
+    def masked(self, find: Finder) -> frozenset[str]:
+        """The names of all fields that stay masked, before and after a rename, whichever service has them.
+
+        :raise ConfigurationError: the configuration can't be used.
+        """
+        if self["config"] is None:
+            return frozenset(self.secret)
+        return frozenset(self.secret).union(*_named_secret(load(self["config"]).services, find))
+
+
+def _named_secret(services: Mapping[str, ConfiguredService], find: Finder) -> Iterator[frozenset[str]]:
+    for service in services.values():
+        for side in (service.request, service.result):
+            organizer: Any = find(IOrganizerPlugin, side.organizer).build(side.settings)
+            yield frozenset(organizer.secret)

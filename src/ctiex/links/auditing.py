@@ -1,0 +1,149 @@
+"""What the audit hears of one link: its Bind, its end, and each request with its answer."""
+
+from __future__ import annotations
+
+from typing import Unpack
+
+from attrs import define, field
+
+from ctiex.errors import Status
+from ctiex.messages import (
+    AgentLogin,
+    AgentLogout,
+    Bind,
+    CancelRequest,
+    ConnectRequest,
+    DataRequest,
+    Message,
+    Role,
+    ServiceEvent,
+)
+from ctiex.processing.audit import About, Audit, AuditEvent
+from ctiex.processing.identities import Identity
+
+_OUTCOMES: dict[type[Message], tuple[AuditEvent, AuditEvent]] = {
+    AgentLogin: (AuditEvent.AGENT_LOGGED_IN, AuditEvent.AGENT_LOGIN_REFUSED),
+    AgentLogout: (AuditEvent.AGENT_LOGGED_OUT, AuditEvent.AGENT_LOGOUT_REFUSED),
+    ConnectRequest: (AuditEvent.CONNECT_KEPT, AuditEvent.CONNECT_REFUSED),
+    CancelRequest: (AuditEvent.CANCEL_KEPT, AuditEvent.CANCEL_REFUSED),
+    DataRequest: (AuditEvent.DATA_GIVEN, AuditEvent.DATA_REFUSED),
+    ServiceEvent: (AuditEvent.REPORT_KEPT, AuditEvent.REPORT_REFUSED),
+}
+"""What is recorded of a request that was granted, and of one that was refused."""
+
+_GRANTED: dict[type[Message], frozenset[int]] = {
+    AgentLogin: frozenset({Status.OK, Status.EXPIRED}),
+    ServiceEvent: frozenset({Status.OK, Status.QUEUED_AGENT_AWAY, Status.DUPLICATE_EVENT}),
+}
+_ONLY_OK = frozenset({Status.OK})
+_LONGEST_CLAIM = 64
+"""How much of an identity that nobody has proved is kept, in characters."""
+
+
+def printable(text: str, longest: int = _LONGEST_CLAIM) -> str:
+    """Untrusted text as a record may hold it: short, and with ``?`` for what can't be printed."""
+    return "".join(character if character.isprintable() else "?" for character in text[:longest])
+
+
+def about_request(request: Message) -> About:
+    """What a request says of the call that it is about: no field, and no number of a customer."""
+    match request:
+        case AgentLogin(agent=agent) | AgentLogout(agent=agent):
+            return {"agent": agent}
+        case ConnectRequest():
+            return {"serial": request.serial, "agent": request.agent, "service": request.service}
+        case CancelRequest(serial=serial) | DataRequest(serial=serial):
+            return {"serial": serial}
+        case ServiceEvent():
+            return {"serial": request.serial, "condition": request.condition}
+    return {}
+
+
+@define
+class LinkAudit:
+    """Records what one link was asked, and what became of it."""
+
+    audit: Audit
+    role: Role
+    peer: str
+    session: str = ""
+    identity: str = ""
+    errors: set[tuple[int, str]] = field(factory=set)
+    """The Errors that were recorded already."""
+
+    def _record(self, event: AuditEvent, **about: Unpack[About]) -> None:
+        known: About = {
+            "session": self.session,
+            "identity": self.identity,
+            "role": self.role.name.lower(),
+            "peer": self.peer,
+            **about,
+        }
+        self.audit.record(event, **known)
+
+    def bound(self, session: str, identity: Identity) -> None:
+        """The link is bound."""
+        self.session, self.identity = session, identity.name
+        self._record(AuditEvent.BOUND, status=Status.OK)
+
+    def bind_refused(self, claimed: str, status: int, reason: str) -> None:
+        """A Bind was refused.
+
+        :param claimed: the identity that it named, which may be anything.
+        :param reason: why, in more words than the other side hears.
+        """
+        self.audit.record(
+            AuditEvent.BIND_REFUSED,
+            identity=printable(claimed),
+            role=self.role.name.lower(),
+            peer=self.peer,
+            status=status,
+            reason=reason,
+        )
+
+    def version_refused(self, bind: Bind) -> None:
+        """A Bind was answered 3."""
+        self.bind_refused(bind.identity, Status.UNSUPPORTED_VERSION, "no version in common")
+
+    def link_refused(self, reason: str) -> None:
+        """The link was ended before it was bound."""
+        self._record(AuditEvent.LINK_REFUSED, reason=reason)
+
+    def unbound(self, reason: str) -> None:
+        """The link was bound, and is gone."""
+        self._record(AuditEvent.UNBOUND, reason=printable(reason, 200))
+
+    def taken_over(self, agent: str) -> None:
+        """Another link has this agent number now."""
+        self._record(AuditEvent.AGENT_TAKEN_OVER, agent=agent)
+
+    def answered(self, request: Message, status: int, serial: str = "", reason: str = "") -> None:
+        """A request was answered.
+
+        :param serial: the serial of the call that it made, where it named none itself.
+        """
+        kind = type(request)
+        granted, refused = _OUTCOMES[kind]
+        about = about_request(request)
+        about["status"] = status
+        about["reason"] = reason
+        if serial:
+            about["serial"] = serial
+        self._record(granted if status in _GRANTED.get(kind, _ONLY_OK) else refused, **about)
+
+    def over_limit(self, request: Message) -> None:
+        """A request was answered 14: there are too many in flight, or they come too fast."""
+        if type(request) in _OUTCOMES:
+            self.answered(request, Status.TOO_BUSY, reason="over a limit of the link")
+
+    def error_sent(self, status: int, name: str) -> None:
+        """A frame was answered with Error.
+
+        Only the first of each kind is recorded: anybody may send as many as a link takes, bound or not.
+
+        :param name: the name of its message; empty where it has none.
+        """
+        if (status, name) in self.errors:
+            return
+        self.errors.add((status, name))
+        self._record(AuditEvent.REQUEST_REFUSED, status=status, reason=name)

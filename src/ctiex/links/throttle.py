@@ -1,0 +1,93 @@
+"""How guessing is slowed down: each source's failed logins, without I/O; time is passed in."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from attrs import define, field
+
+_PROMPT = 2
+"""So many refusals of a source go out at once: an error of typing costs nothing."""
+_FIRST_DELAY = 0.25
+_MOST_DOUBLINGS = 16
+
+
+@define
+class _Failures:
+    """How often one source has failed, and when it did last."""
+
+    count: int
+    last: float
+
+
+@define
+class LoginThrottle:
+    """Remembers failed logins by source: a growing delay before each refusal, then a lock-out.
+
+    A source's failures are forgotten once ``lock_out`` seconds have passed without a new one. A
+    success wipes nothing, else a guesser with an identity of its own could go on for ever. While a
+    source is locked out nothing of it is checked, so the lock-out ends.
+    """
+
+    most_failures: int = 10
+    """After so many a source is locked out."""
+    lock_out: float = 300.0
+    """For how long it is, in seconds."""
+    longest_delay: float = 5.0
+    """Beyond this the delay doesn't grow, in seconds."""
+    most_sources: int = 10_000
+    """Sources remembered at a time; the one whose last failure is the oldest goes first."""
+    _sources: OrderedDict[str, _Failures] = field(factory=OrderedDict, init=False)
+
+    def __len__(self) -> int:
+        """How many sources are remembered."""
+        return len(self._sources)
+
+    def failures(self, source: str, now: float) -> int:
+        """How often this source has failed, as far as that is remembered."""
+        known = self._current(source, now)
+        return 0 if known is None else known.count
+
+    def locked_for(self, source: str, now: float) -> float:
+        """For how many seconds more this source is locked out; 0 if it isn't."""
+        known = self._current(source, now)
+        if known is None or known.count < self.most_failures:
+            return 0.0
+        return known.last + self.lock_out - now
+
+    def failed(self, source: str, now: float) -> float:
+        """A login from this source was refused.
+
+        Returns how many seconds the refusal is to wait.
+        """
+        self._forget(now)
+        known = self._current(source, now) or _Failures(0, now)
+        known.count += 1
+        known.last = now
+        self._sources[source] = known
+        self._sources.move_to_end(source)
+        if len(self._sources) > self.most_sources:
+            self._sources.popitem(last=False)
+        return self._delay(known.count)
+
+    def _delay(self, count: int) -> float:
+        if count <= _PROMPT:
+            return 0.0
+        doublings = min(count - _PROMPT - 1, _MOST_DOUBLINGS)
+        return min(_FIRST_DELAY * 2.0**doublings, self.longest_delay)
+
+    def _current(self, source: str, now: float) -> _Failures | None:
+        known = self._sources.get(source)
+        if known is None:
+            return None
+        # A clock that was set back must not prolong what was meant to end.
+        known.last = min(known.last, now)
+        return None if now - known.last >= self.lock_out else known
+
+    def _forget(self, now: float) -> None:
+        """Let go of what is too old, the oldest first."""
+        while self._sources:
+            source, known = next(iter(self._sources.items()))
+            if now - known.last < self.lock_out:
+                return
+            del self._sources[source]

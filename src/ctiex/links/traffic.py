@@ -1,0 +1,43 @@
+"""How much comes in on one link, held against a rate: one window of a second, a few integers."""
+
+from __future__ import annotations
+
+from math import inf
+
+from attrs import define
+
+_WINDOW = 1.0
+"""How long a window is, in seconds."""
+
+
+@define
+class Traffic:
+    """The frames and bytes of one window, which begins with the first bytes behind the one before.
+
+    So no window has more than the limits, and no second, wherever it begins, more than twice as much.
+    """
+
+    most_frames: int
+    """Frames of one window; requests beyond are refused, and twice as many are a flood."""
+    most_bytes: int
+    """Bytes of one window; more are a flood."""
+    frames: int = 0
+    """The frames handled in the window. Whoever handles them counts them: nothing is called for each."""
+    bytes: int = 0
+    _began: float = -inf
+
+    def took(self, size: int, now: float) -> None:
+        """So many bytes have come at ``now`` (clock seconds)."""
+        # Below as well: after a clock was put back the window must not last until it has caught up.
+        if not self._began <= now < self._began + _WINDOW:
+            self._began, self.frames, self.bytes = now, 0, 0
+        self.bytes += size
+
+    @property
+    def flood(self) -> str | None:
+        """Why the link is to be cut off, in words; None while it isn't."""
+        if self.bytes > self.most_bytes:
+            return f"more than {self.most_bytes} bytes in a second"
+        if self.frames > 2 * self.most_frames:
+            return f"more than twice {self.most_frames} frames in a second"
+        return None

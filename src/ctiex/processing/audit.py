@@ -1,0 +1,104 @@
+"""What an audit hears: who bound, who asked for which serial, who was refused, and why.
+
+The links tell it of every request and its answer, the processing service of every change of
+a call. No audit is ``None``. What may be told is a closed set of keys: no secret, no field
+and no customer's number is among them.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Protocol, TypedDict, Unpack
+
+
+class AuditEvent(Enum):
+    """What was recorded; every one that ends in ``refused`` is a refusal."""
+
+    EXCHANGE_STARTED = "exchange_started"
+    """It listens, and takes calls."""
+    EXCHANGE_STOPPING = "exchange_stopping"
+    """It takes no new calls, and says goodbye to its links."""
+    LINK_REFUSED = "link_refused"
+    """A connection was ended before any Bind, by a limit or by TLS; of each reason one in a while."""
+    BOUND = "bound"
+    """A Bind was answered 0."""
+    BIND_REFUSED = "bind_refused"
+    """A Bind was answered otherwise; the reason is for the inside. Of what comes in floods one in a while."""
+    UNBOUND = "unbound"
+    """A bound link has ended."""
+    REQUEST_REFUSED = "request_refused"
+    """A frame was answered with Error: malformed, not bound, not allowed; the first of each kind on a link."""
+    AGENT_LOGGED_IN = "agent_logged_in"
+    AGENT_LOGIN_REFUSED = "agent_login_refused"
+    AGENT_TAKEN_OVER = "agent_taken_over"
+    """Another link has logged the agent number in; this is the record of the link that lost it."""
+    AGENT_LOGGED_OUT = "agent_logged_out"
+    AGENT_LOGOUT_REFUSED = "agent_logout_refused"
+    CONNECT_KEPT = "connect_kept"
+    """A ConnectRequest was answered 0."""
+    CONNECT_REFUSED = "connect_refused"
+    CALL_OFFERED = "call_offered"
+    """The Connection goes out: the owner's sessions may fetch the data from now on."""
+    CALL_ACCEPTED = "call_accepted"
+    """The service has accepted the Connection."""
+    OFFER_REFUSED = "offer_refused"
+    """A session refused the Connection, or was lost before it answered; another one may be tried."""
+    DATA_GIVEN = "data_given"
+    """A DataRequest was answered 0."""
+    DATA_REFUSED = "data_refused"
+    REPORT_KEPT = "report_kept"
+    """A ServiceEvent was kept, now or before (43)."""
+    REPORT_REFUSED = "report_refused"
+    CUSTOMER_RETURNED = "customer_returned"
+    """The driver saw the customer return to the agent."""
+    CANCEL_KEPT = "cancel_kept"
+    CANCEL_REFUSED = "cancel_refused"
+    CALL_ENDED = "call_ended"
+    """The service's part is over: by its final result, or by a condition of the exchange."""
+    CALL_FORGOTTEN = "call_forgotten"
+    """The closed call isn't known any more; its serial may be used again."""
+    RECORDS_LOST = "records_lost"
+    """So many records could not be written, and would stand here."""
+
+    @property
+    def refusal(self) -> bool:
+        """Whether somebody was refused something."""
+        return self.value.endswith("refused")
+
+
+class About(TypedDict, total=False):
+    """What is known of an event; anything that is empty is left out of its record."""
+
+    exchange: str
+    """The exchange's id."""
+    session: str
+    """The session's name, as the BindReply told it."""
+    identity: str
+    """The identity of the link; what was claimed to be it, where a Bind was refused."""
+    role: str
+    """The link's role: ``agent`` or ``service``."""
+    peer: str
+    """The other side's address."""
+    agent: str
+    """The agent number."""
+    serial: str
+    """The call serial number."""
+    service: str
+    """The service's name."""
+    owner: str
+    """The identity that the call was offered to; ``*``: any that serves it."""
+    status: int
+    """The status of the answer, or of the end."""
+    condition: int
+    """How the call fares, as the service or the exchange says."""
+    reason: str
+    """Why, where the status doesn't tell all of it."""
+    lost: int
+    """How many records."""
+
+
+class Audit(Protocol):
+    """Takes records. It never fails and never waits: a call doesn't depend on it."""
+
+    def record(self, event: AuditEvent, **about: Unpack[About]) -> None:
+        """Something has happened, now."""

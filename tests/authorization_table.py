@@ -1,0 +1,435 @@
+"""Who may do what, written down from the wire's rules (design section 5.1) and from nothing else.
+
+A cell of the matrix is one message, sent by somebody, of a call in some state, brought to its service in some way.
+:func:`expected` says everything that has to come of it: the answer, and what changes anywhere. It calls nothing of
+what it judges.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import Enum
+
+from attrs import evolve, frozen
+
+from ctiex import messages as m
+from ctiex.fields import Fields
+from ctiex.messages import Condition, Message, Role
+
+SERIAL, NO_SERIAL = "00112345678965432197", "00112345678965432294"
+AGENT, OTHER_AGENT = "1005", "2005"
+SERVICE, OTHER_SERVICE = "bill", "number"
+CALLING_NUMBER = "13800138000"
+DATA = Fields({"account": "62220011"})
+RESULT = Fields({"paid": True})
+SECRET = "secret"
+EVENT_ID, OTHER_EVENT_ID = 7, 8
+INVOKE_ID = 77
+CONNECTION_ID = 1
+"""The invoke id of the Connection to the service that has the call, and of the one to the service that refused it."""
+
+
+# ---------------------------------------------------------------- the four axes
+
+
+class Port(Enum):
+    """Where the exchange listens."""
+
+    AGENTS = "agent link"
+    SERVICES = "service link"
+
+
+class Login(Enum):
+    """Where the call's agent number is logged in, seen from the sender's link."""
+
+    HERE = "here"
+    ELSEWHERE = "on another link"
+    TAKEN_OVER = "taken over by another link of the same identity"
+    NOBODY = "nowhere"
+
+
+class Owner(Enum):
+    """Whose call it is, seen from a service."""
+
+    HOLDER = "the session that has it"
+    COLLEAGUE = "another session of the identity that has it"
+    RIVAL = "an identity that serves the same service"
+    REFUSER = "an identity that it was offered to first, and that refused it"
+    STRANGER = "an identity that serves another service"
+
+
+@frozen
+class Sender:
+    """Who sends: on which link, bound as what, and what the call is to them."""
+
+    name: str
+    port: Port
+    role: Role | None = None
+    """None: nobody is bound yet."""
+    identity: str = ""
+    login: Login = Login.ELSEWHERE
+    owner: Owner = Owner.STRANGER
+
+    @property
+    def wrong_port(self) -> bool:
+        """An identity bound on the other link is 11."""
+        return self.role is not None and (self.role is Role.AGENT) is not (self.port is Port.AGENTS)
+
+
+NUMBERS: dict[str, tuple[str, ...]] = {
+    "any": ("*",),
+    "exact": ("2001", AGENT),
+    "range": ("1000-1099",),
+    "outside": ("2000-2999", "105", "10050", "01005"),
+}
+"""The agent-side identities with the numbers that they may act for."""
+MAY_ACT = {"any": True, "exact": True, "range": True, "outside": False}
+"""Whether that is so for the agent number of the call."""
+SERVES: dict[str, str] = {"ivr": SERVICE, "rival": SERVICE, "refuser": SERVICE, "stranger": OTHER_SERVICE}
+"""The service-side identities with what they serve."""
+IDENTITY_OF = {
+    Owner.HOLDER: "ivr",
+    Owner.COLLEAGUE: "ivr",
+    Owner.RIVAL: "rival",
+    Owner.REFUSER: "refuser",
+    Owner.STRANGER: "stranger",
+}
+
+
+def _senders() -> Iterator[Sender]:
+    for port in Port:
+        yield Sender(f"nobody on the {port.value}", port)
+    yield Sender("a service on the agent link", Port.AGENTS, Role.SERVICE, "ivr")
+    yield Sender("an agent on the service link", Port.SERVICES, Role.AGENT, "any")
+    for identity, may_act in MAY_ACT.items():
+        logins = (Login.HERE, Login.ELSEWHERE, Login.TAKEN_OVER) if may_act else (Login.ELSEWHERE,)
+        for login in logins:
+            yield Sender(f"agent {identity}, login {login.value}", Port.AGENTS, Role.AGENT, identity, login)
+    for owner in Owner:
+        name = f"service {owner.name.lower()}"
+        yield Sender(name, Port.SERVICES, Role.SERVICE, IDENTITY_OF[owner], owner=owner)
+
+
+SENDERS = tuple(_senders())
+
+
+class State(Enum):
+    """Where the call stands."""
+
+    NONE = "no such call"
+    REQUESTED = "requested"
+    CONNECTING = "connecting"
+    CONNECTED = "connected"
+    FETCHED = "fetched"
+    REPORTED = "reported"
+    FINISHED = "closed by a result"
+    CANCELLED = "closed by a cancel"
+    FORGOTTEN = "forgotten"
+
+
+UNKNOWN = frozenset({State.NONE, State.FORGOTTEN})
+CLOSED = frozenset({State.FINISHED, State.CANCELLED})
+WITH_SERVICE = frozenset({State.CONNECTING, State.CONNECTED, State.FETCHED})
+
+
+class Way(Enum):
+    """How a call gets to its service."""
+
+    LINK = "offered over a link"
+    DIAL = "dialled"
+
+
+@frozen
+class Ask:
+    """One message that somebody may send."""
+
+    name: str
+    message: Message
+    invoke_id: int = INVOKE_ID
+
+
+_CONNECT = m.ConnectRequest(SERIAL, AGENT, SERVICE, CALLING_NUMBER, DATA)
+_EVENT = m.ServiceEvent(OTHER_EVENT_ID, SERIAL, "", Condition.COMPLETED, RESULT)
+
+ASKS: tuple[Ask, ...] = (
+    Ask("Bind", m.Bind(Role.AGENT, "nobody of that name", SECRET)),
+    Ask("BindReply", m.BindReply(0)),
+    Ask("Unbind", m.Unbind()),
+    Ask("UnbindReply", m.UnbindReply()),
+    Ask("Ping", m.Ping()),
+    Ask("Pong", m.Pong()),
+    Ask("Error", m.Error(20, SERIAL), 0),
+    Ask("AgentLogin", m.AgentLogin(AGENT)),
+    Ask("AgentLoginReply", m.AgentLoginReply(0)),
+    Ask("AgentLogout", m.AgentLogout(AGENT)),
+    Ask("AgentLogoutReply", m.AgentLogoutReply(0)),
+    Ask("ConnectRequest again", _CONNECT),
+    Ask("ConnectRequest of other data", evolve(_CONNECT, fields=RESULT)),
+    Ask("ConnectRequest for another agent", evolve(_CONNECT, agent=OTHER_AGENT)),
+    Ask("ConnectRequest to an unknown service", evolve(_CONNECT, service="none")),
+    Ask("ConnectReply", m.ConnectReply(0, SERIAL)),
+    Ask("CancelRequest", m.CancelRequest(SERIAL)),
+    Ask("CancelReply", m.CancelReply(0, SERIAL)),
+    Ask("AgentEvent", m.AgentEvent(1, AGENT, SERIAL, Condition.COMPLETED), 0),
+    Ask("AgentEventAck", m.AgentEventAck(AGENT, 1), 0),
+    Ask("AgentEventAck under an invoke id", m.AgentEventAck(AGENT, 1)),
+    Ask("Connection", m.Connection("7000", f"{CALLING_NUMBER}**{SERIAL}")),
+    Ask("ConnectionReply", m.ConnectionReply(0), CONNECTION_ID),
+    Ask("DataRequest", m.DataRequest(SERIAL)),
+    Ask("DataRequest to another exchange", m.DataRequest(SERIAL, "elsewhere:7301")),
+    Ask("DataResult", m.DataResult(0, SERIAL)),
+    Ask("ServiceEvent final", _EVENT),
+    Ask("ServiceEvent progress", evolve(_EVENT, condition=Condition.PROGRESS)),
+    Ask("ServiceEvent again", evolve(_EVENT, event_id=EVENT_ID)),
+    Ask("ServiceEvent for another agent", evolve(_EVENT, agent=OTHER_AGENT)),
+    Ask("ServiceEventReply", m.ServiceEventReply(EVENT_ID, 0)),
+    Ask("CallEnded", m.CallEnded(SERIAL, Condition.CANCELLED)),
+    Ask("CallEndedReply", m.CallEndedReply()),
+)
+
+
+@frozen
+class Cell:
+    """One cell of the matrix."""
+
+    ask: Ask
+    sender: Sender
+    state: State
+    way: Way
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return f"{self.ask.name} | {self.sender.name} | {self.state.value} | {self.way.value}"
+
+
+def ways(state: State) -> tuple[Way, ...]:
+    """The ways that a call may have taken; before it is offered there is no difference."""
+    return (Way.LINK,) if state in (State.NONE, State.REQUESTED) else tuple(Way)
+
+
+CELLS: tuple[Cell, ...] = tuple(
+    Cell(ask, sender, state, way) for ask in ASKS for sender in SENDERS for state in State for way in ways(state)
+)
+
+
+# ---------------------------------------------------------------- what has to come of each
+
+
+@frozen
+class Told:
+    """One AgentEvent that is made."""
+
+    sequence: int
+    condition: Condition
+    status: int = 0
+    agent: str = AGENT
+
+
+@frozen
+class Outcome:
+    """Everything that comes of a message; as it stands, nothing does."""
+
+    answer: Message | None = None
+    """What the sender gets under the invoke id of its message; the words in ``detail`` are left out."""
+    ends: bool = False
+    """Whether the sender's link is closed."""
+    hidden: bool = True
+    """Whether the answer must be the same, byte for byte, as for a serial that no call ever had."""
+    state: State | None = None
+    """The call's new state; None: the record of the call is the very same."""
+    owner: str | None = None
+    """The identity that has the call from now on, where that changes."""
+    events: tuple[Told, ...] = ()
+    """What the agent is told anew."""
+    replayed: tuple[Told, ...] = ()
+    """What the sender is told again."""
+    login: Login | None = None
+    """Where the agent number is now, where that changes."""
+    call_ended: Condition | None = None
+    """What CallEnded tells the session that has the call."""
+    acknowledged: int = 0
+    """The last event that left the mailbox."""
+
+
+NOTHING = Outcome()
+
+HISTORY: dict[State, tuple[Condition, ...]] = {
+    State.NONE: (),
+    State.REQUESTED: (Condition.CONNECTING,),
+    State.CONNECTING: (Condition.CONNECTING,),
+    State.CONNECTED: (Condition.CONNECTING, Condition.CONNECTED),
+    State.FETCHED: (Condition.CONNECTING, Condition.CONNECTED, Condition.DATA_FETCHED),
+}
+for _state in (State.REPORTED, State.FINISHED, State.FORGOTTEN):
+    HISTORY[_state] = (*HISTORY[State.FETCHED], Condition.COMPLETED)
+HISTORY[State.CANCELLED] = (*HISTORY[State.FETCHED], Condition.CANCELLED)
+"""What the agent has been told before; nothing was acknowledged."""
+
+ALWAYS = {m.Ping: Outcome(m.Pong()), m.Pong: NOTHING, m.Error: NOTHING}
+"""Ping is allowed before Bind; an Error is never answered; a reply nobody asked for is ignored."""
+UNASKED: dict[Port, tuple[type[Message], ...]] = {
+    Port.AGENTS: (
+        m.BindReply, m.UnbindReply, m.AgentLoginReply, m.AgentLogoutReply, m.ConnectReply, m.CancelReply,
+    ),
+    Port.SERVICES: (
+        m.BindReply, m.UnbindReply, m.ConnectionReply, m.DataResult, m.ServiceEventReply, m.CallEndedReply,
+    ),
+}  # fmt: skip
+"""The replies of each link, which nobody asked for in any cell but one."""
+BIND_REFUSED = Outcome(m.BindReply(11), ends=True)
+NOT_BOUND = Outcome(m.Error(10))
+NOT_ALLOWED = Outcome(m.Error(5))
+
+
+def expected(cell: Cell) -> Outcome:
+    """What has to come of a cell."""
+    sender, kind = cell.sender, type(cell.ask.message)
+    if sender.wrong_port:
+        return BIND_REFUSED
+    if kind in ALWAYS:
+        return ALWAYS[kind]
+    if sender.role is None:
+        return BIND_REFUSED if kind is m.Bind else NOT_BOUND
+    if kind is m.Unbind:
+        return _left(cell)
+    rule = (_AGENT_RULES if sender.role is Role.AGENT else _SERVICE_RULES).get(kind)
+    if rule is not None:
+        return rule(cell)
+    return NOTHING if kind in UNASKED[sender.port] else NOT_ALLOWED
+
+
+def _next(cell: Cell, condition: Condition, status: int = 0) -> tuple[Told, ...]:
+    return (Told(len(HISTORY[cell.state]) + 1, condition, status),)
+
+
+def _left(cell: Cell) -> Outcome:
+    """An agent's link takes its logins with it; a session that dies before it accepts loses the call."""
+    left = Outcome(m.UnbindReply(), ends=True)
+    if cell.sender.role is Role.AGENT and cell.sender.login is Login.HERE:
+        return evolve(left, login=Login.NOBODY)
+    has_it = cell.sender.owner is Owner.HOLDER and cell.way is Way.LINK
+    if has_it and cell.state is State.CONNECTING:  # and no other session is left to try
+        return evolve(left, state=State.CANCELLED, events=_next(cell, Condition.UNREACHABLE, 31))
+    return left
+
+
+# ---------------------------------------------------------------- agents
+
+
+def _login(cell: Cell) -> Outcome:
+    if not MAY_ACT[cell.sender.identity]:
+        return Outcome(m.AgentLoginReply(5))
+    history = HISTORY[cell.state]
+    replayed = tuple(Told(at + 1, condition) for at, condition in enumerate(history))
+    moves = None if cell.sender.login is Login.HERE else Login.HERE
+    return Outcome(m.AgentLoginReply(0, 1, len(history)), replayed=replayed, login=moves)
+
+
+def _logout(cell: Cell) -> Outcome:
+    here = cell.sender.login is Login.HERE
+    return Outcome(m.AgentLogoutReply(0), login=Login.NOBODY) if here else Outcome(m.AgentLogoutReply(42))
+
+
+def _connect(cell: Cell) -> Outcome:
+    """In the order 42, 30, 22; a repeat of an open call is 0 and does nothing more."""
+    request = cell.ask.message
+    assert isinstance(request, m.ConnectRequest)
+    outsider = cell.sender.identity == "outside"
+    logged_in = outsider if request.agent == OTHER_AGENT else cell.sender.login is Login.HERE
+    if not logged_in:
+        return Outcome(m.ConnectReply(42, SERIAL))
+    if request.service != SERVICE:
+        return Outcome(m.ConnectReply(30, SERIAL))
+    if cell.state in UNKNOWN:
+        first = 1 if outsider else len(HISTORY[cell.state]) + 1
+        events = (Told(first, Condition.CONNECTING, agent=request.agent),)
+        return Outcome(m.ConnectReply(0, SERIAL), hidden=False, state=State.REQUESTED, events=events)
+    again = cell.ask.name == "ConnectRequest again" and cell.state not in CLOSED
+    return Outcome(m.ConnectReply(0 if again else 22, SERIAL), hidden=False)
+
+
+def _cancel(cell: Cell) -> Outcome:
+    """Any link whose identity may act for the call's agent may cancel it; the agent always hears 16."""
+    if not MAY_ACT[cell.sender.identity] or cell.state in UNKNOWN:
+        return Outcome(m.CancelReply(20, SERIAL))
+    if cell.state in CLOSED or cell.state is State.REPORTED:
+        return Outcome(m.CancelReply(24, SERIAL), hidden=False)
+    # Of a dialled call that nobody came for yet, nobody can be told.
+    has_it = cell.state in WITH_SERVICE and (cell.way is Way.LINK or cell.state is State.FETCHED)
+    return Outcome(
+        m.CancelReply(0, SERIAL),
+        hidden=False,
+        state=State.CANCELLED,
+        events=_next(cell, Condition.CANCELLED),
+        call_ended=Condition.CANCELLED if has_it else None,
+    )
+
+
+def _acknowledge(cell: Cell) -> Outcome:
+    if cell.ask.invoke_id:
+        return Outcome(m.Error(1))
+    counts = cell.sender.login is Login.HERE and HISTORY[cell.state]
+    return Outcome(acknowledged=1) if counts else NOTHING
+
+
+_AGENT_RULES = {
+    m.AgentLogin: _login,
+    m.AgentLogout: _logout,
+    m.ConnectRequest: _connect,
+    m.CancelRequest: _cancel,
+    m.AgentEventAck: _acknowledge,
+}
+
+
+# ---------------------------------------------------------------- services
+
+
+def _owns(cell: Cell) -> bool:
+    """A call belongs to the identity that it was offered to, from Connection on; a dialled one to the first to come."""
+    if cell.state in UNKNOWN or cell.state is State.REQUESTED:
+        return False
+    identity = cell.sender.identity
+    if cell.way is Way.DIAL and cell.state in (State.CONNECTING, State.CONNECTED):
+        return SERVES[identity] == SERVICE
+    return identity == "ivr"
+
+
+def _data(cell: Cell) -> Outcome:
+    request = cell.ask.message
+    assert isinstance(request, m.DataRequest)
+    if request.exchange_address:
+        return Outcome(m.DataResult(26, SERIAL))
+    if not _owns(cell) or cell.state in CLOSED:
+        return Outcome(m.DataResult(20, SERIAL))
+    given = Outcome(m.DataResult(0, SERIAL, AGENT, DATA), hidden=False)
+    if cell.state in (State.FETCHED, State.REPORTED):
+        return given
+    return evolve(given, state=State.FETCHED, owner=cell.sender.identity, events=_next(cell, Condition.DATA_FETCHED))
+
+
+def _report(cell: Cell) -> Outcome:
+    """20 for what isn't its own, then 43, then 24."""
+    event = cell.ask.message
+    assert isinstance(event, m.ServiceEvent)
+
+    def answered(status: int) -> Outcome:
+        return Outcome(m.ServiceEventReply(event.event_id, status), hidden=status == 20)
+
+    if not _owns(cell) or event.agent == OTHER_AGENT:
+        return answered(20)
+    if event.event_id == EVENT_ID and cell.state in (State.REPORTED, State.FINISHED):
+        return answered(43)
+    if cell.state not in WITH_SERVICE:
+        return answered(24)
+    state = cell.state if event.condition is Condition.PROGRESS else State.FINISHED
+    return evolve(answered(0), state=state, owner=cell.sender.identity, events=_next(cell, event.condition))
+
+
+def _connection_answered(cell: Cell) -> Outcome:
+    """Only the session that was asked last can accept."""
+    asked = cell.way is Way.LINK and cell.sender.owner is Owner.HOLDER and cell.state is State.CONNECTING
+    return Outcome(state=State.CONNECTED, events=_next(cell, Condition.CONNECTED)) if asked else NOTHING
+
+
+_SERVICE_RULES = {m.DataRequest: _data, m.ServiceEvent: _report, m.ConnectionReply: _connection_answered}

@@ -1,0 +1,496 @@
+"""What calls, records, agent numbers and fields one peer may make the exchange hold: counted right, always."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any, cast
+
+from attrs import asdict, evolve, fields
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from ctiex.app.config import parse
+from ctiex.app.config_model import LinkSettings
+from ctiex.app.kept_codecs import AGENT_CODEC, IVR_CODEC
+from ctiex.app.parts import assemble
+from ctiex.errors import Status, StoreUnavailable
+from ctiex.fields import Fields
+from ctiex.interfaces import ICallStore
+from ctiex.links.session import SessionLimits
+from ctiex.messages import (
+    CancelReply,
+    CancelRequest,
+    Condition,
+    ConnectReply,
+    ConnectRequest,
+    DataRequest,
+    ServiceEvent,
+    ServiceEventReply,
+)
+from ctiex.processing.numbers import NumbersInUse, is_number_label, label_of
+from ctiex.processing.settings import Limits
+from ctiex.records import CallState
+from ctiex.stores.memory import MemoryCallStore
+from ctiex.testing.fakes import FakeAgent, FakeOutlet, FakeServiceSession, WaitingStore
+from ctiex.testing.pairs import MemoryExchange, agents, make_service, services
+
+_TWO = {"bill": make_service("bill"), "fax": make_service("fax")}
+_SERVING = services("services", "bill", "fax")
+
+
+class Bench:
+    """An exchange with a session that serves both services, and the agent numbers of two identities."""
+
+    def __init__(self, store: ICallStore | None = None, /, **limits: int) -> None:
+        self.exchange = MemoryExchange(
+            identities=(agents("north"), agents("south"), _SERVING),
+            services=_TWO,
+            limits=Limits(**limits),
+            store=MemoryCallStore() if store is None else store,
+        )
+        self.outlets = {"north": FakeOutlet(), "south": FakeOutlet()}
+        self.session = FakeServiceSession("services")
+        self.exchange.sessions.add(self.session, _SERVING)
+        self.last_serial = 0
+
+    def login(self, identity: str, agent: str) -> None:
+        if self.exchange.desk.admit(agent, identity):
+            self.exchange.desk.login(agent, self.outlets[identity], 0)
+
+    def logout(self, identity: str, agent: str) -> None:
+        self.exchange.desk.logout(agent, self.outlets[identity])
+
+    def connect(
+        self, identity: str = "north", agent: str = "1", service: str = "bill", serial: str = "", **changes: Any
+    ) -> list[ConnectReply]:
+        """The replies so far; later ones are added."""
+        self.last_serial += 1
+        request = ConnectRequest(serial or str(self.last_serial), agent, service, "138")
+        replies: list[ConnectReply] = []
+        who = agents(identity)
+        self.exchange.processing.connect(who, self.outlets[identity], evolve(request, **changes), replies.append)
+        return replies
+
+    def cancel(self, serial: str) -> list[CancelReply]:
+        replies: list[CancelReply] = []
+        self.exchange.processing.cancel(agents("north"), CancelRequest(serial), replies.append)
+        return replies
+
+    def report(self, serial: str, event_id: int, condition: int = 1, fields: int = 0) -> list[ServiceEventReply]:
+        replies: list[ServiceEventReply] = []
+        values = Fields({f"f{number}": 1 for number in range(fields)})
+        event = ServiceEvent(event_id, serial, "", Condition(condition), values)
+        self.exchange.processing.report(_SERVING, event, replies.append)
+        return replies
+
+    def check_books(self, case: SynchronousTestCase) -> None:
+        """What is counted is what the store has."""
+        calls = list(self.exchange.store.calls())
+        open_calls = [call for call in calls if call.state is not CallState.CLOSED]
+        held = self.exchange.processing._life.held
+        case.assertEqual(held.calls_open, len(open_calls))
+        for counted, expected in (
+            (held._of_identity, [call.identity for call in open_calls]),
+            (held._of_service, [call.service for call in open_calls]),
+            (held._records, [call.identity for call in calls]),
+            (self.exchange.desk._reserved, [call.agent for call in open_calls]),
+        ):
+            case.assertEqual(+counted, Counter(expected))
+            case.assertFalse(any(count < 0 for count in counted.values()))
+
+
+class TheLimits(SynchronousTestCase):
+    """Each of them: 14 beyond it, with its name; others notice nothing."""
+
+    def _full(self, limit: str, most: int = 2) -> tuple[Bench, str]:
+        """A bench where one more call of agent 1 passes the limit, and the words that refuse it."""
+        bench = Bench(None, **{limit: most})
+        for identity, agent in (("north", "1"), ("north", "2"), ("south", "3")):
+            bench.login(identity, agent)
+        for _ in range(most):
+            self.assertEqual([reply.status for reply in bench.connect()], [0])
+        [refused] = bench.connect()
+        self.assertEqual((refused.status, bench.exchange.counts.requests_over_limit), (14, 1))
+        self.assertEqual(bench.exchange.counts.calls_refused, 1)
+        return bench, refused.detail
+
+    def _status(self, bench: Bench, *args: str, **changes: str) -> int:
+        [reply] = bench.connect(*args, **changes)
+        return reply.status
+
+    def test_calls_of_an_agent_number(self) -> None:
+        bench, words = self._full("calls_per_agent")
+        self.assertIn("calls_per_agent", words)
+        self.assertEqual(self._status(bench, "north", "2"), 0)
+        self.assertEqual(bench.cancel("1")[0].status, 0)
+        self.assertEqual(self._status(bench), 0, "an ended call makes room")
+
+    def test_calls_of_a_service(self) -> None:
+        bench, words = self._full("calls_per_service")
+        self.assertIn("calls_per_service", words)
+        self.assertEqual(self._status(bench, "south", "3"), 14)
+        self.assertEqual(self._status(bench, "south", "3", "fax"), 0)
+        self.assertEqual(bench.report("1", 1)[0].status, 0)
+        self.assertEqual(self._status(bench, "south", "3"), 0, "a result makes room")
+
+    def test_calls_of_an_identity(self) -> None:
+        bench, words = self._full("calls_per_identity")
+        self.assertIn("calls_per_identity", words)
+        self.assertEqual([self._status(bench, "north", "2"), self._status(bench, "south", "3")], [14, 0])
+
+    def test_records_of_an_identity_until_they_are_forgotten(self) -> None:
+        bench, words = self._full("records_per_identity")
+        self.assertIn("records_per_identity", words)
+        self.assertEqual([bench.cancel("1")[0].status, bench.cancel("2")[0].status], [0, 0])
+        self.assertEqual([self._status(bench, "north", "2"), self._status(bench, "south", "3")], [14, 0])
+        bench.exchange.clock.advance(601)
+        self.assertEqual(self._status(bench), 0)
+
+    def test_a_repeat_is_not_one_more(self) -> None:
+        for limit in ("calls_per_agent", "calls_per_service", "calls_per_identity", "records_per_identity"):
+            bench, _ = self._full(limit)
+            self.assertEqual(self._status(bench, "north", "1", "bill", "2"), 0)
+
+    def test_they_hold_after_a_restart(self) -> None:
+        for limit in ("calls_per_agent", "calls_per_service", "calls_per_identity", "records_per_identity"):
+            bench, _ = self._full(limit)
+            again = Bench(bench.exchange.store, **{limit: 2})
+            again.login("north", "1")
+            self.assertEqual(self._status(again, serial="9"), 14)
+
+    def test_ended_calls_count_as_records_after_a_restart(self) -> None:
+        bench, _ = self._full("records_per_identity")
+        self.assertEqual([bench.cancel("1")[0].status, bench.cancel("2")[0].status], [0, 0])
+        again = Bench(bench.exchange.store, records_per_identity=2)
+        again.login("north", "1")
+        self.assertEqual(self._status(again, serial="9"), 14)
+        again.exchange.clock.advance(601)
+        self.assertEqual(self._status(again, serial="9"), 0)
+
+
+class FieldsOfAMessage(SynchronousTestCase):
+    """``fields_per_message``."""
+
+    def setUp(self) -> None:
+        self.bench = Bench(fields_per_message=3)
+        self.bench.login("north", "1")
+
+    @given(st.integers(0, 6))
+    @settings(deadline=None)
+    def test_a_request_with_more_is_14(self, count: int) -> None:
+        self.setUp()
+        [reply] = self.bench.connect(fields=Fields({f"f{number}": 1 for number in range(count)}))
+        self.assertEqual(reply.status, 14 if count > 3 else 0)
+        self.assertEqual("fields_per_message" in reply.detail, count > 3)
+        self.assertEqual(self.bench.exchange.counts.requests_over_limit, int(count > 3))
+
+    def test_it_is_checked_behind_34_and_before_the_fields_are_organized(self) -> None:
+        class Broken:
+            secret = ()
+
+            def organize(self, fields: Fields) -> Fields:
+                raise AssertionError("nobody is to be asked")
+
+        service = evolve(_TWO["bill"], request=cast(Any, Broken()))
+        self.bench.exchange.services["bill"] = service  # type: ignore[index]
+        try:
+            many = Fields({f"f{number}": 1 for number in range(4)})
+            statuses = [self.bench.connect(fields=many, calling_number=number)[0].status for number in ("1**2", "12")]
+            self.assertEqual(statuses, [34, 14])
+        finally:
+            self.bench.exchange.services["bill"] = make_service("bill")  # type: ignore[index]
+
+    def test_a_report_with_more_is_14_and_may_be_repeated_with_fewer(self) -> None:
+        self.assertEqual(self.bench.connect()[0].status, 0)
+        got = [self.bench.report("1", 1, fields=count)[0].status for count in (4, 3)]
+        self.assertEqual(got, [14, 0])
+        counts = self.bench.exchange.counts
+        self.assertEqual((counts.requests_over_limit, counts.service_events_refused), (1, 1))
+
+    def test_what_is_wrong_otherwise_is_told_first(self) -> None:
+        self.assertEqual(self.bench.connect()[0].status, 0)
+        self.assertEqual(self.bench.report("404", 1, fields=4)[0].status, 20)
+        self.assertEqual(self.bench.report("1", 1)[0].status, 0)
+        self.assertEqual([self.bench.report("1", event_id, fields=4)[0].status for event_id in (1, 2)], [43, 24])
+
+
+_steps = st.lists(
+    st.one_of(
+        st.tuples(
+            st.just("connect"),
+            st.sampled_from(["north", "south"]),
+            st.sampled_from("123"),
+            st.sampled_from(["bill", "fax"]),
+        ),
+        st.tuples(st.sampled_from(["login", "logout"]), st.sampled_from(["north", "south"]), st.sampled_from("123")),
+        st.tuples(st.sampled_from(["cancel", "accept", "fetch", "report", "repeat"]), st.integers(0, 7)),
+        st.sampled_from([("fire",), ("fire",), ("fail",), ("refuse",)]),
+        st.tuples(st.just("pass"), st.sampled_from([1.0, 31.0, 601.0])),
+    ),
+    max_size=40,
+)
+
+
+class TheBooks(SynchronousTestCase):
+    """The counts are what the store has, whatever the sequence of steps, failures of the store included."""
+
+    @given(_steps)
+    @settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+    def test_whatever_happens_the_counts_agree(self, steps: list[tuple[Any, ...]]) -> None:
+        store = WaitingStore()
+        limits = {"calls_per_agent": 3, "calls_per_service": 4, "calls_per_identity": 4, "records_per_identity": 6}
+        bench = Bench(store, **limits, agents_per_identity=2)
+        bench.login("north", "1")
+        bench.login("south", "3")
+        replies: list[list[Any]] = []
+        for step in steps:
+            self._take(bench, store, step, replies)
+            self._check(bench, store, limits)
+        store.fire()
+        while store.waiting:
+            store.fire()
+        store.waits = store.unavailable = False
+        self.assertTrue(all(len(one) == 1 for one in replies), "each request is answered once")
+        for _ in range(3):
+            bench.exchange.clock.advance(4_000)
+        bench.check_books(self)
+        self.assertEqual(list(store.calls()), [], "nothing is kept for ever")
+        self._check_numbers(bench, store)
+        again = Bench(store, agents_per_identity=2)
+        self._check_numbers(again, store)
+        self.flushLoggedErrors(StoreUnavailable)
+
+    def test_a_number_whose_only_call_was_never_kept_leaves_nothing(self) -> None:
+        store = WaitingStore()
+        bench = Bench(store)
+        bench.login("north", "1")
+        replies = bench.connect()
+        bench.logout("north", "1")
+        self.assertEqual(len(bench.exchange.desk.numbers), 1, "its call may still be kept")
+        store.fail()
+        self.assertEqual(([reply.status for reply in replies], len(bench.exchange.desk.numbers)), ([50], 0))
+        self.flushLoggedErrors(StoreUnavailable)
+
+    def test_a_number_that_left_before_its_first_event_counts_from_that_event_on(self) -> None:
+        store = WaitingStore()
+        bench = Bench(store)
+        bench.login("north", "1")
+        bench.connect()
+        bench.logout("north", "1")
+        store.fire()
+        bench.cancel("1")
+        self._check_numbers(bench, store)
+        store.fire()
+        self.assertEqual(store.last_sequence("1"), 1)
+        self._check_numbers(bench, store)
+
+    def _take(self, bench: Bench, store: WaitingStore, step: tuple[Any, ...], replies: list[list[Any]]) -> None:
+        match step:
+            case "connect", identity, agent, service:
+                replies.append(bench.connect(identity, agent, service))
+            case "login", identity, agent:
+                bench.login(identity, agent)
+            case "logout", identity, agent:
+                bench.logout(identity, agent)
+            case "cancel", serial:
+                replies.append(bench.cancel(str(serial)))
+            case "report", serial:
+                replies.append(bench.report(str(serial), len(replies)))
+            case "repeat", serial:
+                replies.append(bench.connect("north", "1", "bill", str(serial)))
+            case "fetch", serial:
+                bench.exchange.processing.data(_SERVING, DataRequest(str(serial)))
+            case "accept", at if bench.session.unanswered:
+                bench.session.accept(bench.session.unanswered[at % len(bench.session.unanswered)])
+            case ("fire",):
+                store.unavailable = False
+                store.fire(1)
+            case ("fail",):
+                store.fail()
+            case ("refuse",):
+                store.unavailable = True
+            case "pass", seconds:
+                bench.exchange.clock.advance(seconds)
+
+    def _check(self, bench: Bench, store: WaitingStore, limits: dict[str, int]) -> None:
+        held = bench.exchange.processing._life.held
+        self.assertLessEqual(max(held._records.values(), default=0), limits["records_per_identity"])
+        self.assertLessEqual(max(held._of_service.values(), default=0), limits["calls_per_service"])
+        self.assertLessEqual(len(list(store.calls())), 2 * limits["records_per_identity"])
+        if not store.waiting:
+            bench.check_books(self)
+            self._check_numbers(bench, store)
+
+    def _check_numbers(self, bench: Bench, store: WaitingStore) -> None:
+        desk = bench.exchange.desk
+        in_use = {*desk._logins, *desk._reserved, *store.agents()}
+        self.assertEqual(set(desk.numbers._brought_by), in_use)
+        self.assertEqual(+desk.numbers._count, Counter(desk.numbers._brought_by.values()))
+        self.assertLessEqual(max(desk.numbers._count.values(), default=0), 2)
+
+
+class Numbers(SynchronousTestCase):
+    """``agents_per_identity``."""
+
+    @given(st.lists(st.tuples(st.sampled_from(["bring", "gone", "put"]), st.sampled_from("123456"),
+                              st.sampled_from("ab")), max_size=40), st.integers(1, 3))  # fmt: skip
+    @settings(deadline=None)
+    def test_a_number_counts_once_for_whoever_brought_it_first(
+        self, steps: list[tuple[str, str, str]], most: int
+    ) -> None:
+        numbers, model = NumbersInUse(most), cast(dict[str, str], {})
+        for step, agent, identity in steps:
+            if step == "gone":
+                numbers.gone(agent)
+                model.pop(agent, None)
+                continue
+            allowed = agent in model or step == "put" or list(model.values()).count(identity) < most
+            if step == "put":
+                numbers.put(agent, identity)
+            else:
+                self.assertEqual(numbers.bring(agent, identity), allowed)
+            if allowed:
+                model.setdefault(agent, identity)
+            self.assertEqual((len(numbers), numbers.brought_by(agent)), (len(model), model.get(agent)))
+
+    def _exchange(self, store: ICallStore | None = None) -> MemoryExchange:
+        return MemoryExchange(
+            identities=(agents("north"), agents("south"), services()),
+            limits=Limits(agents_per_identity=2),
+            store=MemoryCallStore() if store is None else store,
+        )
+
+    def _login(self, exchange: MemoryExchange, agent: FakeAgent, number: str) -> int:
+        asked = agent.login(number)
+        exchange.pump()
+        return int(cast(Any, agent.answer(asked)).status)
+
+    def _use(self, exchange: MemoryExchange, agent: FakeAgent, number: str) -> None:
+        """Have a call for a number, and with it an event."""
+        agent.connect(number, "bill", number)
+        exchange.pump()
+        agent.cancel(number)
+        exchange.pump()
+
+    def test_one_more_is_14_with_the_name_of_the_limit_and_another_identity_notices_nothing(self) -> None:
+        exchange = self._exchange()
+        north, south = exchange.agent("1", "2", identity="north"), exchange.agent(identity="south")
+        asked = north.login("3")
+        exchange.pump()
+        answer = cast(Any, north.answer(asked))
+        self.assertEqual((answer.status, exchange.counts.requests_over_limit), (14, 1))
+        self.assertIn("agents_per_identity", answer.detail)
+        self.assertEqual([self._login(exchange, south, one) for one in ("3", "2", "4", "5")], [0, 0, 0, 14])
+
+    def test_a_number_that_was_never_sent_anything_leaves_nothing(self) -> None:
+        exchange = self._exchange()
+        north = exchange.agent(identity="north")
+        for number in range(10):
+            self.assertEqual(self._login(exchange, north, str(number)), 0)
+            north.logout(str(number))
+            exchange.pump()
+        self.assertEqual(len(exchange.desk.numbers), 0)
+
+    def test_nor_does_a_link_that_is_lost(self) -> None:
+        exchange = self._exchange()
+        for number in range(6):
+            north = exchange.agent(str(number), identity="north")
+            exchange.pair_of(north).disconnect()
+        self.assertEqual(len(exchange.desk.numbers), 0)
+
+    def test_one_that_had_an_event_counts_for_ever_and_may_always_come_back(self) -> None:
+        exchange = self._exchange()
+        north = exchange.agent(identity="north")
+        for number in ("1", "2"):
+            self.assertEqual(self._login(exchange, north, number), 0)
+            self._use(exchange, north, number)
+            north.logout(number)
+        exchange.pump()
+        self.assertEqual([self._login(exchange, north, one) for one in ("3", "1", "2")], [14, 0, 0])
+
+    def test_so_it_does_after_a_restart(self) -> None:
+        exchange = self._exchange()
+        north = exchange.agent("1", "2", identity="north")
+        for number in ("1", "2"):
+            self._use(exchange, north, number)
+        again = self._exchange(exchange.store)
+        north, south = again.agent(identity="north"), again.agent(identity="south")
+        self.assertEqual([self._login(again, north, one) for one in ("3", "1", "2")], [14, 0, 0])
+        self.assertEqual([self._login(again, south, one) for one in ("1", "3", "4", "5")], [0, 0, 0, 14])
+
+    @given(st.text())
+    @settings(deadline=None)
+    def test_no_number_is_taken_for_another_label(self, agent: str) -> None:
+        self.assertTrue(is_number_label(label_of(agent)))
+        self.assertNotIn(label_of(agent), (AGENT_CODEC, IVR_CODEC))
+        self.assertFalse(any(is_number_label(name) for name in (AGENT_CODEC, IVR_CODEC)))
+
+    def test_a_store_keeps_who_brought_a_number_once(self) -> None:
+        class Counting(MemoryCallStore):
+            labels: list[str]
+
+            def commit(self, change: Any) -> None:
+                self.labels += [name for name, _ in change.labels]
+                super().commit(change)
+
+        store = Counting()
+        store.labels = []
+        exchange = self._exchange(store)
+        north = exchange.agent("1", identity="north")
+        for _ in range(3):
+            self._use(exchange, north, "1")
+            exchange.advance(601, 601)
+        self.assertEqual((set(store.labels), store.label(label_of("1"))), ({label_of("1")}, "north"))
+        self.assertLessEqual(len(store.labels), 1)
+        self.assertTrue(is_number_label(store.labels[0]))
+
+
+class Retries(SynchronousTestCase):
+    """A step that the store didn't take is taken again later, however often the peer repeats it."""
+
+    def test_a_service_that_asks_again_and_again_while_the_store_is_away_adds_nothing(self) -> None:
+        store = WaitingStore()
+        store.waits = False
+        bench = Bench(store)
+        bench.login("north", "1")
+        self.assertEqual(bench.connect()[0].status, 0)
+        bench.session.accept()
+        store.unavailable = True
+        timers = len(bench.exchange.clock.getDelayedCalls())
+        for _ in range(50):
+            self.assertIsInstance(bench.exchange.processing.data(_SERVING, DataRequest("1")), bytes)
+        self.assertEqual(len(bench.exchange.clock.getDelayedCalls()), timers + 1)
+        bench.exchange.clock.advance(5)
+        self.assertEqual(len(bench.exchange.clock.getDelayedCalls()), timers + 1, "and once more while it is away")
+        store.unavailable = False
+        bench.exchange.clock.advance(5)
+        call = store.get("1")
+        assert call is not None
+        self.assertIs(call.state, CallState.FETCHED)
+        self.assertEqual(bench.cancel("1")[0].status, Status.OK)
+        self.flushLoggedErrors(StoreUnavailable)
+
+
+class TheConfiguration(SynchronousTestCase):
+    """Each limit of the file is the limit that holds, and without a file the defaults are the same."""
+
+    def _settings(self, kind: type, first: int) -> dict[str, int]:
+        return {one.name: first + at for at, one in enumerate(fields(kind))}
+
+    def test_what_stands_in_the_file_arrives(self) -> None:
+        names = {one.name for one in fields(LinkSettings)}
+        wanted = self._settings(Limits, 101)
+        on_link = {name: value for name, value in self._settings(SessionLimits, 2_001).items() if name in names}
+        tables = {"limits": wanted, "links": {"agent": on_link, "ivr": on_link}}
+        parts = assemble(parse(tables), Clock(), {})
+        self.assertEqual(asdict(parts.surroundings.limits), wanted)
+        for factory in (parts.agent_links, parts.ivr_links):
+            self.assertEqual(asdict(factory._with.limits), asdict(SessionLimits()) | on_link)
+
+    def test_the_defaults_are_the_same_with_and_without_a_file(self) -> None:
+        parts = assemble(parse({}), Clock(), {})
+        self.assertEqual(parts.surroundings.limits, Limits())
+        for factory in (parts.agent_links, parts.ivr_links):
+            self.assertEqual(factory._with.limits, SessionLimits())

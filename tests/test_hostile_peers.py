@@ -1,0 +1,48 @@
+"""Hostile peers against the real process: each ends as it should, and a well-behaved pair notices nothing.
+
+``CTIEX_HOSTILE_SCALE=4`` has four times as many of them.
+"""
+
+from __future__ import annotations
+
+import os
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from benchmarks.hostile import SCENARIOS, run, show
+
+_SCALE = float(os.environ.get("CTIEX_HOSTILE_SCALE", "1"))
+
+
+class HostilePeers(SynchronousTestCase):
+    """Every bound of a kind of peer is held, in :mod:`benchmarks.hostile`; a row says which one wasn't."""
+
+    def _meet(self, name: str, hand_offs: int = 10) -> None:
+        row = run(name, int(SCENARIOS[name][1] * _SCALE))
+        show(row)
+        self.assertEqual(row.broken, [])
+        self.assertGreaterEqual(row.pair.completed, hand_offs)
+
+    def test_a_byte_at_a_time_before_bind_ends_at_the_login_deadline(self) -> None:
+        self._meet("slow-loris before Bind")
+
+    def test_a_byte_at_a_time_when_bound_is_life_and_costs_little(self) -> None:
+        self._meet("slow-loris when bound")
+
+    def test_unfinished_frames_cost_what_the_frame_limit_says(self) -> None:
+        self._meet("unfinished frames")
+
+    def test_agents_that_ask_and_never_read_fill_their_own_buffers(self) -> None:
+        self._meet("flood of agents")
+
+    def test_services_that_ask_and_never_read_fill_their_own_buffers(self) -> None:
+        self._meet("flood of services")
+
+    def test_links_whose_other_end_is_gone_without_a_word_are_ended(self) -> None:
+        self._meet("half-open links")
+
+    def test_five_thousand_idle_connections(self) -> None:
+        self._meet("idle connections")
+
+    def test_a_connect_storm(self) -> None:
+        self._meet("connect storm")

@@ -1,0 +1,188 @@
+"""Every state of a session x every kind of message x a good, a lengthened and a cut body, in both codecs.
+
+Kinds and states are gone through one by one; hypothesis draws what is in the messages. What has to come is the table of
+``tests/test_session.py``, written down from the wire's rules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+
+from hypothesis import HealthCheck, given, settings
+from twisted.trial.unittest import SynchronousTestCase
+
+from ctiex.codecs.binary import BinaryCodec
+from ctiex.codecs.json import JsonCodec
+from ctiex.interfaces import ICodec
+from ctiex.links.session import SessionState
+from ctiex.messages import KIND_OF, KINDS, Error, Message, Unbind
+from ctiex.testing.strategies import invoke_ids, messages_of
+
+from .test_session import Talk, _expected
+
+_few = settings(
+    deadline=None, max_examples=8, database=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.differing_executors],
+)  # fmt: skip
+_CODECS: tuple[ICodec, ...] = (BinaryCodec(), JsonCodec())
+_ERROR = 0x07
+_REPLIES_ASKED_FOR = {0x06, 0x04, 0x21, 0x27}
+"""Replies whose bodies are looked at, since the exchange may have asked for them."""
+
+
+def good(codec: ICodec, message: Message, invoke_id: int) -> bytes:
+    """A frame as it should be."""
+    return codec.frame(KIND_OF[type(message)], invoke_id, codec.encode_body(message))
+
+
+def lengthened(codec: ICodec, message: Message, invoke_id: int) -> bytes:
+    """The same with something behind its last field."""
+    kind, body = KIND_OF[type(message)], codec.encode_body(message)
+    if codec.name == "binary":
+        return codec.frame(kind, invoke_id, body + b"\0")
+    return codec.frame(kind, invoke_id, body[:-1] + (b"," if len(body) > 2 else b"") + b'"more":0}')
+
+
+def cut(codec: ICodec, message: Message, invoke_id: int) -> bytes | None:
+    """The same without its last byte or attribute; None where there is nothing to take away."""
+    kind, body = KIND_OF[type(message)], codec.encode_body(message)
+    if codec.name == "binary":
+        return codec.frame(kind, invoke_id, body[:-1]) if body else None
+    name, colon, _ = body.partition(b":")
+    return codec.frame(kind, invoke_id, name + colon + b"[]}") if colon else None
+
+
+def cells() -> Iterator[tuple[ICodec, int]]:
+    """Every codec with every kind."""
+    for codec in _CODECS:
+        for kind in KINDS:
+            yield codec, kind
+
+
+class EveryStateAndKind(SynchronousTestCase):
+    """Nothing raises, nothing is answered twice, and the answer is the one of the rules."""
+
+    def _each(self, state: str) -> None:
+        for codec, kind in cells():
+            self._cell(state, codec, kind)
+
+    def _cell(self, state: str, codec: ICodec, kind: int) -> None:
+        @given(messages_of(KINDS[kind]), invoke_ids())
+        @_few
+        def holds(message: Message, invoke_id: int) -> None:
+            self._good(state, codec, message, invoke_id)
+            for damage in (lengthened, cut):
+                damaged = damage(codec, message, invoke_id)
+                if damaged is not None:
+                    self._damaged(state, codec, damaged, kind, invoke_id)
+
+        holds()
+
+    def _good(self, state: str, codec: ICodec, message: Message, invoke_id: int) -> None:
+        talk, kind = self._talk(state, codec), KIND_OF[type(message)]
+        answers = talk.hear(good(codec, message, invoke_id))
+        expected = _expected(kind, invoke_id, state)
+        if expected == "ignored":
+            self.assertEqual(answers, [])
+        elif expected == "answered":
+            self.assertEqual([(found, KIND_OF[type(one)]) for found, one in answers], [(invoke_id, kind + 1)])
+        else:
+            self._is_error(answers, invoke_id, expected)
+        left = isinstance(message, Unbind) and state != "open"
+        if kind != 0x01:
+            self.assertEqual(talk.session.ended is not None, left)
+
+    def _damaged(self, state: str, codec: ICodec, data: bytes, kind: int, invoke_id: int) -> None:
+        talk = self._talk(state, codec)
+        answers = talk.hear(data)
+        self.assertIsNone(talk.session.ended, "a bad body ends no link")
+        expected = _expected(kind, invoke_id or 1, state)
+        if kind == _ERROR or (expected == "ignored" and kind not in _REPLIES_ASKED_FOR):
+            self.assertEqual(answers if kind == _ERROR else [], [])
+        elif expected != "ignored" or answers:
+            self._is_error(answers, invoke_id, expected if expected in (5, 10) else 1)
+
+    def _talk(self, state: str, codec: ICodec) -> Talk:
+        talk = Talk(state, codec)
+        talk.said()
+        return talk
+
+    def _is_error(self, answers: list[tuple[int, Message]], invoke_id: int, status: int | str) -> None:
+        [(found, answer)] = answers
+        assert isinstance(answer, Error), answer
+        self.assertEqual((found, answer.status), (invoke_id, status))
+
+    def test_before_bind(self) -> None:
+        self._each("open")
+
+    def test_bound_as_an_agent(self) -> None:
+        self._each("agent")
+
+    def test_bound_as_a_service(self) -> None:
+        self._each("service")
+
+
+class EveryCell(SynchronousTestCase):
+    """Goes through codecs and kinds for a rule of its own."""
+
+    def _hold(self, rule: Callable[[ICodec, Message, int], None]) -> None:
+        for codec, kind in cells():
+            self._hold_for(rule, codec, kind)
+
+    def _hold_for(self, rule: Callable[[ICodec, Message, int], None], codec: ICodec, kind: int) -> None:
+        @given(messages_of(KINDS[kind]), invoke_ids())
+        @_few
+        def holds(message: Message, invoke_id: int) -> None:
+            rule(codec, message, invoke_id)
+
+        holds()
+
+
+class WhereNothingIsAnswered(EveryCell):
+    """While a Bind is looked at every message waits; behind the end none does anything."""
+
+    def _silent(self, make: str, ends: bool, codec: ICodec, message: Message, invoke_id: int) -> None:
+        for damage in (good, lengthened, cut):
+            talk = Talk(make, codec)
+            if ends:
+                talk.session.end("for a test")
+            talk.said()
+            handled = len(talk.above.requests)
+            self.assertEqual(talk.hear(damage(codec, message, invoke_id) or b""), [])
+            self.assertEqual(len(talk.above.requests), handled)
+            self.assertEqual(talk.session.ended is not None, ends)
+
+    def test_while_a_bind_is_looked_at(self) -> None:
+        self._hold(partial(self._silent, "binding", False))
+
+    def test_behind_the_end(self) -> None:
+        for make in ("open", "agent", "service"):
+            self._hold(partial(self._silent, make, True))
+
+    def test_everything_behind_a_bind_is_handled_once_it_is_answered(self) -> None:
+        self._hold(self._handled_later)
+
+    def _handled_later(self, codec: ICodec, message: Message, invoke_id: int) -> None:
+        waiting, at_once = Talk("binding", codec), Talk("agent", codec)
+        at_once.said()
+        waiting.hear(good(codec, message, invoke_id))
+        waiting.above.decide()
+        self.assertEqual(waiting.said()[1:], at_once.hear(good(codec, message, invoke_id)))
+
+
+class WhileLeaving(EveryCell):
+    """The exchange has sent its Unbind: what comes is answered once at the most, and nothing raises."""
+
+    def _answered_once(self, state: str, codec: ICodec, message: Message, invoke_id: int) -> None:
+        for damage in (good, lengthened, cut):
+            talk = Talk(state, codec)
+            talk.session.unbind(15, "", 10.0)
+            talk.said()
+            self.assertIs(talk.session.state, SessionState.LEAVING)
+            answers = talk.hear(damage(codec, message, invoke_id) or b"")
+            self.assertIn([found for found, _ in answers], ([], [invoke_id]))
+
+    def test_every_kind(self) -> None:
+        for state in ("agent", "service"):
+            self._hold(partial(self._answered_once, state))

@@ -1,0 +1,117 @@
+"""The delay and the lock-out after failed logins, without any I/O."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from twisted.trial.unittest import SynchronousTestCase
+
+from ctiex.links.throttle import LoginThrottle
+
+SOURCES = st.sampled_from(["192.0.2.1", "192.0.2.2", "2001:db8::/64", "local"])
+
+
+class DelayTests(SynchronousTestCase):
+    """How long a refusal waits."""
+
+    def test_the_first_two_refusals_are_prompt_and_then_the_delay_doubles_up_to_its_limit(self) -> None:
+        throttle = LoginThrottle(most_failures=20)
+        delays = [throttle.failed("192.0.2.1", 0) for _ in range(10)]
+        self.assertEqual(delays, [0, 0, 0.25, 0.5, 1, 2, 4, 5, 5, 5])
+
+    @given(st.floats(0.01, 60), st.integers(1, 5_000))
+    @settings(deadline=None)
+    def test_no_delay_passes_the_limit_nor_is_less_than_the_one_before(self, longest: float, count: int) -> None:
+        throttle = LoginThrottle(longest_delay=longest)
+        delays = [throttle.failed("x", 0) for _ in range(min(count, 60))]
+        self.assertEqual(delays, sorted(delays))
+        self.assertLessEqual(delays[-1], longest)
+
+    def test_a_source_waits_for_its_own_failures_alone(self) -> None:
+        throttle = LoginThrottle()
+        for _ in range(9):
+            throttle.failed("192.0.2.1", 0)
+        self.assertEqual(throttle.failed("192.0.2.2", 0), 0)
+
+
+class LockOutTests(SynchronousTestCase):
+    """When a source is locked out, and when no more."""
+
+    @given(st.integers(1, 30), st.floats(1, 1_000))
+    @settings(deadline=None)
+    def test_it_begins_with_the_last_failure_that_is_allowed_and_ends_in_time(self, most: int, lock_out: float) -> None:
+        throttle = LoginThrottle(most, lock_out)
+        for _ in range(most):
+            self.assertEqual(throttle.locked_for("x", 100), 0)
+            throttle.failed("x", 100)
+        self.assertAlmostEqual(throttle.locked_for("x", 100), lock_out)
+        self.assertGreater(throttle.locked_for("x", 100 + lock_out * 0.99), 0)
+        self.assertEqual(throttle.locked_for("x", 100 + lock_out * 1.01), 0)
+        self.assertEqual(throttle.failures("x", 100 + lock_out * 1.01), 0)
+
+    def test_failures_are_forgotten_after_so_long_without_a_new_one(self) -> None:
+        throttle = LoginThrottle(3, 300)
+        throttle.failed("x", 0)
+        throttle.failed("x", 299)
+        self.assertEqual(throttle.failures("x", 301), 2)
+        self.assertEqual(throttle.failures("x", 599), 0)
+
+    def test_a_clock_that_is_set_back_prolongs_nothing(self) -> None:
+        throttle = LoginThrottle(1, 300)
+        throttle.failed("x", 10_000)
+        self.assertEqual(throttle.locked_for("x", 1_000), 300)
+        self.assertEqual(throttle.locked_for("x", 1_300), 0)
+
+    def test_the_table_is_bounded_and_the_oldest_goes_first(self) -> None:
+        throttle = LoginThrottle(1, 300, most_sources=3)
+        for moment, source in enumerate("abcad"):
+            throttle.failed(source, moment)
+        self.assertEqual([throttle.failures(source, 5) for source in "abcd"], [2, 0, 1, 1])
+        self.assertEqual(len(throttle), 3)
+
+    def test_old_failures_take_no_room(self) -> None:
+        throttle = LoginThrottle(1, 300)
+        for number in range(100):
+            throttle.failed(str(number), 0)
+        throttle.failed("new", 300)
+        self.assertEqual(len(throttle), 1)
+
+
+class ThrottleMachine(RuleBasedStateMachine):
+    """Held against a model that keeps every failure for ever."""
+
+    @initialize(most=st.integers(1, 5), lock_out=st.integers(1, 50))
+    def begin(self, most: int, lock_out: int) -> None:
+        self.throttle = LoginThrottle(most, lock_out)
+        self.most, self.lock_out = most, lock_out
+        self.now = 0
+        self.failures: dict[str, list[int]] = {}
+
+    @rule(source=SOURCES)
+    def fail(self, source: str) -> None:
+        self.throttle.failed(source, self.now)
+        if not self.remembered(source):
+            self.failures[source] = []
+        self.failures[source].append(self.now)
+
+    @rule(seconds=st.integers(1, 30))
+    def wait(self, seconds: int) -> None:
+        self.now += seconds
+
+    def remembered(self, source: str) -> list[int]:
+        failures = self.failures.get(source, [])
+        return failures if failures and self.now - failures[-1] < self.lock_out else []
+
+    @invariant()
+    def it_remembers_what_the_model_does(self) -> None:
+        for source in getattr(self, "failures", {}):
+            known = self.remembered(source)
+            locked = len(known) >= self.most
+            assert self.throttle.failures(source, self.now) == len(known)
+            expected = known[-1] + self.lock_out - self.now if locked else 0
+            assert self.throttle.locked_for(source, self.now) == expected
+
+
+ThrottleMachine.TestCase.settings = settings(deadline=None, max_examples=60, stateful_step_count=30)
+ThrottleMachineTests = ThrottleMachine.TestCase

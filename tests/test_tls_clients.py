@@ -1,0 +1,272 @@
+"""The clients' side of TLS: they verify the exchange, and keep their secret where others could read it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from twisted.internet import reactor
+from twisted.internet.address import IPv4Address, UNIXAddress
+from twisted.internet.defer import Deferred, ensureDeferred, succeed
+from twisted.internet.endpoints import clientFromString, serverFromString
+from twisted.internet.interfaces import IAddress, IStreamClientEndpoint
+from twisted.internet.protocol import Factory
+from twisted.internet.ssl import CertificateOptions
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
+from twisted.protocols.tls import TLSMemoryBIOFactory
+from twisted.python.usage import UsageError
+from twisted.trial.unittest import SynchronousTestCase, TestCase
+from zope.interface import implementer
+
+from ctiex.app.commands.agent import Options
+from ctiex.clients import AgentClient, ExchangeAccount
+from ctiex.codecs.binary import BinaryCodec
+from ctiex.errors import ConfigurationError, UnsafeLink
+from ctiex.interfaces import ISignalling, SignallingContext
+from ctiex.processing.sessions import ServiceSessions
+from ctiex.signalling.dial import DialSignalling, DialSignallingPlugin
+from ctiex.testing.signalling_contract import SignallingContract, make_offer
+
+from .certificates import Authority
+from .test_signalling import _Dialling, _ServiceFactory
+from .test_tls import Server, TlsCase, log_of
+
+ELSEWHERE = IPv4Address("TCP", "192.0.2.1", 7300)
+Opens = Callable[[Factory], None]
+
+
+@implementer(IStreamClientEndpoint)
+class Somewhere:
+    """An endpoint that is reached at once; what is written there stays here."""
+
+    def __init__(self, peer: IAddress, encrypted: bool = False) -> None:
+        self.transport = StringTransport(peerAddress=peer)
+        self._encrypted = encrypted
+        self._clock = Clock()
+
+    def connect(self, protocolFactory: Any) -> Deferred[Any]:
+        """The protocol, on its transport."""
+        factory = protocolFactory
+        if self._encrypted:
+            factory = TLSMemoryBIOFactory(CertificateOptions(), True, protocolFactory, self._clock)
+        protocol = factory.buildProtocol(None)
+        protocol.makeConnection(self.transport)
+        return succeed(getattr(protocol, "wrappedProtocol", protocol))
+
+
+class SecretTests(SynchronousTestCase):
+    """Where a secret is sent, and where it isn't."""
+
+    def bind(self, endpoint: Somewhere, **account: Any) -> tuple[bytes, list[str]]:
+        """What goes out when an agent binds there, and what is logged."""
+        client = AgentClient(Clock(), ExchangeAccount(endpoint, "desk", **account))
+        with log_of() as lines:
+            login = ensureDeferred(client.login("1001"))
+            login.addErrback(lambda failure: self.failures.append(failure.value))
+            client.startService()
+        self.addCleanup(client.stopService)
+        return endpoint.transport.value(), lines
+
+    def setUp(self) -> None:
+        """No login has failed."""
+        self.failures: list[BaseException] = []
+
+    def test_a_secret_is_not_sent_over_plain_tcp_beyond_loopback(self) -> None:
+        written, (line,) = self.bind(Somewhere(ELSEWHERE), secret="sesame")
+        self.assertEqual(written, b"")
+        (failure,) = self.failures
+        self.assertIsInstance(failure, UnsafeLink)
+        self.assertIn("isn't sent to 192.0.2.1:7300 over plain TCP", str(failure))
+        self.assertIn("desk could not bind: the secret isn't sent to 192.0.2.1:7300 over plain TCP", line)
+        self.assertNotIn("sesame", line)
+
+    def test_it_is_sent_there_when_told_in_so_many_words(self) -> None:
+        written, lines = self.bind(Somewhere(ELSEWHERE), secret="sesame", plain_secrets=True)
+        self.assertIn(b"sesame", written)
+        self.assertEqual((self.failures, lines), ([], []))
+
+    def test_it_is_sent_on_this_machine(self) -> None:
+        for peer in (IPv4Address("TCP", "127.0.0.1", 7300), UNIXAddress("/run/ctiex")):
+            self.assertIn(b"sesame", self.bind(Somewhere(peer), secret="sesame")[0])
+
+    def test_without_a_secret_nothing_is_kept_back(self) -> None:
+        written, _ = self.bind(Somewhere(ELSEWHERE))
+        self.assertIn(b"desk", written)
+
+    def test_it_is_not_sent_over_tls_that_verifies_nobody(self) -> None:
+        self.bind(Somewhere(ELSEWHERE, encrypted=True), secret="sesame")
+        (failure,) = self.failures
+        self.assertIsInstance(failure, UnsafeLink)
+        self.assertIn("whose certificate isn't verified", str(failure))
+
+    def test_an_account_does_not_show_its_secret(self) -> None:
+        self.assertNotIn("sesame", repr(ExchangeAccount(Somewhere(ELSEWHERE), "desk", "sesame")))
+
+
+class VerifyingTests(TlsCase):
+    """An exchange that isn't verified gets nothing."""
+
+    async def distrusted(self, endpoint: IStreamClientEndpoint, words: str) -> None:
+        """A client stays away from what the endpoint reaches, and says why."""
+        client = AgentClient(reactor, ExchangeAccount(endpoint, "desk", "sesame", longest_retry=60, jitter=lambda: 60))
+        with log_of() as lines:
+            client.startService()
+            with self.assertRaises(Exception):  # noqa: B017 - whichever time-out comes first
+                await client.login("1001", timeout=0.5)
+            await client.stopService()
+        self.assertEqual(self.heard, [])
+        self.assertTrue([line for line in lines if line.endswith(words)], lines)
+
+    async def test_one_that_an_unknown_authority_signed(self) -> None:
+        port = await self.listen("")
+        Authority("another").save(self.folder / "roots", "root")
+        endpoint = clientFromString(reactor, f"tls:127.0.0.1:{port}:trustRoots={self.folder}/roots")
+        words = "the other side's certificate has expired, or no authority that is trusted here signed it"
+        await self.distrusted(endpoint, f"desk could not bind: TLS refused: {words}")
+
+    async def test_one_that_has_another_name(self) -> None:
+        port = await self.listen("")
+        endpoint = clientFromString(
+            reactor, f"tls:other.example:{port}:trustRoots={self.folder}/roots:endpoint=tcp\\:127.0.0.1\\:{port}"
+        )
+        await self.distrusted(endpoint, "the certificate of the other side is for another name")
+
+    async def test_one_that_speaks_plain_tcp(self) -> None:
+        listening = await serverFromString(reactor, "tcp:0:interface=127.0.0.1").listen(PlainFactory())
+        port = self.opened(listening)
+        endpoint = clientFromString(reactor, f"tls:127.0.0.1:{port}:trustRoots={self.folder}/roots")
+        await self.distrusted(endpoint, "the other side doesn't speak TLS")
+
+
+class PlainFactory(Factory):
+    """Answers anything with something that is no TLS."""
+
+    noisy = False
+
+    def buildProtocol(self, addr: object) -> Server:
+        """The same server, without TLS."""
+
+        class Plain(Server):
+            def dataReceived(self, data: bytes) -> None:
+                assert self.transport is not None
+                self.transport.write(bytes(20))
+
+        return Plain([])
+
+
+class OptionTests(SynchronousTestCase):
+    """``ctiex agent`` and ``ctiex service``."""
+
+    def account(self, *arguments: str, **environment: str) -> ExchangeAccount:
+        """The account of a command line."""
+        options = Options()
+        options.parseOptions(list(arguments))
+        return options.account(reactor, environment)
+
+    def refused(self, *arguments: str) -> str:
+        """What is said of a command line that can't be used."""
+        return str(self.assertRaises(UsageError, self.account, *arguments))
+
+    def test_ssl_is_refused_since_it_verifies_nobody(self) -> None:
+        self.assertIn("use tls:HOST:PORT", self.refused("--exchange", "ssl:127.0.0.1:7300"))
+
+    def test_roots_are_a_folder_with_authorities(self) -> None:
+        folder = Path(self.mktemp())
+        for _ in range(2):
+            said = self.refused("--exchange", f"tls:127.0.0.1:7300:trustRoots={folder}")
+            self.assertIn(f"trustRoots={folder}: found no such files, expected a folder", said)
+            folder.mkdir(exist_ok=True)
+        Authority("root").save(folder, "root")
+        self.account("--exchange", f"tls:127.0.0.1:7300:trustRoots={folder}")
+
+    def test_what_tls_needs_is_told_where_it_is_missing(self) -> None:
+        with patch("ctiex.app.tls.endpoint.find_spec", return_value=None):
+            said = self.refused("--exchange", "tls:127.0.0.1:7300")
+        self.assertIn("--exchange: TLS needs OpenSSL and service_identity", said)
+        self.assertIn("pip install 'ctiex[tls]'", said)
+
+    def test_secrets_over_plain_tcp_are_an_option_of_their_own(self) -> None:
+        self.assertFalse(self.account().plain_secrets)
+        self.assertTrue(self.account("--plain-secrets").plain_secrets)
+
+    def test_with_a_certificate_there_is_no_secret_unless_it_is_given(self) -> None:
+        folder = Path(self.mktemp())
+        folder.mkdir()
+        certificate, key = Authority("root").sign("ivr").save(folder, "ivr")
+        exchange = f"tls:127.0.0.1:7300:certificate={certificate}:privateKey={key}"
+        self.assertEqual(self.account("--exchange", exchange).secret, "")
+        self.assertEqual(self.account("--exchange", exchange, CTIEX_SECRET="sesame").secret, "sesame")
+        self.assertEqual(self.account().secret, "demo")
+
+
+class _TlsDialling(_Dialling):
+    """A service that listens for TLS, and a driver that dials it."""
+
+    trusted = "root"
+
+    async def listen(self, answer: int | None, hangs_up: bool = False) -> None:
+        self.factory = _ServiceFactory(answer, hangs_up)
+        self.folder = Path(self.mktemp())
+        (self.folder / "roots").mkdir(parents=True)
+        authority = Authority("root")
+        certificate, key = authority.sign_server().save(self.folder, "service")
+        (authority if self.trusted == "root" else Authority("another")).save(self.folder / "roots", "root")
+        description = f"ctiex-tls:0:certificate={certificate}:key={key}:interface=127.0.0.1"
+        self.port = await serverFromString(self.clock, description).listen(self.factory)
+
+    def dial(self) -> DialSignalling:
+        assert self.port is not None
+        address: Any = self.port.getHost()
+        settings = {"bill": {"address": f"tls:127.0.0.1:{address.port}:timeout=1:trustRoots={self.folder}/roots"}}
+        DialSignallingPlugin().check(settings["bill"])
+        self.driver = DialSignalling(
+            SignallingContext(self.clock, self.watcher, ServiceSessions(), BinaryCodec(), settings)
+        )
+        return self.driver
+
+
+class DialOverTlsKeepsTheContract(SignallingContract, _TlsDialling):
+    """Signalling by dial against ctiex.testing.signalling_contract, over TLS."""
+
+    def make_ready(self, answer: int | None) -> Deferred[None]:
+        return Deferred.fromCoroutine(self.listen(answer))
+
+    def make_driver(self) -> ISignalling:
+        return self.dial()
+
+    def connections(self) -> Any:
+        return [connection for link in self.factory.links for connection in link.connections]
+
+
+class DiallingTests(_TlsDialling, TestCase):
+    """Services whose certificate is no good."""
+
+    trusted = "nobody"
+
+    async def test_a_service_that_is_not_verified_gets_no_connection(self) -> None:
+        await self.listen(0)
+        driver = self.dial()
+        driver.offer(make_offer("1"))
+        while "unreachable" not in self.watcher.of("1"):
+            waiting: Deferred[None] = Deferred()
+            self.clock.callLater(0.01, waiting.callback, None)
+            await waiting
+        self.assertEqual(self.watcher.statuses, [31])
+        self.assertEqual([link.connections for link in self.factory.links if link.connections], [])
+
+    async def test_authorities_that_can_not_be_read_make_the_service_unreachable(self) -> None:
+        await self.listen(0)
+        driver = self.dial()
+        (self.folder / "roots" / "root.pem").unlink()
+        (self.folder / "roots").rmdir()
+        driver.offer(make_offer("1"))
+        self.assertEqual((self.watcher.told, self.watcher.statuses), ([("unreachable", "1")], [31]))
+
+    def test_ssl_is_refused_since_it_verifies_nobody(self) -> None:
+        self.driver = DialSignalling.__new__(DialSignalling)
+        self.driver._attempts = {}
+        error = self.assertRaises(ConfigurationError, DialSignallingPlugin().check, {"address": "ssl:ivr:7400"})
+        self.assertIn("expected tls: in place of ssl:", str(error))

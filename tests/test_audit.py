@@ -346,7 +346,7 @@ class Player:
                 service.report(about[0], about[1], self.events % 5, _FIELDS)
             case "bind":
                 peer, _, _ = self.exchange.link_agent(FakeAgent())
-                peer.bind(about[0], ("secret", MARKER)[who])
+                peer.bind(about[0], ("secret", f"{MARKER}{len(self.others)}")[who])
                 self.others.append(peer)
             case "wrong_link":
                 service.send(AgentLogout(*about))

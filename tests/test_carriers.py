@@ -1,4 +1,4 @@
-"""The calling-number carrier: ``calling**serial``."""
+"""The carrier of the calling number: ``calling**serial``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 import ctiex.plugins
 from ctiex.errors import ConfigurationError, SerialError
-from ctiex.interfaces import ICarrier, ICarrierPlugin
+from ctiex.interfaces import ICarrier, ICarrierPlugin, Signalled
 from ctiex.signalling.calling_number import CallingNumberCarrier
 from ctiex.testing.carrier_contract import CarrierContract, calling_numbers
 from ctiex.testing.strategies import serials
@@ -46,8 +46,8 @@ class EmbeddingTests(SynchronousTestCase):
 
     def test_the_seed_puts_two_asterisks_between(self) -> None:
         carrier = CallingNumberCarrier()
-        self.assertEqual(carrier.embed("13800138000", "007"), "13800138000**007")
-        self.assertEqual(carrier.extract("13800138000**007"), ("13800138000", "007"))
+        self.assertEqual(carrier.embed("13800138000", "007"), Signalled("13800138000**007"))
+        self.assertEqual(carrier.extract(Signalled("13800138000**007")), ("13800138000", "007"))
 
     @given(separators, st.text("0123456789*#", max_size=30), serials())
     @quick
@@ -67,10 +67,11 @@ class EmbeddingTests(SynchronousTestCase):
         self, separator: str, number: str, serial: str
     ) -> None:
         carrier = CallingNumberCarrier(separator)
-        stripped = carrier.strip(number)
+        stripped = carrier.strip(Signalled(number))
         self.assertEqual(carrier.strip(stripped), stripped)
-        self.assertEqual(carrier.extract(stripped), (stripped, None))
-        self.assertEqual(carrier.extract(carrier.embed(stripped, serial)), (stripped, serial))
+        self.assertEqual(carrier.extract(stripped), (stripped.calling_number, None))
+        embedded = carrier.embed(stripped.calling_number, serial)
+        self.assertEqual(carrier.extract(embedded), (stripped.calling_number, serial))
 
     @given(separators, calling_numbers, serials())
     @quick
@@ -87,14 +88,14 @@ class EmbeddingTests(SynchronousTestCase):
         part = separator[: data.draw(st.integers(1, len(separator) - 1))]
         carrier = CallingNumberCarrier(separator)
         self.assertRaises(SerialError, carrier.embed, number + part, "1")
-        self.assertEqual(carrier.strip(number + part), number)
+        self.assertEqual(carrier.strip(Signalled(number + part)), Signalled(number))
 
     def test_the_capacity_counts_bytes(self) -> None:
         carrier = CallingNumberCarrier("**", 30)
-        self.assertEqual(carrier.embed("1" * 8, "1" * 20), "1" * 8 + "**" + "1" * 20)
+        self.assertEqual(carrier.embed("1" * 8, "1" * 20), Signalled("1" * 8 + "**" + "1" * 20))
         error = self.assertRaises(SerialError, carrier.embed, "1" * 9, "1" * 20)
         self.assertIn("31 bytes", str(error))
-        self.assertEqual(carrier.embed("\u00e9" * 4, "1" * 20), "\u00e9" * 4 + "**" + "1" * 20)
+        self.assertEqual(carrier.embed("\u00e9" * 4, "1" * 20), Signalled("\u00e9" * 4 + "**" + "1" * 20))
         self.assertRaises(SerialError, carrier.embed, "\u00e9" * 4 + "1", "1" * 20)
 
     def test_a_number_that_no_utf8_can_hold_is_refused(self) -> None:
@@ -103,8 +104,8 @@ class EmbeddingTests(SynchronousTestCase):
     def test_what_stands_behind_the_first_separator_must_be_a_serial(self) -> None:
         carrier = CallingNumberCarrier()
         for number in ("138**", "138**x", "138**1**2", "138**" + "1" * 21, "138*1", "138** 1", "138", ""):
-            self.assertEqual(carrier.extract(number), (number, None))
-        self.assertEqual(carrier.extract("**7"), ("", "7"))
+            self.assertEqual(carrier.extract(Signalled(number)), (number, None))
+        self.assertEqual(carrier.extract(Signalled("**7")), ("", "7"))
 
     def test_strip_cuts_at_the_first_separator(self) -> None:
         carrier = CallingNumberCarrier()
@@ -115,7 +116,7 @@ class EmbeddingTests(SynchronousTestCase):
             ("1*38", "1*38"),
             ("*", ""),
         ):
-            self.assertEqual(carrier.strip(number), stripped)
+            self.assertEqual(carrier.strip(Signalled(number)), Signalled(stripped))
 
 
 class ConfigurationTests(SynchronousTestCase):

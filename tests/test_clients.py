@@ -20,7 +20,7 @@ from ctiex.clients.taken_events import TakenEvents
 from ctiex.codecs.binary import BinaryCodec
 from ctiex.errors import CallError, LinkLost, RequestTimedOut, Status
 from ctiex.fields import EMPTY, Fields
-from ctiex.interfaces import ICarrier, IMedia
+from ctiex.interfaces import ICarrier, IMedia, Signalled
 from ctiex.links.waiting import Waiters
 from ctiex.messages import (
     AgentEvent,
@@ -50,7 +50,7 @@ from ctiex.services.outcome import Outcome, Report
 from ctiex.services.serving import handler_of
 from ctiex.signalling.calling_number import CallingNumberCarrier
 from ctiex.testing.fakes import FakePeer
-from ctiex.testing.pairs import LinkedPair
+from ctiex.testing.pairs import LinkedPair, pump_all
 
 Answer = Callable[[Any], Message | None]
 Given = TypeVar("Given")
@@ -87,7 +87,8 @@ class HandExchange(FakePeer):
 class Line:
     """Where the clients connect to: a new link to a new :class:`HandExchange` each time."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
         self.answers: dict[type, Answer] = {
             Bind: lambda _: BindReply(Status.OK, exchange_address="exchange:7301"),
             AgentLogin: lambda login: AgentLoginReply(Status.OK, login.resume_after + 1, login.resume_after),
@@ -113,8 +114,7 @@ class Line:
         return succeed(protocol)
 
     def pump(self) -> None:
-        while any([pair.pump() for pair in self.pairs]):
-            pass
+        pump_all(self.pairs, self.clock)
 
     @property
     def link(self) -> HandExchange:
@@ -124,7 +124,7 @@ class Line:
 class LineCase(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
-        self.line = Line()
+        self.line = Line(self.clock)
         self.account = ExchangeAccount(self.line, "demo", "demo", jitter=lambda: 0.0)
 
     def begin(self, work: Coroutine[Any, Any, Given]) -> Deferred[Given]:
@@ -562,7 +562,7 @@ async def endless(call: ServedCall) -> Outcome:
 
 
 def customer(serial: str = "4711", exchange_address: str = "exchange:7301") -> Connection:
-    return Connection("7001", CallingNumberCarrier().embed("138", serial), exchange_address)
+    return Connection("7001", CallingNumberCarrier().embed("138", serial).calling_number, exchange_address)
 
 
 class ServiceCase(LineCase):
@@ -600,8 +600,8 @@ class TakingCallsTests(ServiceCase):
 
     def test_a_carrier_that_fails_refuses_and_the_link_stands(self) -> None:
         class Broken(CallingNumberCarrier):
-            def extract(self, calling_number: str) -> tuple[str, str | None]:
-                raise KeyError(calling_number)
+            def extract(self, signalled: Signalled) -> tuple[str, str | None]:
+                raise KeyError(signalled.calling_number)
 
         carrier: ICarrier = Broken()
         self.service(carrier=carrier)

@@ -135,6 +135,16 @@ class ReadingTests(SynchronousTestCase):
         self.assertIn("identities.agents.secret", warning)
         self.assertNotIn("sesame", warning + repr(configuration))
 
+    def test_metrics_for_everybody_are_warned_of(self) -> None:
+        for listen, warned in (
+            ("tcp:9464", True),
+            ("tcp:9464:interface=192.0.2.1", True),
+            ("tcp:9464:interface=127.0.0.1", False),
+            ("unix:/run/ctiex/metrics", False),
+        ):
+            warnings = read(OWN + KEEP + f'[metrics]\nlisten = "{listen}"\n').warnings
+            self.assertEqual(["metrics.listen" in warning for warning in warnings], [True] * warned, listen)
+
     def test_a_service_nobody_serves_is_warned_of(self) -> None:
         (warning,) = read(OWN + KEEP + '[services.weather]\naccess_code = "1"\n' + KEEP).warnings
         self.assertIn("'weather'", warning)

@@ -62,7 +62,7 @@ class ManyDeadlines(SynchronousTestCase):
             self.deadlines.set(key, 1.0)
         self.deadlines.set("c", 1.0)
         self.clock.advance(1)
-        self.assertEqual(self.due, ["a", "b", "c"])
+        self.assertEqual(self.due, ["c", "a", "b"], "setting one to the same tick again changes nothing")
 
     def test_one_timer_serves_them_all(self) -> None:
         for number in range(1_000):
@@ -88,6 +88,11 @@ class ManyDeadlines(SynchronousTestCase):
                 self.deadlines.set("a", 86_400 + eighth / 8)
                 self.deadlines.clear("a")
         self.assertLess(len(self.deadlines._ticks), 11_000)
+
+    def test_keys_that_move_on_leave_little_behind(self) -> None:
+        for step in range(100_000):
+            self.deadlines.set("a", 1.0 + step % 800 / 8)
+        self.assertLess(sum(len(bucket) for bucket in self.deadlines._buckets.values()), 2_000)
 
     def test_stopping_leaves_no_timer(self) -> None:
         self.deadlines.set("a", 1.0)

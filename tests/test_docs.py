@@ -31,6 +31,7 @@ from ctiex.processing.counts import Counts
 from ctiex.processing.organizing import RuleOrganizer
 from ctiex.processing.states import TIMED_OUT_AS, TIMEOUT_OF, TRANSITIONS, Step
 from ctiex.records import CallState
+from ctiex.signalling.asterisk_settings import AsteriskSettings
 
 from .test_imports import MAY_IMPORT, VALUES
 from .wire_exchange import free_port
@@ -373,6 +374,7 @@ _MODELS: dict[str, type[attrs.AttrsInstance]] = {
     "``[links.agent]`` and ``[links.ivr]``": config_model.AgentLinkSettings,
     "``[store]``": config_model.StoreSettings,
     "``[carrier]``": config_model.CarrierSettings,
+    "``[signalling.asterisk]``": AsteriskSettings,
     "``[metrics]``": config_model.MetricsSettings,
     "``[audit]``": config_model.AuditSettings,
     "``[limits]``": config_model.LimitSettings,

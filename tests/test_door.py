@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from twisted.cred.error import UnauthorizedLogin
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred
+from twisted.internet.testing import StringTransport
 from twisted.logger import capturedLogs, formatEvent
+from twisted.protocols.haproxy._wrapper import HAProxyWrappingFactory
 from twisted.trial.unittest import SynchronousTestCase
 
 from ctiex.errors import CheckBusy
@@ -22,10 +24,12 @@ from ctiex.links.credentials import KnownIdentity, checker_context, make_portal
 from ctiex.links.session import SessionLimits
 from ctiex.links.throttle import LoginThrottle
 from ctiex.messages import Bind, BindReply, Ping, Role
+from ctiex.processing.audit import AuditEvent
 from ctiex.testing.fakes import FakeAgent, FakePeer, FakeService
 from ctiex.testing.pairs import LinkedPair, MemoryExchange, MemoryTransport, agents, services
 
 from .checking import Threads, cheaply_hashed
+from .test_audit import Recorded
 
 HASHED = [
     KnownIdentity(agents(), cheaply_hashed("secret")),
@@ -33,8 +37,11 @@ HASHED = [
     KnownIdentity(agents("clear"), "clear secret"),
     KnownIdentity(agents("platform-1"), certificate="platform-1.example.net"),
 ]
-PATIENT = LoginThrottle(most_failures=10_000, longest_delay=0.001)
-"""Never gets in the way."""
+
+
+def patient() -> LoginThrottle:
+    """One that never gets in the way."""
+    return LoginThrottle(most_failures=10_000, longest_delay=0.001)
 
 
 class DoorCase(SynchronousTestCase):
@@ -174,7 +181,7 @@ class CertificateTests(DoorCase):
         self.assertEqual(self.threads.begun, 0)
 
     def test_any_other_is_refused(self) -> None:
-        self.make(PATIENT)
+        self.make(patient())
         own = ("platform-1.example.net",)
         for names, identity, secret, role in (
             (own, "agents", "", Role.AGENT),
@@ -189,6 +196,18 @@ class CertificateTests(DoorCase):
 
     def test_a_secret_is_taken_on_a_link_with_a_certificate_too(self) -> None:
         self.assertEqual(self.answer(("other.example.net",), "agents", "secret"), 0)
+
+    def test_who_has_one_is_not_locked_out_with_those_who_guess_at_its_address(self) -> None:
+        self.guess(10)
+        self.assertEqual(self.tell(self.bind("agents", "secret")), 14)
+        self.assertEqual(self.answer(("platform-1.example.net",), "platform-1"), 0)
+
+    def test_a_flood_of_them_that_belong_to_nobody_is_a_line_of_the_log_for_each_until_the_lock_out(self) -> None:
+        with capturedLogs() as logged:
+            answers = [self.answer(("other.example.net",), f"name {number}") for number in range(30)]
+        self.assertEqual((answers.count(11), answers.count(14)), (10, 20))
+        lines = len([event for event in logged if "refused:" in formatEvent(event)])
+        self.assertIn(lines, range(11, 15), "ten, and one a minute")
 
 
 class PlainTests(DoorCase):
@@ -284,7 +303,7 @@ class ThrottleTests(DoorCase):
     def test_a_success_wipes_no_failure(self) -> None:
         self.guess(9)
         self.assertEqual(self.tell(self.bind("clear", "clear secret")), 0)
-        self.guess(1)
+        self.assertEqual(self.tell(self.bind("agents", "another")), 11)
         self.assertEqual(self.tell(self.bind("clear", "clear secret")), 14)
 
     def failures(self) -> int:
@@ -336,11 +355,101 @@ class ThrottleTests(DoorCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
 
+class RepeatedTests(DoorCase):
+    """The same refused Bind again: a client with an old secret that goes on trying."""
+
+    def again(self, count: int, secret: str = "old") -> list[int | None]:
+        return [self.tell(self.bind("agents", secret)) for _ in range(count)]
+
+    def test_it_locks_out_nobody_and_is_hashed_once(self) -> None:
+        self.assertEqual(self.again(50), [11] * 50)
+        self.assertEqual(self.threads.begun, 1)
+        self.assertEqual(self.tell(self.bind("agents", "secret")), 0)
+        self.assertEqual((self.counts.binds_refused, self.counts.sources_locked_out), (50, 0))
+
+    def test_many_at_once_are_one_guess_as_well(self) -> None:
+        peers = [self.bind("agents", "old") for _ in range(20)]
+        self.settle()
+        self.assertEqual([self.status(peer) for peer in peers], [11] * 20)
+        self.assertEqual(self.exchange.throttle.failures("127.0.0.1", 0), 1)
+
+    def test_it_is_answered_as_at_first_and_as_late_as_any_other(self) -> None:
+        first = self.bind("agents", "old")
+        self.settle()
+        self.guess(5)
+        again = self.bind("agents", "old")
+        self.exchange.pump()
+        self.assertIsNone(self.reply(again), "not at once")
+        self.assertEqual(self.tell(again), 11)
+        self.assertEqual(self.reply(again), self.reply(first))
+
+    def test_it_is_logged_and_recorded_once_in_a_while(self) -> None:
+        with capturedLogs() as logged:
+            self.again(20)
+        reasons = [event["reason"] for event in logged if "refused:" in formatEvent(event)]
+        self.assertEqual(reasons[0], "wrong secret")
+        self.assertEqual(set(reasons[1:]), {"the same as one that was refused before"})
+        self.assertLessEqual(len(reasons), 4, "20 of them took two minutes")
+
+    def test_another_role_link_identity_or_secret_is_another_one(self) -> None:
+        self.again(1, "secret of another")
+        for peer in (
+            self.bind("agents", "secret of anothe"),
+            self.bind("agents", "secret of another", Role.SERVICE),
+            self.bind("agents", "secret of another", to_services=True),
+            self.bind("agent", "ssecret of another"),
+        ):
+            self.assertEqual(self.tell(peer), 11)
+        self.assertEqual(self.exchange.throttle.failures("127.0.0.1", self.clock.seconds()), 5)
+
+    def test_a_locked_out_source_hears_that_it_is(self) -> None:
+        self.again(1)
+        self.guess(9)
+        self.assertEqual(self.again(2), [14, 14])
+        self.assertEqual(self.counts.sources_locked_out, 1)
+
+    def test_it_is_looked_at_again_once_it_is_forgotten(self) -> None:
+        self.again(1)
+        self.exchange.advance(300, 10)
+        self.again(1)
+        self.assertEqual(self.threads.begun, 2)
+
+
+class ProxyTests(DoorCase):
+    """Behind a proxy that tells whose connection it is (the PROXY protocol), which the link learns after it opened."""
+
+    def behind(self, host: str) -> StringTransport:
+        """A Bind with a wrong secret from there."""
+        transport = StringTransport(peerAddress=IPv4Address("TCP", "127.0.0.1", 49152))
+        protocol = HAProxyWrappingFactory(self.exchange.agent_links).buildProtocol(transport.getPeer())
+        assert protocol is not None
+        protocol.makeConnection(transport)
+        protocol.dataReceived(f"PROXY TCP4 {host} 127.0.0.1 40000 7300\r\n".encode())
+        protocol.dataReceived(FakeAgent().frame(Bind(Role.AGENT, "agents", "wrong"), 1))
+        self.settle()
+        return transport
+
+    def test_failures_are_those_of_the_client_not_of_its_proxy(self) -> None:
+        audit = Recorded()
+        self.make(plain_secrets=True, audit=audit)
+        with capturedLogs() as logged:
+            self.behind("192.0.2.7")
+        failures = [self.exchange.throttle.failures(host, 0) for host in ("192.0.2.7", "127.0.0.1")]
+        self.assertEqual(failures, [1, 0])
+        (said,) = [formatEvent(event) for event in logged if "wrong secret" in formatEvent(event)]
+        self.assertIn("192.0.2.7:40000", said)
+        self.assertEqual(audit.of(AuditEvent.BIND_REFUSED)[0]["peer"], "192.0.2.7:40000")
+
+    def test_what_the_client_sends_to_its_proxy_is_not_private(self) -> None:
+        self.assertIn(b"a secret is taken over TLS or on loopback only", self.behind("192.0.2.7").value())
+        self.assertEqual(self.threads.begun, 0)
+
+
 class FairnessTests(DoorCase):
     """A flood of guesses from one source, and a first Bind from another."""
 
     def test_the_other_is_let_in_after_the_one_that_runs_and_one_that_waited(self) -> None:
-        self.make(PATIENT, plain_secrets=True)
+        self.make(patient(), plain_secrets=True)
         for number in range(200):
             self.bind("agents", f"guess {number}", host="192.0.2.66")
         right = self.bind("agents", "secret", host="192.0.2.1")
@@ -354,7 +463,7 @@ class FairnessTests(DoorCase):
     @given(st.integers(1, 150), st.integers(1, 5))
     @settings(deadline=None, max_examples=20)
     def test_however_many_guess_the_other_waits_for_one_of_each(self, guesses: int, sources: int) -> None:
-        self.make(PATIENT, plain_secrets=True)
+        self.make(patient(), plain_secrets=True)
         for number in range(guesses):
             self.bind("agents", f"guess {number}", host=f"192.0.2.{100 + number % sources}")
         right = self.bind("agents", "secret", host="192.0.2.1")
@@ -424,7 +533,7 @@ class LimitTests(DoorCase):
         self.assertEqual(len([event for event in logged if "closed at once" in formatEvent(event)]), 1)
 
     def test_everything_is_given_back(self) -> None:
-        self.make(PATIENT, admission=Admission.of(1, 10, 10, 10))
+        self.make(patient(), admission=Admission.of(1, 10, 10, 10))
         for identity, secret in (("clear", "clear secret"), ("clear", "clear secret"), ("agents", "no")):
             self.tell(self.bind(identity, secret))
         self.assertEqual(self.counts.links_over_identity_limit, 1)

@@ -301,7 +301,7 @@ class TheBooks(SynchronousTestCase):
             case "repeat", serial:
                 replies.append(bench.connect("north", "1", "bill", str(serial)))
             case "fetch", serial:
-                bench.exchange.processing.data(_SERVING, DataRequest(str(serial)))
+                bench.exchange.processing.data(_SERVING, DataRequest(str(serial)), lambda _: None)
             case "accept", at if bench.session.unanswered:
                 bench.session.accept(bench.session.unanswered[at % len(bench.session.unanswered)])
             case ("fire",):
@@ -459,8 +459,10 @@ class Retries(SynchronousTestCase):
         bench.session.accept()
         store.unavailable = True
         timers = len(bench.exchange.clock.getDelayedCalls())
+        answers: list[bytes | Status] = []
         for _ in range(50):
-            self.assertIsInstance(bench.exchange.processing.data(_SERVING, DataRequest("1")), bytes)
+            bench.exchange.processing.data(_SERVING, DataRequest("1"), answers.append)
+        self.assertTrue(answers and all(isinstance(found, bytes) for found in answers))
         self.assertEqual(len(bench.exchange.clock.getDelayedCalls()), timers + 1)
         bench.exchange.clock.advance(5)
         self.assertEqual(len(bench.exchange.clock.getDelayedCalls()), timers + 1, "and once more while it is away")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Sequence
 from typing import cast
 
@@ -139,6 +141,47 @@ class _LateCredentials:
         return self.waiting[-1]
 
 
+class Turns(SynchronousTestCase):
+    """Every link has its turn, however much came on another one."""
+
+    def test_who_asks_behind_a_flood_waits_for_a_small_part_of_it(self) -> None:
+        exchange = MemoryExchange()
+        flooding, behind = exchange.agent("1001"), exchange.agent("1002")
+        flood = exchange.pair_of(flooding)
+        asked = [flooding.send(Ping()) for _ in range(5_000)]
+        flood.deliver(to_first=True)
+        self.assertFalse(flood.first_transport.reading, "no more is read while frames wait")
+        other = behind.send(Ping())
+        exchange.pair_of(behind).pump()
+        self.assertIsNotNone(behind.answer(other))
+        flood.deliver(to_first=False)
+        self.assertLess(len([each for each in asked if flooding.answer(each)]), 500)
+        exchange.pump()
+        self.assertEqual([invoke_id for invoke_id, _ in flooding.received[-5_000:]], asked)
+        self.assertTrue(flood.first_transport.reading)
+
+    def test_a_link_that_is_lost_between_two_turns_leaves_nothing(self) -> None:
+        exchange = MemoryExchange()
+        agent = exchange.agent("1001")
+        pair = exchange.pair_of(agent)
+        agent.write(agent.frame(Ping(), 1) * 1_000)
+        pair.deliver(to_first=True)
+        pair.disconnect(clean=False)
+        self.assertEqual(exchange.clock.getDelayedCalls(), [])
+
+    def test_a_flood_that_is_not_read_waits_until_it_is(self) -> None:
+        exchange = MemoryExchange()
+        agent = exchange.agent("1001")
+        pair = exchange.pair_of(agent)
+        asked = [agent.send(Ping()) for _ in range(12_000)]
+        for _ in range(300):
+            pair.deliver(to_first=True)
+            exchange.clock.advance(0)
+        self.assertLess(len(pair.first_transport.under_way), BUFFER + 64 * 12, "answers that nobody reads")
+        exchange.pump()
+        self.assertEqual([invoke_id for invoke_id, _ in agent.received[-12_000:]], asked)
+
+
 class Disconnects(SynchronousTestCase):
     """A link may end at any point, and leaves nothing behind."""
 
@@ -190,6 +233,24 @@ class Disconnects(SynchronousTestCase):
         for pair in (exchange.link_agent(FakeAgent())[1], exchange.link_service(FakeService())[1]):
             pair.disconnect()
         self.assertEqual(exchange.clock.getDelayedCalls(), [])
+
+    @given(st.sampled_from(["bound", "unbound", "refused"]), st.booleans())
+    @settings(deadline=None)
+    def test_a_link_that_is_gone_is_freed_at_once(self, how: str, clean: bool) -> None:
+        exchange = MemoryExchange()
+        agent, pair, link = exchange.link_agent(FakeAgent())
+        if how != "unbound":
+            agent.bind("agents", "secret" if how == "bound" else "wrong")
+        exchange.pump()
+        pair.disconnect(clean)
+        kept = weakref.ref(link), weakref.ref(link.session)
+        gc.disable()  # what the collector would free isn't free yet
+        try:
+            exchange.pairs.clear()
+            del agent, pair, link
+            self.assertEqual([each() for each in kept], [None, None])
+        finally:
+            gc.enable()
 
     def test_replies_that_come_after_the_link_are_dropped(self) -> None:
         store = WaitingStore()
@@ -286,7 +347,7 @@ class LateChecks(SynchronousTestCase):
         pings = [agent.send(Ping()) for _ in range(12_000)]
         pair.pump()
         late.waiting[0].callback(True)
-        pair.pump()
+        exchange.pump()
         self.assertEqual([invoke_id for invoke_id, _ in agent.received[1:]], pings)
 
     def test_a_failure_behind_a_late_check_gives_up_that_link_alone(self) -> None:

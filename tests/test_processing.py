@@ -80,7 +80,9 @@ class Bench:
         self.session.accept()
 
     def data(self, serial: str = "007", who: Identity = _SERVICES, address: str = "") -> bytes | Status:
-        return self.processing.data(who, DataRequest(serial, address))
+        answers: list[bytes | Status] = []
+        self.processing.data(who, DataRequest(serial, address), answers.append)
+        return answers[0]
 
     def report(
         self, serial: str = "007", condition: int = 1, event_id: int = 1, who: Identity = _SERVICES, agent: str = "",

@@ -513,6 +513,28 @@ class BoundedOutput(SynchronousTestCase):
         self.assertEqual(answered, 2_000 * 60_012, "and none is lost")
 
 
+class BoundedTurns(SynchronousTestCase):
+    """One read of many small requests must not keep all other links waiting."""
+
+    def test_a_session_handles_so_many_frames_at_a_time_and_what_comes_meanwhile_waits_behind_them(self) -> None:
+        talk = Talk("service")
+        talk.session.take_output()
+        asked = list(range(1, 1_001))
+        frames = [talk.frame(Ping(), invoke_id) for invoke_id in asked]
+        talk.session.receive(b"".join(frames[:900]), 0.0)
+        first = talk.session.take_output()
+        talk.session.receive(b"".join(frames[900:]), 0.0)
+        self.assertEqual(talk.session.take_output(), b"", "they wait for their turn")
+        answers, turns = [first], 1
+        while talk.session.held:
+            talk.session.read_on()
+            answers.append(talk.session.take_output())
+            turns += 1
+        self.assertLessEqual(max(map(len, answers)), 64 * 12)
+        self.assertEqual(b"".join(answers), b"".join(talk.frame(Pong(), invoke_id) for invoke_id in asked))
+        self.assertGreaterEqual(turns, 1_000 // 64)
+
+
 class ClientRules(SynchronousTestCase):
     """The same session at the clients' ends."""
 

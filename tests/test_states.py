@@ -14,8 +14,8 @@ from ctiex.records import CallState
 _IGNORED = {
     CallState.REQUESTED: {Step.ACCEPT, Step.FETCH, Step.PROGRESS, Step.REPORT, Step.RETURN},
     CallState.CONNECTING: {Step.RETURN},
-    CallState.CONNECTED: {Step.OFFER, Step.ACCEPT, Step.RETURN},
-    CallState.FETCHED: {Step.RETURN},
+    CallState.CONNECTED: {Step.OFFER, Step.ACCEPT},
+    CallState.FETCHED: set(),
     CallState.REPORTED: set(Step) - {Step.RETURN},
     CallState.CLOSED: set(Step),
 }

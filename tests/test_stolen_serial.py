@@ -20,6 +20,7 @@ from ctiex.clients import AutomaticService, ExchangeAccount, ServedCall
 from ctiex.clients.served_call import FinishedSerials
 from ctiex.errors import CallError, SerialError, Status
 from ctiex.fields import Fields
+from ctiex.interfaces import Signalled
 from ctiex.messages import Condition, Connection, DataResult
 from ctiex.serials import SerialAllocator, check_digits, is_serial
 from ctiex.services.media import ScriptedMedia
@@ -396,10 +397,10 @@ class StrippingTests(SynchronousTestCase):
     @example("**", "100*", "3")
     def test_a_stripped_number_carries_no_serial_and_takes_one(self, separator: str, number: str, serial: str) -> None:
         carrier = CallingNumberCarrier(separator)
-        stripped = carrier.strip(number)
+        stripped = carrier.strip(Signalled(number)).calling_number
         self.assertTrue(number.startswith(stripped))
         self.assertNotIn(separator, stripped)
-        self.assertEqual(carrier.extract(stripped), (stripped, None))
+        self.assertEqual(carrier.extract(Signalled(stripped)), (stripped, None))
         try:
             carried = carrier.embed(stripped, serial)
         except SerialError:

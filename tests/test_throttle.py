@@ -17,22 +17,52 @@ class DelayTests(SynchronousTestCase):
 
     def test_the_first_two_refusals_are_prompt_and_then_the_delay_doubles_up_to_its_limit(self) -> None:
         throttle = LoginThrottle(most_failures=20)
-        delays = [throttle.failed("192.0.2.1", 0) for _ in range(10)]
+        delays = [throttle.failed("192.0.2.1", b"%d" % number, 0) for number in range(10)]
         self.assertEqual(delays, [0, 0, 0.25, 0.5, 1, 2, 4, 5, 5, 5])
 
     @given(st.floats(0.01, 60), st.integers(1, 5_000))
     @settings(deadline=None)
     def test_no_delay_passes_the_limit_nor_is_less_than_the_one_before(self, longest: float, count: int) -> None:
         throttle = LoginThrottle(longest_delay=longest)
-        delays = [throttle.failed("x", 0) for _ in range(min(count, 60))]
+        delays = [throttle.failed("x", b"%d" % number, 0) for number in range(min(count, 60))]
         self.assertEqual(delays, sorted(delays))
         self.assertLessEqual(delays[-1], longest)
 
     def test_a_source_waits_for_its_own_failures_alone(self) -> None:
         throttle = LoginThrottle()
-        for _ in range(9):
-            throttle.failed("192.0.2.1", 0)
-        self.assertEqual(throttle.failed("192.0.2.2", 0), 0)
+        for number in range(9):
+            throttle.failed("192.0.2.1", b"%d" % number, 0)
+        self.assertEqual(throttle.failed("192.0.2.2", b"", 0), 0)
+
+
+class RepeatedTests(SynchronousTestCase):
+    """The same guess again."""
+
+    def test_it_counts_once_neither_more_delay_nor_a_longer_memory_comes_of_it(self) -> None:
+        throttle = LoginThrottle(4, 300)
+        for number in range(3):
+            throttle.failed("x", b"%d" % number, 0)
+        delays = [throttle.failed("x", b"1", moment) for moment in range(1, 300)]
+        self.assertEqual(set(delays), {throttle.delay("x", 1)})
+        self.assertEqual((throttle.failures("x", 299), throttle.failures("x", 300)), (3, 0))
+        self.assertFalse(throttle.was_refused("x", b"1", 300), "it is looked at again")
+
+    def test_it_is_known_of_its_own_source_alone(self) -> None:
+        throttle = LoginThrottle()
+        throttle.failed("x", b"guess", 0)
+        self.assertTrue(throttle.was_refused("x", b"guess", 1))
+        self.assertFalse(throttle.was_refused("x", b"other", 1))
+        self.assertFalse(throttle.was_refused("y", b"guess", 1))
+
+    def test_what_is_remembered_is_bounded_and_no_secret(self) -> None:
+        throttle = LoginThrottle(most_failures=1_000_000)
+        for number in range(5_000):
+            throttle.failed("x", b"a guess %d" % number, 0)
+        remembered = [number for number in range(5_000) if throttle.was_refused("x", b"a guess %d" % number, 0)]
+        self.assertEqual(remembered, list(range(5_000 - 32, 5_000)))
+        (known,) = throttle._sources.values()
+        self.assertEqual({len(guess) for guess in known.guesses}, {16})
+        self.assertNotIn("guess 4999", repr(throttle))
 
 
 class LockOutTests(SynchronousTestCase):
@@ -42,9 +72,9 @@ class LockOutTests(SynchronousTestCase):
     @settings(deadline=None)
     def test_it_begins_with_the_last_failure_that_is_allowed_and_ends_in_time(self, most: int, lock_out: float) -> None:
         throttle = LoginThrottle(most, lock_out)
-        for _ in range(most):
+        for number in range(most):
             self.assertEqual(throttle.locked_for("x", 100), 0)
-            throttle.failed("x", 100)
+            throttle.failed("x", b"%d" % number, 100)
         self.assertAlmostEqual(throttle.locked_for("x", 100), lock_out)
         self.assertGreater(throttle.locked_for("x", 100 + lock_out * 0.99), 0)
         self.assertEqual(throttle.locked_for("x", 100 + lock_out * 1.01), 0)
@@ -52,29 +82,29 @@ class LockOutTests(SynchronousTestCase):
 
     def test_failures_are_forgotten_after_so_long_without_a_new_one(self) -> None:
         throttle = LoginThrottle(3, 300)
-        throttle.failed("x", 0)
-        throttle.failed("x", 299)
+        throttle.failed("x", b"one", 0)
+        throttle.failed("x", b"other", 299)
         self.assertEqual(throttle.failures("x", 301), 2)
         self.assertEqual(throttle.failures("x", 599), 0)
 
     def test_a_clock_that_is_set_back_prolongs_nothing(self) -> None:
         throttle = LoginThrottle(1, 300)
-        throttle.failed("x", 10_000)
+        throttle.failed("x", b"", 10_000)
         self.assertEqual(throttle.locked_for("x", 1_000), 300)
         self.assertEqual(throttle.locked_for("x", 1_300), 0)
 
     def test_the_table_is_bounded_and_the_oldest_goes_first(self) -> None:
         throttle = LoginThrottle(1, 300, most_sources=3)
         for moment, source in enumerate("abcad"):
-            throttle.failed(source, moment)
+            throttle.failed(source, b"%d" % moment, moment)
         self.assertEqual([throttle.failures(source, 5) for source in "abcd"], [2, 0, 1, 1])
         self.assertEqual(len(throttle), 3)
 
     def test_old_failures_take_no_room(self) -> None:
         throttle = LoginThrottle(1, 300)
         for number in range(100):
-            throttle.failed(str(number), 0)
-        throttle.failed("new", 300)
+            throttle.failed(str(number), b"", 0)
+        throttle.failed("new", b"", 300)
         self.assertEqual(len(throttle), 1)
 
 
@@ -86,21 +116,23 @@ class ThrottleMachine(RuleBasedStateMachine):
         self.throttle = LoginThrottle(most, lock_out)
         self.most, self.lock_out = most, lock_out
         self.now = 0
-        self.failures: dict[str, list[int]] = {}
+        self.failures: dict[str, dict[bytes, int]] = {}
 
-    @rule(source=SOURCES)
-    def fail(self, source: str) -> None:
-        self.throttle.failed(source, self.now)
+    @rule(source=SOURCES, guess=st.binary(max_size=1))
+    def fail(self, source: str, guess: bytes) -> None:
         if not self.remembered(source):
-            self.failures[source] = []
-        self.failures[source].append(self.now)
+            self.failures[source] = {}
+        repeated = guess in self.failures[source]
+        assert self.throttle.was_refused(source, guess, self.now) == repeated
+        self.throttle.failed(source, guess, self.now)
+        self.failures[source].setdefault(guess, self.now)
 
     @rule(seconds=st.integers(1, 30))
     def wait(self, seconds: int) -> None:
         self.now += seconds
 
     def remembered(self, source: str) -> list[int]:
-        failures = self.failures.get(source, [])
+        failures = list(self.failures.get(source, {}).values())
         return failures if failures and self.now - failures[-1] < self.lock_out else []
 
     @invariant()

@@ -25,12 +25,12 @@ from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.internet.task import Clock, deferLater
 from twisted.internet.testing import StringTransport
 from twisted.internet.threads import deferToThread
-from twisted.logger import LogEvent, LogLevel, formatEvent, globalLogPublisher
+from twisted.logger import LogEvent, LogLevel, capturedLogs, formatEvent, globalLogPublisher
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from ctiex.app.tls.contexts import ServerContexts, TlsLinkFactory
+from ctiex.app.tls.contexts import Refusals, ServerContexts, TlsLinkFactory
 from ctiex.app.tls.endpoint import TlsFiles
 from ctiex.errors import ConfigurationError
 from ctiex.links.peers import certificate_names, is_private, is_verified
@@ -376,6 +376,7 @@ class HostileTests(SynchronousTestCase):
     @settings(deadline=None, max_examples=200)
     def test_they_are_refused_in_one_line_or_waited_for_and_nobody_hears_them(self, pieces: list[bytes]) -> None:
         heard: list[bytes] = []
+        CONTEXTS._refusals = Refusals(Clock())  # these are no flood
         factory = TlsLinkFactory(CONTEXTS, False, Factory.forProtocol(lambda: Server(heard)), Clock())
         protocol = factory.buildProtocol(None)
         transport = StringTransport(peerAddress=IPv4Address("TCP", "192.0.2.7", 4444))
@@ -390,6 +391,38 @@ class HostileTests(SynchronousTestCase):
         self.assertEqual(len(lines), int(refused))
         for line in lines:
             self.assertTrue(line.startswith("TLS with 192.0.2.7:4444 refused: "), line)
+
+
+class FloodTests(SynchronousTestCase):
+    """Handshakes that are refused by the thousand."""
+
+    def test_the_first_hundred_in_a_minute_are_told_and_then_how_many_more_there_were(self) -> None:
+        clock = Clock()
+        refusals = Refusals(clock)
+        with capturedLogs() as logged:
+            for _ in range(1_000):
+                refusals.tell("192.0.2.7:4444", "the client doesn't speak TLS")
+            clock.advance(59)
+            refusals.tell("192.0.2.8:4444", "the client doesn't speak TLS")
+            self.assertEqual(len(logged), 100)
+            clock.advance(1)
+            refusals.tell("192.0.2.9:4444", "the client doesn't speak TLS")
+        self.assertEqual(
+            [formatEvent(event) for event in logged[100:]],
+            [
+                "TLS was refused 901 times more within 60 s than the log tells",
+                "TLS with 192.0.2.9:4444 refused: the client doesn't speak TLS",
+            ],
+        )
+
+    def test_few_are_told_one_by_one_for_ever(self) -> None:
+        clock = Clock()
+        refusals = Refusals(clock)
+        with capturedLogs() as logged:
+            for _ in range(1_000):
+                refusals.tell("192.0.2.7:4444", "the client doesn't speak TLS")
+                clock.advance(0.7)
+        self.assertEqual(len(logged), 1_000)
 
 
 class LookingTests(SynchronousTestCase):

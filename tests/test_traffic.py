@@ -33,9 +33,12 @@ from ctiex.messages import (
     Role,
     refusal,
 )
+from ctiex.processing.audit import AuditEvent
 from ctiex.processing.settings import Limits
 from ctiex.testing.fakes import FakeAgent, FakeService
 from ctiex.testing.pairs import BUFFER, LinkedPair, MemoryExchange
+
+from .test_audit import Recorded
 
 _CODEC = BinaryCodec()
 _quick = settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow])
@@ -253,6 +256,20 @@ class CutOff(SynchronousTestCase):
         exchange.pump()
         self.assertTrue(pair.first_transport.aborted)
         self.assertEqual(peer.received, [])
+
+    def test_links_that_are_not_bound_are_logged_and_recorded_once_in_a_while(self) -> None:
+        audit = Recorded()
+        exchange = MemoryExchange(session_limits=SessionLimits(bytes_per_second=1_000), audit=audit)
+        with capturedLogs() as events:
+            for _ in range(5):
+                peer, _, _ = exchange.link_agent(FakeAgent())
+                peer.write(bytes(1_001))
+                exchange.pump()
+        self.assertEqual(len([one for one in events if one["log_level"].name == "warn"]), 1)
+        self.assertEqual(
+            [about["reason"] for about in audit.of(AuditEvent.LINK_REFUSED)], ["more than 1000 bytes in a second"]
+        )
+        self.assertEqual(exchange.counts.links_flooding, 5)
 
     def test_a_pair_that_keeps_to_it_finishes_every_hand_off_meanwhile(self) -> None:
         exchange = MemoryExchange(session_limits=SessionLimits(frames_per_second=100))

@@ -26,6 +26,7 @@ from ctiex.interfaces import (
     ISignalling,
     ISignallingPlugin,
     Offer,
+    Signalled,
     SignallingContext,
 )
 from ctiex.serials import check_serial
@@ -101,7 +102,7 @@ class LeadingCarrier:
 
     capacity: int = 79
 
-    def embed(self, calling_number: str, serial: str) -> str:
+    def embed(self, calling_number: str, serial: str) -> Signalled:
         """Put a serial ahead of a number.
 
         @raise SerialError: it doesn't fit, or the number begins with a star.
@@ -111,16 +112,16 @@ class LeadingCarrier:
             raise SerialError("the calling number begins with a star, as if it carried a serial")
         if len(carried.encode()) > self.capacity:
             raise SerialError(f"the calling number and the serial pass {self.capacity} bytes")
-        return carried
+        return Signalled(carried)
 
-    def extract(self, calling_number: str) -> tuple[str, str | None]:
+    def extract(self, signalled: Signalled) -> tuple[str, str | None]:
         """The number and its serial."""
-        found = _CARRIED.fullmatch(calling_number)
-        return (calling_number, None) if found is None else (found[2], found[1])
+        found = _CARRIED.fullmatch(signalled.calling_number)
+        return (signalled.calling_number, None) if found is None else (found[2], found[1])
 
-    def strip(self, calling_number: str) -> str:
+    def strip(self, signalled: Signalled) -> Signalled:
         """A number that begins with no star carries nothing."""
-        return calling_number.lstrip("*")
+        return Signalled(signalled.calling_number.lstrip("*"), signalled.headers)
 
 
 @implementer(IPlugin, ICarrierPlugin)

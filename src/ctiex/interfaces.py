@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
 
-from attrs import field, frozen
+from attrs import Factory, field, frozen
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -54,6 +55,24 @@ class IDecoder(Interface):
         """How many bytes wait for the rest of their frame."""
 
 
+class IQuickAnswers(Interface):
+    """Answers DataRequests with no decoder, no message, and a look at nothing but the store's memory."""
+
+    def answer(data: bytes, output: list[bytes], most: int, full: int) -> tuple[int, int, int]:
+        """Answer the whole, well-formed DataRequests at the head of a read whose data is there to be given.
+
+        It stops at the first frame that is anything else, or is refused: that goes the usual way. It raises nothing.
+
+        :param data: what was read; it begins with a frame.
+        :param output: takes the answers as they go on the wire, in any number of pieces.
+        :param most: answer no more frames than this; it may be below 0.
+        :param full: answer no more once so many bytes are in the answers.
+
+        Returns how many bytes of ``data`` were answered, how many frames, and the bytes of the answers, their
+        headers not counted.
+        """
+
+
 class ICodec(Interface):
     """Messages to bytes and back. Nothing but CodecError leaves it, whatever the bytes."""
 
@@ -79,6 +98,15 @@ class ICodec(Interface):
 
     def frame_length(body: bytes) -> int:
         """The length that counts against the limit for a frame with this body, in bytes."""
+
+    def quick_answers(
+        fetched: Callable[[str, str], bytes | None], identity: str, exchange_address: str
+    ) -> IQuickAnswers | None:
+        """What answers the DataRequests of this identity straight from the bytes; None: this codec has no such thing.
+
+        :param fetched: :meth:`ICallStore.fetched`.
+        :param exchange_address: the advertised address of the IVR link.
+        """
 
 
 class ICodecPlugin(Interface):
@@ -123,11 +151,20 @@ class ICallStore(Interface):
     def get(serial: str) -> Call | None:
         """The call with this serial, when it is in memory. Never waits."""
 
+    def fetched(serial: str, owner: str) -> bytes | None:
+        """The ``data`` of a call in state ``fetched`` with this owner, when it is in memory; else None.
+
+        It is asked for each DataRequest before anything else, so it is to be as fast as a look-up can be.
+        """
+
     def fetch(serial: str) -> Deferred[Call | None] | None:
         """Look where memory doesn't reach; None where there is no such place."""
 
     def calls() -> Iterable[Call]:
         """Every call that is kept."""
+
+    def stored() -> int:
+        """How many calls are kept. O(1)."""
 
     def agents() -> Iterable[str]:
         """Every agent number that ever had an event."""
@@ -175,6 +212,12 @@ class Offer:
     """When nobody waits for an answer any more, in seconds of the clock: the processing service has ended the call."""
     resumed: bool = False
     """Offered again after a restart: a service that isn't there yet may still bind in time."""
+    signalled: Signalled = field(
+        default=Factory(lambda offer: Signalled(offer.connection.calling_number), takes_self=True)
+    )
+    """What a telephone call to the service is to be sent with; the serial is in its number, its headers, or both."""
+    agent: str = ""
+    """The agent number that the customer talks with."""
 
 
 class IServiceSession(Interface):
@@ -229,6 +272,15 @@ class IOfferWatcher(Interface):
     def hung_up(serial: str) -> None:
         """The customer has hung up (drivers that see the call)."""
 
+    def strayed(serial: str) -> None:
+        """The customer has left the service and isn't with the agent, who is gone (drivers that see the call)."""
+
+    def arrived(agent: str, calling_number: str) -> str:
+        """A customer and an agent have begun to talk (drivers that see the call).
+
+        Returns the serial that the agent's application was told for it; empty when it isn't there to be told.
+        """
+
 
 class ISignalling(Interface):
     """Forwards a customer to a service [0039, 0045]; one driver serves many calls."""
@@ -247,6 +299,22 @@ class ISignalling(Interface):
         """
 
 
+class IRunningSignalling(ISignalling):
+    """A driver with a life of its own: it is connected to a platform, and sees the calls there."""
+
+    def start() -> None:
+        """Connect. It is called once the exchange has taken up its calls."""
+
+    def stop() -> Deferred[None] | None:
+        """Let out what was begun, and disconnect."""
+
+    def resume(serial: str, agent: str) -> None:
+        """A call was with its service, or on the way back, when the exchange stopped: see to it.
+
+        It is called before ``start``. The calls that weren't accepted yet come as offers.
+        """
+
+
 @frozen
 class SignallingContext:
     """What a signalling driver gets to work with."""
@@ -259,6 +327,8 @@ class SignallingContext:
     """The codec of the IVR link."""
     services: Mapping[str, Mapping[str, Any]]
     """The driver's own settings of each service that it signals, by service name."""
+    settings: Mapping[str, Any] = field(factory=dict, repr=False)
+    """The driver's own table: ``[signalling.NAME]``."""
 
 
 class ISignallingPlugin(Interface):
@@ -276,23 +346,57 @@ class ISignallingPlugin(Interface):
         """The driver for all services that name it."""
 
 
+class IConfiguredSignallingPlugin(ISignallingPlugin):
+    """Finds a signalling driver that has a table of its own: ``[signalling.NAME]``."""
+
+    def check_driver(settings: Mapping[str, Any]) -> None:
+        """Check the keys of that table.
+
+        :raise ConfigurationError: a key is unknown, missing, or its value no good.
+        """
+
+
 # ---------------------------------------------------------------- carriers
+
+
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+
+
+@frozen
+class Signalled:
+    """What travels with a call through the telephone network."""
+
+    calling_number: str = field(repr=False)
+    headers: Mapping[str, str] = field(default=NO_HEADERS, repr=False)
+    """SIP header fields beside it: their values by name."""
+
+    def header(self, name: str) -> str | None:
+        """The value of a header field; several with names that are the same to SIP are one with commas between."""
+        values = [value for other, value in self.headers.items() if other.lower() == name.lower()]
+        return ", ".join(values) if values else None
+
+    def without_header(self, name: str) -> Signalled:
+        """The same, less a header field."""
+        kept = {other: value for other, value in self.headers.items() if other.lower() != name.lower()}
+        return Signalled(self.calling_number, kept)
 
 
 class ICarrier(Interface):
     """Takes a serial through the network inside what the network passes [0074]."""
 
-    def embed(calling_number: str, serial: str) -> str:
-        """The calling number with the serial in it.
+    def embed(calling_number: str, serial: str) -> Signalled:
+        """What a call with this calling number is to be sent with, the serial in it.
+
+        A carrier that uses header fields leaves the calling number as it is.
 
         :raise SerialError: it doesn't fit, or the number could be read as carrying one already.
         """
 
-    def extract(calling_number: str) -> tuple[str, str | None]:
-        """The calling number without the serial, and the serial (None where there is none)."""
+    def extract(signalled: Signalled) -> tuple[str, str | None]:
+        """The calling number without the serial, and the serial (None where there is none) of a call that came."""
 
-    def strip(calling_number: str) -> str:
-        """An untrusted calling number without anything that could be read as a serial."""
+    def strip(signalled: Signalled) -> Signalled:
+        """What came with an untrusted call, without anything that could be read as a serial."""
 
 
 class ICarrierPlugin(Interface):

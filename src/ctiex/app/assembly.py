@@ -20,6 +20,7 @@ from ctiex.app.listening import address_of
 from ctiex.app.metrics import MonitoringPort
 from ctiex.app.parts import MakeDriver, assemble
 from ctiex.errors import StoreUnavailable
+from ctiex.interfaces import IRunningSignalling
 from ctiex.links.exchange import ExchangeLinkFactory
 from ctiex.processing.audit import AuditEvent
 from ctiex.processing.states import SIGNALLED
@@ -112,6 +113,8 @@ class Exchange(Service):
         self.store_open = True
         await self._listen_for_services()
         self.parts.processing.start(self.parts.drivers)
+        for driver in self._running_drivers():
+            driver.start()
         self.agent_port = await self._listen(self.configuration.agent_link, self.parts.agent_links)
         self.ready = True
         self._record(AuditEvent.EXCHANGE_STARTED)
@@ -158,6 +161,7 @@ class Exchange(Service):
             await self._let_replies_out()
             self._withdraw_offers()  # after that: a call that was just kept is being signalled too
         await self._say_goodbye()
+        await DeferredList([d for driver in self._running_drivers() if (d := driver.stop()) is not None])
         self.parts.processing.stop()
         self.store_open = False
         closing = self.parts.store.close()
@@ -167,6 +171,9 @@ class Exchange(Service):
         if self.parts.audit is not None:
             self.parts.audit.close()
         self._starting = None
+
+    def _running_drivers(self) -> list[Any]:
+        return [one for one in self.parts.drivers.values() if IRunningSignalling.providedBy(one)]
 
     def _record(self, event: AuditEvent) -> None:
         if self.parts.audit is not None:

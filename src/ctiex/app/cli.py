@@ -20,7 +20,19 @@ from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
 from ctiex import __version__
-from ctiex.app.commands import agent, check_config, decode, demo, passwd, service, simulate, store, trace
+from ctiex.app.commands import (
+    agent,
+    check_config,
+    decode,
+    demo,
+    dialplan,
+    passwd,
+    service,
+    simulate,
+    store,
+    trace,
+    voice,
+)
 
 COMMANDS: dict[str, ModuleType] = {
     "demo": demo,
@@ -29,11 +41,13 @@ COMMANDS: dict[str, ModuleType] = {
     "decode": decode,
     "check-config": check_config,
     "passwd": passwd,
+    "dialplan": dialplan,
     "simulate": simulate,
     "store": store,
     "trace": trace,
+    "voice": voice,
 }
-_WITH_REACTOR = frozenset({"demo", "agent", "service"})
+_WITH_REACTOR = frozenset({"demo", "agent", "service", "voice"})
 
 
 class Options(UsageOptions):
@@ -45,9 +59,11 @@ class Options(UsageOptions):
         ["demo", None, demo.Options, "Play the three services over loopback TCP, step by step."],
         ["agent", None, agent.Options, "An agent in this terminal: connect customers, watch the events."],
         ["service", None, service.Options, "Run one of the built-in automatic services."],
+        ["voice", None, voice.Options, "Run the built-in automatic services for an Asterisk's customers."],
         ["decode", None, decode.Options, "Print frames off the wire as messages."],
         ["check-config", None, check_config.Options, "Check a configuration file."],
         ["passwd", None, passwd.Options, "Make the secret_hash of a secret."],
+        ["dialplan", None, dialplan.Options, "Print the dialplan for an Asterisk of platform 1 or 2."],
         [
             "simulate",
             None,

@@ -30,6 +30,7 @@ from ctiex.links.credentials import KnownIdentity
 from ctiex.links.secret_hashes import SecretHash
 from ctiex.messages import Role
 from ctiex.processing.identities import ANY_OWNER, AgentNumbers, Identity
+from ctiex.services import BUILT_IN
 
 __all__ = ["Configuration", "exchange_address", "load", "parse"]
 
@@ -86,7 +87,7 @@ def parse(
     if demo:
         read = evolve(read, identities=_demo_identities(read.services))
     agent_link, ivr_link = read.links.agent, read.links.ivr
-    errors = [*_wrong_names(read), *_wrong_identities(read), *_wrong_certificates(read)]
+    errors = [*_wrong_names(read), *_wrong_identities(read), *_wrong_certificates(read), *_unused_drivers(read)]
     errors += _wrong_link("agent", agent_link, agent_listen, demo)
     if ivr_link.listen or ivr_listen:
         errors += _wrong_link("ivr", ivr_link, ivr_listen, demo)
@@ -94,6 +95,7 @@ def parse(
         errors += _needing_the_ivr_link(read.services)
     if read.metrics.listen:
         errors += _wrong_listening("metrics.listen", read.metrics.listen)
+    errors += _wrong_voice(read)
     if errors:
         raise failure_of(errors, source)
     return Configuration(
@@ -102,6 +104,8 @@ def parse(
         ivr_link=evolve(ivr_link, listen=ivr_listen or ivr_link.listen),
         store=read.store,
         carrier=read.carrier,
+        signalling=dict(read.signalling),
+        voice=read.voice,
         metrics=read.metrics,
         audit=read.audit,
         limits=read.limits,
@@ -207,6 +211,22 @@ def _wrong_link(link: str, settings: LinkSettings, override: str | None, demo: b
         )
 
 
+def _wrong_voice(read: FileTables) -> Iterator[str]:
+    yield from _wrong_listening("voice.listen", read.voice.listen)
+    for path, service in read.voice.services.items():
+        if service not in BUILT_IN:
+            key = dotted("voice", "services", path)
+            yield f'{key}: found the unknown service "{service}", expected one of: {", ".join(sorted(BUILT_IN))}'
+
+
+def _unused_drivers(read: FileTables) -> Iterator[str]:
+    used = {service.signalling for service in read.services.values()}
+    for name in read.signalling:
+        if name not in used:
+            key = dotted("signalling", name)
+            yield f"{key}: found settings of a driver that no service names, expected one of: {', '.join(sorted(used))}"
+
+
 def _needing_the_ivr_link(services: Mapping[str, ConfiguredService]) -> Iterator[str]:
     for name, service in services.items():
         if service.signalling in ("link", "dial"):
@@ -235,6 +255,11 @@ def _warnings(read: FileTables, demo: bool) -> Iterator[str]:
             if identity.secret:
                 key = dotted("identities", name, "secret")
                 yield f"{key} stands in clear; `ctiex passwd` makes a secret_hash of it"
+    if read.metrics.listen and not read_endpoint(read.metrics.listen).local:
+        yield (
+            f'metrics.listen: "{read.metrics.listen}" listens beyond loopback and asks for no login:'
+            " see that nobody but your monitoring reaches it"
+        )
     served = {service for identity in read.identities.values() for service in identity.services}
     for service in read.services:
         if service not in served:

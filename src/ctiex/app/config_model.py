@@ -18,6 +18,8 @@ from ctiex.links.secret_hashes import HASH_EXPECTED, SecretHash
 from ctiex.messages import DEFAULT_MAX_FRAME
 from ctiex.processing.identities import PATTERN_EXPECTED, parse_pattern
 from ctiex.serials import check_exchange_id
+from ctiex.telephony.sounds import SOUND_EXPECTED, is_sound
+from ctiex.telephony.sources import LOOPBACK, SOURCE_EXPECTED, parse_source
 
 MAX_SHORT_TEXT = 255
 """The longest ``text8`` of the wire format, in bytes of UTF-8."""
@@ -76,6 +78,8 @@ Secret = Annotated[str, Check("text of 1 to 255 bytes", is_short_text, secret=Tr
 HashedSecret = Annotated[str, Check(HASH_EXPECTED, _accepted_by(SecretHash.parse), secret=True)]
 PlainSecrets = Annotated[str, Check('"refused" or "allowed"', lambda value: value in ("refused", "allowed"))]
 CertificateName = Annotated[str, Check("a name in a certificate, of 1 to 255 bytes", is_short_text)]
+Source = Annotated[str, Check(SOURCE_EXPECTED, _accepted_by(parse_source))]
+SoundFile = Annotated[str, Check(SOUND_EXPECTED, is_sound)]
 AgentPattern = Annotated[str, Check(PATTERN_EXPECTED, _accepted_by(parse_pattern))]
 
 REST = {"rest": True}
@@ -140,10 +144,42 @@ class StoreSettings:
 
 @frozen(kw_only=True)
 class CarrierSettings:
-    """``[carrier]``: which plugin, and its own keys (``separator``, ``capacity``)."""
+    """``[carrier]``: which plugins; the own keys of ``kind``, and a table for each of the others that has any."""
 
     kind: Name = "calling-number"
+    also: tuple[Name, ...] = ()
+    """Others that the serial goes by as well."""
     settings: Mapping[str, Any] = field(factory=dict, metadata=REST)
+
+    def settings_of(self, kind: str) -> Mapping[str, Any]:
+        """The own keys of one of the plugins.
+
+        :raise ConfigurationError: what should be a table is none.
+        """
+        if kind == self.kind:
+            return {key: value for key, value in self.settings.items() if key not in self.also}
+        settings = self.settings.get(kind, {})
+        if not isinstance(settings, dict):
+            raise ConfigurationError(f"{kind}: expected a table")
+        return settings
+
+
+@frozen(kw_only=True)
+class VoiceTable:
+    """``[voice]``: what ``ctiex voice`` does for an Asterisk."""
+
+    listen: Listen = "tcp:4573:interface=127.0.0.1"
+    allow: tuple[Source, ...] = LOOPBACK
+    """The addresses whose connections are taken."""
+    data_within: Seconds = 5
+    """How long a customer may wait for their data."""
+    told_within: Seconds = 2
+    """How long a customer who has been served may wait until the exchange has the result."""
+    max_calls: Count = 1000
+    services: Mapping[Name, Name] = field(factory=dict)
+    """The built-in services by the path of the AGI call; empty: under ``password``, ``bill`` and ``number``."""
+    prompts: Mapping[Name, tuple[SoundFile, ...]] = field(factory=dict)
+    """Sound files by the name of a prompt, beside the defaults."""
 
 
 @frozen(kw_only=True)
@@ -171,7 +207,7 @@ class LimitSettings:
     unbound_links: Count = 10_000
     """Links without a Bind, from everywhere."""
     login_failures: Count = 10
-    """Refused logins of one source until it is locked out."""
+    """Different refused logins of one source until it is locked out."""
     lock_out: Seconds = 300
     login_delay: Seconds = 5
     """The longest that a refusal waits."""
@@ -255,6 +291,9 @@ class FileTables:
     links: LinkTables = field(factory=LinkTables)
     store: StoreSettings = field(factory=StoreSettings)
     carrier: CarrierSettings = field(factory=CarrierSettings)
+    signalling: Mapping[str, Mapping[str, Any]] = field(factory=dict, repr=False)
+    """The own tables of signalling drivers, by name."""
+    voice: VoiceTable = field(factory=VoiceTable)
     metrics: MetricsSettings = field(factory=MetricsSettings)
     audit: AuditSettings = field(factory=AuditSettings)
     limits: LimitSettings = field(factory=LimitSettings)
@@ -284,6 +323,9 @@ class Configuration:
     """Whether the built-in identities, whose secret everybody knows, are in use."""
     warnings: tuple[str, ...] = ()
     """What an operator should know, a sentence each."""
+    signalling: Mapping[str, Mapping[str, Any]] = field(factory=dict, repr=False)
+    """The own tables of signalling drivers, by name."""
+    voice: VoiceTable = field(factory=VoiceTable)
 
 
 def failure_of(lines: list[str], source: str | None) -> ConfigurationError:

@@ -8,7 +8,8 @@ from typing import Any
 
 from zope.interface.interface import InterfaceClass
 
-from ctiex.app.config_model import Configuration, ConfiguredService, failure_of
+from ctiex.app.carriers import build_carriers
+from ctiex.app.config_model import CarrierSettings, Configuration, ConfiguredService, failure_of
 from ctiex.app.config_reading import dotted
 from ctiex.errors import ConfigurationError
 from ctiex.interfaces import (
@@ -16,6 +17,7 @@ from ctiex.interfaces import (
     ICarrierPlugin,
     ICheckerPlugin,
     ICodecPlugin,
+    IConfiguredSignallingPlugin,
     IOrganizerPlugin,
     ISignallingPlugin,
 )
@@ -39,17 +41,48 @@ def check_plugins(configuration: Configuration, find: Finder = find_plugin) -> N
 def _wrong_plugins(configuration: Configuration, find: Finder) -> Iterator[str]:
     for link, settings in (("agent", configuration.agent_link), ("ivr", configuration.ivr_link)):
         yield from _tried(f"links.{link}.codec", partial(_build_codec, find, settings.codec))
-    store, carrier = configuration.store, configuration.carrier
+    store = configuration.store
     yield from _tried_to_build("store", "kind", find, ICallStorePlugin, store.kind, store.settings)
-    yield from _tried_to_build("carrier", "kind", find, ICarrierPlugin, carrier.kind, carrier.settings)
+    yield from _wrong_carriers(configuration.carrier, find)
     login, context = configuration.login, checker_context(configuration.identities.values())
     yield from _tried_to_build("login", "checker", find, ICheckerPlugin, login.checker, login.settings, context)
     for name, service in configuration.services.items():
         yield from _wrong_service(dotted("services", name), service, find)
+    for name in sorted({service.signalling for service in configuration.services.values()}):
+        yield from _wrong_driver(name, configuration.signalling.get(name, {}), find)
+
+
+def _wrong_carriers(carrier: CarrierSettings, find: Finder) -> Iterator[str]:
+    kinds = (("kind", "carrier", carrier.kind), *(("also", dotted("carrier", name), name) for name in carrier.also))
+    wrong: list[str] = []
+    for chooser, table, kind in kinds:
+        try:
+            plugin = find(ICarrierPlugin, kind)
+        except ConfigurationError as error:
+            wrong.append(f"carrier.{chooser}: {error}")
+        else:
+            wrong += _tried(table, lambda plugin=plugin, kind=kind: plugin.build(carrier.settings_of(kind)))  # type: ignore[misc]
+    if carrier.also and not wrong:
+        wrong += _tried("carrier", lambda: build_carriers(carrier, find))
+    yield from wrong
 
 
 def _build_codec(find: Finder, name: str) -> None:
     find(ICodecPlugin, name).build()
+
+
+def _wrong_driver(name: str, settings: Mapping[str, Any], find: Finder) -> Iterator[str]:
+    """What is wrong with the own table of a signalling driver."""
+    key = dotted("signalling", name)
+    try:
+        driver = find(ISignallingPlugin, name)
+    except ConfigurationError:
+        return  # told of the services that name it
+    if IConfiguredSignallingPlugin.providedBy(driver):
+        for wrong in _tried("", lambda: driver.check_driver(settings)):
+            yield from (f"{key}.{line}" for line in wrong.removeprefix(": ").splitlines())
+    elif settings:
+        yield f"{key}: found settings of a driver that has none, expected no such table"
 
 
 def _wrong_service(key: str, service: ConfiguredService, find: Finder) -> Iterator[str]:

@@ -75,8 +75,8 @@ class ExchangeCollector:
         yield from _counters(parts.counts)
         yield from _gauges(parts)
         if self._exchange.store_open:
-            stored = sum(1 for _ in parts.store.calls())
-            yield _gauge("stored_calls", "Calls in the store, those closed a short while ago included.", stored)
+            help_text = "Calls in the store, those closed a short while ago included."
+            yield _gauge("stored_calls", help_text, parts.store.stored())
         yield _gauge("ready", "1 while calls are taken, else 0.", int(self._exchange.ready))
 
 

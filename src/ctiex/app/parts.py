@@ -10,13 +10,12 @@ from typing import Any
 from attrs import define
 
 from ctiex.app.audit_log import AuditLog
+from ctiex.app.carriers import build_carriers
 from ctiex.app.config import exchange_address
 from ctiex.app.config_model import Configuration, ConfiguredService, LinkSettings
 from ctiex.interfaces import (
     ICallStore,
     ICallStorePlugin,
-    ICarrier,
-    ICarrierPlugin,
     ICheckerPlugin,
     ICodec,
     ICodecPlugin,
@@ -111,13 +110,14 @@ def _surroundings(configuration: Configuration, reactor: Any) -> Surroundings:
     """What the processing service works with."""
     counts, limits = Counts(), _limits(configuration)
     store: ICallStore = _build(ICallStorePlugin, configuration.store.kind, configuration.store.settings)
-    carrier: ICarrier = _build(ICarrierPlugin, configuration.carrier.kind, configuration.carrier.settings)
+    carriers = build_carriers(configuration.carrier)
     agent_codec: ICodec = find_plugin(ICodecPlugin, configuration.agent_link.codec).build()
     return Surroundings(
         clock=reactor,
         store=store,
         desk=Desk(store, agent_codec, configuration.agent_link.max_frame, limits, reactor, counts),
-        carrier=carrier,
+        carrier=carriers.connection,
+        network=carriers.network,
         allocator=SerialAllocator(configuration.exchange.id, reactor.seconds),
         sessions=ServiceSessions(),
         services={name: _service(name, service) for name, service in configuration.services.items()},
@@ -201,5 +201,5 @@ def _drivers(
     made: dict[str, ISignalling] = {}
     for kind, services in by_kind.items():
         make = own[kind] if kind in own else find_plugin(ISignallingPlugin, kind).build
-        made[kind] = make(context(services=services))
+        made[kind] = make(context(services=services, settings=configuration.signalling.get(kind, {})))
     return made

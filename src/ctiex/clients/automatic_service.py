@@ -29,7 +29,7 @@ from ctiex.clients.dialled import DialledLinks
 from ctiex.clients.faults import without_text
 from ctiex.clients.served_call import FinishedSerials, ServedCall
 from ctiex.errors import CallerHungUp, CallError, CodecError, LinkError, RequestTimedOut, Status
-from ctiex.interfaces import ICarrier, IMedia
+from ctiex.interfaces import NO_HEADERS, ICarrier, IMedia, Signalled
 from ctiex.messages import (
     CallEnded,
     CallEndedReply,
@@ -42,14 +42,18 @@ from ctiex.messages import (
     ServiceEvent,
 )
 from ctiex.services.outcome import Outcome, failed
-from ctiex.signalling.calling_number import CallingNumberCarrier
+from ctiex.signalling.several_carriers import WHICHEVER_ARRIVES
 
 _log = Logger()
 
 _KEPT = frozenset({Status.OK, Status.QUEUED_AGENT_AWAY, Status.DUPLICATE_EVENT})
 _ENDS = frozenset({Condition.COMPLETED, Condition.FAILED, Condition.ABANDONED})
+NOT_OURS = frozenset({Status.UNKNOWN_SERIAL, Status.EXPIRED, Status.ALREADY_FINISHED, Status.OTHER_EXCHANGE})
+"""What an exchange answers when a call isn't, or is no longer, the service's that asks."""
 _RETRY_AFTER = 1.0
 _REPORT_WITHIN = 600.0
+_TOLD_WITHIN = 2.0
+"""How long a customer who has been served may wait until their agent has the result, in seconds."""
 _FINISHED_FOR = 60.0
 """How long a serial whose call was finished is taken from nobody but the exchange itself, in seconds."""
 _FINISH_WITHIN = 5.0
@@ -79,14 +83,15 @@ class AutomaticService(Service):
 
         :param handlers: by access code; a Connection with another code is refused (30).
         :param make_media: gives the channel to the customer of a call; when it raises, the Connection is refused (51).
-        :param carrier: takes the serial out of the calling number; ``number**serial`` by default.
+        :param carrier: takes the serial out of what a call comes with; by default whichever of ``number**serial``,
+            User-to-User and ``X-CTIEX-Serial`` arrives.
         :param random: makes event_ids that no earlier run has used.
         :param max_calls: how many customers may be served at the same time; a Connection beyond is refused (14).
         """
         self.reactor = reactor
         self._handlers = handlers
         self._make_media = make_media
-        self._carrier = carrier or CallingNumberCarrier()
+        self._carrier = carrier or WHICHEVER_ARRIVES
         self._random = random or SystemRandom()
         self._calls: dict[str, tuple[ServedCall, Deferred[Any]]] = {}
         self._finished = FinishedSerials(reactor, _FINISHED_FOR)
@@ -153,45 +158,78 @@ class AutomaticService(Service):
     def request_received(self, link: ClientLink, message: Message, invoke_id: int) -> None:
         """A customer comes, or a call has ended."""
         if isinstance(message, Connection):
-            link.reply(self._take(message, ()), invoke_id)
+            link.reply(self._take(message, NO_HEADERS, ()), invoke_id)
         elif isinstance(message, CallEnded):
             link.reply(CallEndedReply(), invoke_id)
             self._end(message)
 
-    def take(self, connection: Connection) -> ConnectionReply:
+    def take(self, connection: Connection, headers: Mapping[str, str] = NO_HEADERS) -> ConnectionReply:
         """Accept a customer who came by telephone and begin to serve them, or refuse.
+
+        :param headers: SIP header fields that came with the call; the serial may be in one of them.
 
         Anybody may call with any serial behind the calling number: one that is being served, or was a
         moment ago, is refused (22).
         """
-        return self._take(connection, self._finished)
+        return self._take(connection, headers, self._finished)
 
-    def _take(self, connection: Connection, finished: Container[str]) -> ConnectionReply:
+    def _take(self, connection: Connection, headers: Mapping[str, str], finished: Container[str]) -> ConnectionReply:
         try:
-            return self._taken(connection, finished)
+            return self._taken(connection, headers, finished)
         except Exception as error:  # of a carrier or media of anybody's: the link and the other calls go on
             _log.error("a Connection is refused: {fault}", fault=without_text(error))
             return ConnectionReply(Status.INTERNAL, "the service failed")
 
-    def _taken(self, connection: Connection, finished: Container[str]) -> ConnectionReply:
-        number, serial = self._carrier.extract(connection.calling_number)
-        handler = self._handlers.get(connection.access_code)
-        if self._leaving:
-            return ConnectionReply(Status.GOING_AWAY)
-        if handler is None:
-            return ConnectionReply(Status.UNKNOWN_SERVICE, f"no service under {connection.access_code!r} here")
-        if serial is None:
-            return ConnectionReply(Status.UNKNOWN_SERIAL, "the calling number carries no serial")
-        if serial in self._calls and self._calls[serial][0].comes_again_as(connection, number):
+    def _taken(self, connection: Connection, headers: Mapping[str, str], finished: Container[str]) -> ConnectionReply:
+        number, serial = self._carrier.extract(Signalled(connection.calling_number, headers))
+        if not self._leaving and serial in self._calls and self._calls[serial][0].comes_again_as(connection, number):
             return ConnectionReply(Status.OK)
-        if serial in self._calls or serial in finished:
-            return ConnectionReply(Status.DUPLICATE_SERIAL, "the call of this serial has come already")
-        if len(self._calls) >= self._max_calls:
-            return ConnectionReply(Status.TOO_BUSY, "as many customers as may be are being served")
-        call = ServedCall(self, connection, number, serial)
+        try:
+            call = self._admitted(connection, number, serial, finished)
+        except CallError as refused:
+            return ConnectionReply(refused.status, refused.detail)
         call.media = self._make_media(call)
-        self._serve(handler, call)
+        self._serve(self._handlers[connection.access_code], call)
         return ConnectionReply(Status.OK)
+
+    def _admitted(
+        self, connection: Connection, number: str, serial: str | None, finished: Container[str]
+    ) -> ServedCall:
+        """:raise CallError: the customer can't be served."""
+        if self._leaving:
+            raise CallError(Status.GOING_AWAY)
+        if connection.access_code not in self._handlers:
+            raise CallError(Status.UNKNOWN_SERVICE, f"no service under {connection.access_code!r} here")
+        if serial is None:
+            raise CallError(Status.UNKNOWN_SERIAL, "the call carries no serial")
+        if serial in self._calls or serial in finished:
+            raise CallError(Status.DUPLICATE_SERIAL, "the call of this serial has come already")
+        if len(self._calls) >= self._max_calls:
+            raise CallError(Status.TOO_BUSY, "as many customers as may be are being served")
+        return ServedCall(self, connection, number, serial)
+
+    async def serve_arrival(
+        self, access_code: str, signalled: Signalled, media: IMedia, told_within: float = _TOLD_WITHIN
+    ) -> None:
+        """Serve a customer who has come by telephone, until they may be let go.
+
+        That is when they have been served and their agent's exchange has the result, or ``told_within`` seconds after
+        they have been served: the report is then repeated behind their back. Nothing of the call is known but what came
+        with it, so whether it is anybody's the exchange says, when it is asked for the data.
+
+        :param access_code: which of the handlers serves them.
+        :param signalled: what came with the call.
+        :raise CallError: they can't be served: 15, 30, 20 (no serial), 22 (of a call that has come already), 14.
+        """
+        number, serial = self._carrier.extract(signalled)
+        connection = Connection(access_code, signalled.calling_number, "")
+        call = self._admitted(connection, number, serial, self._finished)
+        call.media = media
+        served: Deferred[None] = Deferred()
+        self._serve(_telling(self._handlers[access_code], served), call)
+        reported = _outcome_of(self._calls[call.serial][1])
+        await DeferredList([served, reported], fireOnOneCallback=True)
+        await reported.addTimeout(told_within, self.reactor)
 
     def _end(self, message: CallEnded) -> None:
         call, serving = self._calls.get(message.serial, (None, None))
@@ -211,6 +249,8 @@ class AutomaticService(Service):
 
     async def _served(self, handler: Handler, call: ServedCall) -> None:
         outcome = await self._outcome(handler, call)
+        if outcome is None:
+            return
         try:
             await self._reported(call, outcome)
             self._finished.add(call.serial)
@@ -228,8 +268,11 @@ class AutomaticService(Service):
             _log.error("the result of call {serial} is too large", serial=call.serial)
             await self.report(call, failed("the service's result is too large"))
 
-    async def _outcome(self, handler: Handler, call: ServedCall) -> Outcome:
-        """What the handler says; the agent hears of its faults too, and never waits in vain."""
+    async def _outcome(self, handler: Handler, call: ServedCall) -> Outcome | None:
+        """What the handler says; the agent hears of its faults too, and never waits in vain.
+
+        None where the exchange has said that it isn't this service's call: it would take no report either.
+        """
         try:
             return _final(call, await handler(call))
         except CallerHungUp:
@@ -238,6 +281,12 @@ class AutomaticService(Service):
             if call.ended is not None:
                 raise
             return failed("the service stops")
+        except CallError as error:
+            if error.status not in NOT_OURS:
+                _log_fault(call, error)
+                return failed("the service failed")
+            _log.info("call {serial} is not served: {reason}", serial=call.serial, reason=error.status.text)
+            return None
         except Exception as error:
             _log_fault(call, error)
             return failed("the service failed")
@@ -270,6 +319,18 @@ class AutomaticService(Service):
             if status not in PASSING:
                 raise CallError(status, getattr(reply, "detail", ""))
             await deferLater(self.reactor, _RETRY_AFTER)
+
+
+def _telling(handler: Handler, served: Deferred[None]) -> Handler:
+    """The handler, and a word when it has ended."""
+
+    async def handle(call: ServedCall) -> Outcome:
+        try:
+            return await handler(call)
+        finally:
+            served.callback(None)
+
+    return handle
 
 
 def _final(call: ServedCall, outcome: object) -> Outcome:

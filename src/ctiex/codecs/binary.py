@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from attrs import frozen
 from zope.interface import implementer
 
 from ctiex.codecs.derived import DECODERS, encoder_of
 from ctiex.codecs.framing import LEAST_LENGTH, BinaryDecoder, frame_bytes
+from ctiex.codecs.quick import QuickAnswers
 from ctiex.errors import UnknownKind
-from ctiex.interfaces import Frame, ICodec, IDecoder
+from ctiex.interfaces import Frame, ICodec, IDecoder, IQuickAnswers
 from ctiex.messages import Message
 
 
@@ -49,6 +52,12 @@ class BinaryCodec:
         :raise MalformedFrame: the kind or the invoke id doesn't fit the header.
         """
         return frame_bytes(kind, invoke_id, body)
+
+    def quick_answers(
+        self, fetched: Callable[[str, str], bytes | None], identity: str, exchange_address: str
+    ) -> IQuickAnswers:
+        """What answers the DataRequests of this identity straight from the bytes."""
+        return QuickAnswers.of(fetched, identity, exchange_address)
 
     def frame_length(self, body: bytes) -> int:
         """The value of ``length`` in a frame with this body, in bytes."""

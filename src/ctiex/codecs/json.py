@@ -80,6 +80,9 @@ class JsonCodec:
         head = f"{_HEADS[kind]}{invoke_id:d}".encode()
         return b"%b}\n" % head if body == b"{}" else b"%b,%b\n" % (head, body[1:])
 
+    def quick_answers(self, fetched: Callable[[str, str], bytes | None], identity: str, exchange_address: str) -> None:
+        """None: this codec is for people."""
+
     def frame_length(self, body: bytes) -> int:
         """The length of the longest line that this body can give, the line feed not counted, in bytes."""
         return _LONGEST_HEAD + len(body)

@@ -19,6 +19,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ctiex.links.handshakes import why_lost
+from ctiex.links.sending import send, sends_at_once
 from ctiex.links.session import Session
 
 _log = Logger()
@@ -39,8 +40,17 @@ class LinkProtocol(Protocol):
         self._unread = 0
         self._timer: IDelayedCall | None = None
         self._timer_at = 0.0
+        self._turn: IDelayedCall | None = None
+        """When frames are handled that were held."""
         self._closing = False
         self._receiving = False
+        self._at_once = False
+        """Whether replies to what was read go to the kernel at once."""
+        self._producer: IPushProducer | None = None
+        self._consumer: IConsumer | None = None
+        """The transport, for as long as it tells this link whether the other side reads."""
+        self._reads = True
+        """Whether the transport is reading; it isn't told again what it does already."""
         self._shaking_hands = False
         """TLS reads before it writes: whoever stopped reading for a full buffer now would wait for ever."""
 
@@ -67,23 +77,26 @@ class LinkProtocol(Protocol):
 
     # ------------------------------------------------------------ output
 
-    def flush(self) -> None:
+    def flush(self, at_once: bool = False) -> None:
         """Write what the session has, see to its end and to its next tick.
 
         Call it after anything was asked of the session; replies of one read go out in one write,
         unless they are many.
+
+        :param at_once: ask the kernel to take it now. Not for what others cause to be written here: events
+            that come together go out together.
         """
         if self._receiving and not self.session.full:
             return
         output = self.session.take_output()
         if output and not self._closing:
-            self._write(output)
+            self._write(output, at_once)
         if self.session.ended is not None:
             self._close()
         else:
             self._schedule()
 
-    def _write(self, output: bytes) -> None:
+    def _write(self, output: bytes, at_once: bool = False) -> None:
         assert self.transport is not None
         if not self.writable:
             self._unread += len(output)
@@ -91,7 +104,10 @@ class LinkProtocol(Protocol):
                 self.link_evicted()
                 self.cut("too much output unread")
                 return
-        self.transport.write(output)
+        if at_once and self._at_once:
+            send(self.transport, output)
+        else:
+            self.transport.write(output)
 
     # ------------------------------------------------------------ ends
 
@@ -112,9 +128,7 @@ class LinkProtocol(Protocol):
         self._closing = True
         self._cancel_timer()
         assert self.transport is not None
-        consumer = IConsumer(self.transport, None)
-        if consumer is not None:
-            consumer.unregisterProducer()
+        self._unregister()
         if not self.writable:
             self.resumeProducing()
         self.transport.loseConnection()
@@ -147,7 +161,9 @@ class LinkProtocol(Protocol):
         self.session = self.make_session()
         assert self.transport is not None
         self._shaking_hands = ISSLTransport.providedBy(self.transport)
-        consumer = IConsumer(self.transport, None)
+        self._at_once = sends_at_once(self.transport)
+        self._producer = IPushProducer(self.transport, None)
+        self._consumer = consumer = IConsumer(self.transport, None)
         if consumer is not None:
             consumer.registerProducer(self, True)
         # Asked by name: TLS says of itself that it is TCP, and may be over a UNIX socket.
@@ -160,15 +176,28 @@ class LinkProtocol(Protocol):
 
     def dataReceived(self, data: bytes) -> None:
         """Bytes came."""
-        if not self._closing:
-            self.handle(lambda: self.session.receive(data, self.clock.seconds()))
+        if self._closing:
+            return
+        session = self.session
+        if session.quick is not None:
+            data = session.receive_quickly(data, self.clock.seconds())
+            if not data:
+                self._write(session.take_output(), at_once=True)
+                return
+        self.handle(lambda: session.receive(data, self.clock.seconds()))
 
     def handle(self, work: Callable[[], None]) -> None:
-        """Handle what came, and go on while the other side reads the answers."""
+        """Handle what came; what is held has its turn after those of all other links."""
         self._guard(work)
-        while self.session.held and self.writable and not self._closing:
-            self._guard(self.session.read_on)
+        if self.session.held and self._turn is None and not self._closing:
+            self._turn = self.clock.callLater(0, self._go_on)
         self.throttle()
+
+    def _go_on(self) -> None:
+        """Handle what was held, unless the other side doesn't read: ``resumeProducing`` does then."""
+        self._turn = None
+        if self.writable and not self._closing:
+            self.handle(self.session.read_on)
 
     def _guard(self, work: Callable[[], None]) -> None:
         self._receiving = True
@@ -180,28 +209,37 @@ class LinkProtocol(Protocol):
             self.session.end(f"failed inside: {type(error).__name__}")
         finally:
             self._receiving = False
-        self.flush()
+        self.flush(at_once=True)
 
     def throttle(self) -> None:
         """Read on only while the session takes more and the other side reads its answers."""
-        if self._closing or self.transport is None:
+        reads = self.writable and self.session.accepting and not self.session.held
+        if reads is self._reads or self._closing or self._producer is None:
             return
-        producer = IPushProducer(self.transport, None)
-        if producer is not None:
-            if self.session.accepting and self.writable:
-                producer.resumeProducing()
-            else:
-                producer.pauseProducing()
+        self._reads = reads
+        if reads:
+            self._producer.resumeProducing()
+        else:
+            self._producer.pauseProducing()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The transport is gone."""
         self._closing = True
         self._cancel_timer()
+        if self._turn is not None:
+            self._turn.cancel()
+            self._turn = None
+        self._unregister()  # else TLS keeps the link until Python's collector comes
         why = self.session.ended or why_lost(reason)
         try:
             self.session.lost(why)
         finally:
             self.link_closed(why)
+
+    def _unregister(self) -> None:
+        consumer, self._consumer = self._consumer, None
+        if consumer is not None:
+            consumer.unregisterProducer()
 
     def pauseProducing(self) -> None:
         """The transport's buffer is full: the other side doesn't read, or TLS has to do its handshake first."""

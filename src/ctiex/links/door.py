@@ -85,8 +85,12 @@ _BUSY = Verdict(
 _UNCHECKED = Verdict(Status.INTERNAL, detail="the identity could not be checked", reason="the check failed")
 
 
-def _refusal(reason: str) -> Verdict:
-    return Verdict(Status.REFUSED_CREDENTIALS, detail=Status.REFUSED_CREDENTIALS.text, reason=reason)
+def _refusal(reason: str, in_floods: bool = False) -> Verdict:
+    detail = Status.REFUSED_CREDENTIALS.text
+    return Verdict(Status.REFUSED_CREDENTIALS, detail=detail, reason=reason, in_floods=in_floods)
+
+
+_REPEATED = _refusal("the same as one that was refused before", in_floods=True)
 
 
 @define(eq=False)
@@ -132,6 +136,9 @@ class Knock:
         if unseen is not None:
             self._refuse(unseen)
             return
+        if not self._visitor.names and self._was_refused():
+            self._refuse_late(_REPEATED, self._door.throttle.delay(self._visitor.source, self._door.clock.seconds()))
+            return
         visitor = self._visitor
         role = visitor.role if self._bind.role is visitor.role else None
         credentials = credentials_of(self._bind, visitor.names, visitor.source, role, self._wanted)
@@ -154,7 +161,18 @@ class Knock:
         if not (self._visitor.private or self._door.plain_secrets):
             self._door.counts.plain_secrets_refused += 1
             return _PLAIN
-        return self._locked_out()
+        # A certificate can't be guessed, so whoever has one isn't kept out for what others at its address have done.
+        return None if self._visitor.names else self._locked_out()
+
+    def _was_refused(self) -> bool:
+        """Whether nothing can come of it that didn't before: it isn't checked again, and counts no more."""
+        door = self._door
+        return door.throttle.was_refused(self._visitor.source, self._guess(), door.clock.seconds())
+
+    def _guess(self) -> bytes:
+        """All that its refusal may be due to."""
+        bind, visitor = self._bind, self._visitor
+        return repr((visitor.role.value, bind.role.value, bind.identity, bind.secret, visitor.names)).encode()
 
     def _locked_out(self) -> Verdict | None:
         door = self._door
@@ -195,10 +213,20 @@ class Knock:
 
     def _failed(self, reason: str) -> None:
         """Count it against the source, and refuse when its time has come."""
-        now = self._door.clock.seconds()
-        delay = self._door.throttle.failed(self._visitor.source, now)
-        self._tell_of_lock_out(now)
-        self._refuse(_refusal(reason), min(delay, (self._visitor.answer_by - now) * _OF_THE_TIME_LEFT))
+        locked_out = self._locked_out() if self._visitor.names else None
+        if locked_out is not None:
+            self._refuse(locked_out)
+            return
+        throttle, source, now = self._door.throttle, self._visitor.source, self._door.clock.seconds()
+        repeated = self._was_refused()
+        delay = throttle.failed(source, self._guess(), now)
+        if not repeated:
+            self._tell_of_lock_out(now)
+        self._refuse_late(_REPEATED if repeated else _refusal(reason), delay)
+
+    def _refuse_late(self, verdict: Verdict, delay: float) -> None:
+        time_left = self._visitor.answer_by - self._door.clock.seconds()
+        self._refuse(verdict, min(delay, time_left * _OF_THE_TIME_LEFT))
 
     def _refuse(self, verdict: Verdict, delay: float = 0) -> None:
         self._refused(verdict)

@@ -93,6 +93,8 @@ class ExchangeLink(LinkProtocol):
 
     def bind_received(self, bind: Bind, invoke_id: int) -> None:
         """Check the identity; the session waits for the outcome."""
+        if self.audit is not None:
+            self.audit.peer = self.peer
         refused, decided = partial(self._bind_refused, bind), partial(self._decided, bind, invoke_id)
         self._knock = knock = self._with.door.knock(bind, self._visitor(bind), refused, decided)
         knock.look()
@@ -100,7 +102,9 @@ class ExchangeLink(LinkProtocol):
     def _visitor(self, bind: Bind) -> Visitor:
         assert self._source is not None, "a link that was turned away takes no Bind"
         names = () if bind.secret else certificate_names(self.transport)
-        return Visitor(self.role, self._source, is_private(self.transport), names, self.session.login_due)
+        # Not the source that the link is counted by: a proxy tells whose connection it is after it has opened.
+        source = source_of(self.transport)
+        return Visitor(self.role, source, is_private(self.transport), names, self.session.login_due)
 
     def _decided(self, bind: Bind, invoke_id: int, verdict: Verdict) -> None:
         self._knock = None
@@ -204,6 +208,12 @@ class ExchangeLink(LinkProtocol):
         self._warn_of_cut(reason)
 
     def _warn_of_cut(self, why: str) -> None:
+        if self.who is None:
+            # Whoever isn't bound may come again at once, as often as it likes.
+            if not self._with.seldom.due(why, self.clock.seconds()):
+                return
+            if self.audit is not None:
+                self.audit.link_refused(why)
         _log.warn("session {session} of {identity} from {peer} cut off: {why}", session=self.name,
                   identity=self.who and self.who.name, peer=self.peer, why=why)  # fmt: skip
 
@@ -212,6 +222,7 @@ class ExchangeLink(LinkProtocol):
         self._factory.discard(self)
         if self._knock is not None:
             self._knock.leave()
+            self._knock = None
         if self.audit is not None:
             self._audit_end(reason)
         if self._source is not None:

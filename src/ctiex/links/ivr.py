@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from twisted.internet.interfaces import IAddress
 from zope.interface import implementer
 
 from ctiex.errors import LinkError, RequestTimedOut, Status
-from ctiex.interfaces import IServiceSession
+from ctiex.interfaces import IQuickAnswers, IServiceSession
 from ctiex.links.exchange import ExchangeLink, ExchangeLinkFactory, LinkSurroundings
 from ctiex.links.session import connection_status
 from ctiex.messages import (
@@ -34,24 +35,34 @@ class IvrLink(ExchangeLink):
 
     role = Role.SERVICE
 
-    def __init__(self, surroundings: LinkSurroundings, factory: ExchangeLinkFactory, sessions: ServiceSessions) -> None:
+    def __init__(
+        self,
+        surroundings: LinkSurroundings,
+        factory: ExchangeLinkFactory,
+        sessions: ServiceSessions,
+        quick_answers: Callable[[str], IQuickAnswers | None],
+    ) -> None:
         super().__init__(surroundings, factory)
         self._sessions = sessions
+        self._quick_answers = quick_answers
 
     def request_received(self, message: Message, invoke_id: int) -> None:
         """What a bound service asks for."""
         who = self.who
         assert who is not None, "only bound sessions pass requests on"
         if isinstance(message, DataRequest):
-            found = self._with.processing.data(who, message)
-            if isinstance(found, bytes):
-                self.session.reply_body(_DATA_RESULT, invoke_id, found)
-            else:
-                self.session.reply(DataResult(found, message.serial), invoke_id)
-            if self.audit is not None:
-                self._audit(who, message, Status.OK if isinstance(found, bytes) else found)
+            self._with.processing.data(who, message, partial(self._answer_data, who, message, invoke_id))
         elif isinstance(message, ServiceEvent):
             self._with.processing.report(who, message, lambda reply: self._answer(who, message, reply, invoke_id))
+
+    def _answer_data(self, who: Identity, request: DataRequest, invoke_id: int, found: bytes | Status) -> None:
+        if isinstance(found, bytes):
+            self.session.reply_body(_DATA_RESULT, invoke_id, found)
+        else:
+            self.session.reply(DataResult(found, request.serial), invoke_id)
+        if self.audit is not None:
+            self._audit(who, request, Status.OK if isinstance(found, bytes) else found)
+        self.flush()
 
     def _answer(self, who: Identity, event: ServiceEvent, reply: ServiceEventReply, invoke_id: int) -> None:
         if self.audit is not None:
@@ -98,6 +109,8 @@ class IvrLink(ExchangeLink):
     def link_bound(self, identity: Identity) -> None:
         """Calls may be offered to it from now on."""
         if self.bound:
+            if self.audit is None and self.session.accepting:
+                self.session.quick = self._quick_answers(identity.name)
             self._sessions.add(self, identity)
 
     def link_unbound(self, identity: Identity) -> None:
@@ -111,7 +124,17 @@ class IvrLinkFactory(ExchangeLinkFactory):
     def __init__(self, surroundings: LinkSurroundings, sessions: ServiceSessions) -> None:
         super().__init__(surroundings)
         self._sessions = sessions
+        self._quick_answers: dict[str, IQuickAnswers | None] = {}
 
     def buildProtocol(self, addr: IAddress | None) -> IvrLink:
         """A link for a connection that was accepted."""
-        return IvrLink(self._with, self, self._sessions)
+        return IvrLink(self._with, self, self._sessions, self.quick_answers)
+
+    def quick_answers(self, identity: str) -> IQuickAnswers | None:
+        """What answers the DataRequests of an identity at once; one for all of its links."""
+        if identity not in self._quick_answers:
+            processing = self._with.processing
+            self._quick_answers[identity] = self._with.codec.quick_answers(
+                processing.fetched, identity, processing.exchange_address
+            )
+        return self._quick_answers[identity]

@@ -13,7 +13,7 @@ from typing import Protocol
 from attrs import frozen
 
 from ctiex.errors import CodecError, FrameTooLong, LinkBusy, LinkError, LinkLost, Status
-from ctiex.interfaces import Frame, ICodec
+from ctiex.interfaces import Frame, ICodec, IQuickAnswers
 from ctiex.links import rules
 from ctiex.links.requests import Answered, Requests
 from ctiex.links.traffic import Traffic
@@ -38,6 +38,8 @@ from ctiex.processing.counts import Counts
 
 _MUCH_OUTPUT = 65_536
 """Output that is written before more frames are handled, in bytes: small requests may have large replies."""
+_MANY_FRAMES = 64
+"""Frames that are handled before others have their turn: one read may hold thousands of small ones."""
 
 
 def connection_status(answer: Message | LinkError) -> int | None:
@@ -105,6 +107,22 @@ class SessionHandler(Protocol):
         """An Error that answers nothing which this side asked (13, session taken over)."""
 
 
+class _Nobody:
+    """Stands above a session that is over. It hears nothing: nothing is handled behind the end."""
+
+    def request_received(self, message: Message, invoke_id: int) -> None:
+        """Nothing comes of it."""
+
+    def bind_received(self, bind: Bind, invoke_id: int) -> None:
+        """Nothing comes of it."""
+
+    def error_received(self, error: Error) -> None:
+        """Nothing comes of it."""
+
+
+_NOBODY = _Nobody()
+
+
 class SessionAudit(Protocol):
     """Hears of what a session refuses by itself."""
 
@@ -150,12 +168,14 @@ class Session:
         self.rules = rules.UNBOUND if bound_by is None else bound_by
         self.send_limit = limits.max_frame
         """The longest frame that the other side takes, in bytes."""
+        self.quick: IQuickAnswers | None = None
+        """Answers DataRequests straight from what was read, while the session is bound and nobody leaves."""
         self._handler = handler
         self._decoder = codec.decoder(limits.max_frame)
         self._output: list[bytes] = []
         self._output_size = 0
         self.held = False
-        """Whether frames wait because so much is to be written first; ``read_on`` handles them."""
+        """Whether frames may wait, behind many others or much output; ``read_on`` handles them, in another turn."""
         self._requests = Requests(limits.max_in_flight, limits.max_queued)
         self._traffic = Traffic(limits.frames_per_second, limits.bytes_per_second)
         self._in_flight = 0
@@ -233,7 +253,7 @@ class Session:
         """Say that this side leaves; the link ends at the answer, or at ``deadline``."""
         if self.state in (SessionState.LEAVING, SessionState.ENDED):
             return
-        self.state = SessionState.LEAVING
+        self.state, self.quick = SessionState.LEAVING, None
         invoke_id = self._requests.new_invoke_id()
         self._requests.last(invoke_id, lambda _: self.end("unbound"), deadline)
         self._send(Unbind(status, detail), invoke_id)
@@ -254,11 +274,13 @@ class Session:
         """The link is to be closed, once what is in the output is written."""
         if self.ended is None:
             self.ended = reason
-            self.state = SessionState.ENDED
+            self.state, self.quick = SessionState.ENDED, None
 
     def lost(self, reason: str) -> None:
-        """The link is gone: whoever waits for an answer hears it."""
+        """The link is gone: whoever waits for an answer hears it, and nobody hears anything behind it."""
         self.end(reason)
+        # The handler has the session: unless the session lets go of it, both wait for Python's collector.
+        self._handler = _NOBODY
         self._requests.lost(reason)
 
     # ------------------------------------------------------------ time
@@ -315,20 +337,43 @@ class Session:
             self._end_if_flooding()
             return
         self._decoder.receive(data)
-        self.read_on()
+        if not self.held:
+            self.read_on()
+
+    def receive_quickly(self, data: bytes, now: float) -> bytes:
+        """Answer the DataRequests at the head of a read whose data is in memory: the fast path.
+
+        Every rule holds on it: where anything stands in its way, or a limit is reached, nothing more is
+        answered here. Returns what is left of the read, for ``receive``.
+        """
+        traffic, limits, quick = self._traffic, self.limits, self.quick
+        traffic.took(0, now)
+        full = self._in_flight >= limits.max_in_flight or traffic.bytes + len(data) > traffic.most_bytes
+        if quick is None or full or self._decoder.buffered():
+            return data
+        most, room = traffic.most_frames - traffic.frames, _MUCH_OUTPUT - self._output_size
+        taken, frames, size = quick.answer(data, self._output, most, room)
+        if frames:
+            self._output_size += size
+            self._sign_due = now + limits.heartbeat
+            self._pings = 0
+            traffic.bytes += taken
+            traffic.frames += frames
+        return data[taken:]
 
     def read_on(self) -> None:
-        """Handle the frames that have come, those that were held while much was to be written first."""
+        """Handle the frames that have come, those that were held first, and no more than a turn's."""
         if self._reading or not self.accepting:
             return
         self._reading = True
         self.held = False
-        traffic = self._traffic
+        traffic, left = self._traffic, _MANY_FRAMES
         try:
             for frame in self._decoder.frames():
                 traffic.frames += 1
+                left -= 1
                 self._frame_received(frame)
-                self.held = self.full
+                self.held = not left or self.full
                 if self.held or not self.accepting:
                     break
         except CodecError as error:
@@ -391,7 +436,7 @@ class Session:
             case Ping():
                 self._send(Pong(), invoke_id)
             case Unbind():
-                self._unbind_id = invoke_id
+                self._unbind_id, self.quick = invoke_id, None
                 self._leave_when_answered()
             case Bind():
                 self._bind_received(message, invoke_id)

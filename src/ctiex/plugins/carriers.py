@@ -10,6 +10,8 @@ from zope.interface import implementer
 
 from ctiex.interfaces import ICarrier, ICarrierPlugin
 from ctiex.signalling.calling_number import CallingNumberCarrier
+from ctiex.signalling.sip_header import SipHeaderCarrier
+from ctiex.signalling.user_to_user import UserToUserCarrier
 
 
 @implementer(IPlugin, ICarrierPlugin)
@@ -26,4 +28,34 @@ class CallingNumberPlugin:
         return CallingNumberCarrier.from_settings(settings)
 
 
+@implementer(IPlugin, ICarrierPlugin)
+class UserToUserPlugin:
+    """``[carrier] kind = "user-to-user"``, without settings."""
+
+    name = "user-to-user"
+
+    def build(self, settings: Mapping[str, Any]) -> ICarrier:
+        """A carrier.
+
+        :raise ConfigurationError: a key is given.
+        """
+        return UserToUserCarrier.from_settings(settings)
+
+
+@implementer(IPlugin, ICarrierPlugin)
+class SipHeaderPlugin:
+    """``[carrier] kind = "sip-header"``, with ``header``."""
+
+    name = "sip-header"
+
+    def build(self, settings: Mapping[str, Any]) -> ICarrier:
+        """A carrier.
+
+        :raise ConfigurationError: a key is unknown or its value no good.
+        """
+        return SipHeaderCarrier.from_settings(settings)
+
+
 calling_number = CallingNumberPlugin()
+user_to_user = UserToUserPlugin()
+sip_header = SipHeaderPlugin()

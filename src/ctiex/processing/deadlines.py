@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable
-from itertools import islice
 from math import ceil, floor
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -19,6 +18,11 @@ mailboxes that come and go leaves thousands of ticks behind, not hundreds of tho
 _FAR_STEP = 64
 _AT_ONCE = 500
 """Deadlines that fire in one turn of the reactor: many that have come due while nobody ran let others have theirs."""
+_LEFT_LYING = 1_000
+"""Entries of moved and cleared deadlines that may lie about, beside as many as there are deadlines."""
+
+_Bucket = list[str]
+"""The keys of one tick in the order in which they were set, those that have moved on since included."""
 
 
 def _at_once(go_on: Callable[[], None]) -> None:
@@ -31,7 +35,8 @@ class Deadlines:
     It is up to an eighth of a second late, or 8 seconds if it was set more than two hours before.
 
     A deadline is a moment of the clock, in seconds. Keys that come due together do so in the
-    order in which they were set.
+    order in which they were set to that tick. A deadline takes some 50 bytes: an entry in its tick's bucket, and
+    the bucket by its key. One that is moved or cleared leaves its entry behind, which counts for nothing.
     """
 
     def __init__(
@@ -48,47 +53,61 @@ class Deadlines:
         self._due = due
         self._settle = settle
         self._settling = False
-        self._tick_of: dict[str, int] = {}
-        self._keys_at: dict[int, dict[str, None]] = {}
+        self._bucket_of: dict[str, _Bucket] = {}
+        self._buckets: dict[int, _Bucket] = {}
         self._ticks: list[int] = []
+        self._entries = 0
         self._timer: IDelayedCall | None = None
         self._stopped = False
 
     def __len__(self) -> int:
-        return len(self._tick_of)
+        return len(self._bucket_of)
 
     def __contains__(self, key: str) -> bool:
-        return key in self._tick_of
+        return key in self._bucket_of
 
     def set(self, key: str, moment: float) -> None:
         """Set or move the deadline of a key. A moment that has passed comes due at the next tick."""
         if self._stopped:
             return
-        self.clear(key)
-        # Never in the tick that may be firing now: a key that sets itself again would hold the reactor.
+        bucket = self._bucket_at(self._tick(moment))
+        if self._bucket_of.get(key) is bucket:
+            return
+        bucket.append(key)
+        self._bucket_of[key] = bucket
+        self._entries += 1
+        if self._entries > 2 * len(self._bucket_of) + _LEFT_LYING:
+            self._tidy()
+
+    def _tick(self, moment: float) -> int:
+        # Never the tick that may be firing now: a key that sets itself again would hold the reactor.
         now = floor(self._clock.seconds() / _TICK)
         tick = max(ceil(moment / _TICK), now + 1)
-        if tick - now > _FAR:
-            tick = ceil(tick / _FAR_STEP) * _FAR_STEP
-        self._tick_of[key] = tick
-        keys = self._keys_at.get(tick)
-        if keys is None:
-            keys = self._keys_at[tick] = {}
+        return ceil(tick / _FAR_STEP) * _FAR_STEP if tick - now > _FAR else tick
+
+    def _bucket_at(self, tick: int) -> _Bucket:
+        bucket = self._buckets.get(tick)
+        if bucket is None:
+            bucket = self._buckets[tick] = []
             heapq.heappush(self._ticks, tick)
             self._schedule()
-        keys[key] = None
+        return bucket
 
     def clear(self, key: str) -> None:
         """Forget the deadline of a key, if it has one."""
-        tick = self._tick_of.pop(key, None)
-        if tick is not None:
-            self._keys_at.get(tick, {}).pop(key, None)
+        self._bucket_of.pop(key, None)
+
+    def _tidy(self) -> None:
+        """Throw away what lies about: the cost is shared by as many deadlines that were moved."""
+        for bucket in self._buckets.values():
+            bucket[:] = dict.fromkeys(key for key in bucket if self._bucket_of.get(key) is bucket)
+        self._entries = len(self._bucket_of)
 
     def stop(self) -> None:
         """Forget all deadlines, and take no more."""
         self._stopped = True
-        self._tick_of.clear()
-        self._keys_at.clear()
+        self._bucket_of.clear()
+        self._buckets.clear()
         self._ticks.clear()
         self._cancel()
 
@@ -118,22 +137,29 @@ class Deadlines:
         now = self._clock.seconds()
         left = _AT_ONCE
         while left and self._ticks and self._ticks[0] * _TICK <= now:
-            tick = self._ticks[0]
-            keys = self._keys_at[tick]
-            for key in list(islice(keys, left)):
-                # A key before it may have cleared or moved this one.
-                if key in keys and not self._stopped:
-                    left -= 1
-                    del keys[key], self._tick_of[key]
-                    self._tell(key)
-            if not keys and self._ticks and self._ticks[0] == tick:
-                heapq.heappop(self._ticks)
-                self._keys_at.pop(tick, None)
+            left -= self._fire_some(self._ticks[0], left)
         if not left:
             self._settling = True
             self._settle(self._go_on)
         elif self._ticks:
             self._schedule()
+
+    def _fire_some(self, tick: int, most: int) -> int:
+        """Tell keys of the first tick, and drop it once it is empty; returns how many were told."""
+        bucket = self._buckets[tick]
+        some = bucket[:most]
+        del bucket[:most]
+        self._entries -= len(some)
+        told = 0
+        for key in some:
+            # A key before it may have cleared or moved this one.
+            if self._bucket_of.get(key) is bucket and not self._stopped:
+                del self._bucket_of[key]
+                told += 1
+                self._tell(key)
+        if not bucket and self._ticks and self._ticks[0] == tick:
+            del self._buckets[heapq.heappop(self._ticks)]
+        return told
 
     def _go_on(self) -> None:
         self._settling = False

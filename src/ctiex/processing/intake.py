@@ -21,13 +21,13 @@ class Intake:
     def __init__(self, surroundings: Surroundings) -> None:
         self._with = surroundings
 
-    def repeated(self, request: ConnectRequest, outlet: AgentOutlet) -> bool:
+    def repeated(self, request: ConnectRequest, outlet: AgentOutlet, known: Call | None) -> bool:
         """Whether it is a repeat of a call that is open: answered like the first, and no more.
 
+        :param known: the call that has its serial.
         :raise Refused: 42, 30 or 22.
         """
         self._check_login(request, outlet)
-        known = self._with.store.get(request.serial) if request.serial else None
         if known is not None:
             self._check_repeat(known, request)
         return known is not None
@@ -50,6 +50,8 @@ class Intake:
         serial = request.serial or self._allocate()
         try:
             self._with.carrier.embed(request.calling_number, serial)
+            if self._with.network is not None:
+                self._with.network.embed(request.calling_number, serial)
         except SerialError as error:
             raise Refused(Status.SERIAL_DOES_NOT_FIT, str(error)) from None
         check_fields(request.fields, self._with.limits)

@@ -11,7 +11,7 @@ from twisted.python.failure import Failure
 from ctiex.errors import StoreUnavailable
 from ctiex.interfaces import ICallStore
 from ctiex.processing.counts import Counts
-from ctiex.records import Change
+from ctiex.records import Call, Change
 
 _log = Logger()
 
@@ -24,15 +24,15 @@ def _nothing() -> None:
 
 
 def _guarded(_: object, work: Callable[[], None]) -> None:
-    """Work behind a commit: what goes wrong in it is its own, and not the store's."""
+    """Work behind the store's: what goes wrong in it is its own, and not the store's."""
     try:
         work()
     except Exception:
-        _log.failure("work behind a commit failed")
+        _log.failure("work behind the call store failed")
 
 
 class Keeper:
-    """Commits changes to a store and tells each one's outcome."""
+    """Commits changes to a store and tells each one's outcome, and that of a look-up that waits."""
 
     def __init__(self, store: ICallStore, counts: Counts) -> None:
         self._store = store
@@ -53,6 +53,12 @@ class Keeper:
         else:
             # One pair of callbacks, not two: under load many thousands of these wait at a time.
             waiting.addCallbacks(_guarded, self._lost_later, callbackArgs=(kept,), errbackArgs=(lost,))
+
+    def heard(
+        self, looking: Deferred[Call | None], found: Callable[[Call | None], None], lost: Callable[[], None]
+    ) -> None:
+        """Go on with what a look-up beyond memory finds; ``lost`` is called instead when the store can't look."""
+        looking.addCallbacks(lambda call: _guarded(None, lambda: found(call)), self._lost_later, errbackArgs=(lost,))
 
     def settled(self, go_on: Callable[[], None]) -> None:
         """Go on once the store is done with every change before, whatever came of them."""

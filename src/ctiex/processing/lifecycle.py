@@ -10,8 +10,9 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from ctiex.errors import SerialError, Status
-from ctiex.interfaces import IOfferWatcher, IServiceSession, ISignalling, Offer
+from ctiex.interfaces import IOfferWatcher, IRunningSignalling, IServiceSession, ISignalling, Offer
 from ctiex.messages import CallEnded, Condition, Connection
+from ctiex.processing.arrivals import Arrivals
 from ctiex.processing.auditing import CallAudit
 from ctiex.processing.deadlines import Deadlines
 from ctiex.processing.held import Held
@@ -41,6 +42,7 @@ class Lifecycle:
         self._drivers: Mapping[str, ISignalling] = {}
         self._holders: dict[str, IServiceSession] = {}
         self.held = Held(surroundings.limits, surroundings.desk)
+        self._arrivals = Arrivals(surroundings)
         self._retries: dict[tuple[str, Step], IDelayedCall] = {}
 
     # ------------------------------------------------------------ from start to stop
@@ -67,7 +69,15 @@ class Lifecycle:
         if call.state in SIGNALLED:
             return True
         self._deadlines.set(call.serial, call.deadline)
+        self._resume(call)
         return False
+
+    def _resume(self, call: Call) -> None:
+        """Have a driver that sees the call find out what became of it meanwhile."""
+        if call.state is not CallState.CLOSED and call.service in self._with.services:
+            driver = self.driver(call)
+            if IRunningSignalling.providedBy(driver) and Condition.RETURNED not in call.told:
+                driver.resume(call.serial, call.agent)
 
     def _offer_again(self, calls: Iterable[Call]) -> None:
         for call in calls:
@@ -105,8 +115,12 @@ class Lifecycle:
     def _offer_of(self, call: Call, resumed: bool) -> Offer:
         carried = self._with.carrier.embed(call.calling_number, call.serial)
         access_code = self._with.services[call.service].access_code
-        connection = Connection(access_code, carried, self._with.exchange_address)
-        return Offer(call.serial, call.service, call.calling_number, connection, call.deadline + _GRACE, resumed)
+        connection = Connection(access_code, carried.calling_number, self._with.exchange_address)
+        network = self._with.network
+        signalled = carried if network is None else network.embed(call.calling_number, call.serial)
+        deadline = call.deadline + _GRACE
+        agent = call.agent
+        return Offer(call.serial, call.service, call.calling_number, connection, deadline, resumed, signalled, agent)
 
     def driver(self, call: Call) -> ISignalling:
         """The driver that signals calls of this service."""
@@ -142,13 +156,27 @@ class Lifecycle:
             self.end(call, Condition.UNREACHABLE, Status.of(status), held=False)
 
     def returned(self, serial: str) -> None:
-        """The agent hears 13, and the call is closed."""
+        """The agent hears 13. The call is closed, unless its result is still to come."""
         call = self._store.get(serial)
-        if call is not None and call.state is CallState.REPORTED:
-            if self.audit is not None:
-                self.audit.returned(call)
-            self.step(call, Step.RETURN, Condition.RETURNED)
+        if call is None or (call.state, Step.RETURN) not in TRANSITIONS or Condition.RETURNED in call.told:
+            return
+        if self.audit is not None:
+            self.audit.returned(call)
+        self.step(call, Step.RETURN, Condition.RETURNED)
+        if call.state is CallState.REPORTED:
             self._withdraw(call)
+
+    def strayed(self, serial: str) -> None:
+        """Nobody hears of it: the result tells the agent more, or the time-out if none comes."""
+        call = self._store.get(serial)
+        if call is not None:
+            self.step(call, Step.RETURN)
+            if call.state is CallState.REPORTED:
+                self._withdraw(call)
+
+    def arrived(self, agent: str, calling_number: str) -> str:
+        """The agent hears 0, under a new serial."""
+        return self._arrivals.arrived(agent, calling_number)
 
     def hung_up(self, serial: str) -> None:
         """The agent hears 3, unless the service's result has told it more."""
@@ -187,9 +215,11 @@ class Lifecycle:
         state = TRANSITIONS[call.state, step]
         if state is CallState.CLOSED:
             call = evolve(call, calling_number="", digest=b"", data=b"")
-        if TIMEOUT_OF[state] == TIMEOUT_OF[call.state]:
+        returns = step is Step.RETURN and state is not CallState.CLOSED
+        awaits_its_result = Condition.RETURNED in call.told and state is CallState.FETCHED
+        if awaits_its_result or (TIMEOUT_OF[state] == TIMEOUT_OF[call.state] and not returns):
             return evolve(call, state=state)
-        return evolve(call, state=state, deadline=self._deadline(call, state))
+        return evolve(call, state=state, deadline=self._deadline(call, CallState.REPORTED if returns else state))
 
     def _deadline(self, call: Call, state: CallState) -> float:
         settings = self._with.services.get(call.service)

@@ -75,6 +75,15 @@ class ProcessingService:
         """Take no new calls from now on; those under way go on."""
         self.leaving = True
 
+    def _look_up(self, serial: str, found: Callable[[Call | None], None], lost: Callable[[], None]) -> None:
+        """Go on with the call of a serial: at once when it is in memory, else once the store has looked further."""
+        call = self._store.get(serial) if serial else None
+        waiting = self._store.fetch(serial) if serial and call is None else None
+        if waiting is None:
+            found(call)
+        else:
+            self._keeper.heard(waiting, found, lost)
+
     def stop(self) -> None:
         """Let go of the timers."""
         self._life.stop()
@@ -86,8 +95,22 @@ class ProcessingService:
         self, identity: Identity, outlet: AgentOutlet, request: ConnectRequest, reply: Callable[[ConnectReply], None]
     ) -> None:
         """Store a call, then acknowledge it, then signal it [0040, 0049]."""
+        self._look_up(
+            request.serial,
+            lambda known: self._connect(identity, outlet, request, reply, known),
+            lambda: reply(_connect_refused(request, Status.STORE_UNAVAILABLE)),
+        )
+
+    def _connect(
+        self,
+        identity: Identity,
+        outlet: AgentOutlet,
+        request: ConnectRequest,
+        reply: Callable[[ConnectReply], None],
+        known: Call | None,
+    ) -> None:
         try:
-            if self._intake.repeated(request, outlet):
+            if self._intake.repeated(request, outlet, known):
                 self._keeper.keep(
                     Change(),
                     lambda: reply(ConnectReply(Status.OK, request.serial)),
@@ -137,33 +160,52 @@ class ProcessingService:
         def answer(status: Status) -> None:
             reply(CancelReply(status, request.serial, "" if status is Status.OK else status.text))
 
-        call = self._store.get(request.serial)
-        if call is None or not identity.may_act_for(call.agent):
-            answer(Status.UNKNOWN_SERIAL)
-        elif (call.state, Step.END) not in TRANSITIONS:
-            self._answer_kept(answer, Status.ALREADY_FINISHED)
-        else:
-            self._life.end(call, Condition.CANCELLED, answer=answer)
+        def found(call: Call | None) -> None:
+            if call is None or not identity.may_act_for(call.agent):
+                answer(Status.UNKNOWN_SERIAL)
+            elif (call.state, Step.END) not in TRANSITIONS:
+                self._answer_kept(answer, Status.ALREADY_FINISHED)
+            else:
+                self._life.end(call, Condition.CANCELLED, answer=answer)
+
+        self._look_up(request.serial, found, lambda: answer(Status.STORE_UNAVAILABLE))
 
     # ------------------------------------------------------------ the service's side
 
-    def data(self, identity: Identity, request: DataRequest) -> bytes | Status:
-        """The encoded body of the call's DataResult, or the status that refuses it [0050, 0051]."""
+    def data(self, identity: Identity, request: DataRequest, answer: Callable[[bytes | Status], None]) -> None:
+        """Answer with the encoded body of the call's DataResult, or the status that refuses it [0050, 0051]."""
         if request.exchange_address and request.exchange_address != self.exchange_address:
-            return self._data_refused(Status.OTHER_EXCHANGE)
-        call = self._store.get(request.serial)
+            answer(self._data_refused(Status.OTHER_EXCHANGE))
+            return
+        self._look_up(
+            request.serial,
+            lambda call: answer(self._data_of(identity, call)),
+            lambda: answer(self._data_refused(Status.STORE_UNAVAILABLE)),
+        )
+
+    def _data_of(self, identity: Identity, call: Call | None) -> bytes | Status:
         if call is None or call.state is CallState.CLOSED or not self._owns(identity, call):
             return self._data_refused(Status.UNKNOWN_SERIAL)
         if call.state is not CallState.FETCHED:
             self._fetched(call, identity)
         return call.data
 
+    @property
+    def fetched(self) -> Callable[[str, str], bytes | None]:
+        """The body that :meth:`data` gives again for a serial to an identity that was given it before, else None.
+
+        The store's own look-up: a DataRequest asks nothing else where the answer is in memory.
+        """
+        return self._store.fetched
+
     def fields(self, identity: Identity, serial: str) -> Fields:
         """The call's data for a service of this process, organized like any other's.
 
-        :raise CallError: 20, the call isn't (or is no longer) this identity's.
+        :raise CallError: 20, the call isn't (or is no longer) this identity's; 50, it isn't in this process' memory.
         """
-        body = self.data(identity, DataRequest(serial))
+        answers: list[bytes | Status] = []
+        self.data(identity, DataRequest(serial), answers.append)
+        body = answers[0] if answers else Status.STORE_UNAVAILABLE
         if self._life.audit is not None:
             refused = body if isinstance(body, Status) else None
             reason = self.why_unknown(identity, serial) if refused is Status.UNKNOWN_SERIAL else ""
@@ -206,7 +248,15 @@ class ProcessingService:
         def answer(status: Status) -> None:
             reply(ServiceEventReply(event.event_id, status))
 
-        call = self._store.get(event.serial)
+        self._look_up(
+            event.serial,
+            lambda call: self._report(identity, event, call, answer),
+            lambda: answer(Status.STORE_UNAVAILABLE),
+        )
+
+    def _report(
+        self, identity: Identity, event: ServiceEvent, call: Call | None, answer: Callable[[Status], None]
+    ) -> None:
         try:
             if call is None or not self._owns(identity, call) or event.agent not in ("", call.agent):
                 raise Refused(Status.UNKNOWN_SERIAL)
@@ -254,7 +304,8 @@ class ProcessingService:
         updated = evolve(call, event_ids=call.event_ids | {event.event_id})
         if event.condition.final:
             updated = self._life.moved(updated, Step.REPORT)
-            if not self._life.driver(call).sees_return:
+            # The customer may be back already.
+            if not self._life.driver(call).sees_return or Condition.RETURNED in call.told:
                 updated = self._life.moved(updated, Step.RETURN)
 
         def kept() -> None:

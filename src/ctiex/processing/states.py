@@ -49,6 +49,9 @@ TRANSITIONS: dict[tuple[CallState, Step], CallState] = {
     (_FETCHED, Step.PROGRESS): _FETCHED,
     (_FETCHED, Step.REPORT): _REPORTED,
     (_FETCHED, Step.END): _CLOSED,
+    # The service has let the customer go and hasn't reported yet: that is awaited no longer than a return.
+    (_CONNECTED, Step.RETURN): _CONNECTED,
+    (_FETCHED, Step.RETURN): _FETCHED,
     (_REPORTED, Step.RETURN): _CLOSED,
 }
 """(state, step) to the next state; a step that isn't here is not for a call in that state."""

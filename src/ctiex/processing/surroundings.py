@@ -36,6 +36,8 @@ class Surroundings:
     """The advertised address of the IVR link."""
     limits: Limits = field(factory=Limits)
     counts: Counts = field(factory=Counts)
+    network: ICarrier | None = None
+    """Takes serials through the telephone network, where that is another than ``carrier``, which makes Connections."""
     audit: Audit | None = None
     """Hears what becomes of each call; None: nobody wants to know."""
 

@@ -39,9 +39,14 @@ def handler_of(service: Service) -> Callable[[Call], Awaitable[Outcome]]:
     """
 
     async def handle(call: Call) -> Outcome:
-        return await service.serve(await call.data(), call.media, partial(_tell_progress, call))
+        return await serve(service, call, await call.data())
 
     return handle
+
+
+async def serve(service: Service, call: Call, fields: Fields) -> Outcome:
+    """Have a service serve the customer of a call whose data was fetched, and give the outcome."""
+    return await service.serve(fields, call.media, partial(_tell_progress, call))
 
 
 async def _tell_progress(call: Call, fields: Fields) -> None:

@@ -9,7 +9,7 @@ from attrs import field, frozen
 from zope.interface import implementer
 
 from ctiex.errors import ConfigurationError, SerialError
-from ctiex.interfaces import ICarrier
+from ctiex.interfaces import ICarrier, Signalled
 from ctiex.serials import MAX_DIGITS, check_serial, is_serial
 
 _SEPARATOR_CHARACTERS = frozenset("*#")
@@ -60,7 +60,7 @@ class CallingNumberCarrier:
                 raise ConfigurationError(f"unknown key {key!r}: expected separator or capacity")
         return cls(**settings)
 
-    def embed(self, calling_number: str, serial: str) -> str:
+    def embed(self, calling_number: str, serial: str) -> Signalled:
         """The calling number with the serial behind the separator; ``extract`` gives both back.
 
         :raise SerialError: the serial is none, the whole doesn't fit, or the number holds the
@@ -75,22 +75,22 @@ class CallingNumberCarrier:
         size = _size(whole)
         if size > self.capacity:
             raise SerialError(f"number, separator and serial take {size} bytes: at most {self.capacity} fit")
-        return whole
+        return Signalled(whole)
 
-    def extract(self, calling_number: str) -> tuple[str, str | None]:
+    def extract(self, signalled: Signalled) -> tuple[str, str | None]:
         """The number and the serial behind the first separator.
 
         Where exactly a serial doesn't stand there, the number comes back unchanged, with None.
         """
-        number, _, serial = calling_number.partition(self.separator)
-        return (number, serial) if is_serial(serial) else (calling_number, None)
+        number, _, serial = signalled.calling_number.partition(self.separator)
+        return (number, serial) if is_serial(serial) else (signalled.calling_number, None)
 
-    def strip(self, calling_number: str) -> str:
+    def strip(self, signalled: Signalled) -> Signalled:
         """An untrusted number up to the first separator, without the parts of one at its end."""
-        number = calling_number.partition(self.separator)[0]
+        number = signalled.calling_number.partition(self.separator)[0]
         while part := self._partial(number):
             number = number[:-part]
-        return number
+        return Signalled(number, signalled.headers)
 
     def _partial(self, number: str) -> int:
         """How many characters at the number's end begin a separator, short of a whole one."""

@@ -11,6 +11,7 @@ from zope.interface import implementer
 
 from ctiex.interfaces import ICallStore
 from ctiex.records import Call, Change, StoredEvent
+from ctiex.stores.compact import DATA, FETCHED, OWNER, STATE, Record, packed, unpacked
 
 
 @define
@@ -43,7 +44,7 @@ _NO_MAILBOX = _Mailbox()
 class Undo:
     """What changes have replaced since it was made, so that all of them can be undone together."""
 
-    calls: dict[str, Call | None] = field(factory=dict)
+    calls: dict[str, Record | None] = field(factory=dict)
     """By serial: the call that stood under it."""
     mailboxes: dict[str, tuple[int, tuple[StoredEvent, ...]]] = field(factory=dict)
     """By agent: the last sequence, and the events that waited."""
@@ -59,7 +60,7 @@ class MemoryCallStore:
     """
 
     def __init__(self) -> None:
-        self._calls: dict[str, Call] = {}
+        self._calls: dict[str, Record] = {}
         self._mailboxes: dict[str, _Mailbox] = {}
         self._labels: dict[str, str] = {}
 
@@ -79,7 +80,7 @@ class MemoryCallStore:
         """
         self._check_numbering(change.events)
         for call in change.calls:
-            self._calls[call.serial] = call
+            self._calls[call.serial] = packed(call)
         for serial in change.forgotten:
             self._calls.pop(serial, None)
         for event in change.events:
@@ -136,7 +137,7 @@ class MemoryCallStore:
     ) -> None:
         """Begin with what a durable store has kept: each agent's events in order, up to the last."""
         self._labels.update(labels)
-        self._calls.update((call.serial, call) for call in calls)
+        self._calls.update((call.serial, packed(call)) for call in calls)
         for agent, last_sequence in last_sequences.items():
             self._mailboxes[agent] = _Mailbox(last_sequence)
         for event in events:
@@ -152,7 +153,13 @@ class MemoryCallStore:
 
     def get(self, serial: str) -> Call | None:
         """The call with this serial, or None."""
-        return self._calls.get(serial)
+        record = self._calls.get(serial)
+        return None if record is None else unpacked(serial, record)
+
+    def fetched(self, serial: str, owner: str) -> bytes | None:
+        """The data of a call that this owner has fetched before."""
+        record = self._calls.get(serial)
+        return record[DATA] if record is not None and record[OWNER] == owner and record[STATE] == FETCHED else None
 
     def fetch(self, serial: str) -> Deferred[Call | None] | None:
         """None: there is nowhere else to look."""
@@ -160,7 +167,11 @@ class MemoryCallStore:
 
     def calls(self) -> Iterable[Call]:
         """Every call, as of now: later changes don't disturb who walks through them."""
-        return tuple(self._calls.values())
+        return tuple(unpacked(serial, record) for serial, record in self._calls.items())
+
+    def stored(self) -> int:
+        """How many calls are kept."""
+        return len(self._calls)
 
     def agents(self) -> Iterable[str]:
         """Every agent number that ever had an event, as of now."""

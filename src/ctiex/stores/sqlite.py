@@ -264,9 +264,17 @@ class SQLiteCallStore:
         """None: everything is in memory."""
         return None
 
+    def fetched(self, serial: str, owner: str) -> bytes | None:
+        """The data of a call that this owner has fetched before."""
+        return self._memory.fetched(serial, owner)
+
     def calls(self) -> Iterable[Call]:
         """Every call, as of now."""
         return self._memory.calls()
+
+    def stored(self) -> int:
+        """How many calls are kept."""
+        return self._memory.stored()
 
     def agents(self) -> Iterable[str]:
         """Every agent number that ever had an event, as of now."""
@@ -290,4 +298,4 @@ class SQLiteCallStore:
 
 
 def _same_context(old: Call, new: Call) -> bool:
-    return old.data is new.data and old.digest is new.digest and old.calling_number is new.calling_number
+    return old.data == new.data and old.digest == new.digest and old.calling_number == new.calling_number

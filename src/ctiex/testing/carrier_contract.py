@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from zope.interface.verify import verifyObject
 
 from ctiex.errors import SerialError
-from ctiex.interfaces import ICarrier
+from ctiex.interfaces import ICarrier, Signalled
 from ctiex.serials import is_serial
 from ctiex.testing.strategies import serials
 
@@ -17,6 +19,11 @@ calling_numbers: st.SearchStrategy[str] = st.one_of(
     st.text(max_size=30),
 )
 """Telephone numbers, what resembles them, and what doesn't."""
+
+_HEADER_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]+")
+_HEADER_VALUE = re.compile(r"[A-Za-z0-9.;=-]+")
+_MOST_IN_A_HEADER = 320
+"""Characters: a protocol discriminator and 128 octets in hexadecimal digits, and parameters."""
 
 _quick = settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.differing_executors])
 
@@ -56,6 +63,7 @@ class CarrierContract:
     @example("138", "")
     @example("138", "1" * 21)
     @example("138", "\u0663")
+    @example("138", "1\r\nX: 2")
     def test_what_is_no_serial_is_refused(self, number: str, text: str) -> None:
         try:
             self.make_carrier().embed(number, text)
@@ -67,28 +75,63 @@ class CarrierContract:
     @_quick
     def test_a_number_that_carries_a_serial_takes_no_other(self, number: str, serial: str) -> None:
         carrier = self.make_carrier()
-        carried = carrier.embed(carrier.strip(_short(number)), serial)
+        free = carrier.strip(Signalled(_short(number))).calling_number
+        carried = carrier.embed(free, serial).calling_number
+        if carried == free:  # the serial goes in a header field
+            return
         try:
             carrier.embed(carried, serial)
         except SerialError:
             return
         raise AssertionError(f"{carried!r} took a second serial")
 
-    @given(calling_numbers)
+    @given(serials())
     @_quick
-    def test_extract_takes_anything(self, number: str) -> None:
-        rest, serial = self.make_carrier().extract(number)
-        assert rest == number if serial is None else is_serial(serial)
+    def test_header_fields_are_of_letters_that_sip_passes(self, serial: str) -> None:
+        for name, value in self.make_carrier().embed("138", serial).headers.items():
+            assert _HEADER_NAME.fullmatch(name), name
+            assert _HEADER_VALUE.fullmatch(value), value
+            assert len(value) <= _MOST_IN_A_HEADER, value
 
-    @given(calling_numbers, serials())
+    @given(st.data())
     @_quick
-    def test_nothing_in_a_stripped_number_can_be_read_as_a_serial(self, number: str, serial: str) -> None:
+    def test_extract_takes_anything(self, data: st.DataObject) -> None:
         carrier = self.make_carrier()
-        stripped = carrier.strip(number)
-        assert carrier.extract(stripped) == (stripped, None)
+        signalled = data.draw(signalled_to(carrier))
+        number, serial = carrier.extract(signalled)
+        assert number == signalled.calling_number if serial is None else is_serial(serial)
+
+    @given(st.data(), serials())
+    @_quick
+    def test_nothing_in_a_stripped_call_can_be_read_as_a_serial(self, data: st.DataObject, serial: str) -> None:
+        carrier = self.make_carrier()
+        signalled = data.draw(signalled_to(carrier))
+        stripped = carrier.strip(signalled)
+        assert carrier.extract(stripped) == (stripped.calling_number, None)
         assert carrier.strip(stripped) == stripped
-        short = carrier.strip(_short(number))
+        short = carrier.strip(Signalled(_short(signalled.calling_number))).calling_number
         assert carrier.extract(carrier.embed(short, serial)) == (short, serial)
+
+
+def signalled_to(carrier: ICarrier) -> st.SearchStrategy[Signalled]:
+    """Anything that may arrive with a call, above all what resembles what this carrier writes."""
+    names = st.sampled_from(sorted(carrier.embed("1", "1").headers) or ["X-Nothing"])
+    either_case = st.builds(lambda name, lower: name.lower() if lower else name, names, st.booleans())
+    values = st.one_of(st.text(max_size=30), _near(carrier))
+    return st.builds(Signalled, calling_numbers, st.dictionaries(either_case | st.just("Subject"), values, max_size=3))
+
+
+def _near(carrier: ICarrier) -> st.SearchStrategy[str]:
+    """What the carrier writes in its header fields, as it is, twice, or with something put in."""
+    written = serials().map(lambda serial: ", ".join(carrier.embed("1", serial).headers.values()))
+    twice = st.builds("{}, {}".format, written, written)
+    spoilt = st.builds(
+        lambda whole, place, text: whole[: place % (len(whole) + 1)] + text + whole[place % (len(whole) + 1) :],
+        written,
+        st.integers(0, 200),
+        st.text(max_size=3) | st.text(',;="\\ 0a', max_size=3),
+    )
+    return st.one_of(written, twice, spoilt)
 
 
 def _short(number: str) -> str:

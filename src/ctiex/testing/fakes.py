@@ -198,6 +198,10 @@ class WaitingStore:
         """The call with this serial, or None."""
         return self._kept.get(serial)
 
+    def fetched(self, serial: str, owner: str) -> bytes | None:
+        """The data of a call that this owner has fetched before."""
+        return self._kept.fetched(serial, owner)
+
     def fetch(self, serial: str) -> Deferred[Call | None] | None:
         """None: there is nowhere else to look."""
         return None
@@ -205,6 +209,10 @@ class WaitingStore:
     def calls(self) -> Iterable[Call]:
         """Every call."""
         return self._kept.calls()
+
+    def stored(self) -> int:
+        """How many calls are kept."""
+        return self._kept.stored()
 
     def agents(self) -> Iterable[str]:
         """Every agent number that ever had an event."""

@@ -21,7 +21,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ctiex.codecs.binary import BinaryCodec
-from ctiex.interfaces import ICallStore, ICodec, ISignalling
+from ctiex.interfaces import ICallStore, ICarrier, ICodec, ISignalling
 from ctiex.links.admission import Admission
 from ctiex.links.agent import AgentLink, AgentLinkFactory
 from ctiex.links.credentials import KnownIdentity, configured_portal
@@ -190,6 +190,16 @@ class LinkedPair:
         return was_open and not self.open
 
 
+def pump_all(pairs: list[LinkedPair], clock: Clock) -> None:
+    """Carry over what is under way on every link, and do what is due now, until nothing moves."""
+    while any([pair.pump() for pair in pairs]) or _due(clock):
+        clock.advance(0)
+
+
+def _due(clock: Clock) -> bool:
+    return any(call.getTime() <= clock.seconds() for call in clock.getDelayedCalls())
+
+
 def numbered() -> Callable[[], str]:
     """Makes session names: ``1``, ``2`` and so on."""
     made = 0
@@ -238,6 +248,8 @@ class MemoryExchange:
     plain_secrets: bool = False
     drivers: Mapping[str, ISignalling] | None = None
     """By name; signalling by link alone, under ``link``, unless given."""
+    network: ICarrier | None = None
+    """Takes serials through the telephone network; in the calling number unless given."""
     counts: Counts = field(factory=Counts)
     audit: Audit | None = None
     pairs: list[LinkedPair] = field(factory=list, init=False)
@@ -257,6 +269,7 @@ class MemoryExchange:
                 store=self.store,
                 desk=self.desk,
                 carrier=CallingNumberCarrier(),
+                network=self.network,
                 allocator=SerialAllocator("1", self.clock.seconds, Random(1)),
                 sessions=self.sessions,
                 services=self.services,
@@ -327,9 +340,8 @@ class MemoryExchange:
         return next(pair for pair in self.pairs if pair.second is peer)
 
     def pump(self) -> None:
-        """Carry over what is under way on every link, until nothing moves."""
-        while any([pair.pump() for pair in self.pairs]):
-            pass
+        """Carry over what is under way on every link, and do what is due now, until nothing moves."""
+        pump_all(self.pairs, self.clock)
 
     def advance(self, seconds: float, step: float = 1.0) -> None:
         """Let time pass, a step at a time, and carry over what comes of it."""

@@ -33,6 +33,10 @@ class RecordingWatcher:
     """The sessions that came with ``offered``."""
     refusals: list[tuple[str, IServiceSession, int | None]] = field(factory=list)
     """What came with ``refused``; a driver need not tell it."""
+    arrivals: list[tuple[str, str]] = field(factory=list)
+    """The agent numbers and calling numbers that came with ``arrived``."""
+    agents_are_here: bool = True
+    """Whether the agents' applications are there to be told of arrivals."""
 
     def offered(self, serial: str, session: IServiceSession | None) -> None:
         """The Connection is being written."""
@@ -60,6 +64,15 @@ class RecordingWatcher:
         """The customer has hung up."""
         self.told.append(("hung_up", serial))
 
+    def strayed(self, serial: str) -> None:
+        """The customer is elsewhere."""
+        self.told.append(("strayed", serial))
+
+    def arrived(self, agent: str, calling_number: str) -> str:
+        """Two have begun to talk; their serial is made of the agent number and what was told before."""
+        self.arrivals.append((agent, calling_number))
+        return f"{agent}{len(self.arrivals)}" if self.agents_are_here else ""
+
     def of(self, serial: str) -> Sequence[str]:
         """What was told of one call, in order."""
         return [what for what, whose in self.told if whose == serial]
@@ -68,7 +81,12 @@ class RecordingWatcher:
 def make_offer(serial: str, service: str = "bill", resumed: bool = False) -> Offer:
     """An offer of a call to a service, which nobody ends but the test."""
     connection = Connection("7000", f"13800138000**{serial}", "exchange:7301")
-    return Offer(serial, service, "13800138000", connection, deadline=inf, resumed=resumed)
+    return Offer(serial, service, "13800138000", connection, deadline=inf, resumed=resumed, agent=agent_of(serial))
+
+
+def agent_of(serial: str) -> str:
+    """The agent number of an offered call: each call has its own."""
+    return f"10{serial}"
 
 
 class SignallingContract:

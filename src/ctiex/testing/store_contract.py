@@ -97,6 +97,22 @@ class CallStoreContract:
         assert store.get("7") is None
         assert list(store.calls()) == [make_call("8")]
 
+    async def test_fetched_data_is_given_to_its_owner_alone_and_while_it_is_fetched(self) -> None:
+        store = await self.opened()
+        for state in CallState:
+            await _done(store.commit(Change(calls=(make_call("7", state=state, owner="ivr"),))))
+            assert store.fetched("7", "ivr") == (b"data" if state is CallState.FETCHED else None)
+            assert store.fetched("7", "other") is None and store.fetched("7", "") is None
+        assert store.fetched("404", "ivr") is None
+
+    async def test_it_counts_the_calls(self) -> None:
+        store = await self.opened()
+        assert store.stored() == 0
+        await _done(store.commit(Change(calls=(make_call("7"), make_call("8")))))
+        assert store.stored() == 2
+        await _done(store.commit(Change(forgotten=("7", "404"))))
+        assert store.stored() == 1
+
     async def test_fetch_finds_nothing_that_never_was(self) -> None:
         store = await self.opened()
         found = store.fetch("404")

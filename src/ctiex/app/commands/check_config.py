@@ -68,7 +68,7 @@ def summary(configuration: Configuration) -> Iterator[str]:
     yield _link("agent", configuration.agent_link)
     yield _link("ivr", configuration.ivr_link)
     yield f"store: {configuration.store.kind}{_shown(configuration.store.settings)}"
-    yield f"carrier: {configuration.carrier.kind}"
+    yield f"carrier: {', '.join((configuration.carrier.kind, *configuration.carrier.also))}"
     yield f"metrics: {configuration.metrics.listen or 'off'}"
     yield f"audit: {configuration.audit.file or 'off'}"
     limits = configuration.limits

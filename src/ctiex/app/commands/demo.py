@@ -104,6 +104,9 @@ class ObservedCodec:
         """The binary codec's."""
         return self._codec.frame(kind, invoke_id, body)
 
+    def quick_answers(self, fetched: Callable[[str, str], bytes | None], identity: str, exchange_address: str) -> None:
+        """None: every message is to be seen."""
+
     def frame_length(self, body: bytes) -> int:
         """The binary codec's."""
         return self._codec.frame_length(body)

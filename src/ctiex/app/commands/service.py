@@ -12,8 +12,10 @@ from twisted.python.usage import UsageError
 
 from ctiex.app.commands.accounts import AccountOptions
 from ctiex.app.commands.any_order import AnyOrder
+from ctiex.app.commands.voice import serve_calls
 from ctiex.app.config import DEMO_SERVICES
 from ctiex.clients import AutomaticService, Handler, ServedCall
+from ctiex.clients.voice import ANY_PATH, VoiceServices
 from ctiex.errors import BindRefused, ConfigurationError, NotBound, UnsafeLink
 from ctiex.interfaces import IMedia, IMediaPlugin
 from ctiex.plugins import find_plugin
@@ -35,6 +37,7 @@ class Options(AnyOrder, AccountOptions):
         ["media", None, "terminal", "The kind of media: terminal, scripted or a plugin's."],
         ["typed", None, None, "What a scripted customer types at each question, with commas between: 12,246810"],
         ["listen", None, None, "An endpoint where the exchange may dial (signalling = dial): tcp:7400"],
+        ["agi", None, None, "Serve an Asterisk's customers, who come by AGI to tcp:4573:interface=127.0.0.1"],
     ]
 
     def __init__(self) -> None:
@@ -61,6 +64,8 @@ class Options(AnyOrder, AccountOptions):
             raise UsageError(f"give the service: one of {', '.join(BUILT_IN)}")
         if self["typed"] is not None and self["media"] == "terminal":
             raise UsageError("--typed needs --media scripted: at the terminal you type yourself")
+        if self["agi"] is not None and (self["media"] != "terminal" or self["listen"] is not None):
+            raise UsageError("--agi stands for --media and --listen: customers come by telephone, or they don't")
 
     @property
     def access_code(self) -> str:
@@ -77,6 +82,9 @@ async def run(options: Options, reactor: Any, stdout: TextIO, stderr: TextIO) ->
 
     :raise UsageError: an option's value is no good.
     """
+    if options["agi"] is not None:
+        voice = VoiceServices(reactor, options.account(reactor), {ANY_PATH: BUILT_IN[options.name]()})
+        return await serve_calls(voice, options, options["agi"], [options.name], reactor, stdout, stderr)
     service = AutomaticService(
         reactor,
         options.account(reactor),

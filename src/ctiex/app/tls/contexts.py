@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from math import inf
 from typing import Any
 
+from attrs import define, field
 from OpenSSL import SSL
 from OpenSSL.crypto import X509, PKey
 from OpenSSL.crypto import Error as CryptoError
@@ -24,6 +26,10 @@ _log = Logger()
 
 _LOOK_EVERY = 1.0
 """Between two looks at the files, in seconds."""
+
+_MOST_TOLD = 100
+_TOLD_ANEW_AFTER = 60.0
+"""So many refusals are told in so many seconds, a line each: anybody may bring them about, as many as a port takes."""
 
 _codes = SSL.X509VerificationCodes
 _VERIFICATION = {
@@ -52,9 +58,34 @@ class HandshakeRefused(SSL.Error):
         return f"{TLS_REFUSED}: {self.words}"
 
 
+@define
+class Refusals:
+    """Tells the log of the handshakes that were refused on one port, one by one as long as they are no flood."""
+
+    _clock: IReactorTime
+    _began: float = field(default=-inf, init=False)
+    _count: int = field(default=0, init=False)
+
+    def tell(self, peer: str, reason: str) -> None:
+        """One more."""
+        now = self._clock.seconds()
+        if not self._began <= now < self._began + _TOLD_ANEW_AFTER:
+            self._tell_of_flood()
+            self._began, self._count = now, 0
+        self._count += 1
+        if self._count <= _MOST_TOLD:
+            _log.warn("TLS with {peer} refused: {reason}", peer=peer, reason=reason)
+
+    def _tell_of_flood(self) -> None:
+        if self._count > _MOST_TOLD:
+            _log.warn("TLS was refused {count} times more within {seconds:g} s than the log tells",
+                      count=self._count - _MOST_TOLD, seconds=_TOLD_ANEW_AFTER)  # fmt: skip
+
+
 class Handshake(SSL.Connection):
     """One connection of a client; one that is refused is told to the log, once."""
 
+    refusals: Refusals
     verification: str | None = None
     """What is wrong with the client's certificate."""
 
@@ -72,7 +103,7 @@ class Handshake(SSL.Connection):
             if reason is None or reason.casefold().startswith("unexpected eof"):
                 raise  # the client went away
             words = self.verification or in_words(reason, "the client")
-            _log.warn("TLS with {peer} refused: {reason}", peer=self._peer(), reason=words)
+            self.refusals.tell(self._peer(), words)
             raise HandshakeRefused(words, error.args[0]) from None
 
     def _peer(self) -> str:
@@ -144,6 +175,7 @@ class ServerContexts:
         self._files = files
         self._clock = clock
         self._now = now
+        self._refusals = Refusals(clock)
         self._looked_at = clock.seconds()
         self._stamp: Stamp = stamp_of(files)
         self._context = self._read()
@@ -152,7 +184,9 @@ class ServerContexts:
         """A connection for a client that has just come."""
         if self._clock.seconds() - self._looked_at >= _LOOK_EVERY:
             self._look()
-        return Handshake(self._context, None)
+        handshake = Handshake(self._context, None)
+        handshake.refusals = self._refusals
+        return handshake
 
     def _look(self) -> None:
         self._looked_at = self._clock.seconds()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from random import Random
 from typing import Any, cast
 
@@ -15,6 +15,7 @@ from ctiex.clients.connection import ClientLink, ExchangeAccount
 from ctiex.clients.served_call import ServedCall
 from ctiex.errors import CallerHungUp, CallError, CtiexError, LinkError, Status
 from ctiex.fields import Fields
+from ctiex.interfaces import NO_HEADERS
 from ctiex.messages import (
     Condition,
     Connection,
@@ -70,12 +71,12 @@ class _Service(AutomaticService):
         else:
             super().request_received(link, message, invoke_id)
 
-    def take(self, connection: Connection) -> ConnectionReply:
+    def take(self, connection: Connection, headers: Mapping[str, str] = NO_HEADERS) -> ConnectionReply:
         """Refuse some customers."""
         if self.dice.random() < self.moods.refuse:
             self.ledger.counts["fault: service refuses"] += 1
             return ConnectionReply(Status.SERVICE_REFUSED)
-        return super().take(connection)
+        return super().take(connection, headers)
 
 
 class ServiceProcess:

@@ -16,7 +16,7 @@ from zope.interface import implementer
 
 from ctiex.errors import StoreUnavailable
 from ctiex.interfaces import ICallStore
-from ctiex.records import Call, Change, StoredEvent
+from ctiex.records import Call, CallState, Change, StoredEvent
 
 _TABLES = """
 PRAGMA secure_delete = ON;  -- what is wiped from a call is wiped from the file
@@ -102,6 +102,11 @@ class OneFileCallStore:
         found = self._rows("SELECT record FROM calls WHERE serial = ?", serial)
         return _call(found[0][0]) if found else None
 
+    def fetched(self, serial: str, owner: str) -> bytes | None:
+        """The data of a call that this owner has fetched before."""
+        call = self.get(serial)
+        return call.data if call and call.state is CallState.FETCHED and call.owner == owner else None
+
     def fetch(self, serial: str) -> Deferred[Call | None] | None:
         """None: there is nowhere else to look."""
         return None
@@ -109,6 +114,10 @@ class OneFileCallStore:
     def calls(self) -> Iterable[Call]:
         """Every call."""
         return [_call(record) for (record,) in self._rows("SELECT record FROM calls ORDER BY rowid")]
+
+    def stored(self) -> int:
+        """How many calls are kept."""
+        return int(self._rows("SELECT count(*) FROM calls")[0][0])
 
     def agents(self) -> Iterable[str]:
         """Every agent number that ever had an event."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from attrs import define, field, frozen
@@ -119,6 +119,9 @@ class PrefixedJsonCodec:
             raise MalformedFrame("the kind or the invoke id doesn't fit the frame")
         content = b"[%d,%d,%b]" % (kind, invoke_id, body)
         return _LENGTH.pack(len(content)) + content
+
+    def quick_answers(self, fetched: Callable[[str, str], bytes | None], identity: str, exchange_address: str) -> None:
+        """None: nobody has asked for more speed."""
 
     def frame_length(self, body: bytes) -> int:
         """The length of the longest frame that this body can give, in bytes."""

@@ -1,0 +1,140 @@
+"""``ctiex voice``: the built-in automatic services for customers who come by telephone, through an Asterisk."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TextIO
+
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.error import CannotListenError
+from twisted.python.usage import UsageError
+
+from ctiex.app.carriers import build_carriers
+from ctiex.app.commands.accounts import AccountOptions
+from ctiex.app.config import load
+from ctiex.app.config_model import CarrierSettings, Configuration, VoiceTable
+from ctiex.app.listening import EXPECTED, read_endpoint
+from ctiex.clients.voice import VoiceServices, VoiceSettings
+from ctiex.errors import BindRefused, ConfigurationError, NotBound, UnsafeLink
+from ctiex.interfaces import ICarrier
+from ctiex.services import BUILT_IN
+from ctiex.telephony.sounds import Sounds
+from ctiex.telephony.sources import Sources
+
+DEFAULT_PATHS: Mapping[str, str] = {
+    "password": "password-authentication",
+    "bill": "bill-broadcast",
+    "number": "number-broadcast",
+}
+"""The built-in services by the path of an AGI call, where the configuration names none."""
+
+
+class Options(AccountOptions):
+    """The options of ``ctiex voice``."""
+
+    longdesc = (
+        "Serves the customers that an Asterisk's dialplan hands over by AGI(agi://HOST:4573/PATH), until it is"
+        f" interrupted. PATH chooses the service: {', '.join(DEFAULT_PATHS)}, or what [voice.services] says."
+    )
+    optParameters = [
+        ["config", "c", None, "A configuration file; its tables [voice] and [carrier] count here."],
+        ["listen", None, None, "Where the Asterisk connects, in place of the configuration's voice.listen."],
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self["exchange"] = "tcp:127.0.0.1:7301"
+        self["identity"] = "service-demo"
+
+    def configuration(self) -> Configuration:
+        """The configuration in the file, or the built-in one.
+
+        :raise UsageError: it can't be used.
+        """
+        try:
+            return load(self["config"])
+        except ConfigurationError as error:
+            raise UsageError(f"--config: {error}") from None
+
+
+async def run(options: Options, reactor: Any, stdout: TextIO, stderr: TextIO) -> int:
+    """Serve until the process is interrupted; 1 when the exchange refuses the identity.
+
+    :raise UsageError: an option's value is no good.
+    """
+    configuration = options.configuration()
+    table = configuration.voice
+    paths = table.services or DEFAULT_PATHS
+    voice = VoiceServices(
+        reactor,
+        options.account(reactor),
+        {path: BUILT_IN[name]() for path, name in paths.items()},
+        _settings(table),
+        _carrier(configuration),
+    )
+    ready = [f"{name} at agi://HOST/{path}" for path, name in paths.items()]
+    return await serve_calls(voice, options, options["listen"] or table.listen, ready, reactor, stdout, stderr)
+
+
+async def serve_calls(
+    voice: VoiceServices,
+    options: AccountOptions,
+    listen: str,
+    ready: list[str],
+    reactor: Any,
+    stdout: TextIO,
+    stderr: TextIO,
+) -> int:
+    """Listen, bind, and serve until the process is interrupted; 1 when the exchange refuses the identity.
+
+    :param ready: what to print once it is bound, a line each.
+    :raise UsageError: it can't listen there.
+    """
+    await _listen(voice, listen, reactor)
+    voice.startService()
+    reactor.addSystemEventTrigger("before", "shutdown", voice.stopService)
+    print(f"AGI calls are taken at {listen}", file=stdout, flush=True)
+    try:
+        await voice.bound()
+    except NotBound:
+        return 0  # interrupted before the exchange was there
+    except BindRefused as refused:
+        print(f"the exchange refuses {options['identity']}: {refused}", file=stderr)
+        await voice.stopService()
+        return 1
+    except UnsafeLink as error:
+        print(f"{options['identity']} can't bind: {error}", file=stderr)
+        await voice.stopService()
+        return 1
+    for line in ready:
+        print(f"{line} is ready", file=stdout, flush=True)
+    await Deferred()
+    return 0
+
+
+async def _listen(voice: VoiceServices, listen: str, reactor: Any) -> None:
+    try:
+        read_endpoint(listen)
+        await voice.listen(serverFromString(reactor, listen))
+    except ConfigurationError as error:
+        raise UsageError(f"where AGI calls are taken: {error}") from None
+    except CannotListenError as error:
+        raise UsageError(f"where AGI calls are taken: {error}, expected {EXPECTED} that is free") from None
+
+
+def _settings(table: VoiceTable) -> VoiceSettings:
+    return VoiceSettings(
+        Sounds.with_own(table.prompts), Sources.of(table.allow), table.data_within, table.told_within, table.max_calls
+    )
+
+
+def _carrier(configuration: Configuration) -> ICarrier | None:
+    """The carrier of the file; where it says nothing of one, whichever arrives is taken."""
+    if configuration.carrier == CarrierSettings():
+        return None
+    try:
+        carriers = build_carriers(configuration.carrier)
+    except ConfigurationError as error:
+        raise UsageError(f"carrier: {error}") from None
+    return carriers.network or carriers.connection

@@ -1,0 +1,44 @@
+"""Tells an agent's application of a call that has just come to the agent, before anybody asks for anything."""
+
+from __future__ import annotations
+
+from twisted.logger import Logger
+
+from ctiex.errors import CodecError, FieldError, SerialError, Status
+from ctiex.fields import Fields
+from ctiex.interfaces import Signalled
+from ctiex.messages import Condition
+from ctiex.processing.keeping import Keeper
+from ctiex.processing.surroundings import Surroundings
+from ctiex.records import Change
+
+_log = Logger()
+
+
+class Arrivals:
+    """Gives each new talk a serial, under which the agent's application may have it connected to a service."""
+
+    def __init__(self, surroundings: Surroundings) -> None:
+        self._with = surroundings
+        self._keeper = Keeper(surroundings.store, surroundings.counts)
+
+    def arrived(self, agent: str, calling_number: str) -> str:
+        """The serial of the event of condition 0 that tells of it; empty when nobody is told.
+
+        As for events 10 to 13, the agent has to be logged in, with room in the mailbox. The calling number
+        comes from the network: whatever could be read as a serial in it is stripped.
+        """
+        desk = self._with.desk
+        if not desk.is_here(agent) or not desk.has_room(agent):
+            return ""
+        try:
+            serial = self._with.allocator.allocate(lambda serial: self._with.store.get(serial) is not None)
+            number = self._with.carrier.strip(Signalled(calling_number)).calling_number
+            fields = Fields({"event": "call", "calling_number": number})
+            event = desk.compose(agent, serial, Condition.PROGRESS, Status.OK, fields)
+        except (SerialError, FieldError, CodecError) as error:
+            _log.warn("agent {agent} isn't told of a call: {reason}", agent=agent, reason=str(error))
+            return ""
+        labels = desk.labels(agent, "")
+        self._keeper.keep(Change(events=(event,), labels=labels), lambda: desk.kept(event))
+        return serial

@@ -1,0 +1,99 @@
+"""Takes the serial through the network in the SIP header field User-to-User (RFC 7433).
+
+What CTIEX writes, for the serial 007::
+
+    User-to-User: 0463746965783d303037;purpose=isdn-uui;content=isdn-uui;encoding=hex
+
+It is the package for ISDN (RFC 7434), which gateways turn into the user-user information element of a telephone
+network without SIP, and back. Its data are a protocol discriminator and at most 128 octets, in hexadecimal digits.
+The discriminator 04 says that the octets are characters of IA5, which is ASCII; they are ``ctiex=`` and the serial.
+Several applications may use the header field of one call, with commas between their data: only what begins with
+``ctiex=`` is taken for a serial.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from attrs import frozen
+from zope.interface import implementer
+
+from ctiex.errors import ConfigurationError
+from ctiex.interfaces import ICarrier, Signalled
+from ctiex.serials import check_serial, is_serial
+
+USER_TO_USER = "User-to-User"
+
+_IA5_CHARACTERS = "04"
+"""The protocol discriminator (ITU-T Q.931, 4.5.30)."""
+_IA5_DATA = re.compile(_IA5_CHARACTERS + "(?:[0-9A-Fa-f]{2})*")
+_MARK = "ctiex="
+_PARAMETERS = {"purpose": "isdn-uui", "content": "isdn-uui", "encoding": "hex"}
+"""Each also holds where it isn't given; with another value the data are another application's."""
+_LONGEST_READ = 4_096
+"""Characters of a header field that are looked at; a longer one isn't what a telephone network passes."""
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
+
+
+@implementer(ICarrier)
+@frozen
+class UserToUserCarrier:
+    """The mark and the serial as user-to-user information: 26 octets at most, where ISDN passes 128, or 32 at least."""
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any]) -> UserToUserCarrier:
+        """A carrier; there is nothing to set.
+
+        :raise ConfigurationError: a key is given.
+        """
+        for key in settings:
+            raise ConfigurationError(f"unknown key {key!r}: this carrier has no settings")
+        return cls()
+
+    def embed(self, calling_number: str, serial: str) -> Signalled:
+        """The number as it is, and the header field.
+
+        :raise SerialError: it is no serial.
+        """
+        data = _IA5_CHARACTERS + (_MARK + check_serial(serial)).encode().hex()
+        parameters = "".join(f";{name}={value}" for name, value in _PARAMETERS.items())
+        return Signalled(calling_number, {USER_TO_USER: data + parameters})
+
+    def extract(self, signalled: Signalled) -> tuple[str, str | None]:
+        """The number as it came, and the one serial in the header field; None where there are two different ones."""
+        value = signalled.header(USER_TO_USER) or ""
+        serials = set(_serials(value)) if len(value) <= _LONGEST_READ else set()
+        return signalled.calling_number, serials.pop() if len(serials) == 1 else None
+
+    def strip(self, signalled: Signalled) -> Signalled:
+        """What came, without the header field."""
+        return signalled.without_header(USER_TO_USER)
+
+
+def _serials(value: str) -> Iterator[str]:
+    """The serials among the data of a header field."""
+    for one in _QUOTED.sub(_unquoted, value).split(","):
+        data, *parameters = (part.strip() for part in one.split(";"))
+        if all(_is_ours(parameter) for parameter in parameters):
+            yield from _serial_in(data)
+
+
+def _unquoted(quoted: re.Match[str]) -> str:
+    """Hexadecimal digits may stand in quotes; anything else that does isn't a serial, and must not be split."""
+    return quoted[1] if quoted[1].isalnum() else '""'
+
+
+def _is_ours(parameter: str) -> bool:
+    name, _, value = (part.strip().lower() for part in parameter.partition("="))
+    return _PARAMETERS.get(name, value) == value
+
+
+def _serial_in(data: str) -> Iterator[str]:
+    if not _IA5_DATA.fullmatch(data):
+        return
+    text = bytes.fromhex(data[len(_IA5_CHARACTERS) :]).decode(errors="replace")
+    serial = text.removeprefix(_MARK)
+    if text.startswith(_MARK) and is_serial(serial):
+        yield serial

@@ -1,0 +1,1 @@
+"""The line protocols of Asterisk, and the dialplans that go with them."""

@@ -1,0 +1,186 @@
+"""The line protocol of Asterisk's manager interface (AMI): bytes to messages and back, no input or output.
+
+A message is a number of ``Key: Value`` lines and an empty line. Keys may come more than once
+(``Variable``), and the text of a command comes in ``Output`` lines. The other side greets with one
+line that isn't a message.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from attrs import field, frozen
+
+from ctiex.errors import CtiexError
+
+MAX_LINE = 16_384
+"""The longest line that is taken, in bytes."""
+MAX_MESSAGE = 262_144
+"""The longest message that is taken, in bytes."""
+MAX_SENT_LINE = 1_000
+"""The longest line that Asterisk takes: 1,024 bytes with their end. A longer one is dropped there without a word."""
+BANNER = b"Asterisk Call Manager/"
+
+_KEY = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+_FORBIDDEN = re.compile(r"[\r\n\0]")
+
+
+class AmiError(CtiexError):
+    """Bytes that are no AMI, or something that can't be said in it."""
+
+
+@frozen
+class AmiMessage:
+    """A response or an event."""
+
+    headers: tuple[tuple[str, str], ...] = field(repr=False)
+    """Keys and values in their order; what can't be read as UTF-8 is kept by surrogate escapes."""
+    output: tuple[str, ...] = field(default=(), repr=False)
+    """The lines of ``Output``, and any that have no key."""
+    _first: dict[str, str] = field(init=False, repr=False, eq=False)
+
+    def __attrs_post_init__(self) -> None:
+        first: dict[str, str] = {}
+        for key, value in self.headers:
+            first.setdefault(key.lower(), value)
+        object.__setattr__(self, "_first", first)
+
+    def __getitem__(self, key: str) -> str:
+        """The first value under this key, whatever its case; empty where there is none."""
+        return self._first.get(key.lower(), "")
+
+    def all(self, key: str) -> list[str]:
+        """Every value under this key."""
+        return [value for name, value in self.headers if name.lower() == key.lower()]
+
+    @property
+    def event(self) -> str:
+        """The name of an event; empty for a response."""
+        return self["Event"]
+
+    @property
+    def action_id(self) -> str:
+        """Which action it answers; empty where it answers none."""
+        return self["ActionID"]
+
+    @property
+    def good(self) -> bool:
+        """Whether it is a response that says that all is well."""
+        return self["Response"] in ("Success", "Goodbye")
+
+    @property
+    def begins_a_list(self) -> bool:
+        """Whether events under the same ActionID follow."""
+        return self["EventList"].lower() == "start"
+
+    @property
+    def ends_a_list(self) -> bool:
+        """Whether it is the last event of such a list, complete or given up."""
+        return self["EventList"].lower() in ("complete", "cancelled")
+
+    def variables(self) -> dict[str, str]:
+        """The channel variables that an event of ``Status`` brings; those that aren't set are left out."""
+        pairs = (value.partition("=") for value in self.all("Variable"))
+        return {name: value for name, _, value in pairs if value != "(null)"}
+
+
+class AmiDecoder:
+    """Finds the messages in what Asterisk sends."""
+
+    def __init__(self, max_line: int = MAX_LINE, max_message: int = MAX_MESSAGE) -> None:
+        self.banner = ""
+        """What the other side has greeted with; empty before."""
+        self._max_line = max_line
+        self._max_message = max_message
+        self._unread = b""
+        self._lines: list[bytes] = []
+        self._size = 0
+        self._broken: AmiError | None = None
+
+    def receive(self, data: bytes) -> list[AmiMessage]:
+        """The messages that are complete now. What comes in a broken stream is never taken up again.
+
+        :raise AmiError: the other side speaks something else, or a line or a message is too long.
+        """
+        if self._broken is not None:
+            raise self._broken
+        try:
+            return list(self._messages(data))
+        except AmiError as error:
+            self._broken = error
+            self._unread, self._lines = b"", []
+            raise
+
+    def _messages(self, data: bytes) -> Iterator[AmiMessage]:
+        *lines, self._unread = (self._unread + data).split(b"\n")
+        for line in lines:
+            self._check_line(line)
+            line = line.removesuffix(b"\r")
+            if not self.banner:
+                self._greet(line)
+            elif line:
+                self._add(line)
+            elif self._lines:
+                yield self._taken()
+        self._check_line(self._unread)
+        if not self.banner and not BANNER.startswith(self._unread[: len(BANNER)]):
+            raise AmiError("the other side doesn't greet like an Asterisk manager interface")
+
+    def _check_line(self, line: bytes) -> None:
+        if len(line) > self._max_line:
+            raise AmiError(f"a line of more than {self._max_line} bytes")
+
+    def _greet(self, line: bytes) -> None:
+        if not line.startswith(BANNER):
+            raise AmiError("the other side doesn't greet like an Asterisk manager interface")
+        self.banner = _text(line)
+
+    def _add(self, line: bytes) -> None:
+        self._size += len(line)
+        if self._size > self._max_message:
+            raise AmiError(f"a message of more than {self._max_message} bytes")
+        self._lines.append(line)
+
+    def _taken(self) -> AmiMessage:
+        lines, self._lines, self._size = self._lines, [], 0
+        headers: list[tuple[str, str]] = []
+        output: list[str] = []
+        for line in lines:
+            key, colon, value = _text(line).partition(":")
+            if not colon or not _KEY.fullmatch(key):
+                output.append(_text(line))
+            elif key == "Output":
+                output.append(value.removeprefix(" "))
+            else:
+                headers.append((key, value.removeprefix(" ")))
+        return AmiMessage(tuple(headers), tuple(output))
+
+
+def encode_action(name: str, headers: Iterable[tuple[str, str]] = (), action_id: str = "") -> bytes:
+    """An action for Asterisk.
+
+    :raise AmiError: a key is none, or a value would end its line, or is too long for Asterisk.
+    """
+    lines = [("Action", name), *headers]
+    if action_id:
+        lines.append(("ActionID", action_id))
+    return b"".join(_line(key, value) for key, value in lines) + b"\r\n"
+
+
+def _line(key: str, value: str) -> bytes:
+    if not _KEY.fullmatch(key):
+        raise AmiError(f"{key[:40]!r} is no key of an action")
+    if _FORBIDDEN.search(value):
+        raise AmiError(f"the value of {key} holds the end of a line, which would begin another one")
+    try:
+        line = f"{key}: {value}".encode(errors="surrogateescape")
+    except UnicodeEncodeError:
+        raise AmiError(f"the value of {key} can't be written in UTF-8") from None
+    if len(line) > MAX_SENT_LINE:
+        raise AmiError(f"{key} and its value take {len(line)} bytes: at most {MAX_SENT_LINE} are taken in one line")
+    return line + b"\r\n"
+
+
+def _text(data: bytes) -> str:
+    return data.decode(errors="surrogateescape")

@@ -1,0 +1,244 @@
+"""An Asterisk with calls, as far as platform-1.conf goes: what it does with them when asked, and what it tells."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import count
+from typing import Any
+
+from attrs import define, field
+
+from tests.fake_asterisk import FakeAsterisk, Headers
+
+Event = list[tuple[str, str]]
+
+
+@define(eq=False)
+class Leg:
+    """A channel."""
+
+    name: str
+    uniqueid: str
+    number: str
+    bridge: str = ""
+    holding: bool = False
+    variables: dict[str, str] = field(factory=dict)
+    place: str = "talk"
+    """talk, dialling, served, hold, or fallback."""
+    partner: Leg | None = None
+    """The customer's service, while there is one."""
+
+
+class Platform:
+    """Channels, bridges, and the dialplan."""
+
+    def __init__(self, emit: Callable[[Event], None]) -> None:
+        self._emit = emit
+        self._numbers = count(1)
+        self.legs: dict[str, Leg] = {}
+        """By name."""
+        self.dialled: list[tuple[str, str]] = []
+        """What was dialled, each with the calling number that it was dialled with."""
+
+    # ------------------------------------------------------------ calls
+
+    def call(self, agent: str, number: str = "13800138000") -> Leg:
+        """A customer and an agent begin to talk."""
+        customer, desk = self._leg("PJSIP/trunk", number), self._leg(f"PJSIP/{agent}", agent)
+        self._join(customer, desk, "talk")
+        return customer
+
+    def _leg(self, device: str, number: str) -> Leg:
+        serial = next(self._numbers)
+        leg = Leg(f"{device}-{serial:08x}", f"1795448690.{serial}", number)
+        self.legs[leg.name] = leg
+        return leg
+
+    def _join(self, one: Leg, other: Leg, place: str) -> None:
+        bridge = f"bridge-{next(self._numbers)}"
+        for leg in (one, other):
+            self._enter(leg, bridge, False)
+            leg.place = place
+
+    def _enter(self, leg: Leg, bridge: str, holding: bool) -> None:
+        self._leave(leg)
+        leg.bridge, leg.holding = bridge, holding
+        self._tell("BridgeEnter", leg, ("BridgeUniqueid", bridge), ("BridgeType", "base" if holding else "basic"))
+
+    def _leave(self, leg: Leg) -> None:
+        if leg.bridge:
+            bridge, leg.bridge = leg.bridge, ""
+            self._tell("BridgeLeave", leg, ("BridgeUniqueid", bridge), ("BridgeType", "basic"))
+
+    def _tell(self, event: str, leg: Leg, *more: tuple[str, str]) -> None:
+        own = [("Channel", leg.name), ("Uniqueid", leg.uniqueid), ("CallerIDNum", leg.number)]
+        self._emit([("Event", event), *own, *more])
+
+    def _phase(self, leg: Leg, phase: str, *more: tuple[str, str]) -> None:
+        serial = leg.variables.get("CTIEX_SERIAL", "")
+        self._tell("UserEvent", leg, ("UserEvent", "ctiex"), ("Phase", phase), ("Serial", serial), *more)
+
+    def others_in(self, leg: Leg) -> list[Leg]:
+        """Whoever else is in the same bridge."""
+        return [other for other in self.legs.values() if other.bridge == leg.bridge and leg.bridge and other is not leg]
+
+    # ------------------------------------------------------------ what people and services do
+
+    def hang_up(self, leg: Leg) -> None:
+        """Somebody hangs up."""
+        if leg.name not in self.legs:
+            return
+        together = self.others_in(leg) if leg.place == "talk" else []
+        self._gone(leg)
+        if leg.place in ("dialling", "served"):
+            self._drop_service(leg)
+            agent = self.legs.get(leg.variables["CTIEX_AGENT_CHANNEL"])
+            together = [] if agent is None else [agent]
+        for other in together:
+            self._gone(other)
+
+    def _gone(self, leg: Leg) -> None:
+        if self.legs.pop(leg.name, None) is not None:
+            self._leave(leg)
+            self._tell("Hangup", leg, ("Cause", "16"))
+
+    def answer(self, customer: Leg) -> None:
+        """The service answers."""
+        if customer.name in self.legs and customer.place == "dialling":
+            customer.partner = self._leg("PJSIP/core", customer.variables["CTIEX_CARRIED"])
+            self._tell("DialEnd", customer, ("DestChannel", customer.partner.name), ("DialStatus", "ANSWER"))
+            self._join(customer.partner, customer, "served")
+
+    def refuse(self, customer: Leg, result: str, cause: str = "0") -> None:
+        """The service isn't reached."""
+        if customer.name in self.legs and customer.place == "dialling":
+            customer.variables["CTIEX_CAUSE"] = cause
+            self._back(customer, result)
+
+    def finish(self, customer: Leg) -> None:
+        """The service hangs up."""
+        if customer.name in self.legs and customer.place == "served":
+            self._drop_service(customer)
+            self._back(customer, "ANSWER")
+
+    def _drop_service(self, customer: Leg) -> None:
+        service, customer.partner = customer.partner, None
+        if service is not None:
+            self._gone(service)
+
+    # ------------------------------------------------------------ the dialplan
+
+    def _forward(self, customer: Leg, agent: Leg) -> None:
+        for leg in (customer, agent):
+            self._leave(leg)
+        self._phase(agent, "hold")
+        agent.place = "hold"
+        self._enter(agent, f"ctiex-{agent.variables['CTIEX_SERIAL']}", True)
+        customer.variables.update(CTIEX_PHASE="out", CTIEX_RESULT="")
+        customer.place = "dialling"
+        self.dialled.append((customer.variables["CTIEX_DIAL"], customer.variables["CTIEX_CARRIED"]))
+        self._phase(customer, "out")
+
+    def _back(self, customer: Leg, result: str) -> None:
+        self._leave(customer)
+        cause = customer.variables.get("CTIEX_CAUSE", "")
+        customer.variables.update(CTIEX_PHASE="back", CTIEX_RESULT=result)
+        self._phase(customer, "back", ("Result", result), ("Cause", cause))
+        agent = self.legs.get(customer.variables["CTIEX_AGENT_CHANNEL"])
+        if agent is not None:
+            self._join(agent, customer, "talk")
+            return
+        customer.variables["CTIEX_PHASE"] = "astray"
+        customer.place = "fallback"
+        self._phase(customer, "astray")
+
+    def _recall(self, customer: Leg) -> None:
+        self._drop_service(customer)
+        if customer.place == "talk":  # an agent whose customer is pulled out of the talk is through with BridgeWait
+            for agent in self.others_in(customer):
+                self._gone(agent)
+        self._back(customer, customer.variables.get("CTIEX_RESULT", ""))
+
+    # ------------------------------------------------------------ the manager interface
+
+    def act(self, name: str, headers: Headers) -> str:
+        """Do what an action asks; empty, or why not."""
+        leg = self.legs.get(headers["Channel"])
+        if leg is None:
+            return "No such channel"
+        if name == "Setvar":
+            leg.variables[headers["Variable"]] = headers["Value"]
+            return ""
+        if name == "Redirect" and "ExtraChannel" in headers:
+            agent = self.legs.get(headers["ExtraChannel"])
+            if agent is None:
+                return "ExtraChannel does not exist"
+            assert (headers["Context"], headers["ExtraContext"]) == ("ctiex-forward", "ctiex-hold")
+            self._forward(leg, agent)
+            return ""
+        assert name == "Redirect", name
+        if headers["Context"] == "ctiex-release":
+            self._gone(leg)
+        else:
+            assert headers["Context"] == "ctiex-return"
+            self._recall(leg)
+        return ""
+
+    def channels(self) -> list[Headers]:
+        """The rows of Status."""
+        names = ("CTIEX_SERIAL", "CTIEX_PHASE", "CTIEX_RESULT", "CTIEX_CAUSE", "CTIEX_AGENT_CHANNEL", "CTIEX_TALK")
+        return [
+            {
+                "Channel": leg.name,
+                "Uniqueid": leg.uniqueid,
+                "CallerIDNum": leg.number,
+                "BridgeID": leg.bridge,
+                "Variables": ",".join(f"{name}={leg.variables.get(name, '(null)')}" for name in names),
+            }
+            for leg in self.legs.values()
+        ]
+
+    def bridges(self) -> list[Headers]:
+        """The rows of BridgeList."""
+        kinds = {leg.bridge: leg.holding for leg in self.legs.values() if leg.bridge}
+        return [{"BridgeUniqueid": one, "BridgeType": "base" if hold else "basic"} for one, hold in kinds.items()]
+
+    def lost(self) -> list[str]:
+        """Whoever waits for nobody, or hears nobody: in words."""
+        found = []
+        for leg in self.legs.values():
+            served = [other for other in self.legs.values() if other.variables.get("CTIEX_AGENT_CHANNEL") == leg.name]
+            if leg.place == "hold" and not any(other.place in ("dialling", "served") for other in served):
+                found.append(f"{leg.name} is held for nobody")
+            if leg.place == "talk" and not self.others_in(leg):
+                found.append(f"{leg.name} talks to nobody")
+        return found
+
+
+class PlatformAsterisk(FakeAsterisk):
+    """A platform behind its manager interface, over TCP."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.platform = Platform(lambda event: self.say(*event))
+        self.on_dialled: Callable[[Leg], Any] = lambda customer: None
+        """Hears of every customer for whom a service is called."""
+
+    def take(self, action: Headers) -> None:
+        """An action has come; lists show the platform as it is then."""
+        self.set_channels(self.platform.channels(), self.platform.bridges())
+        super().take(action)
+
+    def act(self, action: Headers) -> None:
+        """Do it, and answer."""
+        if action["Action"] not in ("Setvar", "Redirect"):
+            super().act(action)
+            return
+        dialled = len(self.platform.dialled)
+        refused = self.platform.act(action["Action"], action)
+        if refused:
+            self.fail(action, refused)
+        else:
+            self.succeed(action)
+        if len(self.platform.dialled) > dialled:
+            self.on_dialled(self.platform.legs[action["Channel"]])

@@ -1,0 +1,17 @@
+"""What a scenario that failed leaves to read: the SIP messages, and the last words of each peer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """Add them to the report of a failed test."""
+    outcome = yield
+    report = outcome.get_result()  # type: ignore[attr-defined]
+    world = getattr(getattr(item, "_instance", None) or getattr(item, "instance", None), "world", None)
+    if report.failed and world is not None:
+        report.sections.extend(world.last_words())

@@ -1,0 +1,125 @@
+"""A witness at an Asterisk's manager interface, independent of the driver that is tested."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
+from twisted.internet.protocol import connectionDone
+from twisted.protocols.basic import LineOnlyReceiver
+from twisted.python.failure import Failure
+
+from .happenings import Happenings
+
+USER, SECRET = "witness", "seen"
+ManagerMessage = dict[str, str]
+Wanted = Callable[[ManagerMessage], bool]
+
+
+class _ManagerProtocol(LineOnlyReceiver):
+    delimiter = b"\r\n"
+    MAX_LENGTH = 1 << 20
+
+    def __init__(self, witness: Witness) -> None:
+        self._witness = witness
+        self._message: ManagerMessage = {}
+        self._banner = True
+
+    def lineReceived(self, line: bytes) -> None:
+        if self._banner:
+            self._banner = False
+        elif line:
+            name, _, value = line.decode(errors="replace").partition(": ")
+            self._message[name] = f"{self._message[name]}\n{value}" if name in self._message else value
+        else:
+            message, self._message = self._message, {}
+            self._witness.happened.tell(message)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._witness.happened.tell({"Event": "(gone)"})
+
+
+def _is_an_end(message: ManagerMessage) -> bool:
+    return message.get("Event") in ("Hangup", "BridgeDestroy")
+
+
+class Witness:
+    """Sees every event of one Asterisk, and may ask."""
+
+    def __init__(self, reactor: Any, host: str) -> None:
+        self.happened: Happenings[ManagerMessage] = Happenings(reactor, f"manager of {host}")
+        self._endpoint = TCP4ClientEndpoint(reactor, host, 5038)
+        self._protocol: _ManagerProtocol | None = None
+        self._ids = itertools.count(1)
+
+    async def log_in(self) -> None:
+        """Connect, and wait until the Asterisk is ready for calls."""
+        self._protocol = await connectProtocol(self._endpoint, _ManagerProtocol(self))
+        await self.ask("Login", Username=USER, Secret=SECRET)
+        await self.event("FullyBooted")
+
+    async def log_out(self) -> None:
+        """Leave."""
+        protocol, self._protocol = self._protocol, None
+        if protocol is not None and protocol.connected:
+            protocol.transport.loseConnection()
+            await self.event("(gone)")
+
+    async def event(self, event_name: str, since: int = 0, patience: float = 20.0, **fields: str) -> ManagerMessage:
+        """The first event of this name with these fields."""
+
+        def wanted(message: ManagerMessage) -> bool:
+            return message.get("Event") == event_name and all(message.get(key) == fields[key] for key in fields)
+
+        return await self.happened.wait(wanted, f"{event_name} {fields}", since, patience)
+
+    async def ask(self, action: str, **fields: str) -> ManagerMessage:
+        """Send an action; its response.
+
+        :raise AssertionError: it was refused.
+        """
+        response = await self._send(action, fields, lambda message: "Response" in message)
+        assert response["Response"] in ("Success", "Follows"), response
+        return response
+
+    async def list(self, action: str, end: str, **fields: str) -> list[ManagerMessage]:
+        """Send an action whose answer is a list of events; the events."""
+        mark = len(self.happened)
+        last = await self._send(action, fields, lambda message: message.get("Event") == end)
+        return [
+            message
+            for message in self.happened.since(mark)
+            if message.get("ActionID") == last["ActionID"] and message.get("Event") not in (None, end)
+        ]
+
+    async def command(self, words: str) -> str:
+        """What a command of its console prints."""
+        return (await self.ask("Command", Command=words)).get("Output", "")
+
+    async def channels(self) -> list[ManagerMessage]:
+        """The channels that are up."""
+        return await self.list("CoreShowChannels", "CoreShowChannelsComplete")
+
+    async def bridges(self) -> list[ManagerMessage]:
+        """The bridges that stand."""
+        return await self.list("BridgeList", "BridgeListComplete")
+
+    async def empty(self) -> None:
+        """Wait until no channel and no bridge is left; every end of one is an event, so it asks again behind each."""
+        while True:
+            mark = len(self.happened)
+            if not await self.channels() and not await self.bridges():
+                return
+            await self.happened.wait(_is_an_end, "the end of all channels", mark)
+
+    async def _send(self, action: str, fields: dict[str, str], done: Wanted) -> ManagerMessage:
+        assert self._protocol is not None, "log in first"
+        number = f"witness-{next(self._ids)}"
+        mark = len(self.happened)
+        lines = [f"Action: {action}", f"ActionID: {number}", *(f"{name}: {value}" for name, value in fields.items())]
+        self._protocol.transport.write("".join(f"{line}\r\n" for line in [*lines, ""]).encode())
+        return await self.happened.wait(
+            lambda message: message.get("ActionID") == number and done(message), f"the answer to {action}", mark
+        )

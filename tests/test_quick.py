@@ -1,0 +1,193 @@
+"""The fast path of a DataRequest gives what the usual way gives, byte by byte."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from ctiex.codecs.binary import BinaryCodec
+from ctiex.codecs.quick import QuickAnswers
+from ctiex.errors import Status
+from ctiex.links.session import SessionLimits
+from ctiex.messages import KIND_OF, DataRequest, DataResult, Error, Message, Ping, Unbind, UnbindReply
+from ctiex.processing.audit import AuditEvent
+from ctiex.records import Call
+from ctiex.stores.memory import MemoryCallStore
+from ctiex.testing.fakes import FakeService
+from ctiex.testing.pairs import MemoryExchange, agents, make_service, services
+
+_CODEC = BinaryCodec()
+_SERIALS = ("007", "7", "123456789012345678", "1001", "1002")
+_FETCHED = _SERIALS[:3]
+"""The calls that the service under test has fetched; 1001 is another's, 1002 was never fetched."""
+
+
+class _NoQuickAnswers(BinaryCodec):
+    def quick_answers(self, *_: Any) -> None:  # type: ignore[override]
+        """None: everything goes the usual way."""
+
+
+def _frame(message: Message, invoke_id: int) -> bytes:
+    return _CODEC.frame(KIND_OF[type(message)], invoke_id, _CODEC.encode_body(message))
+
+
+_ADDRESSES = st.sampled_from(("", "exchange:7301", "exchange:7302"))
+_REQUESTS = st.builds(
+    _frame, st.builds(DataRequest, st.sampled_from((*_SERIALS, "404", "0")), _ADDRESSES), st.integers(0, 9)
+)
+_GIVEN = st.builds(_frame, st.builds(DataRequest, st.sampled_from(_FETCHED)), st.integers(1, 9))
+_OTHERS = st.builds(_frame, st.sampled_from((Ping(), Error(1), Unbind())), st.integers(1, 9))
+
+
+@st.composite
+def _mutated(draw: st.DrawFn) -> bytes:
+    frame = bytearray(draw(_REQUESTS))
+    # Not the first byte of the length: most of what it gives ends the link and nothing else.
+    frame[draw(st.integers(3, len(frame) - 1))] = draw(st.integers(0, 255))
+    return bytes(frame)
+
+
+_WRAPPED = _REQUESTS.map(lambda request: _CODEC.frame(0x7E, 5, request))
+"""A request inside a frame of no known kind: it is none, also where a read begins with it."""
+_STREAMS = st.lists(st.one_of(_REQUESTS, _REQUESTS, _REQUESTS, _mutated(), _WRAPPED, _OTHERS), max_size=12).map(
+    b"".join
+)
+
+
+class _Bytes(FakeService):
+    """A service that keeps what comes as bytes, once told to."""
+
+    written: bytes | None = None
+
+    def dataReceived(self, data: bytes) -> None:
+        if self.written is None:
+            super().dataReceived(data)
+        else:
+            self.written += data
+
+
+def _exchange(codec: BinaryCodec, limits: SessionLimits, store: MemoryCallStore) -> tuple[MemoryExchange, _Bytes]:
+    """An exchange with calls in several states, and a bound service whose bytes are looked at."""
+    known = (agents(), services(), services("others", "other"))
+    offered = {"bill": make_service("bill"), "other": make_service("other")}
+    exchange = MemoryExchange(known, offered, codec=codec, session_limits=limits, store=store)
+    agent, other = exchange.agent("1001"), exchange.service("others")
+    service, _, _ = exchange.link_service(_Bytes())
+    service.bind("services")
+    exchange.pump()
+    for serial in _SERIALS:
+        agent.connect("1001", "other" if serial == "1001" else "bill", serial)
+    exchange.pump()
+    for peer, serials in ((service, _FETCHED), (other, ("1001",))):
+        for serial in serials:
+            peer.fetch(serial)
+    exchange.advance(2)  # a new window of traffic
+    service.written = b""
+    return exchange, service
+
+
+def _answers(codec: BinaryCodec, reads: list[bytes], limits: SessionLimits) -> tuple[bytes | None, str | None]:
+    exchange, service = _exchange(codec, limits, MemoryCallStore())
+    link = exchange.pair_of(service).first
+    for read in reads:
+        if service.lost is None:
+            link.dataReceived(read)  # type: ignore[attr-defined]
+            exchange.pump()
+    exchange.advance(1)
+    return service.written, service.lost
+
+
+def _split(stream: bytes, at: list[int]) -> list[bytes]:
+    edges = [0, *sorted(edge for edge in at if edge < len(stream)), len(stream)]
+    return [stream[begin:end] for begin, end in pairwise(edges) if begin < end]
+
+
+class QuickAnswersTests(SynchronousTestCase):
+    """ctiex.codecs.quick, and what the session lets it do."""
+
+    @given(_STREAMS, st.lists(st.integers(0, 300), max_size=4))
+    @settings(deadline=None, max_examples=300)
+    def test_it_gives_what_the_usual_way_gives(self, stream: bytes, at: list[int]) -> None:
+        reads, limits = _split(stream, at), SessionLimits()
+        self.assertEqual(_answers(BinaryCodec(), reads, limits), _answers(_NoQuickAnswers(), reads, limits))
+
+    def test_a_request_inside_another_frame_is_none(self) -> None:
+        frame = _CODEC.frame(0x7E, 5, _frame(DataRequest("007"), 9))
+        reads, limits = [frame[:12], frame[12:]], SessionLimits()
+        self.assertEqual(_answers(BinaryCodec(), reads, limits), _answers(_NoQuickAnswers(), reads, limits))
+
+    @given(st.lists(_GIVEN, min_size=5, max_size=40).map(b"".join), st.integers(8, 40), st.integers(300, 1_000))
+    @settings(deadline=None, max_examples=150)
+    def test_it_keeps_to_the_limits_of_the_link(self, stream: bytes, frames: int, size: int) -> None:
+        limits = SessionLimits(frames_per_second=frames, bytes_per_second=size)
+        reads = _split(stream, [len(stream) // 2])
+        self.assertEqual(_answers(BinaryCodec(), reads, limits), _answers(_NoQuickAnswers(), reads, limits))
+
+    def test_it_is_what_answers(self) -> None:
+        asked: list[str] = []
+
+        class Store(MemoryCallStore):
+            def get(self, serial: str) -> Call | None:
+                asked.append(serial)
+                return super().get(serial)
+
+        exchange, service = _exchange(BinaryCodec(), SessionLimits(), Store())
+        asked.clear()
+        for serial in _FETCHED:
+            service.fetch(serial)
+            exchange.pump()
+        self.assertEqual(asked, [], "no call was looked up")
+        self.assertEqual(len(service.written or b""), sum(len(_result(serial)) for serial in _FETCHED))
+
+    def test_a_store_with_a_fault_of_its_own_is_met_the_usual_way(self) -> None:
+        class Store(MemoryCallStore):
+            def fetched(self, serial: str, owner: str) -> bytes | None:
+                raise OSError("no such disk")
+
+        exchange, service = _exchange(BinaryCodec(), SessionLimits(), Store())
+        service.fetch("007")
+        exchange.pump()
+        self.assertEqual(service.written, _result("007", 5))
+
+    def test_with_an_audit_every_request_goes_the_usual_way(self) -> None:
+        audit = _Audit()
+        exchange = MemoryExchange(audit=audit)
+        agent, service = exchange.agent("1001"), exchange.service()
+        agent.connect("1001", "bill", "007")
+        exchange.pump()
+        for _ in range(3):
+            service.fetch("007")
+            exchange.pump()
+        self.assertEqual(audit.heard.count(AuditEvent.DATA_GIVEN), 3)
+
+    def test_nothing_is_answered_behind_an_unbind(self) -> None:
+        exchange, service = _exchange(BinaryCodec(), SessionLimits(), MemoryCallStore())
+        service.write(_frame(Unbind(), 8) + _frame(DataRequest("007"), 9))
+        exchange.pump()
+        self.assertEqual(service.written, _frame(UnbindReply(), 8))
+
+    @given(st.binary(max_size=60), st.integers(-3, 3), st.integers(-10, 10))
+    @settings(deadline=None)
+    def test_any_bytes_and_bounds_come_to_an_end(self, data: bytes, most: int, full: int) -> None:
+        answers = QuickAnswers.of(lambda serial, identity: b"body", "services", "exchange:7301")
+        output: list[bytes] = []
+        for one in (data, _frame(DataRequest("7"), 1) + data, _frame(DataRequest("7", "x"), 1) + data):
+            taken, frames, size = answers.answer(one, output, most, full)
+            self.assertLessEqual((taken > 0) * max(frames, 1), max(most, 0))
+            self.assertEqual(size, 4 * frames)
+
+
+class _Audit:
+    def __init__(self) -> None:
+        self.heard: list[AuditEvent] = []
+
+    def record(self, event: AuditEvent, **about: Any) -> None:
+        self.heard.append(event)
+
+
+def _result(serial: str, invoke_id: int = 1) -> bytes:
+    return _frame(DataResult(Status.OK, serial, "1001"), invoke_id)

@@ -306,7 +306,9 @@ class ProcessingMachine(RuleBasedStateMachine):
         serial = self.some_serial(data)
         who = self.some_server(data, serial)
         call = self.calls.get(serial)
-        found = self.exchange.processing.data(SERVERS[who], DataRequest(serial))
+        answers: list[bytes | Status] = []
+        self.exchange.processing.data(SERVERS[who], DataRequest(serial), answers.append)
+        found = answers[0]
         if call is None or call.owner != who or call.state == "closed":
             assert found is Status.UNKNOWN_SERIAL
             return

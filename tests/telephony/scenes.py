@@ -70,9 +70,10 @@ class Desk:
 
     async def told_of(self, customer: Phone, since: int = 0) -> str:
         """The serial under which the application is told that it talks with a customer."""
+        number = customer.number.partition("**")[0]
         event = await self.events.wait(
-            lambda event: event.fields.get("event") == "call" and event.fields.get("calling_number") == customer.number.partition("**")[0],
-            f"the call of {customer.number}", since,
+            lambda event: event.fields.get("event") == "call" and event.fields.get("calling_number") == number,
+            f"the call of {number}", since,
         )  # fmt: skip
         return event.serial
 

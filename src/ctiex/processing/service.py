@@ -274,7 +274,8 @@ class ProcessingService:
             self._counts.requests_over_limit += refused.status is Status.TOO_BUSY
             answer(refused.status)
             return
-        self._keep_report(evolve(call, owner=identity.name), event, told, answer)
+        updated = evolve(call, owner=identity.name, event_ids=call.event_ids | {event.event_id})
+        self._keep_report(updated, event, told, answer)
 
     def _reorganized(self, call: Call, event: ServiceEvent) -> StoredEvent:
         """The agent's event made of a service's, which passes all checks."""
@@ -301,7 +302,7 @@ class ProcessingService:
     def _keep_report(
         self, call: Call, event: ServiceEvent, told: StoredEvent, answer: Callable[[Status], None]
     ) -> None:
-        updated = evolve(call, event_ids=call.event_ids | {event.event_id})
+        updated = call
         if event.condition.final:
             updated = self._life.moved(updated, Step.REPORT)
             # The customer may be back already.

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from twisted.internet.defer import Deferred, ensureDeferred
+from twisted.internet.defer import Deferred, FirstError, ensureDeferred, gatherResults
 from twisted.internet.endpoints import clientFromString
 from twisted.logger import Logger
 from twisted.plugin import IPlugin
@@ -296,17 +296,13 @@ class AsteriskSignalling:
 
     async def _look_around(self) -> None:
         """Find out what has happened while nobody told."""
-        listing, bridges = self._act(orders.list_channels()), self._act(orders.list_bridges())
+        lists = [self._act(orders.list_channels()), self._act(orders.list_bridges())]
         try:
-            picture = Picture((await listing).events, (await bridges).events)
-        except LinkLost:
+            channels, bridges = await gatherResults(lists, consumeErrors=True)
+        except FirstError as first:
+            self._saw_nothing(first.subFailure)
             return
-        except Exception as error:
-            bridges.addErrback(lambda _: None)
-            _log.error("Asterisk doesn't tell its channels ({reason}): its manager user needs read = call,user"
-                       " and write = call", reason=str(error))  # fmt: skip
-            self._client.reconnect()
-            return
+        picture = Picture(channels.events, bridges.events)
         self._floor = picture.floor(self._settings)
         self._in_sync = True
         self._take_up(picture)
@@ -314,6 +310,12 @@ class AsteriskSignalling:
         for event in unread:
             self.take(event)
         self._try_offers()
+
+    def _saw_nothing(self, failure: Failure) -> None:
+        if not failure.check(LinkLost):
+            _log.error("Asterisk doesn't tell its channels ({reason}): its manager user needs read = call,user"
+                       " and write = call", reason=failure.getErrorMessage())  # fmt: skip
+            self._client.reconnect()
 
     def _take_up(self, picture: Picture) -> None:
         self._talks.go_on(self._floor)

@@ -1,0 +1,204 @@
+"""The driver of Asterisk with a platform of the tests' own: every event and every action waits until it is its turn."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from math import inf
+from typing import Any
+
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.task import Clock
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from ctiex.codecs.binary import BinaryCodec
+from ctiex.errors import LinkLost
+from ctiex.interfaces import IOfferWatcher, Offer, SignallingContext
+from ctiex.messages import Connection
+from ctiex.processing.sessions import ServiceSessions
+from ctiex.signalling.asterisk import AsteriskSignalling
+from ctiex.signalling.asterisk_settings import read_settings
+from ctiex.telephony.ami import AmiMessage
+from ctiex.telephony.ami_client import ActionRefused, AmiAnswer
+from ctiex.testing.signalling_contract import RecordingWatcher
+from tests.fake_platform import Event, Leg, Platform
+
+TABLE: Mapping[str, Any] = {
+    "username": "ctiex",
+    "secret": "the-secret-of-the-manager",
+    "dial": "PJSIP/{access_code}@core",
+    "customers": "PJSIP/trunk-",
+    "fallback": "queues,800,1",
+}
+ENDS = frozenset({"unreachable", "returned", "strayed", "hung_up"})
+
+
+@implementer(IOfferWatcher)
+class Exchange(RecordingWatcher):
+    """A watcher that withdraws a call when it has ended, as the processing service does."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__()
+        self._world = world
+
+    def unreachable(self, serial: str, status: int) -> None:
+        """Nobody is left."""
+        super().unreachable(serial, status)
+        self._world.driver.withdraw(serial)
+
+    def returned(self, serial: str) -> None:
+        """The customer is back."""
+        super().returned(serial)
+        self._world.driver.withdraw(serial)
+
+    def strayed(self, serial: str) -> None:
+        """The customer is elsewhere."""
+        super().strayed(serial)
+        self._world.driver.withdraw(serial)
+
+    def hung_up(self, serial: str) -> None:
+        """The customer has hung up."""
+        super().hung_up(serial)
+        self._world.driver.withdraw(serial)
+
+
+class WaitingClient:
+    """Stands in for the connection: what is asked waits to be done, what is told waits to be heard."""
+
+    def __init__(
+        self, reactor: Any, account: Any, on_event: Callable[[AmiMessage], None], on_login: Callable[[], None],
+        on_lost: Callable[[], None]
+    ) -> None:  # fmt: skip
+        self.on_event = on_event
+        self.on_login = on_login
+        self.on_lost = on_lost
+        self.connected = False
+        self.asked: deque[tuple[str, dict[str, str], Deferred[AmiAnswer]]] = deque()
+
+    def startService(self) -> None:
+        """The world connects it."""
+
+    def stopService(self) -> Deferred[None]:
+        """Nothing to stop."""
+        return succeed(None)
+
+    def reconnect(self) -> None:
+        """Asterisk is never refused its lists here."""
+        raise AssertionError("the picture of the platform was refused")
+
+    def act(self, name: str, *headers: tuple[str, str]) -> Deferred[AmiAnswer]:
+        """Have it wait until it is its turn."""
+        if not self.connected:
+            return fail(Failure(LinkLost("not connected")))
+        answer: Deferred[AmiAnswer] = Deferred()
+        self.asked.append((name, dict(headers), answer))
+        return answer
+
+
+class World:
+    """A platform, an exchange, and the wire between them."""
+
+    def __init__(self, table: Mapping[str, Any] = TABLE, services: Mapping[str, Any] | None = None) -> None:
+        self.clock = Clock()
+        self.platform = Platform(self._emit)
+        self.watcher = Exchange(self)
+        self._told: deque[Callable[[], None]] = deque()
+        self._table = table
+        self._services = {"bill": {}} if services is None else services
+        self.start()
+
+    def start(self) -> None:
+        """A new exchange, not connected yet."""
+        context = SignallingContext(
+            self.clock, self.watcher, ServiceSessions(), BinaryCodec(), self._services, self._table
+        )
+        self.driver = AsteriskSignalling(context, read_settings(self._table), WaitingClient)
+        self.client: WaitingClient = self.driver._client
+        self.driver.start()
+
+    def connect(self) -> None:
+        """Let the exchange in."""
+        if not self.client.connected:
+            self.client.connected = True
+            self.client.on_login()
+
+    def cut(self, done: bool = False) -> None:
+        """Break the connection; what was asked is done, or lost as well."""
+        if not self.client.connected:
+            return
+        asked, self.client.asked = self.client.asked, deque()
+        if done:
+            for name, headers, _ in asked:
+                if name in ("Setvar", "Redirect"):
+                    self.platform.act(name, headers)
+        self._told.clear()
+        self.client.connected = False
+        for _, _, answer in asked:
+            answer.errback(LinkLost("cut"))
+        self.client.on_lost()
+
+    # ------------------------------------------------------------ the wire
+
+    def _emit(self, event: Event) -> None:
+        if self.client.connected:
+            self._told.append(lambda: self.client.on_event(AmiMessage(tuple(event))))
+
+    def perform(self) -> bool:
+        """Have the platform do one thing that it was asked."""
+        if not self.client.asked:
+            return False
+        name, headers, answer = self.client.asked.popleft()
+        answered = self._answer(name, headers)
+        self._told.append(lambda: answer.called or answer.callback(answered))
+        return True
+
+    def _answer(self, name: str, headers: dict[str, str]) -> AmiAnswer | Failure:
+        response = AmiMessage((("Response", "Success"),))
+        if name in ("Status", "BridgeList"):
+            event, rows = ("Status", self.platform.channels()) if name == "Status" else ("", self.platform.bridges())
+            return AmiAnswer(response, tuple(_row(event or "BridgeListItem", row) for row in rows))
+        refused = self.platform.act(name, headers)
+        return Failure(ActionRefused(refused)) if refused else AmiAnswer(response)
+
+    def hear(self) -> bool:
+        """Have the exchange hear one thing."""
+        if not self._told:
+            return False
+        self._told.popleft()()
+        return True
+
+    def settle(self) -> None:
+        """Everything that was asked is done, and everything told is heard."""
+        for _ in range(10_000):
+            if not (self.perform() | self.hear()):
+                return
+        raise AssertionError("it never comes to an end")
+
+    # ------------------------------------------------------------ offers
+
+    def offer(self, serial: str, agent: str = "1001", resumed: bool = False, **more: Any) -> None:
+        """The exchange offers a call."""
+        number = more.pop("number", "13800138000")
+        access_code = more.pop("access_code", "7000")
+        connection = Connection(access_code, f"{number}**{serial}", "exchange:7301")
+        self.driver.offer(Offer(serial, "bill", number, connection, inf, resumed, agent=agent, **more))
+
+    def forwarded(self, agent: str = "1001", serial: str = "7") -> Leg:
+        """A customer for whom a service is called, everything settled."""
+        customer = self.platform.call(agent)
+        self.connect()
+        self.settle()
+        self.offer(serial, agent)
+        self.settle()
+        return customer
+
+    def ends(self, serial: str) -> list[str]:
+        """The ends that were told of a call."""
+        return [what for what in self.watcher.of(serial) if what in ENDS]
+
+
+def _row(event: str, row: Mapping[str, str]) -> AmiMessage:
+    variables = [("Variable", one) for one in row.get("Variables", "").split(",") if one]
+    told = [(key, value) for key, value in row.items() if key != "Variables"]
+    return AmiMessage((("Event", event), *told, *variables))

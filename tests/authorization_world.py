@@ -11,7 +11,7 @@ from zope.interface import implementer
 from ctiex.errors import Status
 from ctiex.interfaces import ISignalling, Offer
 from ctiex.links.exchange import ExchangeLink
-from ctiex.links.session import SessionLimits
+from ctiex.links.terms import SessionLimits
 from ctiex.messages import Bind, Condition, ConnectionReply, Message, Role
 from ctiex.processing.identities import Identity
 from ctiex.processing.settings import Timeouts

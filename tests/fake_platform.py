@@ -97,15 +97,14 @@ class Platform:
         for other in together:
             self._gone(other)
 
-    def _gone(self, leg: Leg) -> None:
+    def _gone(self, leg: Leg, cause: str = "16") -> None:
         if self.legs.pop(leg.name, None) is not None:
             self._leave(leg)
-            self._tell("Hangup", leg, ("Cause", "16"))
+            self._tell("Hangup", leg, ("Cause", cause))
 
     def answer(self, customer: Leg) -> None:
         """The service answers."""
-        if customer.name in self.legs and customer.place == "dialling":
-            customer.partner = self._leg("PJSIP/core", customer.variables["CTIEX_CARRIED"])
+        if customer.name in self.legs and customer.place == "dialling" and customer.partner is not None:
             self._tell("DialEnd", customer, ("DestChannel", customer.partner.name), ("DialStatus", "ANSWER"))
             self._join(customer.partner, customer, "served")
 
@@ -113,6 +112,7 @@ class Platform:
         """The service isn't reached."""
         if customer.name in self.legs and customer.place == "dialling":
             customer.variables["CTIEX_CAUSE"] = cause
+            self._drop_service(customer, cause)
             self._back(customer, result)
 
     def finish(self, customer: Leg) -> None:
@@ -121,10 +121,10 @@ class Platform:
             self._drop_service(customer)
             self._back(customer, "ANSWER")
 
-    def _drop_service(self, customer: Leg) -> None:
+    def _drop_service(self, customer: Leg, cause: str = "16") -> None:
         service, customer.partner = customer.partner, None
         if service is not None:
-            self._gone(service)
+            self._gone(service, cause)
 
     # ------------------------------------------------------------ the dialplan
 
@@ -138,6 +138,11 @@ class Platform:
         customer.place = "dialling"
         self.dialled.append((customer.variables["CTIEX_DIAL"], customer.variables["CTIEX_CARRIED"]))
         self._phase(customer, "out")
+        customer.partner = self._leg("PJSIP/core", customer.variables["CTIEX_CARRIED"])
+        customer.partner.place = "ringing"
+        self._tell(
+            "DialBegin", customer, ("DestChannel", customer.partner.name), ("DestUniqueid", customer.partner.uniqueid)
+        )
 
     def _back(self, customer: Leg, result: str) -> None:
         self._leave(customer)

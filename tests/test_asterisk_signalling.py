@@ -69,6 +69,8 @@ class Stages(SynchronousTestCase):
             ("BUSY", "17", Status.SERVICE_REFUSED),
             ("CHANUNAVAIL", "21", Status.SERVICE_REFUSED),
             ("NOANSWER", "16", Status.TIMED_OUT),
+            ("NOANSWER", "21", Status.TIMED_OUT),
+            ("BUSY", "19", Status.SERVICE_REFUSED),
             ("CHANUNAVAIL", "18", Status.TIMED_OUT),
             ("CHANUNAVAIL", "20", Status.SERVICE_UNREACHABLE),
             ("CONGESTION", "34", Status.SERVICE_UNREACHABLE),
@@ -517,7 +519,7 @@ _OPS = st.tuples(
 class AnyOrder(SynchronousTestCase):
     """Whatever happens in whatever order."""
 
-    @settings(deadline=None, max_examples=int(__import__('os').environ.get('EX','300')))
+    @settings(deadline=None, max_examples=300)
     @given(st.lists(_OPS, min_size=10, max_size=30))
     def test_every_offer_has_one_end_and_nobody_is_left_hanging(self, ops: list[tuple[tuple[str, ...], str]]) -> None:
         world, customers = World(), dict[str, Leg]()
@@ -529,13 +531,20 @@ class AnyOrder(SynchronousTestCase):
             self._do(world, op, agents[0] if agents else "", customers, offered, withdrawn)
             if then:
                 getattr(world, then)()
+        world.connect()
+        world.settle()
+        for leg in world.platform.legs.values():
+            if leg.place in ("dialling", "served"):
+                serial = leg.variables.get("CTIEX_SERIAL", "")
+                self.assertFalse(serial in withdrawn or world.ends(serial), f"{leg.name} was to be brought back")
         self._run_out(world)
         for serial in offered:
             ends = world.ends(serial)
             self.assertLessEqual(len(ends), 1, world.watcher.told)
             self.assertTrue(ends or serial in withdrawn, world.watcher.told)
         self.assertEqual(world.platform.lost(), [], world.watcher.told)
-        self.assertEqual((world.driver._forwardings, world.driver._of_customer, world.driver._offers), ({}, {}, {}))
+        driver = world.driver
+        self.assertEqual((driver._forwardings, driver._of_customer, driver._of_service, driver._offers), ({}, {}, {}, {}))
 
     def _do(
         self, world: World, op: str, agent: str, customers: dict[str, Leg], offered: list[str], withdrawn: set[str]

@@ -27,7 +27,7 @@ from ctiex.app.config import parse
 from ctiex.errors import ConfigurationError, Status
 from ctiex.fields import Fields
 from ctiex.links.admission import Admission, LinkCounter
-from ctiex.links.session import SessionLimits
+from ctiex.links.terms import SessionLimits
 from ctiex.messages import (
     AgentLogin,
     AgentLoginReply,
@@ -232,16 +232,48 @@ class RecordTests(SynchronousTestCase):
         self.assertEqual(told, [(10, "DataRequest"), (5, "AgentLogin")])
         self.assertNotIn(MARKER, self.audit.text())
 
-    def test_requests_over_the_limit_of_a_link_are_recorded_as_refused(self) -> None:
+    def test_of_the_requests_over_a_limit_of_a_link_one_a_second_is_recorded_and_the_others_are_counted(self) -> None:
         self.exchange = self.make(session_limits=SessionLimits(frames_per_second=10))
         service = self.exchange.service()
-        for _ in range(15):
-            service.fetch("7")
+        for seconds in (0, 1):
+            self.exchange.advance(seconds)
+            for _ in range(15):
+                service.fetch("7")
+            self.exchange.pump()
+        self.exchange.pair_of(service).disconnect()
         self.exchange.pump()
-        statuses = Counter(about["status"] for about in self.audit.of(AuditEvent.DATA_REFUSED))
-        self.assertEqual(statuses.total(), 15)
-        self.assertEqual(statuses, Counter(reply.status for reply in service.every(DataResult)))
-        self.assertGreater(statuses[Status.TOO_BUSY], 0)
+        busy = Counter(reply.status for reply in service.every(DataResult))[Status.TOO_BUSY]
+        first, second = (a for a in self.audit.of(AuditEvent.DATA_REFUSED) if a["status"] == Status.TOO_BUSY)
+        (unbound,) = self.audit.of(AuditEvent.UNBOUND)
+        more = [about["more"] for _, about in self.audit.records if "more" in about]
+        self.assertEqual((first["reason"], second["serial"]), ("over a limit of the link", "7"))
+        self.assertNotIn("more", first)
+        self.assertEqual(2 + sum(more), busy)
+        self.assertEqual(unbound["more"], more[-1])
+
+    @settings(deadline=None, max_examples=40)
+    @given(
+        st.integers(1, 8),
+        st.lists(st.tuples(st.integers(1, 20), st.sampled_from([0.0, 0.3, 1.0])), min_size=1, max_size=8),
+    )
+    def test_records_and_more_come_to_all_requests_over_a_limit(
+        self, most: int, bursts: list[tuple[int, float]]
+    ) -> None:
+        self.audit.records.clear()
+        self.exchange = self.make(session_limits=SessionLimits(frames_per_second=most))
+        service = self.exchange.service()
+        for size, pause in bursts:
+            for _ in range(size):
+                service.fetch("7")
+            self.exchange.pump()
+            self.exchange.advance(pause)
+        self.exchange.pair_of(service).disconnect()
+        self.exchange.pump()
+        busy = self.exchange.counts.requests_over_limit  # replies to a flood are lost with its link
+        recorded = [about for about in self.audit.of(AuditEvent.DATA_REFUSED) if about["status"] == Status.TOO_BUSY]
+        more = sum(about.get("more", 0) for _, about in self.audit.records)
+        self.assertEqual(len(recorded) + more, busy)
+        self.assertLessEqual(len(recorded), 1 + sum(pause for _, pause in bursts))
 
     def test_connections_that_are_turned_away_are_recorded_once_in_a_while(self) -> None:
         self.exchange = self.make(admission=Admission(per_source=LinkCounter(1)))
@@ -259,6 +291,7 @@ class RecordTests(SynchronousTestCase):
         for _ in range(3):
             _, _, link = self.exchange.link_agent(FakePeer())
             link.connectionLost(Failure(SSLError([("SSL routines", "", "http request")])))
+        self.assertEqual(self.exchange.counts.tls_refused, 3)
         (about,) = self.audit.of(AuditEvent.LINK_REFUSED)
         self.assertEqual(about["reason"], "TLS refused: the other side speaks HTTP in plain text, not TLS")
 

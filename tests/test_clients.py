@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
+from OpenSSL.SSL import Error as SSLError
 from twisted.internet.defer import CancelledError, Deferred, ensureDeferred, succeed
 from twisted.internet.error import ConnectionRefusedError
 from twisted.internet.interfaces import IProtocol, IProtocolFactory, IStreamClientEndpoint
@@ -18,7 +19,7 @@ from ctiex.clients import AgentClient, AgentNumber, AutomaticService, ExchangeAc
 from ctiex.clients.dialled import DialledLinks
 from ctiex.clients.taken_events import TakenEvents
 from ctiex.codecs.binary import BinaryCodec
-from ctiex.errors import CallError, LinkLost, RequestTimedOut, Status
+from ctiex.errors import CallError, LinkLost, RequestTimedOut, Status, TlsRefused
 from ctiex.fields import EMPTY, Fields
 from ctiex.interfaces import ICarrier, IMedia, Signalled
 from ctiex.links.waiting import Waiters
@@ -163,6 +164,57 @@ class AgentCase(LineCase):
 
     def order_said(self, *kinds: type[Message]) -> list[str]:
         return [type(message).__name__ for message in self.line.link.said if isinstance(message, kinds)]
+
+
+class TlsRefusedTests(LineCase):
+    """A handshake that fails: told at the first attempt, lived through later."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.client = AgentClient(self.clock, self.account)
+        self.addCleanup(self.client.stopService)
+
+    def refuse(self, why: str = "certificate verify failed") -> None:
+        pair = self.line.pairs[-1]
+        pair.open = False
+        pair.first.connectionLost(Failure(SSLError([("SSL routines", "", why)])))
+
+    def test_a_login_before_the_first_link_fails_at_once(self) -> None:
+        self.line.answers[Bind] = lambda _: None
+        self.client.startService()
+        login = self.begin(self.client.login("1001"))
+        self.refuse()
+        self.assertIn("TLS refused: the other side's certificate", str(self.failureResultOf(login, TlsRefused).value))
+
+    def test_an_exchange_that_only_went_away_meanwhile_is_tried_again(self) -> None:
+        answer, self.line.answers[Bind] = self.line.answers[Bind], lambda _: None
+        self.client.startService()
+        login = self.begin(self.client.login("1001"))
+        self.refuse("unexpected eof while reading")
+        self.line.answers[Bind] = answer
+        self.pass_time(1)
+        self.assertEqual(self.successResultOf(login).number, "1001")
+
+    def test_once_a_link_was_bound_the_client_goes_on_trying(self) -> None:
+        self.client.startService()
+        agent = self.now(self.client.login("1001"))
+        answer, self.line.answers[Bind] = self.line.answers[Bind], lambda _: None
+        self.lose_link()
+        asked = self.begin(agent.connect("bill", "138", serial="5"))
+        self.pass_time(1)
+        self.refuse()
+        self.assertNoResult(asked)
+        self.line.answers[Bind] = answer
+        self.pass_time(5)
+        self.assertEqual(self.successResultOf(asked).serial, "5")
+
+    def test_a_client_that_stops_meanwhile_says_nothing(self) -> None:
+        self.line.answers[Bind] = lambda _: None
+        self.client.startService()
+        self.line.pump()
+        with capturedLogs() as logged:
+            self.client.stopService()
+        self.assertEqual([formatEvent(said) for said in logged if said["log_namespace"].startswith("ctiex")], [])
 
 
 class AcknowledgementTests(AgentCase):

@@ -145,6 +145,24 @@ class ReadingTests(SynchronousTestCase):
             warnings = read(OWN + KEEP + f'[metrics]\nlisten = "{listen}"\n').warnings
             self.assertEqual(["metrics.listen" in warning for warning in warnings], [True] * warned, listen)
 
+    def test_a_service_that_is_dialled_in_clear_is_warned_of_in_one_line(self) -> None:
+        dialled = OWN + KEEP + 'signalling = "dial"\naddress = '
+        for address in ("tcp:ivr.example:7400", "TCP:host=192.0.2.1:port=7400", r"tcp:2001\:db8\:\:1:7400"):
+            (warning,) = read(f"{dialled}'{address}'").warnings
+            self.assertTrue(warning.startswith(f'services.bill.address: "{address}" is plain TCP beyond loopback'))
+            self.assertNotIn("\n", warning)
+        for address in (
+            "tcp:127.0.0.1:7400",
+            "tcp:localhost:7400",
+            r"tcp:\:\:1:7400",
+            "tls:ivr.example:7400",
+            "unix:/run/ivr",
+            "tcp:ivr.example",  # no endpoint: the plugin says so
+        ):
+            self.assertEqual(read(f"{dialled}'{address}'").warnings, (), address)
+        self.assertEqual(read(f"{dialled}5").warnings, ())
+        self.assertEqual(read(OWN + KEEP + "address = 'tcp:ivr.example:7400'").warnings, ())
+
     def test_a_service_nobody_serves_is_warned_of(self) -> None:
         (warning,) = read(OWN + KEEP + '[services.weather]\naccess_code = "1"\n' + KEEP).warnings
         self.assertIn("'weather'", warning)

@@ -375,6 +375,7 @@ _MODELS: dict[str, type[attrs.AttrsInstance]] = {
     "``[store]``": config_model.StoreSettings,
     "``[carrier]``": config_model.CarrierSettings,
     "``[signalling.asterisk]``": AsteriskSettings,
+    "``[voice]``": config_model.VoiceTable,
     "``[metrics]``": config_model.MetricsSettings,
     "``[audit]``": config_model.AuditSettings,
     "``[limits]``": config_model.LimitSettings,

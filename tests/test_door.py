@@ -21,7 +21,7 @@ from ctiex.links import exchange as exchange_module
 from ctiex.links.admission import Admission
 from ctiex.links.checkers import ConfiguredChecker
 from ctiex.links.credentials import KnownIdentity, checker_context, make_portal
-from ctiex.links.session import SessionLimits
+from ctiex.links.terms import SessionLimits
 from ctiex.links.throttle import LoginThrottle
 from ctiex.messages import Bind, BindReply, Ping, Role
 from ctiex.processing.audit import AuditEvent

@@ -372,7 +372,7 @@ class LeavingTests(VoiceTestCase):
         self.arrive(asterisk)
         self.exchange.pairs[-1].disconnect(clean=False)
         self.exchange.advance(1)
-        self.assertEqual(self.ends, [Condition.ABANDONED])
+        self.assertEqual(self.ends, [Condition.FAILED])
 
     def test_an_asterisk_that_falls_silent(self) -> None:
         self.hand_over()

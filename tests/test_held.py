@@ -18,7 +18,7 @@ from ctiex.app.parts import assemble
 from ctiex.errors import Status, StoreUnavailable
 from ctiex.fields import Fields
 from ctiex.interfaces import ICallStore
-from ctiex.links.session import SessionLimits
+from ctiex.links.terms import SessionLimits
 from ctiex.messages import (
     CancelReply,
     CancelRequest,

@@ -19,7 +19,7 @@ from ctiex.links.admission import Admission, LinkCounter
 from ctiex.links.checkers import ConfiguredChecker
 from ctiex.links.credentials import KnownIdentity, checker_context, configured_portal, make_portal
 from ctiex.links.secret_hashes import hash_secret
-from ctiex.links.session import SessionLimits
+from ctiex.links.terms import SessionLimits
 from ctiex.messages import (
     AgentLogin,
     AgentLoginReply,

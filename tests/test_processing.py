@@ -15,7 +15,7 @@ from ctiex.codecs.binary import BinaryCodec
 from ctiex.errors import Status, StoreUnavailable
 from ctiex.fields import EMPTY, Fields
 from ctiex.interfaces import Frame, ICallStore, ISignalling, Offer
-from ctiex.links.session import SessionLimits
+from ctiex.links.terms import SessionLimits
 from ctiex.messages import (
     KIND_OF,
     CallEnded,
@@ -497,9 +497,9 @@ class Returns(SynchronousTestCase):
         self.assertEqual((self._state(), self.bench.heard), ("closed", [10, 11, 1]))
         self.assertEqual(self.driver.withdrawn, ["007"], "the driver need not watch any more")
 
-    def test_a_return_without_a_result_is_no_end(self) -> None:
+    def test_a_return_without_a_result_is_told_and_is_no_end(self) -> None:
         self.watcher.returned("007")
-        self.assertEqual((self._state(), self.bench.heard), ("connected", [10, 11]))
+        self.assertEqual((self._state(), self.bench.heard), ("connected", [10, 11, 13]))
         self.assertEqual(self.bench.report()[0].status, 0)
 
     def test_hanging_up_after_the_result_is_not_told(self) -> None:

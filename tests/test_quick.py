@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from ctiex.codecs.binary import BinaryCodec
 from ctiex.codecs.quick import QuickAnswers
 from ctiex.errors import Status
-from ctiex.links.session import SessionLimits
+from ctiex.links.terms import SessionLimits
 from ctiex.messages import KIND_OF, DataRequest, DataResult, Error, Message, Ping, Unbind, UnbindReply
 from ctiex.processing.audit import AuditEvent
 from ctiex.records import Call

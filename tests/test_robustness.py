@@ -11,7 +11,7 @@ from zope.interface import implementer
 
 from ctiex.interfaces import ISignalling, Offer
 from ctiex.links.requests import Requests
-from ctiex.links.session import SessionLimits
+from ctiex.links.terms import SessionLimits
 from ctiex.messages import BindReply, Condition, ConnectReply, Pong, Unbind, UnbindReply
 from ctiex.processing.deadlines import Deadlines
 from ctiex.processing.lifecycle import Lifecycle

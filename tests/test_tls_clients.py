@@ -24,7 +24,7 @@ from zope.interface import implementer
 from ctiex.app.commands.agent import Options
 from ctiex.clients import AgentClient, ExchangeAccount
 from ctiex.codecs.binary import BinaryCodec
-from ctiex.errors import ConfigurationError, UnsafeLink
+from ctiex.errors import ConfigurationError, TlsRefused, UnsafeLink
 from ctiex.interfaces import ISignalling, SignallingContext
 from ctiex.processing.sessions import ServiceSessions
 from ctiex.signalling.dial import DialSignalling, DialSignallingPlugin
@@ -114,8 +114,8 @@ class VerifyingTests(TlsCase):
         client = AgentClient(reactor, ExchangeAccount(endpoint, "desk", "sesame", longest_retry=60, jitter=lambda: 60))
         with log_of() as lines:
             client.startService()
-            with self.assertRaises(Exception):  # noqa: B017 - whichever time-out comes first
-                await client.login("1001", timeout=0.5)
+            with self.assertRaises(TlsRefused):
+                await client.login("1001", timeout=20)
             await client.stopService()
         self.assertEqual(self.heard, [])
         self.assertTrue([line for line in lines if line.endswith(words)], lines)

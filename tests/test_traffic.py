@@ -13,7 +13,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from ctiex.codecs.binary import BinaryCodec
 from ctiex.errors import LinkBusy
 from ctiex.fields import Fields
-from ctiex.links.session import CLIENT_LIMITS, Session, SessionLimits
+from ctiex.links.session import Session
+from ctiex.links.terms import CLIENT_LIMITS, SessionLimits
 from ctiex.links.traffic import Traffic
 from ctiex.messages import (
     KIND_OF,

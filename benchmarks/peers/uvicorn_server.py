@@ -32,4 +32,6 @@ if __name__ == "__main__":
     port, calls = stored()
     parts = {"http": "httptools", "loop": "uvloop"} if sys.argv[3:] == ["fast"] else {"http": "h11", "loop": "asyncio"}
     app = Starlette(routes=[Route("/calls/{serial}", Calls(calls).get)])
-    uvicorn.run(app, host="127.0.0.1", port=port, access_log=False, log_level="warning", backlog=4096, **parts)
+    # A connection may wait for longer than the usual 5 s between two shots.
+    quiet = {"access_log": False, "log_level": "warning", "timeout_keep_alive": 3600}
+    uvicorn.run(app, host="127.0.0.1", port=port, backlog=4096, **quiet, **parts)

@@ -134,6 +134,10 @@ class UnsafeLink(LinkError):
     """A secret isn't sent: others could read it on the way, or nobody knows who would get it."""
 
 
+class TlsRefused(LinkError):
+    """The TLS handshake failed: one side doesn't trust the other's certificate, or it doesn't speak TLS."""
+
+
 class RequestTimedOut(LinkError):
     """The other side didn't answer in time."""
 

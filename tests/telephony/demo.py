@@ -8,12 +8,11 @@ from typing import Any
 from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.task import react
 
-from ctiex.fields import Fields
 from ctiex.messages import Condition
 
 from .hand_over import PASSWORD, HandOverWorld
 from .ladder import Ladder
-from .scenes import FIELDS, THE_PASSWORD
+from .scenes import THE_PASSWORD, Desk
 from .world import AGENT_TONE
 
 
@@ -29,17 +28,19 @@ async def play(reactor: Any, version: int = 22) -> None:
 
 
 async def _steps(world: HandOverWorld, ladder: Ladder, reactor: Any) -> None:
-    client = world.exchange.client()
-    client.startService()
+    desk = Desk(world, 0)
     try:
-        agent = await client.login(world.agent.number)
+        await desk.log_in()
         ladder.note(f"1  the customer calls {world.agent.number}, and talks with agent A")
         await world.customer.dial(world.agent.number)
         await world.hears(world.customer, f"{AGENT_TONE} Hz")
-        ladder.note("2  agent A's application asks for password authentication; 3  the customer is forwarded,")
-        ladder.note("4  the service asks for the data by the serial in the calling number, and 5  has them")
+        desk.serial = await desk.told_of(world.customer)
+        ladder.note(
+            "2  agent A's application asks for password authentication; 3  the customer is forwarded,\n"
+            "4  the service asks for the data by the serial in the calling number, and 5  has them"
+        )
         mark = len(world.tap.sounds)
-        hand_off = await agent.connect(PASSWORD, world.customer.number, Fields(FIELDS[PASSWORD]))
+        hand_off = await desk.hand_over(PASSWORD, world.customer)
         await world.hears(world.customer, "voice", mark)
         ladder.note("6  the customer types the password; 7  the service reports, 8  the exchange tells the agent")
         mark = len(world.tap.sounds)
@@ -54,7 +55,7 @@ async def _steps(world: HandOverWorld, ladder: Ladder, reactor: Any) -> None:
         if final.condition is not Condition.COMPLETED:
             sys.exit(1)
     finally:
-        await client.stopService()
+        await desk.leave()
 
 
 def main(reactor: Any) -> Deferred[None]:

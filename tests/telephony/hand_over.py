@@ -51,6 +51,9 @@ class HandOverWorld(World):
         agents: int = 1,
         signalling: str = "ring = 10",
         times: str = "",
+        carrier: str = "",
+        passing: bool = False,
+        number: str = "",
         **texts: str,
     ) -> None:
         super().__init__(
@@ -58,6 +61,8 @@ class HandOverWorld(World):
             version,
             customers,
             agents,
+            number,
+            passing,
             **{
                 "EDGE": "Gosub(ctiex-strip,s,1)",
                 "INCLUDE_1": f'#include "{DIALPLAN / "platform-1.conf"}"',
@@ -70,6 +75,7 @@ class HandOverWorld(World):
         addresses = self.addresses
         self.cable = Cable(reactor, addresses.services, addresses.platform_1)
         values = {
+            "CARRIER": carrier,
             "SIGNALLING": self._signalling(signalling),
             "SERVICE_TABLES": "\n".join(service_table(name, times) for name in ACCESS_CODES),
         }

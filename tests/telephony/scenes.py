@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, ensureDeferred
@@ -103,14 +103,14 @@ class Scene(TestCase):
     spare_agents: ClassVar[int] = 0
     signalling: ClassVar[str] = "ring = 10"
     times: ClassVar[str] = ""
-    texts: ClassVar[dict[str, str]] = {}
-    """What else the templates take, and ``number``: what the customer says to be their number."""
+    options: ClassVar[dict[str, Any]] = {}
+    """Other arguments of the world."""
 
     def setUp(self) -> Deferred[None]:
         """Start everything, and log the agents in."""
         agents = self.people + self.spare_agents
         self.world = HandOverWorld(
-            reactor, self.version, self.people, agents, self.signalling, self.times, **self.texts
+            reactor, self.version, self.people, agents, self.signalling, self.times, **self.options
         )
         self.desks = [Desk(self.world, index) for index in range(agents)]
         self.addCleanup(lambda: ensureDeferred(self.world.stop()))

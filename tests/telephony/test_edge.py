@@ -17,7 +17,7 @@ FORGED = "120000000000000017"
 class ForgedNumberScenes(Scene):
     """A customer whose own calling number has a serial in it."""
 
-    texts = {"number": f"{CUSTOMER_NUMBER}**{FORGED}"}
+    options = {"number": f"{CUSTOMER_NUMBER}**{FORGED}"}
 
     async def test_the_serial_of_the_customer_s_own_is_stripped_on_platform_1(self) -> None:
         await self.talk()
@@ -43,7 +43,7 @@ class ForgedNumberScenes(Scene):
 class UnknownSerialScenes(Scene):
     """A call that comes to platform 2 with a serial that nobody gave it."""
 
-    texts = {
+    options = {
         "PROOF_1": f"""
 exten => 7000,1,Set(CALLERID(num)={CUSTOMER_NUMBER}**{FORGED})
  same => n,Dial(PJSIP/7000@core,30)

@@ -37,9 +37,20 @@ class World:
     """Two platforms, the core between them, a customer, agents."""
 
     def __init__(
-        self, reactor: Any, version: int, customers: int = 1, agents: int = 1, number: str = "", **texts: str
+        self,
+        reactor: Any,
+        version: int,
+        customers: int = 1,
+        agents: int = 1,
+        number: str = "",
+        passing: bool = False,
+        **texts: str,
     ) -> None:
-        """:param number: what the first customer says to be their number; texts: what else the templates take."""
+        """
+        :param number: what the first customer says to be their number.
+        :param passing: the core network passes every header field.
+        :param texts: what else the templates take.
+        """
         missing = [root.name for root in ROOTS if not root.ready]
         assert not missing, f"{', '.join(missing)}: not built; run `make telephony-peers`"
         self.reactor = reactor
@@ -51,7 +62,7 @@ class World:
         values = {**_PLAIN, **self._values(customers, agents), **texts}
         self.platform_1 = self._platform("platform-1", self.addresses.platform_1, values)
         self.platform_2 = self._platform("platform-2", self.addresses.platform_2, values)
-        self.core = Core(reactor, self.addresses, self.folder / "core")
+        self.core = Core(reactor, self.addresses, self.folder / "core", passing)
         self.customers = [
             self._phone(customer_number(n, number), self.addresses.customer(n), CUSTOMER_TONE, False)
             for n in range(customers)

@@ -22,7 +22,7 @@ from ctiex.app.config_model import (
     is_short_text,
 )
 from ctiex.app.config_reading import dotted, structure
-from ctiex.app.listening import advertised_address, read_endpoint
+from ctiex.app.listening import advertised_address, is_loopback, read_endpoint
 from ctiex.app.tls.endpoint import PREFIX as TLS_PREFIX
 from ctiex.errors import ConfigurationError
 from ctiex.links.checkers import CONFIGURED, canonical_name
@@ -31,6 +31,7 @@ from ctiex.links.secret_hashes import SecretHash
 from ctiex.messages import Role
 from ctiex.processing.identities import ANY_OWNER, AgentNumbers, Identity
 from ctiex.services import BUILT_IN
+from ctiex.signalling.dial import plain_host
 
 __all__ = ["Configuration", "exchange_address", "load", "parse"]
 
@@ -244,6 +245,18 @@ def _seeing_everything(read: FileTables) -> Iterator[str]:
             yield f'{key} has no keep: the service sees every field that agents send; keep = ["*"] says that it may'
 
 
+def _dialled_in_clear(read: FileTables) -> Iterator[str]:
+    """A warning for each service that is dialled where others can listen."""
+    for name, service in read.services.items():
+        host = plain_host(service.settings.get("address")) if service.signalling == "dial" else ""
+        if host and not is_loopback(host):
+            key = dotted("services", name, "address")
+            yield (
+                f'{key}: "{service.settings["address"]}" is plain TCP beyond loopback: whoever stands on the way reads'
+                " the customer's number and the serial; tls:HOST:PORT hides them"
+            )
+
+
 def _warnings(read: FileTables, demo: bool) -> Iterator[str]:
     if demo:
         yield (
@@ -264,3 +277,4 @@ def _warnings(read: FileTables, demo: bool) -> Iterator[str]:
     for service in read.services:
         if service not in served:
             yield f"no identity names the service {service!r}: no automatic service can take its calls"
+    yield from _dialled_in_clear(read)

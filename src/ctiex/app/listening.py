@@ -47,19 +47,20 @@ class _Recorder:
 
     def listenTCP(self, port: int, factory: Any, backlog: int = 50, interface: str = "") -> None:
         """Write a TCP port down."""
-        local = _is_loopback(interface)
+        local = is_loopback(interface)
         self.asked = Listening(self.asked.description, interface, port, local, plain=not local)
 
     def listenSSL(self, port: int, factory: Any, contextFactory: Any, backlog: int = 50, interface: str = "") -> None:
         """Write a TLS port down."""
-        self.asked = Listening(self.asked.description, interface, port, _is_loopback(interface))
+        self.asked = Listening(self.asked.description, interface, port, is_loopback(interface))
 
     def listenUNIX(self, address: str, factory: Any, **options: Any) -> None:
         """Write a socket in the file system down."""
         self.asked = Listening(self.asked.description, local=True)
 
 
-def _is_loopback(interface: str) -> bool:
+def is_loopback(interface: str) -> bool:
+    """Whether the name or address of an interface, or of a host, is this machine's own loopback."""
     try:
         return interface == "localhost" or ip_address(interface).is_loopback
     except ValueError:
@@ -90,7 +91,7 @@ def _tried(description: str) -> Listening:
     try:
         endpoint = serverFromString(recorder, description)
         if isinstance(endpoint, TlsServerEndpoint):
-            local = _is_loopback(endpoint.interface)
+            local = is_loopback(endpoint.interface)
             return Listening(description, endpoint.interface, endpoint.port, local, files=endpoint.files)
         failed: list[Failure] = []
         endpoint.listen(Factory()).addErrback(failed.append)

@@ -31,7 +31,7 @@ from ctiex.links.credentials import checker_context, make_portal
 from ctiex.links.door import Door
 from ctiex.links.exchange import LinkSurroundings
 from ctiex.links.ivr import IvrLinkFactory
-from ctiex.links.session import SessionLimits
+from ctiex.links.terms import SessionLimits
 from ctiex.links.throttle import LoginThrottle
 from ctiex.plugins import find_plugin
 from ctiex.processing.counts import Counts

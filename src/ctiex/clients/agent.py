@@ -298,6 +298,7 @@ class AgentClient(Service):
             more comes here.
         :raise CallError: the exchange refuses this number.
         :raise BindRefused: the exchange refuses this identity.
+        :raise TlsRefused: TLS can't be had with the exchange, at the first attempt.
         :raise RequestTimedOut: it could not be logged in in time.
         """
         agent = AgentNumber(self, number, on_event, on_gap, on_taken_over, on_refused, resume_after)

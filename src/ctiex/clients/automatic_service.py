@@ -12,7 +12,7 @@ A service is one coroutine::
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Container, Mapping
+from collections.abc import Callable, Container, Mapping
 from functools import partial
 from random import Random, SystemRandom
 from typing import Any
@@ -22,11 +22,11 @@ from twisted.internet.defer import CancelledError, Deferred, DeferredList, ensur
 from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from ctiex.clients.connection import PASSING, ClientLink, ExchangeAccount, ExchangeConnection, within
 from ctiex.clients.dialled import DialledLinks
 from ctiex.clients.faults import without_text
+from ctiex.clients.handling import Handler, end_of, final_outcome, log_failure, log_fault, telling
 from ctiex.clients.served_call import FinishedSerials, ServedCall
 from ctiex.errors import CallerHungUp, CallError, CodecError, LinkError, RequestTimedOut, Status
 from ctiex.interfaces import NO_HEADERS, ICarrier, IMedia, Signalled
@@ -47,7 +47,6 @@ from ctiex.signalling.several_carriers import WHICHEVER_ARRIVES
 _log = Logger()
 
 _KEPT = frozenset({Status.OK, Status.QUEUED_AGENT_AWAY, Status.DUPLICATE_EVENT})
-_ENDS = frozenset({Condition.COMPLETED, Condition.FAILED, Condition.ABANDONED})
 NOT_OURS = frozenset({Status.UNKNOWN_SERIAL, Status.EXPIRED, Status.ALREADY_FINISHED, Status.OTHER_EXCHANGE})
 """What an exchange answers when a call isn't, or is no longer, the service's that asks."""
 _RETRY_AFTER = 1.0
@@ -59,8 +58,6 @@ _FINISHED_FOR = 60.0
 _FINISH_WITHIN = 5.0
 """How long calls may go on when the service stops, in seconds."""
 
-Handler = Callable[[ServedCall], Awaitable[Outcome]]
-"""Serves one customer and says how it ended; it is cancelled when the exchange ends the call."""
 MakeMedia = Callable[[ServedCall], IMedia]
 
 
@@ -125,12 +122,15 @@ class AutomaticService(Service):
         await deferLater(self.reactor, 0)  # for the links that were cut
 
     async def _calls_finished(self) -> None:
-        finishing = DeferredList([_outcome_of(serving) for _, serving in self._calls.values()])
+        finishing = DeferredList([end_of(serving) for _, serving in self._calls.values()])
         finishing.addTimeout(_FINISH_WITHIN, self.reactor)
         await finishing
 
     def bound(self) -> Deferred[ClientLink]:
-        """Fires once the service is bound; fails with BindRefused when the exchange refuses it."""
+        """Fires once the service is bound.
+
+        Fails with BindRefused when the exchange refuses it, and with TlsRefused when TLS can't be had at first.
+        """
         return self._connection.bound()
 
     async def listen(self, endpoint: IStreamServerEndpoint) -> IListeningPort:
@@ -226,8 +226,8 @@ class AutomaticService(Service):
         call = self._admitted(connection, number, serial, self._finished)
         call.media = media
         served: Deferred[None] = Deferred()
-        self._serve(_telling(self._handlers[access_code], served), call)
-        reported = _outcome_of(self._calls[call.serial][1])
+        self._serve(telling(self._handlers[access_code], served), call)
+        reported = end_of(self._calls[call.serial][1])
         await DeferredList([served, reported], fireOnOneCallback=True)
         await reported.addTimeout(told_within, self.reactor)
 
@@ -244,7 +244,7 @@ class AutomaticService(Service):
         serving: Deferred[Any] = deferLater(self.reactor, 0, lambda: ensureDeferred(self._served(handler, call)))
         self._calls[call.serial] = (call, serving)
         serving.addErrback(lambda failure: failure.trap(CancelledError) and None)
-        serving.addErrback(partial(_log_failure, call))
+        serving.addErrback(partial(log_failure, call))
         serving.addBoth(lambda _: self._calls.pop(call.serial, None))
 
     async def _served(self, handler: Handler, call: ServedCall) -> None:
@@ -274,7 +274,7 @@ class AutomaticService(Service):
         None where the exchange has said that it isn't this service's call: it would take no report either.
         """
         try:
-            return _final(call, await handler(call))
+            return final_outcome(call, await handler(call))
         except CallerHungUp:
             return Outcome(Condition.ABANDONED)
         except CancelledError:
@@ -283,12 +283,12 @@ class AutomaticService(Service):
             return failed("the service stops")
         except CallError as error:
             if error.status not in NOT_OURS:
-                _log_fault(call, error)
+                log_fault(call, error)
                 return failed("the service failed")
             _log.info("call {serial} is not served: {reason}", serial=call.serial, reason=error.status.text)
             return None
         except Exception as error:
-            _log_fault(call, error)
+            log_fault(call, error)
             return failed("the service failed")
 
     # ------------------------------------------------------------ asking and reporting
@@ -319,46 +319,3 @@ class AutomaticService(Service):
             if status not in PASSING:
                 raise CallError(status, getattr(reply, "detail", ""))
             await deferLater(self.reactor, _RETRY_AFTER)
-
-
-def _telling(handler: Handler, served: Deferred[None]) -> Handler:
-    """The handler, and a word when it has ended."""
-
-    async def handle(call: ServedCall) -> Outcome:
-        try:
-            return await handler(call)
-        finally:
-            served.callback(None)
-
-    return handle
-
-
-def _final(call: ServedCall, outcome: object) -> Outcome:
-    """The outcome of a handler, which may be anybody's code; a failure where it is no end of a call."""
-    if isinstance(outcome, Outcome) and outcome.condition in _ENDS:
-        return outcome
-    _log.error("serving call {serial} failed: it gave {given}, expected an Outcome of a final condition",
-               serial=call.serial, given=type(outcome).__qualname__)  # fmt: skip
-    return failed("the service failed")
-
-
-def _log_fault(call: ServedCall, error: BaseException) -> None:
-    _log.error("serving call {serial} failed: {fault}", serial=call.serial, fault=without_text(error))
-
-
-def _log_failure(call: ServedCall, failure: Failure) -> None:
-    assert failure.value is not None
-    _log_fault(call, failure.value)
-
-
-def _outcome_of(serving: Deferred[None]) -> Deferred[None]:
-    """Fires when the other does, without taking part in it."""
-    waiting: Deferred[None] = Deferred(lambda given_up: given_up.callback(None))
-
-    def done(result: Any) -> Any:
-        if not waiting.called:
-            waiting.callback(None)
-        return result
-
-    serving.addBoth(done)
-    return waiting

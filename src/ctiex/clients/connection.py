@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from attrs import evolve, field, frozen
 from twisted.application.internet import ClientService, backoffPolicy
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError, ensureDeferred, fail, succeed
+from twisted.internet.error import ConnectingCancelledError
 from twisted.internet.interfaces import IAddress, IProtocol, IProtocolFactory, IStreamClientEndpoint
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger
@@ -27,13 +28,16 @@ from ctiex.errors import (
     NotBound,
     RequestTimedOut,
     Status,
+    TlsRefused,
     UnsafeLink,
 )
 from ctiex.interfaces import ICodec
 from ctiex.links import rules
 from ctiex.links._protocol import LinkProtocol
+from ctiex.links.handshakes import TLS_REFUSED
 from ctiex.links.peers import is_private, is_verified
-from ctiex.links.session import CLIENT_LIMITS, Session
+from ctiex.links.session import Session
+from ctiex.links.terms import CLIENT_LIMITS
 from ctiex.links.waiting import Waiters
 from ctiex.messages import Bind, BindReply, Error, Message, Role
 
@@ -228,7 +232,7 @@ class _ToldEndpoint:
 
     def _not_reached(self, failure: Failure) -> Failure:
         reason = failure.getErrorMessage()
-        if reason != self._told and not failure.check(CancelledError):
+        if reason != self._told and not failure.check(CancelledError, ConnectingCancelledError):
             self._told = reason
             _log.warn("{identity} can't reach the exchange, and goes on trying: {reason}",
                       identity=self._account.identity, reason=reason)  # fmt: skip
@@ -248,6 +252,7 @@ class ExchangeConnection:
         self._open: ClientLink | None = None
         self._waiting: Waiters[ClientLink] = Waiters()
         self._failed_binds = 0
+        self._was_bound = False
         self._stopped = False
         pause = backoffPolicy(initialDelay=0.1, maxDelay=account.longest_retry, jitter=account.jitter)
         self._service = ClientService(
@@ -292,14 +297,22 @@ class ExchangeConnection:
             await self.owner.prepare(link)
         except CtiexError as error:
             self._failed_binds += 1
-            _log.error("{identity} could not bind: {reason}", identity=self.account.identity, reason=str(error))
+            if not self._stopped:
+                _log.error("{identity} could not bind: {reason}", identity=self.account.identity, reason=str(error))
             link.cut("not bound")
-            if isinstance(error, (BindRefused, UnsafeLink)):
-                self._waiting.fail(error)
+            self._tell_refused(error)
             return
         self._failed_binds = 0
+        self._was_bound = True
         self.link = link
         self._waiting.fire(link)
+
+    def _tell_refused(self, error: CtiexError) -> None:
+        """Tell those who wait for a link what no other attempt is likely to mend."""
+        if isinstance(error, (BindRefused, UnsafeLink)):
+            self._waiting.fail(error)
+        elif not self._was_bound and isinstance(error, LinkLost) and str(error).startswith(TLS_REFUSED):
+            self._waiting.fail(TlsRefused(str(error)))  # later it is the exchange's, whose certificate is being mended
 
     def link_closed(self, link: ClientLink) -> None:
         """A link is gone; the next one is on its way."""
@@ -313,8 +326,9 @@ class ExchangeConnection:
     def bound(self) -> Deferred[ClientLink]:
         """The bound link, as soon as there is one.
 
-        The Deferred fails with BindRefused when the exchange refuses this identity, and with
-        NotBound once the client has stopped.
+        The Deferred fails with BindRefused when the exchange refuses this identity, with UnsafeLink when the secret
+        isn't sent there, with TlsRefused when TLS can't be had before the first link is bound, and with NotBound once
+        the client has stopped. The client goes on trying unless it is stopped.
         """
         if self.link is not None and self.link.session.ended is None:
             return succeed(self.link)

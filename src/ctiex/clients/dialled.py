@@ -13,7 +13,8 @@ from ctiex.errors import Status
 from ctiex.interfaces import ICodec
 from ctiex.links import rules
 from ctiex.links._protocol import LinkProtocol
-from ctiex.links.session import Session, SessionLimits
+from ctiex.links.session import Session
+from ctiex.links.terms import SessionLimits
 from ctiex.messages import Bind, Connection, ConnectionReply, Error, Message
 
 _log = Logger()

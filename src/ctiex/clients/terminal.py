@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred, DeferredQueue, fail, succeed
@@ -56,6 +57,10 @@ class Terminal(LineOnlyReceiver):
     def read_line(self) -> Deferred[str]:
         """The next line, without its end; fails with CallerHungUp once there are no more."""
         return fail(_no_more()) if self._ended and not self._lines.pending else self._lines.get()
+
+    def unread(self, lines: Sequence[str]) -> None:
+        """Put lines back, to be read before all others; nobody is reading at this moment."""
+        self._lines.pending[:0] = lines
 
     def write(self, text: str) -> None:
         """Write text, without a line end of its own."""

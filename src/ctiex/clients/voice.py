@@ -14,8 +14,9 @@ from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
-from ctiex.clients.automatic_service import NOT_OURS, AutomaticService, Handler
+from ctiex.clients.automatic_service import NOT_OURS, AutomaticService
 from ctiex.clients.connection import ClientLink, ExchangeAccount
+from ctiex.clients.handling import Handler
 from ctiex.clients.served_call import ServedCall
 from ctiex.errors import CallerHungUp, CallError, LinkError, Status
 from ctiex.fields import Fields

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import Unpack
 
 from attrs import define, field
+from twisted.internet.interfaces import IReactorTime
 
 from ctiex.errors import Status
 from ctiex.messages import (
@@ -38,6 +40,8 @@ _GRANTED: dict[type[Message], frozenset[int]] = {
 _ONLY_OK = frozenset({Status.OK})
 _LONGEST_CLAIM = 64
 """How much of an identity that nobody has proved is kept, in characters."""
+_OVER_LIMIT_EVERY = 1.0
+"""Of the requests of a link that are over its limits, one in so many seconds has a record of its own."""
 
 
 def printable(text: str, longest: int = _LONGEST_CLAIM) -> str:
@@ -64,12 +68,17 @@ class LinkAudit:
     """Records what one link was asked, and what became of it."""
 
     audit: Audit
+    clock: IReactorTime
     role: Role
     peer: str
     session: str = ""
     identity: str = ""
     errors: set[tuple[int, str]] = field(factory=set)
     """The Errors that were recorded already."""
+    _over_limit_at: float = field(default=-inf, init=False)
+    """When a request over a limit was recorded last, in clock seconds."""
+    _more: int = field(default=0, init=False)
+    """Requests over a limit that have no record of their own, and that no record has told of yet."""
 
     def _record(self, event: AuditEvent, **about: Unpack[About]) -> None:
         known: About = {
@@ -79,6 +88,8 @@ class LinkAudit:
             "peer": self.peer,
             **about,
         }
+        if self._more:
+            known["more"], self._more = self._more, 0
         self.audit.record(event, **known)
 
     def bound(self, session: str, identity: Identity) -> None:
@@ -132,9 +143,19 @@ class LinkAudit:
         self._record(granted if status in _GRANTED.get(kind, _ONLY_OK) else refused, **about)
 
     def over_limit(self, request: Message) -> None:
-        """A request was answered 14: there are too many in flight, or they come too fast."""
-        if type(request) in _OUTCOMES:
-            self.answered(request, Status.TOO_BUSY, reason="over a limit of the link")
+        """A request was answered 14: there are too many in flight, or they come too fast.
+
+        The first in a while is recorded, and the next record of the link tells how many more there were: else
+        whoever asks too fast fills the disk.
+        """
+        if type(request) not in _OUTCOMES:
+            return
+        now = self.clock.seconds()
+        if 0 <= now - self._over_limit_at < _OVER_LIMIT_EVERY:
+            self._more += 1
+            return
+        self._over_limit_at = now
+        self.answered(request, Status.TOO_BUSY, reason="over a limit of the link")
 
     def error_sent(self, status: int, name: str) -> None:
         """A frame was answered with Error.

@@ -20,7 +20,8 @@ from ctiex.links.auditing import LinkAudit
 from ctiex.links.door import Door, Knock, Verdict, Visitor
 from ctiex.links.handshakes import TLS_REFUSED
 from ctiex.links.peers import certificate_names, is_private, source_of
-from ctiex.links.session import Session, SessionLimits, SessionState
+from ctiex.links.session import Session
+from ctiex.links.terms import SessionLimits, SessionState
 from ctiex.links.waiting import Waiters
 from ctiex.messages import VERSION, Bind, BindReply, Error, Message, Role
 from ctiex.processing.audit import Audit
@@ -173,7 +174,7 @@ class ExchangeLink(LinkProtocol):
     def link_opened(self) -> None:
         """Counted, and known to those who end all links; or turned away."""
         if self._with.audit is not None:
-            self.session.audit = self.audit = LinkAudit(self._with.audit, self.role, self.peer)
+            self.session.audit = self.audit = LinkAudit(self._with.audit, self.clock, self.role, self.peer)
         source = source_of(self.transport)
         crowded = self._with.admission.admit(source)
         if crowded is not None:
@@ -223,20 +224,21 @@ class ExchangeLink(LinkProtocol):
         if self._knock is not None:
             self._knock.leave()
             self._knock = None
-        if self.audit is not None:
-            self._audit_end(reason)
+        if self.who is None and reason.startswith(TLS_REFUSED):
+            self._tls_refused(reason)
         if self._source is not None:
             self._with.admission.leave(self._source, None if self.who is None else self.who.name)
         if self.who is not None:
             _log.info("session {session} of {identity} ended: {reason}", session=self.name, identity=self.who.name,
                       reason=reason)  # fmt: skip
+            if self.audit is not None:
+                self.audit.unbound(reason)
             self.link_unbound(self.who)
 
-    def _audit_end(self, reason: str) -> None:
-        assert self.audit is not None
-        if self.who is not None:
-            self.audit.unbound(reason)
-        elif reason.startswith(TLS_REFUSED) and self._with.seldom.due(reason, self.clock.seconds()):
+    def _tls_refused(self, reason: str) -> None:
+        """The handshake failed; the endpoint has told the log, with more of why."""
+        self._with.counts.tls_refused += 1
+        if self.audit is not None and self._with.seldom.due(reason, self.clock.seconds()):
             self.audit.link_refused(reason)
 
     def going_away(self) -> None:

@@ -57,4 +57,6 @@ def why_lost(failure: Failure) -> str:
     reason = None if error is None else openssl_reason(error)
     if reason is None or type(error).__str__ is not Exception.__str__:
         return failure.getErrorMessage()
+    if reason.casefold().startswith("unexpected eof"):
+        return "the other side went away without a word"
     return f"{TLS_REFUSED}: {in_words(reason, 'the other side')}"

@@ -11,7 +11,7 @@ from zope.interface import implementer
 from ctiex.errors import LinkError, RequestTimedOut, Status
 from ctiex.interfaces import IQuickAnswers, IServiceSession
 from ctiex.links.exchange import ExchangeLink, ExchangeLinkFactory, LinkSurroundings
-from ctiex.links.session import connection_status
+from ctiex.links.requests import connection_status
 from ctiex.messages import (
     KIND_OF,
     CallEnded,
@@ -62,7 +62,8 @@ class IvrLink(ExchangeLink):
             self.session.reply(DataResult(found, request.serial), invoke_id)
         if self.audit is not None:
             self._audit(who, request, Status.OK if isinstance(found, bytes) else found)
-        self.flush()
+        if not self._receiving:  # else the session stops reading once there is much output, and then it is written
+            self.flush()
 
     def _answer(self, who: Identity, event: ServiceEvent, reply: ServiceEventReply, invoke_id: int) -> None:
         if self.audit is not None:

@@ -8,8 +8,8 @@ from math import inf
 from attrs import define
 from twisted.logger import Logger
 
-from ctiex.errors import LinkError, LinkLost, RequestTimedOut
-from ctiex.messages import Message
+from ctiex.errors import LinkError, LinkLost, RequestTimedOut, Status
+from ctiex.messages import ConnectionReply, Error, Message
 
 Answered = Callable[[Message | LinkError], None]
 """Hears the reply to a request, the Error that answers it, or why none will come."""
@@ -17,6 +17,17 @@ Answered = Callable[[Message | LinkError], None]
 _log = Logger()
 
 _LAST_INVOKE_ID = 0xFFFFFFFF
+
+
+def connection_status(answer: Message | LinkError) -> int | None:
+    """How a Connection was answered: 0 accepted, another status refused, None not at all."""
+    match answer:
+        case ConnectionReply(status=status):
+            return status
+        case Error(status=status):
+            return status or Status.INTERNAL
+        case _:
+            return None
 
 
 @define

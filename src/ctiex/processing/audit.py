@@ -93,6 +93,8 @@ class About(TypedDict, total=False):
     """How the call fares, as the service or the exchange says."""
     reason: str
     """Why, where the status doesn't tell all of it."""
+    more: int
+    """So many more requests of the link were answered 14 before, over a limit of it, with no record of their own."""
     lost: int
     """How many records."""
 

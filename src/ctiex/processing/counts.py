@@ -10,6 +10,8 @@ class Counts:
     """Counters since the start, and nothing else; every one only grows."""
 
     links_opened: int = 0
+    tls_refused: int = 0
+    """Connections that were lost in their TLS handshake: no certificate, a wrong one, no TLS at all."""
     links_bound: int = 0
     binds_refused: int = 0
     plain_secrets_refused: int = 0

@@ -68,6 +68,8 @@ class AsteriskSignalling:
         """Calls of before the start that weren't found yet, with their agent numbers."""
         self._forwardings: dict[str, Forwarding] = {}
         self._of_customer: dict[str, Forwarding] = {}
+        self._of_service: dict[str, Forwarding] = {}
+        """By the ids of the channels."""
         self._in_sync = False
         self._unread: list[AmiMessage] = []
         """Events that came while the picture of the platform was being asked for."""
@@ -205,6 +207,7 @@ class AsteriskSignalling:
     def _forget(self, forwarding: Forwarding) -> None:
         self._forwardings.pop(forwarding.serial, None)
         self._of_customer.pop(forwarding.talk.customer.uniqueid, None)
+        self._of_service.pop(forwarding.service, None)
 
     # ------------------------------------------------------------ events
 
@@ -222,7 +225,9 @@ class AsteriskSignalling:
             case "Rename":
                 self._floor.renamed(event)
             case "Hangup":
-                self._gone(event["Uniqueid"])
+                self._gone(event["Uniqueid"], event["Cause"])
+            case "DialBegin" if event["Uniqueid"] in self._of_customer:
+                self._dialled(self._of_customer[event["Uniqueid"]], event["DestUniqueid"])
             case "DialEnd" if event["DialStatus"] == "ANSWER" and event["Uniqueid"] in self._of_customer:
                 self._happen(self._of_customer[event["Uniqueid"]], Happening.ANSWERED)
             case "UserEvent" if event["UserEvent"] == "ctiex":
@@ -232,7 +237,8 @@ class AsteriskSignalling:
         """The dialplan tells where a customer is."""
         forwarding = self._of_customer.get(event["Uniqueid"])
         if forwarding is not None:
-            self._in_phase(forwarding, event["Phase"], event["Result"], event["Cause"])
+            # The customer's channel itself would still show the cause of an earlier call.
+            self._in_phase(forwarding, event["Phase"], event["Result"], forwarding.cause)
         elif event["Phase"] == "out":
             customer = self._floor.channel(event["Uniqueid"])
             if customer is not None:  # moved after all, although that was refused, or nobody waits for it
@@ -269,7 +275,14 @@ class AsteriskSignalling:
         if talk.serial:
             self._ask(orders.mark(talk))
 
-    def _gone(self, uniqueid: str) -> None:
+    def _dialled(self, forwarding: Forwarding, service: str) -> None:
+        self._of_service.pop(forwarding.service, None)
+        forwarding.service, forwarding.cause = service, ""
+        self._of_service[service] = forwarding
+
+    def _gone(self, uniqueid: str, cause: str) -> None:
+        if uniqueid in self._of_service:
+            self._of_service.pop(uniqueid).cause = cause
         self._floor.gone(uniqueid)
         self._talks.gone(uniqueid)
         forwarding = self._of_customer.get(uniqueid)

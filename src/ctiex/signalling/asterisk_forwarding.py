@@ -101,6 +101,10 @@ class Forwarding:
     """Whether its end was told, or nobody wants to know any more."""
     recalled: bool = False
     """Whether Asterisk was asked to take the customer out. Twice would part customer and agent again."""
+    service: str = ""
+    """The id of the service's channel; empty before it is dialled."""
+    cause: str = ""
+    """Why that channel was hung up."""
     move: tuple[Action, ...] = field(default=(), repr=False)
     """What Asterisk is asked in order to begin."""
 
@@ -129,8 +133,8 @@ class Forwarding:
 
 def status_of(dial_status: str, cause: str) -> Status:
     """What the failure of a call means, by the dialplan's DIALSTATUS and the hang-up cause (ITU-T Q.850)."""
+    if dial_status == "NOANSWER" or (dial_status != "BUSY" and cause in ("18", "19")):
+        return Status.TIMED_OUT
     if dial_status == "BUSY" or cause in ("17", "21"):
         return Status.SERVICE_REFUSED
-    if dial_status == "NOANSWER" or cause in ("18", "19"):
-        return Status.TIMED_OUT
     return Status.SERVICE_UNREACHABLE

@@ -197,5 +197,5 @@ def dial_string(dial: str, access_code: str) -> str | None:
 
 
 def is_safe_number(carried: str) -> bool:
-    """Whether a calling number goes through a dialplan and SIP as it is: digits, letters, ``+ * #``."""
-    return re.fullmatch(r"[0-9A-Za-z+*#]+", carried) is not None
+    """Whether a calling number goes through a dialplan and SIP as it is: digits, letters, ``+ * #``, or nothing."""
+    return re.fullmatch(r"[0-9A-Za-z+*#]*", carried) is not None

@@ -24,7 +24,9 @@ from ctiex.errors import ConfigurationError, LinkError, RequestTimedOut, Status
 from ctiex.interfaces import IOfferWatcher, ISignalling, ISignallingPlugin, Offer, SignallingContext
 from ctiex.links import rules
 from ctiex.links._protocol import LinkProtocol
-from ctiex.links.session import Session, SessionLimits, connection_status
+from ctiex.links.requests import connection_status
+from ctiex.links.session import Session
+from ctiex.links.terms import SessionLimits
 from ctiex.messages import Bind, Error, Message
 
 _log = Logger()
@@ -36,13 +38,30 @@ _ADDRESS_EXPECTED = 'an endpoint to connect to, such as "tcp:ivr.example.net:740
 
 @implementer(IReactorPluggableNameResolver)
 class _NoReactor:
-    """Stands in for a reactor while an address is only read."""
+    """Stands in for a reactor while an address is only read, and writes down where plain TCP would go."""
 
     nameResolver: Any = None
+    plain_host = ""
 
     def installNameResolver(self, resolver: IHostnameResolver) -> IHostnameResolver:
         """Nothing resolves names here."""
         return resolver
+
+    def connectTCP(self, host: str, port: int, factory: Any, **options: Any) -> None:
+        """Write a host down."""
+        self.plain_host = host
+
+
+def plain_host(address: object) -> str:
+    """The host to which an endpoint string connects by plain TCP; empty if it does otherwise, or is no good."""
+    if not isinstance(address, str) or address.partition(":")[0].lower() != "tcp":
+        return ""
+    reactor = _NoReactor()
+    try:
+        clientFromString(reactor, address).connect(Factory())
+    except Exception:  # every endpoint parser raises what it likes
+        return ""
+    return reactor.plain_host
 
 
 class _DialledLink(LinkProtocol):

@@ -179,7 +179,7 @@ class AsteriskMedia:
 
     async def _spell_prompt(self, prompt: str) -> None:
         name = prompt.partition(".")[0]
-        _log.warn("prompt {prompt!r} has no sound on this Asterisk: its name is spelled", prompt=name)
+        _log.info("prompt {prompt!r} has no sound on this Asterisk: its name is spelled", prompt=name)
         await self._spell(name)
 
     async def _spell(self, text: str) -> None:

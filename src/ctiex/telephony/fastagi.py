@@ -45,7 +45,7 @@ class AgiChannel(Protocol):
         self._deadline: IDelayedCall | None = None
         self._turn = DeferredLock()
         self._asked: Deferred[AgiAnswer] | None = None
-        self._gone: str | None = None
+        self._gone: CallerHungUp | AgiError | None = None
 
     # ------------------------------------------------------------ for the handler
 
@@ -64,18 +64,18 @@ class AgiChannel(Protocol):
 
         :param timeout: in seconds; a connection that doesn't answer in time is cut.
         :raise CallerHungUp: the customer has left, before it or meanwhile.
-        :raise AgiError: it can't be said, Asterisk doesn't take it, or doesn't answer in time.
+        :raise AgiError: it can't be said, Asterisk doesn't take it, doesn't answer in time, or has gone itself.
         """
         line = write_command(words, *arguments)
         await self._turn.acquire()
         if self._gone is not None:
             self._turn.release()
-            raise CallerHungUp(self._gone)
+            raise self._gone
         answer = await self._within(timeout, words, self._ask(line))
         if answer.code == _OK:
             return answer
         if answer.code == _CHANNEL_GONE:
-            self._leave("the channel was hung up")
+            self._leave(CallerHungUp("the channel was hung up"))
             raise CallerHungUp("the channel was hung up")
         raise AgiError(f"Asterisk answers {answer.code} to {words}")
 
@@ -120,7 +120,8 @@ class AgiChannel(Protocol):
         """The call has ended, or Asterisk has."""
         self._server.channels.pop(self, None)
         self._in_time()
-        self._leave("the connection was lost")
+        # Asterisk says HANGUP when a customer leaves. Without it nobody knows: they may be back with their agent.
+        self._leave(AgiError("the connection to Asterisk was lost"))
 
     def _take(self, value: AgiValue) -> None:
         if isinstance(value, AgiCall):
@@ -128,7 +129,7 @@ class AgiChannel(Protocol):
             self.call = value
             ensureDeferred(self._serve())
         elif isinstance(value, AgiHangup):
-            self._leave("the channel was hung up")
+            self._leave(CallerHungUp("the channel was hung up"))
         elif self._gone is not None:
             return  # the answer that a customer who left didn't wait for
         elif self._asked is None:
@@ -150,18 +151,18 @@ class AgiChannel(Protocol):
 
     # ------------------------------------------------------------ the end
 
-    def _leave(self, reason: str) -> None:
+    def _leave(self, error: CallerHungUp | AgiError) -> None:
         """Nobody is there any more: whoever waits hears it."""
         if self._gone is not None:
             return
-        self._gone = reason
+        self._gone = error
         if self._asked is not None:
             asked, self._asked = self._asked, None
-            asked.errback(Failure(CallerHungUp(reason)))
+            asked.errback(Failure(error))
             self._turn.release()
 
     def _cut(self, reason: str) -> None:
-        self._leave(reason)
+        self._leave(CallerHungUp(reason))
         self._transport.abortConnection()
 
     def cut(self) -> None:

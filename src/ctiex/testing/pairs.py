@@ -28,7 +28,7 @@ from ctiex.links.credentials import KnownIdentity, configured_portal
 from ctiex.links.door import Door
 from ctiex.links.exchange import LinkSurroundings
 from ctiex.links.ivr import IvrLink, IvrLinkFactory
-from ctiex.links.session import SessionLimits
+from ctiex.links.terms import SessionLimits
 from ctiex.links.throttle import LoginThrottle
 from ctiex.messages import Role
 from ctiex.processing.audit import Audit

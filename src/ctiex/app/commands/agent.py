@@ -7,6 +7,9 @@ import sys
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any, TextIO
 
+from twisted.internet.defer import CancelledError, Deferred, ensureDeferred
+from twisted.python.failure import Failure
+
 from ctiex.app.commands.accounts import AccountOptions
 from ctiex.clients import AgentClient, AgentNumber
 from ctiex.clients.terminal import Terminal, open_terminal
@@ -122,34 +125,29 @@ def describe(event: AgentEvent, secret: Collection[str] = ()) -> str:
 
 
 async def run(options: Options, reactor: Any, stdout: TextIO, stderr: TextIO) -> int:
-    """Run until ``quit``.
+    """Run until ``quit``, or until the process is told to end.
 
-    Gives 1 when the exchange refuses the identity or the agent number, or when a command failed that nobody typed.
+    Gives 1 when the exchange can't be trusted, when it refuses the identity or the agent number, or when a command
+    failed that nobody typed.
 
     :raise UsageError: an option's value is no good.
     """
     client = AgentClient(reactor, options.account(reactor))
     terminal = open_terminal(reactor)
-
-    def gap(first: int, last: int) -> None:
-        terminal.write(f"events {first} to {last} are lost\n" if last >= first else "the exchange numbers anew\n")
-
-    def taken_over() -> None:
-        terminal.write(f"agent {options['agent']} has logged in elsewhere: nothing more comes here\n")
-
+    typed = sys.stdin.isatty()
     client.startService()
+    working = ensureDeferred(_work(options, client, terminal, typed))
+    ended: Deferred[None] = Deferred()
+
+    def interrupted() -> Deferred[None]:
+        working.cancel()
+        return ended
+
+    reactor.addSystemEventTrigger("before", "shutdown", interrupted)
     try:
-        agent = await client.login(
-            options["agent"],
-            lambda event: terminal.write(describe(event, options.secret) + "\n"),
-            gap,
-            timeout=10,
-            on_taken_over=taken_over,
-            on_refused=lambda error: terminal.write(f"agent {options['agent']} can't log in again: {error}\n"),
-        )
-        terminal.write(f"agent {agent.number} is logged in\n")
-        interactive = InteractiveAgent(agent, terminal)
-        await interactive.run()
+        errors = await working
+    except CancelledError:
+        return 0
     except BindRefused as refused:
         print(f"the exchange refuses {options['identity']}: {refused}", file=stderr)
         return 1
@@ -159,4 +157,58 @@ async def run(options: Options, reactor: Any, stdout: TextIO, stderr: TextIO) ->
     finally:
         await client.stopService()
         await terminal.close()
-    return 1 if interactive.errors and not sys.stdin.isatty() else 0
+        ended.callback(None)
+    return 1 if errors and not typed else 0
+
+
+async def _work(options: Options, client: AgentClient, terminal: Terminal, typed: bool) -> int:
+    """Log in and obey; gives how many commands failed."""
+    number = options["agent"]
+
+    def gap(first: int, last: int) -> None:
+        terminal.write(f"events {first} to {last} are lost\n" if last >= first else "the exchange numbers anew\n")
+
+    login = ensureDeferred(
+        client.login(
+            number,
+            lambda event: terminal.write(describe(event, options.secret) + "\n"),
+            gap,
+            timeout=10,
+            on_taken_over=lambda: terminal.write(f"agent {number} has logged in elsewhere: nothing more comes here\n"),
+            on_refused=lambda error: terminal.write(f"agent {number} can't log in again: {error}\n"),
+        )
+    )
+    agent = await (unless_quit(login, terminal) if typed else login)
+    terminal.write(f"agent {agent.number} is logged in\n")
+    interactive = InteractiveAgent(agent, terminal)
+    await interactive.run()
+    return interactive.errors
+
+
+async def unless_quit(login: Deferred[AgentNumber], terminal: Terminal) -> AgentNumber:
+    """The outcome of a login; it is cancelled when somebody types ``quit``. Other lines are there to be read behind it.
+
+    Not for lines that nobody types: there ``quit`` has its turn when all before it is done.
+
+    :raise CancelledError: somebody did.
+    """
+    leaving = ensureDeferred(_quit(terminal)).addCallbacks(lambda _: login.cancel(), _given_up)
+    try:
+        return await login
+    finally:
+        leaving.cancel()
+
+
+async def _quit(terminal: Terminal) -> None:
+    kept: list[str] = []
+    try:
+        while (line := await terminal.read_line()).strip() != "quit":
+            kept.append(line)
+    except CallerHungUp:
+        return
+    finally:
+        terminal.unread(kept)
+
+
+def _given_up(failure: Failure) -> None:
+    failure.trap(CancelledError)

@@ -16,7 +16,7 @@ from ctiex.app.commands.voice import serve_calls
 from ctiex.app.config import DEMO_SERVICES
 from ctiex.clients import AutomaticService, Handler, ServedCall
 from ctiex.clients.voice import ANY_PATH, VoiceServices
-from ctiex.errors import BindRefused, ConfigurationError, NotBound, UnsafeLink
+from ctiex.errors import BindRefused, ConfigurationError, NotBound, TlsRefused, UnsafeLink
 from ctiex.interfaces import IMedia, IMediaPlugin
 from ctiex.plugins import find_plugin
 from ctiex.services import BUILT_IN
@@ -103,7 +103,7 @@ async def run(options: Options, reactor: Any, stdout: TextIO, stderr: TextIO) ->
         print(f"the exchange refuses {options['identity']}: {refused}", file=stderr)
         await service.stopService()
         return 1
-    except UnsafeLink as error:
+    except (TlsRefused, UnsafeLink) as error:
         print(f"{options['identity']} can't bind: {error}", file=stderr)
         await service.stopService()
         return 1

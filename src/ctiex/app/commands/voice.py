@@ -16,7 +16,7 @@ from ctiex.app.config import load
 from ctiex.app.config_model import CarrierSettings, Configuration, VoiceTable
 from ctiex.app.listening import EXPECTED, read_endpoint
 from ctiex.clients.voice import VoiceServices, VoiceSettings
-from ctiex.errors import BindRefused, ConfigurationError, NotBound, UnsafeLink
+from ctiex.errors import BindRefused, ConfigurationError, NotBound, TlsRefused, UnsafeLink
 from ctiex.interfaces import ICarrier
 from ctiex.services import BUILT_IN
 from ctiex.telephony.sounds import Sounds
@@ -103,7 +103,7 @@ async def serve_calls(
         print(f"the exchange refuses {options['identity']}: {refused}", file=stderr)
         await voice.stopService()
         return 1
-    except UnsafeLink as error:
+    except (TlsRefused, UnsafeLink) as error:
         print(f"{options['identity']} can't bind: {error}", file=stderr)
         await voice.stopService()
         return 1

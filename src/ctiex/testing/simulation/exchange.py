@@ -11,7 +11,7 @@ from twisted.internet.interfaces import IProtocol
 
 from ctiex.interfaces import ICallStore
 from ctiex.links.ivr import IvrLink
-from ctiex.links.session import SessionLimits
+from ctiex.links.terms import SessionLimits
 from ctiex.messages import Connection
 from ctiex.processing.lifecycle import Lifecycle
 from ctiex.processing.settings import Limits, Timeouts

@@ -1,0 +1,91 @@
+"""The terms of a session: where it stands, what it may use, and who hears of it."""
+
+from __future__ import annotations
+
+from enum import Enum
+from sys import maxsize
+from typing import Protocol
+
+from attrs import frozen
+
+from ctiex.messages import DEFAULT_MAX_FRAME, Bind, Error, Message
+
+
+class SessionState(Enum):
+    """Where a session stands; :data:`ctiex.links.rules` says what may come in each."""
+
+    OPEN = "open"
+    """Nobody is bound yet."""
+    BINDING = "binding"
+    """A Bind is being looked at; frames behind it wait."""
+    BOUND = "bound"
+    LEAVING = "leaving"
+    """An Unbind has gone out; what is under way is still answered."""
+    ENDED = "ended"
+
+
+@frozen
+class SessionLimits:
+    """What one link may use."""
+
+    heartbeat: float = 30.0
+    """After so many seconds of silence a Ping goes out; two unanswered ones end the link."""
+    login_deadline: float = 10.0
+    """How long the other side may take to Bind, in seconds."""
+    max_frame: int = DEFAULT_MAX_FRAME
+    max_in_flight: int = 1_024
+    """Requests that may wait for their replies, in each direction."""
+    max_queued: int = 100_000
+    """Requests of this side that may wait behind those until they may go out."""
+    max_unread: int = 1_048_576
+    """Output that the other side may leave unread, in bytes."""
+    frames_per_second: int = 20_000
+    """Frames of the other side: requests beyond are answered 14, twice as many end the link."""
+    bytes_per_second: int = 33_554_432
+    """Bytes of the other side: more end the link."""
+
+
+CLIENT_LIMITS = SessionLimits(max_queued=maxsize, frames_per_second=maxsize, bytes_per_second=maxsize)
+"""A client's: it asks as much as it likes, and trusts its exchange to answer no more than it was asked."""
+
+
+class SessionHandler(Protocol):
+    """What stands above a session."""
+
+    def request_received(self, message: Message, invoke_id: int) -> None:
+        """A request that is allowed here; answer it by ``Session.reply``."""
+
+    def bind_received(self, bind: Bind, invoke_id: int) -> None:
+        """A Bind of a supported version; answer it by ``Session.bound``."""
+
+    def error_received(self, error: Error) -> None:
+        """An Error that answers nothing which this side asked (13, session taken over)."""
+
+
+class _Nobody:
+    """Stands above a session that is over. It hears nothing: nothing is handled behind the end."""
+
+    def request_received(self, message: Message, invoke_id: int) -> None:
+        """Nothing comes of it."""
+
+    def bind_received(self, bind: Bind, invoke_id: int) -> None:
+        """Nothing comes of it."""
+
+    def error_received(self, error: Error) -> None:
+        """Nothing comes of it."""
+
+
+NOBODY: SessionHandler = _Nobody()
+
+
+class SessionAudit(Protocol):
+    """Hears of what a session refuses by itself."""
+
+    def error_sent(self, status: int, name: str) -> None:
+        """A frame was answered with Error; the name of its message is empty where it has none."""
+
+    def over_limit(self, request: Message) -> None:
+        """A request was answered 14."""
+
+    def version_refused(self, bind: Bind) -> None:
+        """A Bind was answered 3."""

@@ -1,0 +1,169 @@
+"""``ctiex agent`` before it is logged in: what it says and does where the exchange doesn't let it, or isn't there."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.internet.defer import CancelledError, Deferred, ensureDeferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from ctiex.app.commands.agent import unless_quit
+from ctiex.clients import AgentNumber
+from ctiex.clients.terminal import Terminal
+
+from .certificates import Authority
+from .test_docs import environment
+from .wire_exchange import free_port
+
+_WITHIN = 30.0
+"""How long a process may take for anything, in seconds."""
+
+
+class QuitTests(SynchronousTestCase):
+    """A login that takes its time, and somebody who types meanwhile."""
+
+    def setUp(self) -> None:
+        self.terminal = Terminal()
+        self.login: Deferred[AgentNumber] = Deferred()
+        self.outcome = ensureDeferred(unless_quit(self.login, self.terminal))
+
+    def type(self, *lines: str) -> None:
+        for line in lines:
+            self.terminal.lineReceived(line.encode())
+
+    def test_quit_gives_the_login_up(self) -> None:
+        self.type("help", " quit ")
+        self.failureResultOf(self.outcome, CancelledError)
+
+    def test_the_end_of_the_input_gives_the_login_up(self) -> None:
+        self.terminal.readConnectionLost()
+        self.failureResultOf(self.outcome, CancelledError)
+
+    def test_a_login_that_fails_is_told(self) -> None:
+        self.login.errback(ValueError())
+        self.failureResultOf(self.outcome, ValueError)
+
+    @given(st.lists(st.sampled_from(["help", "cancel 1", ""])), st.lists(st.sampled_from(["help", "quit"])))
+    def test_other_lines_are_there_to_be_read_in_order_once_it_is_logged_in(
+        self, before: list[str], after: list[str]
+    ) -> None:
+        self.setUp()
+        self.type(*before)
+        agent = object.__new__(AgentNumber)
+        self.login.callback(agent)
+        self.assertIs(self.successResultOf(self.outcome), agent)
+        self.type(*after)
+        read = [self.successResultOf(self.terminal.read_line()) for _ in [*before, *after]]
+        self.assertEqual(read, [*before, *after])
+        self.assertNoResult(self.terminal.read_line())
+
+
+class Agent:
+    """The command in a process, at a terminal of its own."""
+
+    def __init__(self, folder: Path, exchange: str) -> None:
+        self._output = folder / "output"
+        self.keyboard, keyboard = pty.openpty()
+        command = [str(Path(sys.executable).parent / "ctiex"), "agent", "--exchange", exchange]
+        with self._output.open("wb") as output:
+            self.process = subprocess.Popen(command, stdin=keyboard, stdout=output, stderr=output, env=environment())
+        os.close(keyboard)
+
+    @property
+    def said(self) -> str:
+        return self._output.read_text()
+
+    def ended(self) -> int:
+        return self.process.wait(_WITHIN)
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        os.close(self.keyboard)
+
+
+@pytest.fixture
+def silent() -> Iterator[socket.socket]:
+    """An exchange that takes connections, and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.settimeout(_WITHIN)
+        yield listening
+
+
+def connects(listening: socket.socket) -> socket.socket:
+    """The connection of an agent that has said something: it waits for the answer."""
+    connection, _ = listening.accept()
+    connection.settimeout(_WITHIN)
+    assert connection.recv(1)
+    return connection
+
+
+def test_tls_that_is_refused_ends_it_with_a_line_and_an_exit_code(tmp_path: Path) -> None:
+    roots = tmp_path / "roots"
+    roots.mkdir()
+    Authority("another").save(roots, "root")
+    certificate, key = Authority("root").sign_server().save(tmp_path, "exchange")
+    port = free_port()
+    exchange = subprocess.Popen(
+        ["openssl", "s_server", "-accept", f"127.0.0.1:{port}", "-cert", certificate, "-key", key],
+        stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        deadline = time.monotonic() + _WITHIN
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", port)).close()
+                break
+            except ConnectionRefusedError:
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+        with closing(Agent(tmp_path, f"tls:localhost:{port}:trustRoots={roots}")) as agent:
+            assert agent.ended() == 1
+            last = agent.said.splitlines()[-1]
+            assert last.startswith("agent 1001 can't log in: TLS refused: the other side's certificate"), agent.said
+            assert agent.said.count("could not bind") == 1
+    finally:
+        exchange.kill()
+        exchange.wait()
+
+
+def test_quit_is_heard_while_it_connects(tmp_path: Path, silent: socket.socket) -> None:
+    with closing(Agent(tmp_path, f"tcp:127.0.0.1:{silent.getsockname()[1]}")) as agent, connects(silent):
+        begun = time.monotonic()
+        os.write(agent.keyboard, b"quit\n")
+        assert agent.ended() == 0
+        assert time.monotonic() - begun < 8, "the time-out of the login is 10 seconds"
+        assert agent.said == ""
+
+
+def test_it_ends_without_a_word_when_it_is_told_to(tmp_path: Path, silent: socket.socket) -> None:
+    with closing(Agent(tmp_path, f"tcp:127.0.0.1:{silent.getsockname()[1]}")) as agent, connects(silent):
+        agent.process.send_signal(signal.SIGTERM)
+        agent.ended()
+        assert agent.said == ""
+
+
+def test_it_ends_without_a_word_while_nobody_is_there(tmp_path: Path) -> None:
+    with closing(Agent(tmp_path, f"tcp:127.0.0.1:{free_port()}")) as agent:
+        deadline = time.monotonic() + _WITHIN
+        while "can't reach the exchange, and goes on trying" not in agent.said:
+            assert time.monotonic() < deadline, agent.said
+            time.sleep(0.05)
+        agent.process.send_signal(signal.SIGTERM)
+        agent.ended()
+        assert not re.search("Traceback|ignored|rror", agent.said), agent.said
+        assert len(agent.said.splitlines()) == 1

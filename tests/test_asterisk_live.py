@@ -1,0 +1,246 @@
+"""The driver against a real Asterisk, all parties played by ``Local`` channels: no telephones, no core network.
+
+``make telephony-peers`` builds the Asterisks; what needs telephones is in ``tests/telephony``.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from math import inf
+from pathlib import Path
+from typing import Any
+
+import pytest
+from twisted.internet import reactor
+from twisted.internet.task import deferLater
+from twisted.trial.unittest import TestCase
+
+from ctiex.codecs.binary import BinaryCodec
+from ctiex.interfaces import Offer, SignallingContext
+from ctiex.messages import Connection
+from ctiex.processing.sessions import ServiceSessions
+from ctiex.signalling.asterisk import AsteriskSignalling, AsteriskSignallingPlugin
+from ctiex.testing.signalling_contract import RecordingWatcher
+from tests.telephony.addresses import Addresses
+from tests.telephony.hand_over import DIALPLAN
+from tests.telephony.peers import ASTERISK
+from tests.telephony.platforms import Asterisk
+
+PARTIES = """
+[local-trunk]
+exten => _X.,1,Gosub(ctiex-strip,s,1)
+ same => n,Dial(Local/1001@local-desks/n,20)
+ same => n,Hangup()
+[local-desks]
+exten => 1001,1,Answer()
+ same => n,Wait(60)
+[local-customers]
+exten => _X.,1,Answer()
+ same => n,Wait(60)
+[local-services]
+exten => short,1,Answer()
+ same => n,UserEvent(service,Number: ${CALLERID(num)})
+ same => n,Wait(0.2)
+ same => n,Hangup()
+exten => long,1,Answer()
+ same => n,Wait(60)
+exten => busy,1,Busy(5)
+exten => silent,1,Ringing()
+ same => n,Wait(60)
+exten => refused,1,Hangup(21)
+"""
+CUSTOMER, DESK = "Local/13800138000@local-customers", "Local/1001@local-desks"
+
+
+class LiveCase(TestCase):
+    """One Asterisk, and a driver of its own for each test."""
+
+    timeout = 60
+    version = 22
+
+    async def begin(self) -> None:
+        """Start both, and have a customer talk with the agent."""
+        if not ASTERISK[self.version].ready:
+            pytest.skip(f"no Asterisk {self.version} in build/telephony: make telephony-peers builds it")
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.host = Addresses.of_this_run().host(60 + self.version)
+        texts = {"EDGE": "NoOp()", "PROOF_1": PARTIES, "INCLUDE_1": f'#include "{DIALPLAN / "platform-1.conf"}"'}
+        values = {"CORE": self.host, "CUSTOMERS": "match = 127.0.0.1", "AGENTS": "", "MEMBERS": "", **texts}
+        self.asterisk = Asterisk(reactor, self.version, "platform-1", self.host, Path(folder.name, "p"), values)
+        await self.asterisk.start()
+        self.addCleanup(self.asterisk.stop)
+        self.happened = self.asterisk.witness.happened
+        self.watcher = RecordingWatcher()
+        self.driver = self.make_driver()
+        await self.call()
+
+    def make_driver(self) -> AsteriskSignalling:
+        """A driver that is connected, or will be."""
+        table = {
+            "endpoint": f"tcp:{self.host}:5038",
+            "username": "ctiex",
+            "secret": "controls",
+            "dial": "Local/{access_code}@local-services/n",
+            "agents": "Local/{agent}@local-desks",
+            "customers": "Local/1380013",
+            "ring": 2,
+        }
+        services = {"bill": {}}
+        context = SignallingContext(reactor, self.watcher, ServiceSessions(), BinaryCodec(), services, table)
+        driver: Any = AsteriskSignallingPlugin().build(context)
+        driver.start()
+        self.addCleanup(driver.stop)
+        assert isinstance(driver, AsteriskSignalling)
+        return driver
+
+    async def call(self) -> None:
+        """A customer calls, with a serial of their own in the number, and the agent answers."""
+        ask = self.asterisk.witness.ask
+        await ask("Originate", Channel=f"{CUSTOMER}/n", Context="local-trunk", Exten="100", Priority="1",
+                  CallerID='"Mallory" <13800138000**77>', Async="true")  # fmt: skip
+        await self.until(lambda: bool(self.watcher.arrivals))
+
+    async def until(self, condition: Any) -> None:
+        """Wait until the driver has told something."""
+        while not condition():
+            await deferLater(reactor, 0.01)
+
+    async def told(self, what: str, serial: str = "7") -> None:
+        """Wait until something is told of a call."""
+        await self.until(lambda: what in self.watcher.of(serial))
+
+    def offer(self, access_code: str, serial: str = "7", resumed: bool = False) -> None:
+        """Have the customer forwarded."""
+        connection = Connection(access_code, f"13800138000**{serial}", "exchange:7301")
+        self.driver.offer(Offer(serial, "bill", "13800138000", connection, inf, resumed, agent="1001"))
+
+    async def channel(self, party: str) -> dict[str, str] | None:
+        """A party's side of the call, with its bridge; None if they have hung up."""
+        rows = await self.asterisk.witness.list("Status", "StatusComplete")
+        found = [row for row in rows if row["Channel"].startswith(party) and row["Channel"].endswith(";1")]
+        return dict(found[0]) if found else None
+
+    async def hang_up(self, party: str) -> None:
+        """One of them hangs up."""
+        channel = await self.channel(party)
+        assert channel is not None
+        await self.asterisk.witness.ask("Hangup", Channel=channel["Channel"])
+
+    async def assert_together(self) -> None:
+        """Customer and agent are in one bridge, both with their own numbers."""
+        while True:  # the second of them may be a moment later than the word of it
+            customer, desk = await self.channel(CUSTOMER), await self.channel(DESK)
+            assert customer is not None
+            assert desk is not None
+            if customer["BridgeID"] and customer["BridgeID"] == desk["BridgeID"]:
+                break
+        self.assertEqual(customer["CallerIDNum"], "13800138000")
+
+    async def end(self) -> None:
+        """The customer hangs up, and nothing is left."""
+        if await self.channel(CUSTOMER):
+            await self.hang_up(CUSTOMER)
+        while await self.asterisk.witness.list("Status", "StatusComplete"):
+            await deferLater(reactor, 0.05)
+        await self.until(lambda: not self.driver._talks and not self.driver._forwardings)
+        self.assertEqual(await self.asterisk.witness.list("BridgeList", "BridgeListComplete"), [])
+
+
+class LiveOn22(LiveCase):
+    """Asterisk 22."""
+
+    async def test_the_serial_arrives_and_the_customer_returns(self) -> None:
+        await self.begin()
+        self.assertEqual(self.watcher.arrivals, [("1001", "13800138000")], "what the caller put behind it is stripped")
+        for serial in ("7", "8"):
+            self.offer("short", serial)
+            await self.told("returned", serial)
+            self.assertEqual(self.watcher.of(serial), ["offered", "accepted", "returned"])
+            event = await self.asterisk.witness.event("UserEvent", UserEvent="service", Number=f"13800138000**{serial}")
+            self.assertEqual(event["CallerIDName"], "Mallory")
+        await self.assert_together()
+        self.assertEqual(len(self.watcher.arrivals), 1)
+        await self.end()
+
+    async def test_a_service_that_isnt_reached_is_told_and_the_customer_is_back(self) -> None:
+        await self.begin()
+        for number, (service, status) in enumerate((("busy", 32), ("refused", 32), ("silent", 33), ("nowhere", 31))):
+            self.offer(service, str(number))
+            await self.told("unreachable", str(number))
+            self.assertEqual(self.watcher.statuses[-1], status, service)
+            await self.assert_together()
+        await self.end()
+
+    async def test_a_withdrawal_brings_the_customer_back(self) -> None:
+        await self.begin()
+        self.offer("long")
+        await self.told("accepted")
+        self.driver.withdraw("7")
+        await self.assert_together()
+        self.assertEqual(self.watcher.of("7"), ["offered", "accepted"])
+        await self.end()
+
+    async def test_a_recall_at_the_moment_of_the_return_parts_nobody(self) -> None:
+        await self.begin()
+        self.offer("short")
+        await self.told("returned")
+        customer = await self.channel(CUSTOMER)
+        assert customer is not None
+        mark = len(self.happened)
+        redirect = {"Context": "ctiex-return", "Exten": "s", "Priority": "1"}
+        await self.asterisk.witness.ask("Redirect", Channel=customer["Channel"], **redirect)
+        await self.asterisk.witness.event("BridgeEnter", mark, Channel=customer["Channel"])
+        await self.assert_together()
+        await self.end()
+
+    async def test_a_customer_who_hangs_up_frees_the_agent_also_without_the_exchange(self) -> None:
+        for exchange in (True, False):
+            await self.begin()
+            self.offer("long")
+            await self.told("accepted")
+            if not exchange:
+                await self.driver.stop()
+            await self.hang_up(CUSTOMER)
+            while await self.asterisk.witness.list("Status", "StatusComplete"):
+                await deferLater(reactor, 0.05)
+            if exchange:
+                await self.told("hung_up")
+            await self.asterisk.stop()
+
+    async def test_an_agent_who_hangs_up_costs_the_customer_no_service(self) -> None:
+        await self.begin()
+        self.offer("short")
+        await self.told("accepted")
+        await self.hang_up(DESK)
+        await self.told("strayed")
+        self.assertEqual(self.watcher.of("7"), ["offered", "accepted", "strayed"])
+        await self.end()
+
+    async def test_a_cut_connection_hides_nothing_for_good(self) -> None:
+        await self.begin()
+        self.offer("short")
+        await self.told("accepted")
+        self.driver._client._link.transport.abortConnection()
+        await self.told("returned")
+        await self.assert_together()
+        self.assertEqual(len(self.watcher.arrivals), 1)
+        await self.end()
+
+    async def test_a_new_exchange_goes_on_with_the_call(self) -> None:
+        await self.begin()
+        self.offer("long")
+        await self.told("accepted")
+        await self.driver.stop()
+        self.driver = self.make_driver()
+        self.driver.resume("7", "1001")
+        await self.until(lambda: "7" in self.driver._forwardings)
+        self.driver.withdraw("7")
+        await self.assert_together()
+        await self.end()
+
+
+class LiveOn16(LiveOn22):
+    """Asterisk 16."""
+
+    version = 16

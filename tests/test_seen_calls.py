@@ -1,0 +1,202 @@
+"""Drivers that see the calls: customers who come back before the result, calls that arrive, and restarts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+
+from ctiex.errors import Status
+from ctiex.interfaces import IRunningSignalling, Offer
+from ctiex.messages import AgentEvent, Condition
+from ctiex.processing.settings import Limits
+from ctiex.serials import has_check_digits
+from ctiex.stores.memory import MemoryCallStore
+from tests.test_processing import Bench
+
+
+@implementer(IRunningSignalling)
+class RunningDriver:
+    """Does what the test says; keeps what it was asked."""
+
+    sees_return = True
+
+    def __init__(self) -> None:
+        self.offers: list[Offer] = []
+        self.withdrawn: list[str] = []
+        self.resumed: list[tuple[str, str]] = []
+
+    def start(self) -> None:
+        """Nothing to connect to."""
+
+    def stop(self) -> None:
+        """Nothing to leave."""
+
+    def resume(self, serial: str, agent: str) -> None:
+        """Keep it."""
+        self.resumed.append((serial, agent))
+
+    def offer(self, offer: Offer) -> None:
+        """Keep it."""
+        self.offers.append(offer)
+
+    def withdraw(self, serial: str) -> int:
+        """Keep it."""
+        self.withdrawn.append(serial)
+        return Status.TIMED_OUT
+
+
+class SeenCalls(SynchronousTestCase):
+    """A bench with such a driver, and a call that the service has accepted."""
+
+    def setUp(self) -> None:
+        self.driver = RunningDriver()
+        self.bench = Bench(drivers={"link": self.driver})
+        self.watcher = self.bench.processing.watcher
+        self.assertEqual(self.bench.status(), 0)
+        self.watcher.offered("007", None)
+        self.watcher.accepted("007")
+
+    def state(self) -> str:
+        """The state of the call."""
+        call = self.bench.store.get("007")
+        return "forgotten" if call is None else call.state.value
+
+
+class EarlyReturns(SeenCalls):
+    """The customer is back, and no result has come yet."""
+
+    def test_the_agent_hears_13_at_once_and_the_result_when_it_comes(self) -> None:
+        self.bench.data()
+        self.watcher.returned("007")
+        self.assertEqual((self.state(), self.bench.heard), ("fetched", [10, 11, 12, 13]))
+        self.assertEqual(self.bench.report()[0].status, 0)
+        self.assertEqual((self.state(), self.bench.heard), ("closed", [10, 11, 12, 13, 1]))
+
+    def test_no_result_within_the_return_time_out_is_told_as_15(self) -> None:
+        for fetches in ("before", "after", "never"):
+            self.setUp()
+            if fetches == "before":
+                self.bench.data()
+            self.watcher.returned("007")
+            self.bench.clock.advance(30)
+            if fetches == "after":  # which doesn't start the time of the service anew
+                self.bench.data()
+            self.watcher.returned("007")
+            self.bench.clock.advance(29)
+            self.assertNotIn(15, self.bench.heard)
+            self.bench.clock.advance(2)
+            self.assertEqual((self.bench.heard[-1], self.bench.last_status, self.state()), (15, 33, "closed"), fetches)
+
+    def test_a_second_return_is_not_told(self) -> None:
+        self.watcher.returned("007")
+        self.watcher.returned("007")
+        self.assertEqual(self.bench.heard, [10, 11, 13])
+
+    def test_progress_may_come_in_between(self) -> None:
+        self.watcher.returned("007")
+        self.assertEqual(self.bench.report(condition=0)[0].status, 0)
+        self.assertEqual(self.bench.report(event_id=2)[0].status, 0)
+        self.assertEqual((self.bench.heard, self.state()), ([10, 11, 13, 0, 1], "closed"))
+
+    def test_a_cancel_still_ends_it(self) -> None:
+        self.watcher.returned("007")
+        self.assertEqual(self.bench.cancel()[0].status, 0)
+        self.assertEqual((self.bench.heard[-1], self.state()), (16, "closed"))
+
+    def test_it_holds_over_a_restart(self) -> None:
+        self.bench.data()
+        self.watcher.returned("007")
+        self.bench.processing.stop()
+        driver = RunningDriver()
+        again = Bench(store=self.bench.store, clock=self.bench.clock, drivers={"link": driver})
+        self.assertEqual(driver.resumed, [], "the driver has nothing more to look for")
+        again.clock.advance(61)
+        self.assertEqual(again.heard[-1], 15)
+
+
+class Strays(SeenCalls):
+    """The customer has left the service, and the agent is gone."""
+
+    def test_the_result_is_told_and_no_return(self) -> None:
+        for reports_first in (True, False):
+            self.setUp()
+            if reports_first:
+                self.bench.report()
+            self.watcher.strayed("007")
+            if not reports_first:
+                self.assertEqual(self.bench.report()[0].status, 0)
+                self.bench.clock.advance(61)
+            self.assertEqual((self.bench.heard, self.state()), ([10, 11, 1], "closed"))
+
+    def test_without_a_result_the_agent_hears_15(self) -> None:
+        self.watcher.strayed("007")
+        self.bench.clock.advance(61)
+        self.assertEqual((self.bench.heard, self.bench.last_status), ([10, 11, 15], 33))
+
+    def test_a_call_that_nobody_knows_does_nothing(self) -> None:
+        self.watcher.strayed("404")
+        self.assertEqual(self.bench.heard, [10, 11])
+
+
+class Arrivals(SynchronousTestCase):
+    """A call has come to an agent."""
+
+    def bench(self, **settings: Any) -> Bench:
+        """A bench with a driver that sees calls."""
+        return Bench(drivers={"link": RunningDriver()}, **settings)
+
+    def test_the_agent_hears_0_under_a_new_serial_and_may_use_it(self) -> None:
+        bench = self.bench()
+        serial = bench.processing.watcher.arrived("1001", "13800138000")
+        self.assertTrue(has_check_digits(serial))
+        [event] = bench.outlet.events
+        self.assertEqual((event.condition, event.serial, event.status), (Condition.PROGRESS, serial, 0))
+        self.assertEqual(dict(event.fields), {"event": "call", "calling_number": "13800138000"})
+        self.assertEqual(bench.status(serial), 0)
+
+    def test_what_could_be_read_as_a_serial_is_stripped(self) -> None:
+        bench = self.bench()
+        bench.processing.watcher.arrived("1001", "13800138000**123")
+        event: AgentEvent = bench.outlet.events[0]
+        self.assertEqual(event.fields["calling_number"], "13800138000")
+
+    def test_nobody_is_told_who_isnt_there_or_has_no_room(self) -> None:
+        bench = self.bench(limits=Limits(mailbox=1))
+        watcher = bench.processing.watcher
+        self.assertEqual(watcher.arrived("1002", "138"), "")
+        self.assertNotEqual(watcher.arrived("1001", "138"), "")
+        self.assertEqual(watcher.arrived("1001", "139"), "")
+        self.assertEqual(len(bench.outlet.events), 1)
+
+    def test_a_number_that_no_field_takes_is_told_to_nobody(self) -> None:
+        bench = self.bench()
+        self.assertEqual(bench.processing.watcher.arrived("1001", "\udcff"), "")
+        self.assertEqual(bench.outlet.events, [])
+
+
+class Restarts(SeenCalls):
+    """The driver looks for the calls of before."""
+
+    def again(self) -> RunningDriver:
+        """An exchange that takes up the store of the first one."""
+        driver = RunningDriver()
+        Bench(store=self.bench.store, clock=self.bench.clock, drivers={"link": driver})
+        return driver
+
+    def test_calls_with_their_service_and_on_their_way_back_are_looked_for(self) -> None:
+        self.assertEqual(self.again().resumed, [("007", "1001")])
+        self.bench.report()
+        self.assertEqual(self.again().resumed, [("007", "1001")])
+
+    def test_calls_that_are_over_are_not(self) -> None:
+        self.watcher.hung_up("007")
+        driver = self.again()
+        self.assertEqual((driver.resumed, driver.offers), ([], []))
+
+    def test_calls_that_werent_accepted_come_as_offers_with_their_agent(self) -> None:
+        self.bench.connect("8")
+        driver = self.again()
+        self.assertEqual([(one.serial, one.agent, one.resumed) for one in driver.offers], [("8", "1001", True)])
+        self.assertIsInstance(self.bench.store, MemoryCallStore)

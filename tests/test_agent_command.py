@@ -15,7 +15,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet.defer import CancelledError, Deferred, ensureDeferred
 from twisted.trial.unittest import SynchronousTestCase
@@ -35,7 +35,7 @@ _WITHIN = 30.0
 class QuitTests(SynchronousTestCase):
     """A login that takes its time, and somebody who types meanwhile."""
 
-    def setUp(self) -> None:
+    def begin(self) -> None:
         self.terminal = Terminal()
         self.login: Deferred[AgentNumber] = Deferred()
         self.outcome = ensureDeferred(unless_quit(self.login, self.terminal))
@@ -45,22 +45,26 @@ class QuitTests(SynchronousTestCase):
             self.terminal.lineReceived(line.encode())
 
     def test_quit_gives_the_login_up(self) -> None:
+        self.begin()
         self.type("help", " quit ")
         self.failureResultOf(self.outcome, CancelledError)
 
     def test_the_end_of_the_input_gives_the_login_up(self) -> None:
+        self.begin()
         self.terminal.readConnectionLost()
         self.failureResultOf(self.outcome, CancelledError)
 
     def test_a_login_that_fails_is_told(self) -> None:
+        self.begin()
         self.login.errback(ValueError())
         self.failureResultOf(self.outcome, ValueError)
 
+    @settings(deadline=None)
     @given(st.lists(st.sampled_from(["help", "cancel 1", ""])), st.lists(st.sampled_from(["help", "quit"])))
     def test_other_lines_are_there_to_be_read_in_order_once_it_is_logged_in(
         self, before: list[str], after: list[str]
     ) -> None:
-        self.setUp()
+        self.begin()
         self.type(*before)
         agent = object.__new__(AgentNumber)
         self.login.callback(agent)

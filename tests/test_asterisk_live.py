@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from twisted.internet import reactor
+from twisted.internet import reactor as global_reactor
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
 
@@ -49,6 +49,7 @@ exten => silent,1,Ringing()
  same => n,Wait(60)
 exten => refused,1,Hangup(21)
 """
+reactor: Any = global_reactor
 CUSTOMER, DESK = "Local/13800138000@local-customers", "Local/1001@local-desks"
 
 
@@ -103,7 +104,9 @@ class LiveCase(TestCase):
 
     async def until(self, condition: Any) -> None:
         """Wait until the driver has told something."""
+        deadline = reactor.seconds() + 20
         while not condition():
+            assert reactor.seconds() < deadline, (self.watcher.told, self.driver._forwardings)
             await deferLater(reactor, 0.01)
 
     async def told(self, what: str, serial: str = "7") -> None:
@@ -206,6 +209,7 @@ class LiveOn22(LiveCase):
                 await deferLater(reactor, 0.05)
             if exchange:
                 await self.told("hung_up")
+                await self.driver.stop()
             await self.asterisk.stop()
 
     async def test_an_agent_who_hangs_up_costs_the_customer_no_service(self) -> None:

@@ -544,7 +544,7 @@ class AnyOrder(SynchronousTestCase):
             self.assertTrue(ends or serial in withdrawn, world.watcher.told)
         self.assertEqual(world.platform.lost(), [], world.watcher.told)
         driver = world.driver
-        self.assertEqual((driver._forwardings, driver._of_customer, driver._of_service, driver._offers), ({}, {}, {}, {}))
+        self.assertEqual((len(driver._forwardings), driver._offers), (0, {}))
 
     def _do(
         self, world: World, op: str, agent: str, customers: dict[str, Leg], offered: list[str], withdrawn: set[str]
@@ -584,7 +584,7 @@ class AnyOrder(SynchronousTestCase):
         """A new exchange takes up what isn't closed, from a store that kept everything."""
         world.cut()
         offers = {one.serial: one.agent for one in world.driver._offers.values()}
-        agents = {one.serial: one.talk.agent for one in world.driver._forwardings.values()}
+        agents = {one.serial: one.talk.agent for one in world.driver._forwardings}
         agents |= world.driver._resumed
         world.start()
         for serial in offered:

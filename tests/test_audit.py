@@ -295,6 +295,11 @@ class RecordTests(SynchronousTestCase):
         (about,) = self.audit.of(AuditEvent.LINK_REFUSED)
         self.assertEqual(about["reason"], "TLS refused: the other side speaks HTTP in plain text, not TLS")
 
+    def test_a_client_that_goes_away_in_its_handshake_was_not_refused(self) -> None:
+        _, _, link = self.exchange.link_agent(FakePeer())
+        link.connectionLost(Failure(SSLError([("SSL routines", "", "unexpected eof while reading")])))
+        self.assertEqual((self.exchange.counts.tls_refused, self.audit.told), (0, []))
+
     def test_a_link_that_never_binds_and_a_bind_of_another_version_are_told_apart(self) -> None:
         _, pair, _ = self.exchange.link_agent(FakePeer())
         pair.disconnect()
@@ -351,6 +356,8 @@ class Player:
     agents: list[FakeAgent] = field(init=False)
     services: list[FakeService] = field(init=False)
     others: list[FakePeer] = field(factory=list)
+    refused: set[tuple[str, str]] = field(factory=set)
+    """Identities and secrets whose Bind was refused."""
     events: int = 0
 
     def __attrs_post_init__(self) -> None:
@@ -378,9 +385,7 @@ class Player:
             case "report":
                 service.report(about[0], about[1], self.events % 5, _FIELDS)
             case "bind":
-                peer, _, _ = self.exchange.link_agent(FakeAgent())
-                peer.bind(about[0], ("secret", f"{MARKER}{len(self.others)}")[who])
-                self.others.append(peer)
+                self.bind(about[0], ("secret", f"{MARKER}{len(self.others)}")[who])
             case "wrong_link":
                 service.send(AgentLogout(*about))
             case "answer":
@@ -394,6 +399,16 @@ class Player:
         self.exchange.pump()
         if step == "wait":
             self.exchange.advance(about[0], 5.0)
+
+    def bind(self, identity: str, secret: str) -> None:
+        """A Bind on the agent link; not one that was refused before, of which one a minute is recorded."""
+        if (identity, secret) in self.refused:
+            return
+        peer, _, _ = self.exchange.link_agent(FakeAgent())
+        peer.bind(identity, secret)
+        self.others.append(peer)
+        if secret != "secret" or identity not in ("agents", "others"):
+            self.refused.add((identity, secret))
 
     @property
     def peers(self) -> list[FakePeer]:

@@ -95,7 +95,7 @@ class FarSideScenes(Scene):
 class ExchangeScenes(Scene):
     """The exchange, or its hand on platform 1, is gone in the middle of the service."""
 
-    times = "return_timeout = 3"
+    times = "return_timeout = 15"
 
     async def test_the_exchange_is_killed_and_is_back_before_the_customer_answers(self) -> None:
         hand_off = await self.begin()

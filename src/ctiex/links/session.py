@@ -29,8 +29,6 @@ from ctiex.processing.counts import Counts
 
 _MANY_FRAMES = 64
 """Frames that are handled before others have their turn: one read may hold thousands of small ones."""
-
-
 _BEFORE_BOUND = (SessionState.OPEN, SessionState.BINDING)
 
 

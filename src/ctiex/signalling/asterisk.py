@@ -28,16 +28,14 @@ from ctiex.interfaces import (
 )
 from ctiex.signalling import asterisk_orders as orders
 from ctiex.signalling.asterisk_floor import Floor, Talk, Talks
-from ctiex.signalling.asterisk_forwarding import Forwarding, Happening, Stage, Telling, status_of
+from ctiex.signalling.asterisk_forwarding import Forwarding, Happening, Stage
+from ctiex.signalling.asterisk_forwardings import Forwardings
 from ctiex.signalling.asterisk_picture import Picture
 from ctiex.signalling.asterisk_settings import AsteriskSettings, check_service, read_settings
 from ctiex.telephony.ami import AmiError, AmiMessage
 from ctiex.telephony.ami_client import ActionRefused, AmiAccount, AmiAnswer, AmiClient
 
 _log = Logger()
-
-_RESULTS = {"ANSWER": Happening.SERVICE_OVER, "": Happening.RECALLED}
-"""What a customer on the way back comes from, by the dialplan's result; any other: a call that failed."""
 
 
 @implementer(IRunningSignalling)
@@ -66,10 +64,7 @@ class AsteriskSignalling:
         """Those that wait: for Asterisk, or for their customer, who is on the way back."""
         self._resumed: dict[str, str] = {}
         """Calls of before the start that weren't found yet, with their agent numbers."""
-        self._forwardings: dict[str, Forwarding] = {}
-        self._of_customer: dict[str, Forwarding] = {}
-        self._of_service: dict[str, Forwarding] = {}
-        """By the ids of the channels."""
+        self._forwardings = Forwardings(self._watcher, settings, self._ask, self._try_offers)
         self._in_sync = False
         self._unread: list[AmiMessage] = []
         """Events that came while the picture of the platform was being asked for."""
@@ -103,7 +98,7 @@ class AsteriskSignalling:
             return Status.SERVICE_UNREACHABLE
         met = Status.SERVICE_UNREACHABLE if forwarding.ended else forwarding.met
         forwarding.ended = True
-        self._recall(forwarding)
+        self._forwardings.recall(forwarding)
         return met
 
     # ------------------------------------------------------------ offers
@@ -116,21 +111,14 @@ class AsteriskSignalling:
 
     def _try(self, offer: Offer) -> None:
         talk = self._talks.wanted(offer.serial, offer.agent, offer.calling_number)
-        if talk is not None and talk.customer.uniqueid not in self._of_customer:
+        if talk is not None and self._forwardings.of_customer(talk.customer.uniqueid) is None:
             del self._offers[offer.serial]
             self._begin(talk, offer)
-        elif not self._is_awaited(offer.agent):
+        elif not self._forwardings.brings_back_to(offer.agent):
             del self._offers[offer.serial]
             _log.warn("call {serial}: agent {agent} has no customer to be forwarded, or several",
                       serial=offer.serial, agent=offer.agent)  # fmt: skip
             self._watcher.unreachable(offer.serial, Status.SERVICE_UNREACHABLE)
-
-    def _is_awaited(self, agent: str) -> bool:
-        """Whether a customer is on the way back to this agent."""
-        return any(one.ended or one.stage is Stage.RETURNING for one in self._of_agent(agent))
-
-    def _of_agent(self, agent: str) -> list[Forwarding]:
-        return [one for one in self._forwardings.values() if one.talk.agent == agent]
 
     def _begin(self, talk: Talk, offer: Offer) -> None:
         own = self._services.get(offer.service, {})
@@ -140,17 +128,12 @@ class AsteriskSignalling:
             _log.error("call {serial} can't be forwarded: {reason}", serial=offer.serial, reason=str(error))
             self._watcher.unreachable(offer.serial, Status.SERVICE_UNREACHABLE)
             return
-        forwarding = self._keep(Forwarding(offer.serial, talk, move=actions))
+        forwarding = self._forwardings.keep(Forwarding(offer.serial, talk, move=actions))
         self._watcher.offered(offer.serial, None)
         if not forwarding.ended:
             self._move(forwarding)
         else:
-            self._forget(forwarding)
-
-    def _keep(self, forwarding: Forwarding) -> Forwarding:
-        self._forwardings[forwarding.serial] = forwarding
-        self._of_customer[forwarding.talk.customer.uniqueid] = forwarding
-        return forwarding
+            self._forwardings.forget(forwarding)
 
     def _move(self, forwarding: Forwarding) -> None:
         *variables, redirect = forwarding.move
@@ -163,7 +146,7 @@ class AsteriskSignalling:
         if failure.check(ActionRefused):
             _log.warn("call {serial} wasn't forwarded: {reason}", serial=forwarding.serial,
                       reason=failure.getErrorMessage())  # fmt: skip
-            self._happen(forwarding, Happening.REFUSED)
+            self._forwardings.happen(forwarding, Happening.REFUSED)
 
     def _act(self, action: orders.Action) -> Deferred[AmiAnswer]:
         name, headers = action
@@ -173,41 +156,6 @@ class AsteriskSignalling:
     def _ask(self, action: orders.Action) -> None:
         """Ask for something that shows in events, or doesn't matter any more."""
         self._act(action).addErrback(lambda failure: failure.trap(AmiError, LinkLost, Exception) and None)
-
-    # ------------------------------------------------------------ what happens to a forwarded customer
-
-    def _happen(
-        self, forwarding: Forwarding, happening: Happening, status: Status = Status.SERVICE_UNREACHABLE
-    ) -> None:
-        for telling in forwarding.happen(happening):
-            self._tell(forwarding.serial, telling, status)
-        self._recall(forwarding)
-        if forwarding.stage is Stage.OVER:
-            self._forget(forwarding)
-            self._try_offers()
-
-    def _tell(self, serial: str, telling: Telling, status: Status) -> None:
-        match telling:
-            case Telling.ACCEPTED:
-                self._watcher.accepted(serial)
-            case Telling.UNREACHABLE:
-                self._watcher.unreachable(serial, status)
-            case Telling.RETURNED:
-                self._watcher.returned(serial)
-            case Telling.STRAYED:
-                self._watcher.strayed(serial)
-            case Telling.HUNG_UP:
-                self._watcher.hung_up(serial)
-
-    def _recall(self, forwarding: Forwarding) -> None:
-        if forwarding.to_be_recalled:
-            forwarding.recalled = True
-            self._ask(orders.recall(forwarding.talk.customer, self._settings))
-
-    def _forget(self, forwarding: Forwarding) -> None:
-        self._forwardings.pop(forwarding.serial, None)
-        self._of_customer.pop(forwarding.talk.customer.uniqueid, None)
-        self._of_service.pop(forwarding.service, None)
 
     # ------------------------------------------------------------ events
 
@@ -226,45 +174,41 @@ class AsteriskSignalling:
                 self._floor.renamed(event)
             case "Hangup":
                 self._gone(event["Uniqueid"], event["Cause"])
-            case "DialBegin" if event["Uniqueid"] in self._of_customer:
-                self._dialled(self._of_customer[event["Uniqueid"]], event["DestUniqueid"])
-            case "DialEnd" if event["DialStatus"] == "ANSWER" and event["Uniqueid"] in self._of_customer:
-                self._happen(self._of_customer[event["Uniqueid"]], Happening.ANSWERED)
+            case "DialBegin" | "DialEnd":
+                self._take_dialling(event)
             case "UserEvent" if event["UserEvent"] == "ctiex":
                 self._take_phase(event)
 
+    def _take_dialling(self, event: AmiMessage) -> None:
+        """A call goes out, or has come to something; a forwarded customer's is the one to the service."""
+        forwarding = self._forwardings.of_customer(event["Uniqueid"])
+        if forwarding is not None and event.event == "DialBegin":
+            self._forwardings.dialled(forwarding, event["DestUniqueid"])
+        elif forwarding is not None and event["DialStatus"] == "ANSWER":
+            self._forwardings.happen(forwarding, Happening.ANSWERED)
+
     def _take_phase(self, event: AmiMessage) -> None:
         """The dialplan tells where a customer is."""
-        forwarding = self._of_customer.get(event["Uniqueid"])
+        forwarding = self._forwardings.of_customer(event["Uniqueid"])
         if forwarding is not None:
             # The customer's channel itself would still show the cause of an earlier call.
-            self._in_phase(forwarding, event["Phase"], event["Result"], forwarding.cause)
+            self._forwardings.in_phase(forwarding, event["Phase"], event["Result"], forwarding.cause)
         elif event["Phase"] == "out":
             customer = self._floor.channel(event["Uniqueid"])
             if customer is not None:  # moved after all, although that was refused, or nobody waits for it
                 self._ask(orders.recall(customer, self._settings))
-
-    def _in_phase(self, forwarding: Forwarding, phase: str, result: str, cause: str) -> None:
-        match phase:
-            case "out":
-                self._happen(forwarding, Happening.LEFT_AGENT)
-            case "back":
-                happening = _RESULTS.get(result, Happening.NOT_ANSWERED)
-                self._happen(forwarding, happening, status_of(result, cause))
-            case "astray":
-                self._happen(forwarding, Happening.ASTRAY)
 
     def _see_pair(self, bridge: str) -> None:
         """Whether a customer and an agent are together in a bridge now."""
         pair = self._floor.pair_in(bridge)
         if pair is None:
             return
-        forwarding = self._of_customer.get(pair.customer.uniqueid)
+        forwarding = self._forwardings.of_customer(pair.customer.uniqueid)
         if forwarding is not None:
             if forwarding.stage is Stage.MOVING:
                 return  # not parted yet
             same = pair.agent == forwarding.talk.agent
-            self._happen(forwarding, Happening.TOGETHER if same else Happening.ASTRAY)
+            self._forwardings.happen(forwarding, Happening.TOGETHER if same else Happening.ASTRAY)
         talk, new = self._talks.began(pair)
         if new:
             self._arrived(talk)
@@ -275,20 +219,14 @@ class AsteriskSignalling:
         if talk.serial:
             self._ask(orders.mark(talk))
 
-    def _dialled(self, forwarding: Forwarding, service: str) -> None:
-        self._of_service.pop(forwarding.service, None)
-        forwarding.service, forwarding.cause = service, ""
-        self._of_service[service] = forwarding
-
     def _gone(self, uniqueid: str, cause: str) -> None:
-        if uniqueid in self._of_service:
-            self._of_service.pop(uniqueid).cause = cause
+        self._forwardings.channel_gone(uniqueid, cause)
         self._floor.gone(uniqueid)
         self._talks.gone(uniqueid)
-        forwarding = self._of_customer.get(uniqueid)
+        forwarding = self._forwardings.of_customer(uniqueid)
         if forwarding is not None:
             self._release_agent(forwarding)
-            self._happen(forwarding, Happening.CUSTOMER_GONE)
+            self._forwardings.happen(forwarding, Happening.CUSTOMER_GONE)
 
     def _release_agent(self, forwarding: Forwarding) -> None:
         """An agent who is held waits for nobody any more."""
@@ -332,7 +270,7 @@ class AsteriskSignalling:
 
     def _take_up(self, picture: Picture) -> None:
         self._talks.go_on(self._floor)
-        for forwarding in list(self._forwardings.values()):
+        for forwarding in self._forwardings:
             self._go_on(forwarding, picture)
         for serial, talk in picture.forwarded(self._floor):
             if serial not in self._forwardings:
@@ -356,7 +294,7 @@ class AsteriskSignalling:
         talk.agent_channel = agent_channel or talk.agent_channel
         if customer is None:
             self._release_agent(forwarding)
-            self._happen(forwarding, Happening.ASTRAY if agent_channel is None else Happening.CUSTOMER_GONE)
+            self._forwardings.happen(forwarding, Happening.ASTRAY if agent_channel is None else Happening.CUSTOMER_GONE)
             return
         talk.customer = customer
         forwarding.recalled = False
@@ -371,7 +309,7 @@ class AsteriskSignalling:
         talk.serial = picture.variable(talk.customer, "CTIEX_TALK")
         self._talks.began(talk)
         stage = Stage.CALLING if self._resumed.pop(serial, None) is None else Stage.SERVED
-        forwarding = self._keep(Forwarding(serial, talk, stage, ended=not expected))
+        forwarding = self._forwardings.keep(Forwarding(serial, talk, stage, ended=not expected))
         if self._offers.pop(serial, None) is not None:
             self._watcher.offered(serial, None)
         self._catch_up(forwarding, picture)
@@ -381,18 +319,18 @@ class AsteriskSignalling:
         phase = picture.phase_of(customer, forwarding.serial)
         if phase == "moving":
             if forwarding.ended:
-                self._forget(forwarding)
+                self._forwardings.forget(forwarding)
             elif forwarding.stage is Stage.MOVING:
                 self._move(forwarding)
             return
         result, cause = picture.variable(customer, "CTIEX_RESULT"), picture.variable(customer, "CTIEX_CAUSE")
         if phase == "out" and customer.bridge:
-            self._happen(forwarding, Happening.ANSWERED)
-        self._in_phase(forwarding, "out" if phase == "out" else "back", result, cause)
+            self._forwardings.happen(forwarding, Happening.ANSWERED)
+        self._forwardings.in_phase(forwarding, "out" if phase == "out" else "back", result, cause)
         if phase == "astray":
-            self._happen(forwarding, Happening.ASTRAY)
+            self._forwardings.happen(forwarding, Happening.ASTRAY)
         elif forwarding.talk.together:
-            self._happen(forwarding, Happening.TOGETHER)
+            self._forwardings.happen(forwarding, Happening.TOGETHER)
 
 
 def _account(reactor: Any, settings: AsteriskSettings) -> AmiAccount:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable
 from random import Random
 from typing import Any, cast
 
@@ -15,7 +15,6 @@ from ctiex.clients.connection import ClientLink, ExchangeAccount
 from ctiex.clients.served_call import ServedCall
 from ctiex.errors import CallerHungUp, CallError, CtiexError, LinkError, Status
 from ctiex.fields import Fields
-from ctiex.interfaces import NO_HEADERS
 from ctiex.messages import (
     Condition,
     Connection,
@@ -65,18 +64,16 @@ class _Service(AutomaticService):
     ledger: Ledger
 
     def request_received(self, link: ClientLink, message: Message, invoke_id: int) -> None:
-        """Leave some Connections unanswered."""
-        if isinstance(message, Connection) and self.dice.random() < self.moods.silent:
+        """Leave some Connections unanswered, and refuse some customers."""
+        if not isinstance(message, Connection):
+            super().request_received(link, message, invoke_id)
+        elif self.dice.random() < self.moods.silent:
             self.ledger.counts["fault: service never answers"] += 1
+        elif self.dice.random() < self.moods.refuse:
+            self.ledger.counts["fault: service refuses"] += 1
+            link.reply(ConnectionReply(Status.SERVICE_REFUSED), invoke_id)
         else:
             super().request_received(link, message, invoke_id)
-
-    def take(self, connection: Connection, headers: Mapping[str, str] = NO_HEADERS) -> ConnectionReply:
-        """Refuse some customers."""
-        if self.dice.random() < self.moods.refuse:
-            self.ledger.counts["fault: service refuses"] += 1
-            return ConnectionReply(Status.SERVICE_REFUSED)
-        return super().take(connection, headers)
 
 
 class ServiceProcess:

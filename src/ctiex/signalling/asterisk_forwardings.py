@@ -1,0 +1,126 @@
+"""The forwardings that go on: what happens to each, who hears of it, and which customer is to be brought back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from ctiex.errors import Status
+from ctiex.interfaces import IOfferWatcher
+from ctiex.signalling import asterisk_orders as orders
+from ctiex.signalling.asterisk_forwarding import Forwarding, Happening, Stage, Telling, status_of
+from ctiex.signalling.asterisk_settings import AsteriskSettings
+
+_RESULTS = {"ANSWER": Happening.SERVICE_OVER, "": Happening.RECALLED}
+"""What a customer on the way back comes from, by the dialplan's result; any other: a call that failed."""
+
+
+class Forwardings:
+    """By serial, and by the ids of the channels of customer and service."""
+
+    def __init__(
+        self,
+        watcher: IOfferWatcher,
+        settings: AsteriskSettings,
+        ask: Callable[[orders.Action], None],
+        over: Callable[[], None],
+    ) -> None:
+        """None yet.
+
+        :param ask: asks Asterisk for something.
+        :param over: called when one is over.
+        """
+        self._watcher = watcher
+        self._settings = settings
+        self._ask = ask
+        self._over = over
+        self._of_serial: dict[str, Forwarding] = {}
+        self._of_customer: dict[str, Forwarding] = {}
+        self._of_service: dict[str, Forwarding] = {}
+
+    def __len__(self) -> int:
+        return len(self._of_serial) + len(self._of_customer) + len(self._of_service)
+
+    def __iter__(self) -> Iterator[Forwarding]:
+        return iter(list(self._of_serial.values()))
+
+    def __contains__(self, serial: object) -> bool:
+        return serial in self._of_serial
+
+    def get(self, serial: str) -> Forwarding | None:
+        """That of a serial."""
+        return self._of_serial.get(serial)
+
+    def of_customer(self, uniqueid: str) -> Forwarding | None:
+        """That of the customer whose channel this is."""
+        return self._of_customer.get(uniqueid)
+
+    def brings_back_to(self, agent: str) -> bool:
+        """Whether a customer is on the way back to this agent, or is to be."""
+        return any(one.talk.agent == agent and (one.ended or one.stage is Stage.RETURNING) for one in self)
+
+    def keep(self, forwarding: Forwarding) -> Forwarding:
+        """One begins."""
+        self._of_serial[forwarding.serial] = forwarding
+        self._of_customer[forwarding.talk.customer.uniqueid] = forwarding
+        return forwarding
+
+    def forget(self, forwarding: Forwarding) -> None:
+        """One is over."""
+        self._of_serial.pop(forwarding.serial, None)
+        self._of_customer.pop(forwarding.talk.customer.uniqueid, None)
+        self._of_service.pop(forwarding.service, None)
+
+    # ------------------------------------------------------------ what happens
+
+    def happen(self, forwarding: Forwarding, happening: Happening, status: Status = Status.SERVICE_UNREACHABLE) -> None:
+        """Go to the next stage, and tell what is to be told.
+
+        :param status: what to tell of a service that isn't reached.
+        """
+        for telling in forwarding.happen(happening):
+            self._tell(forwarding.serial, telling, status)
+        self.recall(forwarding)
+        if forwarding.stage is Stage.OVER:
+            self.forget(forwarding)
+            self._over()
+
+    def _tell(self, serial: str, telling: Telling, status: Status) -> None:
+        match telling:
+            case Telling.ACCEPTED:
+                self._watcher.accepted(serial)
+            case Telling.UNREACHABLE:
+                self._watcher.unreachable(serial, status)
+            case Telling.RETURNED:
+                self._watcher.returned(serial)
+            case Telling.STRAYED:
+                self._watcher.strayed(serial)
+            case Telling.HUNG_UP:
+                self._watcher.hung_up(serial)
+
+    def in_phase(self, forwarding: Forwarding, phase: str, result: str, cause: str) -> None:
+        """The dialplan has told where the customer is, with its result and the cause of a failure."""
+        match phase:
+            case "out":
+                self.happen(forwarding, Happening.LEFT_AGENT)
+            case "back":
+                happening = _RESULTS.get(result, Happening.NOT_ANSWERED)
+                self.happen(forwarding, happening, status_of(result, cause))
+            case "astray":
+                self.happen(forwarding, Happening.ASTRAY)
+
+    def recall(self, forwarding: Forwarding) -> None:
+        """Bring a customer back whom the service is to have no longer."""
+        if forwarding.to_be_recalled:
+            forwarding.recalled = True
+            self._ask(orders.recall(forwarding.talk.customer, self._settings))
+
+    def dialled(self, forwarding: Forwarding, service: str) -> None:
+        """The service is called; this is its channel."""
+        self._of_service.pop(forwarding.service, None)
+        forwarding.service, forwarding.cause = service, ""
+        self._of_service[service] = forwarding
+
+    def channel_gone(self, uniqueid: str, cause: str) -> None:
+        """A channel was hung up; a service's tells why the call to it failed."""
+        if uniqueid in self._of_service:
+            self._of_service.pop(uniqueid).cause = cause

@@ -1,0 +1,107 @@
+"""An exchange with an Asterisk: its configuration, and a call from end to end over TCP."""
+
+from __future__ import annotations
+
+import tomllib
+from typing import Any
+
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import clientFromString
+from twisted.trial.unittest import SynchronousTestCase, TestCase
+
+from ctiex.app.assembly import Exchange
+from ctiex.app.config import parse
+from ctiex.app.config_model import Configuration
+from ctiex.app.look_up import check_plugins
+from ctiex.clients import AgentClient, ExchangeAccount
+from ctiex.errors import ConfigurationError
+from ctiex.messages import AgentEvent, Condition
+from tests.fake_asterisk import SECRET
+from tests.fake_platform import Leg, PlatformAsterisk
+
+SERVICE = '[services.bill]\naccess_code = "7000"\nsignalling = "{}"\nrequest.keep = ["*"]\n'
+DRIVER = f'[signalling.asterisk]\nusername = "ctiex"\nsecret = "{SECRET}"\ndial = "PJSIP/{{access_code}}@core"\n'
+
+
+def read(text: str) -> Configuration:
+    """The configuration in a text."""
+    return parse(tomllib.loads(text), "ctiex.toml")
+
+
+class ConfigurationTests(SynchronousTestCase):
+    """``[signalling.asterisk]`` in a file."""
+
+    def errors(self, text: str) -> list[str]:
+        """What is wrong with a file."""
+        error = self.assertRaises(ConfigurationError, lambda: check_plugins(read(text)))
+        return str(error).splitlines()
+
+    def test_a_driver_gets_its_own_table_and_the_keys_of_its_services(self) -> None:
+        configuration = read(DRIVER + SERVICE.format("asterisk") + "ring = 7\n")
+        check_plugins(configuration)
+        driver: Any = Exchange(configuration, reactor).parts.drivers["asterisk"]
+        self.assertEqual((driver._settings.secret, driver._services), (SECRET, {"bill": {"ring": 7}}))
+
+    def test_its_secret_is_in_no_repr(self) -> None:
+        self.assertNotIn(SECRET, repr(read(DRIVER + SERVICE.format("asterisk"))))
+
+    def test_each_thing_that_is_wrong_has_its_line(self) -> None:
+        text = DRIVER.replace("username", "user") + 'ring = "soon"\n' + SERVICE.format("asterisk")
+        self.assertEqual(
+            [line.split(" found")[0].split(" missing")[0] for line in self.errors(text)],
+            [f"ctiex.toml: signalling.asterisk.{key}:" for key in ("user", "ring", "username")],
+        )
+
+    def test_a_service_of_it_needs_the_table(self) -> None:
+        [*lines] = self.errors(SERVICE.format("asterisk"))
+        self.assertTrue(lines)
+        self.assertTrue(all(line.startswith("ctiex.toml: signalling.asterisk.") for line in lines), lines)
+
+    def test_a_table_that_no_service_needs_is_told(self) -> None:
+        [line] = self.errors(DRIVER + SERVICE.format("link"))
+        self.assertIn("signalling.asterisk: found settings of a driver that no service names", line)
+
+    def test_a_driver_without_settings_takes_none(self) -> None:
+        [line] = self.errors("[signalling.link]\nx = 1\n" + SERVICE.format("link"))
+        self.assertIn("signalling.link: found settings of a driver that has none", line)
+
+
+class EndToEnd(TestCase):
+    """The agent's application is told of a call, has it forwarded, and hears what became of it."""
+
+    timeout = 20
+
+    async def test_a_call_is_told_and_its_serial_hands_it_over(self) -> None:
+        asterisk = PlatformAsterisk()
+        asterisk.on_dialled = lambda customer: self.refused(asterisk, customer)
+        port = await asterisk.listen(reactor)
+        self.addCleanup(port.stopListening)
+        address: Any = port.getHost()
+        listen = (
+            '[links.agent]\nlisten = "tcp:0:interface=127.0.0.1"\n[links.ivr]\nlisten = "tcp:0:interface=127.0.0.1"\n'
+        )
+        table = DRIVER + f'endpoint = "tcp:127.0.0.1:{address.port}"\ncustomers = "PJSIP/trunk-"\n'
+        exchange = Exchange(read(listen + table + SERVICE.format("asterisk")), reactor)
+        exchange.startService()
+        self.addCleanup(exchange.stopService)
+        await exchange.started()
+        agents: Any = exchange.agent_port
+        endpoint = clientFromString(reactor, f"tcp:127.0.0.1:{agents.getHost().port}")
+        client = AgentClient(reactor, ExchangeAccount(endpoint, "agent-demo", "demo"))
+        client.startService()
+        self.addCleanup(client.stopService)
+        arrived: Deferred[AgentEvent] = Deferred()
+        agent = await client.login("1001", lambda event: arrived.called or arrived.callback(event))
+        customer = asterisk.platform.call("1001", "13800138000**999")
+        event = await arrived
+        self.assertEqual(dict(event.fields), {"event": "call", "calling_number": "13800138000"})
+        hand_off = await agent.connect("bill", "13800138000", serial=event.serial)
+        final = await hand_off.result(10)
+        self.assertEqual((final.condition, final.status), (Condition.UNREACHABLE, 32))
+        self.assertEqual(asterisk.platform.dialled, [("PJSIP/7000@core", f"13800138000**{event.serial}")])
+        self.assertEqual((customer.place, asterisk.platform.lost()), ("talk", []))
+
+    def refused(self, asterisk: PlatformAsterisk, customer: Leg) -> None:
+        """The service is busy."""
+        asterisk.platform.refuse(customer, "BUSY", "17")

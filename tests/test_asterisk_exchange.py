@@ -8,6 +8,7 @@ from typing import Any
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import clientFromString
+from twisted.internet.task import deferLater
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from ctiex.app.assembly import Exchange
@@ -101,6 +102,12 @@ class EndToEnd(TestCase):
         self.assertEqual((final.condition, final.status), (Condition.UNREACHABLE, 32))
         self.assertEqual(asterisk.platform.dialled, [("PJSIP/7000@core", f"13800138000**{event.serial}")])
         self.assertEqual((customer.place, asterisk.platform.lost()), ("talk", []))
+        asterisk.platform.call("1002")
+        late: Deferred[AgentEvent] = Deferred()
+        while len(exchange.parts.drivers["asterisk"]._talks) < 2:
+            await deferLater(reactor, 0.01)
+        await client.login("1002", late.callback)
+        self.assertEqual((await late).fields["event"], "call")
 
     def refused(self, asterisk: PlatformAsterisk, customer: Leg) -> None:
         """The service is busy."""

@@ -175,6 +175,19 @@ class Seeing(SynchronousTestCase):
         world.settle()
         self.assertEqual(len(world.watcher.arrivals), 1)
 
+    def test_an_application_that_comes_later_is_told_then_and_once(self) -> None:
+        world = World()
+        world.watcher.agents_are_here = False
+        world.connect()
+        world.platform.call("1001")
+        world.platform.call("1002")
+        world.settle()
+        world.watcher.agents_are_here = True
+        world.watcher.arrivals.clear()
+        for _ in range(2):
+            world.driver.agent_is_here("1001")
+        self.assertEqual(world.watcher.arrivals, [("1001", "13800138000")])
+
     def test_agents_among_themselves_and_strangers_are_no_call(self) -> None:
         world = World()
         world.connect()

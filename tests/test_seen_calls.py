@@ -26,6 +26,7 @@ class RunningDriver:
         self.offers: list[Offer] = []
         self.withdrawn: list[str] = []
         self.resumed: list[tuple[str, str]] = []
+        self.here: list[str] = []
 
     def start(self) -> None:
         """Nothing to connect to."""
@@ -36,6 +37,10 @@ class RunningDriver:
     def resume(self, serial: str, agent: str) -> None:
         """Keep it."""
         self.resumed.append((serial, agent))
+
+    def agent_is_here(self, agent: str) -> None:
+        """Keep it."""
+        self.here.append(agent)
 
     def offer(self, offer: Offer) -> None:
         """Keep it."""

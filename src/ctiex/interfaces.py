@@ -58,7 +58,7 @@ class IDecoder(Interface):
 class IQuickAnswers(Interface):
     """Answers DataRequests with no decoder, no message, and a look at nothing but the store's memory."""
 
-    def answer(data: bytes, output: list[bytes], most: int, full: int) -> tuple[int, int, int]:
+    def answer(data: bytes, output: list[bytes], most: int, full: int) -> tuple[int, int]:
         """Answer the whole, well-formed DataRequests at the head of a read whose data is there to be given.
 
         It stops at the first frame that is anything else, or is refused: that goes the usual way. It raises nothing.
@@ -68,8 +68,7 @@ class IQuickAnswers(Interface):
         :param most: answer no more frames than this; it may be below 0.
         :param full: answer no more once so many bytes are in the answers.
 
-        Returns how many bytes of ``data`` were answered, how many frames, and the bytes of the answers, their
-        headers not counted.
+        Returns how many bytes of ``data`` were answered, and how many frames.
         """
 
 
@@ -313,6 +312,9 @@ class IRunningSignalling(ISignalling):
 
         It is called before ``start``. The calls that weren't accepted yet come as offers.
         """
+
+    def agent_is_here(agent: str) -> None:
+        """An agent number was logged in: a call of it that nobody was told of is to be told by ``arrived``."""
 
 
 @frozen

@@ -154,6 +154,14 @@ class Scene(TestCase):
         await self.world.hears(self.world.customers[index], "voice", mark)
         return hand_off
 
+    async def called(self) -> None:
+        """The call to the service has come as far as platform 2."""
+        ends = (self.world.addresses.core, self.world.addresses.platform_2)
+        await self.world.tap.messages.wait(
+            lambda message: message.method == "INVITE" and (message.source, message.target) == ends,
+            "the call to platform 2",
+        )
+
     async def back_together(self, index: int = 0, mark: int = 0) -> None:
         """The customer is back: both hear each other again."""
         await self._hear_each_other(self.world.customers[index], self.desks[index].phone, mark)

@@ -131,6 +131,26 @@ class ExchangeScenes(Scene):
         await self.part()
         await self.nothing_is_left()
 
+    async def test_the_exchange_is_killed_while_the_service_is_called(self) -> None:
+        """The call fails, the customer is back; the exchange takes up what it had promised and tries again."""
+        await self.talk()
+        self.world.platform_2.freeze()
+        hand_off = await self.desk.hand_over(PASSWORD, self.world.customer)
+        await self.called()
+        mark = len(self.world.tap.sounds)
+        await self.world.exchange.kill()
+        await self.back_together(0, mark)
+        self.world.platform_2.thaw()
+        mark = len(self.world.tap.sounds)
+        await self.world.exchange.start()
+        await self.world.hears(self.world.customer, "voice", mark)
+        mark = len(self.world.tap.sounds)
+        await self.type_password()
+        self.assert_authenticated(await self.desk.hears(Condition.COMPLETED, hand_off.serial))
+        await self.back_together(0, mark)
+        await self.part()
+        await self.nothing_is_left()
+
     async def test_the_customer_hangs_up_while_the_exchange_is_dead(self) -> None:
         hand_off = await self.begin()
         await self.world.exchange.kill()
@@ -179,10 +199,7 @@ class GoneScenes(Scene):
         await self.talk()
         self.world.platform_2.freeze()
         hand_off = await self.desk.hand_over(PASSWORD, self.world.customer)
-        await self.world.tap.messages.wait(
-            lambda message: message.source == self.world.addresses.core and message.method == "INVITE"
-            and message.target == self.world.addresses.platform_2, "the call to platform 2",
-        )  # fmt: skip
+        await self.called()
         await self.part()
         final = await hand_off.result(30)
         self.world.platform_2.thaw()

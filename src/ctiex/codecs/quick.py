@@ -69,7 +69,7 @@ class QuickAnswers:
         forms = [_form(digits, tail) for digits in lengths for tail in tails]
         return cls(fetched, identity, {form[:2]: form for form in forms})
 
-    def answer(self, data: bytes, output: list[bytes], most: int, full: int) -> tuple[int, int, int]:
+    def answer(self, data: bytes, output: list[bytes], most: int, full: int) -> tuple[int, int]:
         """Answer the first frames of a read, as far as they can be."""
         fetched, identity, heads = self._fetched, self._identity, self._heads
         at = frames = size = 0
@@ -77,7 +77,7 @@ class QuickAnswers:
         while end - at >= _LEAST_SIZE:
             form = self._forms.get((data[at : at + _HEAD_SIZE], data[at + _LEAST_SIZE - 1]))
             if form is None:
-                return at, frames, size
+                return at, frames
             head, digits, tail, form_size, pattern = form
             begun, run = at, form_size * min((end - at) // form_size, most - frames)
             for its_head, invoke_id, its_digits, serial, its_tail in pattern.iter_unpack(data[at : at + max(0, run)]):
@@ -88,13 +88,13 @@ class QuickAnswers:
                 except Exception:  # a store's fault: the usual way meets it again, and says so
                     body = None
                 if body is None or invoke_id == _NO_INVOKE_ID or size >= full:
-                    return at, frames, size
+                    return at, frames
                 length = len(body)
                 output += (heads.get(length) or self._head(length), invoke_id, body)
                 at, frames, size = at + form_size, frames + 1, size + length
             if at == begun:
                 break
-        return at, frames, size
+        return at, frames
 
     def _head(self, length: int) -> bytes:
         if len(self._heads) >= _MOST_HEADS:

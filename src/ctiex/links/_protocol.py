@@ -180,9 +180,11 @@ class LinkProtocol(Protocol):
             return
         session = self.session
         if session.quick is not None:
-            data = session.receive_quickly(data, self.clock.seconds())
+            answers: list[bytes] = []
+            data = session.receive_quickly(data, self.clock.seconds(), answers)
+            if answers:
+                self._write(b"".join(answers), at_once=True)
             if not data:
-                self._write(session.take_output(), at_once=True)
                 return
         self.handle(lambda: session.receive(data, self.clock.seconds()))
 

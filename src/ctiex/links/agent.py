@@ -90,6 +90,7 @@ class AgentLink(ExchangeLink):
         self._agents[message.agent] = None
         answer(reply)
         self._desk.resume(message.agent, self)
+        self._with.processing.agent_is_here(message.agent)
 
     def _logout(self, message: AgentLogout, answer: Callable[[Message], None]) -> None:
         was_here = self._desk.logout(message.agent, self)

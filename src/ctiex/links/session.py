@@ -242,21 +242,21 @@ class Session(Outgoing):
 
     # ------------------------------------------------------------ the fast path
 
-    def receive_quickly(self, data: bytes, now: float) -> bytes:
+    def receive_quickly(self, data: bytes, now: float, answers: list[bytes]) -> bytes:
         """Answer the DataRequests at the head of a read whose data is in memory: the fast path.
 
         Every rule holds on it: where anything stands in its way, or a limit is reached, nothing more is
         answered here. Returns what is left of the read, for ``receive``.
+
+        :param answers: takes what is to be written before anything else.
         """
         traffic, limits, quick = self._traffic, self.limits, self.quick
         traffic.took(0, now)
         full = self._in_flight >= limits.max_in_flight or traffic.bytes + len(data) > traffic.most_bytes
         if quick is None or full or self._decoder.buffered():
             return data
-        most, room = traffic.most_frames - traffic.frames, MUCH_OUTPUT - self._output_size
-        taken, frames, size = quick.answer(data, self._output, most, room)
+        taken, frames = quick.answer(data, answers, traffic.most_frames - traffic.frames, MUCH_OUTPUT)
         if frames:
-            self._output_size += size
             self._sign_due = now + limits.heartbeat
             self._pings = 0
             traffic.bytes += taken

@@ -174,6 +174,12 @@ class Lifecycle:
             if call.state is CallState.REPORTED:
                 self._withdraw(call)
 
+    def agent_is_here(self, agent: str) -> None:
+        """An agent number was logged in: drivers that see calls may have one to tell of."""
+        for driver in self._drivers.values():
+            if IRunningSignalling.providedBy(driver):
+                driver.agent_is_here(agent)
+
     def arrived(self, agent: str, calling_number: str) -> str:
         """The agent hears 0, under a new serial."""
         return self._arrivals.arrived(agent, calling_number)

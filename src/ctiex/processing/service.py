@@ -91,6 +91,10 @@ class ProcessingService:
 
     # ------------------------------------------------------------ the agent's side
 
+    def agent_is_here(self, agent: str) -> None:
+        """An agent number was logged in, and its reply is written."""
+        self._life.agent_is_here(agent)
+
     def connect(
         self, identity: Identity, outlet: AgentOutlet, request: ConnectRequest, reply: Callable[[ConnectReply], None]
     ) -> None:

@@ -84,6 +84,12 @@ class AsteriskSignalling:
         """Look for a call of before the start once Asterisk is there."""
         self._resumed[serial] = agent
 
+    def agent_is_here(self, agent: str) -> None:
+        """Tell the agent's application of a call that began before it was there."""
+        for talk in self._talks:
+            if talk.agent == agent and talk.together and not talk.serial:
+                self._arrived(talk)
+
     def offer(self, offer: Offer) -> None:
         """Forward the customer with whom the agent talks, as soon as Asterisk can be asked."""
         self._offers[offer.serial] = offer

@@ -38,7 +38,7 @@ class _ManagerProtocol(LineOnlyReceiver):
             self._witness.happened.tell(message)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self._witness.happened.tell({"Event": "(gone)"})
+        self._witness.lost(self)
 
 
 def _is_an_end(message: ManagerMessage) -> bool:
@@ -56,16 +56,23 @@ class Witness:
 
     async def log_in(self) -> None:
         """Connect, and wait until the Asterisk is ready for calls."""
+        mark = len(self.happened)
         self._protocol = await connectProtocol(self._endpoint, _ManagerProtocol(self))
         await self.ask("Login", Username=USER, Secret=SECRET)
-        await self.event("FullyBooted")
+        await self.event("FullyBooted", mark)
 
     async def log_out(self) -> None:
         """Leave."""
-        protocol, self._protocol = self._protocol, None
-        if protocol is not None and protocol.connected:
-            protocol.transport.loseConnection()
-            await self.event("(gone)")
+        if self._protocol is not None:
+            mark = len(self.happened)
+            self._protocol.transport.loseConnection()
+            await self.event("(gone)", mark)
+
+    def lost(self, protocol: _ManagerProtocol) -> None:
+        """The connection is gone."""
+        if protocol is self._protocol:
+            self._protocol = None
+        self.happened.tell({"Event": "(gone)"})
 
     async def event(self, event_name: str, since: int = 0, patience: float = 20.0, **fields: str) -> ManagerMessage:
         """The first event of this name with these fields."""

@@ -32,6 +32,8 @@ FIELDS: dict[str, dict[str, Value]] = {
     "bill-broadcast": {"account": "1001", "period": "2026-10", "level": "total", "note": MARK},
 }
 THE_PASSWORD = "246810"
+BEARABLE = 2.5
+"""How long a customer may hear nothing while nobody waits for their answer, in seconds."""
 WHOLE = [
     Condition.CONNECTING,
     Condition.CONNECTED,

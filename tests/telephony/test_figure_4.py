@@ -8,7 +8,7 @@ from twisted.internet.defer import ensureDeferred, gatherResults
 from ctiex.fields import Fields
 from ctiex.messages import Condition
 
-from .scenes import Scene
+from .scenes import BEARABLE, Scene
 
 
 @pytest.mark.telephony
@@ -17,6 +17,7 @@ class PasswordScenes(Scene):
 
     async def test_the_customer_types_the_password_and_is_back_with_the_agent(self) -> None:
         serial = await self.authenticate()
+        self.assertLess(self.world.longest_silence(self.world.customer), BEARABLE)
         self.assert_only_the_serial_travels(self.world.customer, serial)
         await self.part()
         await self.nothing_is_left()

@@ -12,13 +12,14 @@ from twisted.internet import reactor as real_reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import clientFromString
 from twisted.internet.interfaces import IListeningPort
-from twisted.internet.task import deferLater
+from twisted.internet.task import Clock, deferLater
+from twisted.internet.testing import StringTransport
 from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from ctiex.errors import LinkLost, RequestTimedOut
 from ctiex.telephony.ami import MAX_SENT_LINE, AmiDecoder, AmiError, AmiMessage, encode_action
-from ctiex.telephony.ami_client import ActionRefused, AmiAccount, AmiClient
+from ctiex.telephony.ami_client import ActionRefused, AmiAccount, AmiClient, AmiLink
 from tests.fake_asterisk import SECRET, FakeAsterisk
 
 BANNER = b"Asterisk Call Manager/9.0.0\r\n"
@@ -225,6 +226,24 @@ class Connected(TestCase):
         await self.until(lambda: self.logins == 1)
         with self.assertRaises(RequestTimedOut):
             await self.client.act("NeverAnswered")
+
+    async def test_a_list_may_take_longer_than_an_answer_but_not_between_two_of_its_events(self) -> None:
+        clock = Clock()
+        endpoint = clientFromString(real_reactor, "tcp:127.0.0.1:1")
+        link = AmiLink(AmiClient(clock, AmiAccount(endpoint, "ctiex", SECRET), self.heard, self.logged_in))
+        link.makeConnection(StringTransport())
+        link.dataReceived(BANNER)
+        listing, given_up = link.act("Status"), link.act("BridgeList")
+        ids = {answer: f"ctiex-{number}" for number, answer in ((2, listing), (3, given_up))}  # 1: the login's
+        for answer in ids:
+            link.dataReceived(written([("Response", "Success"), ("EventList", "start"), ("ActionID", ids[answer])], []))
+        for _ in range(3):
+            clock.advance(4)
+            link.dataReceived(written([("Event", "Status"), ("ActionID", ids[listing])], []))
+        link.dataReceived(written([("Event", "End"), ("EventList", "Complete"), ("ActionID", ids[listing])], []))
+        self.assertEqual(len((await listing).events), 3)
+        with self.assertRaises(RequestTimedOut):
+            await given_up
 
     async def test_a_value_with_the_end_of_a_line_is_not_sent(self) -> None:
         await self.begin()

@@ -29,8 +29,12 @@ from tests.telephony.platforms import Asterisk
 PARTIES = """
 [local-trunk]
 exten => _X.,1,Gosub(ctiex-strip,s,1)
+ same => n,Set(CHANNEL(hangup_handler_push)=local-records,s,1)
  same => n,Dial(Local/1001@local-desks/n,20)
  same => n,Hangup()
+[local-records]
+exten => s,1,UserEvent(record)
+ same => n,Return()
 [local-desks]
 exten => 1001,1,Answer()
  same => n,Wait(60)
@@ -165,6 +169,15 @@ class LiveOn22(LiveCase):
         await self.assert_together()
         self.assertEqual(len(self.watcher.arrivals), 1)
         await self.end()
+
+    async def test_the_platforms_own_hang_up_handler_is_left_in_place(self) -> None:
+        await self.begin()
+        for serial in ("7", "8"):
+            self.offer("short", serial)
+            await self.told("returned", serial)
+        await self.end()
+        await self.asterisk.witness.event("UserEvent", UserEvent="record")
+        self.assertEqual([event.get("UserEvent") for event in self.happened].count("record"), 1)
 
     async def test_a_service_that_isnt_reached_is_told_and_the_customer_is_back(self) -> None:
         await self.begin()

@@ -16,7 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface.verify import verifyObject
 
 from ctiex.codecs.binary import BinaryCodec
-from ctiex.errors import ConfigurationError, Status
+from ctiex.errors import ConfigurationError, RequestTimedOut, Status
 from ctiex.interfaces import IConfiguredSignallingPlugin, IRunningSignalling, ISignalling, Signalled, SignallingContext
 from ctiex.messages import Connection
 from ctiex.plugins import find_plugin
@@ -450,6 +450,23 @@ class Gaps(SynchronousTestCase):
             world.settle()
             world.offer("7")
             world.cut(done)
+            world.connect()
+            world.settle()
+            self.assertEqual(len(world.platform.dialled), 1)
+            self.assertEqual(world.watcher.of("7"), ["offered"])
+
+    def test_a_move_that_asterisk_doesnt_answer_is_looked_at_anew(self) -> None:
+        for done in (False, True):
+            world = World()
+            world.platform.call("1001")
+            world.connect()
+            world.settle()
+            world.client.reconnect = lambda world=world, done=done: world.cut(done)  # type: ignore[method-assign]
+            world.offer("7")
+            for name, _, answer in list(world.client.asked):
+                if name == "Redirect":
+                    answer.errback(RequestTimedOut("Asterisk didn't answer Redirect in time"))
+            self.assertFalse(world.client.connected)
             world.connect()
             world.settle()
             self.assertEqual(len(world.platform.dialled), 1)

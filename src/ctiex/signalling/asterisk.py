@@ -17,7 +17,7 @@ from twisted.plugin import IPlugin
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from ctiex.errors import ConfigurationError, LinkLost, Status
+from ctiex.errors import ConfigurationError, LinkLost, RequestTimedOut, Status
 from ctiex.interfaces import (
     IConfiguredSignallingPlugin,
     IOfferWatcher,
@@ -148,11 +148,15 @@ class AsteriskSignalling:
         self._act(redirect).addCallbacks(lambda _: None, lambda failure: self._not_moved(forwarding, failure))
 
     def _not_moved(self, forwarding: Forwarding, failure: Failure) -> None:
-        """Only a refusal is certain; what becomes of the rest is told by events, or after the next login."""
+        """Only a refusal is certain; what becomes of the rest is told after the next login."""
         if failure.check(ActionRefused):
             _log.warn("call {serial} wasn't forwarded: {reason}", serial=forwarding.serial,
                       reason=failure.getErrorMessage())  # fmt: skip
             self._forwardings.happen(forwarding, Happening.REFUSED)
+        elif failure.check(RequestTimedOut):
+            _log.warn("call {serial}: Asterisk didn't say whether it was forwarded; it is asked anew",
+                      serial=forwarding.serial)  # fmt: skip
+            self._client.reconnect()
 
     def _act(self, action: orders.Action) -> Deferred[AmiAnswer]:
         name, headers = action

@@ -41,7 +41,7 @@ class AmiAccount:
     events: str = "call,user"
     """The classes of events to be told."""
     answer_timeout: float = 5.0
-    """How long Asterisk may take to answer an action, in seconds."""
+    """How long Asterisk may take to answer an action, or to go on with a list, in seconds."""
     ping_every: float = 15.0
     """How long it may be silent until it is asked whether it is still there, in seconds."""
     longest_retry: float = 10.0
@@ -179,6 +179,8 @@ class AmiLink(Protocol):
         if outcome is not None:
             del self._asked[message.action_id]
             self._settle(asked, outcome)
+        elif asked.timer is not None:  # a large platform takes its time to list everything
+            asked.timer.reset(self._client.account.answer_timeout)
 
     # ------------------------------------------------------------ whether it is still there
 

@@ -162,7 +162,7 @@ class AgiChannel(Protocol):
             self._turn.release()
 
     def _cut(self, reason: str) -> None:
-        self._leave(CallerHungUp(reason))
+        self._leave(AgiError(reason))  # the customer didn't leave, and nobody is to be told so
         self._transport.abortConnection()
 
     def cut(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from ctiex.messages import Connection
 from ctiex.plugins import find_plugin
 from ctiex.processing.sessions import ServiceSessions
 from ctiex.signalling.asterisk import AsteriskSignallingPlugin
-from ctiex.signalling.asterisk_floor import Channel, Talk
+from ctiex.signalling.asterisk_floor import Channel, Floor, Talk
 from ctiex.signalling.asterisk_forwarding import TABLE as STAGES
 from ctiex.signalling.asterisk_forwarding import Forwarding, Happening, Stage, Telling, status_of
 from ctiex.signalling.asterisk_settings import read_settings
@@ -197,6 +198,11 @@ class Seeing(SynchronousTestCase):
         world.platform._join(world.platform._leg("PJSIP/trunk", "1"), world.platform._leg("PJSIP/trunk", "2"), "talk")
         world.settle()
         self.assertEqual(world.watcher.arrivals, [])
+
+    def test_a_withheld_number_isnt_told_as_the_one_that_carried_the_serial(self) -> None:
+        floor = Floor(read_settings(TABLE))
+        for number, known in (("13800138000**7", "13800138000**7"), ("", "13800138000**7"), ("<unknown>", "")):
+            self.assertEqual(floor.seen("1.1", "PJSIP/trunk-00000001", number, "bridge").number, known)
 
     def test_what_has_ended_leaves_nothing(self) -> None:
         world = World()
@@ -461,7 +467,7 @@ class Gaps(SynchronousTestCase):
             world.platform.call("1001")
             world.connect()
             world.settle()
-            world.client.reconnect = lambda world=world, done=done: world.cut(done)  # type: ignore[method-assign]
+            world.client.reconnect = partial(world.cut, done)  # type: ignore[method-assign]
             world.offer("7")
             for name, _, answer in list(world.client.asked):
                 if name == "Redirect":

@@ -104,11 +104,13 @@ def test_a_configuration_that_can_not_be_used_is_told(tmp_path: Path) -> None:
 
 
 @contextmanager
-def running(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+def running(*arguments: str, stderr: int | None = None) -> Iterator[subprocess.Popen[str]]:
     """A command, from when it is ready."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "PYTHONUNBUFFERED": "1"}
     command = [sys.executable, "-c", "from ctiex.app.cli import main; main()", *arguments]
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=stderr, text=True, cwd=ROOT
+    ) as process:
         try:
             yield process
         finally:
@@ -151,5 +153,9 @@ def test_a_stranger_hears_an_announcement(exchange: RunningExchange, command: st
 
 def test_a_port_that_is_taken_is_told(exchange: RunningExchange) -> None:
     listen = f"tcp:{exchange.service_port}:interface=127.0.0.1"
-    with running("voice", "--listen", listen) as process:
-        assert process.wait(30) == 2
+    with running("voice", "--listen", listen, stderr=subprocess.PIPE) as process:
+        _, told = process.communicate(timeout=30)
+        assert process.returncode == 2
+    assert f"where AGI calls are taken: Couldn't listen on 127.0.0.1:{exchange.service_port}" in told
+    for name in voice.MADE_UP:
+        assert f"warning: {name} knows nobody but made-up customers" in told

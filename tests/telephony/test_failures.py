@@ -221,6 +221,24 @@ class GoneScenes(Scene):
         await other.event("CALL_CLOSED")
         await self.nothing_is_left()
 
+    async def test_the_agent_s_telephone_dies_and_the_customer_comes_to_another_one(self) -> None:
+        """It says nothing any more, no BYE either."""
+        hand_off = await self.begin()
+        witness = self.world.platform_1.witness
+        held = (await witness.event("UserEvent", UserEvent="ctiex", Phase="hold"))["Channel"]
+        await self.world.agent.kill()
+        await witness.event("Hangup", Channel=held)
+        mark = len(self.world.tap.sounds)
+        await self.type_password()
+        self.assert_authenticated(await hand_off.result(30))
+        other = self.world.agents[1]
+        await self.world.hears(other, f"{CUSTOMER_TONE} Hz", mark)
+        await self.world.hears(self.world.customer, f"{AGENT_TONE} Hz", mark)
+        self.assertNotIn(Condition.RETURNED, self.desk.conditions(hand_off.serial))
+        await self.world.customer.hang_up()
+        await other.event("CALL_CLOSED")
+        await self.world.no_leftovers()
+
     async def test_the_application_is_away_when_the_result_comes(self) -> None:
         hand_off = await self.begin()
         seen = self.desk.agent.last_sequence

@@ -78,8 +78,8 @@ class Floor:
         if channel is None:
             channel = self._channels[uniqueid] = Channel(uniqueid, name)
         channel.name = name
-        if number and number != "<unknown>":
-            channel.number = number
+        if number:  # not what it had with the service, which was its number and the serial
+            channel.number = "" if number == "<unknown>" else number
         self._move(channel, bridge)
         return channel
 

@@ -28,6 +28,8 @@ DEFAULT_PATHS: Mapping[str, str] = {
     "number": "number-broadcast",
 }
 """The built-in services by the path of an AGI call, where the configuration names none."""
+MADE_UP = frozenset({"password-authentication", "bill-broadcast"})
+"""Those that know made-up customers alone, unless a program gives them a directory of its own."""
 
 
 class Options(AccountOptions):
@@ -66,6 +68,8 @@ async def run(options: Options, reactor: Any, stdout: TextIO, stderr: TextIO) ->
     configuration = options.configuration()
     table = configuration.voice
     paths = table.services or DEFAULT_PATHS
+    for name in sorted(MADE_UP.intersection(paths.values())):
+        print(f"warning: {name} knows nobody but made-up customers, whose data is public", file=stderr, flush=True)
     voice = VoiceServices(
         reactor,
         options.account(reactor),

@@ -14,6 +14,7 @@ from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from ctiex.errors import CallerHungUp, ConfigurationError
+from ctiex.links.admission import Seldom
 from ctiex.telephony.agi import AgiAnswer, AgiError
 from ctiex.telephony.fastagi import ANSWER_WITHIN, CALL_WITHIN, AgiChannel, FastAgiServer
 from ctiex.telephony.sources import Sources
@@ -219,6 +220,16 @@ class ServerTests(SynchronousTestCase):
             channel = FastAgiServer(Clock(), self.wait, sources).buildProtocol(address)
             self.assertEqual(channel is not None, let_in, address)
         self.assertRaises(ConfigurationError, Sources.of, ["asterisk.example.net"])
+
+    def test_strangers_in_any_number_cost_a_line_a_minute(self) -> None:
+        clock, seldom, stranger = Clock(), Seldom(), IPv4Address("TCP", "192.0.2.7", 4444)
+        server = FastAgiServer(clock, self.wait, worth_a_line=seldom.due)
+        with capturedLogs() as logged:
+            for _ in range(100):
+                self.assertIsNone(server.buildProtocol(stranger))
+            clock.advance(61)
+            server.buildProtocol(stranger)
+        self.assertEqual([event["host"] for event in logged], ["192.0.2.7"] * 2)
 
     def test_there_are_no_more_connections_than_may_be(self) -> None:
         server = FastAgiServer(Clock(), self.wait, most=1)

@@ -31,6 +31,7 @@ from ctiex.app.tap import Options
 from ctiex.errors import ConfigurationError
 from ctiex.messages import ConnectRequest
 from ctiex.processing.counts import Counts
+from tests.asterisk_world import World
 
 LOOPBACK = "tcp:0:interface=127.0.0.1"
 
@@ -108,6 +109,16 @@ class CollectorTests(SynchronousTestCase):
         # No service is bound, so the call ended at once; it is kept for a while.
         self.assertEqual((collected["ctiex_open_calls"], collected["ctiex_stored_calls"]), (0, 1))
         self.assertEqual(collected["ctiex_calls_unreachable_total"], 1)
+
+    def test_a_platform_that_is_away_is_counted(self) -> None:
+        world = World()
+        self.exchange.parts.drivers = {**self.exchange.parts.drivers, "asterisk": world.driver}
+        seen = []
+        for change in (world.connect, world.settle, world.cut):
+            seen.append(self.collected()["ctiex_platforms_away"])
+            change()
+        seen.append(self.collected()["ctiex_platforms_away"])
+        self.assertEqual(seen, [1, 1, 0, 1])
 
     def test_it_reads_the_parts_of_a_restarted_exchange(self) -> None:
         collector = ExchangeCollector(self.exchange)

@@ -21,6 +21,7 @@ class RunningDriver:
     """Does what the test says; keeps what it was asked."""
 
     sees_return = True
+    connected = True
 
     def __init__(self) -> None:
         self.offers: list[Offer] = []

@@ -301,6 +301,8 @@ class ISignalling(Interface):
 class IRunningSignalling(ISignalling):
     """A driver with a life of its own: it is connected to a platform, and sees the calls there."""
 
+    connected: bool = Attribute("Whether it sees the calls of its platform now.")
+
     def start() -> None:
         """Connect. It is called once the exchange has taken up its calls."""
 

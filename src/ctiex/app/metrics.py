@@ -26,6 +26,7 @@ from twisted.web.server import Site
 from ctiex.app.config_model import Configuration
 from ctiex.app.parts import Parts
 from ctiex.errors import ConfigurationError
+from ctiex.interfaces import IRunningSignalling
 from ctiex.links.exchange import ExchangeLinkFactory
 from ctiex.processing.counts import Counts
 
@@ -95,6 +96,9 @@ def _gauges(parts: Parts) -> Iterator[Metric]:
     yield _gauge("agents_logged_in", "Agent numbers that are logged in.", parts.desk.logged_in)
     numbers = len(parts.desk.numbers)
     yield _gauge("agent_numbers", "Agent numbers that are logged in, have open calls, or ever had an event.", numbers)
+    running = [driver for driver in parts.drivers.values() if IRunningSignalling.providedBy(driver)]
+    away = sum(1 for driver in running if not driver.connected)
+    yield _gauge("platforms_away", "Signalling drivers that can't see the calls of their platform now.", away)
     roles = {"agent": parts.agent_links, "service": parts.ivr_links}
     yield _by_role("open_links", "Links that are open, by the role of their listening port.", roles, _open)
     yield _by_role("bound_links", "Sessions: links that are bound, by role.", roles, _bound)

@@ -25,6 +25,7 @@ from ctiex.services.outcome import Outcome, Service, failed
 from ctiex.services.serving import serve
 from ctiex.signalling.sip_header import SERIAL_HEADER
 from ctiex.signalling.user_to_user import USER_TO_USER
+from ctiex.links.admission import Seldom
 from ctiex.telephony.agi import AgiError
 from ctiex.telephony.asterisk_media import AsteriskMedia
 from ctiex.telephony.fastagi import MOST_CHANNELS, AgiChannel, FastAgiServer
@@ -88,7 +89,8 @@ class VoiceServices(MultiService):
             reactor, account, handlers, _no_media, carrier, random, self._settings.max_calls
         )
         self.automatic.setServiceParent(self)
-        self._server = FastAgiServer(reactor, self._arrived, self._settings.sources, self._settings.max_calls)
+        sources, most = self._settings.sources, self._settings.max_calls
+        self._server = FastAgiServer(reactor, self._arrived, sources, most, Seldom().due)
         self._ports: list[IListeningPort] = []
 
     async def listen(self, endpoint: IStreamServerEndpoint) -> IListeningPort:

@@ -71,6 +71,11 @@ class AsteriskSignalling:
 
     # ------------------------------------------------------------ what the exchange asks
 
+    @property
+    def connected(self) -> bool:
+        """Whether it sees the calls of Asterisk now."""
+        return self._in_sync
+
     def start(self) -> None:
         """Connect to Asterisk, and again after every loss."""
         self._client.startService()

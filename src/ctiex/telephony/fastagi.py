@@ -184,11 +184,18 @@ class FastAgiServer(Factory):
     noisy = False
 
     def __init__(
-        self, clock: IReactorTime, handler: Handler, sources: Sources | None = None, most: int = MOST_CHANNELS
+        self,
+        clock: IReactorTime,
+        handler: Handler,
+        sources: Sources | None = None,
+        most: int = MOST_CHANNELS,
+        worth_a_line: Callable[[str, float], bool] = lambda kind, now: True,
     ) -> None:
         """
         :param sources: who may connect; this machine alone by default.
         :param most: how many connections may be open at the same time.
+        :param worth_a_line: whether a refusal of this kind is logged at this moment of the clock: strangers may
+            come in any number.
         """
         self.clock = clock
         self.handler = handler
@@ -196,17 +203,22 @@ class FastAgiServer(Factory):
         self.channels: dict[AgiChannel, None] = {}
         self._sources = Sources.of() if sources is None else sources
         self._most = most
+        self._worth_a_line = worth_a_line
 
     def buildProtocol(self, addr: IAddress | None) -> AgiChannel | None:
         """The channel of a new call; None, which closes the connection, for a stranger and for one too many."""
         host = getattr(addr, "host", "an unknown address")
         if not self._sources.let_in(addr):
-            _log.warn("an AGI connection from {host} is refused: it is not let in", host=host)
+            self._refused(host, "it is not let in")
             return None
         if len(self.channels) >= self._most:
-            _log.warn("an AGI connection from {host} is refused: {count} are open", host=host, count=self._most)
+            self._refused(host, f"{self._most} are open")
             return None
         return AgiChannel(self)
+
+    def _refused(self, host: str, why: str) -> None:
+        if self._worth_a_line(why, self.clock.seconds()):
+            _log.warn("an AGI connection from {host} is refused: {why}", host=host, why=why)
 
     def cut_all(self) -> None:
         """End the connections that are left."""

@@ -21,11 +21,11 @@ from ctiex.clients.served_call import ServedCall
 from ctiex.errors import CallerHungUp, CallError, LinkError, Status
 from ctiex.fields import Fields
 from ctiex.interfaces import ICarrier, IMedia, Signalled
+from ctiex.links.admission import Seldom
 from ctiex.services.outcome import Outcome, Service, failed
 from ctiex.services.serving import serve
 from ctiex.signalling.sip_header import SERIAL_HEADER
 from ctiex.signalling.user_to_user import USER_TO_USER
-from ctiex.links.admission import Seldom
 from ctiex.telephony.agi import AgiError
 from ctiex.telephony.asterisk_media import AsteriskMedia
 from ctiex.telephony.fastagi import MOST_CHANNELS, AgiChannel, FastAgiServer

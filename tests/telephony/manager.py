@@ -8,12 +8,15 @@ from typing import Any
 
 from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
 from twisted.internet.protocol import connectionDone
+from twisted.internet.task import deferLater
 from twisted.protocols.basic import LineOnlyReceiver
 from twisted.python.failure import Failure
 
-from .happenings import Happenings
+from .happenings import PATIENCE, Happenings, NeverHappened
 
 USER, SECRET = "witness", "seen"
+_ASK_AGAIN = 0.1
+"""In seconds."""
 ManagerMessage = dict[str, str]
 Wanted = Callable[[ManagerMessage], bool]
 
@@ -41,14 +44,11 @@ class _ManagerProtocol(LineOnlyReceiver):
         self._witness.lost(self)
 
 
-def _is_an_end(message: ManagerMessage) -> bool:
-    return message.get("Event") in ("Hangup", "BridgeDestroy")
-
-
 class Witness:
     """Sees every event of one Asterisk, and may ask."""
 
     def __init__(self, reactor: Any, host: str) -> None:
+        self._reactor = reactor
         self.happened: Happenings[ManagerMessage] = Happenings(reactor, f"manager of {host}")
         self._endpoint = TCP4ClientEndpoint(reactor, host, 5038)
         self._protocol: _ManagerProtocol | None = None
@@ -114,12 +114,17 @@ class Witness:
         return await self.list("BridgeList", "BridgeListComplete")
 
     async def empty(self) -> None:
-        """Wait until no channel and no bridge is left; every end of one is an event, so it asks again behind each."""
-        while True:
-            mark = len(self.happened)
-            if not await self.channels() and not await self.bridges():
-                return
-            await self.happened.wait(_is_an_end, "the end of all channels", mark)
+        """Wait until no channel and no bridge is left.
+
+        A channel is listed for a moment behind its Hangup, and no event tells when it goes: so this asks again.
+
+        :raise NeverHappened: some are left after ``PATIENCE`` seconds.
+        """
+        until = self._reactor.seconds() + PATIENCE
+        while left := [*await self.channels(), *await self.bridges()]:
+            if self._reactor.seconds() > until:
+                raise NeverHappened(f"never came: the end of {left}")
+            await deferLater(self._reactor, _ASK_AGAIN)
 
     async def _send(self, action: str, fields: dict[str, str], done: Wanted) -> ManagerMessage:
         assert self._protocol is not None, "log in first"

@@ -49,7 +49,7 @@ class Lifecycle:
         self._drivers: Mapping[str, ISignalling] = {}
         self.owners = Owners()
         self.undecided: set[str] = set()
-        """Calls of which it isn't known yet whether they are over, or whose they are: that is on its way to the store."""
+        """Calls that may be over, or somebody else's: that is on its way to the store, and may come to nothing."""
         self._unkept = Unkept(self._keeper)
         self._resuming = Lots(surroundings.clock, self._keeper.settled)
         self.held = Held(surroundings.limits, surroundings.desk)

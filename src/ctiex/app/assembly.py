@@ -65,6 +65,8 @@ class Exchange(Service):
         self.ivr_port: IListeningPort | None = None
         self._starting: Deferred[None] | None = None
         self._failed: list[Failure] = []
+        self._running: list[Any] = []
+        """The drivers with a life of their own that were started."""
 
     @property
     def ready(self) -> bool:
@@ -127,15 +129,20 @@ class Exchange(Service):
         await self._kept(codecs_to_keep(self.parts.store, *codecs))
         self.store_open = True
         await self._listen_for_services()
-        self.parts.processing.start(self.parts.drivers)
-        for driver in self._running_drivers():
-            driver.start()
+        # A driver that sees calls has to know which ones are waited for before it looks.
+        self.parts.processing.start(self.parts.drivers, self._start_drivers)
         self.agent_port = await self._listen(self.configuration.agent_link, self.parts.agent_links)
         self.listening = True
         self._record(AuditEvent.EXCHANGE_STARTED)
         services = "none" if self.ivr_port is None else _where(self.ivr_port)
         _log.info("exchange {id} is ready: agents at {agents}, services at {services}",
                   id=self.configuration.exchange.id, agents=_where(self.agent_port), services=services)  # fmt: skip
+
+    def _start_drivers(self) -> None:
+        for driver in self.parts.drivers.values():
+            if IRunningSignalling.providedBy(driver):
+                self._running.append(driver)
+                driver.start()
 
     async def _kept(self, change: Change) -> None:
         """Wait until the store has a change, and all before it."""
@@ -176,7 +183,9 @@ class Exchange(Service):
             await self._let_replies_out()
             self._withdraw_offers()  # after that: a call that was just kept is being signalled too
         await self._say_goodbye()
-        await DeferredList([d for driver in self._running_drivers() if (d := driver.stop()) is not None])
+        self.parts.processing.stop_resuming()
+        running, self._running = self._running, []
+        await DeferredList([d for driver in running if (d := driver.stop()) is not None])
         self.parts.processing.stop()
         self.store_open = False
         closing = self.parts.store.close()
@@ -186,9 +195,6 @@ class Exchange(Service):
         if self.parts.audit is not None:
             self.parts.audit.close()
         self._starting = None
-
-    def _running_drivers(self) -> list[Any]:
-        return [one for one in self.parts.drivers.values() if IRunningSignalling.providedBy(one)]
 
     def _record(self, event: AuditEvent) -> None:
         if self.parts.audit is not None:

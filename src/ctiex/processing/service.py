@@ -63,10 +63,13 @@ class ProcessingService:
         """How many calls aren't closed."""
         return self._life.held.calls_open
 
-    def start(self, drivers: Mapping[str, ISignalling]) -> None:
-        """Go on with the calls of an opened store; signal new ones by these drivers, by name."""
+    def start(self, drivers: Mapping[str, ISignalling], taken_up: Callable[[], None] = lambda: None) -> None:
+        """Go on with the calls of an opened store; signal new ones by these drivers, by name.
+
+        :param taken_up: called once all calls that were being signalled have been offered again.
+        """
         self._desk.start()
-        self._life.start(drivers)
+        self._life.start(drivers, taken_up)
 
     def drain(self) -> None:
         """Take no new calls from now on; those under way go on."""
@@ -89,6 +92,10 @@ class ProcessingService:
             found(call)
         else:
             self._keeper.heard(waiting, found, lost)
+
+    def stop_resuming(self) -> None:
+        """Leave calls of before that aren't taken up yet to the next start."""
+        self._life.stop_resuming()
 
     def stop(self) -> None:
         """Let go of the timers."""

@@ -11,7 +11,7 @@ import multiprocessing
 import selectors
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import count
 from multiprocessing.connection import Connection as Pipe
 from os import kill
@@ -67,9 +67,9 @@ class _Asking(AcknowledgingAgent):
         return self.more()
 
 
-def _run(links: Sequence[Link], done: object) -> None:
+def _run(links: Sequence[Link], done: Callable[[], bool]) -> None:
     """Answer what comes on these links until ``done()``."""
-    assert callable(done)
+
     until = time.monotonic() + _GIVE_UP
     with selectors.DefaultSelector() as selector:
         for link in links:

@@ -1,12 +1,10 @@
 """Tells the log of a file (``FILE-wal``) from one that was left by another state of it.
 
 SQLite applies whatever log lies beside a file. Where a crash has left one and somebody puts a copy in the file's place,
-what happened after the copy comes back, page by page. So the file bears a mark, which changes whenever the log is
-written into it, and what the log says of the mark has to agree with what the file itself says.
-
-The mark's row, as time passes: ``(A, NULL)`` while the log grows; ``(B, A)`` once it is to be written into the file,
-which may have come to any part of it; ``(B, NULL)`` behind that, in the log alone. So a file whose row is ``(B, NULL)``
-is a copy that was made through SQLite, and no log belongs to it.
+what happened after the copy comes back, page by page. So the file bears a mark, and the log says which mark its file
+has: ``standing``, or ``coming`` while the log is being written into the file, which may have come to any part of it.
+The log itself goes on under a mark that its file never has, and so does every copy that is made through SQLite: no log
+says of a copy that it is its file.
 """
 
 from __future__ import annotations
@@ -18,22 +16,20 @@ from pathlib import Path
 from attrs import frozen
 
 _SIZE = 16
-NONE_BEFORE = b""
-"""What a file's first mark follows."""
+NO_MARK = b""
+"""Of a file of schema version 1, which bears none."""
 _TRIES = 5
+_WAIT_FOR_OTHERS = 5_000
+"""How long SQLite waits for another process otherwise, in milliseconds."""
 
 
 @frozen
 class Mark:
-    """The row of a file, seen with its log or without it."""
+    """What a file says of itself, seen with its log or without it."""
 
     mark: bytes
-    before: bytes | None
-    """The mark that the file may still have; None where the log isn't being written into it."""
-
-
-_NO_MARK = Mark(NONE_BEFORE, None)
-"""Of a file that had none yet."""
+    standing: bytes = NO_MARK
+    coming: bytes = NO_MARK
 
 
 def new_mark() -> bytes:
@@ -41,28 +37,39 @@ def new_mark() -> bytes:
     return os.urandom(_SIZE)
 
 
-def begin(database: sqlite3.Connection) -> None:
-    """From now on the file may become what its log says. What was begun and not ended before goes on."""
-    database.execute("UPDATE mark SET before = mark, mark = ? WHERE before IS NULL", (new_mark(),))
-
-
-def end(database: sqlite3.Connection) -> None:
-    """The file is what its log said; what comes now is in the log alone."""
-    database.execute("UPDATE mark SET before = NULL")
-
-
-def checkpoint(database: sqlite3.Connection) -> bool:
-    """Write the log into the file; False when somebody who reads is in the way, and it is to be done later.
+def checkpoint(database: sqlite3.Connection, path: Path) -> None:
+    """Write the log into the file; where somebody who reads is in the way, a part of it, and the rest later.
 
     :raise sqlite3.Error: it can't be written.
     """
-    begin(database)
+    if write_out(database, path):
+        database.execute("UPDATE mark SET standing = coming, mark = ?", (new_mark(),))
+    else:
+        database.execute("UPDATE mark SET mark = ?", (new_mark(),))
+
+
+def write_out(database: sqlite3.Connection, path: Path) -> bool:
+    """Write the log into the file, with nothing left in it for whoever closes it; False for a part of it.
+
+    :raise sqlite3.Error: it can't be written.
+    """
+    begin(database, path)
+    # SQLite writes a page as it stands last in the log, or not at all: so the file's mark is one of the two.
     database.execute("PRAGMA busy_timeout = 0")  # nobody waits for a reader
     try:
         (busy, _, _) = database.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
     finally:
-        database.execute("PRAGMA busy_timeout = 5000")
+        database.execute(f"PRAGMA busy_timeout = {_WAIT_FOR_OTHERS}")
     return not busy
+
+
+def begin(database: sqlite3.Connection, path: Path) -> None:
+    """From now on the file may become what its log says."""
+    alone, coming = _in_the_file(path), new_mark()
+    standing = None if alone is None else alone.mark  # None: torn, and what was said of it goes on
+    database.execute(
+        "UPDATE mark SET mark = ?, standing = coalesce(?, standing), coming = ?", (coming, standing, coming)
+    )
 
 
 def log_fits(path: Path) -> bool:
@@ -90,11 +97,11 @@ def has_log(path: Path) -> bool:
 def _fits(alone: Mark | None, with_log: Mark | None) -> bool:
     if with_log is None:
         return False
-    if with_log == _NO_MARK:  # of schema version 1, which bears no mark
-        return alone == _NO_MARK
-    if with_log.before is None:
-        return alone is not None and alone.before is not None and alone.mark == with_log.mark
-    return alone is None or alone.mark in (with_log.mark, with_log.before)  # None: torn while it was written
+    if alone is None:  # torn while the log was written into it
+        return with_log.standing != with_log.coming
+    if with_log.mark == NO_MARK:
+        return alone.mark == NO_MARK
+    return alone.mark in (with_log.standing, with_log.coming)
 
 
 def _in_the_file(path: Path) -> Mark | None:
@@ -110,8 +117,8 @@ def _read(uri: str) -> Mark | None:
     database = sqlite3.connect(uri, uri=True, isolation_level=None)
     try:
         if not database.execute("SELECT 1 FROM sqlite_master WHERE name = 'mark'").fetchone():
-            return _NO_MARK
-        found = database.execute("SELECT mark, before FROM mark").fetchone()
+            return Mark(NO_MARK)
+        found = database.execute("SELECT mark, standing, coming FROM mark").fetchone()
         return None if found is None else Mark(*found)
     except sqlite3.Error:
         return None

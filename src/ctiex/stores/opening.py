@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ctiex.errors import StoreUnavailable
-from ctiex.stores.marks import checkpoint, end, has_log, log_fits
+from ctiex.stores.marks import checkpoint, has_log, log_fits, write_out
 from ctiex.stores.schema import VERSION, migrate, version_of
 from ctiex.stores.sealing import Seal, sync_folder, unfinished_name
 
@@ -60,8 +60,7 @@ def _opened(path: Path, seal: Seal) -> tuple[sqlite3.Connection, int]:
         for pragma in _PRAGMAS:
             database.execute(f"PRAGMA {pragma}")
         version = migrate(database, seal)
-        if checkpoint(database):
-            end(database)
+        checkpoint(database, path)
     except BaseException:
         database.close()
         raise
@@ -106,43 +105,46 @@ def make(path: Path, seal: Seal) -> None:
     unfinished = unfinished_name(path)
     os.close(os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600))
     try:
-        _opened(unfinished, seal)[0].close()
+        database, _ = _opened(unfinished, seal)
+        write_out(database, unfinished)
+        database.close()
         os.link(unfinished, path)
     finally:
         unfinished.unlink()
     sync_folder(path.parent)
 
 
-def opened_to_read(path: Path) -> sqlite3.Connection:
+def opened_to_read(path: Path, older: bool = False) -> sqlite3.Connection:
     """The file beside whoever has it open.
 
+    :param older: one of an older version is taken too.
     :raise StoreUnavailable: it is no store of this version, or the log beside it isn't its own.
     :raise sqlite3.Error: it can't be opened.
     """
+    if not path.is_file():
+        raise StoreUnavailable("there is no such file")
     writable = os.access(path.parent, os.W_OK)
     if writable:
         expect_sound(path)
+    database = _connected_to_read(path, alone=not writable and not has_log(path))
     try:
-        return _opened_to_read(path, alone=not writable and not has_log(path))
+        version = version_of(database)
+        if version < VERSION and not older:
+            raise StoreUnavailable(f"it has schema version {version}; an exchange that starts brings it to {VERSION}")
     except sqlite3.OperationalError:
+        database.close()
         if writable:
             raise
         raise StoreUnavailable(
             "its log can't be read in a folder that this user can't write: copy both files elsewhere"
         ) from None
-
-
-def _opened_to_read(path: Path, alone: bool) -> sqlite3.Connection:
-    """:param alone: nobody has it open; without it SQLite makes files beside it."""
-    immutable = "&immutable=1" if alone else ""
-    database = sqlite3.connect(f"{path.as_uri()}?mode=ro{immutable}", uri=True, isolation_level=None)
-    try:
-        version = version_of(database)
-        if version < VERSION:
-            raise StoreUnavailable(
-                f"it has schema version {version}; start the exchange on it to bring it to {VERSION}"
-            )
     except BaseException:
         database.close()
         raise
     return database
+
+
+def _connected_to_read(path: Path, alone: bool) -> sqlite3.Connection:
+    """:param alone: nobody has it open; without it SQLite makes files beside it."""
+    immutable = "&immutable=1" if alone else ""
+    return sqlite3.connect(f"{path.as_uri()}?mode=ro{immutable}", uri=True, isolation_level=None)

@@ -7,6 +7,7 @@ another place, is refused by its name.
 
 from __future__ import annotations
 
+import os
 import struct
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ _CONTEXT = struct.Struct(">HBI")
 _MOMENT = struct.Struct(">d")
 _NUMBER = struct.Struct(">Q")
 _LONGEST_NAME = 60
+_GENERATION_SIZE = 16
 _TO_DO = "`ctiex store check` names every such record, `ctiex store restore` puts a sound copy in the file's place"
 
 Row = tuple[Any, ...]
@@ -124,8 +126,9 @@ class Rows:
             self._seal.check(stamp, b"label", name.encode(), value.encode())
             return name, value
 
-    def store(self, generation: bytes) -> Row:
+    def new_store(self) -> Row:
         """The row that names the file: what was sealed with another key is told by it."""
+        generation = os.urandom(_GENERATION_SIZE)
         return 1, generation, self._seal.stamp(b"store", generation)
 
     def opened_store(self, generation: Any, stamp: Any) -> bytes:

@@ -61,7 +61,8 @@ MIGRATIONS: tuple[Step, ...] = (
         ALTER TABLE agents ADD COLUMN stamp BLOB NOT NULL DEFAULT x'';
         ALTER TABLE facts ADD COLUMN stamp BLOB NOT NULL DEFAULT x'';
         CREATE TABLE store (one INTEGER PRIMARY KEY CHECK (one = 1), generation BLOB NOT NULL, stamp BLOB NOT NULL);
-        CREATE TABLE mark (one INTEGER PRIMARY KEY CHECK (one = 1), mark BLOB NOT NULL, before BLOB);
+        CREATE TABLE mark (one INTEGER PRIMARY KEY CHECK (one = 1), mark BLOB NOT NULL, standing BLOB NOT NULL,
+                           coming BLOB NOT NULL);
         """,
         bind_rows,
     ),

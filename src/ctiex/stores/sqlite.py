@@ -79,7 +79,7 @@ class SQLiteCallStore:
         self._file: SqliteFile | None = None
         self._gathering = _Gathering()
         self._writing: _Gathering | None = None
-        self._behind = False
+        self._brought_from = 0
         self._closing: Deferred[None] | None = None
 
     @classmethod
@@ -128,6 +128,7 @@ class SQLiteCallStore:
             expect_sound(self._path)  # before the key is looked for, which a new store makes
         seal = Seal(find_key(self._key_file, make=not self._path.exists()))
         self._file = SqliteFile(self._path, seal)
+        self._brought_from = self._file.brought_from
         with _no_collection():
             kept = self._file.read()
         for gap in gaps(kept):
@@ -143,7 +144,7 @@ class SQLiteCallStore:
         self._tell_of_an_older_version()
 
     def _tell_of_an_older_version(self) -> None:
-        if self._file is not None and self._file.brought_from == 1:
+        if self._brought_from == 1:
             _log.warn("{path} was of schema version 1, whose rows aren't bound to the key: they were taken as they are",
                       path=str(self._path))  # fmt: skip
 

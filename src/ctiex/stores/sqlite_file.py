@@ -14,7 +14,7 @@ from attrs import define, field, frozen
 
 from ctiex.errors import StoreUnavailable
 from ctiex.records import Call, StoredEvent
-from ctiex.stores.marks import checkpoint, end
+from ctiex.stores.marks import checkpoint, write_out
 from ctiex.stores.opening import expect_folder, opened_alone, opened_to_read, told
 from ctiex.stores.rows import Changed, Row, Rows
 from ctiex.stores.schema import version_of
@@ -72,7 +72,7 @@ class SqliteFile:
         self._path = path = path.resolve()
         self._rows = Rows(seal)
         self._identity: tuple[int, ...] = ()
-        self._lock = None if read_only else _lock(path)
+        self._lock = None if read_only else lock(path)
         self._rows_written = 0
         self.brought_from = 0
         """The schema version that the file had when it was opened."""
@@ -100,7 +100,7 @@ class SqliteFile:
     def _close_whole(self) -> None:
         with ExitStack() as closed:
             try:
-                checkpoint(self._database)
+                write_out(self._database, self._path)
             except sqlite3.Error:
                 # The last to close writes what it can into the file, whose mark doesn't say so: a reader, which
                 # writes nothing, is to be the last.
@@ -149,8 +149,7 @@ class SqliteFile:
             return
         self._rows_written = 0
         try:
-            if checkpoint(self._database):
-                end(self._database)
+            checkpoint(self._database, self._path)
         except sqlite3.Error:
             pass  # a disk that is full; the next commit says so
 
@@ -223,7 +222,15 @@ class SqliteFile:
                     raise
                 wrong.append(str(error))
 
-    # ------------------------------------------------------------ checks
+    # ------------------------------------------------------------ the file itself
+
+    def begin_generation(self) -> None:
+        """From now on it is another file than the one it was copied from.
+
+        :raise StoreUnavailable: it can't be written.
+        """
+        with told(self._path):
+            self._database.execute("INSERT OR REPLACE INTO store VALUES (?, ?, ?)", self._rows.new_store())
 
     @property
     def version(self) -> int:
@@ -264,7 +271,7 @@ def gaps(kept: Kept) -> Iterator[str]:
             yield f"agent {agent}: the last event is {sequence}, the last sequence {kept.last_sequences.get(agent)}"
 
 
-def _lock(path: Path) -> int:
+def lock(path: Path) -> int:
     """A lock that the kernel gives back when the process ends, however it ends.
 
     :raise StoreInUse: another process has it.

@@ -6,18 +6,16 @@ stands there is taken as it is, once.
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Iterator
 from typing import Any
 
 from ctiex.errors import StoreUnavailable
 from ctiex.records import Call, CallState, StoredEvent
-from ctiex.stores.marks import NONE_BEFORE, new_mark
+from ctiex.stores.marks import NO_MARK, new_mark
 from ctiex.stores.rows import OtherKey, Rows, parted, unpacked_numbers
 from ctiex.stores.sealing import Seal, Unsealed
 
-GENERATION_SIZE = 16
 _AT_ONCE = 1_000
 
 
@@ -27,8 +25,8 @@ def bind_rows(database: sqlite3.Connection, seal: Seal) -> None:
     :raise StoreUnavailable: the key is another.
     """
     rows = Rows(seal)
-    database.execute("INSERT INTO store VALUES (?, ?, ?)", rows.store(os.urandom(GENERATION_SIZE)))
-    database.execute("INSERT INTO mark VALUES (1, ?, ?)", (new_mark(), NONE_BEFORE))
+    database.execute("INSERT INTO store VALUES (?, ?, ?)", rows.new_store())
+    database.execute("INSERT INTO mark VALUES (1, ?, ?, ?)", (new_mark(), NO_MARK, NO_MARK))
     _bind_calls(database, seal, rows)
     _bind_events(database, seal, rows)
     mailboxes = database.execute("SELECT agent, last_sequence FROM agents").fetchall()

@@ -33,7 +33,8 @@ def told(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise StoreUnavailable(f"{path}: {error.filename or path.name}: {error.strerror}") from None
+        where = "" if error.filename in (None, str(path)) else f"{error.filename}: "
+        raise StoreUnavailable(f"{path}: {where}{error.strerror}") from None
     except (sqlite3.Error, ValueError) as error:
         raise StoreUnavailable(f"{path}: {error}") from None
     except StoreUnavailable as error:
@@ -44,14 +45,25 @@ def opened_alone(path: Path, seal: Seal) -> tuple[sqlite3.Connection, int]:
     """The file to read and write, for the one process that has its lock, and the schema version that it had.
 
     :raise StoreUnavailable: it is no store of ours, or the log beside it isn't its own.
-    :raise OSError: it can't be opened to write, or made.
-    :raise sqlite3.Error: likewise.
+    :raise OSError: it can't be made.
+    :raise sqlite3.Error: it can't be read.
     """
     expect_sound(path)
     if not path.exists():
         make(path, seal)
-    os.close(os.open(path, os.O_RDWR))  # SQLite would only say so at the first change
+    _expect_writable(path)
     return _opened(path, seal)
+
+
+def _expect_writable(path: Path) -> None:
+    """SQLite would only say so at the first change.
+
+    :raise StoreUnavailable: it can't be written.
+    """
+    try:
+        os.close(os.open(path, os.O_RDWR))
+    except OSError as error:
+        raise StoreUnavailable(f"an exchange writes to it, and can't: {error.strerror}") from None
 
 
 def _opened(path: Path, seal: Seal) -> tuple[sqlite3.Connection, int]:
@@ -78,6 +90,8 @@ def expect_sound(path: Path) -> None:
             raise StoreUnavailable(
                 f"it isn't there, but its log {path.name}-wal is; {_RESTORE}, and a store begins anew without that log"
             )
+    elif not path.is_file():
+        raise StoreUnavailable("it is no file")
     elif path.stat().st_size == 0:
         raise StoreUnavailable(f"it is empty, which no store is; {_RESTORE}, and a store begins anew without this file")
     elif not log_fits(path):

@@ -40,6 +40,9 @@ class WideModeTests(SynchronousTestCase):
                 self.file.chmod(mode)
                 self.assertEqual(wide_mode(self.file), who, oct(mode))
 
+    def test_a_device_is_everybody_s(self) -> None:
+        self.assertIsNone(wide_mode("/dev/null"))
+
     def test_a_file_that_isn_t_there_is_for_others_to_tell(self) -> None:
         with capturedLogs() as events:
             warn_of_wide_mode(self.file)

@@ -528,6 +528,13 @@ class FileTests(SynchronousTestCase):
         self.open()
         self.assertEqual(stat.S_IMODE(self.path.stat().st_mode), 0o600)
 
+    def test_a_file_that_others_may_read_is_told(self) -> None:
+        self.path.touch(0o644)
+        self.path.chmod(0o644)
+        with capturedLogs() as events:
+            self.open()
+        self.assertIn(f"{self.path} has mode 0644: every user of this machine", str(formatEvent(events[0])))
+
     def test_two_logs_and_a_restart_append_to_one_file(self) -> None:
         first, second = self.open(), self.open()
         for serial in ("1", "3", "5"):

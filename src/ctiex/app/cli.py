@@ -71,7 +71,7 @@ class Options(UsageOptions):
             simulate.Options,
             "Simulate the whole system with faults, and hold it against its promises.",
         ],
-        ["store", None, store.Options, "Show, check or export the file of a durable store."],
+        ["store", None, store.Options, "Show, check, export, copy or restore the file of a durable store."],
         ["trace", None, trace.Options, "Print the timeline of a hand-off out of the audit log."],
     ]
 

@@ -16,8 +16,8 @@ from .processes import ROOT, Program, end_all_but, finished, running
 from .waiting import until
 
 TESTS = ROOT / "tests"
-HERE = {"processes.py", "telephony/processes.py", "telephony/peers.py"}
-"""Where programs are started: with the standard library, with the reactor, and, before any test, what builds peers."""
+HERE = {"processes.py", "telephony/processes.py", "telephony/peers.py", "long_runs.py"}
+"""Where programs are started: with the standard library, with the reactor; and what builds peers, or starts tests."""
 STARTERS = {
     "subprocess": {"Popen", "run", "call", "check_call", "check_output", "getoutput", "getstatusoutput"},
     "os": {"system", "popen", "fork", "posix_spawn", "posix_spawnp"},

@@ -26,6 +26,8 @@ from tests.telephony.hand_over import DIALPLAN
 from tests.telephony.peers import ASTERISK
 from tests.telephony.platforms import Asterisk
 
+from .waiting import eventually
+
 PARTIES = """
 [local-trunk]
 exten => _X.,1,Gosub(ctiex-strip,s,1)
@@ -60,7 +62,6 @@ CUSTOMER, DESK = "Local/13800138000@local-customers", "Local/1001@local-desks"
 class LiveCase(TestCase):
     """One Asterisk, and a driver of its own for each test."""
 
-    timeout = 60
     version = 22
 
     async def begin(self) -> None:
@@ -108,10 +109,7 @@ class LiveCase(TestCase):
 
     async def until(self, condition: Any) -> None:
         """Wait until the driver has told something."""
-        deadline = reactor.seconds() + 20
-        while not condition():
-            assert reactor.seconds() < deadline, (self.watcher.told, self.driver._forwardings)
-            await deferLater(reactor, 0.01)
+        await eventually(condition, lambda: (self.watcher.told, self.driver._forwardings))
 
     async def told(self, what: str, serial: str = "7") -> None:
         """Wait until something is told of a call."""

@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 import sysconfig
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+from .processes import ROOT, finished
+
 SOURCES = ("src", "twisted", "setup.cfg", "pyproject.toml", "MANIFEST.in", "README.md", "LICENSE")
 
 
 def run(folder: Path, *command: str) -> str:
     """Run a command to its end, without a word of this checkout in its environment; what it has said."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    done = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=100, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    return str(finished(command, check=True, cwd=folder, env=environment, text=True).stdout)
 
 
 @pytest.fixture
@@ -44,7 +40,7 @@ def checkout(tmp_path: Path) -> Path:
 def environment(tmp_path: Path) -> Path:
     """A virtual environment that has everything but CTIEX."""
     place = tmp_path / "environment"
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(place)], check=True, timeout=60)
+    finished([sys.executable, "-m", "venv", "--without-pip", str(place)], check=True)
     packages = next((place / "lib").glob("python*")) / "site-packages"
     mine = Path(sysconfig.get_path("purelib"))
     shown = packages / "shared"

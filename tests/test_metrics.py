@@ -34,6 +34,8 @@ from ctiex.processing.counts import Counts
 from ctiex.records import Change
 from tests.asterisk_world import World
 
+from .waiting import eventually
+
 LOOPBACK = "tcp:0:interface=127.0.0.1"
 
 
@@ -166,8 +168,6 @@ class MissingTests(SynchronousTestCase):
 class PortTests(TestCase):
     """The HTTP port, over TCP."""
 
-    timeout = 20
-
     async def started(self) -> Exchange:
         running = exchange()
         running.startService()
@@ -258,7 +258,7 @@ class PortTests(TestCase):
         idle.transport.write(b"GET /healthz HTTP/1.1\r\n")  # and no more
         await deferLater(reactor, 0.05)
         await running.stopService()
-        await deferLater(reactor, 0.05)
+        await eventually(lambda: lost)
         self.assertEqual(lost, [True])
         with self.assertRaises(ConnectionRefusedError):
             await self.get(port, "/healthz")

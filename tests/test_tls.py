@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,7 +21,7 @@ from twisted.internet.endpoints import clientFromString, quoteStringArgument, se
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IListeningPort
 from twisted.internet.protocol import Factory, Protocol, connectionDone
-from twisted.internet.task import Clock, deferLater
+from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.internet.threads import deferToThread
 from twisted.logger import LogEvent, LogLevel, capturedLogs, formatEvent, globalLogPublisher
@@ -36,6 +35,8 @@ from ctiex.errors import ConfigurationError
 from ctiex.links.peers import certificate_names, is_private, is_verified
 
 from .certificates import DAY, Authority, Signed, replace
+from .processes import finished
+from .waiting import eventually
 
 ROOT_AUTHORITY = Authority("root")
 AUTHORITY = Authority("between", ROOT_AUTHORITY)
@@ -159,8 +160,8 @@ class TlsCase(TestCase):
         """What ``openssl s_client`` prints when it says hello and goes."""
         command = ["openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-CAfile", f"{self.folder}/roots/root.pem",
                    "-verify_return_error", "-quiet", "-no_ign_eof", *options]  # fmt: skip
-        done = await deferToThread(subprocess.run, command, input=b"hello\n", capture_output=True, timeout=20)
-        return (done.stdout + done.stderr).decode(errors="replace")
+        done = await deferToThread(finished, command, input=b"hello\n")
+        return str((done.stdout + done.stderr).decode(errors="replace"))
 
 
 class LetInTests(TlsCase):
@@ -236,10 +237,7 @@ class RefusedTests(TlsCase):
         """See that an attempt is refused in these words, in one line."""
         with log_of() as lines:
             await attempt
-            for _ in range(200):
-                if lines:
-                    break
-                await deferLater(reactor, 0.01)
+            await eventually(lambda: lines)
         self.assertEqual(self.heard, [])
         (line,) = lines
         self.assertRegex(line, r"^TLS with 127\.0\.0\.1:\d+ refused: ")

@@ -14,9 +14,11 @@ from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
+from ctiex.clients.account import ExchangeAccount
 from ctiex.clients.automatic_service import NOT_OURS, AutomaticService
-from ctiex.clients.connection import ClientLink, ExchangeAccount
+from ctiex.clients.connection import ClientLink
 from ctiex.clients.handling import Handler
+from ctiex.clients.lifecycle import Lifecycle
 from ctiex.clients.served_call import ServedCall
 from ctiex.errors import CallerHungUp, CallError, LinkError, Status
 from ctiex.fields import Fields
@@ -82,6 +84,7 @@ class VoiceServices(MultiService):
         :param carrier: takes the serial out of what a call comes with; by default whichever arrives.
         """
         super().__init__()
+        self._life = Lifecycle(super().startService, self._stop)
         self._settings = VoiceSettings() if settings is None else settings
         self._paths = frozenset(services)
         handlers = {path: self._handler(service) for path, service in services.items()}
@@ -108,9 +111,13 @@ class VoiceServices(MultiService):
         """How many calls are connected."""
         return len(self._server.channels)
 
+    def startService(self) -> None:
+        """Start the services; those that are being stopped, as soon as they have."""
+        self._life.start()
+
     def stopService(self) -> Deferred[None]:
         """Take no more calls, let those under way finish for a moment, and say goodbye."""
-        return ensureDeferred(self._stop())
+        return self._life.stop()
 
     async def _stop(self) -> None:
         ports, self._ports = self._ports, []

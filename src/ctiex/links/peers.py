@@ -58,13 +58,10 @@ def is_private(transport: ITransport | None) -> bool:
 def is_verified(transport: ITransport | None) -> bool:
     """Whether the other side is who it should be: its certificate is verified, or it is on this machine.
 
-    It tells a TLS client of whom nobody wanted to know whether the certificate is any good, such as Twisted's ``ssl:``.
+    It tells a TLS client of whom nobody wanted to know whether the certificate is any good, such as Twisted's ``ssl:``:
+    TLS that verifies nobody is no better on this machine, since what is on it may go anywhere.
     """
-    if _is_local(transport):
-        return True
-    if not ISSLTransport.providedBy(transport):
-        return False
-    return not _asked_only(transport)
+    return not _asked_only(transport) if ISSLTransport.providedBy(transport) else _is_local(transport)
 
 
 def source_of(transport: ITransport | None) -> str:

@@ -68,6 +68,10 @@ class Session(Outgoing):
         self._pings = 0
         self._reading = False
 
+    def agree(self, max_frame: int) -> None:
+        """The limit on a frame's length that was agreed at Bind holds in both directions from now on, in bytes."""
+        self.send_limit = self._decoder.max_frame = max_frame
+
     # ------------------------------------------------------------ time
 
     def tick(self, now: float) -> None:

@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 SOURCE = Path(__file__).resolve().parent.parent / "src"
 
-VALUES = frozenset({"errors", "fields", "messages", "records", "serials"})
+VALUES = frozenset({"errors", "extras", "fields", "messages", "records", "serials"})
 BELOW = VALUES | {"interfaces"}
 MIDDLE = frozenset({"codecs", "processing", "stores", "signalling", "telephony"})
 UPPER = frozenset({"links", "clients", "services"})

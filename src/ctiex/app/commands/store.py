@@ -15,6 +15,7 @@ from ctiex.app.commands.secret_names import MaskingOptions
 from ctiex.app.kept_codecs import AGENT_CODEC, IVR_CODEC
 from ctiex.app.look_up import Finder
 from ctiex.errors import CodecError, ConfigurationError, StoreUnavailable
+from ctiex.extras import need
 from ctiex.fields import EMPTY, MASK, Fields, Value
 from ctiex.interfaces import ICodec, ICodecPlugin
 from ctiex.messages import KIND_OF, AgentEvent, DataResult, Message
@@ -65,9 +66,6 @@ def run(options: Options, stdout: TextIO, stderr: TextIO, find: Finder = find_pl
     """
     try:
         file = _opened(options)
-    except ImportError:
-        print("ctiex store needs cryptography: pip install 'ctiex[durable]'", file=stderr)
-        return 1
     except (StoreUnavailable, ConfigurationError) as error:
         print(error, file=stderr)
         return 1
@@ -83,10 +81,10 @@ def run(options: Options, stdout: TextIO, stderr: TextIO, find: Finder = find_pl
 def _opened(options: Options) -> SqliteFile:
     """The file, read-only.
 
-    :raise ImportError: the extra ``durable`` isn't installed.
     :raise StoreUnavailable: it isn't there, or is no store.
-    :raise ConfigurationError: there is no key.
+    :raise ConfigurationError: there is no key, or the extra ``durable`` isn't installed.
     """
+    need("durable", "ctiex store")
     from ctiex.stores.sealing import Seal, find_key
     from ctiex.stores.sqlite_file import SqliteFile
 

@@ -22,6 +22,7 @@ from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
 from ctiex import __version__
+from ctiex.app.signals import answer_signals
 from ctiex.errors import ConfigurationError
 
 
@@ -106,6 +107,7 @@ def _run_with_reactor(command: ModuleType, options: Any) -> None:
     _log_warnings()
 
     def begin(reactor: Any) -> Deferred[None]:
+        answer_signals(reactor)
         return ensureDeferred(_run(command, options, reactor))
 
     react(begin)

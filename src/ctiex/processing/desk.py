@@ -63,8 +63,9 @@ class Desk:
         self._kept: dict[str, int] = {}
         self._acknowledged: dict[str, int] = {}
         """By agent: what the store hasn't dropped yet, although it may."""
-        self._keeper = Keeper(store, counts)
-        self._expiry = Deadlines(clock, self._expire, self._keeper.settled)
+        self.keeper = Keeper(store, clock, counts)
+        """Commits the changes of the processing service too: one place knows whether the store is well."""
+        self._expiry = Deadlines(clock, self._expire, self.keeper.settled)
 
     def start(self) -> None:
         """Take up the mailboxes of an opened store."""
@@ -207,7 +208,7 @@ class Desk:
     def _drop(self, agent: str, sequence: int) -> None:
         if self._store.pending(agent):
             # Nobody waits for it: an event that is still there after a crash is merely sent again.
-            self._keeper.keep(
+            self.keeper.keep(
                 Change(dropped=((agent, sequence),)),
                 lambda: self._dropped(agent, sequence),
                 # The agent may never acknowledge anything more.

@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 SOURCE = Path(__file__).resolve().parent.parent / "src"
 
-VALUES = frozenset({"errors", "fields", "messages", "records", "serials"})
+VALUES = frozenset({"errors", "extras", "fields", "messages", "records", "serials"})
 TOOLS = frozenset({"file_modes", "lots", "outage", "steady_time", "visible"})
 """What any part may use, and knows of none."""
 BELOW = VALUES | TOOLS | {"interfaces"}

@@ -7,7 +7,6 @@ from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredList, ensureDeferred
-from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IListeningPort
 from twisted.internet.protocol import Factory
 from twisted.internet.task import deferLater
@@ -16,7 +15,7 @@ from twisted.python.failure import Failure
 
 from ctiex.app.config_model import Configuration, LinkSettings
 from ctiex.app.kept_codecs import codecs_to_keep
-from ctiex.app.listening import address_of
+from ctiex.app.listening import address_of, make_endpoint
 from ctiex.app.metrics import MonitoringPort
 from ctiex.app.parts import MakeDriver, assemble
 from ctiex.errors import StoreUnavailable
@@ -158,8 +157,7 @@ class Exchange(Service):
                 self.parts.surroundings.exchange_address = address_of(settings.listen, self.ivr_port)
 
     async def _listen(self, settings: LinkSettings, factory: Factory) -> IListeningPort:
-        endpoint = serverFromString(self._reactor, settings.listen)
-        port: IListeningPort = await endpoint.listen(factory)
+        port: IListeningPort = await make_endpoint(self._reactor, settings.listen).listen(factory)
         return port
 
     # ------------------------------------------------------------ stopping

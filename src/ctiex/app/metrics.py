@@ -9,12 +9,10 @@ No metric carries a serial, an agent number, an identity or a field.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Protocol
 
 from attrs import Attribute, fields
 from twisted.internet.defer import maybeDeferred
-from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IListeningPort
 from twisted.internet.task import deferLater
 from twisted.protocols.policies import WrappingFactory
@@ -24,8 +22,9 @@ from twisted.web.resource import IResource, Resource
 from twisted.web.server import Site
 
 from ctiex.app.config_model import Configuration
+from ctiex.app.listening import make_endpoint
 from ctiex.app.parts import Parts
-from ctiex.errors import ConfigurationError
+from ctiex.extras import need
 from ctiex.interfaces import IRunningSignalling
 from ctiex.links.exchange import ExchangeLinkFactory
 from ctiex.processing.counts import Counts
@@ -60,12 +59,9 @@ def check_metrics(configuration: Configuration) -> None:
 
     :raise ConfigurationError: it isn't; the text says what to install.
     """
-    if configuration.metrics.listen and find_spec("prometheus_client") is None:
+    if configuration.metrics.listen:
         where = f"{configuration.source}: " if configuration.source else ""
-        raise ConfigurationError(
-            f"{where}metrics.listen: needs prometheus-client, which isn't installed:"
-            " run `pip install 'ctiex[metrics]'`, or leave metrics.listen empty"
-        )
+        need("metrics", f"{where}metrics.listen")
 
 
 # ---------------------------------------------------------------- what is measured
@@ -232,7 +228,7 @@ class MonitoringPort:
             return
         site = _QuietSite(self._tree(), reactor=self._reactor, timeout=_IDLE)
         self._connections = _KnownConnections(site)
-        self.port = await serverFromString(self._reactor, listen).listen(self._connections)
+        self.port = await make_endpoint(self._reactor, listen).listen(self._connections)
 
     def _tree(self) -> Resource:
         root = _Root()

@@ -45,7 +45,7 @@ from ctiex.processing.settings import Limits
 from ctiex.records import StoredEvent
 from ctiex.stores.memory import MemoryCallStore
 from ctiex.testing.fakes import FakeAgent, FakePeer, FakeService, WaitingStore
-from ctiex.testing.pairs import BUFFER, MemoryExchange, agents, services
+from ctiex.testing.pairs import BUFFER, MemoryExchange, agents, pump_all, services
 from ctiex.testing.strategies import splits
 
 _quick = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
@@ -455,7 +455,7 @@ class Backpressure(SynchronousTestCase):
         events = 40
         for event_id in range(events):
             service.report("007", Condition.PROGRESS, event_id, Fields({"text": "x" * 10_000}))
-            exchange.pair_of(service).pump()
+            pump_all([exchange.pair_of(service)], exchange.clock)
         return exchange, agent, events
 
     def test_events_stay_in_the_mailbox_and_none_is_lost(self) -> None:
@@ -508,7 +508,7 @@ class Backpressure(SynchronousTestCase):
         most = 0
         for number in range(2_000):
             agent.connect("1001", "bill", str(number + 1))
-            exchange.pair_of(agent).pump()
+            pump_all([exchange.pair_of(agent)], exchange.clock)
             most = max(most, len(pair.first_transport.under_way))
             if pair.first_transport.aborted:
                 break

@@ -33,6 +33,7 @@ from ctiex.links.exchange import LinkSurroundings
 from ctiex.links.ivr import IvrLinkFactory
 from ctiex.links.terms import SessionLimits
 from ctiex.links.throttle import LoginThrottle
+from ctiex.links.turns import Turns
 from ctiex.plugins import find_plugin
 from ctiex.processing.counts import Counts
 from ctiex.processing.desk import Desk
@@ -79,6 +80,7 @@ def assemble(configuration: Configuration, reactor: Any, drivers: Mapping[str, M
         new_session_name=lambda: secrets.token_hex(8),
         admission=_admission(configuration),
         counts=surroundings.counts,
+        turns=Turns(reactor, surroundings.counts),
         audit=audit,
     )
     agents, ivr = configuration.agent_link, configuration.ivr_link

@@ -34,6 +34,10 @@ class Counts:
     """Cut off for output that they didn't read."""
     links_flooding: int = 0
     """Cut off for more frames or bytes in a second than a link may send."""
+    turns_used_up: int = 0
+    """Times that an identity's, or an unbound source's, links had more to handle than its share of a turn."""
+    rates_used_up: int = 0
+    """Times that they had to wait, since its share of a second was used up."""
     links_silent: int = 0
     """Cut off for missing signs of life, or for no Bind in time."""
     frames_refused: int = 0

@@ -15,7 +15,6 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ctiex.errors import StoreUnavailable
 from ctiex.fields import Fields
-from ctiex.links.admission import Admission, LinkCounter
 from ctiex.links.checkers import ConfiguredChecker
 from ctiex.links.credentials import KnownIdentity, checker_context, configured_portal, make_portal
 from ctiex.links.secret_hashes import hash_secret
@@ -652,7 +651,7 @@ class Leaving(SynchronousTestCase):
         self.assertEqual(service.every(CallEnded), [CallEnded("1", Condition.CANCELLED)])
 
     def test_links_over_the_limit_of_an_identity_are_14(self) -> None:
-        exchange = MemoryExchange(admission=Admission(LinkCounter(1)))
+        exchange = MemoryExchange(limits=Limits(links_per_identity=1))
         first = exchange.agent()
         second = exchange.agent()
         self.assertEqual([reply.status for reply in first.every(BindReply) + second.every(BindReply)], [0, 14])

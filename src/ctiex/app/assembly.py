@@ -9,7 +9,6 @@ from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredList, ensureDeferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IListeningPort
-from twisted.internet.protocol import Factory
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -21,7 +20,9 @@ from ctiex.app.metrics import MonitoringPort
 from ctiex.app.parts import MakeDriver, assemble
 from ctiex.errors import StoreUnavailable
 from ctiex.interfaces import IRunningSignalling
+from ctiex.links.descriptors import Descriptors
 from ctiex.links.exchange import ExchangeLinkFactory
+from ctiex.links.ports import DescriptorGuard
 from ctiex.processing.audit import AuditEvent
 from ctiex.processing.states import SIGNALLED
 from ctiex.records import Change
@@ -98,6 +99,8 @@ class Exchange(Service):
         return waiting
 
     async def _start(self) -> None:
+        self._descriptors = Descriptors.of_this_process()
+        self._tell_descriptors()
         for warning in self.configuration.warnings:
             _log.warn("{warning}", warning=warning)
         if self.parts.processing.leaving:
@@ -122,6 +125,18 @@ class Exchange(Service):
         _log.info("exchange {id} is ready: agents at {agents}, services at {services}",
                   id=self.configuration.exchange.id, agents=_where(self.agent_port), services=services)  # fmt: skip
 
+    def _tell_descriptors(self) -> None:
+        """How many connections there may be, whatever the limits say, before anybody meets it."""
+        most, limits = self._descriptors.for_connections, self.configuration.limits
+        _log.info("this process may have {most} open files, and takes connections up to {connections} of them",
+                  most=self._descriptors.most, connections=most)  # fmt: skip
+        for name in ("links_per_identity", "links_per_source", "unbound_links"):
+            configured = getattr(limits, name)
+            allowed = self._descriptors.of_one(configured)
+            if allowed < configured:
+                _log.warn("{name} is {configured}, and {allowed} are allowed: this process may have too few open files",
+                          name=name, configured=configured, allowed=allowed)  # fmt: skip
+
     async def _kept(self, change: Change) -> None:
         """Wait until the store has a change, and all before it."""
         waiting = self.parts.store.commit(change)
@@ -135,9 +150,10 @@ class Exchange(Service):
             if not self.configuration.exchange.address:
                 self.parts.surroundings.exchange_address = address_of(settings.listen, self.ivr_port)
 
-    async def _listen(self, settings: LinkSettings, factory: Factory) -> IListeningPort:
+    async def _listen(self, settings: LinkSettings, factory: ExchangeLinkFactory) -> IListeningPort:
         endpoint = serverFromString(self._reactor, settings.listen)
-        port: IListeningPort = await endpoint.listen(factory)
+        guarded = DescriptorGuard(factory, self._descriptors, factory.without_descriptor)
+        port: IListeningPort = await endpoint.listen(guarded)
         return port
 
     # ------------------------------------------------------------ stopping

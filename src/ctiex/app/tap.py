@@ -21,6 +21,7 @@ from ctiex.app.look_up import check_plugins
 from ctiex.app.metrics import check_metrics
 from ctiex.app.tls.checks import check_certificates
 from ctiex.errors import ConfigurationError, CtiexError
+from ctiex.links.descriptors import allow_all
 
 _COLLECT_AFTER = (50_000, 20, 100)
 """When the garbage collector runs: it would walk the thousands of changes that wait for a store over and over."""
@@ -57,6 +58,7 @@ def makeService(options: Options, reactor: Any = None) -> IService:
 
         reactor = the_reactor
         reactor.callWhenRunning(_leave_on_sigterm, reactor)
+        allow_all()
         gc.set_threshold(*_COLLECT_AFTER)  # the process is ours
     exchange = _PluginExchange(options["configuration"], reactor)
     reactor.callWhenRunning(_stop_if_not_started, exchange, reactor)

@@ -7,7 +7,7 @@ from functools import partial
 
 from attrs import define, field
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -19,7 +19,7 @@ from ctiex.links.admission import Admission, Crowded, Seldom
 from ctiex.links.auditing import LinkAudit
 from ctiex.links.door import Door, Knock, Verdict, Visitor
 from ctiex.links.handshakes import TLS_REFUSED
-from ctiex.links.peers import certificate_names, is_private, source_of
+from ctiex.links.peers import certificate_names, is_private, source_of, source_of_address
 from ctiex.links.session import Session
 from ctiex.links.terms import SessionLimits, SessionState
 from ctiex.links.turns import Share, Turns
@@ -49,7 +49,7 @@ class LinkSurroundings:
     """Counts the links, those of the other listening port with them."""
     counts: Counts = field(factory=Counts)
     turns: Turns = field()
-    """Has identities, and the sources of those that aren't bound, take turns; those of the other listening port, too."""
+    """Has identities take turns, and the sources of unbound links; those of the other listening port, too."""
     seldom: Seldom = field(factory=Seldom)
     """What comes in floods is logged by it."""
     audit: Audit | None = None
@@ -197,7 +197,7 @@ class ExchangeLink(LinkProtocol):
         if self._with.audit is not None:
             self.session.audit = self.audit = LinkAudit(self._with.audit, self.clock, self.role, self.peer)
         _, source = self._party
-        crowded = self._with.admission.admit(source)
+        crowded = self._with.admission.admit(source, self.clock.seconds())
         if crowded is not None:
             self._turn_away(crowded, source)
             return
@@ -206,14 +206,7 @@ class ExchangeLink(LinkProtocol):
         self._with.counts.links_opened += 1
 
     def _turn_away(self, crowded: Crowded, source: str) -> None:
-        counts = self._with.counts
-        match crowded:
-            case Crowded.SOURCE:
-                counts.links_over_source_limit += 1
-            case Crowded.UNBOUND_SOURCE:
-                counts.unbound_links_over_source_limit += 1
-            case Crowded.UNBOUND:
-                counts.unbound_links_over_limit += 1
+        self._with.counts.turned_away(crowded.name)
         if self._with.seldom.due(crowded.name, self.clock.seconds()):
             _log.warn("connection from {source} closed at once: {why}", source=source, why=crowded.value)
             if self.audit is not None:
@@ -288,6 +281,13 @@ class ExchangeLinkFactory(Factory):
     def links(self) -> Set[ExchangeLink]:
         """The links that are open, the oldest first."""
         return self._links.keys()
+
+    def without_descriptor(self, address: IAddress | None) -> None:
+        """A connection was turned away, since there are hardly any file descriptors left."""
+        crowded, source = Crowded.connections_without_descriptor, source_of_address(address)
+        self._with.counts.turned_away(crowded.name)
+        if self._with.seldom.due(crowded.name, self._with.clock.seconds()):
+            _log.error("connection from {source} closed at once: {why}", source=source, why=crowded.value)
 
     def add(self, link: ExchangeLink) -> None:
         """A link is open."""

@@ -8,7 +8,6 @@ from ctiex.errors import CodecError, FieldError, SerialError, Status
 from ctiex.fields import Fields
 from ctiex.interfaces import Signalled
 from ctiex.messages import Condition
-from ctiex.processing.keeping import Keeper
 from ctiex.processing.surroundings import Surroundings
 from ctiex.records import Change
 
@@ -20,7 +19,7 @@ class Arrivals:
 
     def __init__(self, surroundings: Surroundings) -> None:
         self._with = surroundings
-        self._keeper = Keeper(surroundings.store, surroundings.counts)
+        self._keeper = surroundings.desk.keeper
 
     def arrived(self, agent: str, calling_number: str) -> str:
         """The serial of the event of condition 0 that tells of it; empty when nobody is told.

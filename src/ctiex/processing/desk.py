@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Protocol
+from typing import Protocol, cast
 
 from attrs import define
 from twisted.internet.interfaces import IReactorTime
@@ -12,6 +12,8 @@ from ctiex.errors import FrameTooLong, Status
 from ctiex.fields import EMPTY, Fields
 from ctiex.interfaces import ICallStore, ICodec
 from ctiex.messages import AgentEvent, AgentLoginReply, Condition
+from ctiex.processing.account import Account, AccountedStore, size_of_event
+from ctiex.processing.checks import LEAST_END
 from ctiex.processing.counts import Counts
 from ctiex.processing.deadlines import Deadlines
 from ctiex.processing.keeping import RETRY_AFTER, Keeper
@@ -54,17 +56,19 @@ class Desk:
         self.codec = codec
         self._max_frame = max_frame
         self._limits = limits
-        self.agents_per_link = limits.agents_per_link
         self._clock = clock
         self._counts = counts
         self._logins: dict[str, _Login] = {}
         self._reserved: Counter[str] = Counter()
-        self.numbers = NumbersInUse(limits.agents_per_identity)
+        self.numbers = NumbersInUse(limits)
         self._kept: dict[str, int] = {}
         self._acknowledged: dict[str, int] = {}
         """By agent: what the store hasn't dropped yet, although it may."""
-        self._keeper = Keeper(store, counts)
-        self._expiry = Deadlines(clock, self._expire, self._keeper.settled)
+        self.account = Account(limits, self.numbers.brought_by)
+        # It commits to the store, and is asked for nothing else.
+        self.keeper = Keeper(cast(ICallStore, AccountedStore(store, self.account)), counts)
+        """Commits every change of the processing service."""
+        self._expiry = Deadlines(clock, self._expire, self.keeper.settled)
 
     def start(self) -> None:
         """Take up the mailboxes of an opened store."""
@@ -73,6 +77,8 @@ class Desk:
             brought_by = self._store.label(label_of(agent))
             if brought_by is not None:  # a file of an earlier version says nothing: then it counts for nobody
                 self.numbers.put(agent, brought_by)
+            for event in self._store.events(agent):
+                self.account.add_event(agent, size_of_event(event))
             self._watch_oldest(agent)
 
     def stop(self) -> None:
@@ -80,6 +86,11 @@ class Desk:
         self._expiry.stop()
 
     # ------------------------------------------------------------ who is here
+
+    @property
+    def agents_per_link(self) -> int:
+        """How many agent numbers may be logged in on one link."""
+        return self._limits.agents_per_link
 
     def admit(self, agent: str, identity: str) -> bool:
         """Whether an identity may log this number in; False when it would bring more than it may."""
@@ -125,18 +136,29 @@ class Desk:
 
     # ------------------------------------------------------------ room
 
-    def has_room(self, agent: str) -> bool:
-        """Whether the mailbox takes one more event beside those reserved for ends of calls."""
-        return self._store.pending(agent) + self._reserved[agent] < self._limits.mailbox
+    def has_room(self, agent: str, size: int = LEAST_END) -> bool:
+        """Whether the mailbox takes one more event beside those reserved for ends of calls.
+
+        :param size: what it takes, in bytes; as much as any that the exchange tells by itself unless given.
+        """
+        ends = self._reserved[agent]
+        some = self._store.pending(agent) + ends < self._limits.mailbox
+        return some and self.account.takes_event(agent, ends, size)
+
+    def has_room_for_end(self, agent: str, event: StoredEvent) -> bool:
+        """Whether the room that is kept for the end of a call is enough for this event, or there is more."""
+        return self.account.takes_end(agent, self._reserved[agent], size_of_event(event))
 
     def reserve(self, agent: str, identity: str) -> None:
         """Keep room for the end of one call of this identity's."""
         self._reserved[agent] += 1
         self.numbers.put(agent, identity)
+        self.account.keep_for_end(agent)
 
     def release(self, agent: str) -> None:
         """Give back the room kept for the end of one call."""
         self._reserved[agent] -= 1
+        self.account.keep_for_end(agent, -1)
         if not self._reserved[agent]:
             del self._reserved[agent]
             self._forget_if_unused(agent)
@@ -207,7 +229,7 @@ class Desk:
     def _drop(self, agent: str, sequence: int) -> None:
         if self._store.pending(agent):
             # Nobody waits for it: an event that is still there after a crash is merely sent again.
-            self._keeper.keep(
+            self.keeper.keep(
                 Change(dropped=((agent, sequence),)),
                 lambda: self._dropped(agent, sequence),
                 # The agent may never acknowledge anything more.

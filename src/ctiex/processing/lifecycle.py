@@ -12,12 +12,13 @@ from zope.interface import implementer
 from ctiex.errors import SerialError, Status
 from ctiex.interfaces import IOfferWatcher, IRunningSignalling, IServiceSession, ISignalling, Offer
 from ctiex.messages import CallEnded, Condition, Connection
+from ctiex.processing.account import size_of_call
 from ctiex.processing.arrivals import Arrivals
 from ctiex.processing.auditing import CallAudit
 from ctiex.processing.deadlines import Deadlines
 from ctiex.processing.held import Held
 from ctiex.processing.identities import ANY_OWNER
-from ctiex.processing.keeping import RETRY_AFTER, Keeper
+from ctiex.processing.keeping import RETRY_AFTER
 from ctiex.processing.states import SIGNALLED, TIMED_OUT_AS, TIMEOUT_OF, TRANSITIONS, WITH_SERVICE, Step
 from ctiex.processing.surroundings import Surroundings
 from ctiex.records import Call, CallState, Change, StoredEvent
@@ -37,7 +38,7 @@ class Lifecycle:
         self._store = surroundings.store
         self._desk = surroundings.desk
         self.audit = None if surroundings.audit is None else CallAudit(surroundings.audit)
-        self._keeper = Keeper(surroundings.store, surroundings.counts)
+        self._keeper = surroundings.desk.keeper
         self._deadlines = Deadlines(surroundings.clock, self._time_out, self._keeper.settled)
         self._drivers: Mapping[str, ISignalling] = {}
         self._holders: dict[str, IServiceSession] = {}
@@ -61,6 +62,7 @@ class Lifecycle:
     def _taken_up(self, call: Call) -> bool:
         """Go on with a call; True when it is to be offered again."""
         self.held.recorded(call)
+        self._desk.account.add(call.identity, size_of_call(call))
         if (call.state, Step.END) in TRANSITIONS:
             self.held.opened(call)
             if call.service not in self._with.services:  # restarted with another configuration

@@ -27,6 +27,7 @@ from ctiex.errors import ConfigurationError, Status
 from ctiex.messages import SERVICE_CONDITIONS, Condition
 from ctiex.processing.counts import Counts
 from ctiex.processing.organizing import RuleOrganizer
+from ctiex.processing.settings import Limits
 from ctiex.processing.states import TIMED_OUT_AS, TIMEOUT_OF, TRANSITIONS, Step
 from ctiex.records import CallState
 from ctiex.signalling.asterisk_settings import AsteriskSettings
@@ -363,7 +364,7 @@ _MODELS: dict[str, type[attrs.AttrsInstance]] = {
     "``[voice]``": config_model.VoiceTable,
     "``[metrics]``": config_model.MetricsSettings,
     "``[audit]``": config_model.AuditSettings,
-    "``[limits]``": config_model.LimitSettings,
+    "``[limits]``": Limits,
     "``[login]``": config_model.LoginSettings,
     "``[identities.NAME]``": config_model.IdentitySettings,
     "``[services.NAME]``": config_model.ConfiguredService,

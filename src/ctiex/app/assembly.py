@@ -8,7 +8,6 @@ from typing import Any
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredList, ensureDeferred
 from twisted.internet.interfaces import IListeningPort
-from twisted.internet.protocol import Factory
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -20,7 +19,9 @@ from ctiex.app.metrics import MonitoringPort
 from ctiex.app.parts import MakeDriver, assemble
 from ctiex.errors import StoreUnavailable
 from ctiex.interfaces import IRunningSignalling
+from ctiex.links.descriptors import Descriptors
 from ctiex.links.exchange import ExchangeLinkFactory
+from ctiex.links.ports import DescriptorGuard
 from ctiex.processing.audit import AuditEvent
 from ctiex.processing.states import SIGNALLED
 from ctiex.records import Change
@@ -112,6 +113,8 @@ class Exchange(Service):
         return waiting
 
     async def _start(self) -> None:
+        self._descriptors = Descriptors.of_this_process()
+        self._tell_descriptors()
         for warning in self.configuration.warnings:
             _log.warn("{warning}", warning=warning)
         if may_step(self._reactor):
@@ -143,6 +146,18 @@ class Exchange(Service):
                 self._running.append(driver)
                 driver.start()
 
+    def _tell_descriptors(self) -> None:
+        """How many connections there may be, whatever the limits say, before anybody meets it."""
+        most, limits = self._descriptors.for_connections, self.configuration.limits
+        _log.info("this process may have {most} open files, and takes connections up to {connections} of them",
+                  most=self._descriptors.most, connections=most)  # fmt: skip
+        for name in ("links_per_identity", "links_per_source", "unbound_links"):
+            configured = getattr(limits, name)
+            allowed = self._descriptors.of_one(configured)
+            if allowed < configured:
+                _log.warn("{name} is {configured}, and {allowed} are allowed: this process may have too few open files",
+                          name=name, configured=configured, allowed=allowed)  # fmt: skip
+
     async def _kept(self, change: Change) -> None:
         """Wait until the store has a change, and all before it."""
         waiting = self.parts.store.commit(change)
@@ -156,8 +171,9 @@ class Exchange(Service):
             if not self.configuration.exchange.address:
                 self.parts.surroundings.exchange_address = address_of(settings.listen, self.ivr_port)
 
-    async def _listen(self, settings: LinkSettings, factory: Factory) -> IListeningPort:
-        port: IListeningPort = await make_endpoint(self._reactor, settings.listen).listen(factory)
+    async def _listen(self, settings: LinkSettings, factory: ExchangeLinkFactory) -> IListeningPort:
+        guarded = DescriptorGuard(factory, self._descriptors, factory.without_descriptor)
+        port: IListeningPort = await make_endpoint(self._reactor, settings.listen).listen(guarded)
         return port
 
     # ------------------------------------------------------------ stopping

@@ -24,6 +24,7 @@ from ctiex.errors import CallerHungUp, CallError, LinkError, Status
 from ctiex.fields import Fields
 from ctiex.interfaces import ICarrier, IMedia, Signalled
 from ctiex.links.admission import Seldom
+from ctiex.links.ports import GuardedFactory, PortBounds
 from ctiex.services.outcome import Outcome, Service, failed
 from ctiex.services.serving import serve
 from ctiex.signalling.sip_header import SERIAL_HEADER
@@ -94,11 +95,15 @@ class VoiceServices(MultiService):
         self.automatic.setServiceParent(self)
         sources, most = self._settings.sources, self._settings.max_calls
         self._server = FastAgiServer(reactor, self._arrived, sources, most, Seldom().due)
+        self._reactor = reactor
         self._ports: list[IListeningPort] = []
 
     async def listen(self, endpoint: IStreamServerEndpoint) -> IListeningPort:
         """Take AGI calls there from now on."""
-        port: IListeningPort = await endpoint.listen(self._server)
+        most = self._settings.max_calls
+        # One Asterisk alone may have all of them: what it lets in is a customer, and it is known by its address.
+        guarded = GuardedFactory(self._server, PortBounds("AGI calls", lambda: most, lambda: most), self._reactor)
+        port: IListeningPort = await endpoint.listen(guarded)
         self._ports.append(port)
         return port
 

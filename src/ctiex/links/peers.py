@@ -70,7 +70,12 @@ def source_of(transport: ITransport | None) -> str:
     An IPv4 address as it is, also where it comes mapped into IPv6; the /64 of an IPv6 address, since whoever has
     one has all of it; :data:`LOCAL` where there is no internet address.
     """
-    address = _internet_address(_host(transport))
+    return source_of_address(None if transport is None else transport.getPeer())
+
+
+def source_of_address(peer: object) -> str:
+    """The same of a peer's address, which a listening port knows before there is a transport."""
+    address = _internet_address(getattr(peer, "host", None))
     if address is None:
         return LOCAL
     if isinstance(address, IPv4Address):

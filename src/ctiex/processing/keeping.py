@@ -14,7 +14,6 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ctiex.errors import StoreUnavailable
-from ctiex.interfaces import ICallStore
 from ctiex.lots import Lots
 from ctiex.outage import Outage
 from ctiex.processing.counts import Counts
@@ -28,6 +27,8 @@ _PROBE_AFTER = 0.5
 """How soon a store that failed is tried again, in seconds; twice as long each time that it fails, up to RETRY_AFTER."""
 _PROBE = Change(labels=(("store probe", ""),))
 _NOTHING = Change()
+
+Commit = Callable[[Change], Deferred[None] | None]
 
 
 def _nothing() -> None:
@@ -45,8 +46,12 @@ def _guarded(_: object, work: Callable[[], None]) -> None:
 class Keeper:
     """Commits changes to a store and tells each one's outcome, and that of a look-up that waits."""
 
-    def __init__(self, store: ICallStore, clock: IReactorTime, counts: Counts) -> None:
-        self._store = store
+    def __init__(self, commit: Commit, clock: IReactorTime, counts: Counts) -> None:
+        """Nothing is known of the store yet.
+
+        :param commit: the store's, as :class:`ctiex.interfaces.ICallStore` has it.
+        """
+        self._commit = commit
         self._clock = clock
         self._counts = counts
         self._outage = Outage(self._began_to_fail, self._well)
@@ -67,7 +72,7 @@ class Keeper:
         ``lost`` is called instead when the store could not take it: then it is undone.
         """
         try:
-            waiting: Deferred[None] | None = self._store.commit(change)
+            waiting = self._commit(change)
         except Exception:  # a store's fault must not become that of the link whose change it was
             self._lost(Failure(), lost)
             return

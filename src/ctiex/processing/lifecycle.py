@@ -12,6 +12,7 @@ from ctiex.errors import SerialError, Status
 from ctiex.interfaces import IRunningSignalling, ISignalling, Offer
 from ctiex.lots import Lots
 from ctiex.messages import CallEnded, Condition, Connection
+from ctiex.processing.account import size_of_call
 from ctiex.processing.auditing import CallAudit
 from ctiex.processing.deadlines import Deadlines
 from ctiex.processing.held import Held
@@ -68,6 +69,7 @@ class Lifecycle:
     def _taken_up(self, call: Call) -> Callable[[], None] | None:
         """Go on with a call; what takes a commit is returned: there may be very many, so that is done in lots."""
         self.held.recorded(call)
+        self._desk.account.add(call.identity, size_of_call(call))
         if (call.state, Step.END) in TRANSITIONS:
             self.held.opened(call)
             if call.service not in self._with.services:  # restarted with another configuration

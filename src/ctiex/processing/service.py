@@ -26,6 +26,7 @@ from ctiex.messages import (
     ServiceEvent,
     ServiceEventReply,
 )
+from ctiex.processing.account import size_of_event
 from ctiex.processing.desk import AgentOutlet
 from ctiex.processing.held import check_fields
 from ctiex.processing.identities import Identity
@@ -158,7 +159,7 @@ class ProcessingService:
         if self.leaving:
             raise Refused(Status.GOING_AWAY)
         self._life.held.check(call)
-        if not self._desk.has_room(call.agent):
+        if not self._desk.has_room(call.agent, self._with.limits.end_bytes):
             raise Refused(Status.QUEUE_FULL, "the agent's mailbox has no room for the end of this call")
 
     def _connect_kept(self, call: Call, reply: Callable[[ConnectReply], None]) -> None:
@@ -298,17 +299,22 @@ class ProcessingService:
             raise Refused(Status.DATA_TOO_LARGE, str(error)) from None
         except Exception as error:  # anybody's organizer; what it says may hold the data
             raise Refused(Status.INTERNAL, f"the organizer failed with {type(error).__name__}") from None
-        if not event.condition.final and not self._takes_progress(call):
+        if not event.condition.final and not self._takes_progress(call, told):
             raise Refused(Status.QUEUE_FULL)
+        if event.condition.final and not self._desk.has_room_for_end(call.agent, told):
+            raise Refused(Status.DATA_TOO_LARGE, "the agent's mailbox has no room for a result of this size")
         return told
 
     def _answer_kept(self, answer: Callable[[Status], None], status: Status) -> None:
         """Say that something has happened before, once that is kept: if it is undone, it hasn't."""
         self._keeper.keep(Change(), lambda: answer(status), lambda: answer(Status.STORE_UNAVAILABLE))
 
-    def _takes_progress(self, call: Call) -> bool:
+    def _takes_progress(self, call: Call, told: StoredEvent) -> bool:
         """Room for the final result is kept; progress takes what is left."""
-        return self._desk.has_room(call.agent) and len(call.event_ids) < self._with.limits.events_per_call
+        return (
+            self._desk.has_room(call.agent, size_of_event(told))
+            and len(call.event_ids) < self._with.limits.events_per_call
+        )
 
     def _keep_report(
         self, call: Call, event: ServiceEvent, told: StoredEvent, answer: Callable[[Status], None]

@@ -19,6 +19,7 @@ from ctiex.clients import AutomaticService, Handler, ServedCall
 from ctiex.clients.voice import ANY_PATH, VoiceServices
 from ctiex.errors import BindRefused, ConfigurationError, NotBound, TlsRefused, UnsafeLink
 from ctiex.interfaces import IMedia, IMediaPlugin
+from ctiex.links.descriptors import allow_all
 from ctiex.plugins import find_plugin
 from ctiex.services import BUILT_IN
 from ctiex.services.outcome import Outcome
@@ -83,6 +84,7 @@ async def run(options: Options, reactor: Any, stdout: TextIO, stderr: TextIO) ->
 
     :raise UsageError: an option's value is no good.
     """
+    allow_all()
     if options["agi"] is not None:
         voice = VoiceServices(reactor, options.account(reactor), {ANY_PATH: BUILT_IN[options.name]()})
         return await serve_calls(voice, options, options["agi"], [options.name], reactor, stdout, stderr)

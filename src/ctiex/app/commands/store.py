@@ -80,7 +80,7 @@ class Options(MaskingOptions):
                 raise UsageError(f"--{option} COPY {verb} {self.action}")
 
     @property
-    def copy(self) -> Path:
+    def copy_file(self) -> Path:
         """The copy that is made, or put in place."""
         return Path(self[_COPY[self.action]])
 
@@ -124,11 +124,11 @@ def _copied(options: Options, stdout: TextIO) -> int:
     from ctiex.stores.copying import back_up, restore
 
     if options.action == "backup":
-        back_up(options.file, options.copy)
-        print(f"{options.copy}: a copy of {options.file}", file=stdout)
+        back_up(options.file, options.copy_file)
+        print(f"{options.copy_file}: a copy of {options.file}", file=stdout)
         return 0
-    kept = restore(options.file, options.copy, _seal(options))
-    print(f"{options.file}: restored from {options.copy}", file=stdout)
+    kept = restore(options.file, options.copy_file, _seal(options))
+    print(f"{options.file}: restored from {options.copy_file}", file=stdout)
     for line in _counted(kept.calls, kept.events):
         print(line, file=stdout)
     return 0

@@ -19,6 +19,7 @@ from ctiex.app.output import say
 from ctiex.clients.voice import VoiceServices, VoiceSettings
 from ctiex.errors import BindRefused, ConfigurationError, NotBound, TlsRefused, UnsafeLink
 from ctiex.interfaces import ICarrier
+from ctiex.links.descriptors import allow_all
 from ctiex.services import BUILT_IN
 from ctiex.telephony.sounds import Sounds
 from ctiex.telephony.sources import Sources
@@ -66,6 +67,7 @@ async def run(options: Options, reactor: Any, stdout: TextIO, stderr: TextIO) ->
 
     :raise UsageError: an option's value is no good.
     """
+    allow_all()
     configuration = options.configuration()
     table = configuration.voice
     paths = table.services or DEFAULT_PATHS

@@ -18,9 +18,9 @@ MIDDLE = frozenset({"codecs", "processing", "stores", "signalling", "telephony"}
 UPPER = frozenset({"links", "clients", "services"})
 
 MAY_IMPORT = {
-    **dict.fromkeys(VALUES, VALUES),
+    **dict.fromkeys(VALUES, VALUES | TOOLS),
     **dict.fromkeys(TOOLS, TOOLS),
-    "interfaces": VALUES,
+    "interfaces": VALUES | TOOLS,
     **dict.fromkeys(MIDDLE, BELOW),
     "links": BELOW | MIDDLE - {"signalling"},
     "signalling": BELOW | {"telephony", "links"},

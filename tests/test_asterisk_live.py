@@ -110,7 +110,7 @@ class LiveCase(TestCase):
         """Wait until the driver has told something."""
         deadline = reactor.seconds() + 20
         while not condition():
-            assert reactor.seconds() < deadline, (self.watcher.told, self.driver._forwardings)
+            assert reactor.seconds() < deadline, (self.watcher.told, self.driver._calls.forwardings)
             await deferLater(reactor, 0.01)
 
     async def told(self, what: str, serial: str = "7") -> None:
@@ -150,7 +150,7 @@ class LiveCase(TestCase):
             await self.hang_up(CUSTOMER)
         while await self.asterisk.witness.list("Status", "StatusComplete"):
             await deferLater(reactor, 0.05)
-        await self.until(lambda: not self.driver._talks and not self.driver._forwardings)
+        await self.until(lambda: not self.driver._calls.talks and not self.driver._calls.forwardings)
         self.assertEqual(await self.asterisk.witness.list("BridgeList", "BridgeListComplete"), [])
 
 
@@ -251,7 +251,7 @@ class LiveOn22(LiveCase):
         await self.driver.stop()
         self.driver = self.make_driver()
         self.driver.resume("7", "1001")
-        await self.until(lambda: "7" in self.driver._forwardings)
+        await self.until(lambda: "7" in self.driver._calls.forwardings)
         self.driver.withdraw("7")
         await self.assert_together()
         await self.end()

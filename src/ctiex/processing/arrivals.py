@@ -32,7 +32,7 @@ class Arrivals:
         if not desk.is_here(agent) or not desk.has_room(agent):
             return ""
         try:
-            serial = self._with.allocator.allocate(lambda serial: self._with.store.get(serial) is not None)
+            serial = self._with.allocator.allocate(lambda serial: self._with.store.get(serial) is not None, told=True)
             number = self._with.carrier.strip(Signalled(calling_number)).calling_number
             fields = Fields({"event": "call", "calling_number": number})
             event = desk.compose(agent, serial, Condition.PROGRESS, Status.OK, fields)

@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 SOURCE = Path(__file__).resolve().parent.parent / "src"
 
-VALUES = frozenset({"errors", "fields", "messages", "records", "serials"})
+VALUES = frozenset({"errors", "fields", "messages", "records", "serials", "visible"})
 TOOLS = frozenset({"file_modes", "outage"})
 """What any part may use, and knows of none."""
 BELOW = VALUES | TOOLS | {"interfaces"}

@@ -14,6 +14,7 @@ from ctiex.app.commands.accounts import AccountOptions
 from ctiex.app.commands.any_order import AnyOrder
 from ctiex.app.commands.voice import serve_calls
 from ctiex.app.config import DEMO_SERVICES
+from ctiex.app.output import say
 from ctiex.clients import AutomaticService, Handler, ServedCall
 from ctiex.clients.voice import ANY_PATH, VoiceServices
 from ctiex.errors import BindRefused, ConfigurationError, NotBound, TlsRefused, UnsafeLink
@@ -100,14 +101,14 @@ async def run(options: Options, reactor: Any, stdout: TextIO, stderr: TextIO) ->
     except NotBound:
         return 0  # interrupted before the exchange was there
     except BindRefused as refused:
-        print(f"the exchange refuses {options['identity']}: {refused}", file=stderr)
+        say(f"the exchange refuses {options['identity']}: {refused}", stderr)
         await service.stopService()
         return 1
     except (TlsRefused, UnsafeLink) as error:
-        print(f"{options['identity']} can't bind: {error}", file=stderr)
+        say(f"{options['identity']} can't bind: {error}", stderr)
         await service.stopService()
         return 1
-    print(f"{options.name} is ready under access code {options.access_code}", file=stdout, flush=True)
+    say(f"{options.name} is ready under access code {options.access_code}", stdout)
     await Deferred()
     return 0
 
@@ -136,9 +137,9 @@ def _one_at_a_time(handler: Handler, options: Options, stdout: TextIO) -> Handle
         if options["media"] == "terminal":
             await turns.acquire()
         try:
-            print(f"call {call.serial} from {call.calling_number}", file=stdout, flush=True)
+            say(f"call {call.serial} from {call.calling_number}", stdout)
             outcome = await handler(call)
-            print(f"call {call.serial}: {outcome.condition.text}", file=stdout, flush=True)
+            say(f"call {call.serial}: {outcome.condition.text}", stdout)
             return outcome
         finally:
             if options["media"] == "terminal":

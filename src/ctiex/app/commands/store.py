@@ -14,6 +14,7 @@ from twisted.python.usage import UsageError
 from ctiex.app.commands.secret_names import MaskingOptions
 from ctiex.app.kept_codecs import AGENT_CODEC, IVR_CODEC
 from ctiex.app.look_up import Finder
+from ctiex.app.output import say
 from ctiex.errors import CodecError, ConfigurationError, StoreUnavailable
 from ctiex.fields import EMPTY, MASK, Fields, Value
 from ctiex.interfaces import ICodec, ICodecPlugin
@@ -92,10 +93,10 @@ def run(options: Options, stdout: TextIO, stderr: TextIO, find: Finder = find_pl
     try:
         return _copied(options, stdout) if options.action in _COPY else _read(options, stdout, find)
     except ImportError:
-        print("ctiex store needs cryptography: pip install 'ctiex[durable]'", file=stderr)
+        say("ctiex store needs cryptography: pip install 'ctiex[durable]'", stderr)
         return 1
     except (StoreUnavailable, ConfigurationError) as error:
-        print(error, file=stderr)
+        say(error, stderr)
         return 1
 
 
@@ -128,12 +129,12 @@ def _copied(options: Options, stdout: TextIO) -> int:
 
     if options.action == "backup":
         back_up(options.file, options.copy)
-        print(f"{options.copy}: a copy of {options.file}", file=stdout)
+        say(f"{options.copy}: a copy of {options.file}", stdout)
         return 0
     kept = restore(options.file, options.copy, _seal(options))
-    print(f"{options.file}: restored from {options.copy}", file=stdout)
+    say(f"{options.file}: restored from {options.copy}", stdout)
     for line in _counted(kept.calls, kept.events):
-        print(line, file=stdout)
+        say(line, stdout)
     return 0
 
 
@@ -148,9 +149,9 @@ def _seal(options: Options) -> Seal:
 
 def _show(file: SqliteFile, options: Options, stdout: TextIO, find: Finder) -> int:
     kept = file.read()
-    print(f"{options.file}: schema version {file.version}", file=stdout)
+    say(f"{options.file}: schema version {file.version}", stdout)
     for line in (*_sizes(options.file), *_counted(kept.calls, kept.events), *_labelled(kept.labels)):
-        print(line, file=stdout)
+        say(line, stdout)
     return 0
 
 
@@ -180,9 +181,9 @@ def _labelled(labels: dict[str, str]) -> Iterator[str]:
 def _check(file: SqliteFile, options: Options, stdout: TextIO, find: Finder) -> int:
     wrong = file.check()
     for sentence in wrong:
-        print(f"{options.file}: {sentence}", file=stdout)
+        say(f"{options.file}: {sentence}", stdout)
     if not wrong:
-        print(f"{options.file}: ok", file=stdout)
+        say(f"{options.file}: ok", stdout)
     return 1 if wrong else 0
 
 
@@ -198,7 +199,7 @@ def _export(file: SqliteFile, options: Options, stdout: TextIO, find: Finder) ->
         options.masked(find),
     )
     for record in (*map(lines.call, kept.calls), *map(lines.event, kept.events)):
-        print(json.dumps(record, ensure_ascii=False), file=stdout)
+        say(json.dumps(record, ensure_ascii=False), stdout)
     return 0
 
 

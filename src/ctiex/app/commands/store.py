@@ -80,7 +80,7 @@ class Options(MaskingOptions):
                 raise UsageError(f"--{option} COPY {verb} {self.action}")
 
     @property
-    def copy(self) -> Path:
+    def other_file(self) -> Path:
         """The copy that is made, or put in place."""
         return Path(self[_COPY[self.action]])
 
@@ -128,11 +128,11 @@ def _copied(options: Options, stdout: TextIO) -> int:
     from ctiex.stores.copying import back_up, restore
 
     if options.action == "backup":
-        back_up(options.file, options.copy)
-        say(f"{options.copy}: a copy of {options.file}", stdout)
+        back_up(options.file, options.other_file)
+        say(f"{options.other_file}: a copy of {options.file}", stdout)
         return 0
-    kept = restore(options.file, options.copy, _seal(options))
-    say(f"{options.file}: restored from {options.copy}", stdout)
+    kept = restore(options.file, options.other_file, _seal(options))
+    say(f"{options.file}: restored from {options.other_file}", stdout)
     for line in _counted(kept.calls, kept.events):
         say(line, stdout)
     return 0

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from attrs import evolve
-
 from ctiex.errors import CallError, CodecError, FieldError, Status
 from ctiex.fields import Fields
 from ctiex.interfaces import Frame, IOfferWatcher, ISignalling
@@ -286,7 +284,7 @@ class ProcessingService:
             answer(refused.status)
             return
         self._life.owners.claim(call, identity)
-        updated = evolve(call, owner=identity.name, event_ids=call.event_ids | {event.event_id})
+        updated = call.but(owner=identity.name, event_ids=call.event_ids | {event.event_id})
         self._keep_report(updated, event, told, answer)
 
     def _reorganized(self, call: Call, event: ServiceEvent) -> StoredEvent:

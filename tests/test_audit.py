@@ -26,7 +26,6 @@ from ctiex.app.audit_log import AuditLog, line_of
 from ctiex.app.config import parse
 from ctiex.errors import ConfigurationError, Status
 from ctiex.fields import Fields
-from ctiex.links.admission import Admission, LinkCounter
 from ctiex.links.terms import SessionLimits
 from ctiex.messages import (
     AgentLogin,
@@ -46,6 +45,7 @@ from ctiex.messages import (
 )
 from ctiex.processing.audit import About, AuditEvent
 from ctiex.processing.counts import Counts
+from ctiex.processing.settings import Limits
 from ctiex.testing.fakes import FakeAgent, FakePeer, FakeService
 from ctiex.testing.pairs import MemoryExchange, agents, make_service, services
 
@@ -276,7 +276,7 @@ class RecordTests(SynchronousTestCase):
         self.assertLessEqual(len(recorded), 1 + sum(pause for _, pause in bursts))
 
     def test_connections_that_are_turned_away_are_recorded_once_in_a_while(self) -> None:
-        self.exchange = self.make(admission=Admission(per_source=LinkCounter(1)))
+        self.exchange = self.make(limits=Limits(links_per_source=1))
         self.exchange.service()
         for _ in range(3):
             self.exchange.link_agent(FakePeer())
@@ -478,7 +478,7 @@ class FileTests(SynchronousTestCase):
 
     def open(self, path: Path | None = None, most_waiting: int = 10_000) -> AuditLog:
         self.counts = Counts()
-        log = AuditLog(str(path or self.path), self.clock, self.counts, most_waiting)
+        log = AuditLog(str(path or self.path), self.clock, self.counts, most_waiting, self.clock.seconds)
         log.open()
         self.addCleanup(log.close)
         return log

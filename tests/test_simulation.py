@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 from collections.abc import Callable
 from io import StringIO
@@ -27,6 +25,8 @@ from ctiex.testing.simulation.faults import ALL, MISHAPS, NONE, Fault, faults_na
 from ctiex.testing.simulation.runs import run
 from ctiex.testing.simulation.store import SimulatedStore
 from ctiex.testing.simulation.world import World
+
+from .processes import finished, surroundings
 
 SOURCES = Path(__file__).parent.parent / "src"
 
@@ -62,14 +62,7 @@ def test_a_seed_reproduces_a_run_exactly(faults: frozenset[Fault]) -> None:
 def test_a_seed_reproduces_a_run_in_another_process() -> None:
     program = "from ctiex.testing.simulation.world import World; print(World(5).run(80).digest)"
     digests = {
-        subprocess.run(
-            [sys.executable, "-c", program],
-            env=os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": str(SOURCES)},
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=60,
-        ).stdout
+        finished([sys.executable, "-c", program], check=True, env=surroundings(PYTHONHASHSEED=seed), text=True).stdout
         for seed in ("1", "2")
     }
     assert digests == {World(5).run(80).digest + "\n"}
@@ -117,7 +110,9 @@ def test_a_repeat_is_not_answered_from_a_close_that_is_not_kept() -> None:
     exchange.processing.connect(who, outlet, request, replies.append)
     assert replies == []
     store.fail()
-    assert [reply.status for reply in replies] == [50, 50]
+    assert [reply.status for reply in replies] == [50]
+    store.fire()
+    assert [reply.status for reply in replies] == [50, 0], "it is the first one now"
 
 
 def test_an_acknowledgement_that_the_store_did_not_take_is_tried_again() -> None:
@@ -216,7 +211,7 @@ def test_a_reply_before_the_commit_is_found() -> None:
 
 def test_a_service_that_gets_the_data_of_others_is_found() -> None:
     def spoil(exchange: MemoryExchange) -> None:
-        exchange.processing._owns = lambda identity, call: True  # type: ignore[method-assign]
+        exchange.processing._life.owners.owns = lambda identity, call: True  # type: ignore[method-assign]
 
     assert "its data went to" in found(spoil=spoil, faults=frozenset({Fault.SERVICE}))
 

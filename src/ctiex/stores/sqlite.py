@@ -113,7 +113,7 @@ class SQLiteCallStore:
         return opening
 
     async def _read(self) -> Kept:
-        until = self._reactor.seconds() + self._lock_wait
+        until, told = self._reactor.seconds() + self._lock_wait, False
         while True:
             try:
                 kept: Kept = await self._in_thread(self._opened)
@@ -121,6 +121,10 @@ class SQLiteCallStore:
             except StoreInUse:
                 if self._reactor.seconds() >= until:
                     raise
+            if not told:
+                _log.info("{path}: another process has it open; waits up to {wait:g} s for it to let go",
+                          path=str(self._path), wait=self._lock_wait)  # fmt: skip
+                told = True
             await deferLater(self._reactor, _ASK_AGAIN)
 
     def _opened(self) -> Kept:

@@ -7,18 +7,18 @@ from functools import partial
 from typing import Any, TextIO
 
 from twisted.internet.defer import Deferred, DeferredLock
-from twisted.internet.endpoints import serverFromString
 from twisted.python.usage import UsageError
 
 from ctiex.app.commands.accounts import AccountOptions
 from ctiex.app.commands.any_order import AnyOrder
-from ctiex.app.commands.voice import serve_calls
+from ctiex.app.commands.voice import listen_at, serve_calls
 from ctiex.app.config import DEMO_SERVICES
 from ctiex.app.output import say
 from ctiex.clients import AutomaticService, Handler, ServedCall
 from ctiex.clients.voice import ANY_PATH, VoiceServices
 from ctiex.errors import BindRefused, ConfigurationError, NotBound, TlsRefused, UnsafeLink
 from ctiex.interfaces import IMedia, IMediaPlugin
+from ctiex.links.descriptors import allow_all
 from ctiex.plugins import find_plugin
 from ctiex.services import BUILT_IN
 from ctiex.services.outcome import Outcome
@@ -83,6 +83,7 @@ async def run(options: Options, reactor: Any, stdout: TextIO, stderr: TextIO) ->
 
     :raise UsageError: an option's value is no good.
     """
+    allow_all()
     if options["agi"] is not None:
         voice = VoiceServices(reactor, options.account(reactor), {ANY_PATH: BUILT_IN[options.name]()})
         return await serve_calls(voice, options, options["agi"], [options.name], reactor, stdout, stderr)
@@ -93,7 +94,7 @@ async def run(options: Options, reactor: Any, stdout: TextIO, stderr: TextIO) ->
         _media(options, reactor),
     )
     if options["listen"] is not None:
-        await service.listen(serverFromString(reactor, options["listen"]))
+        await listen_at(service.listen, options["listen"], reactor, "--listen")
     service.startService()
     reactor.addSystemEventTrigger("before", "shutdown", service.stopService)
     try:
@@ -101,7 +102,7 @@ async def run(options: Options, reactor: Any, stdout: TextIO, stderr: TextIO) ->
     except NotBound:
         return 0  # interrupted before the exchange was there
     except BindRefused as refused:
-        say(f"the exchange refuses {options['identity']}: {refused}", stderr)
+        say(options.refused(refused), stderr)
         await service.stopService()
         return 1
     except (TlsRefused, UnsafeLink) as error:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
 from ctiex.app.output import say, say_lines, write
+from ctiex.extras import need
 from ctiex.testing.simulation.faults import Fault, faults_named
-from ctiex.testing.simulation.runs import CALLS_OF_A_WORLD, Tally
-from ctiex.testing.simulation.runs import run as run_worlds
+
+if TYPE_CHECKING:
+    from ctiex.testing.simulation.runs import Tally  # needs what the extra durable brings
 
 _WIDTH = 40
 _CLASSES = ", ".join(fault.value for fault in Fault)
@@ -51,7 +53,12 @@ def run(options: Options, stdout: TextIO, stderr: TextIO, seconds: Callable[[], 
     """Simulate, and print what was survived; 1 when a promise was broken.
 
     :param seconds: the processor's time, for the figures.
+    :raise ConfigurationError: the extra ``durable`` isn't installed.
     """
+    need("durable", "ctiex simulate")
+    from ctiex.testing.simulation.runs import CALLS_OF_A_WORLD, Tally
+    from ctiex.testing.simulation.runs import run as run_worlds
+
     total, begun = Tally(), seconds()
     for number in range(options["seeds"]):
         seed = options["seed"] + number

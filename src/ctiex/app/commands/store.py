@@ -16,6 +16,7 @@ from ctiex.app.kept_codecs import AGENT_CODEC, IVR_CODEC
 from ctiex.app.look_up import Finder
 from ctiex.app.output import say
 from ctiex.errors import CodecError, ConfigurationError, StoreUnavailable
+from ctiex.extras import need
 from ctiex.fields import EMPTY, MASK, Fields, Value
 from ctiex.interfaces import ICodec, ICodecPlugin
 from ctiex.messages import KIND_OF, AgentEvent, DataResult, Message
@@ -91,10 +92,8 @@ def run(options: Options, stdout: TextIO, stderr: TextIO, find: Finder = find_pl
     :param find: finds the plugins of the codecs that the store was used with.
     """
     try:
+        need("durable", "ctiex store")
         return _copied(options, stdout) if options.action in _COPY else _read(options, stdout, find)
-    except ImportError:
-        say("ctiex store needs cryptography: pip install 'ctiex[durable]'", stderr)
-        return 1
     except (StoreUnavailable, ConfigurationError) as error:
         say(error, stderr)
         return 1
@@ -103,7 +102,6 @@ def run(options: Options, stdout: TextIO, stderr: TextIO, find: Finder = find_pl
 def _read(options: Options, stdout: TextIO, find: Finder) -> int:
     """Show, check or export.
 
-    :raise ImportError: the extra ``durable`` isn't installed.
     :raise StoreUnavailable: the file isn't there, or is no store.
     :raise ConfigurationError: there is no key.
     """
@@ -121,7 +119,6 @@ def _read(options: Options, stdout: TextIO, find: Finder) -> int:
 def _copied(options: Options, stdout: TextIO) -> int:
     """Back up or restore.
 
-    :raise ImportError: the extra ``durable`` isn't installed.
     :raise StoreUnavailable: one of the files can't be read, or not be written; nothing was changed.
     :raise ConfigurationError: there is no key.
     """

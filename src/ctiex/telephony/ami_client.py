@@ -24,6 +24,8 @@ from ctiex.telephony.ami import AmiDecoder, AmiError, AmiMessage, encode_action
 _log = Logger()
 
 _MOST_IN_A_LIST = 100_000
+_FEW = 3
+"""How many connections may come to nothing before a new one is only believed in once it has lasted."""
 _MOST_REASONS = 5
 """How many different reasons are told of one time in which Asterisk is away."""
 
@@ -288,6 +290,7 @@ class AmiClient(Service):
         """How many connections in a row came to nothing, or soon to an end."""
         self._refused = False
         self._well_since: float | None = None
+        self._lasting: IDelayedCall | None = None
         self._service = self._make_service()
 
     def _make_service(self) -> ClientService:
@@ -312,6 +315,7 @@ class AmiClient(Service):
     def stopService(self) -> Deferred[None]:
         """Let out what was written, and stay away."""
         super().stopService()
+        self._stop_waiting()
         if self._link is not None:
             self._link.say_goodbye()
         stopping: Deferred[None] = self._service.stopService()
@@ -378,17 +382,30 @@ class AmiClient(Service):
 
     def _is_well(self) -> None:
         self._refused = False
-        self._trouble.is_over()
         self._well_since = self.reactor.seconds()
+        if self._in_vain <= _FEW:
+            self._say_well()
+        else:
+            self._lasting = self.reactor.callLater(self.account.longest_retry, self._say_well)
+
+    def _say_well(self) -> None:
+        self._lasting = None
+        self._trouble.is_over()
         _log.info("logged in to Asterisk as {username}", username=self.account.username)
 
     def _was_well(self) -> None:
         """A connection that didn't last is one more that came to nothing."""
+        self._stop_waiting()
         since, self._well_since = self._well_since, None
         if since is not None and self.reactor.seconds() - since >= self.account.longest_retry:
             self._in_vain = 0
         elif since is not None:
             self._in_vain += 1
+
+    def _stop_waiting(self) -> None:
+        lasting, self._lasting = self._lasting, None
+        if lasting is not None:
+            lasting.cancel()
 
     def _watch_failures(self) -> None:
         """Say what keeps it from connecting, which is tried for as long as it takes."""

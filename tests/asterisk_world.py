@@ -22,7 +22,7 @@ from ctiex.serials import SerialAllocator
 from ctiex.signalling.asterisk import AsteriskSignalling
 from ctiex.signalling.asterisk_settings import read_settings
 from ctiex.telephony.ami import AmiMessage
-from ctiex.telephony.ami_client import ActionRefused, AmiAnswer
+from ctiex.telephony.ami_link import ActionRefused, AmiAnswer
 from ctiex.testing.signalling_contract import RecordingWatcher
 from tests.fake_platform import Event, Leg, Platform
 

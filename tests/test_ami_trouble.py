@@ -14,7 +14,8 @@ from twisted.test.iosim import FakeTransport, IOPump, connect
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from ctiex.telephony.ami_client import AmiAccount, AmiClient
+from ctiex.telephony.ami_client import AmiClient
+from ctiex.telephony.ami_link import AmiAccount
 from tests.fake_asterisk import SECRET, FakeAsterisk, Headers
 
 

@@ -30,7 +30,8 @@ from ctiex.signalling.asterisk_picture import Picture
 from ctiex.signalling.asterisk_settings import AsteriskSettings, check_service, read_settings
 from ctiex.signalling.asterisk_taking_up import TakingUp
 from ctiex.telephony.ami import AmiMessage
-from ctiex.telephony.ami_client import ActionRefused, AmiAccount, AmiAnswer, AmiClient
+from ctiex.telephony.ami_client import AmiClient
+from ctiex.telephony.ami_link import ActionRefused, AmiAccount, AmiAnswer
 
 _LOT = 50
 """How many steps of taking up calls are done before everybody else has a turn."""

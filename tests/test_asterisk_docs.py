@@ -26,7 +26,7 @@ from ctiex.signalling import asterisk_orders
 from ctiex.signalling.asterisk_settings import AsteriskSettings
 from ctiex.signalling.sip_header import SERIAL_HEADER
 from ctiex.signalling.user_to_user import USER_TO_USER, UserToUserCarrier
-from ctiex.telephony.ami_client import AmiAccount
+from ctiex.telephony.ami_link import AmiAccount
 
 from .test_docs import DOCS, block_with, commands, list_tables, page, section
 

@@ -38,6 +38,12 @@ exten => s,1,UserEvent(record)
 [local-desks]
 exten => 1001,1,Answer()
  same => n,Wait(60)
+exten => 1005,1,Answer()
+ same => n,Wait(60)
+[local-takes-over]
+exten => s,1,BridgeWait(ctiex-7,participant,e(hold)S(60))
+ same => n,Wait(0.5)
+ same => n,Hangup()
 [local-customers]
 exten => _X.,1,Answer()
  same => n,Wait(60)
@@ -258,6 +264,42 @@ class LiveOn22(LiveCase):
         await self.hang_up(DESK)
         await self.told("strayed")
         self.assertEqual(self.watcher.of("7"), ["offered", "accepted", "strayed"])
+        await self.end()
+
+    async def take_over(self) -> str:
+        """Another agent is held in the place of the first one, who leaves; returns the other's channel."""
+        ask = self.asterisk.witness.ask
+        await ask("Originate", Channel="Local/1005@local-desks", Context="local-takes-over", Exten="s", Priority="1",
+                  Async="true")  # fmt: skip
+        floor = self.driver._calls.floor
+        await self.until(lambda: len(floor.held_under("7")) == 2)
+        await self.hang_up(DESK)
+        await self.until(lambda: len(floor.held_under("7")) == 1)
+        [other] = floor.held_under("7")
+        return other.name
+
+    async def test_the_customer_comes_back_to_whoever_has_taken_over_from_the_agent(self) -> None:
+        await self.begin()
+        self.offer("long")
+        await self.told("accepted")
+        other = await self.take_over()
+        await self.hang_up("Local/long@local-services")
+        await self.told("strayed")
+        await self.until(lambda: len(self.watcher.arrivals) == 2)
+        self.assertEqual(self.watcher.arrivals[1][0], "1005")
+        customer, desk = await self.channel(CUSTOMER), await self.channel(other)
+        assert customer is not None
+        assert desk is not None
+        self.assertEqual(customer["BridgeID"], desk["BridgeID"])
+        await self.end()
+
+    async def test_whoever_has_taken_over_is_free_when_the_customer_hangs_up(self) -> None:
+        await self.begin()
+        self.offer("long")
+        await self.told("accepted")
+        await self.take_over()
+        await self.hang_up(CUSTOMER)
+        await self.told("hung_up")
         await self.end()
 
     async def test_a_cut_connection_hides_nothing_for_good(self) -> None:

@@ -25,6 +25,7 @@ from .hand_over import DIALPLAN
 from .happenings import LONGEST, Happenings
 from .peers import ASTERISK
 from .platforms import Asterisk
+from .world import PLAIN
 
 PARTIES = """
 [local-trunk]
@@ -93,7 +94,7 @@ class LiveCase(TestCase):
         self.addCleanup(folder.cleanup)
         self.host = Addresses.of_this_run().host(60 + self.version)
         texts = {"EDGE": "NoOp()", "PROOF_1": PARTIES, "INCLUDE_1": f'#include "{DIALPLAN / "platform-1.conf"}"'}
-        values = {"CORE": self.host, "CUSTOMERS": "match = 127.0.0.1", "AGENTS": "", "MEMBERS": "", **texts}
+        values = {**PLAIN, "CORE": self.host, "CUSTOMERS": "match = 127.0.0.1", "AGENTS": "", "MEMBERS": "", **texts}
         self.asterisk = Asterisk(reactor, self.version, "platform-1", self.host, Path(folder.name, "p"), values)
         await self.asterisk.start()
         self.addCleanup(self.asterisk.stop)
@@ -256,6 +257,18 @@ class LiveOn22(LiveCase):
                 await self.told("hung_up")
                 await self.driver.stop()
             await self.asterisk.stop()
+
+    async def test_a_customer_who_hangs_up_on_the_way_back_frees_the_agent_also_without_the_exchange(self) -> None:
+        await self.begin()
+        self.offer("long")
+        await self.told("accepted")
+        await self.driver.stop()
+        customer = await self.channel(CUSTOMER)
+        assert customer is not None
+        # As in the instant between the return and the bridge.
+        await self.asterisk.witness.ask("Setvar", Channel=customer["Channel"], Variable="CTIEX_PHASE", Value="back")
+        await self.hang_up(CUSTOMER)
+        await self.asterisk.witness.empty()
 
     async def test_an_agent_who_hangs_up_costs_the_customer_no_service(self) -> None:
         await self.begin()

@@ -25,6 +25,9 @@ from ctiex.records import Call, CallState, Change, StoredEvent
 
 _log = Logger()
 
+_UNFETCHED = 5.0
+"""How long a service that has let the customer go without their data may take to say why, in seconds: most likely there
+was none, and then nobody says anything."""
 _GRACE = 5.0
 """How much longer an answer may come than a call waits for it, in seconds."""
 
@@ -232,7 +235,13 @@ class Lifecycle:
         awaits_its_result = Condition.RETURNED in call.told and state is CallState.FETCHED
         if awaits_its_result or (TIMEOUT_OF[state] == TIMEOUT_OF[call.state] and not returns):
             return call.but(state=state)
-        return call.but(state=state, deadline=self._deadline(call, CallState.REPORTED if returns else state))
+        deadline = self._return_deadline(call) if returns else self._deadline(call, state)
+        return call.but(state=state, deadline=deadline)
+
+    def _return_deadline(self, call: Call) -> float:
+        """Until when a result is awaited of a service that has let the customer go."""
+        whole = self._deadline(call, CallState.REPORTED)
+        return whole if call.state is CallState.FETCHED else min(whole, self._with.clock.seconds() + _UNFETCHED)
 
     def _deadline(self, call: Call, state: CallState) -> float:
         settings = self._with.services.get(call.service)

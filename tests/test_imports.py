@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 SOURCE = Path(__file__).resolve().parent.parent / "src"
 
 VALUES = frozenset({"errors", "extras", "fields", "messages", "records", "serials"})
-TOOLS = frozenset({"lots"})
+TOOLS = frozenset({"file_modes", "lots", "places"})
 """Small mechanisms that know nothing of ctiex."""
 BELOW = VALUES | TOOLS | {"interfaces"}
 MIDDLE = frozenset({"codecs", "processing", "stores", "signalling", "telephony"})

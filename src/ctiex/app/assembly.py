@@ -8,14 +8,13 @@ from typing import Any
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredList, ensureDeferred
 from twisted.internet.interfaces import IListeningPort
-from twisted.internet.protocol import Factory
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from ctiex.app.config_model import Configuration, LinkSettings
+from ctiex.app.config_model import Configuration
 from ctiex.app.kept_codecs import codecs_to_keep
-from ctiex.app.listening import address_of, make_endpoint
+from ctiex.app.listening import address_of, listen_at
 from ctiex.app.metrics import MonitoringPort
 from ctiex.app.parts import MakeDriver, assemble
 from ctiex.errors import StoreUnavailable
@@ -114,7 +113,7 @@ class Exchange(Service):
         self.parts.processing.start(self.parts.drivers)
         for driver in self._running_drivers():
             driver.start()
-        self.agent_port = await self._listen(self.configuration.agent_link, self.parts.agent_links)
+        self.agent_port = await listen_at(self._reactor, self.configuration.agent_link.listen, self.parts.agent_links)
         self.ready = True
         self._record(AuditEvent.EXCHANGE_STARTED)
         services = "none" if self.ivr_port is None else _where(self.ivr_port)
@@ -130,13 +129,9 @@ class Exchange(Service):
     async def _listen_for_services(self) -> None:
         settings = self.configuration.ivr_link
         if settings.listen:
-            self.ivr_port = await self._listen(settings, self.parts.ivr_links)
+            self.ivr_port = await listen_at(self._reactor, settings.listen, self.parts.ivr_links)
             if not self.configuration.exchange.address:
                 self.parts.surroundings.exchange_address = address_of(settings.listen, self.ivr_port)
-
-    async def _listen(self, settings: LinkSettings, factory: Factory) -> IListeningPort:
-        port: IListeningPort = await make_endpoint(self._reactor, settings.listen).listen(factory)
-        return port
 
     # ------------------------------------------------------------ stopping
 

@@ -22,7 +22,7 @@ from twisted.web.resource import IResource, Resource
 from twisted.web.server import Site
 
 from ctiex.app.config_model import Configuration
-from ctiex.app.listening import make_endpoint
+from ctiex.app.listening import listen_at
 from ctiex.app.parts import Parts
 from ctiex.extras import need
 from ctiex.interfaces import IRunningSignalling
@@ -221,7 +221,7 @@ class MonitoringPort:
             return
         site = _QuietSite(self._tree(), reactor=self._reactor, timeout=_IDLE)
         self._connections = _KnownConnections(site)
-        self.port = await make_endpoint(self._reactor, listen).listen(self._connections)
+        self.port = await listen_at(self._reactor, listen, self._connections)
 
     def _tree(self) -> Resource:
         root = _Root()

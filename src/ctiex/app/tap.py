@@ -16,11 +16,8 @@ from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
 from ctiex.app.assembly import Exchange
-from ctiex.app.config import load
-from ctiex.app.look_up import check_plugins
-from ctiex.app.metrics import check_metrics
+from ctiex.app.checking import checked
 from ctiex.app.signals import answer_signals
-from ctiex.app.tls.checks import check_certificates
 from ctiex.errors import ConfigurationError, CtiexError
 
 _COLLECT_AFTER = (50_000, 20, 100)
@@ -43,10 +40,7 @@ class Options(UsageOptions):
     def postOptions(self) -> None:
         """Read the configuration, so that what is wrong with it is said before anything starts."""
         try:
-            self["configuration"] = load(self["config"], self["agent-listen"], self["ivr-listen"])
-            check_plugins(self["configuration"])
-            check_metrics(self["configuration"])
-            self["configuration"] = check_certificates(self["configuration"])
+            self["configuration"] = checked(self["config"], self["agent-listen"], self["ivr-listen"])
         except ConfigurationError as error:
             raise UsageError(f"the configuration can't be used:\n{error}") from None
 

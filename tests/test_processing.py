@@ -222,6 +222,7 @@ class ConnectRequests(SynchronousTestCase):
         self.bench.accepted()
         self.bench.report()
         self.assertEqual(self.bench.status(), 22)
+        self.bench.exchange.desk.acknowledge("1001", self.bench.outlet, 3)
         self.bench.clock.advance(599)
         self.assertEqual(self.bench.status(), 22)
         self.bench.clock.advance(2)
@@ -832,3 +833,38 @@ class KeptBeforeTold(SynchronousTestCase):
         self.assertEqual(list(store.calls()), [])
         self.assertEqual(len(bench.processing._life.owners), 0)
         self.flushLoggedErrors(StoreUnavailable)
+
+
+class SerialsUsedAgain(SynchronousTestCase):
+    """An own serial is free again when nothing of its last call could be taken for the new one's."""
+
+    def setUp(self) -> None:
+        self.bench = Bench()
+        self.bench.accepted()
+        self.bench.report()
+        self.bench.clock.pump([700])
+
+    def test_it_is_22_while_an_event_of_it_waits(self) -> None:
+        self.assertEqual(self.bench.status(), Status.DUPLICATE_SERIAL)
+        self.bench.exchange.desk.acknowledge("1001", self.bench.outlet, 2)
+        self.assertEqual(self.bench.status(), Status.DUPLICATE_SERIAL)
+        self.bench.exchange.desk.acknowledge("1001", self.bench.outlet, 3)
+        self.assertEqual(self.bench.status(), 0)
+
+    def test_it_is_free_once_they_have_expired(self) -> None:
+        self.bench.clock.pump([3_600] * 24)
+        self.assertEqual(self.bench.status(), 0)
+
+    def test_it_is_22_after_a_restart_too(self) -> None:
+        self.bench.processing.stop()
+        store = MemoryCallStore()
+        events = [evolve(event, serial=None) for event in self.bench.store.events("1001")]
+        store.take_up((), {"1001": 3}, events, {})
+        again = Bench(store, self.bench.clock)
+        self.assertEqual(again.status(), Status.DUPLICATE_SERIAL)
+        again.exchange.desk.acknowledge("1001", again.outlet, 3)
+        self.assertEqual(again.status(), 0)
+
+    def test_the_serial_of_a_call_that_has_come_may_be_used_at_once(self) -> None:
+        serial = self.bench.processing.watcher.arrived("1001", "139")
+        self.assertEqual(self.bench.status(serial), 0)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,7 +22,7 @@ from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IListeningPort, IProtocolNegotiationFactory
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.internet.ssl import Certificate, optionsForClientTLS, trustRootFromCertificates
-from twisted.internet.task import Clock, deferLater
+from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.internet.threads import deferToThread
 from twisted.logger import LogEvent, LogLevel, capturedLogs, formatEvent, globalLogPublisher
@@ -38,6 +37,8 @@ from ctiex.errors import ConfigurationError
 from ctiex.links.peers import certificate_names, is_private, is_verified
 
 from .certificates import DAY, Authority, Signed, replace
+from .processes import finished
+from .waiting import eventually
 
 ROOT_AUTHORITY = Authority("root")
 AUTHORITY = Authority("between", ROOT_AUTHORITY)
@@ -161,8 +162,8 @@ class TlsCase(TestCase):
         """What ``openssl s_client`` prints when it says hello and goes."""
         command = ["openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-CAfile", f"{self.folder}/roots/root.pem",
                    "-verify_return_error", "-quiet", "-no_ign_eof", *options]  # fmt: skip
-        done = await deferToThread(subprocess.run, command, input=b"hello\n", capture_output=True, timeout=20)
-        return (done.stdout + done.stderr).decode(errors="replace")
+        done = await deferToThread(finished, command, input=b"hello\n")
+        return str((done.stdout + done.stderr).decode(errors="replace"))
 
 
 class LetInTests(TlsCase):
@@ -261,10 +262,7 @@ class RefusedTests(TlsCase):
         """See that an attempt is refused in these words, in one line."""
         with log_of() as lines:
             await attempt
-            for _ in range(200):
-                if lines:
-                    break
-                await deferLater(reactor, 0.01)
+            await eventually(lambda: lines)
         self.assertEqual(self.heard, [])
         (line,) = lines
         self.assertRegex(line, r"^TLS with 127\.0\.0\.1:\d+ refused: ")

@@ -28,7 +28,8 @@ from ctiex.testing.fakes import FakeService
 from ctiex.testing.pairs import MemoryExchange, agents, services
 
 from .test_docs import DOCS
-from .test_exchange import SERVICE, ExchangeCase, eventually, port_number
+from .test_exchange import SERVICE, ExchangeCase, port_number
+from .waiting import PATIENCE, eventually
 
 Outcome = tuple[int, str, str]
 SERIAL = "1047291155550918327443"[:20]
@@ -62,7 +63,7 @@ class DocumentedTests(CommandCase):
     def make(self) -> None:
         clock = Clock()
         clock.advance(1_790_000_000.0)
-        log = AuditLog(str(self.path), clock, Counts())
+        log = AuditLog(str(self.path), clock, Counts(), wall=clock.seconds)
         log.open()
         known = agents("platform-1-agents"), services("platform-2-ivr"), services("platform-3-ivr", "other")
         exchange = MemoryExchange(identities=known, clock=clock, audit=log)
@@ -242,7 +243,7 @@ class HandOffTests(ExchangeCase):
         stranger.bind("stranger", "demo", Role.SERVICE)
         stranger.fetch(hand_off.serial)
         await eventually(lambda: stranger.every(DataResult))
-        await hand_off.result(10)
+        await hand_off.result(PATIENCE)
         stranger.unbind()
         await eventually(lambda: stranger.lost)
         await eventually(lambda: b"call_ended" in path.read_bytes())

@@ -26,6 +26,8 @@ def wide_mode(path: str | os.PathLike[str]) -> str | None:
         mode = os.stat(path).st_mode
     except OSError:
         return None
+    if stat.S_ISCHR(mode):  # such as /dev/null, which is everybody's
+        return None
     if mode & _OTHERS:
         return "every user of this machine"
     if mode & _GROUP_WRITES and not stat.S_ISSOCK(mode):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -16,14 +17,26 @@ from twisted.logger import (
     LogLevel,
     LogLevelFilterPredicate,
     globalLogBeginner,
-    textFileLogObserver,
 )
+from twisted.python.failure import Failure
 from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
 from ctiex import __version__
+from ctiex.app.logs import in_lines
+from ctiex.app.output import (
+    READER_GONE,
+    Heard,
+    OutputLost,
+    PipeWatch,
+    drop_output,
+    open_standard_streams,
+    say,
+    say_lines,
+)
 from ctiex.app.signals import answer_signals
 from ctiex.errors import ConfigurationError
+from ctiex.steady_time import make_steady
 
 
 @frozen
@@ -56,7 +69,7 @@ _ALL = (
     Command("passwd", "Make the secret_hash of a secret."),
     Command("dialplan", "Print the dialplan for an Asterisk of platform 1 or 2."),
     Command("simulate", "Simulate the whole system with faults, and hold it against its promises."),
-    Command("store", "Show, check or export the file of a durable store."),
+    Command("store", "Show, check, export, copy or restore the file of a durable store."),
     Command("trace", "Print the timeline of a hand-off out of the audit log."),
 )
 COMMANDS: Mapping[str, Command] = {command.name: command for command in _ALL}
@@ -72,7 +85,7 @@ class Options(UsageOptions):
 
     def opt_version(self) -> None:
         """Print the version and exit."""
-        print(f"ctiex {__version__}")
+        say(f"ctiex {__version__}", sys.stdout)
         sys.exit(0)
 
     def postOptions(self) -> None:
@@ -86,6 +99,16 @@ class Options(UsageOptions):
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command and exit with its code; 2 for a command line that can't be understood."""
+    open_standard_streams()
+    try:
+        _main(arguments)
+        sys.stdout.flush()
+    except (OutputLost, BrokenPipeError) as error:
+        lost = error if isinstance(error, OutputLost) else OutputLost(error)
+        sys.exit(_end_unread(lost))
+
+
+def _main(arguments: Sequence[str] | None) -> None:
     options = Options()
     try:
         options.parseOptions(list(sys.argv[1:] if arguments is None else arguments))
@@ -99,7 +122,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except ConfigurationError as error:  # an extra that isn't installed
         sys.exit(f"ctiex: {error}")
     except UsageError as error:
-        print(f"ctiex: {error}\ntry: ctiex --help, or ctiex COMMAND --help", file=sys.stderr)
+        say_lines(f"ctiex: {error}\ntry: ctiex --help, or ctiex COMMAND --help", sys.stderr)
         sys.exit(2)
 
 
@@ -107,6 +130,7 @@ def _run_with_reactor(command: ModuleType, options: Any) -> None:
     _log_warnings()
 
     def begin(reactor: Any) -> Deferred[None]:
+        make_steady(reactor)
         answer_signals(reactor)
         return ensureDeferred(_run(command, options, reactor))
 
@@ -114,15 +138,43 @@ def _run_with_reactor(command: ModuleType, options: Any) -> None:
 
 
 async def _run(command: ModuleType, options: Any, reactor: Any) -> None:
+    """Run a command until it has ended, or until nobody reads any more what it says.
+
+    Whatever it does then, the end of the reactor ends it as a signal would.
+    """
+    ended: Deferred[int] = Deferred()
+
+    def end(outcome: int | Failure) -> None:
+        if not ended.called:
+            ended.callback(outcome)
+
+    def lost(error: OutputLost) -> None:
+        end(Failure(error))
+
+    stdout, stderr = Heard(sys.stdout, lost), Heard(sys.stderr, lambda error: None)
+    PipeWatch(reactor, sys.stdout.fileno(), lambda: lost(OutputLost(BrokenPipeError())))
+    ensureDeferred(command.run(options, reactor, stdout, stderr)).addBoth(end)
     try:
-        code = await command.run(options, reactor, sys.stdout, sys.stderr)
+        code = await ended
     except UsageError as error:
-        print(f"ctiex: {error}", file=sys.stderr)
+        say(f"ctiex: {error}", stderr)
         code = 2
+    except OutputLost as error:
+        code = _end_unread(error)
     raise SystemExit(code)
+
+
+def _end_unread(lost: OutputLost) -> int:
+    """The exit status of a command whose output can't be written."""
+    drop_output()
+    if lost.reader_gone:
+        return READER_GONE
+    with suppress(OutputLost):
+        say(f"ctiex: {lost}", sys.stderr)
+    return 1
 
 
 def _log_warnings() -> None:
     """Warnings go to standard error; a command's own output says the rest."""
-    errors = FilteringLogObserver(textFileLogObserver(sys.stderr), [LogLevelFilterPredicate(LogLevel.warn)])
+    errors = FilteringLogObserver(in_lines(sys.stderr), [LogLevelFilterPredicate(LogLevel.warn)])
     globalLogBeginner.beginLoggingTo([errors], redirectStandardIO=False)

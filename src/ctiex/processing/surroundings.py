@@ -47,6 +47,13 @@ class Surroundings:
         """Commits changes, and knows whether the store takes them."""
         return self.desk.keeper
 
+    def new_serial(self) -> str:
+        """A serial that no call has, and that no event which still waits is about.
+
+        :raise SerialError: none was free after many tries.
+        """
+        return self.allocator.allocate(lambda serial: self.store.get(serial) is not None or self.desk.awaits(serial))
+
 
 class Refused(Exception):
     """A request is refused; carries the status and the words for its reply."""

@@ -19,7 +19,9 @@ def check_places(path: Path, key_file: Path, environment: Mapping[str, str] = os
 
     :raise ConfigurationError: with a line for each thing that is wrong.
     """
-    wrong = [*_wrong_file(path), *_wrong_key(path, key_file, environment)]
+    wrong = list(_wrong_file(path))
+    is_store = path.is_file() and not wrong
+    wrong += _wrong_key(is_store, key_file, environment)
     if wrong:
         raise ConfigurationError("\n".join(wrong))
 
@@ -42,11 +44,12 @@ def _head(path: Path) -> bytes:
         return b""
 
 
-def _wrong_key(path: Path, key_file: Path, environment: Mapping[str, str]) -> Iterator[str]:
+def _wrong_key(is_store: bool, key_file: Path, environment: Mapping[str, str]) -> Iterator[str]:
+    """:param is_store: the store is there, so that its key has to be."""
     try:
         if KEY_VARIABLE in environment:
             read_key(environment[KEY_VARIABLE], KEY_VARIABLE)
-        elif path.exists() or key_file.exists():
+        elif is_store or key_file.exists():
             find_key(key_file, make=False, environment=environment)
         elif why := why_not_made(key_file):
             yield f"key_file: {key_file} {why}"

@@ -12,6 +12,7 @@ from ctiex.app.checking import checked
 from ctiex.app.config import exchange_address
 from ctiex.app.config_model import Configuration, ConfiguredService, LinkSettings
 from ctiex.app.look_up import Finder
+from ctiex.app.output import say, say_lines
 from ctiex.errors import ConfigurationError
 from ctiex.links.credentials import KnownIdentity
 from ctiex.links.secret_hashes import SecretHash
@@ -49,11 +50,11 @@ def run(options: Options, stdout: TextIO, stderr: TextIO, find: Finder = find_pl
     try:
         configuration = checked(options["config"], options["agent-listen"], options["ivr-listen"], find, ports=True)
     except ConfigurationError as error:
-        print(error, file=stderr)
+        say_lines(error, stderr)
         return 1
     for line in summary(configuration):
-        print(line, file=stdout)
-    print("configuration: ok", file=stdout)
+        say(line, stdout)
+    say("configuration: ok", stdout)
     return 0
 
 

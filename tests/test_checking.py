@@ -346,3 +346,20 @@ class BrokenPluginTests(SynchronousTestCase):
         self.assertEqual(code, 1)
         self.assertIn("services.a.request: the plugin fails: ZeroDivisionError", said)
         self.assertEqual(len(said.splitlines()), 1, said)
+
+
+class RunDirectoryTests(CheckingCase):
+    """``twistd --rundir``."""
+
+    def test_files_are_looked_for_where_the_process_goes(self) -> None:
+        (self.folder / "elsewhere" / "logs").mkdir(parents=True)
+        self.file.write_text(LINKS + '[audit]\nfile = "logs/audit.jsonl"\n')
+        for folder, good in ((str(self.folder / "elsewhere"), True), (str(self.folder), False)):
+            options = Options()
+            options.parent = {"rundir": folder}
+            relative = os.path.relpath(self.file)
+            if good:
+                options.parseOptions(["--config", relative])
+            else:
+                error = self.assertRaises(UsageError, options.parseOptions, ["--config", relative])
+                self.assertIn("audit.file: logs/audit.jsonl can't be made", str(error))

@@ -11,7 +11,7 @@ from typing import Any
 from attrs import define, evolve, frozen
 from twisted.internet.endpoints import _parse as split_endpoint
 from twisted.internet.endpoints import serverFromString
-from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IStreamServerEndpoint
+from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
 from twisted.internet.protocol import Factory
 from twisted.python.failure import Failure
 
@@ -120,20 +120,6 @@ def make_endpoint(reactor: Any, description: str) -> IStreamServerEndpoint:
     except Exception as error:  # whatever the parsers of plugins raise
         raise _no_endpoint(description, error) from None
     return endpoint
-
-
-async def listen_at(reactor: Any, description: str, factory: IProtocolFactory) -> IListeningPort:
-    """Listen at an endpoint.
-
-    :raise ConfigurationError: there is no such endpoint, or it can't be had.
-    :raise CannotListenError: likewise, in Twisted's words.
-    """
-    endpoint = make_endpoint(reactor, description)
-    try:
-        port: IListeningPort = await endpoint.listen(factory)
-    except OSError as error:  # of what stands in a socket's place
-        raise ConfigurationError(f'found "{description}", which can\'t be had: {error.strerror or error}') from None
-    return port
 
 
 def _no_endpoint(description: str, error: Exception) -> ConfigurationError:

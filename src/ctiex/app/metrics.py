@@ -9,6 +9,7 @@ No metric carries a serial, an agent number, an identity or a field.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
 from attrs import Attribute, fields
@@ -21,7 +22,7 @@ from twisted.web.resource import IResource, Resource
 from twisted.web.server import Site
 
 from ctiex.app.config_model import Configuration
-from ctiex.app.listening import make_endpoint
+from ctiex.app.listener import Listener
 from ctiex.app.parts import Parts
 from ctiex.extras import need
 from ctiex.interfaces import IRunningSignalling
@@ -200,14 +201,17 @@ class _QuietSite(Site):
 class MonitoringPort:
     """The HTTP port of an exchange for metrics and health."""
 
-    def __init__(self, exchange: Monitored, reactor: Any) -> None:
+    def __init__(self, exchange: Monitored, reactor: Any, listener: Listener) -> None:
         """A port that doesn't listen yet.
 
         :raise ConfigurationError: it is wanted, and prometheus-client isn't installed.
         """
         check_metrics(exchange.configuration)
+        if exchange.configuration.metrics.listen:
+            import_module("prometheus_client")  # now: the process may give up the rights to read its files
         self._exchange = exchange
         self._reactor = reactor
+        self._listener = listener
         self._connections: GuardedFactory | None = None
         self.port: IListeningPort | None = None
         """Where it listens; None while it doesn't, or isn't wanted."""
@@ -222,7 +226,7 @@ class MonitoringPort:
             return
         site = _QuietSite(self._tree(), reactor=self._reactor, timeout=_IDLE)
         self._connections = GuardedFactory(site, self._bounds(), self._reactor)
-        self.port = await make_endpoint(self._reactor, listen).listen(self._connections)
+        self.port = await self._listener.listen(listen, self._connections)
 
     def _bounds(self) -> PortBounds:
         limits = self._exchange.configuration.limits

@@ -20,6 +20,7 @@ from ctiex.links.auditing import LinkAudit
 from ctiex.links.door import Door, Knock, Verdict, Visitor
 from ctiex.links.handshakes import TLS_REFUSED
 from ctiex.links.peers import certificate_names, is_private, source_of, source_of_address
+from ctiex.links.refusals import Refusals
 from ctiex.links.session import Session
 from ctiex.links.terms import SessionLimits, SessionState
 from ctiex.links.turns import Share, Turns
@@ -54,6 +55,13 @@ class LinkSurroundings:
     """What comes in floods is logged by it."""
     audit: Audit | None = None
     """Hears of every Bind and of every request; None: nobody wants to know."""
+
+    refusals: Refusals = field()
+    """Which ones the audit is told of; of both listening ports together."""
+
+    @refusals.default
+    def _refusals_of_its_own(self) -> Refusals:
+        return Refusals(self.admission.limits, self.counts)
 
     @turns.default
     def _turns_of_its_own(self) -> Turns:
@@ -195,7 +203,9 @@ class ExchangeLink(LinkProtocol):
     def link_opened(self) -> None:
         """Counted, and known to those who end all links; or turned away."""
         if self._with.audit is not None:
-            self.session.audit = self.audit = LinkAudit(self._with.audit, self.clock, self.role, self.peer)
+            audit, refusals = self._with.audit, self._with.refusals
+            self.audit = LinkAudit(audit, self.clock, self.role, self.peer, refusals, self._party[1])
+            self.session.audit = self.audit
         _, source = self._party
         crowded = self._with.admission.admit(source, self.clock.seconds())
         if crowded is not None:

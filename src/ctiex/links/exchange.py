@@ -65,7 +65,8 @@ class LinkSurroundings:
 
     @turns.default
     def _turns_of_its_own(self) -> Turns:
-        return Turns(self.clock, self.counts)
+        limits = self.admission.limits
+        return Turns(self.clock, self.counts, lambda: limits.frames_per_second_per_identity)
 
 
 class ExchangeLink(LinkProtocol):
@@ -286,6 +287,11 @@ class ExchangeLinkFactory(Factory):
         # A dictionary, since a set would be walked in another order in every run.
         self._links: dict[ExchangeLink, None] = {}
         self._waiting: Waiters[None] = Waiters()
+
+    @property
+    def admission(self) -> Admission:
+        """Counts the links."""
+        return self._with.admission
 
     @property
     def links(self) -> Set[ExchangeLink]:

@@ -303,7 +303,7 @@ class ExchangeLinkFactory(Factory):
         crowded, source = Crowded.connections_without_descriptor, source_of_address(address)
         self._with.counts.turned_away(crowded.name)
         if self._with.seldom.due(crowded.name, self._with.clock.seconds()):
-            _log.error("connection from {source} closed at once: {why}", source=source, why=crowded.value)
+            _log.warn("connection from {source} closed at once: {why}", source=source, why=crowded.value)
 
     def add(self, link: ExchangeLink) -> None:
         """A link is open."""

@@ -21,8 +21,8 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from ctiex.links.traffic import FRAME, Work
 from ctiex.processing.counts import Counts
 
-SHARE = 256 * FRAME
-"""Pieces of work that are done for one party in a turn of the reactor: some 3 ms, or 15 of requests that cost most."""
+SHARE = 128 * FRAME
+"""Pieces of work that are done for one party in a turn of the reactor: some 2 ms, or 10 of requests that cost most."""
 _PARTIES = 2
 """So many parties that wait have their share in one turn of the reactor; the others in the next ones, in order."""
 _BURST = 1.0

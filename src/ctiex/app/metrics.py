@@ -100,6 +100,11 @@ def _gauges(parts: Parts) -> Iterator[Metric]:
     yield _gauge("agents_logged_in", "Agent numbers that are logged in.", parts.desk.logged_in)
     numbers = len(parts.desk.numbers)
     yield _gauge("agent_numbers", "Agent numbers that are logged in, have open calls, or ever had an event.", numbers)
+    account = parts.desk.account
+    yield _gauge("bytes_held", "Bytes that the records of calls, their data and the mailboxes take.", account.in_all)
+    yield _gauge("bytes_kept_for_ends", "Bytes that are kept free for the ends of open calls.", account.kept_for_ends)
+    most = parts.agent_links.admission.descriptors.for_connections
+    yield _gauge("descriptors_for_connections", "Open files beyond which no connection is taken.", most)
     running = [driver for driver in parts.drivers.values() if IRunningSignalling.providedBy(driver)]
     away = sum(1 for driver in running if not driver.connected)
     yield _gauge("platforms_away", "Signalling drivers that can't see the calls of their platform now.", away)

@@ -126,6 +126,7 @@ class Calls:
     def put_packed(self, call: Call) -> None:
         """Hold one of very many calls that aren't about to change."""
         self._held[call.serial] = packed(call)
+        self._loose.pop(call.serial, None)
 
     def get(self, serial: str) -> Call | None:
         """The call with this serial, or None."""

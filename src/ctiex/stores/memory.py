@@ -79,10 +79,8 @@ class MemoryCallStore:
         :raise ValueError: an event isn't numbered one beyond its agent's last; nothing was kept.
         """
         self._check_numbering(change.events)
-        records = [
-            (call.serial, packed(call)) for call in change.calls
-        ]  # first, since what can't be packed is an error
-        self._calls.update(records)
+        # All of them before any is put: what can't be packed leaves nothing behind.
+        self._calls.update([(call.serial, packed(call)) for call in change.calls])
         for serial in change.forgotten:
             self._calls.pop(serial, None)
         for event in change.events:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 
+import pytest
 from twisted.trial.unittest import SynchronousTestCase
 
 from benchmarks.hostile import SCENARIOS, run, show
@@ -17,8 +18,9 @@ _SCALE = float(os.environ.get("CTIEX_HOSTILE_SCALE", "1"))
 class HostilePeers(SynchronousTestCase):
     """Every bound of a kind of peer is held, in :mod:`benchmarks.hostile`; a row says which one wasn't."""
 
-    def _meet(self, name: str, hand_offs: int = 10) -> None:
-        row = run(name, int(SCENARIOS[name][1] * _SCALE))
+    def _meet(self, name: str, hand_offs: int = 10, share: float = 1.0) -> None:
+        """:param share: of the peers that the scenario has by default."""
+        row = run(name, int(SCENARIOS[name][1] * _SCALE * share))
         show(row)
         self.assertEqual(row.broken, [])
         self.assertGreaterEqual(row.pair.completed, hand_offs)
@@ -41,8 +43,28 @@ class HostilePeers(SynchronousTestCase):
     def test_links_whose_other_end_is_gone_without_a_word_are_ended(self) -> None:
         self._meet("half-open links")
 
+    def test_a_thousand_idle_connections(self) -> None:
+        self._meet("idle connections", share=0.2)
+
+    @pytest.mark.long
     def test_five_thousand_idle_connections(self) -> None:
         self._meet("idle connections")
 
     def test_a_connect_storm(self) -> None:
+        self._meet("connect storm", share=0.25)
+
+    @pytest.mark.long
+    def test_a_long_connect_storm(self) -> None:
         self._meet("connect storm")
+
+    def test_a_crowd_of_one_identity_that_asks_has_one_share(self) -> None:
+        self._meet("crowd that asks")
+
+    def test_a_crowd_of_one_identity_that_errs_has_one_share(self) -> None:
+        self._meet("crowd that errs")
+
+    def test_whoever_takes_all_connections_leaves_descriptors_for_others_and_for_the_exchange(self) -> None:
+        self._meet("descriptors")
+
+    def test_calls_with_much_data_end_at_the_bytes_of_their_identity(self) -> None:
+        self._meet("bytes held")

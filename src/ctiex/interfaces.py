@@ -11,7 +11,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
 
-from attrs import Factory, field, frozen
+from attrs import Factory, field
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -19,6 +19,7 @@ from zope.interface import Attribute, Interface
 
 from ctiex.errors import CodecError
 from ctiex.fields import Fields
+from ctiex.frozen import frozen
 from ctiex.messages import CallEnded, Connection, Message, Role
 from ctiex.records import Call, Change, StoredEvent
 
@@ -193,6 +194,17 @@ class ICallStorePlugin(Interface):
 
         :param settings: the other keys of ``[store]``.
         :raise ConfigurationError: a key is unknown or its value no good.
+        """
+
+
+class IPlacedStorePlugin(ICallStorePlugin):
+    """Finds a store that stands somewhere on this machine, and can say beforehand whether it can."""
+
+    def check_place(settings: Mapping[str, Any]) -> None:
+        """See that a store can be opened where it is to stand, without opening or changing anything.
+
+        :param settings: as for ``build``, which has taken them.
+        :raise ConfigurationError: with a line for each thing that is wrong, its key in front: ``path: ...``.
         """
 
 

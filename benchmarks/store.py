@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
+from attrs import evolve
+
 from benchmarks.configurations import LIMITS
 from benchmarks.exchange_process import ExchangeProcess
 from benchmarks.load import Load
@@ -99,8 +101,7 @@ def live_calls(count: int, size: int, deadline: float) -> Iterator[Call]:
 def fill(directory: Path, count: int, size: int) -> None:
     """Make a store file with so many live calls."""
     directory.mkdir(parents=True, exist_ok=True)
-    path = directory / "calls.sqlite"
-    file = SqliteFile(path, Seal(find_key(directory / "calls.sqlite.key", make=True)))
+    file = opened(directory)
     group = Group()
     for call in live_calls(count, size, time.time() + 86_400):
         group.calls[call.serial] = group.contexts[call.serial] = call
@@ -108,6 +109,20 @@ def fill(directory: Path, count: int, size: int) -> None:
             file.write(group)
             group = Group()
     file.write(group)
+    file.close()
+
+
+def opened(directory: Path) -> SqliteFile:
+    """The store file of an exchange that doesn't run."""
+    return SqliteFile(directory / "calls.sqlite", Seal(find_key(directory / "calls.sqlite.key", make=True)))
+
+
+def let_time_out(directory: Path) -> None:
+    """Every call's time is over: written with the key, since a row that was changed without it is refused."""
+    file = opened(directory)
+    calls = [evolve(call, deadline=0.0) for call in file.read().calls]
+    for start in range(0, len(calls), _AT_ONCE):
+        file.write(Group(calls={call.serial: call for call in calls[start : start + _AT_ONCE]}))
     file.close()
 
 
@@ -136,9 +151,7 @@ def measure(directory: Path, count: int, size: int, base: tuple[float, int]) -> 
     start, started = exchange.start_seconds, exchange.processor_seconds()
     resident = exchange.resident_bytes()
     exchange.stop()
-    with sqlite3.connect(directory / "calls.sqlite") as database:
-        database.execute("UPDATE calls SET deadline = 0")
-    database.close()
+    let_time_out(directory)
     exchange = ExchangeProcess(directory, _SQLITE + _SHORT)
     while kept_calls(directory / "calls.sqlite"):
         time.sleep(0.25)

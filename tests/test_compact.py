@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from unittest import mock
 
+from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -61,9 +62,7 @@ def test_calls_are_the_same_however_they_are_held(steps: list[tuple[str, Call | 
     with mock.patch.object(compact, "_MOST_LOOSE", 4):
         for step, what in steps:
             if isinstance(what, Call):
-                call = model[what.serial[0]] = Call(
-                    what.serial[0], *[getattr(what, name) for name in Call.__slots__[1:12]]
-                )
+                call = model[what.serial[0]] = evolve(what, serial=what.serial[0])
                 (calls.put if step == "put" else calls.put_packed)(call)
             elif step == "forget":
                 model.pop(what, None)

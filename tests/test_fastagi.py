@@ -92,6 +92,18 @@ class CommandTests(Channel):
         self.call.pair.pump()
         self.assertEqual(self.successResultOf(second).number, 6)
 
+    def test_an_answer_that_came_with_the_one_before_is_none_of_the_next_command_s(self) -> None:
+        """A value of two lines whose second one looks like an answer."""
+        self.asterisk.mute = frozenset({"GET", "CHANNEL"})
+        first = self.command("GET VARIABLE", "NAME")
+        following: list[Deferred[AgiAnswer]] = []
+        first.addCallback(lambda _: following.append(ensureDeferred(self.channel.command("CHANNEL STATUS"))))
+        self.asterisk.tell("200 result=1 (a)\n200 result=1 (b)")
+        with capturedLogs() as events:
+            self.call.pair.pump()
+        self.failure(following[0], AgiError)
+        self.assertIn("can't be answered yet", str(formatEvent(events[0])))
+
     def test_what_asterisk_does_not_take_is_an_error(self) -> None:
         self.assertIn("510", self.failure(self.command("DANCE"), AgiError))
         self.assertEqual(self.successResultOf(self.command("CHANNEL STATUS")).number, 6)

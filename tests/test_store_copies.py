@@ -353,6 +353,19 @@ class RestoreTests(CopiesBench):
         restore(self.path, copy, SEAL)
         self.assertEqual(self.opened().read(), kept)
 
+    def test_a_restore_that_ends_before_the_log_is_gone_is_noticed_and_done_again(self) -> None:
+        copy, kept = self.copied()
+        file = self.opened()
+        file.write(with_call("3"))
+        self.crash(file)
+        log = self.folder / "calls.sqlite-wal"
+        left = log.read_bytes()
+        restore(self.path, copy, SEAL)
+        log.write_bytes(left)
+        self.assertRaisesRegex(StoreUnavailable, "another state", self.serials)
+        restore(self.path, copy, SEAL)
+        self.assertEqual(self.opened().read(), kept)
+
     def test_nothing_else_is_left_and_the_copy_is_as_it_was(self) -> None:
         copy, _ = self.copied()
         before = copy.read_bytes()

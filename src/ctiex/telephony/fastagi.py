@@ -45,6 +45,11 @@ class AgiChannel(Protocol):
         self._deadline: IDelayedCall | None = None
         self._turn = DeferredLock()
         self._asked: Deferred[AgiAnswer] | None = None
+        self._reads = 0
+        """How often something has come."""
+        self._asked_within = 0
+        """The read whose values led to the command that is under way; 0 for none."""
+        self._reading = False
         self._gone: CallerHungUp | AgiError | None = None
 
     # ------------------------------------------------------------ for the handler
@@ -83,6 +88,7 @@ class AgiChannel(Protocol):
         # The turn ends with the answer, not with the wait for it: a handler may be cancelled in between.
         answer: Deferred[AgiAnswer] = Deferred()
         self._asked = answer
+        self._asked_within = self._reads if self._reading else 0
         self._transport.write(line)
         return answer
 
@@ -109,12 +115,16 @@ class AgiChannel(Protocol):
 
     def dataReceived(self, data: bytes) -> None:
         """Something came."""
+        self._reads += 1
+        self._reading = True
         try:
             for value in self._reader.receive(data):
                 self._take(value)
         except AgiError as error:
             _log.error("an AGI connection from {host} is cut: {reason}", host=self._host, reason=str(error))
             self._cut("the connection speaks no AGI")
+        finally:
+            self._reading = False
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The call has ended, or Asterisk has."""
@@ -134,6 +144,9 @@ class AgiChannel(Protocol):
             return  # the answer that a customer who left didn't wait for
         elif self._asked is None:
             raise AgiError("found an answer, expected none: nothing was asked")
+        elif self._asked_within == self._reads:
+            # It was on its way before the command was: a line of some customer's name that looks like an answer.
+            raise AgiError("found an answer, expected none: what is asked can't be answered yet")
         else:
             answer, self._asked = self._asked, None
             self._turn.release()  # first, so that whoever waits for the answer finds the channel idle

@@ -320,7 +320,10 @@ def crowd_of(row: Row, target: peers.Target, count: int, frames: int, kind: str)
         time.sleep(_CROWDED)
         row.until = time.monotonic()
     row.links = count
-    return f"{count} links, {frames} {kind} a second on each: {sent[0] / _CROWDED:,.0f} a second sent"
+    told = (target.directory / "audit.log").stat().st_size
+    row.hold(told < count * 600 + MB, f"{told / MB:.1f} MB of audit log for it")
+    taken = f"{count} links, {frames} {kind} a second on each: {sent[0] / _CROWDED:,.0f} a second sent"
+    return f"{taken}, {told / 1e3:,.0f} kB of audit log"
 
 
 def crowd_that_pings(row: Row, target: peers.Target, count: int) -> str:

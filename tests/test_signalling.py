@@ -18,6 +18,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from ctiex.codecs.binary import BinaryCodec
 from ctiex.errors import ConfigurationError, Status
 from ctiex.interfaces import ISignalling, SignallingContext
+from ctiex.links.descriptors import Descriptors
 from ctiex.messages import Connection, Message
 from ctiex.processing.sessions import ServiceSessions
 from ctiex.signalling.dial import DialSignalling, DialSignallingPlugin
@@ -198,6 +199,16 @@ class Dialling(_Dialling):
             await self._pause()
         self.assertEqual(driver.withdraw("1"), Status.TIMED_OUT)
         await self.factory.gone[0]
+
+    async def test_so_many_are_dialled_at_a_time_and_others_are_31(self) -> None:
+        await self.listen(None)
+        driver = self.dial()
+        driver._descriptors = Descriptors(8)
+        for serial in ("1", "2", "3", "4", "5"):
+            driver.offer(make_offer(serial))
+        self.assertEqual((len(driver._attempts), self.watcher.statuses), (3, [31, 31]))
+        for serial in ("1", "2", "3"):
+            driver.withdraw(serial)
 
     async def test_withdrawing_while_it_dials_gives_up(self) -> None:
         await self.listen(Status.OK)

@@ -56,8 +56,8 @@ class Limits:
     """What one identity may have handled on all of its links, or one source on all that aren't bound: more waits."""
     login_failures: Count = 10
     """Different refused logins of one source until it is locked out."""
-    lock_out: Seconds = 300.0
-    login_delay: Seconds = 5.0
+    lock_out: Seconds = 300
+    login_delay: Seconds = 5
     """The longest that a refusal waits."""
     calls_per_identity: Count = 100_000
     """Calls not closed yet that one identity's agents may have."""
@@ -77,7 +77,7 @@ class Limits:
     """Service events that one call may have, for the final one there is always room."""
     mailbox: Count = 1_000
     """Events that one agent's mailbox holds, room reserved for ends included."""
-    mailbox_ttl: Seconds = 86_400.0
+    mailbox_ttl: Seconds = 86_400
     """How long an event waits to be acknowledged, in seconds."""
     mailbox_bytes: Count = 4_194_304
     """What one agent's mailbox holds, room for ends included."""

@@ -23,6 +23,7 @@ from ctiex.errors import ConfigurationError, LinkError, RequestTimedOut, Status
 from ctiex.interfaces import IOfferWatcher, ISignalling, ISignallingPlugin, Offer, SignallingContext
 from ctiex.links import rules
 from ctiex.links._protocol import LinkProtocol
+from ctiex.links.descriptors import Descriptors
 from ctiex.links.endpoints import client_endpoint
 from ctiex.links.requests import connection_status
 from ctiex.links.session import Session
@@ -34,6 +35,8 @@ _log = Logger()
 
 _MAKE_ANEW_AFTER = 60.0
 """How long an endpoint serves before its certificates are read again, in seconds."""
+_MOST_DIALLED = 10_000
+"""How many calls are being dialled at the same time: each has a connection, to a host that may never answer."""
 _ADDRESS_EXPECTED = 'an endpoint to connect to, such as "tcp:ivr.example.net:7400"'
 
 
@@ -95,12 +98,16 @@ class DialSignalling:
     def __init__(self, context: SignallingContext) -> None:
         self.context = context
         self._watcher: IOfferWatcher = context.watcher
+        self._descriptors = Descriptors.of_this_process()
         self._attempts: dict[str, _Attempt] = {}
         self._endpoints: dict[str, tuple[float, IStreamClientEndpoint]] = {}
         """By service: when it was made, and the endpoint."""
 
     def offer(self, offer: Offer) -> None:
-        """Dial the service's address."""
+        """Dial the service's address, unless so many are being dialled that others would get no connection."""
+        if len(self._attempts) >= self._descriptors.of_one(_MOST_DIALLED):
+            self._watcher.unreachable(offer.serial, Status.SERVICE_UNREACHABLE)
+            return
         attempt = self._attempts[offer.serial] = _Attempt(offer)
         factory = Factory.forProtocol(partial(_DialledLink, self, attempt))
         factory.noisy = False

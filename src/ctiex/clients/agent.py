@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.logger import Logger
 
 from ctiex.clients.account import ExchangeAccount
@@ -43,6 +43,9 @@ from ctiex.messages import (
 )
 
 _log = Logger()
+
+MOST_UNTAKEN = 10_000
+"""Events that have come and weren't taken, those that ``on_event`` failed to take included: no more come then."""
 
 OnGap = Callable[[int, int], object]
 OnTakenOver = Callable[[], object]
@@ -81,6 +84,8 @@ class AgentNumber:
         self._new = resume_after is None
         """Nothing is known of earlier events yet: what an earlier run took is no gap."""
         self._hand_offs = HandOffs(client.reactor, self.cancel)
+        self._left_out = False
+        """Whether events were left to another login, since too many wait."""
         self._numbered = 0
         """The last event that the exchange is known to have numbered."""
         self._link: ClientLink | None = None
@@ -171,7 +176,7 @@ class AgentNumber:
         :raise CallError: the exchange refuses this number.
         :raise BrokenExchange: it says what makes no sense.
         """
-        self._link = None
+        self._link, self._left_out = None, False
         reply: Any = await link.ask(AgentLogin(self.number, self.last_sequence), timeout)
         numbers_anew = isinstance(reply, AgentLoginReply) and reply.status == Status.EXPIRED
         logged_in: AgentLoginReply = reply if numbers_anew else checked(reply)
@@ -216,12 +221,15 @@ class AgentNumber:
         """An event has come, or comes again."""
         if link is not self._link:
             return  # of a login whose answer nobody waits for any more; this one's replays it
+        self._numbered = max(self._numbered, event.sequence)
+        self._left_out = self._left_out or self._taking.full or len(self._events) >= MOST_UNTAKEN
+        if self._left_out:
+            return  # it isn't acknowledged, and comes again
         lost = self._events.skips_to(event.sequence)
         if lost is not None:
             self._lose_events()
             self._tell_gap(*lost)
         again = self._events.has_failed(event.sequence)
-        self._numbered = max(self._numbered, event.sequence)
         if self._events.arrives(event.sequence):
             self._taking.put(Coming(event, self._events, again))
 
@@ -230,6 +238,8 @@ class AgentNumber:
         self._acknowledge()
         if not coming.again:
             self._hand_offs.received(coming.event)
+        if self._left_out and self._taking.empty and len(self._events) < MOST_UNTAKEN and self._link is not None:
+            self._client.log_in_again(self, self._link)
 
     def _acknowledge(self) -> None:
         if self._link is not None and self.last_sequence > self._acknowledged:
@@ -399,6 +409,20 @@ class AgentClient(Service):
                 continue
             if agent.number not in self._agents:  # it has logged out while this was under way
                 self._log_out(link, agent.number)
+
+    def log_in_again(self, agent: AgentNumber, link: ClientLink) -> None:
+        """Events were left out, which this brings."""
+        ensureDeferred(self._logged_in_again(agent, link))
+
+    async def _logged_in_again(self, agent: AgentNumber, link: ClientLink) -> None:
+        try:
+            await agent.log_in(link)
+        except LinkLost:
+            return  # the next link logs it in
+        except CtiexError as error:
+            self._connection.give_up(link, error)
+        if agent.number not in self._agents:  # it has logged out while this was under way
+            self._log_out(link, agent.number)
 
     def request_received(self, link: ClientLink, message: Message, invoke_id: int) -> None:
         """An event has come."""

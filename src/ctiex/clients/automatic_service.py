@@ -33,6 +33,7 @@ from ctiex.clients.replies import KEPT, PASSING
 from ctiex.clients.served_call import FinishedSerials, ServedCall
 from ctiex.errors import BrokenExchange, CallerHungUp, CallError, CodecError, LinkError, RequestTimedOut, Status
 from ctiex.interfaces import NO_HEADERS, ICarrier, IMedia, Signalled
+from ctiex.links.admission import Seldom
 from ctiex.messages import (
     CallEnded,
     CallEndedReply,
@@ -95,6 +96,7 @@ class AutomaticService(Service):
         self._calls: dict[str, tuple[ServedCall, Deferred[Any]]] = {}
         self._finished = FinishedSerials(reactor, _FINISHED_FOR)
         self._max_calls = max_calls
+        self._seldom = Seldom()
         self._life = Lifecycle(self._begin, self._end_all)
         self._connection = ExchangeConnection(reactor, account, Role.SERVICE, self)
         self._dialled = DialledLinks(reactor, account.codec, self.take, self._home)
@@ -156,7 +158,8 @@ class AutomaticService(Service):
 
     def error_received(self, error: Error) -> None:
         """The exchange complains of something that asked for no answer."""
-        _log.warn("the exchange said {status}: {detail}", status=Status.of(error.status).text, detail=error.detail)
+        if self._seldom.due("error", self.reactor.seconds()):
+            _log.warn("the exchange said {status}: {detail}", status=Status.of(error.status).text, detail=error.detail)
 
     def request_received(self, link: ClientLink, message: Message, invoke_id: int) -> None:
         """A customer comes, or a call has ended."""

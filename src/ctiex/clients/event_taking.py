@@ -31,8 +31,17 @@ class Coming:
     """Whether the application failed to take it before."""
 
 
+MOST_WAITING, MOST_BYTES = 1_000, 16_777_216
+"""How many events may wait, and about how many bytes their fields may have: what a mailbox holds by default."""
+
+
+def _size(event: AgentEvent) -> int:
+    """About how much an event holds, in bytes."""
+    return sum(len(value) if isinstance(value, (str, bytes)) else 8 for value in event.fields.values())
+
+
 class EventTaking:
-    """Events wait here while the application takes the one before them; the mailbox bounds how many they can be."""
+    """Events wait here while the application takes the one before them, up to a bound."""
 
     def __init__(self, on_event: OnEvent, tried: Callable[[Coming], None]) -> None:
         """:param tried: hears of each event that the application has taken, or failed to take."""
@@ -41,10 +50,22 @@ class EventTaking:
         self._waiting: deque[Coming] = deque()
         self._under_way: Coming | None = None
         self._going_on = False
+        self._bytes = 0
+
+    @property
+    def full(self) -> bool:
+        """Whether no more may wait: whatever comes is to be left to another login."""
+        return len(self._waiting) >= MOST_WAITING or self._bytes >= MOST_BYTES
+
+    @property
+    def empty(self) -> bool:
+        """Whether none waits."""
+        return not self._waiting
 
     def put(self, coming: Coming) -> None:
         """An event comes behind those that wait."""
         self._waiting.append(coming)
+        self._bytes += _size(coming.event)
         self._go_on()
 
     def waits(self, is_wanted: Callable[[AgentEvent], bool]) -> bool:
@@ -57,6 +78,7 @@ class EventTaking:
         for coming in self._waiting:
             coming.events.fail(coming.event.sequence)
         self._waiting.clear()
+        self._bytes = 0
 
     def _go_on(self) -> None:
         if self._going_on:
@@ -70,6 +92,7 @@ class EventTaking:
 
     def _bring(self, coming: Coming) -> None:
         self._under_way = coming
+        self._bytes -= _size(coming.event)
         try:
             outcome = self._on_event(coming.event)
         except Exception as error:

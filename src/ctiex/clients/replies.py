@@ -26,7 +26,7 @@ def answers(request: Message, reply: Message) -> bool:
     if name is None or isinstance(reply, Error) or getattr(reply, "status", Status.OK) not in KEPT:
         return True
     asked, said = getattr(request, name), getattr(reply, name)
-    return bool(said == asked or (asked == "" and said))
+    return bool(said) if asked == "" else bool(said == asked)
 
 
 def checked(reply: Message) -> Any:

@@ -67,6 +67,10 @@ class ServedCall:
         return (self.access_code, self.calling_number) == (connection.access_code, calling_number)
 
 
+MOST_FINISHED = 100_000
+"""Serials that are known at the same time; the oldest goes first."""
+
+
 class FinishedSerials:
     """The serials of calls that were served to the end, for a while.
 
@@ -95,6 +99,8 @@ class FinishedSerials:
         self._forget_old()
         self._until.pop(serial, None)  # so that the oldest stay first
         self._until[serial] = self._clock.seconds() + self._kept_for
+        if len(self._until) > MOST_FINISHED:
+            del self._until[next(iter(self._until))]
 
     def _forget_old(self) -> None:
         now = self._clock.seconds()

@@ -20,6 +20,10 @@ class TakenEvents:
         self._open: dict[int, _Open] = {}
         """Those that have come and aren't taken; a failed one is taken up when it comes again."""
 
+    def __len__(self) -> int:
+        """How many have come and aren't taken."""
+        return len(self._open)
+
     @property
     def last(self) -> int:
         """The last event up to which all are taken."""

@@ -126,6 +126,8 @@ class IvrLinkFactory(ExchangeLinkFactory):
         super().__init__(surroundings)
         self._sessions = sessions
         self._quick_answers: dict[str, IQuickAnswers | None] = {}
+        self._measures: bool | None = None
+        """Whether every answer is to be measured; None before the first service has bound."""
 
     def buildProtocol(self, addr: IAddress | None) -> IvrLink:
         """A link for a connection that was accepted."""
@@ -134,8 +136,15 @@ class IvrLinkFactory(ExchangeLinkFactory):
     def quick_answers(self, identity: str) -> IQuickAnswers | None:
         """What answers the DataRequests of an identity at once; one for all of its links."""
         if identity not in self._quick_answers:
-            processing = self._with.processing
-            self._quick_answers[identity] = self._with.codec.quick_answers(
-                processing.fetched, identity, processing.exchange_address
-            )
+            self._quick_answers[identity] = None if self._to_be_measured() else self._made(identity)
         return self._quick_answers[identity]
+
+    def _to_be_measured(self) -> bool:
+        """Data that was kept under a longer limit is too long for this one: it goes where that is seen."""
+        if self._measures is None:
+            self._measures = self._with.processing.keeps_too_long()
+        return self._measures
+
+    def _made(self, identity: str) -> IQuickAnswers | None:
+        processing = self._with.processing
+        return self._with.codec.quick_answers(processing.fetched, identity, processing.exchange_address)

@@ -219,6 +219,11 @@ class ProcessingService:
         """
         return self._store.fetched
 
+    def keeps_too_long(self) -> bool:
+        """Whether data is kept that the IVR link's frames don't take: it was stored under another limit. O(calls)."""
+        length, most = self._with.codec.frame_length, self._with.max_frame
+        return any(length(call.data) > most for call in self._store.calls())
+
     def fields(self, identity: Identity, serial: str) -> Fields:
         """The call's data for a service of this process, organized like any other's.
 

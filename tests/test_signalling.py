@@ -13,6 +13,7 @@ from twisted.internet.interfaces import IListeningPort
 from twisted.internet.protocol import Factory
 from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock
+from twisted.logger import LogEvent, formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from ctiex.codecs.binary import BinaryCodec
@@ -184,6 +185,35 @@ class Dialling(_Dialling):
         self.port = None
         self.assertEqual(await self._told_of(driver), ["unreachable"])
         self.assertEqual(self.watcher.statuses, [31])
+
+    async def test_an_address_that_isnt_reached_is_said_once_and_once_when_it_is_again(self) -> None:
+        said: list[str] = []
+
+        def observe(event: LogEvent) -> None:
+            if event.get("log_namespace") == DialSignalling.__module__:
+                said.append(formatEvent(event))
+
+        globalLogPublisher.addObserver(observe)
+        self.addCleanup(globalLogPublisher.removeObserver, observe)
+        await self.listen(Status.OK)
+        assert self.port is not None
+        driver, address = self.dial(), self.port.getHost()
+        await self.port.stopListening()
+        for number in range(20):
+            driver.offer(make_offer(str(number)))
+            await self._until_told(str(number), "unreachable")
+        [line] = said
+        self.assertIn("bill: can't be dialled: Connection was refused", line)
+        endpoint = TCP4ServerEndpoint(self.clock, address.port, interface="127.0.0.1")
+        self.port = await endpoint.listen(self.factory)
+        for number in range(20, 24):
+            driver.offer(make_offer(str(number)))
+            await self._until_told(str(number), "accepted")
+        self.assertEqual(said[1:], ["bill: is reached again"])
+
+    async def _until_told(self, serial: str, what: str) -> None:
+        while what not in self.watcher.of(serial):
+            await self._pause()
 
     async def test_a_link_that_is_lost_before_the_answer_is_31(self) -> None:
         await self.listen(None, hangs_up=True)

@@ -317,6 +317,12 @@ class ByLink(SynchronousTestCase):
             self.assertEqual(self.watcher.of("1"), ["offered"] * len(made) + ["unreachable"])
             self.assertEqual(self.watcher.statuses, [32 if fates[-1] == "refuse" else 31])
 
+    def test_a_call_that_is_taken_back_as_it_is_offered_goes_nowhere(self) -> None:
+        driver = LinkSignalling(_Withdrawing(lambda serial: driver.withdraw(serial)), self.sessions, self.clock)
+        sessions = self._bound(2)
+        driver.offer(make_offer("1"))
+        self.assertEqual([session.connections for session in sessions], [[], []])
+
     def test_a_late_answer_of_a_withdrawn_call_does_nothing(self) -> None:
         [session] = self._bound(1)
         self.driver.offer(make_offer("1"))

@@ -78,10 +78,15 @@ class LinkSignalling:
             attempt.tried.append(session)
             attempt.met = Status.TIMED_OUT  # until it answers
             self._watcher.offered(offer.serial, session)
-            session.connect(offer.connection, lambda status: self._answered(attempt, session, status), offer.deadline)
+            if self._attempts.get(offer.serial) is attempt:  # not taken back meanwhile
+                self._connect(attempt, session)
         elif not attempt.waits_for_a_session:
             del self._attempts[offer.serial]
             self._watcher.unreachable(offer.serial, attempt.met)
+
+    def _connect(self, attempt: _Attempt, session: IServiceSession) -> None:
+        offer = attempt.offer
+        session.connect(offer.connection, lambda status: self._answered(attempt, session, status), offer.deadline)
 
     def _answered(self, attempt: _Attempt, session: IServiceSession, status: int | None) -> None:
         serial = attempt.offer.serial

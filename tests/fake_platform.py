@@ -74,6 +74,8 @@ class Platform:
         if leg.bridge:
             bridge, leg.bridge = leg.bridge, ""
             self._tell("BridgeLeave", leg, ("BridgeUniqueid", bridge), ("BridgeType", "basic"))
+            if not any(other.bridge == bridge for other in self.legs.values()):
+                self._emit([("Event", "BridgeDestroy"), ("BridgeUniqueid", bridge)])
 
     def _tell(self, event: str, leg: Leg, *more: tuple[str, str]) -> None:
         own = [("Channel", leg.name), ("Uniqueid", leg.uniqueid), ("CallerIDNum", leg.number)]

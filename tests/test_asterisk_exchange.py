@@ -73,6 +73,14 @@ class EndToEnd(TestCase):
     """The agent's application is told of a call, has it forwarded, and hears what became of it."""
 
     async def test_a_call_is_told_and_its_serial_hands_it_over(self) -> None:
+        await self.hand_over("13800138000**999", "13800138000", "13800138000")
+
+    async def test_so_is_the_call_of_a_customer_whose_number_is_a_name(self) -> None:
+        for name in ("john.doe", "alice-w", "bob_1", "13800138000;phone-context=+86"):
+            await self.hand_over(name, name, "")
+
+    async def hand_over(self, number: str, told: str, sent: str) -> None:
+        """A customer calls; the agent is told and hands them over, and the service is called with what can be sent."""
         asterisk = PlatformAsterisk()
         asterisk.on_dialled = lambda customer: self.refused(asterisk, customer)
         port = await asterisk.listen(reactor)
@@ -93,13 +101,13 @@ class EndToEnd(TestCase):
         self.addCleanup(client.stopService)
         arrived: Deferred[AgentEvent] = Deferred()
         agent = await client.login("1001", lambda event: arrived.called or arrived.callback(event))
-        customer = asterisk.platform.call("1001", "13800138000**999")
+        customer = asterisk.platform.call("1001", number)
         event = await arrived
-        self.assertEqual(dict(event.fields), {"event": "call", "calling_number": "13800138000"})
-        hand_off = await agent.connect("bill", "13800138000", serial=event.serial)
+        self.assertEqual(dict(event.fields), {"event": "call", "calling_number": told})
+        hand_off = await agent.connect("bill", told, serial=event.serial)
         final = await hand_off.result(PATIENCE)
         self.assertEqual((final.condition, final.status), (Condition.UNREACHABLE, 32))
-        self.assertEqual(asterisk.platform.dialled, [("PJSIP/7000@core", f"13800138000**{event.serial}")])
+        self.assertEqual(asterisk.platform.dialled, [("PJSIP/7000@core", f"{sent}**{event.serial}")])
         self.assertEqual((customer.place, asterisk.platform.lost()), ("talk", []))
         asterisk.platform.call("1002")
         late: Deferred[AgentEvent] = Deferred()

@@ -28,6 +28,7 @@ from ctiex.signalling.asterisk_floor import Channel, Floor, Talk
 from ctiex.signalling.asterisk_forwarding import TABLE as STAGES
 from ctiex.signalling.asterisk_forwarding import Forwarding, Happening, Stage, Telling, status_of
 from ctiex.signalling.asterisk_settings import read_settings
+from ctiex.telephony.ami import AmiMessage
 from ctiex.testing.signalling_contract import SignallingContract, agent_of
 from tests.asterisk_world import ENDS, TABLE, World
 from tests.fake_platform import Leg, PlatformAsterisk
@@ -289,6 +290,42 @@ class Forwarding_(SynchronousTestCase):  # noqa: N801
         self.assertEqual(customer.place, "talk")
         self.assertEqual(world.platform.lost(), [])
         self.assertEqual(len(world.platform.legs), 2)
+
+    def test_nothing_is_told_of_a_call_that_was_ended_whatever_comes_late(self) -> None:
+        happenings = ("withdraw", "answer", "refuse", "finish", "hang_up")
+        for *first, last in (("withdraw", one) for one in happenings):
+            for served in (False, True):
+                world = World()
+                customer = world.forwarded()
+                if served:
+                    world.platform.answer(customer)
+                    world.settle()
+                told = list(world.watcher.of("7"))
+                for what in (*first, last):  # all of it before the exchange hears any of it
+                    if what == "withdraw":
+                        world.driver.withdraw("7")
+                    else:
+                        more = ("BUSY",) if what == "refuse" else ()
+                        getattr(world.platform, what)(customer, *more)
+                world.settle()
+                self.assertEqual(world.watcher.of("7"), told, last)
+                world.platform.hang_up(customer)
+                world.settle()
+                self.assertEqual((len(world.driver), world.platform.legs), (0, {}), last)
+
+    def test_events_of_channels_that_nobody_knows_leave_nothing(self) -> None:
+        world = World()
+        world.connect()
+        world.settle()
+        gone = world.platform.call("1001")
+        world.platform.hang_up(gone)
+        world.settle()
+        late = ("DialBegin", "DialEnd", "BridgeLeave", "Rename", "Hangup", "UserEvent", "BridgeDestroy", "Newchannel")
+        for event in late:
+            more = (("UserEvent", "ctiex"), ("Phase", "back"), ("Serial", "7"), ("DialStatus", "ANSWER"))
+            own = (("Event", event), ("Uniqueid", gone.uniqueid), ("Channel", gone.name), ("BridgeUniqueid", "b"))
+            world.driver.take(AmiMessage((*own, ("DestUniqueid", "9.9"), *more)))
+        self.assertEqual((len(world.driver), world.watcher.told), (0, []))
 
     def test_a_withdrawal_while_they_are_being_moved_brings_the_customer_back_too(self) -> None:
         world = World()

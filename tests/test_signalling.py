@@ -13,6 +13,7 @@ from twisted.internet.interfaces import IListeningPort
 from twisted.internet.protocol import Factory
 from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock
+from twisted.logger import LogEvent, formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from ctiex.codecs.binary import BinaryCodec
@@ -186,6 +187,35 @@ class Dialling(_Dialling):
         self.assertEqual(await self._told_of(driver), ["unreachable"])
         self.assertEqual(self.watcher.statuses, [31])
 
+    async def test_an_address_that_isnt_reached_is_said_once_and_once_when_it_is_again(self) -> None:
+        said: list[str] = []
+
+        def observe(event: LogEvent) -> None:
+            if event.get("log_namespace") == DialSignalling.__module__:
+                said.append(formatEvent(event))
+
+        globalLogPublisher.addObserver(observe)
+        self.addCleanup(globalLogPublisher.removeObserver, observe)
+        await self.listen(Status.OK)
+        assert self.port is not None
+        driver, address = self.dial(), self.port.getHost()
+        await self.port.stopListening()
+        for number in range(20):
+            driver.offer(make_offer(str(number)))
+            await self._until_told(str(number), "unreachable")
+        [line] = said
+        self.assertIn("bill: can't be dialled: Connection was refused", line)
+        endpoint = TCP4ServerEndpoint(self.clock, address.port, interface="127.0.0.1")
+        self.port = await endpoint.listen(self.factory)
+        for number in range(20, 24):
+            driver.offer(make_offer(str(number)))
+            await self._until_told(str(number), "accepted")
+        self.assertEqual(said[1:], ["bill: is reached again"])
+
+    async def _until_told(self, serial: str, what: str) -> None:
+        while what not in self.watcher.of(serial):
+            await self._pause()
+
     async def test_a_link_that_is_lost_before_the_answer_is_31(self) -> None:
         await self.listen(None, hangs_up=True)
         self.assertEqual(await self._told_of(self.dial()), ["offered", "unreachable"])
@@ -297,6 +327,12 @@ class ByLink(SynchronousTestCase):
         else:
             self.assertEqual(self.watcher.of("1"), ["offered"] * len(made) + ["unreachable"])
             self.assertEqual(self.watcher.statuses, [32 if fates[-1] == "refuse" else 31])
+
+    def test_a_call_that_is_taken_back_as_it_is_offered_goes_nowhere(self) -> None:
+        driver = LinkSignalling(_Withdrawing(lambda serial: driver.withdraw(serial)), self.sessions, self.clock)
+        sessions = self._bound(2)
+        driver.offer(make_offer("1"))
+        self.assertEqual([session.connections for session in sessions], [[], []])
 
     def test_a_late_answer_of_a_withdrawn_call_does_nothing(self) -> None:
         [session] = self._bound(1)

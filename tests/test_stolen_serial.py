@@ -430,9 +430,13 @@ class GuessingTests(SynchronousTestCase):
 
     @given(st.integers(0, 2**32), st.integers(0, 999), st.integers(0, 2**31))
     @settings(deadline=None)
-    def test_an_allocated_serial_has_six_digits_that_nobody_knows(self, seed: int, exchange_id: int, now: int) -> None:
+    def test_an_allocated_serial_has_half_a_million_values_that_nobody_knows(
+        self, seed: int, exchange_id: int, now: int
+    ) -> None:
         made = SerialAllocator(str(exchange_id), lambda: now, Random(seed)).allocate(lambda _: False)
         self.assertTrue(is_serial(made))
         self.assertEqual(made[:12], f"{exchange_id:03d}{now % 10**9:09d}")
         self.assertEqual(made[18:], check_digits(made[:18]))
-        self.assertEqual(made[12:18], f"{Random(seed).randrange(10**6):06d}")
+        drawn = Random(seed).randrange(10**6)
+        self.assertEqual(made[13:18], f"{drawn % 10**5:05d}")
+        self.assertEqual(int(made[12]), drawn // 10**5 // 2 * 2, "only whether it is odd is known: nobody was told it")

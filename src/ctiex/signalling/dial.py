@@ -30,6 +30,7 @@ from ctiex.links.session import Session
 from ctiex.links.terms import SessionLimits
 from ctiex.messages import Bind, Error, Message
 from ctiex.signalling.addresses import check_address
+from ctiex.telephony.trouble import Trouble
 
 _log = Logger()
 
@@ -65,8 +66,7 @@ class _DialledLink(LinkProtocol):
     def _answered(self, answer: Message | LinkError) -> None:
         self.session.end("answered")
         if isinstance(answer, LinkError):
-            _log.info("{service} was dialled in vain: {reason}", service=self._attempt.offer.service,
-                      reason=str(answer))  # fmt: skip
+            self._driver.in_vain(self._attempt, f"was dialled in vain: {answer}")
         if not isinstance(answer, RequestTimedOut):
             self._driver.answered(self._attempt, connection_status(answer))
 
@@ -102,6 +102,8 @@ class DialSignalling:
         self._attempts: dict[str, _Attempt] = {}
         self._endpoints: dict[str, tuple[float, IStreamClientEndpoint]] = {}
         """By service: when it was made, and the endpoint."""
+        self._troubles: dict[str, Trouble] = {}
+        """By service, once it couldn't be reached."""
 
     def offer(self, offer: Offer) -> None:
         """Dial the service's address, unless so many are being dialled that others would get no connection."""
@@ -149,6 +151,8 @@ class DialSignalling:
             return
         serial = attempt.offer.serial
         del self._attempts[serial]
+        if status is not None:
+            self._is_well(attempt.offer.service)
         if status == Status.OK:
             self._watcher.accepted(serial)
         else:
@@ -157,9 +161,18 @@ class DialSignalling:
 
     def _not_reached(self, attempt: _Attempt, failure: Failure) -> None:
         if self._is_open(attempt):
-            _log.info("{service} can't be dialled: {reason}", service=attempt.offer.service,
-                      reason=failure.getErrorMessage())  # fmt: skip
+            self.in_vain(attempt, f"can't be dialled: {failure.getErrorMessage()}")
         self.answered(attempt, None)
+
+    def in_vain(self, attempt: _Attempt, reason: str) -> None:
+        """A service isn't reached: each call would say so, and one line is enough."""
+        service = attempt.offer.service
+        self._troubles.setdefault(service, Trouble(_log, service)).tell(reason)
+
+    def _is_well(self, service: str) -> None:
+        trouble = self._troubles.pop(service, None)
+        if trouble is not None and trouble.is_over():
+            _log.info("{service}: is reached again", service=service)
 
     def _is_open(self, attempt: _Attempt) -> bool:
         return self._attempts.get(attempt.offer.serial) is attempt

@@ -16,36 +16,18 @@ from twisted.python.failure import Failure
 from ctiex.errors import LinkLost, RequestTimedOut
 from ctiex.telephony.ami import AmiError, AmiMessage
 from ctiex.telephony.ami_link import ActionRefused, AmiAccount, AmiAnswer, AmiLink
+from ctiex.telephony.trouble import Trouble
 
 _log = Logger()
 
 _FEW = 3
 """How many connections may come to nothing before a new one is only believed in once it has lasted."""
-_MOST_REASONS = 5
-"""How many different reasons are told of one time in which Asterisk is away."""
 
 
 class _QuietClientService(ClientService):
-    """Twisted's own, less its line for every single attempt: what is wrong is told once (:class:`_Trouble`)."""
+    """Twisted's own, less its line for every single attempt: what is wrong is told once, by the client."""
 
     _log = Logger(observer=LogPublisher())
-
-
-class _Trouble:
-    """What keeps Asterisk away: each reason is told once as long as it lasts, since it is tried again and again."""
-
-    def __init__(self) -> None:
-        self._told: set[str] = set()
-
-    def tell(self, reason: str) -> None:
-        """Say it, if it wasn't said before."""
-        if reason not in self._told and len(self._told) < _MOST_REASONS:
-            self._told.add(reason)
-            _log.warn("Asterisk's manager interface: {reason}", reason=reason)
-
-    def is_over(self) -> None:
-        """What comes next is new."""
-        self._told.clear()
 
 
 class AmiClient(Service):
@@ -74,7 +56,7 @@ class AmiClient(Service):
         self._on_login = on_login
         self._on_lost = on_lost
         self._link: AmiLink | None = None
-        self._trouble = _Trouble()
+        self._trouble = Trouble(_log, "Asterisk's manager interface")
         self._in_vain = 0
         """How many connections in a row came to nothing, or soon to an end."""
         self._refused = False

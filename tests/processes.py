@@ -12,9 +12,10 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from random import Random
 from signal import SIGKILL
 from typing import IO, Any, AnyStr
+
+from benchmarks.server_process import free_port as free_port
 
 from .waiting import PATIENCE
 
@@ -112,31 +113,6 @@ def finished(
     done = subprocess.CompletedProcess(command, program.returncode, output, errors)
     assert not check or done.returncode == 0, f"{command}: {done.returncode}\n{output}\n{errors}"
     return done
-
-
-# ---------------------------------------------------------------- ports
-
-_ports = Random()
-_given: set[int] = set()
-
-
-def free_port() -> int:
-    """A TCP port that no outgoing connection is given: one that dials a dead exchange would meet itself there."""
-    first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
-    while True:
-        port = _ports.randrange(10_000, first)
-        if port not in _given and _can_be_had(port):
-            _given.add(port)
-            return port
-
-
-def _can_be_had(port: int) -> bool:
-    with socket.socket() as chosen:
-        try:
-            chosen.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
 
 
 def accepts(port: int) -> bool:

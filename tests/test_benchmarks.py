@@ -31,6 +31,8 @@ from benchmarks.shots import Sample, ratio, summary
 from benchmarks.work import Dialogue
 from ctiex.app.config import parse
 
+from .waiting import PATIENCE, until
+
 _SERIALS = [work.serial_of(number) for number in range(7)]
 _IN_C = (str(compiled("load")),) if compiler() else None
 _IN_PYTHON = (sys.executable, str(ROOT / "benchmarks" / "python_load.py"))
@@ -153,7 +155,7 @@ def test_paced_requests_are_sent_when_they_are_due_and_timed(
     generator.close()
     assert shot.answers == server.requests == 100
     assert sum(count for _, count in shot.latency) == 100
-    assert 0 < histogram.quantile(shot.latency, 0.5) < 0.2
+    assert 0 < histogram.quantile(shot.latency, 0.5) < shot.seconds
 
 
 def test_a_counter_makes_each_request_another_one(command: tuple[str, ...], serving: Callable[..., Answering]) -> None:
@@ -286,7 +288,7 @@ def test_the_processor_time_of_a_process_holds_all_its_threads() -> None:
         until = time.thread_time() + 0.1
         while time.thread_time() < until:
             pass
-        worked.wait(10)
+        worked.wait(PATIENCE)
 
     worked = threading.Event()
     counted, true = processor_seconds(os.getpid()), time.process_time()
@@ -295,8 +297,10 @@ def test_the_processor_time_of_a_process_holds_all_its_threads() -> None:
         thread.start()
     while time.process_time() < true + 0.2:
         time.sleep(0.01)
-    time.sleep(0.05)  # so that the scheduler has accounted for all of them
-    assert processor_seconds(os.getpid()) - counted == pytest.approx(time.process_time() - true, rel=0.1, abs=0.02)
+    # The scheduler may account for a thread a moment later.
+    until(
+        lambda: processor_seconds(os.getpid()) - counted == pytest.approx(time.process_time() - true, rel=0.1, abs=0.02)
+    )
     worked.set()
     for thread in threads:
         thread.join()

@@ -576,7 +576,7 @@ class ReconnectTests(ExchangeCase):
 def answers(port: int) -> bool:
     """Whether an exchange answers a Ping there: its port takes connections a little before it does."""
     try:
-        with socket.create_connection(("127.0.0.1", port), 10) as link:
+        with socket.create_connection(("127.0.0.1", port), PATIENCE) as link:
             link.sendall(PING)
             return link.recv(64) == PONG
     except ConnectionRefusedError:

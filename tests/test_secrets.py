@@ -268,7 +268,7 @@ class Play:
 
     def throw(self, port: int, role: Role, identity: str, secret: str, frames: bytes) -> bytes:
         """Bind, send this, and give back all that was answered."""
-        with socket.create_connection(("127.0.0.1", port), 5) as link, contextlib.suppress(OSError):
+        with socket.create_connection(("127.0.0.1", port), PATIENCE) as link, contextlib.suppress(OSError):
             link.sendall(self.framed(Bind(role, identity, secret)))
             answered = link.recv(65536)
             link.sendall(frames)

@@ -16,6 +16,7 @@ from twisted.trial.unittest import TestCase
 
 from ctiex.app.kept_codecs import codecs_to_keep
 from ctiex.errors import ConfigurationError, StoreUnavailable
+from ctiex.interfaces import ICallStore
 from ctiex.records import CallState, Change
 from ctiex.stores import sqlite as sqlite_store
 from ctiex.stores.sqlite import SQLiteCallStore
@@ -46,6 +47,13 @@ class SqliteContractTests(CallStoreContract, SqliteBench):
 
     reactor = reactor
     make_store = SqliteBench.make_store
+
+    def break_store(self, store: ICallStore) -> bool:
+        os.rename(self.path, f"{self.path}.away") if self.path.exists() else None
+        return True
+
+    def mend_store(self, store: ICallStore) -> None:
+        os.rename(f"{self.path}.away", self.path)
 
 
 class OutlivesTests(SqliteBench):

@@ -38,7 +38,7 @@ from ctiex.links.peers import certificate_names, is_private, is_verified
 
 from .certificates import DAY, Authority, Signed, replace
 from .processes import finished
-from .waiting import eventually
+from .waiting import PATIENCE, eventually
 
 ROOT_AUTHORITY = Authority("root")
 AUTHORITY = Authority("between", ROOT_AUTHORITY)
@@ -325,7 +325,7 @@ class RefusedTests(TlsCase):
 
 def speak(port: int, data: bytes, wait: bool = True) -> None:
     """Send this over plain TCP, wait for the end of it, and go."""
-    with socket.create_connection(("127.0.0.1", port), 5) as link:
+    with socket.create_connection(("127.0.0.1", port), PATIENCE) as link:
         link.sendall(data)
         while wait and link.recv(1024):
             pass

@@ -177,7 +177,7 @@ class LiveCase(TestCase):
         if await self.channel(CUSTOMER):
             await self.hang_up(CUSTOMER)
         await self.asterisk.witness.empty()
-        await self.until(lambda: not self.driver._talks and not self.driver._forwardings)
+        await self.until(lambda: not self.driver._calls.talks and not self.driver._calls.forwardings)
 
 
 @pytest.mark.telephony
@@ -277,7 +277,7 @@ class LiveOn22(LiveCase):
         await self.driver.stop()
         self.driver = self.make_driver()
         self.driver.resume("7", "1001")
-        await self.until(lambda: "7" in self.driver._forwardings)
+        await self.until(lambda: "7" in self.driver._calls.forwardings)
         self.driver.withdraw("7")
         await self.assert_together()
         await self.end()

@@ -31,7 +31,7 @@ class Arrivals:
         if not desk.is_here(agent) or not desk.has_room(agent):
             return ""
         try:
-            serial = self._with.new_serial()
+            serial = self._with.new_serial(told=True)
             number = self._with.carrier.strip(Signalled(calling_number)).calling_number
             self._tell(agent, serial, number)
         except (SerialError, FieldError, CodecError) as error:

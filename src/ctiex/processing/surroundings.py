@@ -47,12 +47,15 @@ class Surroundings:
         """Commits changes, and knows whether the store takes them."""
         return self.desk.keeper
 
-    def new_serial(self) -> str:
+    def new_serial(self, told: bool = False) -> str:
         """A serial that no call has, and that no event which still waits is about.
 
+        :param told: it is to name a call that an agent is told of.
         :raise SerialError: none was free after many tries.
         """
-        return self.allocator.allocate(lambda serial: self.store.get(serial) is not None or self.desk.awaits(serial))
+        return self.allocator.allocate(
+            lambda serial: self.store.get(serial) is not None or self.desk.awaits(serial), told
+        )
 
 
 class Refused(Exception):

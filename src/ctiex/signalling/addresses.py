@@ -9,8 +9,8 @@ from twisted.internet.interfaces import IHostnameResolver, IReactorPluggableName
 from twisted.internet.protocol import Factory
 from zope.interface import implementer
 
-from ctiex.errors import ConfigurationError
 from ctiex.extras import need
+from ctiex.links.endpoints import client_endpoint
 
 
 @implementer(IReactorPluggableNameResolver)
@@ -29,18 +29,14 @@ class _NoReactor:
         self.plain_host = host
 
 
-def check_address(address: str, expected: str) -> None:
+def check_address(address: str) -> None:
     """See that an endpoint string can be connected to, as far as that can be seen without doing it.
 
-    :param expected: what it should be, for the error.
     :raise ConfigurationError: it is none, or needs an extra that isn't installed.
     """
     if address.partition(":")[0] in ("ssl", "tls"):
         need("tls", repr(address))
-    try:
-        clientFromString(_NoReactor(), address)
-    except Exception:  # every endpoint parser raises what it likes
-        raise ConfigurationError(f"{address!r}, expected {expected}") from None
+    client_endpoint(_NoReactor(), address)
 
 
 def plain_host(address: object) -> str:

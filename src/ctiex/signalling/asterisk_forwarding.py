@@ -131,9 +131,19 @@ class Forwarding:
         return tuple(told)
 
     @property
+    def comes_back(self) -> bool:
+        """Whether the customer is on the way back to the agent, or is to be."""
+        return self.ended or self.stage is Stage.RETURNING
+
+    @property
     def to_be_recalled(self) -> bool:
         """Whether the customer is with a service that they should be with no longer."""
         return self.ended and not self.recalled and self.stage in (Stage.CALLING, Stage.SERVED)
+
+    @property
+    def is_on_its_way(self) -> bool:
+        """Whether Asterisk was asked to move the customer, and hasn't said yet that it has."""
+        return self.stage is Stage.MOVING or (self.recalled and self.stage in (Stage.CALLING, Stage.SERVED))
 
     @property
     def met(self) -> Status:

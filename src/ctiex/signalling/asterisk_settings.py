@@ -165,7 +165,7 @@ def _wrong_endpoint(endpoint: object) -> list[str]:
     if not isinstance(endpoint, str) or not endpoint:
         return []  # the default, or told already
     try:
-        check_address(endpoint, _ENDPOINT_EXPECTED)
+        check_address(endpoint)
     except ConfigurationError as error:
         return [f"endpoint: found {error}"]
     return []

@@ -12,7 +12,6 @@ from typing import Any
 
 from attrs import define
 from twisted.internet.defer import Deferred, maybeDeferred
-from twisted.internet.endpoints import clientFromString
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger
@@ -24,6 +23,7 @@ from ctiex.errors import ConfigurationError, LinkError, RequestTimedOut, Status
 from ctiex.interfaces import IOfferWatcher, ISignalling, ISignallingPlugin, Offer, SignallingContext
 from ctiex.links import rules
 from ctiex.links._protocol import LinkProtocol
+from ctiex.links.endpoints import client_endpoint
 from ctiex.links.requests import connection_status
 from ctiex.links.session import Session
 from ctiex.links.terms import SessionLimits
@@ -112,7 +112,7 @@ class DialSignalling:
         now = self.context.reactor.seconds()
         made_at, endpoint = self._endpoints.get(service, (0.0, None))
         if endpoint is None or not 0 <= now - made_at < _MAKE_ANEW_AFTER:
-            endpoint = clientFromString(self.context.reactor, self.context.services[service]["address"])
+            endpoint = client_endpoint(self.context.reactor, self.context.services[service]["address"])
             self._endpoints[service] = now, endpoint
         return endpoint
 
@@ -175,7 +175,7 @@ class DialSignallingPlugin:
         if address.startswith("ssl:"):
             raise ConfigurationError(f"address: {address!r} doesn't verify who answers, expected tls: in place of ssl:")
         try:
-            check_address(address, _ADDRESS_EXPECTED)
+            check_address(address)
         except ConfigurationError as error:
             raise ConfigurationError(f"address: {error}") from None
 

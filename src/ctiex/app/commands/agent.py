@@ -156,7 +156,7 @@ async def run(options: Options, reactor: Any, stdout: TextIO, stderr: TextIO) ->
     except CancelledError:
         return READER_GONE if unread.called else 0
     except BindRefused as refused:
-        say(f"the exchange refuses {options['identity']}: {refused}", stderr)
+        say(options.refused(refused), stderr)
         return 1
     except CtiexError as error:
         say(f"agent {options['agent']} can't log in: {error}", stderr)

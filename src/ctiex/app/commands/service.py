@@ -7,12 +7,11 @@ from functools import partial
 from typing import Any, TextIO
 
 from twisted.internet.defer import Deferred, DeferredLock
-from twisted.internet.endpoints import serverFromString
 from twisted.python.usage import UsageError
 
 from ctiex.app.commands.accounts import AccountOptions
 from ctiex.app.commands.any_order import AnyOrder
-from ctiex.app.commands.voice import serve_calls
+from ctiex.app.commands.voice import listen_at, serve_calls
 from ctiex.app.config import DEMO_SERVICES
 from ctiex.app.output import say
 from ctiex.clients import AutomaticService, Handler, ServedCall
@@ -95,7 +94,7 @@ async def run(options: Options, reactor: Any, stdout: TextIO, stderr: TextIO) ->
         _media(options, reactor),
     )
     if options["listen"] is not None:
-        await service.listen(serverFromString(reactor, options["listen"]))
+        await listen_at(service.listen, options["listen"], reactor, "--listen")
     service.startService()
     reactor.addSystemEventTrigger("before", "shutdown", service.stopService)
     try:
@@ -103,7 +102,7 @@ async def run(options: Options, reactor: Any, stdout: TextIO, stderr: TextIO) ->
     except NotBound:
         return 0  # interrupted before the exchange was there
     except BindRefused as refused:
-        say(f"the exchange refuses {options['identity']}: {refused}", stderr)
+        say(options.refused(refused), stderr)
         await service.stopService()
         return 1
     except (TlsRefused, UnsafeLink) as error:

@@ -14,6 +14,7 @@ from twisted.python.usage import UsageError
 from ctiex.app.commands.secret_names import MaskingOptions
 from ctiex.app.kept_codecs import AGENT_CODEC, IVR_CODEC
 from ctiex.app.look_up import Finder
+from ctiex.app.output import say
 from ctiex.errors import CodecError, ConfigurationError, StoreUnavailable
 from ctiex.extras import need
 from ctiex.fields import EMPTY, MASK, Fields, Value
@@ -80,7 +81,7 @@ class Options(MaskingOptions):
                 raise UsageError(f"--{option} COPY {verb} {self.action}")
 
     @property
-    def copy_file(self) -> Path:
+    def other_file(self) -> Path:
         """The copy that is made, or put in place."""
         return Path(self[_COPY[self.action]])
 
@@ -94,7 +95,7 @@ def run(options: Options, stdout: TextIO, stderr: TextIO, find: Finder = find_pl
         need("durable", "ctiex store")
         return _copied(options, stdout) if options.action in _COPY else _read(options, stdout, find)
     except (StoreUnavailable, ConfigurationError) as error:
-        print(error, file=stderr)
+        say(error, stderr)
         return 1
 
 
@@ -124,13 +125,13 @@ def _copied(options: Options, stdout: TextIO) -> int:
     from ctiex.stores.copying import back_up, restore
 
     if options.action == "backup":
-        back_up(options.file, options.copy_file)
-        print(f"{options.copy_file}: a copy of {options.file}", file=stdout)
+        back_up(options.file, options.other_file)
+        say(f"{options.other_file}: a copy of {options.file}", stdout)
         return 0
-    kept = restore(options.file, options.copy_file, _seal(options))
-    print(f"{options.file}: restored from {options.copy_file}", file=stdout)
+    kept = restore(options.file, options.other_file, _seal(options))
+    say(f"{options.file}: restored from {options.other_file}", stdout)
     for line in _counted(kept.calls, kept.events):
-        print(line, file=stdout)
+        say(line, stdout)
     return 0
 
 
@@ -145,9 +146,9 @@ def _seal(options: Options) -> Seal:
 
 def _show(file: SqliteFile, options: Options, stdout: TextIO, find: Finder) -> int:
     kept = file.read()
-    print(f"{options.file}: schema version {file.version}", file=stdout)
+    say(f"{options.file}: schema version {file.version}", stdout)
     for line in (*_sizes(options.file), *_counted(kept.calls, kept.events), *_labelled(kept.labels)):
-        print(line, file=stdout)
+        say(line, stdout)
     return 0
 
 
@@ -177,9 +178,9 @@ def _labelled(labels: dict[str, str]) -> Iterator[str]:
 def _check(file: SqliteFile, options: Options, stdout: TextIO, find: Finder) -> int:
     wrong = file.check()
     for sentence in wrong:
-        print(f"{options.file}: {sentence}", file=stdout)
+        say(f"{options.file}: {sentence}", stdout)
     if not wrong:
-        print(f"{options.file}: ok", file=stdout)
+        say(f"{options.file}: ok", stdout)
     return 1 if wrong else 0
 
 
@@ -195,7 +196,7 @@ def _export(file: SqliteFile, options: Options, stdout: TextIO, find: Finder) ->
         options.masked(find),
     )
     for record in (*map(lines.call, kept.calls), *map(lines.event, kept.events)):
-        print(json.dumps(record, ensure_ascii=False), file=stdout)
+        say(json.dumps(record, ensure_ascii=False), stdout)
     return 0
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TextIO
 
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IStreamServerEndpoint
 from twisted.python.usage import UsageError
 
 from ctiex.app.carriers import build_carriers
@@ -98,7 +99,7 @@ async def serve_calls(
     :param ready: what to print once it is bound, a line each.
     :raise UsageError: it can't listen there.
     """
-    await _listen(voice, listen, reactor)
+    await listen_at(voice.listen, listen, reactor, "where AGI calls are taken")
     voice.startService()
     reactor.addSystemEventTrigger("before", "shutdown", voice.stopService)
     say(f"AGI calls are taken at {listen}", stdout)
@@ -107,7 +108,7 @@ async def serve_calls(
     except NotBound:
         return 0  # interrupted before the exchange was there
     except BindRefused as refused:
-        say(f"the exchange refuses {options['identity']}: {refused}", stderr)
+        say(options.refused(refused), stderr)
         await voice.stopService()
         return 1
     except (TlsRefused, UnsafeLink) as error:
@@ -120,14 +121,21 @@ async def serve_calls(
     return 0
 
 
-async def _listen(voice: VoiceServices, listen: str, reactor: Any) -> None:
+async def listen_at(
+    take: Callable[[IStreamServerEndpoint], Awaitable[object]], listen: str, reactor: Any, what: str
+) -> None:
+    """Listen at an endpoint string.
+
+    :param what: what it is for, in the words of an error.
+    :raise UsageError: it is none, or it isn't free.
+    """
     try:
         read_endpoint(listen)
-        await voice.listen(serverFromString(reactor, listen))
+        await take(serverFromString(reactor, listen))
     except ConfigurationError as error:
-        raise UsageError(f"where AGI calls are taken: {error}") from None
+        raise UsageError(f"{what}: {error}") from None
     except CannotListenError as error:
-        raise UsageError(f"where AGI calls are taken: {error}, expected {EXPECTED} that is free") from None
+        raise UsageError(f"{what}: {error}, expected {EXPECTED} that is free") from None
 
 
 def _settings(table: VoiceTable) -> VoiceSettings:

@@ -122,7 +122,7 @@ WRONG = {
     "a signalling driver with an address that is none": (
         LINKS + '[services.a]\naccess_code = "1"\nsignalling = "asterisk"\n[signalling.asterisk]\n'
         'username = "a"\nsecret = "b"\nendpoint = "nowhere"\ndial = "PJSIP/1@b"\n',
-        ["signalling.asterisk.endpoint: found 'nowhere', expected an endpoint such as"],
+        ['signalling.asterisk.endpoint: found "nowhere", expected an endpoint such as'],
     ),
 }  # fmt: skip
 """Configurations with which no exchange starts, each with what is said of it."""

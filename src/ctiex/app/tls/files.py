@@ -64,8 +64,8 @@ def read_credentials(files: TlsFiles) -> Credentials:
     algorithm = getattr(chain[0], "public_key_algorithm_oid", None)  # older versions of cryptography don't tell it
     if algorithm is not None and algorithm.dotted_string == _RSA_PSS:
         raise ConfigurationError(
-            f"{files.certificate}: found a certificate for a key of RSASSA-PSS alone, which pyOpenSSL can't take, expected"
-            " one for an RSA, EC or Ed key; it may be signed with RSA-PSS"
+            f"{files.certificate}: found a certificate for a key of RSASSA-PSS alone, which pyOpenSSL can't take,"
+            " expected one for an RSA, EC or Ed key; it may be signed with RSA-PSS"
         )
     if chain[0].public_key() != key.public_key():
         raise ConfigurationError(

@@ -348,6 +348,20 @@ class BrokenPluginTests(SynchronousTestCase):
         self.assertEqual(len(said.splitlines()), 1, said)
 
 
+class TerminalTests(CheckingCase):
+    """Words outside of what a terminal takes."""
+
+    def test_the_runner_says_what_is_wrong_at_any_terminal(self) -> None:
+        self.file.write_text(
+            '[identities."\u00e9\u4e2d"]\nrole = "ag\u00e9nt\x1b[2J"\nsecret = "x"\n'.replace("\x1b", "\\u001b")
+        )
+        for encoding in ("ascii", "latin-1", "utf-8"):
+            with patch("sys.stdout", io.TextIOWrapper(io.BytesIO(), encoding=encoding)):
+                error = str(self.assertRaises(UsageError, Options().parseOptions, ["--config", str(self.file)]))
+            self.assertIn("role: found", error.encode(encoding).decode(encoding))
+            self.assertNotIn("\x1b", error)
+
+
 class RunDirectoryTests(CheckingCase):
     """``twistd --rundir``."""
 

@@ -150,7 +150,7 @@ class Settings(SynchronousTestCase):
     def test_an_endpoint_that_is_none_is_told(self) -> None:
         context = SignallingContext(reactor, World().watcher, ServiceSessions(), BinaryCodec(), {}, {
             **TABLE, "endpoint": "nowhere"})  # fmt: skip
-        with self.assertRaisesRegex(ConfigurationError, "endpoint: found 'nowhere'"):
+        with self.assertRaisesRegex(ConfigurationError, 'endpoint: found "nowhere"'):
             AsteriskSignallingPlugin().build(context)
 
 

@@ -122,7 +122,7 @@ WRONG = {
     "a signalling driver with an address that is none": (
         LINKS + '[services.a]\naccess_code = "1"\nsignalling = "asterisk"\n[signalling.asterisk]\n'
         'username = "a"\nsecret = "b"\nendpoint = "nowhere"\ndial = "PJSIP/1@b"\n',
-        ["signalling.asterisk.endpoint: found 'nowhere', expected an endpoint such as"],
+        ['signalling.asterisk.endpoint: found "nowhere", expected an endpoint such as'],
     ),
 }  # fmt: skip
 """Configurations with which no exchange starts, each with what is said of it."""
@@ -346,6 +346,20 @@ class BrokenPluginTests(SynchronousTestCase):
         self.assertEqual(code, 1)
         self.assertIn("services.a.request: the plugin fails: ZeroDivisionError", said)
         self.assertEqual(len(said.splitlines()), 1, said)
+
+
+class TerminalTests(CheckingCase):
+    """Words outside of what a terminal takes."""
+
+    def test_the_runner_says_what_is_wrong_at_any_terminal(self) -> None:
+        self.file.write_text(
+            '[identities."\u00e9\u4e2d"]\nrole = "ag\u00e9nt\x1b[2J"\nsecret = "x"\n'.replace("\x1b", "\\u001b")
+        )
+        for encoding in ("ascii", "latin-1", "utf-8"):
+            with patch("sys.stdout", io.TextIOWrapper(io.BytesIO(), encoding=encoding)):
+                error = str(self.assertRaises(UsageError, Options().parseOptions, ["--config", str(self.file)]))
+            self.assertIn("role: found", error.encode(encoding).decode(encoding))
+            self.assertNotIn("\x1b", error)
 
 
 class RunDirectoryTests(CheckingCase):

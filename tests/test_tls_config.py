@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from unittest.mock import patch
@@ -77,6 +78,17 @@ class CheckTests(SynchronousTestCase):
         replace(Path(self.key), AUTHORITY.sign_server().key_pem)
         line = self.wrong()
         self.assertIn(f"the key in {self.key} doesn't fit the first certificate in {self.certificate}", line)
+
+    def test_a_key_of_rsa_pss_alone_is_told_as_what_it_is(self) -> None:
+        make = ("openssl", "req", "-x509", "-nodes", "-subj", "/CN=exchange", "-days", "90", "-newkey")
+        for options, good in ((("rsa-pss",), False), (("rsa:2048", "-sigopt", "rsa_padding_mode:pss"), True)):
+            files = ("-keyout", self.key, "-out", self.certificate)
+            done = subprocess.run([*make, *options, *files], capture_output=True, check=False)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            if good:
+                self.assertEqual(self.warnings(now=datetime.now(UTC)), [])
+            else:
+                self.assertIn("found a certificate for a key of RSASSA-PSS alone", self.wrong())
 
     def test_an_authority_before_the_certificate_is_told_as_a_key_that_does_not_fit(self) -> None:
         replace(Path(self.certificate), AUTHORITY.pem + EXCHANGE.certificate_pem)

@@ -24,6 +24,7 @@ from ctiex.app.signals import answer_signals
 from ctiex.errors import ConfigurationError, CtiexError
 from ctiex.links.descriptors import allow_all
 from ctiex.steady_time import make_steady
+from ctiex.visible import visible
 
 _COLLECT_AFTER = (50_000, 20, 100)
 """When the garbage collector runs: it would walk the thousands of changes that wait for a store over and over."""
@@ -47,7 +48,9 @@ class Options(UsageOptions):
         try:
             self["configuration"] = self._checked()
         except ConfigurationError as error:
-            raise UsageError(f"the configuration can't be used:\n{error}") from None
+            # Twisted prints it as it is, whatever the terminal takes.
+            lines = [visible(line, getattr(sys.stdout, "encoding", None)) for line in str(error).splitlines()]
+            raise UsageError("\n".join(["the configuration can't be used:", *lines])) from None
 
     def _checked(self) -> Configuration:
         """The configuration, whose files are looked for where ``twistd --rundir`` goes later."""

@@ -167,7 +167,7 @@ def _wrong_endpoint(endpoint: object) -> list[str]:
     try:
         check_address(endpoint)
     except ConfigurationError as error:
-        return [f"endpoint: found {error}"]
+        return [f"endpoint: {error}"]
     return []
 
 

@@ -22,6 +22,9 @@ from ctiex.errors import ConfigurationError
 Key = RSAPrivateKey | EllipticCurvePrivateKey | Ed25519PrivateKey | Ed448PrivateKey
 """The private keys that TLS certificates have."""
 
+_RSA_PSS = "1.2.840.113549.1.1.10"
+"""The object identifier of keys that sign by RSASSA-PSS and by nothing else (RFC 4055)."""
+
 Stamp = tuple[object, ...]
 """What tells one state of the files from another."""
 
@@ -58,6 +61,12 @@ def read_credentials(files: TlsFiles) -> Credentials:
     :raise ConfigurationError: a file can't be read or isn't what it should be, or the key is another certificate's.
     """
     chain, key = _certificates(files.certificate), _key(files.key)
+    algorithm = getattr(chain[0], "public_key_algorithm_oid", None)  # older versions of cryptography don't tell it
+    if algorithm is not None and algorithm.dotted_string == _RSA_PSS:
+        raise ConfigurationError(
+            f"{files.certificate}: found a certificate for a key of RSASSA-PSS alone, which pyOpenSSL can't take,"
+            " expected one for an RSA, EC or Ed key; it may be signed with RSA-PSS"
+        )
     if chain[0].public_key() != key.public_key():
         raise ConfigurationError(
             f"the key in {files.key} doesn't fit the first certificate in {files.certificate}, expected the key it was"

@@ -13,7 +13,7 @@ from attrs import define, field, frozen
 
 from ctiex.errors import Status
 from ctiex.fields import Fields
-from ctiex.messages import SERVICE_CONDITIONS, AgentEvent, Connection, ConnectReply, DataResult, ServiceEvent
+from ctiex.messages import SERVICE_CONDITIONS, AgentEvent, Condition, ConnectReply, DataResult, ServiceEvent
 from ctiex.testing.simulation.clock import WorldClock
 
 _KEPT = frozenset({Status.OK, Status.QUEUED_AGENT_AWAY, Status.DUPLICATE_EVENT})
@@ -30,6 +30,8 @@ class Book:
     gaps: int = 0
     finals: dict[str, AgentEvent] = field(factory=dict)
     """By serial, how its calls ended."""
+    back: set[str] = field(factory=set)
+    """The serials whose customers came back behind their ends."""
     reports: dict[str, list[AgentEvent]] = field(factory=dict)
     """By serial, what its service had to say."""
 
@@ -42,13 +44,20 @@ class Book:
             return f"event {event.sequence} follows {self.last}, and no gap was told"
         self.last = event.sequence
         self.events[event.sequence] = event
-        if event.serial in self.finals:
+        if event.serial in self.finals and not self._comes_back(event):
             return f"call {event.serial}: event {event.sequence} ({event.condition.text}) follows its end"
         if event.condition.final:
             self.finals[event.serial] = event
         if event.condition in SERVICE_CONDITIONS:
             self.reports.setdefault(event.serial, []).append(event)
         return None
+
+    def _comes_back(self, event: AgentEvent) -> bool:
+        """Whether the customer of a call comes back with its result told already, for the first time."""
+        if event.condition is not Condition.RETURNED or event.serial in self.back:
+            return False
+        self.back.add(event.serial)
+        return self.finals[event.serial].condition in SERVICE_CONDITIONS
 
     def told_gap(self, last: int) -> None:
         """Nothing up to ``last`` can be replayed; what isn't in the book is lost."""
@@ -84,8 +93,6 @@ class Ledger:
     sent_ids: set[int] = field(factory=set)
     kept: set[int] = field(factory=set)
     """The event_ids of those that the exchange has said it keeps."""
-    offered: set[tuple[str, str]] = field(factory=set)
-    """(serial, identity): the identity was offered this call."""
     counts: Counter[str] = field(factory=Counter)
     broken: str | None = None
 
@@ -126,17 +133,12 @@ class Ledger:
 
     # ------------------------------------------------------------ the services' side
 
-    def connection_written(self, identity: str, connection: Connection) -> None:
-        """The exchange has offered a call to an identity."""
-        self.offered.add((connection.calling_number.partition("**")[2], identity))
-
-    def data_arrived(self, identity: str, result: DataResult) -> None:
-        """A DataResult has come to a service of this identity."""
+    def data_arrived(self, result: DataResult) -> None:
+        """A DataResult has come to a service."""
         if result.status != Status.OK:
             self.counts["data refused"] += 1
             return
         self.counts["data fetched"] += 1
-        self.hold((result.serial, identity) in self.offered, f"call {result.serial}: its data went to {identity}")
         request = self.requests.get(result.serial)
         if request is not None:
             same = (result.agent, result.fields) == (request.agent, request.fields)

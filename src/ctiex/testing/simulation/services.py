@@ -7,7 +7,7 @@ from random import Random
 from typing import Any, cast
 
 from attrs import define
-from twisted.internet.defer import ensureDeferred
+from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.task import deferLater
 
 from ctiex.clients.automatic_service import AutomaticService
@@ -15,6 +15,7 @@ from ctiex.clients.connection import ClientLink, ExchangeAccount
 from ctiex.clients.served_call import ServedCall
 from ctiex.errors import CallerHungUp, CallError, CtiexError, LinkError, Status
 from ctiex.fields import Fields
+from ctiex.interfaces import Signalled
 from ctiex.messages import (
     Condition,
     Connection,
@@ -27,7 +28,7 @@ from ctiex.messages import (
 )
 from ctiex.services.outcome import Outcome, failed
 from ctiex.testing.simulation.clock import ProcessClock, WorldClock
-from ctiex.testing.simulation.exchange import IVR_ADDRESS
+from ctiex.testing.simulation.exchange import IVR_ADDRESS, SERVED
 from ctiex.testing.simulation.ledger import Ledger
 from ctiex.testing.simulation.network import Network, NetworkEndpoint
 from ctiex.testing.simulation.observing import ObservingCodec
@@ -53,7 +54,7 @@ class Moods:
     @classmethod
     def faulty(cls) -> Moods:
         """All of it, now and then."""
-        return cls(refuse=0.06, silent=0.02, raise_=0.04, hang=0.03)
+        return cls(refuse=0.1, silent=0.02, raise_=0.04, hang=0.03)
 
 
 class _Service(AutomaticService):
@@ -91,6 +92,8 @@ class ServiceProcess:
     ) -> None:
         self.label = label
         self.identity = identity
+        self.served = SERVED[identity]
+        """The services that may be called here."""
         self.moods = moods
         self.process: ProcessClock | None = None
         self.service: _Service | None = None
@@ -130,6 +133,20 @@ class ServiceProcess:
         if self.service is not None:
             self.service.stopService()
 
+    # ------------------------------------------------------------ by telephone
+
+    def takes_no_call(self) -> bool:
+        """Whether its telephone rings in vain this time."""
+        silent = self._random.random() < self.moods.silent
+        self._ledger.counts["fault: service never answers"] += silent
+        return silent
+
+    def arrived(self, number: str) -> Deferred[None]:
+        """A customer has come by telephone: fires when they are let go; fails with CallError when they aren't served."""
+        assert self.service is not None
+        arriving = self.service.serve_arrival("7000", Signalled(number), cast(Any, None))
+        return ensureDeferred(arriving)
+
     # ------------------------------------------------------------ what it says and hears
 
     def _said(self, message: Message) -> None:
@@ -138,7 +155,7 @@ class ServiceProcess:
 
     def _heard(self, message: Message) -> None:
         if isinstance(message, DataResult):
-            self._ledger.data_arrived(self.identity, message)
+            self._ledger.data_arrived(message)
         elif isinstance(message, ServiceEventReply):
             self._ledger.report_answered(message.event_id, message.status)
 
@@ -158,7 +175,7 @@ class ServiceProcess:
         dice = self._random
         await self._pause(dice.uniform(0.0, 1.0))
         try:
-            await call.data(timeout=20.0)
+            await call.data(timeout=dice.choice((3.0, 20.0)))
         except (CallError, LinkError):
             self._ledger.counts["data not had"] += 1
             return failed("the data could not be had")

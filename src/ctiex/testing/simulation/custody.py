@@ -50,6 +50,10 @@ class Custody:
 
     # ------------------------------------------------------------ offers
 
+    def begun(self, serial: str) -> None:
+        """Another call goes under this serial."""
+        self._held.pop(serial, None)
+
     def written(self, serial: str, identity: str) -> Holding:
         """The exchange writes a Connection to a session of this identity."""
         holding = self._held[serial] = Holding(identity)

@@ -73,8 +73,19 @@ class _Service(AutomaticService):
         elif self.dice.random() < self.moods.refuse:
             self.ledger.counts["fault: service refuses"] += 1
             link.reply(ConnectionReply(Status.SERVICE_REFUSED), invoke_id)
+            self.ask_all_the_same(message.calling_number.partition("**")[2])
         else:
             super().request_received(link, message, invoke_id)
+
+    def ask_all_the_same(self, serial: str) -> None:
+        """A service that has refused a call asks for it now and again."""
+        for wait in (0.5, 4.0, 7.0, 13.0):
+            self.reactor.callLater(wait, self.probe, serial)
+
+    def probe(self, serial: str) -> None:
+        """Ask for the data of any call, as a hostile service would."""
+        self.ledger.counts["fault: service asks for a call of others"] += 1
+        ensureDeferred(self.ask(DataRequest(serial), 5.0)).addErrback(lambda failure: failure.trap(CtiexError))
 
 
 class ServiceProcess:
@@ -202,9 +213,5 @@ class ServiceProcess:
 
     def probe(self, serial: str) -> None:
         """Ask for the data of any call, as a hostile service would."""
-        if self.service is not None and self.process is not None:
-            self._ledger.counts["fault: service asks for a call of others"] += 1
-            ensureDeferred(self._probed(self.service, serial)).addErrback(lambda failure: failure.trap(CtiexError))
-
-    async def _probed(self, service: _Service, serial: str) -> None:
-        await service.ask(DataRequest(serial), 5.0)
+        if self.service is not None:
+            self.service.probe(serial)

@@ -50,7 +50,7 @@ class Waits:
         wait = self._waits.get(after.serial)
         if timed_out and before is not None and wait is not None and not wait.returned:
             self._over(after.serial, wait)
-        if wait is None or TIMEOUT_OF[after.state] != TIMEOUT_OF[wait.state]:
+        if before is None or wait is None or TIMEOUT_OF[after.state] != TIMEOUT_OF[wait.state]:
             wait = self._waits[after.serial] = _Wait(after.state, self.clock.now, after.service)
         wait.returned = Condition.RETURNED in after.told
 

@@ -64,8 +64,11 @@ class Witness:
     def asked(self, change: Change, before: Callable[[str], Call | None]) -> None:
         """The store is asked to keep a change."""
         self.debts.begun(_serials(change))
-        ends = {_told(event) for event in change.events} if change.calls else set()
+        ends = {told(event) for event in change.events} if change.calls else set()
         for call in change.calls:
+            if before(call.serial) is None:
+                self.custody.begun(call.serial)
+                self._offered.discard(call.serial)
             if (call.serial, Condition.UNREACHABLE) in ends:
                 self.custody.told_unreachable(call.serial)
             self.waits.moved(before(call.serial), call, (call.serial, Condition.TIMED_OUT) in ends)
@@ -235,7 +238,8 @@ def _serials(change: Change) -> tuple[str, ...]:
     return (*(call.serial for call in change.calls), *change.forgotten)
 
 
-def _told(event: StoredEvent) -> tuple[str, Condition]:
-    told = _CODEC.decode_body(Frame(KIND_OF[AgentEvent], 0, event.body))
-    assert isinstance(told, AgentEvent)
-    return told.serial, told.condition
+def told(event: StoredEvent) -> tuple[str, Condition]:
+    """The serial and the condition of an event."""
+    message = _CODEC.decode_body(Frame(KIND_OF[AgentEvent], 0, event.body))
+    assert isinstance(message, AgentEvent)
+    return message.serial, message.condition

@@ -27,7 +27,7 @@ from ctiex.testing.simulation.services import Moods, ServiceFault, ServiceProces
 from ctiex.testing.simulation.store import WELL, SimulatedStore, Troubles
 from ctiex.testing.simulation.telephones import Platform
 from ctiex.testing.simulation.waits import Waits
-from ctiex.testing.simulation.witness import Witness
+from ctiex.testing.simulation.witness import Witness, told
 
 _START = 3_000_000.0
 _CLOCK_WITHIN = 800_000
@@ -136,7 +136,7 @@ class World:
     def __call__(self, event: dict[str, Any]) -> None:
         """Watch the log: failures that the code catches are faults of it, but for those that are put there."""
         failure = event.get("log_failure")
-        if event["log_level"] is LogLevel.critical and failure is not None and not failure.check(ServiceFault):
+        if event["log_level"] is LogLevel.critical and failure is not None and not _is_expected(failure):
             self.ledger.break_(f"a failure was logged: {event.get('log_format')}: {failure.getTraceback()}")
 
     def run(self, calls: int) -> Outcome:
@@ -207,11 +207,39 @@ class World:
         number = self.dice.choice(list(self.ledger.books))
         serial = "" if self.dice.random() < 0.1 else f"9{self.dice.getrandbits(20):07d}{len(self._serials):07d}"
         fields = Fields({"account": f"{number}-{len(self._serials)}", "vip": self.dice.random() < 0.5})
-        request = Request(serial, number, self.dice.choice(list(SERVICES)), fields, self.clock.now + _REPEAT_WITHIN)
+        service = self.dice.choice(list(SERVICES))
+        request = Request(serial, number, service, fields, self.clock.now + _REPEAT_WITHIN, serial)
         self._serials.append(serial)
         if serial:
             self.ledger.requests[serial] = request
         self._holder(number).hand_over(request)
+
+    def use_serial_again(self, number: str) -> None:
+        """An agent's application uses a serial again that the exchange has forgotten; the agent may not have heard."""
+        serial = self._serial_to_use_again(number)
+        if not serial:
+            return
+        self._happened("serial used again")
+        use = self.ledger.books[number].use_again(serial, self.exchange.disk.last_sequences[number])
+        fields = Fields({"account": use})
+        request = Request(
+            serial, number, self.dice.choice(list(SERVICES)), fields, self.clock.now + _REPEAT_WITHIN, use
+        )
+        self.ledger.last_use[serial] = use
+        self.ledger.requests[use] = request
+        self._holder(number).hand_over(request)
+
+    def _serial_to_use_again(self, number: str) -> str:
+        """That of a call whose end still waits in the agent's mailbox, and that is forgotten; empty if there is none."""
+        exchange, disk = self.exchange.running, self.exchange.disk
+        asked = {serial for application in self.applications for serial in application.outbox}
+        for event in disk.events.get(number, {}).values():
+            serial, condition = told(event)
+            if exchange is None or not condition.final or not serial.startswith("9") or serial in asked:
+                continue
+            if serial not in disk.calls and exchange.store.get(serial) is None:
+                return serial
+        return ""
 
     def _holder(self, number: str) -> AgentApplication:
         """The application where an agent is, or would be."""
@@ -356,6 +384,7 @@ class World:
         def back() -> None:
             if not any(number in application.wanted for application in self.applications):
                 home.take(number)
+                self.use_serial_again(number)
 
         self._later(seconds, back)
 
@@ -366,3 +395,10 @@ class World:
             self._happened("call cancelled")
             number = self.ledger.requests[serial].agent
             self._holder(number).cancel(number, serial)
+
+
+def _is_expected(failure: Failure) -> bool:
+    if failure.check(ServiceFault):
+        return True
+    # Python throws away what a process that has died was about to do: that wakes up others of it.
+    return bool(failure.check(RuntimeError)) and "already awaited coroutine" in failure.getErrorMessage()

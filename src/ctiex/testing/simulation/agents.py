@@ -118,7 +118,7 @@ class AgentApplication:
         return self._taken_later(event)
 
     async def _taken_later(self, event: AgentEvent) -> None:
-        await self._pause(self._random.choice((0.05, 0.05, 0.5, 3.0)))
+        await self._pause(self._random.choice((0.05, 0.5, 0.5, 3.0)))
         self._ledger.event_taken(event)
 
     # ------------------------------------------------------------ here and away

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ctiex.testing.simulation.witness import Witness
 
 AGENT_ADDRESS, IVR_ADDRESS = "agents:7300", "services:7301"
-TIMEOUTS = Timeouts(signalling=20.0, fetch=40.0, service=90.0, return_=15.0, keep_closed=90.0)
+TIMEOUTS = Timeouts(signalling=20.0, fetch=40.0, service=90.0, return_=15.0, keep_closed=70.0)
 MAILBOX_TTL = 7_200.0
 _LEAVE_WITHIN = 5.0
 

@@ -88,7 +88,11 @@ MISHAPS: tuple[Mishap, ...] = (
     Mishap(Fault.LATE, 4.0, lambda world, dice: world.speak_late(dice.choice(LATE_WORDS), dice.randrange(1_000))),
     Mishap(Fault.AGENT, 30.0, lambda world, dice: world.crash_agent(dice.randrange(3), dice.choice((0.0, 10.0, 60.0)))),
     Mishap(Fault.AGENT, 24.0, lambda world, dice: world.take_over(dice.randrange(3))),
-    Mishap(Fault.AGENT, 24.0, lambda world, dice: world.away(dice.randrange(5), dice.choice((1.0, 10.0, 60.0, 150.0)))),
+    Mishap(
+        Fault.AGENT,
+        24.0,
+        lambda world, dice: world.away(dice.randrange(5), dice.choice((1.0, 10.0, 60.0, 110.0, 110.0))),
+    ),
     Mishap(Fault.AGENT, 9.0, lambda world, dice: world.cancel(dice.randrange(1_000))),
 )
 

@@ -34,7 +34,7 @@ _CLOCK_WITHIN = 800_000
 """How far the wall clock may go: between powers of two, where sums of times and whole seconds are exact."""
 _BETWEEN_CALLS = 1.0
 """How many seconds pass between two customers, on average."""
-_REPEAT_WITHIN = 60.0
+_REPEAT_WITHIN = 40.0
 """How long an application repeats a request: shorter than the exchange knows a closed call's serial."""
 _CALM = 900.0
 """Longer than all time-outs of a call together, and than a service takes to give up, in seconds."""
@@ -208,38 +208,38 @@ class World:
         serial = "" if self.dice.random() < 0.1 else f"9{self.dice.getrandbits(20):07d}{len(self._serials):07d}"
         fields = Fields({"account": f"{number}-{len(self._serials)}", "vip": self.dice.random() < 0.5})
         service = self.dice.choice(list(SERVICES))
-        request = Request(serial, number, service, fields, self.clock.now + _REPEAT_WITHIN, serial)
         self._serials.append(serial)
-        if serial:
-            self.ledger.requests[serial] = request
-        self._holder(number).hand_over(request)
+        self._hand_over(Request(serial, number, service, fields, self._repeat_until(), serial))
 
-    def use_serial_again(self, number: str) -> None:
-        """An agent's application uses a serial again that the exchange has forgotten; the agent may not have heard."""
-        serial = self._serial_to_use_again(number)
-        if not serial:
-            return
-        self._happened("serial used again")
-        use = self.ledger.books[number].use_again(serial, self.exchange.disk.last_sequences[number])
-        fields = Fields({"account": use})
-        request = Request(
-            serial, number, self.dice.choice(list(SERVICES)), fields, self.clock.now + _REPEAT_WITHIN, use
-        )
-        self.ledger.last_use[serial] = use
-        self.ledger.requests[use] = request
-        self._holder(number).hand_over(request)
+    def use_serials_again(self, number: str) -> None:
+        """An agent's application uses serials again that the exchange has forgotten; the agent hasn't heard yet."""
+        for serial in self._serials_to_use_again(number):
+            self._happened("serial used again")
+            use = self.ledger.books[number].use_again(serial, self.exchange.disk.last_sequences[number])
+            self.ledger.last_use[serial] = use
+            service = self.dice.choice(list(SERVICES))
+            self._hand_over(Request(serial, number, service, Fields({"account": use}), self._repeat_until(), use))
 
-    def _serial_to_use_again(self, number: str) -> str:
-        """That of a call whose end still waits in the agent's mailbox, and that is forgotten; empty if there is none."""
+    def _serials_to_use_again(self, number: str) -> list[str]:
+        """Those of calls whose ends still wait in the agent's mailbox, and that are forgotten otherwise."""
         exchange, disk = self.exchange.running, self.exchange.disk
+        if exchange is None:
+            return []
         asked = {serial for application in self.applications for serial in application.outbox}
-        for event in disk.events.get(number, {}).values():
-            serial, condition = told(event)
-            if exchange is None or not condition.final or not serial.startswith("9") or serial in asked:
-                continue
-            if serial not in disk.calls and exchange.store.get(serial) is None:
-                return serial
-        return ""
+        ended = [serial for serial, condition in map(told, disk.events.get(number, {}).values()) if condition.final]
+        return [
+            serial
+            for serial in dict.fromkeys(ended)
+            if serial.startswith("9") and not (serial in asked or serial in disk.calls or exchange.store.get(serial))
+        ]
+
+    def _hand_over(self, request: Request) -> None:
+        if request.serial:
+            self.ledger.requests[request.use] = request
+        self._holder(request.agent).hand_over(request)
+
+    def _repeat_until(self) -> float:
+        return self.clock.now + _REPEAT_WITHIN
 
     def _holder(self, number: str) -> AgentApplication:
         """The application where an agent is, or would be."""
@@ -384,7 +384,7 @@ class World:
         def back() -> None:
             if not any(number in application.wanted for application in self.applications):
                 home.take(number)
-                self.use_serial_again(number)
+                self.use_serials_again(number)
 
         self._later(seconds, back)
 

@@ -478,7 +478,7 @@ class FileTests(SynchronousTestCase):
 
     def open(self, path: Path | None = None, most_waiting: int = 10_000) -> AuditLog:
         self.counts = Counts()
-        log = AuditLog(str(path or self.path), self.clock, self.counts, most_waiting)
+        log = AuditLog(str(path or self.path), self.clock, self.counts, most_waiting, self.clock.seconds)
         log.open()
         self.addCleanup(log.close)
         return log

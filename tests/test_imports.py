@@ -11,12 +11,15 @@ from twisted.trial.unittest import SynchronousTestCase
 SOURCE = Path(__file__).resolve().parent.parent / "src"
 
 VALUES = frozenset({"errors", "fields", "messages", "records", "serials"})
-BELOW = VALUES | {"interfaces"}
+TOOLS = frozenset({"lots", "steady_time"})
+"""Small mechanisms that know nothing of ctiex."""
+BELOW = VALUES | TOOLS | {"interfaces"}
 MIDDLE = frozenset({"codecs", "processing", "stores", "signalling", "telephony"})
 UPPER = frozenset({"links", "clients", "services"})
 
 MAY_IMPORT = {
     **dict.fromkeys(VALUES, VALUES),
+    **dict.fromkeys(TOOLS, frozenset[str]()),
     "interfaces": VALUES,
     **dict.fromkeys(MIDDLE, BELOW),
     "links": BELOW | MIDDLE - {"signalling"},

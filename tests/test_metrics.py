@@ -28,9 +28,10 @@ from ctiex.app.assembly import Exchange
 from ctiex.app.config import parse
 from ctiex.app.metrics import ExchangeCollector, registry_of
 from ctiex.app.tap import Options
-from ctiex.errors import ConfigurationError
+from ctiex.errors import ConfigurationError, StoreUnavailable
 from ctiex.messages import ConnectRequest
 from ctiex.processing.counts import Counts
+from ctiex.records import Change
 from tests.asterisk_world import World
 
 LOOPBACK = "tcp:0:interface=127.0.0.1"
@@ -227,6 +228,22 @@ class PortTests(TestCase):
         self.patch(running, "_say_goodbye", goodbye)
         await running.stopService()
         self.assertEqual([code for code, _, _ in asked], [200, 503])
+
+    async def test_one_whose_store_takes_nothing_is_not_ready_and_is_again_when_it_does(self) -> None:
+        running = await self.started()
+        port, store, keeper = self.port_of(running), running.parts.store, running.parts.desk.keeper
+
+        def commit(change: Change) -> None:
+            raise StoreUnavailable("the disk is full")
+
+        self.patch(store, "commit", commit)
+        keeper.keep(Change(forgotten=("1",)))
+        code, text, _ = await self.get(port, "/readyz")
+        self.assertEqual((code, text), (503, "not ready: the call store takes no changes\n"))
+        vars(store).pop("commit")
+        while running.not_ready:  # the store is tried without being asked for anything
+            await deferLater(reactor, 0.05)
+        self.assertEqual((await self.get(port, "/readyz"))[0], 200)
 
     async def test_a_stopped_one_listens_no_more_and_leaves_no_connection(self) -> None:
         running = await self.started()

@@ -25,6 +25,7 @@ from ctiex.links.exchange import ExchangeLinkFactory
 from ctiex.processing.audit import AuditEvent
 from ctiex.processing.states import SIGNALLED
 from ctiex.records import Change
+from ctiex.steady_time import may_step
 
 _log = Logger()
 
@@ -57,13 +58,25 @@ class Exchange(Service):
         self._drivers = drivers or {}
         self.parts = assemble(configuration, reactor, self._drivers)
         self.monitoring = MonitoringPort(self, reactor)
-        self.ready = False
+        self.listening = False
         """Whether it is listening and the store is open."""
         self.store_open = False
         self.agent_port: IListeningPort | None = None
         self.ivr_port: IListeningPort | None = None
         self._starting: Deferred[None] | None = None
         self._failed: list[Failure] = []
+
+    @property
+    def ready(self) -> bool:
+        """Whether calls are taken."""
+        return not self.not_ready
+
+    @property
+    def not_ready(self) -> str:
+        """Why no calls are taken; empty while they are."""
+        if not self.listening:
+            return "it isn't listening: it starts or stops"
+        return "the call store takes no changes" if self.parts.desk.keeper.failing else ""
 
     def privilegedStartService(self) -> None:
         """Open the store and listen; one that has been stopped starts anew.
@@ -100,6 +113,8 @@ class Exchange(Service):
     async def _start(self) -> None:
         for warning in self.configuration.warnings:
             _log.warn("{warning}", warning=warning)
+        if may_step(self._reactor):
+            _log.warn("this reactor waits by the wall clock, which may be set: see ctiex.steady_time.make_steady")
         if self.parts.processing.leaving:
             self.parts = assemble(self.configuration, self._reactor, self._drivers)
         if self.parts.audit is not None:
@@ -116,7 +131,7 @@ class Exchange(Service):
         for driver in self._running_drivers():
             driver.start()
         self.agent_port = await self._listen(self.configuration.agent_link, self.parts.agent_links)
-        self.ready = True
+        self.listening = True
         self._record(AuditEvent.EXCHANGE_STARTED)
         services = "none" if self.ivr_port is None else _where(self.ivr_port)
         _log.info("exchange {id} is ready: agents at {agents}, services at {services}",
@@ -150,9 +165,9 @@ class Exchange(Service):
     async def _stop(self) -> None:
         if self._starting is not None:
             await self._starting
-        if self.ready:
+        if self.listening:
             self._record(AuditEvent.EXCHANGE_STOPPING)
-        self.ready = False
+        self.listening = False
         self.parts.processing.drain()
         ports = [port for port in (self.agent_port, self.ivr_port) if port is not None]
         self.agent_port = self.ivr_port = None

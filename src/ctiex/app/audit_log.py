@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import json
 import os
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from errno import EIO
 from pathlib import Path
@@ -38,8 +40,8 @@ def line_of(event: AuditEvent, moment: float, about: About) -> bytes:
 
     :param moment: seconds since the epoch.
     """
-    time = datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds")
-    shown: dict[str, object] = {"time": time.replace("+00:00", "Z"), "event": event.value}
+    when = datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds")
+    shown: dict[str, object] = {"time": when.replace("+00:00", "Z"), "event": event.value}
     for key in About.__annotations__:
         value = about.get(key)
         if value is None or value == "":
@@ -55,12 +57,21 @@ def line_of(event: AuditEvent, moment: float, about: About) -> bytes:
 class AuditLog:
     """Appends records to a file; several exchanges may append to the same one."""
 
-    def __init__(self, path: str, clock: IReactorTime, counts: Counts, most_waiting: int = _MOST_WAITING) -> None:
+    def __init__(
+        self,
+        path: str,
+        clock: IReactorTime,
+        counts: Counts,
+        most_waiting: int = _MOST_WAITING,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
         """A log that isn't open yet.
 
-        :param clock: tells the time since the epoch, as a reactor does.
+        :param clock: to wait by.
         :param most_waiting: how many records may wait while the file can't be written.
+        :param wall: tells when something happened, in seconds since the epoch.
         """
+        self._wall = wall
         self._path = path
         self._clock = clock
         self._counts = counts
@@ -120,7 +131,7 @@ class AuditLog:
             self._lost += 1
             self._counts.audit_records_lost += 1
             return
-        self._waiting.append(line_of(event, self._clock.seconds(), about))
+        self._waiting.append(line_of(event, self._wall(), about))
         if self._flushing is None:
             self._flushing = self._clock.callLater(0, self._flush)
 
@@ -149,7 +160,7 @@ class AuditLog:
         self._write(self._waiting)
         if self._lost:
             # Written at once, so that it stands between the records before and those behind the gap.
-            self._write([line_of(AuditEvent.RECORDS_LOST, self._clock.seconds(), {"lost": self._lost})])
+            self._write([line_of(AuditEvent.RECORDS_LOST, self._wall(), {"lost": self._lost})])
             self._lost = 0
 
     def _write(self, lines: list[bytes]) -> None:

@@ -33,6 +33,7 @@ from ctiex.app.commands import (
     trace,
     voice,
 )
+from ctiex.steady_time import make_steady
 
 COMMANDS: dict[str, ModuleType] = {
     "demo": demo,
@@ -109,6 +110,7 @@ def _run_with_reactor(command: ModuleType, options: Any) -> None:
     _log_warnings()
 
     def begin(reactor: Any) -> Deferred[None]:
+        make_steady(reactor)
         return ensureDeferred(_run(command, options, reactor))
 
     react(begin)

@@ -40,8 +40,15 @@ class Monitored(Protocol):
 
     configuration: Configuration
     parts: Parts
-    ready: bool
     store_open: bool
+
+    @property
+    def ready(self) -> bool:
+        """Whether calls are taken."""
+
+    @property
+    def not_ready(self) -> str:
+        """Why none are."""
 
 
 _IDLE = 30
@@ -165,20 +172,20 @@ class _Metrics(Resource):
 
 
 class _Health(Resource):
-    """``/healthz`` and ``/readyz``: 200 while something holds, else 503."""
+    """``/healthz`` and ``/readyz``: 200 while all is well, else 503 and why."""
 
     isLeaf = True
 
-    def __init__(self, holds: Callable[[], bool]) -> None:
+    def __init__(self, trouble: Callable[[], str]) -> None:
         super().__init__()
-        self._holds = holds
+        self._trouble = trouble
 
     def render_GET(self, request: Request) -> bytes:
         """One word for people; the status is for machines."""
-        holds = self._holds()
-        request.setResponseCode(200 if holds else 503)
+        trouble = self._trouble()
+        request.setResponseCode(503 if trouble else 200)
         request.setHeader("content-type", "text/plain; charset=utf-8")
-        return b"ok\n" if holds else b"not ready\n"
+        return f"not ready: {trouble}\n".encode() if trouble else b"ok\n"
 
 
 class _Root(Resource):
@@ -230,8 +237,8 @@ class MonitoringPort:
     def _tree(self) -> Resource:
         root = _Root()
         root.putChild(b"metrics", _Metrics(registry_of(self._exchange)))
-        root.putChild(b"healthz", _Health(lambda: True))
-        root.putChild(b"readyz", _Health(lambda: self._exchange.ready))
+        root.putChild(b"healthz", _Health(lambda: ""))
+        root.putChild(b"readyz", _Health(lambda: self._exchange.not_ready))
         return root
 
     async def stop(self) -> None:

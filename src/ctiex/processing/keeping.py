@@ -1,22 +1,32 @@
-"""One way to commit a change and to go on behind it, with no Deferred where none is needed."""
+"""One way to commit a change and to go on behind it, with no Deferred where none is needed.
+
+While the store takes nothing, that is said once, and once more when it is well again; what nobody
+else repeats is done again then.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ctiex.errors import StoreUnavailable
 from ctiex.interfaces import ICallStore
+from ctiex.lots import Lots
 from ctiex.processing.counts import Counts
 from ctiex.records import Call, Change
 
 _log = Logger()
 
 RETRY_AFTER = 5.0
-"""How long to wait before what a store didn't take and nobody repeats is tried again, in seconds."""
+"""How long a deadline is put off whose work the store didn't take, in seconds."""
+_PROBE_AFTER = 0.5
+"""How soon a store that failed is tried again, in seconds; twice as long each time that it fails, up to RETRY_AFTER."""
+_PROBE = Change(labels=(("store probe", ""),))
+_NOTHING = Change()
 
 
 def _nothing() -> None:
@@ -34,9 +44,18 @@ def _guarded(_: object, work: Callable[[], None]) -> None:
 class Keeper:
     """Commits changes to a store and tells each one's outcome, and that of a look-up that waits."""
 
-    def __init__(self, store: ICallStore, counts: Counts) -> None:
+    def __init__(self, store: ICallStore, clock: IReactorTime, counts: Counts) -> None:
         self._store = store
+        self._clock = clock
         self._counts = counts
+        self.failing = False
+        """Whether the store didn't take what it was given last."""
+        self._failures = 0
+        self._again: dict[str, Callable[[], None]] = {}
+        self._lots = Lots(clock, self.settled)
+        self._probe_after = _PROBE_AFTER
+        self._probing: IDelayedCall | None = None
+        self._stopped = False
 
     def keep(self, change: Change, kept: Callable[[], None] = _nothing, lost: Callable[[], None] = _nothing) -> None:
         """Commit a change; call ``kept`` once it is kept, at once where the store is that fast.
@@ -49,10 +68,12 @@ class Keeper:
             self._lost(Failure(), lost)
             return
         if waiting is None:
+            if self.failing and change != _NOTHING:
+                self._well()
             kept()
         else:
             # One pair of callbacks, not two: under load many thousands of these wait at a time.
-            waiting.addCallbacks(_guarded, self._lost_later, callbackArgs=(kept,), errbackArgs=(lost,))
+            waiting.addCallbacks(self._kept_later, self._lost_later, callbackArgs=(kept,), errbackArgs=(lost,))
 
     def heard(
         self, looking: Deferred[Call | None], found: Callable[[Call | None], None], lost: Callable[[], None]
@@ -62,15 +83,60 @@ class Keeper:
 
     def settled(self, go_on: Callable[[], None]) -> None:
         """Go on once the store is done with every change before, whatever came of them."""
-        self.keep(Change(), go_on, go_on)
+        self.keep(_NOTHING, go_on, go_on)
+
+    def again(self, key: str, work: Callable[[], None]) -> None:
+        """Do something once more, from within ``lost``, when the store is well again; for each key the last one."""
+        self._again[key] = work
+
+    def stop(self) -> None:
+        """Let go of the timers."""
+        self._stopped = True
+        self._again.clear()
+        self._lots.stop()
+        self._stop_probing()
+
+    def _kept_later(self, _: object, kept: Callable[[], None]) -> None:
+        if self.failing:
+            self._well()
+        _guarded(None, kept)
 
     def _lost_later(self, failure: Failure, lost: Callable[[], None]) -> None:
         _guarded(failure, lambda: self._lost(failure, lost))
 
     def _lost(self, failure: Failure, lost: Callable[[], None]) -> None:
         self._counts.store_failures += 1
-        if failure.check(StoreUnavailable):
-            _log.error("the call store is unavailable: {reason}", reason=failure.getErrorMessage())
-        else:
-            _log.failure("the call store failed", failure)
+        self._failures += 1
+        if not self.failing:
+            self.failing = True
+            self._log_failure(failure)
+        if self._probing is None and not self._stopped:
+            self._probing = self._clock.callLater(self._probe_after, self._probe)
         lost()
+
+    def _log_failure(self, failure: Failure) -> None:
+        if failure.check(StoreUnavailable):
+            _log.error(
+                "the call store is unavailable, which is said once until it is back: {reason}",
+                reason=failure.getErrorMessage(),
+            )
+        else:
+            _log.failure("the call store failed, which is said once until it is back", failure)
+
+    def _probe(self) -> None:
+        """See whether the store takes changes again: nobody else may try, where nobody is sent here any more."""
+        self._probing = None
+        self._probe_after = min(2 * self._probe_after, RETRY_AFTER)
+        self.keep(_PROBE)
+
+    def _well(self) -> None:
+        _log.info("the call store takes changes again, {count} were lost", count=self._failures)
+        self.failing, self._failures, self._probe_after = False, 0, _PROBE_AFTER
+        self._stop_probing()
+        again, self._again = self._again, {}
+        self._lots.do(again.values())
+
+    def _stop_probing(self) -> None:
+        if self._probing is not None:
+            self._probing.cancel()
+            self._probing = None

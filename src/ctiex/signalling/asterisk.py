@@ -109,7 +109,10 @@ class AsteriskSignalling:
             return Status.SERVICE_UNREACHABLE
         met = Status.SERVICE_UNREACHABLE if forwarding.ended else forwarding.met
         forwarding.ended = True
-        self._forwardings.recall(forwarding)
+        if forwarding.stage is Stage.WAITING:
+            self._forwardings.forget(forwarding)
+        else:
+            self._forwardings.recall(forwarding)
         return met
 
     # ------------------------------------------------------------ offers
@@ -139,12 +142,14 @@ class AsteriskSignalling:
             _log.error("call {serial} can't be forwarded: {reason}", serial=offer.serial, reason=str(error))
             self._watcher.unreachable(offer.serial, Status.SERVICE_UNREACHABLE)
             return
-        forwarding = self._forwardings.keep(Forwarding(offer.serial, talk, move=actions))
-        self._watcher.offered(offer.serial, None)
-        if not forwarding.ended:
+        forwarding = self._forwardings.keep(Forwarding(offer.serial, talk, Stage.WAITING, move=actions))
+        self._watcher.offered(offer.serial, None, lambda: self._begin_to_move(forwarding))
+
+    def _begin_to_move(self, forwarding: Forwarding) -> None:
+        """It is kept that the customer goes."""
+        if forwarding.stage is Stage.WAITING and not forwarding.ended:
+            forwarding.stage = Stage.MOVING
             self._move(forwarding)
-        else:
-            self._forwardings.forget(forwarding)
 
     def _move(self, forwarding: Forwarding) -> None:
         *variables, redirect = forwarding.move
@@ -326,7 +331,7 @@ class AsteriskSignalling:
         stage = Stage.CALLING if self._resumed.pop(serial, None) is None else Stage.SERVED
         forwarding = self._forwardings.keep(Forwarding(serial, talk, stage, ended=not expected))
         if self._offers.pop(serial, None) is not None:
-            self._watcher.offered(serial, None)
+            self._watcher.offered(serial, None, lambda: None)  # the customer has gone already
         self._catch_up(forwarding, picture)
 
     def _catch_up(self, forwarding: Forwarding, picture: Picture) -> None:

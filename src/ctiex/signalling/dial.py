@@ -78,9 +78,13 @@ class _DialledLink(LinkProtocol):
         return Session(codec, SessionLimits(), self, now, bound_by=rules.DIALLING)
 
     def link_opened(self) -> None:
-        """Write the Connection."""
+        """The driver says when the Connection may go out."""
         self._driver.reached(self._attempt, self)
+
+    def write(self) -> None:
+        """Write the Connection."""
         self.session.request(self._attempt.offer.connection, self._answered, self._attempt.offer.deadline)
+        self.flush()
 
     def _answered(self, answer: Message | LinkError) -> None:
         self.session.end("answered")
@@ -152,11 +156,12 @@ class DialSignalling:
 
     def reached(self, attempt: _Attempt, link: _DialledLink) -> None:
         """The service's address has taken the link; the Connection goes out on it."""
+        attempt.link = link
+        self._watcher.offered(attempt.offer.serial, None, lambda: self._write(attempt, link))
+
+    def _write(self, attempt: _Attempt, link: _DialledLink) -> None:
         if self._is_open(attempt):
-            attempt.link = link
-            self._watcher.offered(attempt.offer.serial, None)
-        else:
-            link.session.end("withdrawn")
+            link.write()
 
     def answered(self, attempt: _Attempt, status: int | None) -> None:
         """The service has answered; None: its link was lost first."""

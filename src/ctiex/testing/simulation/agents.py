@@ -196,8 +196,9 @@ class AgentApplication:
                 request.service, "13800138000", request.fields, request.serial, timeout=self._random.uniform(2.0, 20.0)
             )
         except CallError as error:
-            known = error.status is Status.DUPLICATE_SERIAL and bool(request.serial)
-            self._ledger.hold(known or error.status in _PASSING, f"call {request.serial} was refused: {error}")
+            known = request.was_kept(error.status)
+            passing = error.status in _PASSING or (error.status is Status.DUPLICATE_SERIAL and not known)
+            self._ledger.hold(known or passing, f"call {request.serial} was refused: {error}")
             return known
         except LinkError as error:
             self._ledger.counts["connect requests unanswered"] += 1

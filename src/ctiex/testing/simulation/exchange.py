@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from random import Random
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import DeferredList
 
 from ctiex.interfaces import ICallStore, ISignalling
 from ctiex.links.terms import SessionLimits
-from ctiex.processing.lifecycle import Lifecycle
 from ctiex.processing.settings import Limits, Timeouts
 from ctiex.processing.states import SIGNALLED
 from ctiex.signalling.link import LinkSignalling
@@ -184,7 +183,7 @@ class ExchangeProcess:
 
 def _withdraw_offers(exchange: MemoryExchange) -> None:
     """Hang up what is being signalled: it is offered again after the restart."""
-    life = cast(Lifecycle, exchange.processing.watcher)
+    life = exchange.processing._life
     for call in exchange.store.calls():
         if call.state in SIGNALLED:
             life.driver(call).withdraw(call.serial)

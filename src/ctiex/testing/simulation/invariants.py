@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from ctiex.processing.lifecycle import Lifecycle
 from ctiex.signalling.link import LinkSignalling
@@ -42,7 +42,7 @@ def check_quiet(world: World) -> None:
 
 
 def _left_in_exchange(exchange: MemoryExchange) -> Iterator[tuple[str, object]]:
-    life = cast(Lifecycle, exchange.processing.watcher)
+    life = exchange.processing._life
     yield "calls", [call.serial for call in exchange.store.calls()]
     yield "open calls", exchange.processing.calls_open
     yield "reservations", dict(exchange.desk._reserved)
@@ -61,8 +61,9 @@ def _left_in_exchange(exchange: MemoryExchange) -> Iterator[tuple[str, object]]:
 
 def _left_of_calls(life: Lifecycle) -> Iterator[tuple[str, object]]:
     """Whatever processing holds of calls beside the store."""
-    yield "sessions that have calls", list(life._holders)
-    yield "steps to be taken again", list(life._retries)
+    yield "owners", len(life.owners)
+    yield "what isn't known yet", sorted(life.undecided)
+    yield "what is to be told again", len(life._unkept)
     yield "deadlines", len(life._deadlines)
 
 

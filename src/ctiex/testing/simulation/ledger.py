@@ -98,6 +98,10 @@ class Request:
     use: str
     """What the ledger calls it: the serial, unless that was used before."""
 
+    def was_kept(self, status: int) -> bool:
+        """Whether a refusal says that an earlier request for this call was kept: nobody else has its serial."""
+        return status == Status.DUPLICATE_SERIAL and bool(self.serial) and self.use == self.serial
+
 
 @define
 class Ledger:
@@ -136,7 +140,7 @@ class Ledger:
         if request is None:
             return  # under a serial that the exchange allocated: the application says whose it is
         self.hold(request.agent in agents, f"call {reply.serial} was answered to somebody else")
-        if reply.status in (Status.OK, Status.DUPLICATE_SERIAL):  # nobody else has its serial: it was kept before
+        if reply.status == Status.OK or request.was_kept(reply.status):
             self.acknowledged.setdefault(request.use, request.agent)
 
     def event_arrived(self, agents: frozenset[str], event: AgentEvent) -> None:

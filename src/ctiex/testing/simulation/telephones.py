@@ -190,10 +190,14 @@ class SeenSignalling:
         """Have the customer forwarded, unless they are already."""
         serial = offer.serial
         self._going_on.add(serial)
-        self._watcher.offered(serial, None)
-        place = self._platform.place_of(serial) if offer.resumed else None
+        self._watcher.offered(serial, None, lambda: self._forward(offer))
+
+    def _forward(self, offer: Offer) -> None:
+        """It is kept that the customer goes to the service."""
+        serial = offer.serial
         if serial not in self._going_on:
             return
+        place = self._platform.place_of(serial) if offer.resumed else None
         if place is None or place is Place.WITH_AGENT:
             self._platform.forward(offer)
         else:

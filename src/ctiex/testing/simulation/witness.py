@@ -77,11 +77,11 @@ class Witness:
 
     def kept(self, change: Change) -> None:
         """It is kept."""
-        self.debts.done(_serials(change))
+        self.debts.done(_serials(change), True)
 
     def lost(self, change: Change) -> None:
         """It isn't kept."""
-        self.debts.done(_serials(change))
+        self.debts.done(_serials(change), False)
         self.waits.undone(_serials(change))
 
     # ------------------------------------------------------------ what is owed
@@ -207,11 +207,16 @@ class _Watching:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._watcher, name)
 
-    def offered(self, serial: str, session: IServiceSession | None, *rest: Any) -> Any:
-        """The customer is on the way by telephone, when no session is named."""
+    def offered(self, serial: str, session: IServiceSession | None, write: Callable[[], None]) -> None:
+        """The customer goes by telephone, when no session is named."""
         if session is None:
-            self._witness.custody.forwarded(serial, self._witness.custody.service_of(serial))
-        return self._watcher.offered(serial, session, *rest)
+            custody, written = self._witness.custody, write
+
+            def write() -> None:
+                custody.forwarded(serial, custody.service_of(serial))
+                written()
+
+        self._watcher.offered(serial, session, write)
 
     def accepted(self, serial: str) -> None:
         """The service has accepted."""

@@ -319,7 +319,7 @@ class World:
         say = getattr(exchange.processing.watcher, word)
         match word:
             case "offered":
-                say(serial, sessions[0])
+                say(serial, sessions[0], lambda: None)
             case "refused":
                 say(serial, sessions[0], 32)
             case "unreachable":

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 AGENT_ADDRESS, IVR_ADDRESS = "agents:7300", "services:7301"
 TIMEOUTS = Timeouts(signalling=20.0, fetch=40.0, service=90.0, return_=15.0, keep_closed=70.0)
-MAILBOX_TTL = 7_200.0
+MAILBOX_TTL = 691_200.0
+"""Longer than the wall clock is ever set forward: no event expires while somebody waits for it."""
 _LEAVE_WITHIN = 5.0
 
 SERVICES = {

@@ -50,8 +50,9 @@ class Waits:
         wait = self._waits.get(after.serial)
         if timed_out and before is not None and wait is not None and not wait.returned:
             self._over(after.serial, wait)
-        if before is None or wait is None or TIMEOUT_OF[after.state] != TIMEOUT_OF[wait.state]:
-            wait = self._waits[after.serial] = _Wait(after.state, self.clock.now, after.service)
+        entered = before is None or TIMEOUT_OF[before.state] != TIMEOUT_OF[after.state]
+        if entered or wait is None or TIMEOUT_OF[wait.state] != TIMEOUT_OF[after.state]:
+            wait = self._waits[after.serial] = _Wait(after.state, self.clock.now, after.service, entered)
         wait.returned = Condition.RETURNED in after.told
 
     def forgotten(self, serial: str) -> None:

@@ -1,10 +1,11 @@
-# make demo    see the three services run          make test    every test
+# make demo    see the three services run          make test    what every change runs; make test-long    the rest
 # make run     an exchange with the defaults       make check   style, types, import rules, docs
 # make venv    everything for development          make docs    the pages and the API reference
 # make telephony    scenarios with real telephones, builds the peers first    make telephone-demo    plays one
 # make bench-store    what the durable store costs
 # make fuzz-frames    a million mutated frames          make fuzz    the harnesses under atheris
 # make bench    what everything costs, beside its peers (QUICK=1: a short run)    make bench-page    its results into docs/
+# make bench-memory    each kind of message without sockets; BESIDE=PATH    beside another checkout, as for make bench-beside
 # make audit-dependencies    known vulnerabilities of what is pinned
 # make pins    requirements/ anew: versions and hashes
 
@@ -16,7 +17,7 @@ INSTALL = -m pip install --quiet --disable-pip-version-check
 HASHED = $(INSTALL) --require-hashes --requirement
 SPHINX := $(BIN)/python -m sphinx -W --keep-going -q
 
-.PHONY: venv demo run check lint types imports docs test bench bench-page telephony-peers telephony telephone-demo bench-store audit-dependencies pins fuzz fuzz-frames clean FORCE
+.PHONY: venv demo run check lint types imports docs test test-long bench bench-page bench-memory bench-beside telephony-peers telephony telephone-demo bench-store audit-dependencies pins fuzz fuzz-frames clean FORCE
 
 venv: $(VENV)/dev-ready
 
@@ -42,12 +43,24 @@ docs: $(VENV)/dev-ready
 	$(SPHINX) -b html docs docs/_build/html
 	$(BIN)/pydoctor -q
 
+# What a change runs: under four minutes where two cores have nothing else to do. TESTS names less than all.
 test: $(VENV)/dev-ready
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 $(TESTS)
+
+# Hours of it; LONG="--only kill" runs a part, LONG=--quick a minute of each. The figures go into docs/.
+test-long: $(VENV)/dev-ready
+	@$(BIN)/python -m tests.long_runs $(LONG)
 
 # BENCH takes more words, such as BENCH="--only answers".
 bench: $(VENV)/bench-ready
 	@QUICK=$(QUICK) PYTHONPATH=src:. $(BIN)/python -m benchmarks $(BENCH)
+
+# BESIDE is another checkout, such as one made by: git worktree add ../before HEAD~
+bench-memory: $(VENV)/run-ready
+	@PYTHONPATH=src:. $(BIN)/python -m benchmarks.in_memory $(if $(BESIDE),--beside $(BESIDE)) $(BENCH)
+
+bench-beside: $(VENV)/bench-ready
+	@PYTHONPATH=src:. $(BIN)/python -m benchmarks --beside $(BESIDE) $(BENCH)
 
 bench-page: $(VENV)/bench-ready
 	@PYTHONPATH=src:. $(BIN)/python -m benchmarks --page

@@ -13,7 +13,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from benchmarks import machine, page
+from benchmarks import beside, machine, page
 from benchmarks.contenders import CONTENDERS
 from benchmarks.generator import WrongAnswer, language
 from benchmarks.goals import goals
@@ -51,6 +51,8 @@ def options() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1, help="of the order of the shots")
     parser.add_argument("--results", type=Path, default=RESULTS, help="the JSON file")
     parser.add_argument("--directory", help="on the disk that the durable store is measured on")
+    parser.add_argument("--beside", type=beside.checkout, metavar="PATH",
+                        help="measure nothing but this checkout's exchange beside another one's, in turns")  # fmt: skip
     parser.add_argument("--page", action="store_true", help="measure nothing: write the results into docs/")
     chosen = parser.parse_args()
     seconds, rounds = _QUICK if chosen.quick else _FULL
@@ -59,8 +61,11 @@ def options() -> argparse.Namespace:
     return chosen
 
 
-def measure(chosen: argparse.Namespace, results: Results) -> None:
-    """Measure the parts, one after the other; each is in the file once it is done."""
+def measure(chosen: argparse.Namespace, results: Results) -> int:
+    """Measure the parts, one after the other, each in the file once it is done; or beside another checkout.
+
+    :return: the exit code.
+    """
     machine.may_open(_MANY_FILES)
     machine.stay_off_the_server()
     if machine.load_cores() == machine.cores():
@@ -75,12 +80,18 @@ def measure(chosen: argparse.Namespace, results: Results) -> None:
             chosen.quick,
             chosen.server or list(CONTENDERS),
         )
+        if chosen.beside:
+            verdicts, on = beside.measure(settings, chosen.beside), about(chosen)
+            results.put("beside", {**on, "there": str(chosen.beside)}, beside.figures(verdicts))
+            results.write(chosen.results)
+            return beside.told(verdicts, chosen.beside)
         for part in chosen.only or PARTS:
             print(f"{part}:", flush=True)
             begun, on = time.monotonic(), about(chosen)
             figures = PARTS[part](settings)
             results.put(part, {**on, "took_seconds": round(time.monotonic() - begun)}, figures)
             results.write(chosen.results)
+    return 0
 
 
 def about(chosen: argparse.Namespace) -> dict[str, Any]:
@@ -105,7 +116,10 @@ def tell(results: Results) -> None:
 
 
 def main() -> int:
-    """0, or 2 when something couldn't be measured. Whether promises are kept is in what it prints."""
+    """0; 1 when something costs more than beside it; 2 when something couldn't be measured.
+
+    Whether promises are kept is in what it prints.
+    """
     chosen = options()
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # the servers end with it
     results = Results.read(chosen.results)
@@ -113,10 +127,12 @@ def main() -> int:
         if chosen.page:
             print(f"written: {page.write(results, machine.ROOT / 'docs')}")
             return 0
-        measure(chosen, results)
+        code = measure(chosen, results)
     except (WrongAnswer, ValueError) as error:
         print(f"benchmarks: {error}", flush=True)
         return 2
+    if chosen.beside:
+        return code
     tell(results)
     print(f"\nIn {chosen.results}; python -m benchmarks --page writes docs/{page.NAME}.rst")
     return 0

@@ -4,8 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from functools import cache
+from importlib import metadata
 
 import pytest
+from twisted.trial import util
+
+from . import processes
+
+# pytest's plugin for unittest asks for the version of Twisted at every test, which reads a file of its metadata.
+metadata.version = cache(metadata.version)
+# Of each asynchronous test, in seconds: before pytest's own, which knows less of what the test waits for.
+util.DEFAULT_TIMEOUT_DURATION = 500.0
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -15,3 +25,19 @@ def _own_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     os.chdir(tmp_path_factory.mktemp("cwd"))
     yield
     os.chdir(before)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _nothing_stays_behind() -> Iterator[None]:
+    """What a fixture of a module has started and couldn't end."""
+    yield
+    processes.end_all_but()
+
+
+@pytest.fixture(autouse=True)
+def _a_test_ends_what_it_starts() -> Iterator[None]:
+    """What still runs when a test is over is ended, however that went, and held against it."""
+    others = processes.running()
+    yield
+    left = processes.end_all_but(others)
+    assert not left, f"left running: {left}"

@@ -43,7 +43,7 @@ IN_FLIGHT = 300
 """Calls that go on at the same time."""
 _CANCELLED = 0.05
 """The share of calls that their agent takes back."""
-_END_WITHIN = 30.0
+_END_WITHIN = 120.0
 """How long a call may take to end, in seconds: far beyond all of its time-outs."""
 _TOO_LATE = 8.0
 
@@ -72,7 +72,7 @@ listen = "tcp:{service_port}:interface=127.0.0.1"
 [store]
 kind = "sqlite"
 path = "{directory / "calls.sqlite"}"
-lock_wait = 20
+lock_wait = 120
 [limits]
 calls_per_agent = 1000
 [identities.desk]

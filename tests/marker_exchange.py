@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
 import sys
-import time
 from pathlib import Path
+from subprocess import STDOUT
 
-from .wire_exchange import ROOT, accepts, free_port
+from .processes import TWISTD, Program, accepts, finished, free_port, surroundings
+from .waiting import until
 
 PLUGIN = '''
 """An organizer whose errors tell everything, and a look at what is alive in the process when it gets SIGUSR1."""
@@ -125,8 +124,7 @@ class WatchedExchange:
         self.folder, self.logger = folder, logger
         self.agent_port, self.service_port, self.metrics_port = free_port(), free_port(), free_port()
         self.config = folder / "exchange.toml"
-        path = os.pathsep.join([str(ROOT / "src"), str(ROOT), str(folder / "site")])
-        self.environment = {**os.environ, "PYTHONPATH": path, "CTIEX_TEST_FOLDER": str(folder)}
+        self.environment = surroundings(folder / "site", CTIEX_TEST_FOLDER=str(folder))
         self.config.write_text(
             CONFIGURATION.format(
                 agent_port=self.agent_port,
@@ -142,36 +140,31 @@ class WatchedExchange:
         plugins.mkdir(parents=True)
         (plugins / "telltale.py").write_text(PLUGIN)
         self.output = folder / "exchange.output"
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: Program[bytes] | None = None
 
     def start(self) -> None:
         """Start it, and wait until it listens."""
-        command = [str(Path(sys.executable).parent / "twistd"), "-n", "--pidfile=", f"--logger={self.logger}",
-                   "ctiex", "--config", str(self.config)]  # fmt: skip
+        command = [*TWISTD, f"--logger={self.logger}", "ctiex", "--config", str(self.config)]
         with self.output.open("ab") as output:
-            self.process = subprocess.Popen(
-                command, cwd=self.folder, env=self.environment, stdout=output, stderr=output
-            )
-        deadline = time.monotonic() + 30
-        while not (accepts(self.agent_port) and accepts(self.service_port)):
-            assert self.process.poll() is None and time.monotonic() < deadline, self.output.read_text()
-            time.sleep(0.05)
+            self.process = Program(command, cwd=self.folder, env=self.environment, stdout=output, stderr=output)
+        ports = self.agent_port, self.service_port
+        until(lambda: all(map(accepts, ports)), self.output.read_text, self.process)
 
     def end(self, how: signal.Signals = signal.SIGTERM) -> None:
         """End the process, if there is one."""
         if self.process is not None:
             self.process.send_signal(how)
-            self.process.wait(30)
+            self.process.ends()
+            self.process.end()
             self.process = None
 
     def command(self, *arguments: str, typed: str = "", **environment: str) -> str:
         """What ``ctiex`` says to these arguments, on both of its outputs."""
-        run = subprocess.run(
+        run = finished(
             [sys.executable, "-c", "from ctiex.app.cli import main; main()", *arguments],
-            cwd=self.folder, env={**self.environment, **environment}, input=typed.encode(), timeout=60,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
+            cwd=self.folder, env={**self.environment, **environment}, input=typed.encode(), stderr=STDOUT,
         )  # fmt: skip
-        return run.stdout.decode()
+        return str(run.stdout.decode())
 
     def alive(self, wanted: list[bytes]) -> list[bool]:
         """Whether each of these stands in anything that the running process still refers to."""
@@ -180,9 +173,6 @@ class WatchedExchange:
         answer.unlink(missing_ok=True)
         (self.folder / "wanted").write_text(" ".join(one.hex() for one in wanted))
         self.process.send_signal(signal.SIGUSR1)
-        deadline = time.monotonic() + 30
-        while not answer.exists():
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        until(answer.exists, self.output.read_text, self.process)
         (self.folder / "wanted").unlink()
         return [bool(int(word)) for word in answer.read_text().split()]

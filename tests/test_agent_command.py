@@ -7,12 +7,10 @@ import pty
 import re
 import signal
 import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from subprocess import DEVNULL, PIPE
 
 import pytest
 from hypothesis import given, settings
@@ -25,11 +23,9 @@ from ctiex.clients import AgentNumber
 from ctiex.clients.terminal import Terminal
 
 from .certificates import Authority
+from .processes import PROGRAMS, Program, accepts, free_port
 from .test_docs import environment
-from .wire_exchange import free_port
-
-_WITHIN = 30.0
-"""How long a process may take for anything, in seconds."""
+from .waiting import PATIENCE, until
 
 
 class QuitTests(SynchronousTestCase):
@@ -81,9 +77,9 @@ class Agent:
     def __init__(self, folder: Path, exchange: str) -> None:
         self._output = folder / "output"
         self.keyboard, keyboard = pty.openpty()
-        command = [str(Path(sys.executable).parent / "ctiex"), "agent", "--exchange", exchange]
+        command = [str(PROGRAMS / "ctiex"), "agent", "--exchange", exchange]
         with self._output.open("wb") as output:
-            self.process = subprocess.Popen(command, stdin=keyboard, stdout=output, stderr=output, env=environment())
+            self.process = Program[bytes](command, stdin=keyboard, stdout=output, stderr=output, env=environment())
         os.close(keyboard)
 
     @property
@@ -91,12 +87,10 @@ class Agent:
         return self._output.read_text()
 
     def ended(self) -> int:
-        return self.process.wait(_WITHIN)
+        return self.process.ends()
 
     def close(self) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
+        self.process.end()
         os.close(self.keyboard)
 
 
@@ -104,14 +98,14 @@ class Agent:
 def silent() -> Iterator[socket.socket]:
     """An exchange that takes connections, and says nothing."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        listening.settimeout(_WITHIN)
+        listening.settimeout(PATIENCE)
         yield listening
 
 
 def connects(listening: socket.socket) -> socket.socket:
     """The connection of an agent that has said something: it waits for the answer."""
     connection, _ = listening.accept()
-    connection.settimeout(_WITHIN)
+    connection.settimeout(PATIENCE)
     assert connection.recv(1)
     return connection
 
@@ -122,36 +116,21 @@ def test_tls_that_is_refused_ends_it_with_a_line_and_an_exit_code(tmp_path: Path
     Authority("another").save(roots, "root")
     certificate, key = Authority("root").sign_server().save(tmp_path, "exchange")
     port = free_port()
-    exchange = subprocess.Popen(
-        ["openssl", "s_server", "-accept", f"127.0.0.1:{port}", "-cert", certificate, "-key", key],
-        stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
-        deadline = time.monotonic() + _WITHIN
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", port)).close()
-                break
-            except ConnectionRefusedError:
-                assert time.monotonic() < deadline
-                time.sleep(0.05)
+    command = ["openssl", "s_server", "-accept", f"127.0.0.1:{port}", "-cert", certificate, "-key", key]
+    with Program[bytes](command, stdin=PIPE, stdout=DEVNULL, stderr=DEVNULL) as exchange:
+        until(lambda: accepts(port), by=exchange)
         with closing(Agent(tmp_path, f"tls:localhost:{port}:trustRoots={roots}")) as agent:
             assert agent.ended() == 1
             last = agent.said.splitlines()[-1]
             assert last.startswith("agent 1001 can't log in: TLS refused: the other side's certificate"), agent.said
             assert agent.said.count("could not bind") == 1
-    finally:
-        exchange.kill()
-        exchange.wait()
 
 
 def test_quit_is_heard_while_it_connects(tmp_path: Path, silent: socket.socket) -> None:
     with closing(Agent(tmp_path, f"tcp:127.0.0.1:{silent.getsockname()[1]}")) as agent, connects(silent):
-        begun = time.monotonic()
         os.write(agent.keyboard, b"quit\n")
         assert agent.ended() == 0
-        assert time.monotonic() - begun < 8, "the time-out of the login is 10 seconds"
-        assert agent.said == ""
+        assert agent.said == "", "a login that times out is told"
 
 
 def test_it_ends_without_a_word_when_it_is_told_to(tmp_path: Path, silent: socket.socket) -> None:
@@ -163,10 +142,7 @@ def test_it_ends_without_a_word_when_it_is_told_to(tmp_path: Path, silent: socke
 
 def test_it_ends_without_a_word_while_nobody_is_there(tmp_path: Path) -> None:
     with closing(Agent(tmp_path, f"tcp:127.0.0.1:{free_port()}")) as agent:
-        deadline = time.monotonic() + _WITHIN
-        while "can't reach the exchange, and goes on trying" not in agent.said:
-            assert time.monotonic() < deadline, agent.said
-            time.sleep(0.05)
+        until(lambda: "can't reach the exchange, and goes on trying" in agent.said, lambda: agent.said, agent.process)
         agent.process.send_signal(signal.SIGTERM)
         agent.ended()
         assert not re.search("Traceback|ignored|rror", agent.said), agent.said

@@ -12,7 +12,7 @@ from twisted.internet import reactor as real_reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import clientFromString
 from twisted.internet.interfaces import IListeningPort
-from twisted.internet.task import Clock, deferLater
+from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase, TestCase
@@ -21,6 +21,8 @@ from ctiex.errors import LinkLost, RequestTimedOut
 from ctiex.telephony.ami import MAX_SENT_LINE, AmiDecoder, AmiError, AmiMessage, encode_action
 from ctiex.telephony.ami_client import ActionRefused, AmiAccount, AmiClient, AmiLink
 from tests.fake_asterisk import SECRET, FakeAsterisk
+
+from .waiting import eventually
 
 BANNER = b"Asterisk Call Manager/9.0.0\r\n"
 KEYS = st.from_regex(r"[A-Za-z][A-Za-z0-9-]{0,12}", fullmatch=True).filter(lambda key: key != "Output")
@@ -134,8 +136,6 @@ class Encoding(SynchronousTestCase):
 class Connected(TestCase):
     """ctiex.telephony.ami_client.AmiClient, with a server of the test's own over TCP."""
 
-    timeout = 10
-
     async def begin(self, secret: str = SECRET, **account: Any) -> None:
         """Connect a client to a fake Asterisk."""
         self.asterisk = FakeAsterisk()
@@ -193,8 +193,7 @@ class Connected(TestCase):
         self.addCleanup(globalLogPublisher.removeObserver, observer)
         wrong = "another-secret-of-mine"
         await self.begin(wrong)
-        while not any("Authentication failed" in one for one in told):
-            await deferLater(real_reactor, 0.01)
+        await eventually(lambda: any("Authentication failed" in one for one in told))
         self.assertEqual(self.logins, 0)
         self.assertNotIn(wrong, " ".join([*told, repr(self.client.account), repr(self.client)]))
 

@@ -8,7 +8,6 @@ from typing import Any
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import clientFromString
-from twisted.internet.task import deferLater
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from ctiex.app.assembly import Exchange
@@ -20,6 +19,8 @@ from ctiex.errors import ConfigurationError
 from ctiex.messages import AgentEvent, Condition
 from tests.fake_asterisk import SECRET
 from tests.fake_platform import Leg, PlatformAsterisk
+
+from .waiting import PATIENCE, eventually
 
 SERVICE = '[services.bill]\naccess_code = "7000"\nsignalling = "{}"\nrequest.keep = ["*"]\n'
 DRIVER = f'[signalling.asterisk]\nusername = "ctiex"\nsecret = "{SECRET}"\ndial = "PJSIP/{{access_code}}@core"\n'
@@ -71,8 +72,6 @@ class ConfigurationTests(SynchronousTestCase):
 class EndToEnd(TestCase):
     """The agent's application is told of a call, has it forwarded, and hears what became of it."""
 
-    timeout = 20
-
     async def test_a_call_is_told_and_its_serial_hands_it_over(self) -> None:
         asterisk = PlatformAsterisk()
         asterisk.on_dialled = lambda customer: self.refused(asterisk, customer)
@@ -98,14 +97,13 @@ class EndToEnd(TestCase):
         event = await arrived
         self.assertEqual(dict(event.fields), {"event": "call", "calling_number": "13800138000"})
         hand_off = await agent.connect("bill", "13800138000", serial=event.serial)
-        final = await hand_off.result(10)
+        final = await hand_off.result(PATIENCE)
         self.assertEqual((final.condition, final.status), (Condition.UNREACHABLE, 32))
         self.assertEqual(asterisk.platform.dialled, [("PJSIP/7000@core", f"13800138000**{event.serial}")])
         self.assertEqual((customer.place, asterisk.platform.lost()), ("talk", []))
         asterisk.platform.call("1002")
         late: Deferred[AgentEvent] = Deferred()
-        while len(exchange.parts.drivers["asterisk"]._talks) < 2:
-            await deferLater(reactor, 0.01)
+        await eventually(lambda: len(exchange.parts.drivers["asterisk"]._talks) == 2)
         await client.login("1002", late.callback)
         self.assertEqual((await late).fields["event"], "call")
 

@@ -646,7 +646,6 @@ class AnyOrder(SynchronousTestCase):
 class AsteriskContract(SignallingContract, TestCase):
     """The contract of every driver, over TCP."""
 
-    timeout = 30
     clock: Any = reactor
 
     def make_ready(self, answer: int | None) -> Deferred[None]:

@@ -6,17 +6,15 @@ import csv
 import io
 import itertools
 import json
-import os
 import re
 import shlex
-import subprocess
 import sys
 import textwrap
-import time
 import tomllib
 import unittest
 from collections.abc import Iterator
 from pathlib import Path
+from subprocess import PIPE
 from typing import Any
 
 import attrs
@@ -29,18 +27,17 @@ from ctiex.errors import ConfigurationError, Status
 from ctiex.messages import SERVICE_CONDITIONS, Condition
 from ctiex.processing.counts import Counts
 from ctiex.processing.organizing import RuleOrganizer
+from ctiex.processing.settings import Limits
 from ctiex.processing.states import TIMED_OUT_AS, TIMEOUT_OF, TRANSITIONS, Step
 from ctiex.records import CallState
 from ctiex.signalling.asterisk_settings import AsteriskSettings
 
+from .processes import ROOT, Program, finished, free_port, surroundings
 from .test_imports import MAY_IMPORT, VALUES
-from .wire_exchange import free_port
+from .waiting import until
 
-ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 SOURCE = ROOT / "src" / "ctiex"
-_WITHIN = 30.0
-"""How long a process may take to show what it should, in seconds."""
 
 # ---------------------------------------------------------------- reading the pages
 
@@ -102,9 +99,9 @@ def _csv(text: str) -> list[list[str]]:
 
 
 def environment() -> dict[str, str]:
-    path = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
-    without_secret = {name: value for name, value in os.environ.items() if name != "CTIEX_SECRET"}
-    return {**without_secret, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}
+    without_secret = surroundings(PYTHONUNBUFFERED="1")
+    without_secret.pop("CTIEX_SECRET", None)
+    return without_secret
 
 
 class Terminal:
@@ -113,8 +110,8 @@ class Terminal:
     def __init__(self, command: list[str], directory: Path, number: int) -> None:
         self._output = directory / f"terminal-{number}"
         with self._output.open("wb") as output:
-            self._process = subprocess.Popen(
-                command, cwd=directory, env=environment(), stdin=subprocess.PIPE, stdout=output, stderr=output
+            self._process = Program[bytes](
+                command, cwd=directory, env=environment(), stdin=PIPE, stdout=output, stderr=output
             )
         self._looked_at = 0
 
@@ -125,30 +122,20 @@ class Terminal:
 
     def sees(self, pattern: str) -> str:
         """Wait until what was printed since the last look has this pattern; gives that."""
-        deadline = time.monotonic() + _WITHIN
-        while True:
-            printed = self._output.read_text()[self._looked_at :]
-            found = re.search(pattern, printed)
-            if found:
-                self._looked_at += found.end()
-                return printed[: found.end()]
-            if time.monotonic() > deadline or self._process.poll() is not None:
-                raise AssertionError(f"no {pattern!r} in:\n{self._output.read_text()}")
-            time.sleep(0.05)
+
+        def printed() -> re.Match[str] | None:
+            return re.search(pattern, self._output.read_text()[self._looked_at :])
+
+        found = until(printed, lambda: f"no {pattern!r} in:\n{self._output.read_text()}", self._process)
+        assert found
+        self._looked_at += found.end()
+        return found.string[: found.end()]
 
     def ended(self) -> int:
-        return self._process.wait(_WITHIN)
+        return self._process.ends()
 
     def close(self) -> None:
-        if self._process.poll() is None:
-            self._process.terminate()
-            try:
-                self._process.wait(10)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
-        if self._process.stdin is not None:
-            self._process.stdin.close()
+        self._process.end()
 
 
 class Reader:
@@ -273,8 +260,7 @@ def test_the_readmes_application_embeds_an_exchange(readme: Reader, directory: P
     code = block_with("README.md", "python", "setServiceParent")
     check = "\nassert [type(one) for one in __import__('twisted.application.service').application.service"
     check += ".IServiceCollection(application)] == [Exchange]\n"
-    done = subprocess.run([sys.executable, "-c", code + check], cwd=directory, env=environment(), timeout=_WITHIN)
-    assert done.returncode == 0
+    finished([sys.executable, "-c", code + check], check=True, cwd=directory, env=environment())
 
 
 def test_the_tutorials_hand_overs_go_as_it_shows(tutorial: Reader) -> None:
@@ -378,7 +364,7 @@ _MODELS: dict[str, type[attrs.AttrsInstance]] = {
     "``[voice]``": config_model.VoiceTable,
     "``[metrics]``": config_model.MetricsSettings,
     "``[audit]``": config_model.AuditSettings,
-    "``[limits]``": config_model.LimitSettings,
+    "``[limits]``": Limits,
     "``[login]``": config_model.LoginSettings,
     "``[identities.NAME]``": config_model.IdentitySettings,
     "``[services.NAME]``": config_model.ConfiguredService,

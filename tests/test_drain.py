@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import signal
-import subprocess
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from twisted.internet import reactor
-from twisted.internet.defer import ensureDeferred
-from twisted.internet.task import deferLater
+from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from ctiex.clients import AutomaticService
@@ -23,17 +21,16 @@ from ctiex.records import CallState
 from ctiex.services.media import ScriptedMedia
 from ctiex.stores.sqlite_file import Group, SqliteFile
 
+from .processes import Program, accepts
 from .test_exchange import SERVICE, ExchangeCase, links
-from .test_kill import DurableExchange, kept_in, let_end, running_load
+from .test_kill import DurableExchange, has_done, kept_in, let_end, running_load
 from .wire_client import AGENT_ROLE, SERVICE_ROLE, Kind, Peer, frame, message
 from .wire_client import Message as WireMessage
-from .wire_exchange import accepts
 
 AGENT = "1001"
+WAITS = "another process has it open"
 FIRST = range(100, 220)
 """Serials of requests that are under way when the exchange is asked to leave."""
-LEAVES_WITHIN = 8.0
-"""How long an exchange may take to leave, in seconds: its links have 5 to say goodbye."""
 
 
 class Case(SynchronousTestCase):
@@ -53,7 +50,7 @@ class Case(SynchronousTestCase):
 
     def link(self, port: int, role: int, identity: str, secret: str) -> Peer:
         """A bound link."""
-        peer = Peer(port, timeout=15)
+        peer = Peer(port)
         self.addCleanup(peer.socket.close)
         self.assertEqual(peer.bind(role, identity, secret)["status"], 0)
         return peer
@@ -109,30 +106,27 @@ class DrainTests(Case):
         second.wait()
         self.goes_on(second, under_way, kept)
         following.send_signal(signal.SIGTERM)
-        self.assertEqual(following.wait(LEAVES_WITHIN), 0)
+        self.assertEqual(following.ends(), 0)
         self.assertEqual({call.state for call in kept_in(self.directory).calls}, {CallState.CLOSED})
         self.assertEqual(first.complaints() + second.complaints(), [])
 
-    def waits_for_the_store(self, exchange: DurableExchange) -> subprocess.Popen[bytes]:
+    def waits_for_the_store(self, exchange: DurableExchange) -> Program[bytes]:
         """Start it beside the one that has the store."""
         following = exchange.start()
-        time.sleep(1.5)
-        self.assertIsNone(following.poll(), "it waits for the store")
+        exchange.says(WAITS)
         self.assertFalse(accepts(exchange.agent_port), "it takes nobody before it has the store")
         return following
 
-    def leaves_under_load(self, leaving: subprocess.Popen[bytes], agent: Peer, *others: Peer) -> set[str]:
+    def leaves_under_load(self, leaving: Program[bytes], agent: Peer, *others: Peer) -> set[str]:
         """SIGTERM while requests are under way, and more of them behind it; the serials that were acknowledged."""
         agent.send(*(request(agent, serial) for serial in FIRST))
         self.assertEqual(agent.wait(Kind.CONNECT_REPLY)["status"], Status.OK)
-        asked_at = time.monotonic()
         leaving.send_signal(signal.SIGTERM)
         for serial in range(1000, 1030):
             agent.send(request(agent, serial))
-            time.sleep(0.02)
+            time.sleep(0.02)  # so that some come before it leaves, and some behind
         heard = [say_goodbye(link) for link in (agent, *others)]
-        self.assertEqual(leaving.wait(LEAVES_WITHIN), 0)
-        self.assertLess(time.monotonic() - asked_at, LEAVES_WITHIN)
+        self.assertEqual(leaving.ends(), 0)
         for messages in heard:
             self.assertEqual([one["status"] for one in of_kind(Kind.UNBIND, messages)], [Status.GOING_AWAY])
         return self.kept_of(heard[0])
@@ -191,18 +185,18 @@ class RelayTests(Case):
         leaving, moments = exchange.start(), []
         exchange.wait()
         with running_load(exchange, self.directory, 11) as load:
-            for _ in range(2):
-                time.sleep(1.5)
+            for relay in (1, 2):
+                has_done(self.directory, 200)
                 following = exchange.start()
-                time.sleep(1.0)
+                exchange.says(WAITS, relay)
                 moments.append(time.time())
                 leaving.send_signal(signal.SIGTERM)
-                self.assertEqual(leaving.wait(LEAVES_WITHIN), 0)
+                self.assertEqual(leaving.ends(), 0)
                 leaving = following
                 exchange.wait()
             account = let_end(load, self.directory)
         leaving.send_signal(signal.SIGTERM)
-        self.assertEqual(leaving.wait(LEAVES_WITHIN), 0)
+        self.assertEqual(leaving.ends(), 0)
         self.assertEqual((account.lost, account.doubled, account.wrong), ([], [], []))
         self.assertEqual({call.state for call in kept_in(self.directory).calls}, {CallState.CLOSED})
         self.assertGreater(account.across(moments), 0)
@@ -232,13 +226,17 @@ class OnTheWayOutTests(ExchangeCase):
         agent = await self.agent(leaving)
         write = SqliteFile.write
 
+        writing: Deferred[None] = Deferred()
+
         def write_slowly(file: SqliteFile, group: Group) -> None:
-            time.sleep(0.2)  # in the store's own thread
+            if not writing.called:
+                reactor.callFromThread(writing.callback, None)
+            time.sleep(0.2)  # in the store's own thread: a slow disk
             write(file, group)
 
         self.patch(SqliteFile, "write", write_slowly)
         connecting = ensureDeferred(agent.connect(SERVICE, "138", serial="5"))
-        await deferLater(reactor, 0.1)
+        await writing
         await leaving.stopService()
         self.assertEqual((await connecting).serial, "5")
         (call,) = kept_in(directory).calls

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
 import sqlite3
-import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from runpy import run_path
+from subprocess import PIPE, STDOUT
 from threading import Thread
 from urllib.request import urlopen
 
@@ -23,35 +22,28 @@ from ctiex.interfaces import ICarrier, IOrganizer
 from ctiex.testing.carrier_contract import CarrierContract
 from ctiex.testing.organizer_contract import OrganizerContract
 
+from .processes import ROOT, TWISTD, Program, accepts, finished, free_port, surroundings
+from .waiting import PATIENCE, until
 from .wire_client import AGENT_ROLE, SERVICE_ROLE, Peer
-from .wire_exchange import ROOT, accepts, free_port
 
 EXAMPLES = ROOT / "docs" / "examples"
 PYTHON = sys.executable
-TWISTD = (str(Path(sys.executable).parent / "twistd"), "--nodaemon", "--pidfile=")
-PATIENCE = 20.0
-"""How long a process may take for anything, in seconds."""
 BOOKED = "completed: tries=1, call_back_at=09:30"
 
 Start = Callable[..., "Running"]
-
-
-def python_path(site: Path | None) -> dict[str, str]:
-    """The environment in which Python finds this CTIEX, and what is installed in ``site``."""
-    return {"PYTHONPATH": os.pathsep.join(map(str, [*([site] if site else []), ROOT / "src", ROOT]))}
 
 
 class Running:
     """An example in a process of its own, and what it has said so far."""
 
     def __init__(self, directory: Path, command: tuple[str, ...], site: Path | None, **environment: str) -> None:
-        self.process = subprocess.Popen(
+        self.process = Program[str](
             command,
             cwd=directory,
-            env={**os.environ, **python_path(site), **environment},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            env=surroundings(*([site] if site else []), **environment),
+            stdin=PIPE,
+            stdout=PIPE,
+            stderr=STDOUT,
             text=True,
         )
         self.lines: list[str] = []
@@ -69,10 +61,7 @@ class Running:
 
     def until(self, reached: Callable[[], bool]) -> Running:
         """Wait for something that this process is to bring about."""
-        deadline = time.monotonic() + PATIENCE
-        while not reached():
-            assert self.process.poll() is None and time.monotonic() < deadline, self.said
-            time.sleep(0.02)
+        until(reached, lambda: self.said, self.process)
         return self
 
     def until_said(self, text: str) -> Running:
@@ -88,19 +77,15 @@ class Running:
 
     def result(self) -> str:
         """What it has said once it ends by itself, which is to be without an error."""
-        code = self.process.wait(PATIENCE)
+        code = self.process.ends()
         self._reader.join(PATIENCE)
         assert code == 0, self.said
         return self.said
 
     def stop(self) -> str:
         """End it as an operator would; what it has said, in which no traceback may be."""
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGINT)
-        try:
-            self.process.wait(PATIENCE)
-        finally:
-            self.process.kill()
+        self.process.send_signal(signal.SIGINT)
+        self.process.ends()
         self._reader.join(PATIENCE)
         assert "Traceback" not in self.said, self.said
         return self.said
@@ -115,9 +100,11 @@ def start(tmp_path: Path) -> Iterator[Start]:
         running.append(Running(tmp_path, command, site, **environment))
         return running[-1]
 
-    yield run
-    for one in reversed(running):
-        one.stop()
+    with ExitStack() as ends:
+        yield run
+        for one in running:
+            ends.enter_context(one.process)
+            ends.callback(one.stop)
 
 
 def local(port: int) -> str:
@@ -238,12 +225,8 @@ def third_party(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(directory: Path, *command: str, site: Path | None = None) -> str:
     """Run a command to its end, which is to be without an error; what it has said."""
-    environment = {**os.environ, **python_path(site)}
-    done = subprocess.run(
-        command, cwd=directory, env=environment, capture_output=True, text=True, timeout=60, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    places = [site] if site else []
+    return str(finished(command, check=True, cwd=directory, env=surroundings(*places), text=True).stdout)
 
 
 def test_a_third_party_adds_one_module_to_the_plugins_and_no_package(third_party: Path) -> None:

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import socket
-import subprocess
-import sys
-import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from signal import SIGTERM
+from subprocess import PIPE, STDOUT
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -53,7 +50,8 @@ from ctiex.records import CallState
 from ctiex.services.media import ScriptedMedia
 from ctiex.services.outcome import Outcome
 
-from .wire_exchange import ROOT, free_port
+from .processes import PROGRAMS, ROOT, Program, free_port, surroundings
+from .waiting import PATIENCE, eventually, until
 
 SERVICE, ACCESS_CODE = "number-broadcast", "7001"
 HEARD = [Condition.CONNECTING, Condition.CONNECTED, Condition.DATA_FETCHED, Condition.COMPLETED]
@@ -80,20 +78,12 @@ async def broadcast(call: ServedCall) -> Outcome:
     return Outcome(Condition.COMPLETED, Fields({"said": call.calling_number, "heard": fields.text("words")}))
 
 
-async def eventually(holds: Callable[[], object]) -> None:
-    """Wait until something holds; the test's time-out ends a wait in vain."""
-    while not holds():
-        await deferLater(reactor, 0.01)
-
-
 async def told(events: AsyncIterator[AgentEvent]) -> list[AgentEvent]:
     return [event async for event in events]
 
 
 class ExchangeCase(TestCase):
     """Starts exchanges and clients, and stops them after the test, clients first."""
-
-    timeout = 30
 
     async def exchange(self, tables: Mapping[str, Any] | None = None) -> Exchange:
         running = Exchange(parse({"links": links(), **(tables or {})}), reactor)
@@ -130,7 +120,7 @@ class ExchangeCase(TestCase):
         await self.service(running, handler)
         agent = await self.agent(running)
         hand_off = await agent.connect(SERVICE, "13800138000", data or Fields())
-        return await hand_off.result(10)
+        return await hand_off.result(PATIENCE)
 
     async def complete_a_flow(self, running: Exchange, codec: ICodec | None = None) -> list[AgentEvent]:
         await self.service(running, codec=codec)
@@ -191,12 +181,12 @@ class FlowTests(ExchangeCase):
         await self.service(running)
         agent = await self.agent(running)
         hand_offs = [await agent.connect(SERVICE, f"138{number}") for number in range(50)]
-        said = [(await hand_off.result(10)).fields.text("said") for hand_off in hand_offs]
+        said = [(await hand_off.result(PATIENCE)).fields.text("said") for hand_off in hand_offs]
         self.assertEqual(said, [f"138{number}" for number in range(50)])
 
     async def test_nobody_serves(self) -> None:
         agent = await self.agent(await self.exchange())
-        event = await (await agent.connect(SERVICE, "138")).result(10)
+        event = await (await agent.connect(SERVICE, "138")).result(PATIENCE)
         self.assertEqual((event.condition, event.status), (Condition.UNREACHABLE, Status.SERVICE_UNREACHABLE))
 
     async def test_a_service_that_raises_reports_failed(self) -> None:
@@ -244,7 +234,7 @@ class FlowTests(ExchangeCase):
         hand_off = await (await self.agent(running)).connect(SERVICE, "138")
         await eventually(lambda: running.parts.counts.calls_fetched)
         await hand_off.cancel()
-        self.assertIs((await hand_off.result(10)).condition, Condition.CANCELLED)
+        self.assertIs((await hand_off.result(PATIENCE)).condition, Condition.CANCELLED)
         await eventually(lambda: not service.calls)
         self.assertEqual(seen, [Condition.CANCELLED])
         self.assertEqual(running.parts.counts.service_events_refused, 0)
@@ -264,7 +254,7 @@ class FlowTests(ExchangeCase):
         hand_off = await (await self.agent(running)).connect(SERVICE, "138")
         await eventually(lambda: running.parts.counts.calls_fetched)
         await service.stopService()
-        event = await hand_off.result(10)
+        event = await hand_off.result(PATIENCE)
         self.assertEqual((event.condition, event.fields.text("reason")), (Condition.FAILED, "the service stops"))
 
     async def test_a_service_that_stops_lets_its_calls_finish(self) -> None:
@@ -277,7 +267,7 @@ class FlowTests(ExchangeCase):
         hand_off = await (await self.agent(running)).connect(SERVICE, "138")
         await eventually(lambda: service.calls)
         await service.stopService()
-        self.assertIs((await hand_off.result(10)).condition, Condition.COMPLETED)
+        self.assertIs((await hand_off.result(PATIENCE)).condition, Condition.COMPLETED)
 
     async def test_a_second_link_takes_the_agent_number_over(self) -> None:
         running = await self.exchange()
@@ -290,7 +280,7 @@ class FlowTests(ExchangeCase):
         await self.service(running, held)
         first = await self.agent(running)
         hand_off = await first.connect(SERVICE, "138")
-        result = Deferred.fromCoroutine(hand_off.result(10))
+        result = Deferred.fromCoroutine(hand_off.result(PATIENCE))
         heard: list[AgentEvent] = []
         await self.agent(running, on_event=heard.append)
         with self.assertRaises(CallError) as caught:
@@ -505,7 +495,7 @@ class ReconnectTests(ExchangeCase):
         gaps: list[tuple[int, int]] = []
         await self.service(first)
         agent = await self.agent(first, on_gap=lambda *gap: gaps.append(gap))
-        await (await agent.connect(SERVICE, "138")).result(10)
+        await (await agent.connect(SERVICE, "138")).result(PATIENCE)
         self.assertEqual(agent.last_sequence, 4)
         await first.stopService()
 
@@ -522,10 +512,10 @@ class ReconnectTests(ExchangeCase):
         first = await self.exchange()
         ports = links(port_number(first.agent_port), port_number(first.ivr_port))
         agent = await self.agent(first, on_gap=lambda *gap: 1 / 0)
-        await (await agent.connect(SERVICE, "138")).result(10)
+        await (await agent.connect(SERVICE, "138")).result(PATIENCE)
         await first.stopService()
         second = await self.exchange({"links": ports})
-        event = await (await agent.connect(SERVICE, "138")).result(10)
+        event = await (await agent.connect(SERVICE, "138")).result(PATIENCE)
         self.assertIs(event.condition, Condition.UNREACHABLE)
         self.assertTrue(second.parts.desk.is_here("1001"))
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
@@ -547,7 +537,7 @@ class ReconnectTests(ExchangeCase):
         service = await self.service(running)
         agent = await self.agent(running, on_event=heard.append)
         hand_off = await agent.connect(SERVICE, "138")
-        await hand_off.result(10)
+        await hand_off.result(PATIENCE)
         await eventually(lambda: not service.calls)
         self.assertEqual(running.parts.counts.service_events_repeated, 1)
         self.assertEqual([event.condition for event in heard if event.condition.final], [Condition.COMPLETED])
@@ -567,7 +557,7 @@ class ReconnectTests(ExchangeCase):
         (link,) = running.parts.agent_links.links
         link.cut("for this test")
         released.callback(None)
-        self.assertIs((await hand_off.result(10)).condition, Condition.COMPLETED)
+        self.assertIs((await hand_off.result(PATIENCE)).condition, Condition.COMPLETED)
         await eventually(lambda: not service.calls)
         self.assertEqual(len(await told(hand_off.events())), 3)
 
@@ -580,7 +570,7 @@ class ReconnectTests(ExchangeCase):
         link.cut("for this test")
         hand_off = await connecting
         self.assertEqual(hand_off.serial, "4711")
-        self.assertIs((await hand_off.result(10)).condition, Condition.COMPLETED)
+        self.assertIs((await hand_off.result(PATIENCE)).condition, Condition.COMPLETED)
 
 
 def answers(port: int) -> bool:
@@ -599,18 +589,9 @@ PING, PONG = bytes.fromhex("00000008 01050000 00000001"), bytes.fromhex("0000000
 @contextmanager
 def started(command: list[str], *options: str) -> Any:
     """A runner as a process: on the checkout's modules, output and errors together."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)])}
-    scripts = Path(sys.executable).parent
-    process = subprocess.Popen(
-        [str(scripts / command[0]), *command[1:], "ctiex", *options],
-        cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
-    try:
+    words = [PROGRAMS / command[0], *command[1:], "ctiex", *options]
+    with Program[str](words, cwd=ROOT, env=surroundings(), stdout=PIPE, stderr=STDOUT, text=True) as process:
         yield process
-    finally:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
 
 
 TWISTD = ["twistd", "-n", "--pidfile="]
@@ -627,13 +608,9 @@ class RunnerTests(SynchronousTestCase):
             for side, port in zip(("agent", "ivr"), ports, strict=True)
         ]
         with started(list(command), *options) as process:
-            deadline = time.monotonic() + 20
-            while not all(map(answers, ports)):
-                self.assertIsNone(process.poll(), "it has ended")
-                self.assertLess(time.monotonic(), deadline, "it doesn't listen")
-                time.sleep(0.05)
+            until(lambda: all(map(answers, ports)), lambda: "it doesn't listen", process)
             process.send_signal(SIGTERM)
-            output, _ = process.communicate(timeout=10)
+            output, _ = process.communicate(timeout=PATIENCE)
             self.assertEqual(process.returncode, 0, output)
             return str(output)
 
@@ -666,7 +643,7 @@ class RunnerTests(SynchronousTestCase):
         path.write_text("[links.agent]\nlisten = 7300\n")
         for command, code in ((TWISTD, 1), (["twist"], 64)):  # twist keeps to sysexits.h
             with started(command, f"--config={path}") as process:
-                output, _ = process.communicate(timeout=20)
+                output, _ = process.communicate(timeout=PATIENCE)
             self.assertEqual(process.returncode, code, output)
             self.assertIn(f"{path}: links.agent.listen: found 7300, expected an endpoint", output)
             self.assertNotIn("Traceback", output)
@@ -677,6 +654,6 @@ class RunnerTests(SynchronousTestCase):
             for command in (TWISTD, ["twist"]):
                 with started(command, f"--agent-listen=tcp:{port}:interface=127.0.0.1",
                              "--ivr-listen=tcp:0:interface=127.0.0.1") as process:  # fmt: skip
-                    output, _ = process.communicate(timeout=20)
+                    output, _ = process.communicate(timeout=PATIENCE)
                 self.assertEqual(process.returncode, 1, output)
                 self.assertIn(f"Couldn't listen on 127.0.0.1:{port}", output)

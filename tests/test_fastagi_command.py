@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
 import socket
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 from twisted.python.usage import UsageError
@@ -22,8 +21,10 @@ from ctiex.app.config_model import VoiceTable
 from ctiex.errors import ConfigurationError
 from ctiex.telephony.sounds import DEFAULT_SOUNDS
 
+from .processes import ROOT, Program, free_port, surroundings
 from .test_docs import csv_tables
-from .wire_exchange import ROOT, RunningExchange, free_port
+from .waiting import PATIENCE
+from .wire_exchange import RunningExchange
 
 UNKNOWN_CALL = ["im-sorry", "cannot-complete-as-dialed"]
 
@@ -104,23 +105,18 @@ def test_a_configuration_that_can_not_be_used_is_told(tmp_path: Path) -> None:
 
 
 @contextmanager
-def running(*arguments: str, stderr: int | None = None) -> Iterator[subprocess.Popen[str]]:
+def running(*arguments: str, stderr: int | None = None) -> Iterator[Program[str]]:
     """A command, from when it is ready."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "PYTHONUNBUFFERED": "1"}
     command = [sys.executable, "-c", "from ctiex.app.cli import main; main()", *arguments]
-    with subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=stderr, text=True, cwd=ROOT
-    ) as process:
-        try:
-            yield process
-        finally:
-            process.terminate()
+    environment = surroundings(PYTHONUNBUFFERED="1")
+    with Program[str](command, env=environment, stdout=PIPE, stderr=stderr, text=True, cwd=ROOT) as process:
+        yield process
 
 
 def heard_by_a_stranger(port: int, path: str) -> list[str]:
     """The sounds that a caller with an unknown serial hears."""
     heard = []
-    with socket.create_connection(("127.0.0.1", port), 10) as connection, connection.makefile("rw") as lines:
+    with socket.create_connection(("127.0.0.1", port), PATIENCE) as connection, connection.makefile("rw") as lines:
         lines.write(f"agi_network_script: {path}\nagi_callerid: 100**99999\n\n")
         lines.flush()
         for line in lines:
@@ -153,8 +149,8 @@ def test_a_stranger_hears_an_announcement(exchange: RunningExchange, command: st
 
 def test_a_port_that_is_taken_is_told(exchange: RunningExchange) -> None:
     listen = f"tcp:{exchange.service_port}:interface=127.0.0.1"
-    with running("voice", "--listen", listen, stderr=subprocess.PIPE) as process:
-        _, told = process.communicate(timeout=30)
+    with running("voice", "--listen", listen, stderr=PIPE) as process:
+        _, told = process.communicate(timeout=PATIENCE)
         assert process.returncode == 2
     assert f"where AGI calls are taken: Couldn't listen on 127.0.0.1:{exchange.service_port}" in told
     for name in voice.MADE_UP:

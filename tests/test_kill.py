@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
-import subprocess
 import sys
 import time
 from bisect import bisect
@@ -19,7 +17,6 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import pytest
 from twisted.trial.unittest import SynchronousTestCase
 
 from ctiex.errors import Status
@@ -29,7 +26,8 @@ from ctiex.stores.sealing import Seal, find_key
 from ctiex.stores.sqlite_file import Kept, SqliteFile
 
 from .kill_load import SHORT_TIMES, configuration
-from .wire_exchange import ROOT, accepts
+from .processes import TWISTD, Program, accepts, free_port, surroundings
+from .waiting import until
 
 ROUNDS = int(os.environ.get("CTIEX_KILL_ROUNDS", "6"))
 SEED = int(os.environ.get("CTIEX_KILL_SEED", "3"))
@@ -147,55 +145,34 @@ def read_ledger(path: Path) -> Account:
 # ---------------------------------------------------------------- processes
 
 
-def unused_port() -> int:
-    """A port that no outgoing connection is given: one that dials a dead exchange would meet itself there."""
-    first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
-    while True:
-        port = Random().randrange(10_000, first)
-        if not accepts(port):
-            with socket.socket() as chosen:
-                try:
-                    chosen.bind(("127.0.0.1", port))
-                except OSError:
-                    continue
-                return port
-
-
-def surroundings() -> dict[str, str]:
-    """The environment of processes that run what stands in this checkout."""
-    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)])}
-
-
 class DurableExchange:
     """``twistd -n ctiex`` on a store in one folder, any number of times."""
 
     def __init__(
         self, directory: Path, name: str = "exchange", times: tuple[float, float, float] = SHORT_TIMES
     ) -> None:
-        self.agent_port, self.service_port = unused_port(), unused_port()
+        self.agent_port, self.service_port = free_port(), free_port()
         self.output = directory / f"{name}.output"
         self._directory = directory
         self._config = directory / f"{name}.toml"
         self._config.write_text(configuration(directory, self.agent_port, self.service_port, times))
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: Program[bytes] | None = None
 
-    def start(self) -> subprocess.Popen[bytes]:
+    def start(self) -> Program[bytes]:
         """Start a process, beside one that may still be there."""
-        command = [str(Path(sys.executable).parent / "twistd"), "-n", "--pidfile=", "ctiex", "--config",
-                   str(self._config)]  # fmt: skip
+        command = [*TWISTD, "ctiex", "--config", str(self._config)]
         with self.output.open("ab") as output:
-            self.process = subprocess.Popen(
-                command, cwd=self._directory, env=surroundings(), stdout=output, stderr=output
-            )
+            self.process = Program(command, cwd=self._directory, env=surroundings(), stdout=output, stderr=output)
         return self.process
 
-    def wait(self, seconds: float = 30.0) -> None:
+    def wait(self) -> None:
         """Wait until it listens."""
-        deadline = time.monotonic() + seconds
-        while not (accepts(self.service_port) and accepts(self.agent_port)):
-            assert self.process is not None and self.process.poll() is None, self.output.read_text()[-4000:]
-            assert time.monotonic() < deadline, f"it does not listen:\n{self.output.read_text()[-4000:]}"
-            time.sleep(0.02)
+        ports = self.service_port, self.agent_port
+        until(lambda: all(map(accepts, ports)), lambda: self.output.read_text()[-4000:], self.process)
+
+    def says(self, words: str, times: int = 1) -> None:
+        """Wait until it has said this so many times, in all its processes."""
+        until(lambda: self.output.read_text().count(words) >= times, lambda: self.output.read_text()[-4000:])
 
     def kill(self) -> float:
         """SIGKILL; the moment before it."""
@@ -207,9 +184,8 @@ class DurableExchange:
 
     def stop(self) -> None:
         """Be sure that it is gone."""
-        if self.process is not None and self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
+        if self.process is not None:
+            self.process.end()
 
     def complaints(self) -> list[str]:
         """Lines of its log that no stop, however sudden, may bring about."""
@@ -218,29 +194,32 @@ class DurableExchange:
 
 
 @contextmanager
-def running_load(exchange: DurableExchange, directory: Path, seed: int) -> Iterator[subprocess.Popen[bytes]]:
+def running_load(exchange: DurableExchange, directory: Path, seed: int) -> Iterator[Program[bytes]]:
     """Load on an exchange, from a process of its own."""
     command = [sys.executable, "-m", "tests.kill_load", str(exchange.agent_port), str(exchange.service_port),
                str(directory / "ledger"), str(seed)]  # fmt: skip
-    with (directory / "load.output").open("wb") as output:
-        process = subprocess.Popen(command, cwd=directory, env=surroundings(), stdout=output, stderr=output)
-    try:
+    with (
+        (directory / "load.output").open("wb") as output,
+        Program[bytes](command, cwd=directory, env=surroundings(), stdout=output, stderr=output) as process,
+    ):
         yield process
-    finally:
-        if process.poll() is None:
-            process.kill()
-        process.wait()
 
 
-def let_end(load: subprocess.Popen[bytes], directory: Path) -> Account:
+def has_done(directory: Path, lines: int) -> None:
+    """Wait until the load has noted so many more lines in its ledger."""
+    path = directory / "ledger"
+
+    def noted() -> int:
+        return path.read_bytes().count(b"\n") if path.exists() else 0
+
+    wanted = noted() + lines
+    until(lambda: noted() >= wanted, (directory / "load.output").read_text)
+
+
+def let_end(load: Program[bytes], directory: Path) -> Account:
     """Let the load end all its calls; what its ledger comes to."""
     load.send_signal(signal.SIGTERM)
-    try:
-        code = load.wait(60)
-    except subprocess.TimeoutExpired:
-        load.kill()
-        load.wait()
-        code = -1
+    code = load.ends()
     account = read_ledger(directory / "ledger")
     assert code == 0 and account.ended, (code, account.lost[:5], (directory / "load.output").read_text()[-2000:])
     return account
@@ -276,7 +255,6 @@ class KillTests(SynchronousTestCase):
             moments.append(exchange.kill())
         return moments
 
-    @pytest.mark.timeout(90 + 5 * ROUNDS)
     def test_everything_acknowledged_is_accounted_for(self) -> None:
         temporary = TemporaryDirectory()
         self.addCleanup(temporary.cleanup)
@@ -286,14 +264,14 @@ class KillTests(SynchronousTestCase):
         exchange.start()
         exchange.wait()
         with running_load(exchange, directory, SEED) as load:
-            time.sleep(2)
+            has_done(directory, 200)
             first = exchange.kill()
             moments = [first, *self.killed_in_rounds(exchange, Random(SEED))]
             last = exchange.start()
             exchange.wait()
             account = let_end(load, directory)
         last.send_signal(signal.SIGTERM)
-        self.assertEqual(last.wait(10), 0)
+        self.assertEqual(last.ends(), 0)
         kept = kept_in(directory)
         self.report(account, moments)
         self.assertEqual((account.lost, account.doubled, account.wrong), ([], [], []))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from twisted.internet import reactor
@@ -19,6 +18,7 @@ from ctiex.errors import ConfigurationError
 from ctiex.messages import Bind, BindReply, Role
 
 from .checking import cheaply_hashed
+from .waiting import eventually
 
 
 class ConfigurationTests(SynchronousTestCase):
@@ -67,7 +67,7 @@ class RealTests(TestCase):
     async def test_guesses_wait_and_lock_their_source_out_and_a_client_is_told_so(self) -> None:
         tables = {
             "links": {"agent": {"listen": "tcp:0:interface=127.0.0.1"}, "ivr": {"listen": "tcp:0:interface=127.0.0.1"}},
-            "limits": {"login_failures": 4, "login_delay": 0.25, "lock_out": 1, "unbound_links_per_source": 3},
+            "limits": {"login_failures": 4, "login_delay": 0.25, "lock_out": 3, "unbound_links_per_source": 3},
             "identities": {"agents": {"role": "agent", "secret_hash": cheaply_hashed("right").format()}},
         }
         running = Exchange(parse(tables), reactor)
@@ -78,7 +78,7 @@ class RealTests(TestCase):
         told = [await self.bind(running, secret) for secret in ("a", "b", "c", "d", "right")]
         self.assertEqual(told, [11, 11, 11, 11, 14])
         self.assertGreaterEqual(reactor.seconds() - began, 0.5)
-        await deferLater(reactor, 1.05)
+        await deferLater(reactor, 3.05)
         self.assertEqual(await self.bind(running, "right"), 0)
         counts = running.parts.counts
         self.assertEqual((counts.links_bound, counts.sources_locked_out, counts.logins_locked_out), (1, 1, 1))
@@ -125,11 +125,3 @@ class Teller(Protocol):
 
     def connectionLost(self, reason: Any = None) -> None:
         self.lost = True
-
-
-async def eventually(holds: Callable[[], object]) -> None:
-    for _ in range(500):
-        if holds():
-            return
-        await deferLater(reactor, 0.01)
-    raise AssertionError("it never came about")

@@ -23,6 +23,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from twisted.web.client import Agent
 from twisted.web.http_headers import Headers
 
+from ctiex import extras
 from ctiex.app import metrics
 from ctiex.app.assembly import Exchange
 from ctiex.app.config import parse
@@ -33,6 +34,8 @@ from ctiex.messages import ConnectRequest
 from ctiex.processing.counts import Counts
 from ctiex.records import Change
 from tests.asterisk_world import World
+
+from .waiting import eventually
 
 LOOPBACK = "tcp:0:interface=127.0.0.1"
 
@@ -132,7 +135,7 @@ class MissingTests(SynchronousTestCase):
     """Without prometheus-client."""
 
     def setUp(self) -> None:
-        self.patch(metrics, "find_spec", lambda name: None)
+        self.patch(extras, "find_spec", lambda name: None)
 
     def test_metrics_that_are_wanted_are_an_error_that_says_what_to_install(self) -> None:
         error = self.assertRaises(ConfigurationError, exchange, MemoryReactorClock())
@@ -143,7 +146,7 @@ class MissingTests(SynchronousTestCase):
             file.write(f'[metrics]\nlisten = "{LOOPBACK}"\n')
             file.flush()
             error = self.assertRaises(UsageError, Options().parseOptions, ["--config", file.name])
-        self.assertIn(f"{file.name}: metrics.listen: needs prometheus-client", str(error))
+        self.assertIn(f"{file.name}: metrics.listen needs prometheus-client", str(error))
 
     def test_an_exchange_without_metrics_needs_nothing(self) -> None:
         self.assertIsNone(exchange(MemoryReactorClock(), listen="").monitoring.port)
@@ -165,8 +168,6 @@ class MissingTests(SynchronousTestCase):
 
 class PortTests(TestCase):
     """The HTTP port, over TCP."""
-
-    timeout = 20
 
     async def started(self) -> Exchange:
         running = exchange()
@@ -258,7 +259,7 @@ class PortTests(TestCase):
         idle.transport.write(b"GET /healthz HTTP/1.1\r\n")  # and no more
         await deferLater(reactor, 0.05)
         await running.stopService()
-        await deferLater(reactor, 0.05)
+        await eventually(lambda: lost)
         self.assertEqual(lost, [True])
         with self.assertRaises(ConnectionRefusedError):
             await self.get(port, "/healthz")

@@ -12,7 +12,7 @@ from zope.interface import implementer
 from ctiex.interfaces import ISignalling, Offer
 from ctiex.links.requests import Requests
 from ctiex.links.terms import SessionLimits
-from ctiex.messages import BindReply, Condition, ConnectReply, Pong, Unbind, UnbindReply
+from ctiex.messages import BindReply, CancelRequest, Condition, ConnectReply, Pong, Unbind, UnbindReply
 from ctiex.processing.deadlines import Deadlines
 from ctiex.processing.settings import Limits
 from ctiex.processing.states import WITH_SERVICE
@@ -217,8 +217,8 @@ class EndTests(SynchronousTestCase):
         def fails(answer: Any) -> None:
             raise ZeroDivisionError
 
-        requests.add(1, b"", fails, 1.0)
-        requests.add(2, b"", heard.append, 1.0)
+        requests.add(1, CancelRequest, b"", fails, 1.0)
+        requests.add(2, CancelRequest, b"", heard.append, 1.0)
         requests.lost("gone")
         self.assertEqual(len(heard), 1)
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)

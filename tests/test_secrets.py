@@ -8,7 +8,7 @@ import pkgutil
 import signal
 import socket
 from base64 import b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from random import Random
@@ -35,14 +35,16 @@ from ctiex.codecs.binary import BinaryCodec
 from ctiex.codecs.json import JsonCodec
 from ctiex.errors import CallError, CtiexError, FieldError
 from ctiex.fields import Fields, Value
+from ctiex.file_modes import wide_mode
 from ctiex.interfaces import ICodec
 from ctiex.messages import KIND_OF, AgentEvent, Bind, Condition, ConnectRequest, DataResult, Message, Role
 from ctiex.services.media import ScriptedMedia
 from ctiex.services.outcome import Outcome
-from ctiex.stores.sealing import find_key, others_may_read
+from ctiex.stores.sealing import find_key
 
 from .marker_exchange import WatchedExchange
 from .marker_search import Marker, Markers, found_in
+from .waiting import PATIENCE, eventually
 
 reactor: Any = _reactor
 _CUSTOMER = "13800138000"
@@ -113,11 +115,10 @@ class KeyFileTests(SynchronousTestCase):
     def test_one_that_everybody_can_read_is_told(self) -> None:
         with TemporaryDirectory() as folder:
             file = Path(folder) / "key"
-            self.assertFalse(others_may_read(file))
             find_key(file, make=True, environment={})
-            self.assertFalse(others_may_read(file))
+            self.assertIsNone(wide_mode(file))
             file.chmod(0o644)
-            self.assertTrue(others_may_read(file))
+            self.assertEqual(wide_mode(file), "every user of this machine")
 
 
 class TerminalTests(SynchronousTestCase):
@@ -222,7 +223,7 @@ class Play:
         """A hand-off to its end; None where it is refused."""
         try:
             hand_off = await agent.connect(service, _CUSTOMER, fields)
-            final = await hand_off.result(20)
+            final = await hand_off.result(PATIENCE)
         except CtiexError as error:
             self.evidence.add(f"an answer about {service}", f"{error!r} {error}")
             return None
@@ -240,9 +241,9 @@ class Play:
 
     async def cancelled(self, agent: AgentNumber) -> None:
         hand_off = await agent.connect("slow", _CUSTOMER, self.request())
-        await until(lambda: self.services.calls > 0)
+        await eventually(lambda: self.services.calls > 0)
         await hand_off.cancel()
-        assert (await hand_off.result(20)).condition is Condition.CANCELLED
+        assert (await hand_off.result(PATIENCE)).condition is Condition.CANCELLED
 
     # ------------------------------------------------------------ frames that are none
 
@@ -284,18 +285,9 @@ def _received(link: socket.socket) -> bytes:
     return answered
 
 
-async def until(true: Callable[[], bool], seconds: float = 20) -> None:
-    """Wait until something is so."""
-    give_up = reactor.seconds() + seconds
-    while not true():
-        assert reactor.seconds() < give_up, "it took too long"
-        await deferLater(reactor, 0.02)
-
-
 class MarkerTests(TestCase):
     """Real hand-offs through a real process; then everything that it, and its clients, have written is searched."""
 
-    timeout = 110
     codec: ICodec = BinaryCodec()
     logger = "ctiex.app.logs.human"
 
@@ -387,7 +379,7 @@ class MarkerTests(TestCase):
         away = await play.agents.login("1002")
         before, made = len(play.seen), len(self.markers.made)
         hand_off = await away.connect("slow", _CUSTOMER, play.request())
-        await until(lambda: len(play.seen) > before)
+        await eventually(lambda: len(play.seen) > before)
         assert await self.alive(self.markers.made[made:]) == ["pin", "account", "key"], "a live call isn't found alive"
         await away.logout()
         play.evidence.folder(self.exchange.folder)
@@ -396,10 +388,10 @@ class MarkerTests(TestCase):
         self.exchange.start()
         play.go_on = True
         back: list[AgentEvent] = []
-        await deferLater(reactor, 1.5)
+        await eventually(lambda: not play.services.calls)
         play.evidence.folder(self.exchange.folder)  # the event waits in the mailbox now
         await play.agents.login("1002", back.append)
-        await until(lambda: any(event.serial == hand_off.serial and event.condition.final for event in back))
+        await eventually(lambda: any(event.serial == hand_off.serial and event.condition.final for event in back))
         assert "token" in back[-1].fields
 
     def thrown(self) -> None:

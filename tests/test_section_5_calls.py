@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 
 import pytest
 
+from .waiting import until
 from .wire_client import AGENT_ROLE, SERVICE_ROLE, Kind, Peer, body, message
 from .wire_exchange import SHORT_TIMES, Desk, RunningExchange, new_number
 from .wire_requests import FIELDS, LIMIT, accepted, exact, fetched, finished, result_of
@@ -203,8 +203,7 @@ def test_the_checks_go_42_30_22_34_35(desk: Desk) -> None:
 def test_a_serial_is_22_while_the_closed_call_is_kept_and_free_afterwards(desk: Desk) -> None:
     call = finished(desk, "brief")
     assert call.agent.connect(call.number, call.serial, "brief", fields=FIELDS)["status"] == 22
-    time.sleep(0.8)
-    assert call.agent.connect(call.number, call.serial, "nobody", fields=FIELDS)["status"] == 0
+    until(lambda: call.agent.connect(call.number, call.serial, "nobody", fields=FIELDS)["status"] == 0)
 
 
 # Whose call it is
@@ -265,8 +264,7 @@ def test_a_final_call_of_ones_own_is_24_for_events_and_20_for_data_then_20(desk:
     assert call.service.report(call.serial, 3, 0) == 24
     assert call.service.data(call.serial)["status"] == 20
     assert desk.service("other-ivr").report(call.serial, 2) == 20
-    time.sleep(0.8)
-    assert call.service.report(call.serial, 1) == 20
+    until(lambda: call.service.report(call.serial, 1) == 20)
     assert call.service.report(call.serial, 2) == 20
     assert call.agent.cancel(call.serial) == 20
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
+from .waiting import until
 from .wire_client import Kind, Message, Peer, Silent, body, frame, message
 from .wire_exchange import SHORT_TIMES, Desk, RunningExchange, new_number
 from .wire_requests import FIELDS, accepted, fetched, finished
@@ -47,13 +48,16 @@ def last_event(link: Peer) -> tuple[int, int]:
 
 def wait_offer(*links: Peer) -> tuple[Peer, Message]:
     """Who gets the next Connection."""
-    for _ in range(100):
+
+    def offered() -> tuple[Peer, Message] | None:
         for link in links:
-            try:
+            with suppress(Silent):
                 return link, link.wait(Kind.CONNECTION, timeout=0.02)
-            except Silent:
-                continue
-    raise AssertionError("no Connection came")
+        return None
+
+    found = until(offered)
+    assert found
+    return found
 
 
 def test_a_call_that_moved_on_to_another_identity_is_not_the_first_ones_any_more(desk: Desk) -> None:
@@ -183,8 +187,7 @@ def test_cancel_is_heard_by_the_agent_and_by_the_service(desk: Desk) -> None:
     assert call.service.report(call.serial, 1) == 24
     assert call.service.data(call.serial)["status"] == 20
     assert call.agent.connect(call.number, call.serial, "brief", fields=FIELDS)["status"] == 22
-    time.sleep(0.8)
-    assert call.agent.cancel(call.serial) == 20
+    until(lambda: call.agent.cancel(call.serial) == 20)
 
 
 def test_cancel_while_the_service_has_not_answered_tells_the_service_too(desk: Desk) -> None:

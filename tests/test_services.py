@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from decimal import Decimal
@@ -32,6 +30,8 @@ from ctiex.services.passwords import Account, DemoPasswords, StoredPassword, has
 from ctiex.services.prompts import Prompts
 from ctiex.testing.media import MediaContract, ScriptedMedia
 from ctiex.testing.strategies import fields as any_fields
+
+from .processes import finished, surroundings
 
 quick = settings(deadline=None)
 T = TypeVar("T")
@@ -560,14 +560,7 @@ class TerminalPluginTests(SynchronousTestCase):
     """A process whose standard input plays one customer after the other."""
 
     def test_the_lines_of_standard_input_are_what_customers_type(self) -> None:
-        done = subprocess.run(
-            [sys.executable, "-c", AT_THE_TERMINAL],
-            input="1\n2\n1\n",
-            capture_output=True,
-            text=True,
-            timeout=60,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-        )
+        done = finished([sys.executable, "-c", AT_THE_TERMINAL], input="1\n2\n1\n", text=True, env=surroundings())
         self.assertEqual(
             done.stderr.splitlines(),
             [

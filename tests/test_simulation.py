@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 from collections.abc import Callable
 from io import StringIO
@@ -27,6 +25,8 @@ from ctiex.testing.simulation.faults import ALL, MISHAPS, NONE, Fault, faults_na
 from ctiex.testing.simulation.runs import run
 from ctiex.testing.simulation.store import SimulatedStore
 from ctiex.testing.simulation.world import World
+
+from .processes import finished, surroundings
 
 SOURCES = Path(__file__).parent.parent / "src"
 
@@ -62,14 +62,7 @@ def test_a_seed_reproduces_a_run_exactly(faults: frozenset[Fault]) -> None:
 def test_a_seed_reproduces_a_run_in_another_process() -> None:
     program = "from ctiex.testing.simulation.world import World; print(World(5).run(80).digest)"
     digests = {
-        subprocess.run(
-            [sys.executable, "-c", program],
-            env=os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": str(SOURCES)},
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=60,
-        ).stdout
+        finished([sys.executable, "-c", program], check=True, env=surroundings(PYTHONHASHSEED=seed), text=True).stdout
         for seed in ("1", "2")
     }
     assert digests == {World(5).run(80).digest + "\n"}

@@ -30,6 +30,7 @@ from ctiex.testing.fakes import FakeAgent, FakeService
 from ctiex.testing.pairs import LinkedPair, MemoryExchange, agents, make_service, services
 from ctiex.testing.strategies import serials
 
+from .waiting import until
 from .wire_client import AGENT_ROLE, SERVICE_ROLE, Kind, Message, Peer, body, message
 from .wire_exchange import Desk, RunningExchange, new_number
 
@@ -179,12 +180,7 @@ def test_after_it_was_forgotten_there_is_nothing_left(desk: Desk) -> None:
     assert theft.service.data(theft.serial)["status"] == 20, "closed: not even its own service"
     theft.agent.conditions(3)
     assert theft.agent.cancel(theft.serial) == 24
-    for _ in range(100):
-        if theft.agent.cancel(theft.serial) == 20:
-            break
-        theft.agent.unread(wait=0.05)
-    else:
-        raise AssertionError("the call was never forgotten")
+    until(lambda: theft.agent.cancel(theft.serial) == 20)
     for thief in (*theft.thieves, theft.service):
         assert thief.data(theft.serial)["status"] == 20
         assert thief.report(theft.serial, 1) == 20

@@ -233,6 +233,15 @@ class Ends(_Failing):
                 self.well_again()
                 self.assertEqual(self.bench.heard, [10, 11, 13])
 
+    def test_a_call_that_has_come_is_told_when_the_store_is_back(self) -> None:
+        for in_time in (False, True):
+            with self.subTest(in_time=in_time):
+                self.setUp()
+                self.failing(lambda: self.bench.processing.watcher.arrived("1001", "139"), in_time)
+                self.assertEqual(self.bench.heard, [])
+                self.well_again()
+                self.assertEqual(self.bench.heard, [0])
+
     def test_a_hang_up_behind_a_result_that_is_lost_is_an_end(self) -> None:
         self.served()
         self.store.waits = True

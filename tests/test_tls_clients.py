@@ -183,9 +183,9 @@ class OptionTests(SynchronousTestCase):
         self.account("--exchange", f"tls:127.0.0.1:7300:trustRoots={folder}")
 
     def test_what_tls_needs_is_told_where_it_is_missing(self) -> None:
-        with patch("ctiex.app.tls.endpoint.find_spec", return_value=None):
+        with patch("ctiex.extras.find_spec", return_value=None):
             said = self.refused("--exchange", "tls:127.0.0.1:7300")
-        self.assertIn("--exchange: TLS needs OpenSSL and service_identity", said)
+        self.assertIn("--exchange: TLS needs pyOpenSSL and service-identity", said)
         self.assertIn("pip install 'ctiex[tls]'", said)
 
     def test_secrets_over_plain_tcp_are_an_option_of_their_own(self) -> None:

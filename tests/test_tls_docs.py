@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -16,8 +15,8 @@ from ctiex.app.config import parse
 from ctiex.app.tls.contexts import _VERIFICATION
 from ctiex.links.handshakes import _REASONS
 
+from .processes import finished, free_port
 from .test_docs import Terminal, block_with, code_blocks, commands, environment, list_tables, section
-from .wire_exchange import free_port
 
 PAGE = "docs/tls.rst"
 _PROGRAMS = str(Path(sys.executable).parent)
@@ -42,8 +41,7 @@ class Reader:
 
     def types(self, command: str, **options: object) -> str:
         """Run it to its end; what it has said."""
-        done = subprocess.run(self.words(command), cwd=self.folder, env=environment(), capture_output=True,
-                              text=True, timeout=30, **options)  # type: ignore[call-overload]  # fmt: skip
+        done = finished(self.words(command), cwd=self.folder, env=environment(), text=True, **options)
         return str(done.stdout + done.stderr)
 
     def opens(self, command: str, what_it_says: str) -> Terminal:
@@ -68,7 +66,7 @@ def reader(tmp_path: Path) -> Iterator[Reader]:
 
 def test_the_page_leads_from_nothing_to_a_hand_over_with_certificates(reader: Reader) -> None:
     for command in [line for line in commands(PAGE) if line.startswith(("openssl req", "openssl x509", "mkdir", "cp"))]:
-        subprocess.run(shlex.split(command), cwd=reader.folder, check=True, capture_output=True, timeout=30)
+        finished(shlex.split(command), check=True, cwd=reader.folder)
     configuration = reader.folder / "exchange.toml"
     configuration.write_text(reader.ported(block_with(PAGE, "toml", "[identities.ivr]")))
     (reader.folder / "desk.secret").write_text("an example\n")

@@ -28,7 +28,8 @@ from ctiex.testing.fakes import FakeService
 from ctiex.testing.pairs import MemoryExchange, agents, services
 
 from .test_docs import DOCS
-from .test_exchange import SERVICE, ExchangeCase, eventually, port_number
+from .test_exchange import SERVICE, ExchangeCase, port_number
+from .waiting import PATIENCE, eventually
 
 Outcome = tuple[int, str, str]
 SERIAL = "1047291155550918327443"[:20]
@@ -242,7 +243,7 @@ class HandOffTests(ExchangeCase):
         stranger.bind("stranger", "demo", Role.SERVICE)
         stranger.fetch(hand_off.serial)
         await eventually(lambda: stranger.every(DataResult))
-        await hand_off.result(10)
+        await hand_off.result(PATIENCE)
         stranger.unbind()
         await eventually(lambda: stranger.lost)
         await eventually(lambda: b"call_ended" in path.read_bytes())

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
 
+from .waiting import PATIENCE
+
 Value = str | int | bool | bytes
 FieldList = Sequence[tuple[str, Value]]
 
@@ -221,7 +223,7 @@ def parse(header: bytes, content: bytes) -> Message:
 class Wire:
     """A link of bytes and frames over a blocking socket."""
 
-    def __init__(self, port: int, byte_by_byte: bool = False, timeout: float = 5.0) -> None:
+    def __init__(self, port: int, byte_by_byte: bool = False, timeout: float = PATIENCE) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port), timeout)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.timeout = timeout

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import os
 import signal
-import socket
-import subprocess
-import sys
-import time
 from pathlib import Path
 
+from .processes import ROOT, TWISTD, Program, accepts, free_port, surroundings
+from .waiting import until
 from .wire_client import AGENT_ROLE, SERVICE_ROLE, Peer
 
-ROOT = Path(__file__).resolve().parent.parent
 SHORT_TIMES = """
 [exchange]
 id = "7"
@@ -57,7 +53,7 @@ access_code = "8005"
 service_timeout = 0.5
 [services.brief]
 access_code = "8006"
-keep_closed = 0.5
+keep_closed = 3
 [services.shared]
 access_code = "8007"
 [services.gamma]
@@ -68,55 +64,28 @@ access_code = "8009"
 _numbers: itertools.count[int] = itertools.count(1)
 
 
-def free_port() -> int:
-    with socket.socket() as chosen:
-        chosen.bind(("127.0.0.1", 0))
-        return int(chosen.getsockname()[1])
-
-
-def accepts(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), 1).close()
-    except OSError:
-        return False
-    return True
-
-
 class RunningExchange:
     """``twistd -n ctiex`` on two free ports."""
 
     def __init__(self, directory: Path, config: str | None = None) -> None:
         self.agent_port, self.service_port = free_port(), free_port()
         self.output = directory / "output"
-        command = [str(Path(sys.executable).parent / "twistd"), "-n", "--pidfile=", "ctiex"]
+        command = [*TWISTD, "ctiex"]
         for side, port in (("agent", self.agent_port), ("ivr", self.service_port)):
             command += [f"--{side}-listen", f"tcp:{port}:interface=127.0.0.1"]
         if config is not None:
             (directory / "exchange.toml").write_text(config)
             command += ["--config", str(directory / "exchange.toml")]
-        path = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
         with self.output.open("wb") as output:
-            self.process = subprocess.Popen(
-                command, cwd=ROOT, env={**os.environ, "PYTHONPATH": path}, stdout=output, stderr=output
-            )
-        self._wait()
-
-    def _wait(self) -> None:
-        deadline = time.monotonic() + 30
-        while not (accepts(self.agent_port) and accepts(self.service_port)):
-            alive = self.process.poll() is None
-            if not alive or time.monotonic() > deadline:
-                self.stop()
-                raise AssertionError(f"the exchange did not start:\n{self.output.read_text()}")
-            time.sleep(0.05)
+            self.process = Program[bytes](command, cwd=ROOT, env=surroundings(), stdout=output, stderr=output)
+        ports = self.agent_port, self.service_port
+        until(lambda: all(map(accepts, ports)), self.output.read_text, self.process)
 
     def terminate(self) -> None:
         self.process.send_signal(signal.SIGTERM)
 
     def stop(self) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait()
+        self.process.end()
 
     def complaints(self) -> list[str]:
         """Lines of the log that no peer, however wrong, may bring about."""

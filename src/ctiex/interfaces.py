@@ -42,6 +42,8 @@ class Frame:
 class IDecoder(Interface):
     """Finds the frames in one direction of one link; holds its unread bytes."""
 
+    max_frame: int = Attribute("The limit on a frame's length, in bytes; it may be set between two frames.")
+
     def receive(data: bytes) -> None:
         """Take more bytes off the wire, in any split."""
 

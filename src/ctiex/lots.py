@@ -40,6 +40,8 @@ class Lots:
 
     def do(self, work: Iterable[Work]) -> None:
         """Do all of this, the first lot now if nothing else waits."""
+        if self._stopped:
+            return
         self._waiting.extend(work)
         if not self._pausing:
             self._go_on()

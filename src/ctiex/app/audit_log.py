@@ -20,7 +20,9 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from ctiex.errors import ConfigurationError, Status
+from ctiex.file_modes import warn_of_wide_mode
 from ctiex.messages import Condition
+from ctiex.outage import Outage
 from ctiex.processing.audit import About, AuditEvent
 from ctiex.processing.counts import Counts
 
@@ -81,7 +83,7 @@ class AuditLog:
         self._lost = 0
         self._torn = False
         """Whether the file ends within a line, since a write came to its end there."""
-        self._failing = False
+        self._outage = Outage(self._tell_of_failing, self._tell_of_being_well)
         self._looked_at = 0.0
         """When it was last seen whether the file was rotated."""
         self._flushing: IDelayedCall | None = None
@@ -97,6 +99,7 @@ class AuditLog:
             why = error.strerror if isinstance(error, OSError) else error
             raise ConfigurationError(f"audit.file: {self._path} can't be opened to append to it: {why}") from None
         self._looked_at = self._clock.seconds()
+        warn_of_wide_mode(self._path)
 
     def _opened(self) -> int:
         descriptor = os.open(self._path, _FLAGS, _MODE)
@@ -127,7 +130,7 @@ class AuditLog:
         if self._descriptor is None:
             return
         full = self._lost or len(self._waiting) >= self._most_waiting  # one gap, until it is told of
-        if full and (self._failing or not self._write_out()):
+        if full and (self._outage.lasts or not self._write_out()):
             self._lost += 1
             self._counts.audit_records_lost += 1
             return
@@ -204,14 +207,18 @@ class AuditLog:
 
     def _tell(self, trouble: OSError | None) -> None:
         """One line when it stops working, and one when it works again."""
-        if trouble is not None:
+        if trouble is None:
+            self._outage.worked()
+        else:
             self._counts.audit_failures += 1
-            if not self._failing:
-                _log.error("the audit log {path} can't be written, its records wait: {reason}",
-                           path=self._path, reason=trouble.strerror)  # fmt: skip
-        elif self._failing:
-            _log.warn("the audit log {path} is written again", path=self._path)
-        self._failing = trouble is not None
+            self._outage.failed(trouble.strerror or str(trouble))
+
+    def _tell_of_failing(self, reason: str) -> None:
+        _log.error("the audit log {path} can't be written, its records wait: {reason}", path=self._path, reason=reason)
+
+    def _tell_of_being_well(self, failures: int) -> None:
+        _log.warn("the audit log {path} is written again, after it failed {failures} times",
+                  path=self._path, failures=failures)  # fmt: skip
 
 
 def _ends_within_a_line(path: str) -> bool:

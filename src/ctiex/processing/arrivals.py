@@ -33,10 +33,18 @@ class Arrivals:
         try:
             serial = self._with.new_serial()
             number = self._with.carrier.strip(Signalled(calling_number)).calling_number
-            event = desk.compose(agent, serial, Condition.PROGRESS, Status.OK, arrival(number))
+            self._tell(agent, serial, number)
         except (SerialError, FieldError, CodecError) as error:
             _log.warn("agent {agent} isn't told of a call: {reason}", agent=agent, reason=str(error))
             return ""
-        labels = desk.labels(agent, "")
-        self._keeper.keep(Change(events=(event,), labels=labels), lambda: desk.kept(event))
         return serial
+
+    def _tell(self, agent: str, serial: str, number: str) -> None:
+        """Keep the event; later, if the store doesn't take it now."""
+        desk = self._with.desk
+        event = desk.compose(agent, serial, Condition.PROGRESS, Status.OK, arrival(number))
+        self._keeper.keep(
+            Change(events=(event,), labels=desk.labels(agent, "")),
+            lambda: desk.kept(event),
+            lambda: self._keeper.again(serial, lambda: self._tell(agent, serial, number)),
+        )

@@ -14,6 +14,8 @@ from ctiex.errors import FrameTooLong, Status
 from ctiex.fields import EMPTY, Fields
 from ctiex.interfaces import Frame, ICallStore, ICodec
 from ctiex.messages import KIND_OF, AgentEvent, AgentLoginReply, Condition
+from ctiex.processing.account import Account, AccountedStore, size_of_event
+from ctiex.processing.checks import LEAST_END
 from ctiex.processing.counts import Counts
 from ctiex.processing.deadlines import Deadlines
 from ctiex.processing.keeping import RETRY_AFTER, Keeper
@@ -66,19 +68,19 @@ class Desk:
         self.codec = codec
         self._max_frame = max_frame
         self._limits = limits
-        self.agents_per_link = limits.agents_per_link
         self._clock = clock
         self._counts = counts
         self._logins: dict[str, _Login] = {}
         self._reserved: Counter[str] = Counter()
-        self.numbers = NumbersInUse(limits.agents_per_identity)
+        self.numbers = NumbersInUse(limits)
         self._kept: dict[str, int] = {}
         self._awaited: Counter[str] = Counter()
         """By serial: how many events of that call wait in mailboxes."""
         self._acknowledged: dict[str, int] = {}
         """By agent: what the store hasn't dropped yet, although it may."""
-        self.keeper = Keeper(store, clock, counts)
-        """Commits the changes of the processing service too: one place knows whether the store is well."""
+        self.account = Account(limits, self.numbers.brought_by)
+        self.keeper = Keeper(AccountedStore(store, self.account).commit, clock, counts)
+        """Commits every change of the processing service: one place knows whether the store is well."""
         self._expiry = Deadlines(clock, self._expire, self.keeper.settled)
 
     def start(self) -> None:
@@ -89,6 +91,8 @@ class Desk:
             if brought_by is not None:  # a file of an earlier version says nothing: then it counts for nobody
                 self.numbers.put(agent, brought_by)
             self._awaited.update(self._serials(self._store.events(agent)))
+            for event in self._store.events(agent):
+                self.account.add_event(agent, size_of_event(event))
             self._watch_oldest(agent)
 
     def stop(self) -> None:
@@ -96,6 +100,11 @@ class Desk:
         self._expiry.stop()
 
     # ------------------------------------------------------------ who is here
+
+    @property
+    def agents_per_link(self) -> int:
+        """How many agent numbers may be logged in on one link."""
+        return self._limits.agents_per_link
 
     def admit(self, agent: str, identity: str) -> bool:
         """Whether an identity may log this number in; False when it would bring more than it may."""
@@ -141,18 +150,29 @@ class Desk:
 
     # ------------------------------------------------------------ room
 
-    def has_room(self, agent: str) -> bool:
-        """Whether the mailbox takes one more event beside those reserved for ends of calls."""
-        return self._store.pending(agent) + self._reserved[agent] < self._limits.mailbox
+    def has_room(self, agent: str, size: int = LEAST_END) -> bool:
+        """Whether the mailbox takes one more event beside those reserved for ends of calls.
+
+        :param size: what it takes, in bytes; as much as any that the exchange tells by itself unless given.
+        """
+        ends = self._reserved[agent]
+        some = self._store.pending(agent) + ends < self._limits.mailbox
+        return some and self.account.takes_event(agent, ends, size)
+
+    def has_room_for_end(self, agent: str, event: StoredEvent) -> bool:
+        """Whether the room that is kept for the end of a call is enough for this event, or there is more."""
+        return self.account.takes_end(agent, self._reserved[agent], size_of_event(event))
 
     def reserve(self, agent: str, identity: str) -> None:
         """Keep room for the end of one call of this identity's."""
         self._reserved[agent] += 1
         self.numbers.put(agent, identity)
+        self.account.keep_for_end(agent)
 
     def release(self, agent: str) -> None:
         """Give back the room kept for the end of one call."""
         self._reserved[agent] -= 1
+        self.account.keep_for_end(agent, -1)
         if not self._reserved[agent]:
             del self._reserved[agent]
             self._forget_if_unused(agent)

@@ -14,8 +14,8 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ctiex.errors import StoreUnavailable
-from ctiex.interfaces import ICallStore
 from ctiex.lots import Lots
+from ctiex.outage import Outage
 from ctiex.processing.counts import Counts
 from ctiex.records import Call, Change
 
@@ -27,6 +27,8 @@ _PROBE_AFTER = 0.5
 """How soon a store that failed is tried again, in seconds; twice as long each time that it fails, up to RETRY_AFTER."""
 _PROBE = Change(labels=(("store probe", ""),))
 _NOTHING = Change()
+
+Commit = Callable[[Change], Deferred[None] | None]
 
 
 def _nothing() -> None:
@@ -44,18 +46,25 @@ def _guarded(_: object, work: Callable[[], None]) -> None:
 class Keeper:
     """Commits changes to a store and tells each one's outcome, and that of a look-up that waits."""
 
-    def __init__(self, store: ICallStore, clock: IReactorTime, counts: Counts) -> None:
-        self._store = store
+    def __init__(self, commit: Commit, clock: IReactorTime, counts: Counts) -> None:
+        """Nothing is known of the store yet.
+
+        :param commit: the store's, as :class:`ctiex.interfaces.ICallStore` has it.
+        """
+        self._commit = commit
         self._clock = clock
         self._counts = counts
-        self.failing = False
-        """Whether the store didn't take what it was given last."""
-        self._failures = 0
+        self._outage = Outage(self._began_to_fail, self._well)
         self._again: dict[str, Callable[[], None]] = {}
         self._lots = Lots(clock, self.settled)
         self._probe_after = _PROBE_AFTER
         self._probing: IDelayedCall | None = None
         self._stopped = False
+
+    @property
+    def failing(self) -> bool:
+        """Whether the store didn't take what it was given last."""
+        return self._outage.lasts
 
     def keep(self, change: Change, kept: Callable[[], None] = _nothing, lost: Callable[[], None] = _nothing) -> None:
         """Commit a change; call ``kept`` once it is kept, at once where the store is that fast.
@@ -63,13 +72,13 @@ class Keeper:
         ``lost`` is called instead when the store could not take it: then it is undone.
         """
         try:
-            waiting: Deferred[None] | None = self._store.commit(change)
+            waiting = self._commit(change)
         except Exception:  # a store's fault must not become that of the link whose change it was
             self._lost(Failure(), lost)
             return
         if waiting is None:
-            if self.failing and change != _NOTHING:
-                self._well()
+            if self._outage.failures and change != _NOTHING:
+                self._outage.worked()
             kept()
         else:
             # One pair of callbacks, not two: under load many thousands of these wait at a time.
@@ -97,8 +106,7 @@ class Keeper:
         self._stop_probing()
 
     def _kept_later(self, _: object, kept: Callable[[], None]) -> None:
-        if self.failing:
-            self._well()
+        self._outage.worked()
         _guarded(None, kept)
 
     def _lost_later(self, failure: Failure, lost: Callable[[], None]) -> None:
@@ -106,22 +114,15 @@ class Keeper:
 
     def _lost(self, failure: Failure, lost: Callable[[], None]) -> None:
         self._counts.store_failures += 1
-        self._failures += 1
-        if not self.failing:
-            self.failing = True
-            self._log_failure(failure)
+        if not (self.failing or failure.check(StoreUnavailable)):
+            _log.failure("the call store failed", failure)
+        self._outage.failed(failure.getErrorMessage())
         if self._probing is None and not self._stopped:
             self._probing = self._clock.callLater(self._probe_after, self._probe)
         lost()
 
-    def _log_failure(self, failure: Failure) -> None:
-        if failure.check(StoreUnavailable):
-            _log.error(
-                "the call store is unavailable, which is said once until it is back: {reason}",
-                reason=failure.getErrorMessage(),
-            )
-        else:
-            _log.failure("the call store failed, which is said once until it is back", failure)
+    def _began_to_fail(self, reason: str) -> None:
+        _log.error("the call store is unavailable; that is said once until it is back: {reason}", reason=reason)
 
     def _probe(self) -> None:
         """See whether the store takes changes again: nobody else may try, where nobody is sent here any more."""
@@ -129,9 +130,9 @@ class Keeper:
         self._probe_after = min(2 * self._probe_after, RETRY_AFTER)
         self.keep(_PROBE)
 
-    def _well(self) -> None:
-        _log.info("the call store takes changes again, {count} were lost", count=self._failures)
-        self.failing, self._failures, self._probe_after = False, 0, _PROBE_AFTER
+    def _well(self, failures: int) -> None:
+        _log.info("the call store takes changes again; it didn't take {count}", count=failures)
+        self._probe_after = _PROBE_AFTER
         self._stop_probing()
         again, self._again = self._again, {}
         self._lots.do(again.values())

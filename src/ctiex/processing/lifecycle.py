@@ -12,6 +12,7 @@ from ctiex.errors import SerialError, Status
 from ctiex.interfaces import IRunningSignalling, ISignalling, Offer
 from ctiex.lots import Lots
 from ctiex.messages import CallEnded, Condition, Connection
+from ctiex.processing.account import size_of_call
 from ctiex.processing.auditing import CallAudit
 from ctiex.processing.deadlines import Deadlines
 from ctiex.processing.held import Held
@@ -56,14 +57,19 @@ class Lifecycle:
 
     # ------------------------------------------------------------ from start to stop
 
-    def start(self, drivers: Mapping[str, ISignalling]) -> None:
-        """Go on with the calls of an opened store; signal new ones by these drivers, by name."""
+    def start(self, drivers: Mapping[str, ISignalling], taken_up: Callable[[], None] = _nothing) -> None:
+        """Go on with the calls of an opened store; signal new ones by these drivers, by name.
+
+        :param taken_up: called once all that were being signalled have been offered again.
+        """
         self._drivers = drivers
-        self._resuming.do([again for call in self._store.calls() if (again := self._taken_up(call)) is not None])
+        again = [again for call in self._store.calls() if (again := self._taken_up(call)) is not None]
+        self._resuming.do([*again, partial(self._keeper.settled, taken_up)])
 
     def _taken_up(self, call: Call) -> Callable[[], None] | None:
         """Go on with a call; what takes a commit is returned: there may be very many, so that is done in lots."""
         self.held.recorded(call)
+        self._desk.account.add(call.identity, size_of_call(call))
         if (call.state, Step.END) in TRANSITIONS:
             self.held.opened(call)
             if call.service not in self._with.services:  # restarted with another configuration
@@ -90,6 +96,10 @@ class Lifecycle:
             driver = self.driver(call)
             if IRunningSignalling.providedBy(driver) and Condition.RETURNED not in call.told:
                 driver.resume(call.serial, call.agent)
+
+    def stop_resuming(self) -> None:
+        """Leave calls of before that aren't taken up yet to the next start."""
+        self._resuming.stop()
 
     def stop(self) -> None:
         """Let go of the timers."""

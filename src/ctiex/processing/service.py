@@ -26,6 +26,7 @@ from ctiex.messages import (
     ServiceEvent,
     ServiceEventReply,
 )
+from ctiex.processing.account import size_of_event
 from ctiex.processing.desk import AgentOutlet
 from ctiex.processing.held import check_fields
 from ctiex.processing.identities import Identity
@@ -63,10 +64,13 @@ class ProcessingService:
         """How many calls aren't closed."""
         return self._life.held.calls_open
 
-    def start(self, drivers: Mapping[str, ISignalling]) -> None:
-        """Go on with the calls of an opened store; signal new ones by these drivers, by name."""
+    def start(self, drivers: Mapping[str, ISignalling], taken_up: Callable[[], None] = lambda: None) -> None:
+        """Go on with the calls of an opened store; signal new ones by these drivers, by name.
+
+        :param taken_up: called once all calls that were being signalled have been offered again.
+        """
         self._desk.start()
-        self._life.start(drivers)
+        self._life.start(drivers, taken_up)
 
     def drain(self) -> None:
         """Take no new calls from now on; those under way go on."""
@@ -89,6 +93,10 @@ class ProcessingService:
             found(call)
         else:
             self._keeper.heard(waiting, found, lost)
+
+    def stop_resuming(self) -> None:
+        """Leave calls of before that aren't taken up yet to the next start."""
+        self._life.stop_resuming()
 
     def stop(self) -> None:
         """Let go of the timers."""
@@ -151,7 +159,7 @@ class ProcessingService:
         if self.leaving:
             raise Refused(Status.GOING_AWAY)
         self._life.held.check(call)
-        if not self._desk.has_room(call.agent):
+        if not self._desk.has_room(call.agent, self._with.limits.end_bytes):
             raise Refused(Status.QUEUE_FULL, "the agent's mailbox has no room for the end of this call")
 
     def _connect_kept(self, call: Call, reply: Callable[[ConnectReply], None]) -> None:
@@ -291,17 +299,22 @@ class ProcessingService:
             raise Refused(Status.DATA_TOO_LARGE, str(error)) from None
         except Exception as error:  # anybody's organizer; what it says may hold the data
             raise Refused(Status.INTERNAL, f"the organizer failed with {type(error).__name__}") from None
-        if not event.condition.final and not self._takes_progress(call):
+        if not event.condition.final and not self._takes_progress(call, told):
             raise Refused(Status.QUEUE_FULL)
+        if event.condition.final and not self._desk.has_room_for_end(call.agent, told):
+            raise Refused(Status.DATA_TOO_LARGE, "the agent's mailbox has no room for a result of this size")
         return told
 
     def _answer_kept(self, answer: Callable[[Status], None], status: Status) -> None:
         """Say that something has happened before, once that is kept: if it is undone, it hasn't."""
         self._keeper.keep(Change(), lambda: answer(status), lambda: answer(Status.STORE_UNAVAILABLE))
 
-    def _takes_progress(self, call: Call) -> bool:
+    def _takes_progress(self, call: Call, told: StoredEvent) -> bool:
         """Room for the final result is kept; progress takes what is left."""
-        return self._desk.has_room(call.agent) and len(call.event_ids) < self._with.limits.events_per_call
+        return (
+            self._desk.has_room(call.agent, size_of_event(told))
+            and len(call.event_ids) < self._with.limits.events_per_call
+        )
 
     def _keep_report(
         self, call: Call, event: ServiceEvent, told: StoredEvent, answer: Callable[[Status], None]

@@ -13,7 +13,7 @@ from typing import Any
 from attrs import define
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.endpoints import clientFromString
-from twisted.internet.interfaces import IHostnameResolver, IReactorPluggableNameResolver, IStreamClientEndpoint
+from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 from twisted.plugin import IPlugin
@@ -28,40 +28,13 @@ from ctiex.links.requests import connection_status
 from ctiex.links.session import Session
 from ctiex.links.terms import SessionLimits
 from ctiex.messages import Bind, Error, Message
+from ctiex.signalling.addresses import check_address
 
 _log = Logger()
 
 _MAKE_ANEW_AFTER = 60.0
 """How long an endpoint serves before its certificates are read again, in seconds."""
 _ADDRESS_EXPECTED = 'an endpoint to connect to, such as "tcp:ivr.example.net:7400"'
-
-
-@implementer(IReactorPluggableNameResolver)
-class _NoReactor:
-    """Stands in for a reactor while an address is only read, and writes down where plain TCP would go."""
-
-    nameResolver: Any = None
-    plain_host = ""
-
-    def installNameResolver(self, resolver: IHostnameResolver) -> IHostnameResolver:
-        """Nothing resolves names here."""
-        return resolver
-
-    def connectTCP(self, host: str, port: int, factory: Any, **options: Any) -> None:
-        """Write a host down."""
-        self.plain_host = host
-
-
-def plain_host(address: object) -> str:
-    """The host to which an endpoint string connects by plain TCP; empty if it does otherwise, or is no good."""
-    if not isinstance(address, str) or address.partition(":")[0].lower() != "tcp":
-        return ""
-    reactor = _NoReactor()
-    try:
-        clientFromString(reactor, address).connect(Factory())
-    except Exception:  # every endpoint parser raises what it likes
-        return ""
-    return reactor.plain_host
 
 
 class _DialledLink(LinkProtocol):
@@ -202,9 +175,9 @@ class DialSignallingPlugin:
         if address.startswith("ssl:"):
             raise ConfigurationError(f"address: {address!r} doesn't verify who answers, expected tls: in place of ssl:")
         try:
-            clientFromString(_NoReactor(), address)
-        except Exception:  # every endpoint parser raises what it likes
-            raise ConfigurationError(f"address: {address!r}, expected {_ADDRESS_EXPECTED}") from None
+            check_address(address, _ADDRESS_EXPECTED)
+        except ConfigurationError as error:
+            raise ConfigurationError(f"address: {error}") from None
 
     def build(self, context: SignallingContext) -> ISignalling:
         """The driver."""

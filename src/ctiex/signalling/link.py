@@ -52,7 +52,7 @@ class LinkSignalling:
         self._clock = clock
         self._attempts: dict[str, _Attempt] = {}
         self._waiting: dict[str, _Attempt] = {}
-        """Those offered again after a restart for which no session was there yet."""
+        """Those offered again after a restart for which no session was there yet, or had room."""
         self._spreading: IDelayedCall | None = None
         self._lots = Lots(clock)
         sessions.watch(self._joined)
@@ -95,6 +95,7 @@ class LinkSignalling:
         return self._attempts.get(attempt.offer.serial) is attempt and attempt.tried[-1] is session
 
     def _answered(self, attempt: _Attempt, session: IServiceSession, status: int | None) -> None:
+        self._try_one()  # there is room for one
         serial = attempt.offer.serial
         if not self._is_with(attempt, session):
             return
@@ -114,6 +115,10 @@ class LinkSignalling:
         self._spreading = None
         waiting, self._waiting = self._waiting, {}
         self._lots.do(partial(self._try_waiting, attempt) for attempt in waiting.values())
+
+    def _try_one(self) -> None:
+        if self._waiting and self._spreading is None:
+            self._try_next(self._waiting.pop(next(iter(self._waiting))))
 
     def _try_waiting(self, attempt: _Attempt) -> None:
         if self._attempts.get(attempt.offer.serial) is attempt:  # not withdrawn meanwhile

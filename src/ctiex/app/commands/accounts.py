@@ -14,9 +14,9 @@ from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
 from ctiex.app.config import DEMO_SECRET
-from ctiex.app.tls.endpoint import check_installed
 from ctiex.clients import ExchangeAccount
 from ctiex.errors import ConfigurationError
+from ctiex.extras import need
 from ctiex.interfaces import ICodecPlugin
 from ctiex.plugins import find_plugin
 
@@ -56,7 +56,7 @@ class AccountOptions(UsageOptions):
             raise UsageError("--exchange: ssl: doesn't verify who answers; use tls:HOST:PORT[:trustRoots=FOLDER]")
         try:
             if kind == "tls":
-                check_installed()
+                need("tls", "TLS")
                 _check_trust_roots(exchange)
             endpoint: IStreamClientEndpoint = clientFromString(reactor, exchange)
             return endpoint

@@ -15,9 +15,11 @@ from ctiex.app.commands.accounts import AccountOptions
 from ctiex.app.config import load
 from ctiex.app.config_model import CarrierSettings, Configuration, VoiceTable
 from ctiex.app.listening import EXPECTED, read_endpoint
+from ctiex.app.output import say
 from ctiex.clients.voice import VoiceServices, VoiceSettings
 from ctiex.errors import BindRefused, ConfigurationError, NotBound, TlsRefused, UnsafeLink
 from ctiex.interfaces import ICarrier
+from ctiex.links.descriptors import allow_all
 from ctiex.services import BUILT_IN
 from ctiex.telephony.sounds import Sounds
 from ctiex.telephony.sources import Sources
@@ -65,11 +67,12 @@ async def run(options: Options, reactor: Any, stdout: TextIO, stderr: TextIO) ->
 
     :raise UsageError: an option's value is no good.
     """
+    allow_all()
     configuration = options.configuration()
     table = configuration.voice
     paths = table.services or DEFAULT_PATHS
     for name in sorted(MADE_UP.intersection(paths.values())):
-        print(f"warning: {name} knows nobody but made-up customers, whose data is public", file=stderr, flush=True)
+        say(f"warning: {name} knows nobody but made-up customers, whose data is public", stderr)
     voice = VoiceServices(
         reactor,
         options.account(reactor),
@@ -98,21 +101,21 @@ async def serve_calls(
     await _listen(voice, listen, reactor)
     voice.startService()
     reactor.addSystemEventTrigger("before", "shutdown", voice.stopService)
-    print(f"AGI calls are taken at {listen}", file=stdout, flush=True)
+    say(f"AGI calls are taken at {listen}", stdout)
     try:
         await voice.bound()
     except NotBound:
         return 0  # interrupted before the exchange was there
     except BindRefused as refused:
-        print(f"the exchange refuses {options['identity']}: {refused}", file=stderr)
+        say(f"the exchange refuses {options['identity']}: {refused}", stderr)
         await voice.stopService()
         return 1
     except (TlsRefused, UnsafeLink) as error:
-        print(f"{options['identity']} can't bind: {error}", file=stderr)
+        say(f"{options['identity']} can't bind: {error}", stderr)
         await voice.stopService()
         return 1
     for line in ready:
-        print(f"{line} is ready", file=stdout, flush=True)
+        say(f"{line} is ready", stdout)
     await Deferred()
     return 0
 

@@ -10,8 +10,8 @@ from attrs import evolve
 from twisted.internet.defer import ensureDeferred
 from twisted.internet.task import deferLater
 
+from ctiex.clients.account import ExchangeAccount
 from ctiex.clients.agent import AgentClient, AgentNumber
-from ctiex.clients.connection import ExchangeAccount
 from ctiex.clients.hand_off import HandOff
 from ctiex.errors import CallError, LinkError, LinkLost, Status
 from ctiex.messages import AgentEvent, ConnectReply, Message

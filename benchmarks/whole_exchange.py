@@ -1,0 +1,379 @@
+"""A whole exchange in memory, message by message: the processor's time of each kind, beside that of a calibration loop.
+
+Run by ``benchmarks/in_memory.py`` in a process of its own, on the ``ctiex`` of whichever checkout stands first on its
+path. So that it measures an older one as well as this one, it uses of ``ctiex`` what has long been there: the
+messages, the binary codec, and :class:`ctiex.testing.pairs.MemoryExchange` with the two factories of its links.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import resource
+import struct
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from statistics import median
+from time import thread_time_ns
+from typing import Any
+
+from attrs import frozen
+from twisted.internet.address import IPv4Address
+from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import IConsumer, IPushProducer, ITransport
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+import ctiex
+from ctiex.codecs.binary import BinaryCodec
+from ctiex.fields import Fields
+from ctiex.messages import (
+    KIND_OF,
+    AgentEvent,
+    AgentEventAck,
+    AgentLogin,
+    AgentLogout,
+    Bind,
+    CallEnded,
+    CallEndedReply,
+    CancelRequest,
+    Condition,
+    Connection,
+    ConnectionReply,
+    ConnectRequest,
+    DataRequest,
+    Message,
+    Ping,
+    Pong,
+    Role,
+    ServiceEvent,
+)
+from ctiex.testing.pairs import MemoryExchange
+
+BATCH = 20
+"""Messages of one kind that are timed together."""
+_BINDS = 10
+_WARM_UP = 5
+"""Rounds that don't count: Python specializes its code, caches fill."""
+_CODEC = BinaryCodec()
+_HEADER = struct.Struct(">IBBHI")
+_FIELDS = Fields(
+    {"account": "1001200300", "language": "en", "area": "010", "vip_level": 3, "callback": True, "queue": "billing"}
+)
+_PROGRESS, _RESULT = Fields({"step": "menu", "choice": 2}), Fields({"password_ok": True, "attempts": 1})
+HAND_OFF = ("ConnectRequest", "ConnectionReply", "DataRequest", "ServiceEvent, progress", "ServiceEvent, final",
+            "AgentEventAck")  # fmt: skip
+"""The kinds that one hand-off consists of, each once."""
+
+
+class WrongAnswer(Exception):
+    """The exchange didn't do what is to be measured."""
+
+
+# ---------------------------------------------------------------- the calibration loop
+
+
+class _Entry:
+    __slots__ = ("name", "number", "value")
+
+    def __init__(self, name: str, number: int, value: bytes) -> None:
+        self.name, self.number, self.value = name, number, value
+
+    def next(self) -> int:
+        self.number += 1
+        return self.number
+
+
+LOOPS = 250
+"""Turns of one calibration."""
+
+
+def calibration() -> int:
+    """Work of the kind that an exchange does, none of it the exchange's: bytes, small objects, tables."""
+    table: dict[str, _Entry] = {}
+    written, body = [], b"\x0513800\x03abc" * 4
+    for turn in range(LOOPS):
+        frame = _HEADER.pack(len(body), 1, turn & 0x7F, 0, turn) + body
+        _, _, kind, _, invoke_id = _HEADER.unpack_from(frame)
+        text = frame[13:18].decode() + str(turn)
+        entry = table.get(text)
+        if entry is None:
+            entry = table[text] = _Entry(text, kind, frame[12:])
+        if entry.next() and isinstance(entry.value, bytes):
+            written.append(b"".join((frame[:8], invoke_id.to_bytes(4, "big"), entry.value)))
+    return len(written) + sum(entry.number for entry in table.values())
+
+
+# ---------------------------------------------------------------- a link without a socket
+
+
+@implementer(ITransport, IConsumer, IPushProducer)
+class Ear:
+    """A transport that keeps what is written to it."""
+
+    def __init__(self) -> None:
+        self.written: list[bytes] = []
+        self.closed = False
+        self._address = IPv4Address("TCP", "127.0.0.1", 49152)
+
+    def write(self, data: bytes) -> None:
+        """Keep it."""
+        self.written.append(data)
+
+    def writeSequence(self, data: Iterable[bytes]) -> None:
+        """Keep all of it."""
+        self.written.extend(data)
+
+    def loseConnection(self) -> None:
+        """Note it."""
+        self.closed = True
+
+    abortConnection = loseConnection
+    stopProducing = loseConnection
+
+    def getPeer(self) -> IPv4Address:
+        """An address of this machine."""
+        return self._address
+
+    getHost = getPeer
+
+    def registerProducer(self, producer: object, streaming: bool) -> None:
+        """Never needs to be told: what was written is never in its way."""
+
+    def unregisterProducer(self) -> None:
+        """As before."""
+
+    def pauseProducing(self) -> None:
+        """It produces when told to."""
+
+    def resumeProducing(self) -> None:
+        """As before."""
+
+
+class Link:
+    """The exchange's end of a link, and what it has said on it."""
+
+    def __init__(self, factory: Any) -> None:
+        self.ear = Ear()
+        self.protocol = factory.buildProtocol(None)
+        self.protocol.makeConnection(self.ear)
+        self.receive: Callable[[bytes], None] = self.protocol.dataReceived
+
+    def heard(self) -> Iterator[tuple[int, int, Message]]:
+        """Kind, invoke id and content of all that was written since the last time."""
+        decoder = _CODEC.decoder(65_536)
+        decoder.receive(b"".join(self.ear.written))
+        self.ear.written.clear()
+        for frame in decoder.frames():
+            yield frame.kind, frame.invoke_id, _CODEC.decode_body(frame)
+
+    def close(self) -> None:
+        """The other side hangs up."""
+        self.protocol.connectionLost(Failure(ConnectionDone()))
+
+
+def framed(message: Message, invoke_id: int = 0) -> bytes:
+    """A whole frame."""
+    return _CODEC.frame(KIND_OF[type(message)], invoke_id, _CODEC.encode_body(message))
+
+
+# ---------------------------------------------------------------- one round
+
+
+class Round:
+    """One new exchange, and every kind of message in its turn: no round finds more in the exchange than another."""
+
+    def __init__(self, cost: Callable[[str, int, Callable[[], None]], None]) -> None:
+        """:param cost: runs and times a batch, under its name, of so many messages."""
+        self._cost = cost
+        self._exchange = MemoryExchange()
+        self._numbers = [f"1{number:03d}" for number in range(BATCH)]
+        self._serials = [f"{number:020d}" for number in range(BATCH)]
+        self._others = [f"{number:020d}" for number in range(BATCH, 2 * BATCH)]
+        self._agent, self._service = self._bound()
+
+    def _bound(self) -> tuple[Link, Link]:
+        """Binds of agents, timed, of which one link stays; and the session of an automatic service."""
+        links = [Link(self._exchange.agent_links) for _ in range(_BINDS)]
+        self._send("Bind", [(link, framed(Bind(Role.AGENT, "agents", "secret"), 1)) for link in links])
+        for link in links:
+            _all_ok([link], 1)
+        for link in links[1:]:
+            link.close()
+        service = Link(self._exchange.ivr_links)
+        service.receive(framed(Bind(Role.SERVICE, "services", "secret"), 1))
+        _all_ok([service], 1)
+        return links[0], service
+
+    def _send(self, name: str, frames: Sequence[tuple[Link, bytes]]) -> None:
+        """Time what the exchange does with these, each received by itself."""
+        work = [(link.receive, data) for link, data in frames]
+        advance = self._exchange.clock.advance
+
+        def batch() -> None:
+            for receive, data in work:
+                receive(data)
+            advance(0)  # what is to be done in the reactor's next turn
+
+        self._cost(name, len(work), batch)
+
+    def _ask(self, name: str, link: Link, messages: Iterable[Message], status: int | None = 0) -> None:
+        """Requests of one link; all are answered with this status, where they are answered at all."""
+        frames = [(link, framed(message, number)) for number, message in enumerate(messages, 1)]
+        self._send(name, frames)
+        if status is not None:
+            _all_ok([link], len(frames), status)
+
+    def run(self) -> None:
+        """Everything."""
+        agent, service, numbers = self._agent, self._service, self._numbers
+        self._ask("AgentLogin", agent, map(AgentLogin, numbers))
+        self._ask("Ping", agent, [Ping()] * BATCH, None)
+        _same(sum(isinstance(said, Pong) for _, _, said in agent.heard()), BATCH, "Pongs")
+        self._hand_over()
+        self._cancel()
+        self._ask("DataRequest, refused", service, [DataRequest("404", "exchange:7301")] * BATCH, 20)
+        self._ask("AgentLogout", agent, map(AgentLogout, numbers))
+
+    def _connect(self, serials: Sequence[str]) -> None:
+        """Ask for these calls, and have the service accept them."""
+        requests = [
+            ConnectRequest(serial, number, "bill", "13800138000", _FIELDS)
+            for serial, number in zip(serials, self._numbers, strict=True)
+        ]
+        self._ask("ConnectRequest", self._agent, requests)
+        offered = [invoke_id for _, invoke_id, said in self._service.heard() if isinstance(said, Connection)]
+        _same(len(offered), len(serials), "Connections")
+        accepted = framed(ConnectionReply(0), 0)
+        answers = [accepted[:8] + invoke_id.to_bytes(4, "big") + accepted[12:] for invoke_id in offered]
+        self._send("ConnectionReply", [(self._service, answer) for answer in answers])
+        _same(len(self._events(Condition.CONNECTED)), len(serials), "events CONNECTED")
+
+    def _hand_over(self) -> None:
+        agent, service, serials = self._agent, self._service, self._serials
+        self._connect(serials)
+        requests = [DataRequest(serial, "exchange:7301") for serial in serials]
+        self._ask("DataRequest", service, requests)
+        self._ask("DataRequest, again", service, requests)
+        _same(len(self._events(Condition.DATA_FETCHED)), BATCH, "events DATA_FETCHED")
+        for name, condition, fields in (("progress", Condition.PROGRESS, _PROGRESS),
+                                        ("final", Condition.COMPLETED, _RESULT)):  # fmt: skip
+            reports = [ServiceEvent(int(condition), serial, "", condition, fields) for serial in serials]
+            self._ask(f"ServiceEvent, {name}", service, reports)
+            events = self._events(condition)
+            _same(len(events), BATCH, f"events {condition.name}")
+        self._send("AgentEventAck", [(agent, framed(AgentEventAck(one.agent, one.sequence))) for one in events])
+        _all_ok([agent], 0)
+
+    def _cancel(self) -> None:
+        self._connect(self._others)
+        self._ask("CancelRequest", self._agent, map(CancelRequest, self._others))
+        ended = [invoke_id for _, invoke_id, said in self._service.heard() if isinstance(said, CallEnded)]
+        _same(len(ended), BATCH, "CallEnded")
+        self._send("CallEndedReply", [(self._service, framed(CallEndedReply(), invoke_id)) for invoke_id in ended])
+        _all_ok([self._service], 0)
+
+    def _events(self, condition: Condition) -> list[AgentEvent]:
+        return [
+            said for _, _, said in self._agent.heard() if isinstance(said, AgentEvent) and said.condition == condition
+        ]
+
+
+def _all_ok(links: Sequence[Link], count: int, status: int = 0) -> None:
+    """Every reply has this status; what else was said stays to be heard."""
+    for link in links:
+        said = [(invoke_id, message) for _, invoke_id, message in link.heard()]
+        unasked = [one for one in said if isinstance(one[1], AgentEvent | Connection | CallEnded)]
+        _same([getattr(one[1], "status", None) for one in said if one not in unasked], [status] * count, "replies")
+        link.ear.written.extend(framed(message, invoke_id) for invoke_id, message in unasked)
+
+
+def _same(found: object, expected: object, what: str) -> None:
+    if found != expected:
+        raise WrongAnswer(f"{what}: {found}, expected {expected}")
+
+
+# ---------------------------------------------------------------- measuring
+
+
+def _timed(work: Callable[[], object]) -> int:
+    """What this thread has of the processor meanwhile, in nanoseconds."""
+    begun = thread_time_ns()
+    work()
+    return thread_time_ns() - begun
+
+
+def _times_interrupted() -> int:
+    """How often the kernel has given this thread's core to another one: what comes behind finds the caches cold."""
+    return resource.getrusage(resource.RUSAGE_THREAD).ru_nivcsw
+
+
+@frozen
+class Sample:
+    """One batch."""
+
+    us: float
+    """Microseconds for each message."""
+    turns: float
+    """Turns of the calibration loop for each message."""
+    interrupted: bool
+
+
+class Costs:
+    """What each message costs: in microseconds, and in turns of the calibration that ran right before and behind."""
+
+    def __init__(self) -> None:
+        self._samples: dict[str, list[Sample]] = defaultdict(list)
+
+    def take(self, name: str, messages: int, batch: Callable[[], None]) -> None:
+        """Run a batch between two calibrations."""
+        interrupted = _times_interrupted()
+        before = _timed(calibration)
+        cost = _timed(batch)
+        turn = (before + _timed(calibration)) / (2 * LOOPS)
+        was_interrupted = _times_interrupted() > interrupted
+        self._samples[name].append(Sample(cost / messages / 1_000, cost / messages / turn, was_interrupted))
+
+    def medians(self) -> dict[str, dict[str, float]]:
+        """Of each kind, and of a whole hand-off."""
+        counting = {name: _undisturbed(samples) for name, samples in self._samples.items()}
+        return {
+            "us": _medians({name: [one.us for one in samples] for name, samples in counting.items()}),
+            "turns": _medians({name: [one.turns for one in samples] for name, samples in counting.items()}),
+        }
+
+
+def _undisturbed(samples: list[Sample]) -> list[Sample]:
+    """Those that nothing came between, unless the machine is so busy that there are too few of them."""
+    found = [one for one in samples if not one.interrupted]
+    return found if 2 * len(found) >= len(samples) else samples
+
+
+def _medians(costs: Mapping[str, Sequence[float]]) -> dict[str, float]:
+    found = {name: median(each) for name, each in costs.items()}
+    return {**found, "a whole hand-off": sum(found[name] for name in HAND_OFF)}
+
+
+def measure(rounds: int) -> dict[str, dict[str, float]]:
+    """So many rounds; garbage is collected between them, never within what is timed."""
+    costs = Costs()
+    for _ in range(rounds):
+        Round(costs.take).run()
+        gc.collect()
+    return costs.medians()
+
+
+def main() -> None:
+    """For each line of the input, a number of rounds: a line of JSON. The first line tells which ``ctiex`` it is."""
+    gc.disable()
+    measure(_WARM_UP)
+    gc.freeze()
+    print(json.dumps(str(Path(ctiex.__file__).parent)), flush=True)
+    for line in sys.stdin:
+        print(json.dumps(measure(int(line))), flush=True)
+
+
+if __name__ == "__main__":
+    main()

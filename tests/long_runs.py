@@ -1,0 +1,138 @@
+"""``make test-long``: what shorter tests show too, repeated for long; its figures go into the docs.
+
+``python -m tests.long_runs --help`` tells how to run a part of it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from attrs import frozen
+
+ROOT = Path(__file__).resolve().parent.parent
+OUTPUT = ROOT / "build" / "long"
+PAGE = ROOT / "docs" / "long-tests-results.rst"
+_PYTHON = ".venv/bin/python"
+_PYTEST = f"{_PYTHON} -m pytest -q -p no:cacheprovider"
+
+
+@frozen
+class LongRun:
+    """One thing that is repeated for long."""
+
+    name: str
+    what: str
+    """What it repeats."""
+    command: str
+    """With ``{size}`` where it says how long; run by a shell in the checkout, as the page shows it."""
+    size: int
+    quick: int
+    """A size at which it takes a minute, to see that it works."""
+    figures: str
+    """A pattern of the lines of its output that go into the docs."""
+
+    def at(self, quick: bool) -> str:
+        """The command at one of its sizes."""
+        return self.command.format(size=self.quick if quick else self.size)
+
+
+RUNS = (
+    LongRun(
+        "marked", "Every test that is marked ``long``",
+        f"{_PYTEST} -n {{size}} -m long tests", 2, 2, r"\d+ passed",
+    ),
+    LongRun(
+        "kill", "SIGKILL of the exchange under load, and a restart on the same store, so many times",
+        f"CTIEX_KILL_ROUNDS={{size}} {_PYTEST} -s tests/test_kill.py -k everything_acknowledged", 300, 3,
+        r"SIGKILLs|passed",
+    ),
+    LongRun(
+        "simulate", "Calls through the simulated system, with every kind of fault, 10,000 for each seed",
+        ".venv/bin/ctiex simulate --calls 10000 --seed 1 --seeds {size}", 10, 1, r"calls|broken|promise|seed",
+    ),
+    LongRun(
+        "frames", "Mutated frames on both links of a running exchange",
+        f"{_PYTHON} -m fuzz.frames --seed 1 --frames {{size}}", 1_000_000, 20_000,
+        r"codec|fuzzed|hand-offs|median|growth|BROKEN",
+    ),
+    LongRun(
+        "hostile", "So many times as many hostile peers as in the short run, of every kind",
+        f"CTIEX_HOSTILE_SCALE={{size}} {_PYTEST} -s tests/test_hostile_peers.py", 4, 1,
+        r"^[a-zA-Z ().-]+ +[\d,]+ +\d+ +\d+ |passed",
+    ),
+)  # fmt: skip
+
+
+@frozen
+class Outcome:
+    """What came of one."""
+
+    run: LongRun
+    command: str
+    code: int
+    seconds: float
+    lines: list[str]
+
+    @property
+    def told(self) -> str:
+        """How it ended."""
+        return f"{'passed' if self.code == 0 else 'FAILED'} in {self.seconds / 60:.1f} min"
+
+
+def done(run: LongRun, quick: bool) -> Outcome:
+    """Run it to its end, and keep all that it says."""
+    command, path, begun = run.at(quick), OUTPUT / f"{run.name}.txt", time.monotonic()
+    print(f"{run.name}: {command}", flush=True)
+    OUTPUT.mkdir(parents=True, exist_ok=True)
+    variables = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (ROOT / "src", ROOT)))}
+    with path.open("w") as output:
+        code = subprocess.call(command, shell=True, cwd=ROOT, env=variables, stdout=output, stderr=subprocess.STDOUT)
+    lines = [line.rstrip() for line in path.read_text().splitlines() if re.search(run.figures, line)]
+    outcome = Outcome(run, command, code, time.monotonic() - begun, lines)
+    print(f"  {outcome.told}; all of it is in {path}", *lines, sep="\n  ", flush=True)
+    return outcome
+
+
+def page(outcomes: Sequence[Outcome], commit: str) -> str:
+    """The figures as a page of the docs."""
+    day = datetime.now(UTC).strftime("%d %B %Y").lstrip("0")
+    parts = [f"Of {day}, commit ``{commit}``, on a machine with {os.cpu_count()} cores.\n"]
+    for one in outcomes:
+        parts.append(f"{one.run.what}: {one.told}.\n\n.. code-block:: text\n\n   $ {one.command}\n")
+        parts.append("".join(f"   {line}\n" for line in one.lines))
+    title = "The long tests: their last figures"
+    return f"{title}\n{'=' * len(title)}\n\n.. Written by make test-long.\n\n" + "\n".join(parts)
+
+
+def commit() -> str:
+    """The commit that is checked out, and whether something has been changed since."""
+    asked = subprocess.run(
+        ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    return asked.stdout.strip() or "unknown"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """0, or 1 where one of them failed."""
+    names = [run.name for run in RUNS]
+    parser = argparse.ArgumentParser(prog="python -m tests.long_runs", description=__doc__)
+    parser.add_argument("--only", action="append", choices=names, help=f"this one; may come again. {', '.join(names)}")
+    parser.add_argument("--quick", action="store_true", help="each small: does it work?")
+    chosen = parser.parse_args(arguments)
+    outcomes = [done(run, chosen.quick) for run in RUNS if run.name in (chosen.only or names)]
+    if not chosen.only:
+        PAGE.write_text(page(outcomes, commit()))
+        print(f"written: {PAGE.relative_to(ROOT)}")
+    return int(any(one.code for one in outcomes))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -27,8 +27,8 @@ class Holding:
     identity: str
     """Whom it went to; empty: any that serves the service."""
     service: str = ""
-    fetched_by: set[str] = field(factory=set)
-    """The identities that came for the data of a call that any may come for."""
+    came: set[str] = field(factory=set)
+    """The identities that came for a call that any may come for: for its data, or with a report."""
     given_up: bool = False
     """Whether the session has refused, or was lost, before it accepted."""
     accepted: bool = False
@@ -100,7 +100,7 @@ class Custody:
             owner = "nobody" if held is None else held.identity or f"any for {held.service}"
             self._ledger.hold(mine, f"call {serial}: its data goes to {identity.name}, it was offered to {owner} last")
             if held is not None:
-                held.fetched_by.add(identity.name)
+                held.came.add(identity.name)
         elif status is Status.UNKNOWN_SERIAL:
             self._ledger.hold(
                 not self._is_sent_away(identity, serial),
@@ -113,6 +113,8 @@ class Custody:
         if status in _KEPT:
             mine = held is not None and held.is_for(identity)
             self._ledger.hold(mine, f"call {serial}: a report of {identity.name} is kept, whose call it isn't")
+            if held is not None:
+                held.came.add(identity.name)
         elif status is Status.UNKNOWN_SERIAL:
             self._ledger.hold(
                 not self._is_sent_away(identity, serial),
@@ -132,7 +134,7 @@ class Custody:
         held = self._held.get(serial)
         if held is None or held.given_up or self._is_over(serial) or not held.is_for(identity):
             return False
-        return held.identity != _ANY or held.fetched_by <= {identity.name}
+        return held.identity != _ANY or held.came <= {identity.name}
 
     def _is_over(self, serial: str) -> bool:
         call = self.on_disk(serial)

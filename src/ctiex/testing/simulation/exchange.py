@@ -18,7 +18,7 @@ from ctiex.testing.simulation.clock import ProcessClock, WorldClock
 from ctiex.testing.simulation.ledger import Ledger
 from ctiex.testing.simulation.network import Network
 from ctiex.testing.simulation.store import Disk, SimulatedStore
-from ctiex.testing.simulation.telephones import Platform, SeenSignalling
+from ctiex.testing.simulation.telephones import Place, Platform, SeenSignalling
 
 if TYPE_CHECKING:
     from ctiex.testing.simulation.witness import Witness
@@ -104,7 +104,7 @@ class ExchangeProcess:
         witness = self.witness
         assert witness is not None
         witness.watch_store(store, {identity.name: identity for identity in IDENTITIES})
-        witness.process_started(self.disk.calls)
+        witness.process_started(self.disk.calls, lambda serial: self._platform.place_of(serial) is Place.GONE)
         exchange = self.running = MemoryExchange(
             identities=IDENTITIES, services=SERVICES, limits=self._limits, session_limits=SessionLimits(), store=store, clock=process,
             make_drivers=lambda made: self._drivers(made, process, witness),

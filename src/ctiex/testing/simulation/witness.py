@@ -52,12 +52,17 @@ class Witness:
         self.custody.exchange_died()
         self._offered.clear()
 
-    def process_started(self, calls: dict[str, Call]) -> None:
-        """An exchange goes on with the calls of the disk."""
+    def process_started(self, calls: dict[str, Call], gone: Callable[[str], bool]) -> None:
+        """An exchange goes on with the calls of the disk.
+
+        :param gone: whether the customer of a serial has hung up, as telephones know.
+        """
         self.waits.restarted()
         for serial, call in calls.items():
             if call.state in SIGNALLED:
                 self._owe_offer(serial, "it was being signalled before a restart")
+            if gone(serial):
+                self.ends_by_driver(serial, "the customer had hung up before a restart")
 
     # ------------------------------------------------------------ the store
 
@@ -87,9 +92,11 @@ class Witness:
     # ------------------------------------------------------------ what is owed
 
     def _owe_offer(self, serial: str, why: str) -> None:
-        self.debts.owe(
-            serial, f"{why}, and it is to be offered", lambda: serial in self._offered or self.is_over(serial)
-        )
+        def offered() -> bool:
+            call = self.custody.on_disk(serial)
+            return serial in self._offered or call is None or call.state not in SIGNALLED
+
+        self.debts.owe(serial, f"{why}, and it is to be offered", offered)
 
     def _owe_end(self, serial: str, why: str) -> None:
         if not self.is_over(serial):

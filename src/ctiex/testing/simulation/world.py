@@ -354,6 +354,8 @@ class World:
         serial = self._some_serial(at)
         if self.platform.hang_up(serial):
             self._happened("customer hung up")
+            if self.exchange.running is not None:  # else the next one finds it out
+                self.witness.ends_by_driver(serial, "the customer has hung up")
         elif self.exchange.running is not None and serial:
             self._happened("customer hung up")
             self.witness.watched(self.exchange.running.processing.watcher).hung_up(serial)

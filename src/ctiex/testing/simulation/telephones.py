@@ -132,16 +132,15 @@ class Platform:
 
         self._later(1.0, back)
 
-    def hang_up(self, serial: str) -> bool:
-        """A customer hangs up; False where there is none to do so."""
+    def hang_up(self, serial: str) -> Place | None:
+        """A customer hangs up; where they were, None if there is nobody to do so."""
         customer = self._customers.get(serial)
         if customer is None or customer.place is Place.GONE:
-            return False
-        under_way = customer.place is not Place.WITH_AGENT
-        customer.place = Place.GONE
-        if under_way:
+            return None
+        was, customer.place = customer.place, Place.GONE
+        if was is not Place.WITH_AGENT:
             self._tell("hung_up", customer)
-        return True
+        return was
 
     def _tell(self, what: str, customer: Customer, status: Status = Status.OK) -> None:
         driver = self.driver

@@ -61,7 +61,7 @@ class Witness:
         for serial, call in calls.items():
             if call.state in SIGNALLED:
                 self._owe_offer(serial, "it was being signalled before a restart")
-            if gone(serial):
+            if gone(serial) and Condition.RETURNED not in call.told:
                 self.ends_by_driver(serial, "the customer had hung up before a restart")
 
     # ------------------------------------------------------------ the store

@@ -25,7 +25,7 @@ from ctiex.testing.simulation.ledger import Book, Ledger, Request
 from ctiex.testing.simulation.network import Network
 from ctiex.testing.simulation.services import Moods, ServiceFault, ServiceProcess
 from ctiex.testing.simulation.store import WELL, SimulatedStore, Troubles
-from ctiex.testing.simulation.telephones import Platform
+from ctiex.testing.simulation.telephones import Place, Platform
 from ctiex.testing.simulation.waits import Waits
 from ctiex.testing.simulation.witness import Witness, told
 
@@ -352,9 +352,10 @@ class World:
     def hang_up(self, at: int) -> None:
         """A customer hangs up, and the signalling driver sees it."""
         serial = self._some_serial(at)
-        if self.platform.hang_up(serial):
+        place = self.platform.hang_up(serial)
+        if place is not None:
             self._happened("customer hung up")
-            if self.exchange.running is not None:  # else the next one finds it out
+            if place is not Place.WITH_AGENT and self.exchange.running is not None:  # else the next one finds it out
                 self.witness.ends_by_driver(serial, "the customer has hung up")
         elif self.exchange.running is not None and serial:
             self._happened("customer hung up")

@@ -81,7 +81,7 @@ class ExchangeProcess:
         self._network = network
         self._ledger = ledger
         self._random = random
-        self._limits = Limits(mailbox=mailbox, mailbox_ttl=MAILBOX_TTL)
+        self.limits = Limits(mailbox=mailbox, mailbox_ttl=MAILBOX_TTL)
         self._make_store = make_store
         self._spoil = spoil
         self._platform = platform
@@ -106,9 +106,14 @@ class ExchangeProcess:
         witness.watch_store(store, {identity.name: identity for identity in IDENTITIES})
         witness.process_started(self.disk.calls, lambda serial: self._platform.place_of(serial) is Place.GONE)
         exchange = self.running = MemoryExchange(
-            identities=IDENTITIES, services=SERVICES, limits=self._limits, session_limits=SessionLimits(), store=store, clock=process,
+            identities=IDENTITIES,
+            services=SERVICES,
+            limits=self.limits,
+            session_limits=SessionLimits(),
+            store=store,
+            clock=process,
             make_drivers=lambda made: self._drivers(made, process, witness),
-        )  # fmt: skip
+        )
         self._spoil(exchange)
         witness.watch_processing(exchange.processing)
         ivr_links, agent_links = exchange.ivr_links, exchange.agent_links

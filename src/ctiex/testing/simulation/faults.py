@@ -84,7 +84,7 @@ MISHAPS: tuple[Mishap, ...] = (
     Mishap(Fault.SERVICE, 24.0, lambda world, dice: world.crash_service(dice.randrange(3), dice.choice((0.0, 8.0)))),
     Mishap(Fault.SERVICE, 72.0, lambda world, dice: world.stop_service(dice.randrange(3), dice.choice((8.0, 20.0)))),
     Mishap(Fault.SERVICE, 18.0, lambda world, dice: world.probe(dice.randrange(3), dice.randrange(1_000))),
-    Mishap(Fault.SERVICE, 18.0, lambda world, dice: world.hang_up(dice.randrange(1_000))),
+    Mishap(Fault.SERVICE, 6.0, lambda world, dice: world.hang_up(dice.randrange(1_000))),
     Mishap(Fault.LATE, 4.0, lambda world, dice: world.speak_late(dice.choice(LATE_WORDS), dice.randrange(1_000))),
     Mishap(Fault.AGENT, 30.0, lambda world, dice: world.crash_agent(dice.randrange(3), dice.choice((0.0, 10.0, 60.0)))),
     Mishap(Fault.AGENT, 24.0, lambda world, dice: world.take_over(dice.randrange(3))),

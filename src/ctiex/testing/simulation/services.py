@@ -150,11 +150,12 @@ class ServiceProcess:
     def takes_no_call(self) -> bool:
         """Whether its telephone rings in vain this time."""
         silent = self._random.random() < self.moods.silent
-        self._ledger.counts["fault: service never answers"] += silent
+        if silent:
+            self._ledger.counts["fault: service never answers"] += 1
         return silent
 
     def arrived(self, number: str) -> Deferred[None]:
-        """A customer has come by telephone: fires when they are let go; fails with CallError when they aren't served."""
+        """A customer has come by telephone: fires when they are let go, fails with CallError if they aren't served."""
         assert self.service is not None
         arriving = self.service.serve_arrival("7000", Signalled(number), cast(Any, None))
         return ensureDeferred(arriving)

@@ -103,7 +103,8 @@ class Platform:
             return
         customer.place, customer.served_by = Place.SERVED, process.process
         self._tell("answered", customer)
-        arriving.addCallback(lambda _: self._let_go(customer))
+        # Python throws away what a process that has died was about to do: that wakes up others of it.
+        arriving.addCallbacks(lambda _: self._let_go(customer), lambda failure: failure.trap(RuntimeError) and None)
         self._watch(customer, process)
 
     def _watch(self, customer: Customer, process: ServiceProcess) -> None:

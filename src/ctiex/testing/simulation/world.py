@@ -13,6 +13,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ctiex.fields import Fields
+from ctiex.records import CallState
 from ctiex.testing.pairs import MemoryExchange
 from ctiex.testing.simulation.agents import AgentApplication
 from ctiex.testing.simulation.clock import WorldClock
@@ -315,6 +316,9 @@ class World:
         sessions = None if exchange is None else exchange.sessions.of_identity("ivr-b")
         if exchange is None or not sessions or not serial or not self.witness.is_over(serial):
             return
+        call = exchange.store.get(serial)
+        if call is not None and call.state is not CallState.CLOSED:
+            return  # it isn't kept yet
         self._happened("driver spoke of an ended call")
         say = getattr(exchange.processing.watcher, word)
         match word:

@@ -21,7 +21,7 @@ from ctiex.processing.identities import ANY_OWNER
 from ctiex.processing.states import TRANSITIONS, Step
 from ctiex.records import Call, CallState
 from ctiex.testing.pairs import MemoryExchange
-from ctiex.testing.simulation.faults import ALL
+from ctiex.testing.simulation.faults import ALL, Fault
 from ctiex.testing.simulation.runs import CALLS_OF_A_WORLD, world_seed
 from ctiex.testing.simulation.world import Outcome, World
 
@@ -39,6 +39,7 @@ class Planted:
     spoil: Spoil
     breaks: str
     """A pattern of how the simulation says so."""
+    faults: frozenset[Fault] = ALL
     in_clients: bool = False
     """Whether the clients have it too."""
 
@@ -124,12 +125,14 @@ PLANTED = (
         "a call whose cancel comes to nothing isn't offered any more",
         _cancelled_before_it_is_kept,
         "it was acknowledged, and it is to be offered",
+        frozenset({Fault.COMMIT, Fault.AGENT}),
     ),
     Planted(
         "old result",
         "the result of an earlier call is given as that of another one with the same serial",
         _serials_used_too_early,
-        "which is another call's",
+        "which is another call's|follows its end",
+        frozenset({Fault.AGENT, Fault.SERVICE}),
         in_clients=True,
     ),
 )
@@ -147,7 +150,7 @@ def worlds(planted: Planted, seed: int, calls: int = 1_000) -> Iterator[Outcome]
     """The worlds of a run with a fault."""
     with _planted_in_clients(planted):
         for number in range(calls // CALLS_OF_A_WORLD):
-            yield World(world_seed(seed, number), ALL, spoil=planted.spoil).run(CALLS_OF_A_WORLD)
+            yield World(world_seed(seed, number), planted.faults, spoil=planted.spoil).run(CALLS_OF_A_WORLD)
 
 
 def found(planted: Planted, seed: int, calls: int = 1_000) -> Outcome | None:

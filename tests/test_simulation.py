@@ -158,6 +158,9 @@ def test_thousands_of_calls_that_were_being_signalled_at_a_restart_are_offered_i
     world = World(1, NONE)
     world.exchange.limits = Limits(mailbox=20_000, calls_per_agent=5_000)
     being_signalled(world, 2_000)
+    for service in world.services:
+        assert service.service is not None
+        service.service._max_calls = 2_000
     offers: Counter[int] = Counter()
     written = world.witness.custody.written
 

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
 from ctiex.errors import Status, StoreUnavailable
-from ctiex.messages import Condition
+from ctiex.messages import Condition, Connection
 from ctiex.processing.states import TIMEOUT_OF
 from ctiex.records import CallState, Change
 from ctiex.testing.fakes import FakeServiceSession, WaitingStore
 from ctiex.testing.pairs import make_service
 from tests.test_processing import _OTHERS, Bench
+
+
+class _Session(FakeServiceSession):
+    """A session whose link may be lost just now."""
+
+    lost = False
+
+    def connect(self, connection: Connection, answered: Callable[[int | None], None], deadline: float) -> None:
+        """Write a Connection."""
+        if self.lost:
+            answered(None)
+        else:
+            super().connect(connection, answered, deadline)
 
 
 class WhatIsNotDecided(SynchronousTestCase):
@@ -21,7 +36,7 @@ class WhatIsNotDecided(SynchronousTestCase):
         self.store = WaitingStore()
         self.store.waits = False
         self.bench = Bench(self.store)
-        self.others = FakeServiceSession("others")
+        self.others = _Session("others")
         self.bench.exchange.sessions.add(self.others, _OTHERS)
         self.bench.connect()
         self.addCleanup(self.flushLoggedErrors, StoreUnavailable)
@@ -37,9 +52,9 @@ class WhatIsNotDecided(SynchronousTestCase):
         self.assertIsInstance(self.bench.data(who=_OTHERS), bytes)
 
     def test_data_asked_for_before_an_offer_is_kept_waits_for_the_next_one_too(self) -> None:
+        self.others.lost = True
         answers = list[bytes | Status]()
         self.bench.exchange.sessions.add(FakeServiceSession("others"), _OTHERS)
-        vars(self.others)["connect"] = lambda connection, answered, deadline: answered(None)  # its link is just lost
         self.store.waits = True
         self.bench.session.refuse()
         self.bench.ask("007", answers, _OTHERS)

@@ -37,6 +37,8 @@ _BETWEEN_CALLS = 1.0
 """How many seconds pass between two customers, on average."""
 _REPEAT_WITHIN = 40.0
 """How long an application repeats a request: shorter than the exchange knows a closed call's serial."""
+_THINKS_BETTER = 0.1
+"""How many customers are taken back before their request is answered."""
 _CALM = 900.0
 """Longer than all time-outs of a call together, and than a service takes to give up, in seconds."""
 _GOODBYE = 60.0
@@ -211,6 +213,8 @@ class World:
         service = self.dice.choice(list(SERVICES))
         self._serials.append(serial)
         self._hand_over(Request(serial, number, service, fields, self._repeat_until(), serial))
+        if serial and Fault.AGENT in self.faults and not self.healed and self.dice.random() < _THINKS_BETTER:
+            self._later(self.dice.uniform(0.0, 0.4), lambda: self._cancel(serial))
 
     def use_serials_again(self, number: str) -> None:
         """An agent's application uses serials again that the exchange has forgotten; the agent hasn't heard yet."""
@@ -399,9 +403,12 @@ class World:
         """An agent takes a call back."""
         serial = self._some_serial(at)
         if serial:
-            self._happened("call cancelled")
-            number = self.ledger.requests[serial].agent
-            self._holder(number).cancel(number, serial)
+            self._cancel(serial)
+
+    def _cancel(self, serial: str) -> None:
+        self._happened("call cancelled")
+        number = self.ledger.requests[serial].agent
+        self._holder(number).cancel(number, serial)
 
 
 def _is_expected(failure: Failure) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
@@ -17,13 +18,18 @@ from twisted.internet.defer import Deferred
 from twisted.python.usage import UsageError
 
 from ctiex.app.commands import simulate
-from ctiex.messages import CallEnded, CancelRequest, Condition, ConnectReply, ConnectRequest
-from ctiex.records import Change, StoredEvent
+from ctiex.codecs.binary import BinaryCodec
+from ctiex.fields import Fields
+from ctiex.lots import AT_ONCE
+from ctiex.messages import CallEnded, CancelRequest, Condition, ConnectReply, ConnectRequest, DataResult
+from ctiex.processing.settings import Limits
+from ctiex.records import Call, CallState, Change, StoredEvent
 from ctiex.testing.fakes import FakeOutlet, WaitingStore
 from ctiex.testing.pairs import MemoryExchange, agents
-from ctiex.testing.simulation.faults import ALL, MISHAPS, NONE, Fault, faults_named
+from ctiex.testing.simulation.faults import ALL, LATE_WORDS, MISHAPS, NONE, TROUBLES, Fault, faults_named
+from ctiex.testing.simulation.ledger import Request
 from ctiex.testing.simulation.runs import run
-from ctiex.testing.simulation.store import SimulatedStore
+from ctiex.testing.simulation.store import SimulatedStore, Troubles
 from ctiex.testing.simulation.world import World
 
 from .processes import finished, surroundings
@@ -130,6 +136,45 @@ def test_an_acknowledgement_that_the_store_did_not_take_is_tried_again() -> None
     assert store.pending("1001") == 0
 
 
+# ---------------------------------------------------------------- many at a restart
+
+
+def being_signalled(world: World, count: int) -> None:
+    """Put calls on the disk that were being signalled when an exchange died, before another one reads it."""
+    for number in range(count):
+        serial, agent, owner = f"8{number:07d}", ("1001", "1002", "3001")[number % 3], ("", "ivr-b")[number % 2]
+        fields, identity = Fields({"account": serial}), "platform-3" if agent == "3001" else "platform-1"
+        data = BinaryCodec().encode_body(DataResult(0, serial, agent, fields))
+        state = CallState.CONNECTING if owner else CallState.REQUESTED
+        world.exchange.disk.calls[serial] = Call(
+            serial, agent, "bill", identity, "", b"", b"", state, world.clock.wall + 20.0, owner
+        )
+        world.exchange.disk.contexts[serial] = ("13800138000", b"digest", data)
+        world.ledger.requests[serial] = Request(serial, agent, "bill", fields, 0.0, serial)
+        world.ledger.acknowledged[serial] = agent
+
+
+def test_thousands_of_calls_that_were_being_signalled_at_a_restart_are_offered_in_lots_and_served() -> None:
+    world = World(1, NONE)
+    world.exchange.limits = Limits(mailbox=20_000, calls_per_agent=5_000)
+    being_signalled(world, 2_000)
+    for service in world.services:
+        assert service.service is not None
+        service.service._max_calls = 2_000
+    offers: Counter[int] = Counter()
+    written = world.witness.custody.written
+
+    def written_in_turn(serial: str, identity: str) -> Any:
+        offers[world.clock.turns] += 1
+        return written(serial, identity)
+
+    vars(world.witness.custody)["written"] = written_in_turn
+    world.settle()
+    assert world.ledger.broken is None
+    assert offers.total() >= 2_000 and max(offers.values()) <= 2 * AT_ONCE
+    assert set(world.ledger.outcomes()) <= {"completed", "failed", "abandoned"}
+
+
 # ---------------------------------------------------------------- what would be found
 
 
@@ -213,7 +258,7 @@ def test_a_service_that_gets_the_data_of_others_is_found() -> None:
     def spoil(exchange: MemoryExchange) -> None:
         exchange.processing._life.owners.owns = lambda identity, call: True  # type: ignore[method-assign]
 
-    assert "its data went to" in found(spoil=spoil, faults=frozenset({Fault.SERVICE}))
+    assert "its data goes to" in found(spoil=spoil, faults=frozenset({Fault.SERVICE}))
 
 
 def test_an_event_under_another_agents_link_is_found() -> None:
@@ -291,9 +336,21 @@ class FaultsInAnyOrder(RuleBasedStateMachine):
     def disk_is_slow(self) -> None:
         self.world.slow_disk(2.0)
 
-    @rule(seconds=st.sampled_from([-3.0, 25.0]))
-    def clock_jumps(self, seconds: float) -> None:
-        self.world.jump(seconds)
+    @rule(troubles=st.sampled_from(TROUBLES))
+    def changes_fare_badly(self, troubles: Troubles) -> None:
+        self.world.trouble_store(troubles)
+
+    @rule(seconds=st.sampled_from([1.0, 25.0]))
+    def everything_stands_still(self, seconds: float) -> None:
+        self.world.pause(seconds)
+
+    @rule(seconds=st.sampled_from([-86_400, -60, 5, 3_600]))
+    def clock_is_set(self, seconds: int) -> None:
+        self.world.set_clock(seconds)
+
+    @rule(word=st.sampled_from(LATE_WORDS), at=st.integers(0, 9))
+    def driver_speaks_late(self, word: str, at: int) -> None:
+        self.world.speak_late(word, at)
 
     @rule(at=st.integers(0, 2))
     def service_crashes(self, at: int) -> None:

@@ -227,6 +227,10 @@ def services(name: str = "services", *served: str) -> Identity:
     return Identity(name, Role.SERVICE, services=frozenset(served or ("bill",)))
 
 
+def _link_alone(exchange: MemoryExchange) -> Mapping[str, ISignalling]:
+    return {"link": LinkSignalling(exchange.processing.watcher, exchange.sessions, exchange.clock)}
+
+
 @define(eq=False)
 class MemoryExchange:
     """A whole exchange in memory. Every identity's secret is ``secret``; its address is ``exchange:7301``.
@@ -248,6 +252,8 @@ class MemoryExchange:
     plain_secrets: bool = False
     drivers: Mapping[str, ISignalling] | None = None
     """By name; signalling by link alone, under ``link``, unless given."""
+    make_drivers: Callable[[MemoryExchange], Mapping[str, ISignalling]] | None = None
+    """Makes them instead, where they need parts of the exchange."""
     network: ICarrier | None = None
     """Takes serials through the telephone network; in the calling number unless given."""
     counts: Counts = field(factory=Counts)
@@ -286,8 +292,7 @@ class MemoryExchange:
             )
         )
         self._make_links()
-        watcher = self.processing.watcher
-        self.processing.start(self.drivers or {"link": LinkSignalling(watcher, self.sessions, self.clock)})
+        self.processing.start(self.drivers or (self.make_drivers or _link_alone)(self))
 
     def _make_links(self) -> None:
         known = [KnownIdentity(identity, "secret") for identity in self.identities]

@@ -6,11 +6,13 @@ from collections.abc import Awaitable, Coroutine
 from random import Random
 from typing import Any
 
+from attrs import evolve
 from twisted.internet.defer import ensureDeferred
 from twisted.internet.task import deferLater
 
 from ctiex.clients.account import ExchangeAccount
 from ctiex.clients.agent import AgentClient, AgentNumber
+from ctiex.clients.hand_off import HandOff
 from ctiex.errors import CallError, LinkError, LinkLost, Status
 from ctiex.messages import AgentEvent, ConnectReply, Message
 from ctiex.testing.simulation.clock import ProcessClock, WorldClock
@@ -108,6 +110,17 @@ class AgentApplication:
         elif isinstance(message, ConnectReply):
             self._ledger.connect_answered(self._allowed, self._asked.get(message.serial), message)
 
+    def _take_event(self, event: AgentEvent) -> Awaitable[None] | None:
+        """Some are taken at once, some after a while."""
+        if self._random.random() < 0.8:
+            self._ledger.event_taken(event)
+            return None
+        return self._taken_later(event)
+
+    async def _taken_later(self, event: AgentEvent) -> None:
+        await self._pause(self._random.choice((0.05, 0.5, 0.5, 3.0)))
+        self._ledger.event_taken(event)
+
     # ------------------------------------------------------------ here and away
 
     def take(self, number: str) -> None:
@@ -147,7 +160,7 @@ class AgentApplication:
         resume_after = 0 if self._random.random() < 0.2 else book.last
         try:
             agent = await client.login(
-                number, self._ledger.event_taken, lambda first, last: book.told_gap(last), resume_after, timeout=15.0
+                number, self._take_event, lambda first, last: book.told_gap(last), resume_after, timeout=15.0
             )
         except (CallError, LinkError):
             self._ledger.counts["logins repeated"] += 1
@@ -169,7 +182,7 @@ class AgentApplication:
     async def _until_answered(self, request: Request) -> None:
         """Repeat only while the exchange still knows the serial, and nothing was heard of its end."""
         book = self._ledger.books[request.agent]
-        while self._clock.now < request.repeat_until and request.serial not in book.finals:
+        while self._clock.now < request.repeat_until and request.use not in book.finals:
             agent = self.agents.get(request.agent)
             if agent is not None and not agent.taken_over and await self._answered(agent, request):
                 break
@@ -183,15 +196,25 @@ class AgentApplication:
                 request.service, "13800138000", request.fields, request.serial, timeout=self._random.uniform(2.0, 20.0)
             )
         except CallError as error:
-            known = error.status is Status.DUPLICATE_SERIAL and bool(request.serial)
-            self._ledger.hold(known or error.status in _PASSING, f"call {request.serial} was refused: {error}")
+            known = request.was_kept(error.status)
+            passing = error.status in _PASSING or (error.status is Status.DUPLICATE_SERIAL and not known)
+            self._ledger.hold(known or passing, f"call {request.serial} was refused: {error}")
             return known
         except LinkError as error:
             self._ledger.counts["connect requests unanswered"] += 1
             return not request.serial and isinstance(error, LinkLost)
-        self._ledger.requests.setdefault(hand_off.serial, request)
-        self._ledger.acknowledged.setdefault(hand_off.serial, request.agent)
+        if not request.serial:
+            request = evolve(request, use=hand_off.serial)
+        self._ledger.requests.setdefault(request.use, request)
+        self._ledger.acknowledged.setdefault(request.use, request.agent)
+        self._spawn(self._result(request, hand_off))
         return True
+
+    async def _result(self, request: Request, hand_off: HandOff) -> None:
+        try:
+            self._ledger.result_told(request, await hand_off.result())
+        except (CallError, LinkError):
+            self._ledger.counts["results not waited for"] += 1
 
     def cancel(self, number: str, serial: str) -> None:
         """Take a call back."""

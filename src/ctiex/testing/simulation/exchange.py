@@ -2,37 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import DeferredList
-from twisted.internet.interfaces import IProtocol
 
-from ctiex.interfaces import ICallStore
-from ctiex.links.ivr import IvrLink
+from ctiex.interfaces import ICallStore, ISignalling
 from ctiex.links.terms import SessionLimits
-from ctiex.messages import Connection
 from ctiex.processing.settings import Limits, Timeouts
 from ctiex.processing.states import SIGNALLED
+from ctiex.signalling.link import LinkSignalling
 from ctiex.testing.pairs import MemoryExchange, agents, make_service, services
 from ctiex.testing.simulation.clock import ProcessClock, WorldClock
 from ctiex.testing.simulation.ledger import Ledger
 from ctiex.testing.simulation.network import Network
 from ctiex.testing.simulation.store import Disk, SimulatedStore
+from ctiex.testing.simulation.telephones import Place, Platform, SeenSignalling
+
+if TYPE_CHECKING:
+    from ctiex.testing.simulation.witness import Witness
 
 AGENT_ADDRESS, IVR_ADDRESS = "agents:7300", "services:7301"
-TIMEOUTS = Timeouts(signalling=20.0, fetch=40.0, service=90.0, keep_closed=300.0)
-MAILBOX_TTL = 7_200.0
+TIMEOUTS = Timeouts(signalling=20.0, fetch=40.0, service=90.0, return_=15.0, keep_closed=70.0)
+MAILBOX_TTL = 691_200.0
+"""Longer than the wall clock is ever set forward: no event expires while somebody waits for it."""
 _LEAVE_WITHIN = 5.0
 
-SERVICES = {name: make_service(name, TIMEOUTS) for name in ("bill", "password")}
+SERVICES = {
+    name: make_service(name, TIMEOUTS, signalling)
+    for name, signalling in (("bill", "link"), ("password", "link"), ("voice", "seen"))
+}
+"""Customers of ``voice`` go there by telephone, and the driver sees what becomes of them."""
 AGENTS = {"platform-1": ("1001", "1002", "1003"), "platform-3": ("3001", "3002")}
 """The agent numbers of each agent-side identity."""
-SERVED = {"ivr-a": ("bill",), "ivr-b": ("bill", "password")}
+SERVED = {"ivr-a": ("bill", "voice"), "ivr-b": ("bill", "password", "voice")}
 """The services of each service identity."""
 
+IDENTITIES = (
+    *(agents(name, *numbers) for name, numbers in AGENTS.items()),
+    *(services(name, *served) for name, served in SERVED.items()),
+)
+
 MakeStore = Callable[[Disk, ProcessClock, Random], ICallStore]
+
+
+def exchange_clock(clock: WorldClock) -> ProcessClock:
+    """The clock of an exchange that starts now: it begins at wall time and never steps, as the real one's."""
+    return ProcessClock(clock, begins_at=clock.wall)
 
 
 class ExchangeProcess:
@@ -45,6 +62,7 @@ class ExchangeProcess:
         ledger: Ledger,
         random: Random,
         mailbox: int,
+        platform: Platform,
         make_store: MakeStore = SimulatedStore,
         spoil: Callable[[MemoryExchange], None] = lambda _: None,
     ) -> None:
@@ -54,6 +72,8 @@ class ExchangeProcess:
         :param spoil: puts a known fault into each exchange that is started, to see it found.
         """
         self.disk = Disk()
+        self.witness: Witness | None = None
+        """Hears what it decides."""
         self.running: MemoryExchange | None = None
         """None while it is down, or reads its disk."""
         self.process: ProcessClock | None = None
@@ -61,16 +81,17 @@ class ExchangeProcess:
         self._network = network
         self._ledger = ledger
         self._random = random
-        self._limits = Limits(mailbox=mailbox, mailbox_ttl=MAILBOX_TTL)
+        self.limits = Limits(mailbox=mailbox, mailbox_ttl=MAILBOX_TTL)
         self._make_store = make_store
         self._spoil = spoil
+        self._platform = platform
         self._leaving = False
 
     def start(self) -> None:
         """Start a process; it takes connections once its store is open."""
         if self.process is not None:
             return
-        process = self.process = ProcessClock(self._clock)
+        process = self.process = exchange_clock(self._clock)
         store = self._make_store(self.disk, process, self._random)
         opening = store.open(process)
         if opening is None:
@@ -80,30 +101,41 @@ class ExchangeProcess:
             opening.addErrback(lambda failure: self._ledger.break_(f"the exchange doesn't start: {failure}"))
 
     def _opened(self, store: ICallStore, process: ProcessClock) -> None:
+        witness = self.witness
+        assert witness is not None
+        witness.watch_store(store, {identity.name: identity for identity in IDENTITIES})
+        witness.process_started(self.disk.calls, lambda serial: self._platform.place_of(serial) is Place.GONE)
         exchange = self.running = MemoryExchange(
-            identities=(*(agents(name, *numbers) for name, numbers in AGENTS.items()),
-                        *(services(name, *served) for name, served in SERVED.items())),
-            services=SERVICES, limits=self._limits, session_limits=SessionLimits(), store=store, clock=process,
-        )  # fmt: skip
+            identities=IDENTITIES,
+            services=SERVICES,
+            limits=self.limits,
+            session_limits=SessionLimits(),
+            store=store,
+            clock=process,
+            make_drivers=lambda made: self._drivers(made, process, witness),
+        )
         self._spoil(exchange)
-        self._network.listen(IVR_ADDRESS, process, lambda: self._observed(exchange.ivr_links.buildProtocol(None)))
-        self._network.listen(AGENT_ADDRESS, process, lambda: exchange.agent_links.buildProtocol(None))
+        witness.watch_processing(exchange.processing)
+        ivr_links, agent_links = exchange.ivr_links, exchange.agent_links
+        self._network.listen(IVR_ADDRESS, process, lambda: witness.watch_link(ivr_links.buildProtocol(None)))
+        self._network.listen(AGENT_ADDRESS, process, lambda: agent_links.buildProtocol(None))
 
-    def _observed(self, link: IvrLink) -> IProtocol:
-        """The same link; the ledger hears whom calls are offered to."""
-        connect = link.connect
-
-        def observed(connection: Connection, *rest: Any) -> None:
-            self._ledger.connection_written(link.identity, connection)
-            connect(connection, *rest)
-
-        vars(link)["connect"] = observed
-        return link
+    def _drivers(self, exchange: MemoryExchange, process: ProcessClock, witness: Witness) -> Mapping[str, ISignalling]:
+        watcher = witness.watched(exchange.processing.watcher)
+        drivers = {
+            "link": LinkSignalling(watcher, exchange.sessions, process),
+            "seen": SeenSignalling(watcher, self._platform, process),
+        }
+        for driver in drivers.values():
+            witness.watch_driver(driver)
+        return drivers
 
     def crash(self) -> None:
         """The process dies, with everything that isn't on the disk."""
         if self.process is None:
             return
+        assert self.witness is not None
+        self.witness.process_died()
         self._not_listening()
         self.process.alive = False
         self._network.kill(self.process)
@@ -123,6 +155,8 @@ class ExchangeProcess:
         if exchange is None or process is None or self._leaving:
             return
         self._leaving = True
+        assert self.witness is not None
+        self.witness.process_died()
         exchange.processing.drain()
         self._not_listening()
         _withdraw_offers(exchange)

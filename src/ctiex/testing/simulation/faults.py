@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
+from ctiex.testing.simulation.store import WELL, Troubles
+
 if TYPE_CHECKING:
     from ctiex.testing.simulation.world import World
 
@@ -22,10 +24,14 @@ class Fault(Enum):
     """The exchange crashes, or is told to leave, and comes back."""
     STORE = "store"
     """A slow disk, and one that is full for a while."""
+    COMMIT = "commit"
+    """Each single change is refused, fails, or takes seconds, whatever becomes of those around it."""
     CLOCK = "clock"
-    """Clocks that jump, forward and back."""
+    """The wall clock is set back and forward; everything stands still for a while."""
     SERVICE = "service"
-    """Services crash, stop, refuse, raise, hang, never answer, and ask for what isn't theirs."""
+    """Services crash, stop, refuse, raise, hang, never answer, and ask for what isn't theirs; customers hang up."""
+    LATE = "late"
+    """Signalling drivers go on about calls that have ended."""
     AGENT = "agent"
     """Applications crash, agents go away, take each other over, and cancel."""
 
@@ -54,6 +60,17 @@ class Mishap:
     happen: Callable[[World, Random], None]
 
 
+STEPS = (1, 5, 60, 600, 3_600, 86_400)
+"""By how much the wall clock is set, in seconds."""
+TROUBLES = (
+    WELL,
+    Troubles(refused=0.1),
+    Troubles(failed=0.15),
+    Troubles(slow=0.03),
+    Troubles(refused=0.08, failed=0.1, slow=0.01),
+)
+LATE_WORDS = ("offered", "accepted", "refused", "unreachable", "returned", "strayed", "hung_up")
+
 MISHAPS: tuple[Mishap, ...] = (
     Mishap(Fault.NETWORK, 9.0, lambda world, dice: world.cut(dice.randrange(1_000))),
     Mishap(Fault.NETWORK, 24.0, lambda world, dice: world.stall(dice.randrange(1_000), dice.uniform(1.0, 40.0))),
@@ -61,14 +78,21 @@ MISHAPS: tuple[Mishap, ...] = (
     Mishap(Fault.CRASH, 90.0, lambda world, dice: world.leave_exchange(dice.choice((0.0, 2.0)))),
     Mishap(Fault.STORE, 42.0, lambda world, dice: world.fill_disk(dice.choice((0.02, 1.0, 12.0)))),
     Mishap(Fault.STORE, 36.0, lambda world, dice: world.slow_disk(dice.choice((0.1, 1.0, 4.0)))),
-    Mishap(Fault.CLOCK, 54.0, lambda world, dice: world.jump(dice.choice((-5.0, 1.0, 15.0, 35.0, 100.0)))),
+    Mishap(Fault.COMMIT, 30.0, lambda world, dice: world.trouble_store(dice.choice(TROUBLES))),
+    Mishap(Fault.CLOCK, 54.0, lambda world, dice: world.pause(dice.choice((1.0, 5.0, 15.0, 35.0, 100.0)))),
+    Mishap(Fault.CLOCK, 27.0, lambda world, dice: world.set_clock(dice.choice((-1, 1)) * dice.choice(STEPS))),
     Mishap(Fault.SERVICE, 24.0, lambda world, dice: world.crash_service(dice.randrange(3), dice.choice((0.0, 8.0)))),
     Mishap(Fault.SERVICE, 72.0, lambda world, dice: world.stop_service(dice.randrange(3), dice.choice((8.0, 20.0)))),
     Mishap(Fault.SERVICE, 18.0, lambda world, dice: world.probe(dice.randrange(3), dice.randrange(1_000))),
-    Mishap(Fault.SERVICE, 18.0, lambda world, dice: world.hang_up(dice.randrange(1_000))),
+    Mishap(Fault.SERVICE, 6.0, lambda world, dice: world.hang_up(dice.randrange(1_000))),
+    Mishap(Fault.LATE, 4.0, lambda world, dice: world.speak_late(dice.choice(LATE_WORDS), dice.randrange(1_000))),
     Mishap(Fault.AGENT, 30.0, lambda world, dice: world.crash_agent(dice.randrange(3), dice.choice((0.0, 10.0, 60.0)))),
     Mishap(Fault.AGENT, 24.0, lambda world, dice: world.take_over(dice.randrange(3))),
-    Mishap(Fault.AGENT, 24.0, lambda world, dice: world.away(dice.randrange(5), dice.choice((1.0, 10.0, 60.0)))),
+    Mishap(
+        Fault.AGENT,
+        24.0,
+        lambda world, dice: world.away(dice.randrange(5), dice.choice((1.0, 10.0, 60.0, 110.0, 110.0))),
+    ),
     Mishap(Fault.AGENT, 9.0, lambda world, dice: world.cancel(dice.randrange(1_000))),
 )
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from ctiex.processing.lifecycle import Lifecycle
 from ctiex.signalling.link import LinkSignalling
 from ctiex.testing.pairs import MemoryExchange
 from ctiex.testing.simulation.clock import ProcessClock
+from ctiex.testing.simulation.telephones import SeenSignalling
 
 if TYPE_CHECKING:
     from ctiex.testing.simulation.world import World
@@ -34,6 +36,8 @@ def check_quiet(world: World) -> None:
         for number, agent in application.agents.items():
             waiting = [*agent._hand_offs._going_on, *agent._hand_offs._asked, *agent._taking._waiting]
             ledger.hold(not waiting, f"left over in the application of agent {number}: {waiting}")
+    on_the_way = world.platform.on_the_way()
+    ledger.hold(not on_the_way, f"left over at the telephones: {on_the_way}")
     ledger.hold(not world.network.left_over, f"left over in the network: {world.network.left_over} bytes")
 
 
@@ -44,14 +48,23 @@ def _left_in_exchange(exchange: MemoryExchange) -> Iterator[tuple[str, object]]:
     yield "reservations", dict(exchange.desk._reserved)
     pending = {agent: exchange.store.pending(agent) for agent in exchange.store.agents()}
     yield "events", {agent: count for agent, count in pending.items() if count}
-    yield "owners", len(life.owners)
-    yield "deadlines", len(life._deadlines)
+    yield from _left_of_calls(life)
     for driver in life._drivers.values():
         if isinstance(driver, LinkSignalling):
             yield "attempts", list(driver._attempts)
+        elif isinstance(driver, SeenSignalling):
+            yield "customers", driver.going_on
     for factory in (exchange.agent_links, exchange.ivr_links):
         for link in factory.links:
             yield "buffered bytes", link.session._decoder.buffered()
+
+
+def _left_of_calls(life: Lifecycle) -> Iterator[tuple[str, object]]:
+    """Whatever processing holds of calls beside the store."""
+    yield "owners", len(life.owners)
+    yield "what isn't known yet", sorted(life.undecided)
+    yield "what is to be told again", len(life._unkept)
+    yield "deadlines", len(life._deadlines)
 
 
 def check_empty(world: World) -> None:
@@ -73,4 +86,4 @@ def check_empty(world: World) -> None:
 
 
 def _timers(world: World, process: ProcessClock) -> list[str]:
-    return [f"{timer.func} in {timer.getTime() - world.clock.now:.3f} s" for timer in world.clock.timers_of(process)]
+    return [f"{timer.func} in {timer.getTime() - process.seconds():.3f} s" for timer in world.clock.timers_of(process)]

@@ -13,7 +13,7 @@ from attrs import define, field, frozen
 
 from ctiex.errors import Status
 from ctiex.fields import Fields
-from ctiex.messages import SERVICE_CONDITIONS, AgentEvent, Connection, ConnectReply, DataResult, ServiceEvent
+from ctiex.messages import SERVICE_CONDITIONS, AgentEvent, Condition, ConnectReply, DataResult, ServiceEvent
 from ctiex.testing.simulation.clock import WorldClock
 
 _KEPT = frozenset({Status.OK, Status.QUEUED_AGENT_AWAY, Status.DUPLICATE_EVENT})
@@ -30,8 +30,23 @@ class Book:
     gaps: int = 0
     finals: dict[str, AgentEvent] = field(factory=dict)
     """By serial, how its calls ended."""
+    back: set[str] = field(factory=set)
+    """The serials whose customers came back behind their ends."""
     reports: dict[str, list[AgentEvent]] = field(factory=dict)
     """By serial, what its service had to say."""
+    used_again: dict[str, list[int]] = field(factory=dict)
+    """By serial, behind which events it was used for another call."""
+
+    def use_again(self, serial: str, last: int) -> str:
+        """A serial is used for another call, whose events come behind the one numbered ``last``: its name here."""
+        before = self.used_again.setdefault(serial, [])
+        before.append(last)
+        return _use_of(serial, len(before))
+
+    def use_of(self, event: AgentEvent) -> str:
+        """The call that an event is about: its serial, and which use of it that is."""
+        before = self.used_again.get(event.serial, ())
+        return _use_of(event.serial, sum(last < event.sequence for last in before))
 
     def take(self, event: AgentEvent) -> str | None:
         """Take an event, once; says what is wrong with it, if something is."""
@@ -42,19 +57,31 @@ class Book:
             return f"event {event.sequence} follows {self.last}, and no gap was told"
         self.last = event.sequence
         self.events[event.sequence] = event
-        if event.serial in self.finals:
+        use = self.use_of(event)
+        if use in self.finals and not self._comes_back(event, use):
             return f"call {event.serial}: event {event.sequence} ({event.condition.text}) follows its end"
         if event.condition.final:
-            self.finals[event.serial] = event
+            self.finals[use] = event
         if event.condition in SERVICE_CONDITIONS:
-            self.reports.setdefault(event.serial, []).append(event)
+            self.reports.setdefault(use, []).append(event)
         return None
+
+    def _comes_back(self, event: AgentEvent, use: str) -> bool:
+        """Whether the customer of a call comes back with its result told already, for the first time."""
+        if event.condition is not Condition.RETURNED or use in self.back:
+            return False
+        self.back.add(use)
+        return self.finals[use].condition in SERVICE_CONDITIONS
 
     def told_gap(self, last: int) -> None:
         """Nothing up to ``last`` can be replayed; what isn't in the book is lost."""
         if last > self.last:
             self.gaps += 1
             self.last = last
+
+
+def _use_of(serial: str, number: int) -> str:
+    return f"{serial} ({number + 1})" if number else serial
 
 
 @frozen
@@ -68,6 +95,12 @@ class Request:
     fields: Fields
     repeat_until: float
     """When the application gives up an unanswered request, in clock seconds."""
+    use: str
+    """What the ledger calls it: the serial, unless that was used before."""
+
+    def was_kept(self, status: int) -> bool:
+        """Whether a refusal says that an earlier request for this call was kept: nobody else has its serial."""
+        return status == Status.DUPLICATE_SERIAL and bool(self.serial) and self.use == self.serial
 
 
 @define
@@ -79,13 +112,13 @@ class Ledger:
     requests: dict[str, Request] = field(factory=dict)
     acknowledged: dict[str, str] = field(factory=dict)
     """Serial to agent number: calls whose ConnectReply was 0."""
+    last_use: dict[str, str] = field(factory=dict)
+    """By serial, what its last call is called, where it was used more than once."""
     sent: dict[tuple[str, str], list[ServiceEvent]] = field(factory=dict)
     """By serial and process, every service event in the order in which it was sent first."""
     sent_ids: set[int] = field(factory=set)
     kept: set[int] = field(factory=set)
     """The event_ids of those that the exchange has said it keeps."""
-    offered: set[tuple[str, str]] = field(factory=set)
-    """(serial, identity): the identity was offered this call."""
     counts: Counter[str] = field(factory=Counter)
     broken: str | None = None
 
@@ -107,8 +140,8 @@ class Ledger:
         if request is None:
             return  # under a serial that the exchange allocated: the application says whose it is
         self.hold(request.agent in agents, f"call {reply.serial} was answered to somebody else")
-        if reply.status in (Status.OK, Status.DUPLICATE_SERIAL):  # its serials are used once: it was kept before
-            self.acknowledged.setdefault(reply.serial, request.agent)
+        if reply.status == Status.OK or request.was_kept(reply.status):
+            self.acknowledged.setdefault(request.use, request.agent)
 
     def event_arrived(self, agents: frozenset[str], event: AgentEvent) -> None:
         """An AgentEvent has come over a link of an application of these agent numbers."""
@@ -124,20 +157,24 @@ class Ledger:
         wrong = self.books[event.agent].take(event)
         self.hold(wrong is None, f"agent {event.agent}: {wrong}")
 
+    def result_told(self, request: Request, event: AgentEvent) -> None:
+        """Whoever waited for the result of a call has it."""
+        found = self.books[request.agent].finals.get(request.use)
+        self.hold(found == event, f"call {request.use}: its result was told to be {event}, which is another call's")
+
     # ------------------------------------------------------------ the services' side
 
-    def connection_written(self, identity: str, connection: Connection) -> None:
-        """The exchange has offered a call to an identity."""
-        self.offered.add((connection.calling_number.partition("**")[2], identity))
+    def use_now(self, serial: str) -> str:
+        """What the last call under a serial is called."""
+        return self.last_use.get(serial, serial)
 
-    def data_arrived(self, identity: str, result: DataResult) -> None:
-        """A DataResult has come to a service of this identity."""
+    def data_arrived(self, result: DataResult) -> None:
+        """A DataResult has come to a service."""
         if result.status != Status.OK:
             self.counts["data refused"] += 1
             return
         self.counts["data fetched"] += 1
-        self.hold((result.serial, identity) in self.offered, f"call {result.serial}: its data went to {identity}")
-        request = self.requests.get(result.serial)
+        request = self.requests.get(self.use_now(result.serial))
         if request is not None:
             same = (result.agent, result.fields) == (request.agent, request.fields)
             self.hold(same, f"call {result.serial}: its data isn't what the agent sent")
@@ -146,7 +183,7 @@ class Ledger:
         """A process of a service sends a ServiceEvent, maybe again."""
         if event.event_id not in self.sent_ids:
             self.sent_ids.add(event.event_id)
-            self.sent.setdefault((event.serial, process), []).append(event)
+            self.sent.setdefault((self.use_now(event.serial), process), []).append(event)
 
     def report_answered(self, event_id: int, status: int) -> None:
         """A ServiceEventReply has come."""

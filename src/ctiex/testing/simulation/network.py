@@ -127,12 +127,12 @@ class End:
         """Have what was written carried over, after a while."""
         if not self._carrying and (self.under_way or self._closing):
             self._carrying = True
-            wait = max(self._network.delay(), self.stalled_until - self.process.seconds())
+            wait = max(self._network.delay(), self.stalled_until - self._network.clock.now)
             self._network.clock.network.callLater(wait, self._carry)
 
     def _carry(self) -> None:
         self._carrying = False
-        if self.stalled_until > self.process.seconds():
+        if self.stalled_until > self._network.clock.now:
             self.carry()
         elif self.under_way and self.peer.takes:
             count = self._network.cut_at(len(self.under_way))

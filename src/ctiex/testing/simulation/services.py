@@ -7,7 +7,7 @@ from random import Random
 from typing import Any, cast
 
 from attrs import define
-from twisted.internet.defer import ensureDeferred
+from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.task import deferLater
 
 from ctiex.clients.account import ExchangeAccount
@@ -16,6 +16,7 @@ from ctiex.clients.connection import ClientLink
 from ctiex.clients.served_call import ServedCall
 from ctiex.errors import CallerHungUp, CallError, CtiexError, LinkError, Status
 from ctiex.fields import Fields
+from ctiex.interfaces import Signalled
 from ctiex.messages import (
     Condition,
     Connection,
@@ -28,7 +29,7 @@ from ctiex.messages import (
 )
 from ctiex.services.outcome import Outcome, failed
 from ctiex.testing.simulation.clock import ProcessClock, WorldClock
-from ctiex.testing.simulation.exchange import IVR_ADDRESS
+from ctiex.testing.simulation.exchange import IVR_ADDRESS, SERVED
 from ctiex.testing.simulation.ledger import Ledger
 from ctiex.testing.simulation.network import Network, NetworkEndpoint
 from ctiex.testing.simulation.observing import ObservingCodec
@@ -54,7 +55,7 @@ class Moods:
     @classmethod
     def faulty(cls) -> Moods:
         """All of it, now and then."""
-        return cls(refuse=0.06, silent=0.02, raise_=0.04, hang=0.03)
+        return cls(refuse=0.1, silent=0.02, raise_=0.04, hang=0.03)
 
 
 class _Service(AutomaticService):
@@ -73,8 +74,19 @@ class _Service(AutomaticService):
         elif self.dice.random() < self.moods.refuse:
             self.ledger.counts["fault: service refuses"] += 1
             link.reply(ConnectionReply(Status.SERVICE_REFUSED), invoke_id)
+            self.ask_all_the_same(message.calling_number.partition("**")[2])
         else:
             super().request_received(link, message, invoke_id)
+
+    def ask_all_the_same(self, serial: str) -> None:
+        """A service that has refused a call asks for it now and again."""
+        for wait in (0.5, 4.0, 7.0, 13.0):
+            self.reactor.callLater(wait, self.probe, serial)
+
+    def probe(self, serial: str) -> None:
+        """Ask for the data of any call, as a hostile service would."""
+        self.ledger.counts["fault: service asks for a call of others"] += 1
+        ensureDeferred(self.ask(DataRequest(serial), 5.0)).addErrback(lambda failure: failure.trap(CtiexError))
 
 
 class ServiceProcess:
@@ -92,6 +104,8 @@ class ServiceProcess:
     ) -> None:
         self.label = label
         self.identity = identity
+        self.served = SERVED[identity]
+        """The services that may be called here."""
         self.moods = moods
         self.process: ProcessClock | None = None
         self.service: _Service | None = None
@@ -131,6 +145,21 @@ class ServiceProcess:
         if self.service is not None:
             self.service.stopService()
 
+    # ------------------------------------------------------------ by telephone
+
+    def takes_no_call(self) -> bool:
+        """Whether its telephone rings in vain this time."""
+        silent = self._random.random() < self.moods.silent
+        if silent:
+            self._ledger.counts["fault: service never answers"] += 1
+        return silent
+
+    def arrived(self, number: str) -> Deferred[None]:
+        """A customer has come by telephone: fires when they are let go, fails with CallError if they aren't served."""
+        assert self.service is not None
+        arriving = self.service.serve_arrival("7000", Signalled(number), cast(Any, None))
+        return ensureDeferred(arriving)
+
     # ------------------------------------------------------------ what it says and hears
 
     def _said(self, message: Message) -> None:
@@ -139,7 +168,7 @@ class ServiceProcess:
 
     def _heard(self, message: Message) -> None:
         if isinstance(message, DataResult):
-            self._ledger.data_arrived(self.identity, message)
+            self._ledger.data_arrived(message)
         elif isinstance(message, ServiceEventReply):
             self._ledger.report_answered(message.event_id, message.status)
 
@@ -159,7 +188,7 @@ class ServiceProcess:
         dice = self._random
         await self._pause(dice.uniform(0.0, 1.0))
         try:
-            await call.data(timeout=20.0)
+            await call.data(timeout=dice.choice((3.0, 20.0)))
         except (CallError, LinkError):
             self._ledger.counts["data not had"] += 1
             return failed("the data could not be had")
@@ -186,9 +215,5 @@ class ServiceProcess:
 
     def probe(self, serial: str) -> None:
         """Ask for the data of any call, as a hostile service would."""
-        if self.service is not None and self.process is not None:
-            self._ledger.counts["fault: service asks for a call of others"] += 1
-            ensureDeferred(self._probed(self.service, serial)).addErrback(lambda failure: failure.trap(CtiexError))
-
-    async def _probed(self, service: _Service, serial: str) -> None:
-        await service.ask(DataRequest(serial), 5.0)
+        if self.service is not None:
+            self.service.probe(serial)

@@ -1,25 +1,69 @@
 """The durable store on a simulated disk, which outlives the exchange.
 
 The real grouping and undoing of :class:`ctiex.stores.sqlite.SQLiteCallStore`; only the file and the
-thread are simulated: a group takes its time, may fail, and is lost by a crash before it is written.
+thread are simulated: a group takes its time, may fail, and is lost by a crash before it is written. When the
+disk has troubles, each change may be refused at once, and each group fail or take seconds, independently of
+those before and behind it.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
-from attrs import define, evolve, field
+from attrs import define, evolve, field, frozen
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from ctiex.errors import StoreUnavailable
-from ctiex.records import Call, StoredEvent
+from ctiex.records import Call, Change, StoredEvent
 from ctiex.stores.sqlite import SQLiteCallStore
 from ctiex.stores.sqlite_file import Group, Kept, SqliteFile
 from ctiex.testing.simulation.clock import ProcessClock
+
+
+@frozen
+class Troubles:
+    """How likely what befalls each single change, from 0 to 1."""
+
+    refused: float = 0.0
+    """The store raises when it is asked to keep it."""
+    failed: float = 0.0
+    """Its group isn't written."""
+    slow: float = 0.0
+    """Its group takes seconds."""
+    slowest: float = 12.0
+    """How many at most: more than some who wait have patience for."""
+
+
+WELL = Troubles()
+
+
+class StoreWitness(Protocol):
+    """Hears of every change, whatever becomes of it."""
+
+    def asked(self, change: Change, before: Callable[[str], Call | None]) -> None:
+        """The store is asked to keep it. ``before`` tells the call that stands under a serial until then."""
+
+    def kept(self, change: Change) -> None:
+        """It is kept; whoever waits for that hears of it next."""
+
+    def lost(self, change: Change) -> None:
+        """It isn't kept, and is undone."""
+
+
+class _Nobody:
+    def asked(self, change: Change, before: Callable[[str], Call | None]) -> None:
+        """Nobody hears."""
+
+    def kept(self, change: Change) -> None:
+        """Nobody hears."""
+
+    def lost(self, change: Change) -> None:
+        """Nobody hears."""
 
 
 @define
@@ -37,7 +81,12 @@ class Disk:
     """How long a group takes at most when the disk is well, in seconds."""
     slow: float = 0.0
     """How long it takes at most now, when that is longer."""
+    troubles: Troubles = WELL
+    """What befalls single changes now."""
     groups: int = 0
+    happened: Counter[str] = field(factory=Counter)
+    """How often what befell a change."""
+    witness: StoreWitness = field(factory=_Nobody)
 
     def write(self, group: Group) -> None:
         """Write a group, all of it.
@@ -90,6 +139,20 @@ class _NoThreads:
         """Nothing to stop."""
 
 
+@frozen
+class _Fate:
+    failed: bool = False
+    slowest: float = 0.0
+
+
+_WELL = _Fate()
+
+
+def _lost(witness: StoreWitness, change: Change, failure: Failure) -> Failure:
+    witness.lost(change)
+    return failure
+
+
 class SimulatedStore(SQLiteCallStore):
     """The SQLite store of one process, on a simulated disk."""
 
@@ -99,6 +162,46 @@ class SimulatedStore(SQLiteCallStore):
         self._process = process
         self._random = random
         self._threads = cast(Any, _NoThreads())
+        self._fate = _WELL
+        """What befalls the group that is being written."""
+
+    def commit(self, change: Change) -> Deferred[None] | None:
+        """Keep a change, when nothing befalls it."""
+        witness = self._disk.witness
+        witness.asked(change, self.get)
+        try:
+            if self._random.random() < self._disk.troubles.refused:
+                self._disk.happened["a change was refused"] += 1
+                raise StoreUnavailable("a change is refused")
+            waiting = super().commit(change)
+        except StoreUnavailable:
+            witness.lost(change)
+            raise
+        if waiting is None:
+            witness.kept(change)
+        else:
+            waiting.addCallbacks(lambda _: witness.kept(change), lambda failure: _lost(witness, change, failure))
+        return waiting
+
+    def _write_next(self) -> None:
+        if self._writing is None and self._gathering.waiting:
+            self._fate = self._drawn_fate()
+        super()._write_next()
+
+    def _drawn_fate(self) -> _Fate:
+        troubles, dice = self._disk.troubles, self._random
+        if troubles == WELL:
+            return _WELL
+        failed = dice.random() < troubles.failed
+        slow = dice.random() < troubles.slow
+        self._disk.happened["a group of changes failed"] += failed
+        self._disk.happened["a group of changes took seconds"] += slow
+        return _Fate(failed, troubles.slowest if slow else 0.0)
+
+    def _write(self, group: Group) -> None:
+        if self._fate.failed:
+            raise StoreUnavailable("a group isn't written")
+        super()._write(group)
 
     def _opened(self) -> Kept:
         self._file = cast(SqliteFile, self._disk)
@@ -107,7 +210,7 @@ class SimulatedStore(SQLiteCallStore):
     def _in_thread(self, work: Callable[[], Any]) -> Deferred[Any]:
         """Done after a while, and known of a while later: a crash may come before, between or behind."""
         done: Deferred[Any] = Deferred()
-        slowest = max(self._disk.usual, self._disk.slow)
+        slowest = max(self._disk.usual, self._disk.slow, self._fate.slowest)
 
         def run() -> None:
             try:

@@ -13,25 +13,36 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ctiex.fields import Fields
+from ctiex.records import CallState
 from ctiex.testing.pairs import MemoryExchange
 from ctiex.testing.simulation.agents import AgentApplication
 from ctiex.testing.simulation.clock import WorldClock
+from ctiex.testing.simulation.custody import Custody
+from ctiex.testing.simulation.debts import Debts
 from ctiex.testing.simulation.exchange import AGENTS, MAILBOX_TTL, SERVED, SERVICES, ExchangeProcess, MakeStore
 from ctiex.testing.simulation.faults import ALL, Fault, plan
 from ctiex.testing.simulation.invariants import check_empty, check_quiet
 from ctiex.testing.simulation.ledger import Book, Ledger, Request
 from ctiex.testing.simulation.network import Network
 from ctiex.testing.simulation.services import Moods, ServiceFault, ServiceProcess
-from ctiex.testing.simulation.store import SimulatedStore
+from ctiex.testing.simulation.store import WELL, SimulatedStore, Troubles
+from ctiex.testing.simulation.telephones import Place, Platform
+from ctiex.testing.simulation.waits import Waits
+from ctiex.testing.simulation.witness import Witness, told
 
-_START = 1_000_000.0
+_START = 3_000_000.0
+_CLOCK_WITHIN = 300_000
+"""How far the wall clock may go, in seconds: between powers of two sums of times and whole seconds are exact."""
 _BETWEEN_CALLS = 1.0
 """How many seconds pass between two customers, on average."""
-_REPEAT_WITHIN = 120.0
+_REPEAT_WITHIN = 40.0
 """How long an application repeats a request: shorter than the exchange knows a closed call's serial."""
+_THINKS_BETTER = 0.1
+"""How many customers are taken back before their request is answered."""
 _CALM = 900.0
 """Longer than all time-outs of a call together, and than a service takes to give up, in seconds."""
 _GOODBYE = 60.0
+_LOOK_EVERY = 30.0
 
 
 @frozen
@@ -69,20 +80,35 @@ class World:
         self.network = Network(self.clock, self._dice("network"), Fault.NETWORK in self.faults)
         self.dice = self._dice("people")
         mailbox = self.dice.choice((1_000, 1_000, 30)) if Fault.AGENT in self.faults else 1_000
+        self.platform = Platform(self.clock, self._dice("telephones"))
         self.exchange = ExchangeProcess(
-            self.clock, self.network, self.ledger, self._dice("exchange"), mailbox, make_store, spoil
+            self.clock, self.network, self.ledger, self._dice("exchange"), mailbox, self.platform, make_store, spoil
         )
-        if self.faults & {Fault.CRASH, Fault.STORE}:
+        self.waits = Waits(self.clock, self.ledger, SERVICES)
+        custody, debts = Custody(self.ledger, self.exchange.disk), Debts(self.clock, self.ledger)
+        self.witness = self.exchange.witness = Witness(custody, debts, self.waits)
+        self.exchange.disk.witness = self.witness
+        if self.faults & {Fault.CRASH, Fault.STORE, Fault.COMMIT}:
             self.exchange.disk.usual = self.dice.choice((0.01, 0.05, 0.3))
         self.healed = False
         """Whether nothing goes wrong from now on."""
         self.services = [self._service(number, name) for number, name in enumerate((*SERVED, "ivr-b"))]
+        self.platform.services = self.services
         self.applications = [self._application(number, name) for number, name in enumerate((*AGENTS, "platform-1"))]
         for number in AGENTS["platform-1"]:
             self.applications[2].let_go(number)  # its turn comes with a take-over
+        self._settled = False
         self._serials: list[str] = []
         self.ledger.books = {number: Book(number) for numbers in AGENTS.values() for number in numbers}
         self._start_all()
+        self._look_at_waits()
+
+    def _look_at_waits(self) -> None:
+        """Now and again, as long as there are calls."""
+        if self.exchange.running is not None:
+            self.waits.look(self.exchange.running.store.calls())
+        if not self._settled:
+            self._later(_LOOK_EVERY, self._look_at_waits)
 
     def _dice(self, who: str) -> Random:
         return Random(f"{self.seed}/{who}")
@@ -113,7 +139,7 @@ class World:
     def __call__(self, event: dict[str, Any]) -> None:
         """Watch the log: failures that the code catches are faults of it, but for those that are put there."""
         failure = event.get("log_failure")
-        if event["log_level"] is LogLevel.critical and failure is not None and not failure.check(ServiceFault):
+        if event["log_level"] is LogLevel.critical and failure is not None and not _is_expected(failure):
             self.ledger.break_(f"a failure was logged: {event.get('log_format')}: {failure.getTraceback()}")
 
     def run(self, calls: int) -> Outcome:
@@ -125,6 +151,7 @@ class World:
         self.heal()
         self.settle()
         self.ledger.counts.update(f"outcome: {outcome}" for outcome in self.ledger.outcomes())
+        self.ledger.counts.update({f"fault: {name}": count for name, count in self.exchange.disk.happened.items()})
         self.ledger.counts["customers"] += calls
         self.ledger.counts["bytes carried"] += self.network.bytes_carried
         self.ledger.counts["calls acknowledged"] += len(self.ledger.acknowledged)
@@ -136,6 +163,7 @@ class World:
         self.healed = True
         self.exchange.disk.failing = False
         self.exchange.disk.slow = 0.0
+        self.exchange.disk.troubles = WELL
         for service in self.services:
             service.moods.refuse = service.moods.silent = service.moods.raise_ = service.moods.hang = 0.0
         self._start_all()
@@ -157,6 +185,7 @@ class World:
         for _ in range(50):  # a sign of life may be on its way
             if self.network.left_over:
                 self.advance(0.1)
+        self._settled = True
         if self.ledger.broken is None:
             check_quiet(self)
         for application in self.applications:
@@ -164,7 +193,7 @@ class World:
         for service in self.services:
             service.stop()
         self.advance(_GOODBYE)
-        self.advance(MAILBOX_TTL)
+        self.advance(MAILBOX_TTL + 2 * _CLOCK_WITHIN)  # what was stored by another wall clock is over too
         if self.ledger.broken is None:
             check_empty(self)
 
@@ -181,11 +210,41 @@ class World:
         number = self.dice.choice(list(self.ledger.books))
         serial = "" if self.dice.random() < 0.1 else f"9{self.dice.getrandbits(20):07d}{len(self._serials):07d}"
         fields = Fields({"account": f"{number}-{len(self._serials)}", "vip": self.dice.random() < 0.5})
-        request = Request(serial, number, self.dice.choice(list(SERVICES)), fields, self.clock.now + _REPEAT_WITHIN)
+        service = self.dice.choice(list(SERVICES))
         self._serials.append(serial)
-        if serial:
-            self.ledger.requests[serial] = request
-        self._holder(number).hand_over(request)
+        self._hand_over(Request(serial, number, service, fields, self._repeat_until(), serial))
+        if serial and Fault.AGENT in self.faults and not self.healed and self.dice.random() < _THINKS_BETTER:
+            self._later(self.dice.uniform(0.0, 0.4), lambda: self._cancel(serial))
+
+    def use_serials_again(self, number: str) -> None:
+        """An agent's application uses serials again that the exchange has forgotten; the agent hasn't heard yet."""
+        for serial in self._serials_to_use_again(number):
+            self._happened("serial used again")
+            use = self.ledger.books[number].use_again(serial, self.exchange.disk.last_sequences[number])
+            self.ledger.last_use[serial] = use
+            service = self.dice.choice(list(SERVICES))
+            self._hand_over(Request(serial, number, service, Fields({"account": use}), self._repeat_until(), use))
+
+    def _serials_to_use_again(self, number: str) -> list[str]:
+        """Those of calls whose ends still wait in the agent's mailbox, and that are forgotten otherwise."""
+        exchange, disk = self.exchange.running, self.exchange.disk
+        if exchange is None:
+            return []
+        asked = {serial for application in self.applications for serial in application.outbox}
+        ended = [serial for serial, condition in map(told, disk.events.get(number, {}).values()) if condition.final]
+        return [
+            serial
+            for serial in dict.fromkeys(ended)
+            if serial.startswith("9") and not (serial in asked or serial in disk.calls or exchange.store.get(serial))
+        ]
+
+    def _hand_over(self, request: Request) -> None:
+        if request.serial:
+            self.ledger.requests[request.use] = request
+        self._holder(request.agent).hand_over(request)
+
+    def _repeat_until(self) -> float:
+        return self.clock.now + _REPEAT_WITHIN
 
     def _holder(self, number: str) -> AgentApplication:
         """The application where an agent is, or would be."""
@@ -240,10 +299,41 @@ class World:
         disk.slow = seconds
         self._later(20.0, lambda: setattr(disk, "slow", 0.0))
 
-    def jump(self, seconds: float) -> None:
-        """The clock jumps."""
-        self._happened("clock jumped")
-        self.clock.jump(seconds)
+    def trouble_store(self, troubles: Troubles) -> None:
+        """From now on each single change may fare badly."""
+        self.exchange.disk.troubles = troubles
+
+    def pause(self, seconds: float) -> None:
+        """Everything stands still."""
+        self._happened("everything stood still")
+        self.clock.pause(seconds)
+
+    def set_clock(self, seconds: int) -> None:
+        """The wall clock is set back or forward; an exchange that starts from now on begins with it."""
+        if abs(self.clock.wall_ahead + seconds) <= _CLOCK_WITHIN:
+            self._happened("wall clock set")
+            self.clock.wall_ahead += seconds
+
+    def speak_late(self, word: str, at: int) -> None:
+        """A signalling driver says something about a call that has ended."""
+        exchange, serial = self.exchange.running, self._some_serial(at)
+        sessions = None if exchange is None else exchange.sessions.of_identity("ivr-b")
+        if exchange is None or not sessions or not serial or not self.witness.is_over(serial):
+            return
+        call = exchange.store.get(serial)
+        if call is not None and call.state is not CallState.CLOSED:
+            return  # it isn't kept yet
+        self._happened("driver spoke of an ended call")
+        say = getattr(exchange.processing.watcher, word)
+        match word:
+            case "offered":
+                say(serial, sessions[0], lambda: None)
+            case "refused":
+                say(serial, sessions[0], 32)
+            case "unreachable":
+                say(serial, 31)
+            case _:
+                say(serial)
 
     def crash_service(self, at: int, down: float) -> None:
         """A service's process dies; the new one knows nothing."""
@@ -269,9 +359,15 @@ class World:
 
     def hang_up(self, at: int) -> None:
         """A customer hangs up, and the signalling driver sees it."""
-        if self.exchange.running is not None and self._some_serial(at):
+        serial = self._some_serial(at)
+        place = self.platform.hang_up(serial)
+        if place is not None:
             self._happened("customer hung up")
-            self.exchange.running.processing.watcher.hung_up(self._some_serial(at))
+            if place is not Place.WITH_AGENT and self.exchange.running is not None:  # else the next one finds it out
+                self.witness.ends_by_driver(serial, "the customer has hung up")
+        elif self.exchange.running is not None and serial:
+            self._happened("customer hung up")
+            self.witness.watched(self.exchange.running.processing.watcher).hung_up(serial)
 
     def crash_agent(self, at: int, down: float) -> None:
         """An application dies; the next process resumes behind what was taken."""
@@ -299,6 +395,7 @@ class World:
         def back() -> None:
             if not any(number in application.wanted for application in self.applications):
                 home.take(number)
+                self.use_serials_again(number)
 
         self._later(seconds, back)
 
@@ -306,6 +403,16 @@ class World:
         """An agent takes a call back."""
         serial = self._some_serial(at)
         if serial:
-            self._happened("call cancelled")
-            number = self.ledger.requests[serial].agent
-            self._holder(number).cancel(number, serial)
+            self._cancel(serial)
+
+    def _cancel(self, serial: str) -> None:
+        self._happened("call cancelled")
+        number = self.ledger.requests[serial].agent
+        self._holder(number).cancel(number, serial)
+
+
+def _is_expected(failure: Failure) -> bool:
+    if failure.check(ServiceFault):
+        return True
+    # Python throws away what a process that has died was about to do: that wakes up others of it.
+    return bool(failure.check(RuntimeError)) and "already awaited coroutine" in failure.getErrorMessage()

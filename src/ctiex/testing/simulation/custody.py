@@ -1,0 +1,150 @@
+"""Whose each call is: whoever was offered it last has it, and nobody before.
+
+Fed with what the exchange decides, at the moment when it decides it, and held against what is on the disk: what isn't
+kept may still be undone, so no service may be sent away for it.
+"""
+
+from __future__ import annotations
+
+from attrs import define, field
+
+from ctiex.errors import Status
+from ctiex.processing.identities import Identity
+from ctiex.processing.states import SIGNALLED
+from ctiex.records import Call, CallState
+from ctiex.testing.simulation.ledger import Ledger
+from ctiex.testing.simulation.store import Disk
+
+_KEPT = frozenset({Status.OK, Status.QUEUED_AGENT_AWAY, Status.DUPLICATE_EVENT})
+_ANY = ""
+"""Offered to whoever serves it: the customer goes there by telephone."""
+
+
+@define(eq=False)
+class Holding:
+    """The last offer of a call."""
+
+    identity: str
+    """Whom it went to; empty: any that serves the service."""
+    service: str = ""
+    came: set[str] = field(factory=set)
+    """The identities that came for a call that any may come for: for its data, or with a report."""
+    given_up: bool = False
+    """Whether the session has refused, or was lost, before it accepted."""
+    accepted: bool = False
+
+    def is_for(self, identity: Identity) -> bool:
+        """Whether this identity may have the call."""
+        if self.identity != _ANY:
+            return self.identity == identity.name
+        return identity.may_serve(self.service)
+
+
+class Custody:
+    """Holds what is answered to services against whom each call was offered to."""
+
+    def __init__(self, ledger: Ledger, disk: Disk) -> None:
+        self._ledger = ledger
+        self._disk = disk
+        self._held: dict[str, Holding] = {}
+
+    # ------------------------------------------------------------ offers
+
+    def begun(self, serial: str) -> None:
+        """Another call goes under this serial."""
+        self._held.pop(serial, None)
+
+    def written(self, serial: str, identity: str) -> Holding:
+        """The exchange writes a Connection to a session of this identity."""
+        holding = self._held[serial] = Holding(identity)
+        return holding
+
+    def forwarded(self, serial: str, service: str) -> None:
+        """The customer is on the way to the service by telephone: whoever serves it may come for the data."""
+        held = self._held.get(serial)
+        if held is None or held.identity != _ANY or self._is_over(serial):
+            self._held[serial] = Holding(_ANY, service)
+
+    def answered(self, serial: str, holding: Holding, status: int | None) -> None:
+        """The exchange hears the ConnectionReply to an offer; None: that its session is lost."""
+        if self._held.get(serial) is holding:
+            holding.accepted = status == Status.OK
+            holding.given_up = status != Status.OK
+
+    def accepted(self, serial: str) -> None:
+        """The telephone call to the service was answered."""
+        held = self._held.get(serial)
+        if held is not None and held.identity == _ANY:
+            held.accepted = True
+
+    def exchange_died(self) -> None:
+        """What services had accepted and isn't on the disk may be offered again, to another one."""
+        for serial, held in self._held.items():
+            call = self._disk.calls.get(serial)
+            held.accepted = held.accepted and call is not None and call.state not in SIGNALLED
+
+    def told_unreachable(self, serial: str) -> None:
+        """The exchange is about to tell the agent that no service could be reached."""
+        held = self._held.get(serial)
+        self._ledger.hold(
+            held is None or not held.accepted, f"call {serial} ends as unreachable; a service has accepted it"
+        )
+
+    # ------------------------------------------------------------ answers
+
+    def data(self, identity: Identity, serial: str, status: Status) -> None:
+        """A DataRequest is answered."""
+        held = self._held.get(serial)
+        if status is Status.OK:
+            mine = held is not None and held.is_for(identity)
+            owner = "nobody" if held is None else held.identity or f"any for {held.service}"
+            self._ledger.hold(mine, f"call {serial}: its data goes to {identity.name}, it was offered to {owner} last")
+            if held is not None:
+                held.came.add(identity.name)
+        elif status is Status.UNKNOWN_SERIAL:
+            self._ledger.hold(
+                not self._is_sent_away(identity, serial),
+                f"call {serial}: {identity.name}, which has it, is told that there is no such call",
+            )
+
+    def report(self, identity: Identity, serial: str, status: Status) -> None:
+        """A ServiceEvent is answered."""
+        held = self._held.get(serial)
+        if status in _KEPT:
+            mine = held is not None and held.is_for(identity)
+            self._ledger.hold(mine, f"call {serial}: a report of {identity.name} is kept, whose call it isn't")
+            if held is not None:
+                held.came.add(identity.name)
+        elif status is Status.UNKNOWN_SERIAL:
+            self._ledger.hold(
+                not self._is_sent_away(identity, serial),
+                f"call {serial}: a report of {identity.name}, which has the call, is refused as unknown",
+            )
+        elif status is Status.ALREADY_FINISHED:
+            call = self._disk.calls.get(serial)
+            over = call is None or call.state in (CallState.REPORTED, CallState.CLOSED)
+            self._ledger.hold(over, f"call {serial}: {identity.name} is told that it has ended, which isn't kept")
+
+    def ended(self, serial: str) -> None:
+        """A CallEnded is written."""
+        self._ledger.hold(self._is_over(serial), f"call {serial}: CallEnded is written, and its end isn't kept")
+
+    def _is_sent_away(self, identity: Identity, serial: str) -> bool:
+        """Whether this identity has the call, which goes on."""
+        held = self._held.get(serial)
+        if held is None or held.given_up or self._is_over(serial) or not held.is_for(identity):
+            return False
+        return held.identity != _ANY or held.came <= {identity.name}
+
+    def _is_over(self, serial: str) -> bool:
+        call = self.on_disk(serial)
+        return call is None or call.state is CallState.CLOSED
+
+    def service_of(self, serial: str) -> str:
+        """The service that a call is for; empty when it isn't kept."""
+        call = self.on_disk(serial)
+        return "" if call is None else call.service
+
+    def on_disk(self, serial: str) -> Call | None:
+        """The call as it is kept; None: it never was, or is forgotten."""
+        return self._disk.calls.get(serial)

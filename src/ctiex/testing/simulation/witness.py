@@ -1,0 +1,257 @@
+"""Stands inside an exchange, and tells what is decided there at the moment when it is decided.
+
+On the wire the order of what different links hear can't be told any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ctiex.codecs.binary import BinaryCodec
+from ctiex.errors import Status
+from ctiex.interfaces import Frame, ICallStore, IOfferWatcher, IServiceSession, ISignalling, Offer
+from ctiex.links.ivr import IvrLink
+from ctiex.messages import (
+    KIND_OF,
+    AgentEvent,
+    CallEnded,
+    Condition,
+    Connection,
+    ConnectReply,
+    DataRequest,
+    ServiceEvent,
+    ServiceEventReply,
+)
+from ctiex.processing.identities import Identity
+from ctiex.processing.service import ProcessingService
+from ctiex.processing.states import SIGNALLED
+from ctiex.records import Call, CallState, Change, StoredEvent
+from ctiex.testing.simulation.custody import Custody
+from ctiex.testing.simulation.debts import Debts
+from ctiex.testing.simulation.waits import Waits
+
+_CODEC = BinaryCodec()
+
+
+class Witness:
+    """Hears everything that the exchange decides about calls, whichever process of it runs."""
+
+    def __init__(self, custody: Custody, debts: Debts, waits: Waits) -> None:
+        self.custody = custody
+        self.debts = debts
+        self.waits = waits
+        self._offered: set[str] = set()
+        """The calls that this process has begun to signal."""
+
+    # ------------------------------------------------------------ processes
+
+    def process_died(self) -> None:
+        """The exchange has crashed, or begins to leave."""
+        self.debts.forgive()
+        self.custody.exchange_died()
+        self._offered.clear()
+
+    def process_started(self, calls: dict[str, Call], gone: Callable[[str], bool]) -> None:
+        """An exchange goes on with the calls of the disk.
+
+        :param gone: whether the customer of a serial has hung up, as telephones know.
+        """
+        self.waits.restarted()
+        for serial, call in calls.items():
+            if call.state in SIGNALLED:
+                self._owe_offer(serial, "it was being signalled before a restart")
+            if gone(serial) and Condition.RETURNED not in call.told:
+                self.ends_by_driver(serial, "the customer had hung up before a restart")
+
+    # ------------------------------------------------------------ the store
+
+    def asked(self, change: Change, before: Callable[[str], Call | None]) -> None:
+        """The store is asked to keep a change."""
+        self.debts.begun(_serials(change))
+        ends = {told(event) for event in change.events} if change.calls else set()
+        for call in change.calls:
+            if before(call.serial) is None:
+                self.custody.begun(call.serial)
+                self._offered.discard(call.serial)
+            if (call.serial, Condition.UNREACHABLE) in ends:
+                self.custody.told_unreachable(call.serial)
+            self.waits.moved(before(call.serial), call, (call.serial, Condition.TIMED_OUT) in ends)
+        for serial in change.forgotten:
+            self.waits.forgotten(serial)
+
+    def kept(self, change: Change) -> None:
+        """It is kept."""
+        self.debts.done(_serials(change), True)
+
+    def lost(self, change: Change) -> None:
+        """It isn't kept."""
+        self.debts.done(_serials(change), False)
+        self.waits.undone(_serials(change))
+
+    # ------------------------------------------------------------ what is owed
+
+    def _owe_offer(self, serial: str, why: str) -> None:
+        def offered() -> bool:
+            call = self.custody.on_disk(serial)
+            return serial in self._offered or call is None or call.state not in SIGNALLED
+
+        self.debts.owe(serial, f"{why}, and it is to be offered", offered)
+
+    def _owe_end(self, serial: str, why: str) -> None:
+        if not self.is_over(serial):
+            self.debts.owe(serial, f"{why}, which is its end", lambda: self.is_over(serial))
+
+    def is_over(self, serial: str) -> bool:
+        """Whether the end of a call is kept, or it never was."""
+        call = self.custody.on_disk(serial)
+        return call is None or call.state is CallState.CLOSED
+
+    # ------------------------------------------------------------ processing
+
+    def watch_store(self, store: ICallStore, identities: Mapping[str, Identity]) -> None:
+        """Hear of the data that is given straight from the store.
+
+        :param identities: all, by name.
+        """
+        fetched = store.fetched
+
+        def fetched_seen(serial: str, owner: str) -> bytes | None:
+            body = fetched(serial, owner)
+            if body is not None:
+                self.custody.data(identities[owner], serial, Status.OK)
+            return body
+
+        vars(store)["fetched"] = fetched_seen
+
+    def watch_processing(self, processing: ProcessingService) -> None:
+        """Hear every answer."""
+        data, report, connect = processing.data, processing.report, processing.connect
+
+        def data_seen(identity: Identity, request: DataRequest, answer: Callable[[Any], None]) -> None:
+            def answered(found: bytes | Status) -> None:
+                status = found if isinstance(found, Status) else Status.OK
+                self.custody.data(identity, request.serial, status)
+                answer(found)
+
+            data(identity, request, answered)
+
+        def report_seen(identity: Identity, event: ServiceEvent, reply: Callable[[ServiceEventReply], None]) -> None:
+            def answered(message: ServiceEventReply) -> None:
+                self.custody.report(identity, event.serial, Status.of(message.status))
+                reply(message)
+
+            report(identity, event, answered)
+
+        def connect_seen(identity: Identity, outlet: Any, request: Any, reply: Callable[[ConnectReply], None]) -> None:
+            def answered(message: ConnectReply) -> None:
+                if message.status == Status.OK:
+                    self._owe_offer(message.serial, "it was acknowledged")
+                reply(message)
+
+            connect(identity, outlet, request, answered)
+
+        vars(processing).update(data=data_seen, report=report_seen, connect=connect_seen)
+
+    # ------------------------------------------------------------ links
+
+    def watch_link(self, link: IvrLink) -> IvrLink:
+        """Hear whom calls are offered to, and who hears of their ends."""
+        connect, end_call = link.connect, link.end_call
+
+        def connect_seen(connection: Connection, answered: Callable[[int | None], None], *rest: Any) -> None:
+            serial = connection.calling_number.partition("**")[2]
+            holding = self.custody.written(serial, link.identity)
+
+            def heard(status: int | None) -> None:
+                self.custody.answered(serial, holding, status)
+                answered(status)
+
+            connect(connection, heard, *rest)
+
+        def end_seen(message: CallEnded) -> None:
+            self.custody.ended(message.serial)
+            end_call(message)
+
+        vars(link).update(connect=connect_seen, end_call=end_seen)
+        return link
+
+    # ------------------------------------------------------------ signalling
+
+    def watched(self, watcher: IOfferWatcher) -> IOfferWatcher:
+        """The same watcher, for a driver; what it is told is heard."""
+        return _Watching(watcher, self)  # type: ignore[abstract]
+
+    def watch_driver(self, driver: ISignalling) -> ISignalling:
+        """Hear of every offer."""
+        offer = driver.offer
+
+        def offer_seen(asked: Offer) -> None:
+            self._offered.add(asked.serial)
+            offer(asked)
+
+        vars(driver)["offer"] = offer_seen
+        return driver
+
+    def ends_by_driver(self, serial: str, how: str) -> None:
+        """A driver tells of an end."""
+        self._owe_end(serial, how)
+
+    def returned_by_driver(self, serial: str) -> None:
+        """A driver tells that the customer is back: the end of a call whose result is there."""
+        call = self.custody.on_disk(serial)
+        if call is not None and call.state is CallState.REPORTED:
+            self._owe_end(serial, "its customer is back, and its result was there")
+
+
+class _Watching:
+    """Passes everything on."""
+
+    def __init__(self, watcher: IOfferWatcher, witness: Witness) -> None:
+        self._watcher = watcher
+        self._witness = witness
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._watcher, name)
+
+    def offered(self, serial: str, session: IServiceSession | None, write: Callable[[], None]) -> None:
+        """The customer goes by telephone, when no session is named."""
+        if session is None:
+            custody, written = self._witness.custody, write
+
+            def write() -> None:
+                custody.forwarded(serial, custody.service_of(serial))
+                written()
+
+        self._watcher.offered(serial, session, write)
+
+    def accepted(self, serial: str) -> None:
+        """The service has accepted."""
+        self._witness.custody.accepted(serial)
+        self._watcher.accepted(serial)
+
+    def unreachable(self, serial: str, status: int) -> None:
+        """Nobody is left to try."""
+        self._witness.ends_by_driver(serial, "nobody is left to try")
+        self._watcher.unreachable(serial, status)
+
+    def hung_up(self, serial: str) -> None:
+        """The customer has hung up."""
+        self._witness.ends_by_driver(serial, "the customer has hung up")
+        self._watcher.hung_up(serial)
+
+    def returned(self, serial: str) -> None:
+        """The customer is back."""
+        self._witness.returned_by_driver(serial)
+        self._watcher.returned(serial)
+
+
+def _serials(change: Change) -> tuple[str, ...]:
+    return (*(call.serial for call in change.calls), *change.forgotten)
+
+
+def told(event: StoredEvent) -> tuple[str, Condition]:
+    """The serial and the condition of an event."""
+    message = _CODEC.decode_body(Frame(KIND_OF[AgentEvent], 0, event.body))
+    assert isinstance(message, AgentEvent)
+    return message.serial, message.condition

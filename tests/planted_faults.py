@@ -1,0 +1,171 @@
+"""Faults that the exchange and its clients once had, planted again to see that the simulation finds them.
+
+``python -m tests.planted_faults`` plants each of them in as many worlds as it takes, four to a seed and 250 calls to a
+world, and prints which world found it, and how.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from unittest import mock
+
+from attrs import evolve, frozen
+
+from ctiex.clients.hand_off import Asked
+from ctiex.interfaces import IServiceSession
+from ctiex.messages import Condition
+from ctiex.processing.identities import ANY_OWNER
+from ctiex.processing.states import TRANSITIONS, Step
+from ctiex.records import Call, CallState
+from ctiex.testing.pairs import MemoryExchange
+from ctiex.testing.simulation.faults import ALL, Fault
+from ctiex.testing.simulation.runs import CALLS_OF_A_WORLD, world_seed
+from ctiex.testing.simulation.world import Outcome, World
+
+Spoil = Callable[[MemoryExchange], None]
+_RETRY_AFTER = 5.0
+
+
+@frozen
+class Planted:
+    """A fault, and the promise that it breaks."""
+
+    name: str
+    what: str
+    """What goes wrong."""
+    spoil: Spoil
+    breaks: str
+    """A pattern of how the simulation says so."""
+    faults: frozenset[Fault] = ALL
+    in_clients: bool = False
+    """Whether the clients have it too."""
+
+
+def _offer_before_it_is_kept(exchange: MemoryExchange, again: bool) -> None:
+    """A Connection is written at once, whatever the store says of whose call it is.
+
+    :param again: a step that the store didn't take is taken once more after a while, whatever stands by then.
+    """
+    life, store = exchange.processing._life, exchange.store
+
+    def take(serial: str, session: IServiceSession | None) -> None:
+        call = store.get(serial)
+        owner = ANY_OWNER if session is None else session.identity
+
+        def lost() -> None:
+            if again:
+                exchange.clock.callLater(_RETRY_AFTER, take, serial, session)
+
+        if call is not None and (call.state, Step.OFFER) in TRANSITIONS:
+            life.owners.offered(call, session)
+            life.step(evolve(call, owner=owner), Step.OFFER, Condition.CONNECTING, lost=lost)
+
+    def offered(serial: str, session: IServiceSession | None, write: Callable[[], None]) -> None:
+        take(serial, session)
+        write()
+
+    vars(exchange.processing.watcher)["offered"] = offered
+
+
+def _ends_told_once(exchange: MemoryExchange) -> None:
+    """An end that a driver tells, and that the store doesn't take, is never told again."""
+    life, store = exchange.processing._life, exchange.store
+
+    def end(condition: Condition, serial: str, *status: int) -> None:
+        call = store.get(serial)
+        if call is not None:
+            life.end(call, condition)
+
+    vars(exchange.processing.watcher).update(
+        hung_up=partial(end, Condition.ABANDONED), unreachable=partial(end, Condition.UNREACHABLE)
+    )
+
+
+def _cancelled_before_it_is_kept(exchange: MemoryExchange) -> None:
+    """A call that is kept while it is being cancelled is never signalled, whatever comes of the cancel."""
+    life, store, signal = exchange.processing._life, exchange.store, exchange.processing._life.signal
+
+    def signal_now(serial: str, resumed: bool = False) -> None:
+        call: Call | None = store.get(serial)
+        if resumed or (call is not None and call.state is CallState.REQUESTED):
+            signal(serial, resumed)
+
+    vars(life)["signal"] = signal_now
+
+
+def _serials_used_too_early(exchange: MemoryExchange) -> None:
+    """A serial may be used again while an event of its last call waits in the mailbox."""
+    vars(exchange.desk)["awaits"] = lambda serial: False
+
+
+PLANTED = (
+    Planted(
+        "stale owner",
+        "an offer that the store didn't take is made once more, and takes the call from whoever has it by then",
+        partial(_offer_before_it_is_kept, again=True),
+        "its data goes to|there is no such call|is refused as unknown|is kept, whose call it isn't",
+    ),
+    Planted(
+        "offer lost",
+        "a Connection is written before it is kept whose call it is, and the store doesn't take that",
+        partial(_offer_before_it_is_kept, again=False),
+        "there is no such call|is refused as unknown|a service has accepted it",
+    ),
+    Planted(
+        "hang-up lost",
+        "a hang-up that the store didn't take is never told again",
+        _ends_told_once,
+        "the customer has hung up|the customer had hung up|nobody is left to try",
+    ),
+    Planted(
+        "cancel undone",
+        "a call whose cancel comes to nothing isn't offered any more",
+        _cancelled_before_it_is_kept,
+        "it was acknowledged, and it is to be offered",
+        frozenset({Fault.COMMIT, Fault.AGENT}),
+    ),
+    Planted(
+        "old result",
+        "the result of an earlier call is given as that of another one with the same serial",
+        _serials_used_too_early,
+        "which is another call's|follows its end",
+        frozenset({Fault.AGENT, Fault.SERVICE}),
+        in_clients=True,
+    ),
+)
+
+
+@contextmanager
+def _planted_in_clients(planted: Planted) -> Iterator[None]:
+    with ExitStack() as stack:
+        if planted.in_clients:
+            stack.enter_context(mock.patch.object(Asked, "is_newer", lambda asked, event: True))
+        yield
+
+
+def worlds(planted: Planted, seed: int, calls: int = 1_000) -> Iterator[Outcome]:
+    """The worlds of a run with a fault."""
+    with _planted_in_clients(planted):
+        for number in range(calls // CALLS_OF_A_WORLD):
+            yield World(world_seed(seed, number), planted.faults, spoil=planted.spoil).run(CALLS_OF_A_WORLD)
+
+
+def found(planted: Planted, seed: int, calls: int = 1_000) -> Outcome | None:
+    """The first world of a run that finds a fault; None if none does."""
+    return next((outcome for outcome in worlds(planted, seed, calls) if outcome.broken is not None), None)
+
+
+def main(seeds: list[int]) -> None:
+    """Plant each fault with each seed."""
+    for planted in PLANTED:
+        for seed in seeds:
+            outcome = found(planted, seed)
+            told = "NOT FOUND" if outcome is None else f"world {outcome.seed}, {outcome.broken}"
+            print(f"{planted.name}, seed {seed}: {told}", flush=True)
+
+
+if __name__ == "__main__":
+    main([int(seed) for seed in sys.argv[1:]] or [1, 2, 3])

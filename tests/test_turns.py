@@ -18,6 +18,8 @@ from ctiex.processing.settings import Limits
 from ctiex.testing.fakes import FakeAgent
 from ctiex.testing.pairs import LinkedPair, MemoryExchange, agents, services
 
+from .test_links import _LateCredentials
+
 _AT_A_TIME = 64
 
 
@@ -212,6 +214,23 @@ class TheLinks(SynchronousTestCase):
         for _, pair in pairs:
             pair.deliver(to_first=False)
         return sum(len(peer.received) for peer, _ in pairs)
+
+    def test_a_bind_that_is_looked_at_costs_no_turns_meanwhile(self) -> None:
+        late = _LateCredentials()
+        exchange = MemoryExchange(portal=late.portal)
+        peer, pair, _ = exchange.link_agent(FakeAgent())
+        for _ in range(_AT_A_TIME - 1):
+            peer.send(Ping())
+        peer.bind("agents")
+        asked = peer.send(Ping())
+        pair.pump()
+        for _ in range(3):
+            turn(exchange.clock)
+        due = [call.getTime() - exchange.clock.seconds() for call in exchange.clock.getDelayedCalls()]
+        self.assertGreater(min(due), 1, "nothing is done again and again until the Bind is decided")
+        late.waiting[0].callback(True)
+        exchange.pump()
+        self.assertEqual(peer.answer(asked), Pong())
 
     def test_a_link_that_waits_for_its_turn_is_not_taken_for_silent(self) -> None:
         limits = Limits(frames_per_second_per_identity=1)

@@ -202,8 +202,12 @@ class LinkProtocol(Protocol):
         self._wait()
 
     def _wait(self) -> None:
-        """Wait for its turn where that is needed, and read nothing meanwhile."""
-        if self.session.held and not self._closing:
+        """Wait for its turn where that is needed, and read nothing meanwhile.
+
+        Where the session takes nothing now - a Bind is looked at, or an Unbind waits for replies - there is no turn to
+        wait for: whatever lets it go on has it read on.
+        """
+        if self.session.held and self.session.accepting and not self._closing:
             self.share.wait(self)
         self.throttle()
 

@@ -46,6 +46,10 @@ def _any_number() -> float:
     return inf
 
 
+_UNREAD = Counts()
+"""Where those count whom nobody asks: clients."""
+
+
 @define(eq=False)
 class Share(Work):
     """One party's."""
@@ -105,13 +109,13 @@ class Share(Work):
 class Turns:
     """Knows the parties, and gives those that wait their turns, one after the other."""
 
-    def __init__(self, clock: IReactorTime, counts: Counts | None = None, rate: Rate = _any_number) -> None:
+    def __init__(self, clock: IReactorTime, counts: Counts = _UNREAD, rate: Rate = _any_number) -> None:
         """Nobody waits yet.
 
         :param rate: of each party; as much as it likes unless given.
         """
         self._clock = clock
-        self._counts = Counts() if counts is None else counts
+        self._counts = counts
         self._rate = rate
         self._shares: dict[tuple[str, str], Share] = {}
         self._without_links: OrderedDict[tuple[str, str], Share] = OrderedDict()

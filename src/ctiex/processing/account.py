@@ -7,7 +7,8 @@ identity that brought the agent number. Each open call keeps room for its end in
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
@@ -41,13 +42,19 @@ def size_of_event(event: StoredEvent) -> int:
 class Account:
     """What is held, in bytes, and what is kept free for the ends of open calls."""
 
-    def __init__(self, limits: Limits, brought_by: Callable[[str], str | None]) -> None:
+    def __init__(
+        self, limits: Limits, brought_by: Callable[[str], str | None], serial_of: Callable[[StoredEvent], str]
+    ) -> None:
         """Nothing is held.
 
         :param brought_by: the identity that has brought an agent number; None: nobody that is known.
+        :param serial_of: the call that an event is about; empty if none.
         """
         self._limits = limits
         self._brought_by = brought_by
+        self._serial_of = serial_of
+        self.events_of: Counter[str] = Counter()
+        """By serial: how many events of that call wait in mailboxes."""
         self.in_all = 0
         self.of_identity: Counter[str] = Counter()
         self.of_mailbox: Counter[str] = Counter()
@@ -63,12 +70,19 @@ class Account:
         _add(self.of_identity, identity, size)
         self.in_all += size
 
-    def add_event(self, agent: str, size: int) -> None:
-        """The mailbox of this agent takes so much more, or less."""
-        self.add(self._owners.setdefault(agent, self._whose(agent)), size)
+    def add_event(self, event: StoredEvent, count: int) -> None:
+        """An event has come to its agent's mailbox (1), or has left it (-1)."""
+        agent, size = event.agent, count * size_of_event(event)
+        owner = self._owners.get(agent)
+        if owner is None:
+            owner = self._owners[agent] = self._whose(agent)
+        self.add(owner, size)
         _add(self.of_mailbox, agent, size)
         if agent not in self.of_mailbox:
             del self._owners[agent]
+        serial = event.serial if event.serial is not None else self._serial_of(event)
+        if serial:
+            _add(self.events_of, serial, count)
 
     def keep_for_end(self, agent: str, count: int = 1) -> None:
         """Room is kept for the end of one more call of this agent number, or of one less."""
@@ -136,8 +150,8 @@ def _add(counter: Counter[str], key: str, size: int) -> None:
         counter.pop(key, None)
 
 
-Entry = tuple[Callable[[str, int], None], str, int]
-"""Where so many bytes are added, and for whom."""
+Entry = tuple[Callable[[Any, int], None], Any, int]
+"""What is told to the account, of whom or what, and by how much."""
 
 
 class AccountedStore:
@@ -152,32 +166,42 @@ class AccountedStore:
 
         :raise StoreUnavailable: it wasn't kept.
         """
-        entries = list(self._entries(change))
+        entries = self._calls(change)
+        if change.events or change.dropped:
+            entries += self._events(change)
         waiting: Deferred[None] | None = self._store.commit(change)
-        for add, whose, size in entries:
-            add(whose, size)
+        for add, what, by in entries:
+            add(what, by)
         if waiting is not None and entries:
             waiting.addErrback(_undo, entries)
         return waiting
 
-    def _entries(self, change: Change) -> Iterator[Entry]:
-        account, store = self._account, self._store
+    def _calls(self, change: Change) -> list[Entry]:
+        entries: list[Entry] = []
+        add, get = self._account.add, self._store.get
         for call in change.calls:
             if call.event_ids or call.state in _GROWS_OR_SHRINKS:
-                before = store.get(call.serial)
-                yield account.add, call.identity, size_of_call(call) - (0 if before is None else size_of_call(before))
+                before = get(call.serial)
+                size = size_of_call(call) - (0 if before is None else size_of_call(before))
+                entries.append((add, call.identity, size))
         for serial in change.forgotten:
-            gone = store.get(serial)
+            gone = get(serial)
             if gone is not None:
-                yield account.add, gone.identity, -size_of_call(gone)
-        for event in change.events:
-            yield account.add_event, event.agent, size_of_event(event)
+                entries.append((add, gone.identity, -size_of_call(gone)))
+        return entries
+
+    def _events(self, change: Change) -> list[Entry]:
+        add = self._account.add_event
+        entries: list[Entry] = [(add, event, 1) for event in change.events]
         for agent, sequence in change.dropped:
-            waiting = store.events(agent)
-            yield account.add_event, agent, -sum(size_of_event(one) for one in waiting if one.sequence <= sequence)
+            for event in self._store.events(agent):
+                if event.sequence > sequence:
+                    break
+                entries.append((add, event, -1))
+        return entries
 
 
 def _undo(failure: Failure, entries: list[Entry]) -> Failure:
-    for add, whose, size in entries:
-        add(whose, -size)
+    for add, what, by in entries:
+        add(what, -by)
     return failure

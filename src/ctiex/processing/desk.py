@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from itertools import takewhile
 from typing import Protocol
 
 from attrs import define
@@ -74,11 +72,9 @@ class Desk:
         self._reserved: Counter[str] = Counter()
         self.numbers = NumbersInUse(limits)
         self._kept: dict[str, int] = {}
-        self._awaited: Counter[str] = Counter()
-        """By serial: how many events of that call wait in mailboxes."""
         self._acknowledged: dict[str, int] = {}
         """By agent: what the store hasn't dropped yet, although it may."""
-        self.account = Account(limits, self.numbers.brought_by)
+        self.account = Account(limits, self.numbers.brought_by, self._serial_of)
         self.keeper = Keeper(AccountedStore(store, self.account).commit, clock, counts)
         """Commits every change of the processing service: one place knows whether the store is well."""
         self._expiry = Deadlines(clock, self._expire, self.keeper.settled)
@@ -90,9 +86,8 @@ class Desk:
             brought_by = self._store.label(label_of(agent))
             if brought_by is not None:  # a file of an earlier version says nothing: then it counts for nobody
                 self.numbers.put(agent, brought_by)
-            self._awaited.update(self._serials(self._store.events(agent)))
             for event in self._store.events(agent):
-                self.account.add_event(agent, size_of_event(event))
+                self.account.add_event(event, 1)
             self._watch_oldest(agent)
 
     def stop(self) -> None:
@@ -210,23 +205,17 @@ class Desk:
 
     def awaits(self, serial: str) -> bool:
         """Whether an event of the call with this serial waits in a mailbox, and would be taken for a new call's."""
-        return serial in self._awaited
+        return serial in self.account.events_of
 
-    def _serials(self, events: Iterable[StoredEvent]) -> Iterator[str]:
-        for event in events:
-            serial = self._about(event.body) if event.serial is None else event.serial
-            if serial:
-                yield serial
-
-    def _about(self, body: bytes) -> str:
-        event = self.codec.decode_body(Frame(KIND_OF[AgentEvent], 0, body))
+    def _serial_of(self, stored: StoredEvent) -> str:
+        """The call that an event is about, where the store doesn't keep that apart."""
+        event = self.codec.decode_body(Frame(KIND_OF[AgentEvent], 0, stored.body))
         assert isinstance(event, AgentEvent)
         return "" if is_arrival(event.condition, event.fields) else event.serial
 
     def kept(self, event: StoredEvent) -> None:
         """An event is in the store now: send it to its agent, if there is one."""
         self._kept[event.agent] = max(event.sequence, self._kept.get(event.agent, 0))
-        self._awaited.update(self._serials((event,)))
         if event.agent not in self._expiry:
             self._expiry.set(event.agent, event.expires)
         self._send(event.agent)
@@ -259,20 +248,15 @@ class Desk:
 
     def _drop(self, agent: str, sequence: int) -> None:
         if self._store.pending(agent):
-            serials = list(self._serials(takewhile(lambda one: one.sequence <= sequence, self._store.events(agent))))
             # Nobody waits for it: an event that is still there after a crash is merely sent again.
             self.keeper.keep(
                 Change(dropped=((agent, sequence),)),
-                lambda: self._dropped(agent, sequence, serials),
+                lambda: self._dropped(agent, sequence),
                 # The agent may never acknowledge anything more.
                 lambda: self._expiry.set(agent, self._clock.seconds() + RETRY_AFTER),
             )
 
-    def _dropped(self, agent: str, sequence: int, serials: Iterable[str]) -> None:
-        for serial in serials:
-            self._awaited[serial] -= 1
-            if not self._awaited[serial]:
-                del self._awaited[serial]
+    def _dropped(self, agent: str, sequence: int) -> None:
         if sequence >= self._acknowledged.get(agent, 0):
             self._acknowledged.pop(agent, None)
         self._watch_oldest(agent)

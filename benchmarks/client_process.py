@@ -19,8 +19,8 @@ from twisted.protocols.basic import LineReceiver
 
 from benchmarks.configurations import SECRET, SERVICE_IDENTITY
 from benchmarks.work import EXCHANGE_ADDRESS, fields_of, serial_of
+from ctiex.clients.account import ExchangeAccount
 from ctiex.clients.automatic_service import AutomaticService
-from ctiex.clients.connection import ExchangeAccount
 from ctiex.clients.served_call import ServedCall
 from ctiex.messages import Connection, DataRequest
 

@@ -19,6 +19,10 @@ calls_per_identity = 2000000
 calls_per_service = 2000000
 calls_per_agent = 1000000
 records_per_identity = 100000000
+bytes_per_identity = 100000000000
+bytes_in_all = 100000000000
+frames_per_second_per_identity = 10000000
+connections_per_second_per_source = 1000000
 
 [links.agent]
 frames_per_second = 10000000

@@ -157,6 +157,14 @@ class Figures:
     completed: int = 0
     failure: str = ""
     times: list[float] = field(default_factory=list)
+    began: list[float] = field(default_factory=list)
+    """When each of them began, by the machine's monotonic clock."""
+
+    def between(self, begin: float, end: float) -> Figures:
+        """Only those that began then, or were under way."""
+        chosen = [at for at, began in enumerate(self.began) if began < end and began + self.times[at] > begin]
+        times, moments = [self.times[at] for at in chosen], [self.began[at] for at in chosen]
+        return Figures(len(chosen), self.failure, times, moments)
 
     @property
     def median(self) -> float:
@@ -199,6 +207,7 @@ def main(agent_port: str, service_port: str, codec: str, source: str) -> None:
             took = time.monotonic() - begun
             figures.completed += 1
             figures.times.append(round(took, 6))
+            figures.began.append(begun)
             if figures.completed == 1:
                 print("ready", flush=True)
             time.sleep(max(0.0, _PACE - took))

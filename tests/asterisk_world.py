@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Mapping
 from math import inf
+from random import Random
 from typing import Any
 
 from twisted.internet.defer import Deferred, fail, succeed
-from twisted.internet.task import Clock
+from twisted.internet.task import Clock, TaskStopped
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -17,6 +18,7 @@ from ctiex.errors import LinkLost
 from ctiex.interfaces import IOfferWatcher, Offer, SignallingContext
 from ctiex.messages import Connection
 from ctiex.processing.sessions import ServiceSessions
+from ctiex.serials import SerialAllocator
 from ctiex.signalling.asterisk import AsteriskSignalling
 from ctiex.signalling.asterisk_settings import read_settings
 from ctiex.telephony.ami import AmiMessage
@@ -41,6 +43,21 @@ class Exchange(RecordingWatcher):
     def __init__(self, world: World) -> None:
         super().__init__()
         self._world = world
+        self._allocator = SerialAllocator("1", world.clock.seconds, Random(1))
+        self.names: dict[str, str] = {}
+        """The numbers of the customers whom the serials name that were ever told."""
+
+    def arrived(self, agent: str, calling_number: str) -> str:
+        """As the processing service does: a serial that shows that it was told."""
+        if not super().arrived(agent, calling_number):
+            return ""
+        serial = self._allocator.allocate(self.names.__contains__, told=True)
+        self.names[serial] = calling_number
+        return serial
+
+    def asked_without(self) -> str:
+        """The serial of a request that came without one."""
+        return self._allocator.allocate(self.names.__contains__)
 
     def unreachable(self, serial: str, status: int) -> None:
         """Nobody is left."""
@@ -67,7 +84,7 @@ class WaitingClient:
     """Stands in for the connection: what is asked waits to be done, what is told waits to be heard."""
 
     def __init__(
-        self, reactor: Any, account: Any, on_event: Callable[[AmiMessage], None], on_login: Callable[[], None],
+        self, reactor: Any, account: Any, on_event: Callable[[AmiMessage], None], on_login: Callable[[], Any],
         on_lost: Callable[[], None]
     ) -> None:  # fmt: skip
         self.on_event = on_event
@@ -75,6 +92,8 @@ class WaitingClient:
         self.on_lost = on_lost
         self.connected = False
         self.asked: deque[tuple[str, dict[str, str], Deferred[AmiAnswer]]] = deque()
+        self.unanswered: list[Deferred[AmiAnswer]] = []
+        self._each: dict[Deferred[AmiAnswer], Callable[[AmiMessage], None]] = {}
 
     def startService(self) -> None:
         """The world connects it."""
@@ -83,17 +102,39 @@ class WaitingClient:
         """Nothing to stop."""
         return succeed(None)
 
-    def reconnect(self) -> None:
+    def log_in(self) -> None:
+        """Let it in; what the driver fails with is the test's to see, but for a connection that is lost meanwhile."""
+        self.connected = True
+        taken_up = self.on_login()
+        taken_up.addErrback(lambda failure: failure.trap(LinkLost, TaskStopped) and None)
+
+    def reconnect(self, reason: str) -> None:
         """Asterisk is never refused its lists here; a test whose Asterisk doesn't answer takes this over."""
         raise AssertionError("the picture of the platform was refused")
 
-    def act(self, name: str, *headers: tuple[str, str]) -> Deferred[AmiAnswer]:
+    def act(
+        self, name: str, *headers: tuple[str, str], each: Callable[[AmiMessage], None] | None = None
+    ) -> Deferred[AmiAnswer]:
         """Have it wait until it is its turn."""
         if not self.connected:
             return fail(Failure(LinkLost("not connected")))
         answer: Deferred[AmiAnswer] = Deferred()
+        if each is not None:
+            self._each[answer] = each
         self.asked.append((name, dict(headers), answer))
+        self.unanswered.append(answer)
         return answer
+
+    def answered(self, answer: Deferred[AmiAnswer], answered: AmiAnswer | Failure) -> None:
+        """The answer is heard, with the events of its list."""
+        each = self._each.pop(answer, None)
+        if answer.called:
+            return
+        self.unanswered.remove(answer)
+        if each is not None and isinstance(answered, AmiAnswer):
+            for event in answered.events:
+                each(event)
+        answer.callback(answered)
 
 
 class World:
@@ -120,21 +161,21 @@ class World:
     def connect(self) -> None:
         """Let the exchange in."""
         if not self.client.connected:
-            self.client.connected = True
-            self.client.on_login()
+            self.client.log_in()
 
     def cut(self, done: bool = False) -> None:
         """Break the connection; what was asked is done, or lost as well."""
         if not self.client.connected:
             return
         asked, self.client.asked = self.client.asked, deque()
+        unanswered, self.client.unanswered = self.client.unanswered, []
         if done:
             for name, headers, _ in asked:
                 if name in ("Setvar", "Redirect"):
                     self.platform.act(name, headers)
         self._told.clear()
         self.client.connected = False
-        for _, _, answer in asked:
+        for answer in unanswered:
             if not answer.called:
                 answer.errback(LinkLost("cut"))
         self.client.on_lost()
@@ -151,7 +192,7 @@ class World:
             return False
         name, headers, answer = self.client.asked.popleft()
         answered = self._answer(name, headers)
-        self._told.append(lambda: answer.called or answer.callback(answered))
+        self._told.append(lambda: self.client.answered(answer, answered))
         return True
 
     def _answer(self, name: str, headers: dict[str, str]) -> AmiAnswer | Failure:
@@ -169,10 +210,17 @@ class World:
         self._told.popleft()()
         return True
 
+    def take_up(self) -> bool:
+        """Have the exchange take up a lot of the calls that it has looked at."""
+        if not self.clock.getDelayedCalls():
+            return False
+        self.clock.advance(0)
+        return True
+
     def settle(self) -> None:
         """Everything that was asked is done, and everything told is heard."""
         for _ in range(10_000):
-            if not (self.perform() | self.hear()):
+            if not (self.perform() | self.hear() | self.take_up()):
                 return
         raise AssertionError("it never comes to an end")
 
@@ -193,6 +241,14 @@ class World:
         self.offer(serial, agent)
         self.settle()
         return customer
+
+    def told_for(self, customer: Leg) -> str:
+        """The serial that the customer's agent was told last."""
+        return customer.variables["CTIEX_TALK"]
+
+    def dialling(self) -> list[Leg]:
+        """The customers for whom a service is called."""
+        return [leg for leg in self.platform.legs.values() if leg.place == "dialling"]
 
     def ends(self, serial: str) -> list[str]:
         """The ends that were told of a call."""

@@ -94,7 +94,7 @@ class HeldSignalling:
         if way is Way.LINK:
             self._by_link.offer(offer)
         else:
-            self._exchange.processing.watcher.offered(SERIAL, None)
+            self._exchange.processing.watcher.offered(SERIAL, None, lambda: None)
 
     def accept(self) -> None:
         """A dialled service accepts."""

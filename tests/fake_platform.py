@@ -8,6 +8,7 @@ from typing import Any
 
 from attrs import define, field
 
+from ctiex.signalling.asterisk_orders import WATCHED
 from tests.fake_asterisk import FakeAsterisk, Headers
 
 Event = list[tuple[str, str]]
@@ -21,7 +22,8 @@ class Leg:
     uniqueid: str
     number: str
     bridge: str = ""
-    holding: bool = False
+    holding: str = ""
+    """The name of the bridge, where nobody hears anybody in it."""
     variables: dict[str, str] = field(factory=dict)
     place: str = "talk"
     """talk, dialling, served, hold, or fallback."""
@@ -39,6 +41,8 @@ class Platform:
         """By name."""
         self.dialled: list[tuple[str, str]] = []
         """What was dialled, each with the calling number that it was dialled with."""
+        self.moved: dict[str, set[str]] = {}
+        """The numbers of the customers who were moved to a service, by serial."""
 
     # ------------------------------------------------------------ calls
 
@@ -57,13 +61,14 @@ class Platform:
     def _join(self, one: Leg, other: Leg, place: str) -> None:
         bridge = f"bridge-{next(self._numbers)}"
         for leg in (one, other):
-            self._enter(leg, bridge, False)
+            self._enter(leg, bridge)
             leg.place = place
 
-    def _enter(self, leg: Leg, bridge: str, holding: bool) -> None:
+    def _enter(self, leg: Leg, bridge: str, holding: str = "") -> None:
         self._leave(leg)
         leg.bridge, leg.holding = bridge, holding
-        self._tell("BridgeEnter", leg, ("BridgeUniqueid", bridge), ("BridgeType", "base" if holding else "basic"))
+        kind, name = ("base", holding) if holding else ("basic", "<unknown>")
+        self._tell("BridgeEnter", leg, ("BridgeUniqueid", bridge), ("BridgeType", kind), ("BridgeName", name))
 
     def _leave(self, leg: Leg) -> None:
         if leg.bridge:
@@ -96,6 +101,31 @@ class Platform:
             together = [] if agent is None else [agent]
         for other in together:
             self._gone(other)
+
+    def transfer(self, customer: Leg, agent: str) -> Leg | None:
+        """An agent has talked with another one, and passes the customer on: the customer now talks with that one."""
+        if customer.name not in self.legs or customer.place != "talk" or not customer.bridge:
+            return None
+        desk, others = self._leg(f"PJSIP/{agent}", agent), self.others_in(customer)
+        self._join(customer, desk, "talk")
+        for other in others:  # who passes a call on is out of it once the other one has it
+            self._gone(other)
+        return desk
+
+    def take_away(self, customer: Leg, agent: str) -> Leg:
+        """Somebody takes a customer out of the service to another agent, past everything that was prepared."""
+        self._drop_service(customer)
+        desk = self._leg(f"PJSIP/{agent}", agent)
+        self._join(customer, desk, "talk")
+        return desk
+
+    def pass_on_hold(self, agent: Leg, other: str) -> Leg:
+        """An agent who is held has somebody else take over: that one is held in the place of this one."""
+        desk = self._leg(f"PJSIP/{other}", other)
+        desk.place = "hold"
+        self._enter(desk, agent.bridge, agent.holding)
+        self._gone(agent)
+        return desk
 
     def _gone(self, leg: Leg, cause: str = "16") -> None:
         if self.legs.pop(leg.name, None) is not None:
@@ -133,10 +163,11 @@ class Platform:
             self._leave(leg)
         self._phase(agent, "hold")
         agent.place = "hold"
-        self._enter(agent, f"ctiex-{agent.variables['CTIEX_SERIAL']}", True)
+        self._enter(agent, f"bridge-{next(self._numbers)}", f"ctiex-{agent.variables['CTIEX_SERIAL']}")
         customer.variables.update(CTIEX_PHASE="out", CTIEX_RESULT="")
         customer.place = "dialling"
         self.dialled.append((customer.variables["CTIEX_DIAL"], customer.variables["CTIEX_CARRIED"]))
+        self.moved.setdefault(customer.variables["CTIEX_SERIAL"], set()).add(customer.number)
         self._phase(customer, "out")
         customer.partner = self._leg("PJSIP/core", customer.variables["CTIEX_CARRIED"])
         customer.partner.place = "ringing"
@@ -191,14 +222,13 @@ class Platform:
 
     def channels(self) -> list[Headers]:
         """The rows of Status."""
-        names = ("CTIEX_SERIAL", "CTIEX_PHASE", "CTIEX_RESULT", "CTIEX_CAUSE", "CTIEX_AGENT_CHANNEL", "CTIEX_TALK")
         return [
             {
                 "Channel": leg.name,
                 "Uniqueid": leg.uniqueid,
                 "CallerIDNum": leg.number,
                 "BridgeID": leg.bridge,
-                "Variables": ",".join(f"{name}={leg.variables.get(name, '(null)')}" for name in names),
+                "Variables": ",".join(f"{name}={leg.variables.get(name, '(null)')}" for name in WATCHED),
             }
             for leg in self.legs.values()
         ]
@@ -206,7 +236,10 @@ class Platform:
     def bridges(self) -> list[Headers]:
         """The rows of BridgeList."""
         kinds = {leg.bridge: leg.holding for leg in self.legs.values() if leg.bridge}
-        return [{"BridgeUniqueid": one, "BridgeType": "base" if hold else "basic"} for one, hold in kinds.items()]
+        return [
+            {"BridgeUniqueid": one, "BridgeType": "base" if hold else "basic", "BridgeName": hold or "<unknown>"}
+            for one, hold in kinds.items()
+        ]
 
     def lost(self) -> list[str]:
         """Whoever waits for nobody, or hears nobody: in words."""

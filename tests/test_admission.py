@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, MultipleResults, RuleBasedStateMachine, consumes, invariant, multiple, rule
 from twisted.trial.unittest import SynchronousTestCase
 
-from ctiex.links.admission import Admission, Crowded, LinkCounter, Seldom
+from ctiex.links.admission import Admission, Crowded, Pace, Seldom
+from ctiex.links.descriptors import Descriptors
+from ctiex.processing.counts import Counts
+from ctiex.processing.settings import Limits
 
 SOURCES = st.sampled_from(["192.0.2.1", "192.0.2.2", "192.0.2.3"])
 IDENTITIES = st.sampled_from(["agents", "ivr"])
 PER_IDENTITY, PER_SOURCE, UNBOUND_PER_SOURCE, UNBOUND = 4, 5, 3, 6
+FAST = 1_000_000
 
 
 class AdmissionMachine(RuleBasedStateMachine):
@@ -23,20 +27,28 @@ class AdmissionMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.admission = Admission.of(PER_IDENTITY, PER_SOURCE, UNBOUND_PER_SOURCE, UNBOUND)
+        self.admission = Admission(
+            Limits(
+                links_per_identity=PER_IDENTITY,
+                links_per_source=PER_SOURCE,
+                unbound_links_per_source=UNBOUND_PER_SOURCE,
+                unbound_links=UNBOUND,
+                connections_per_second_per_source=FAST,
+            )
+        )
         self.open: list[list[str | None]] = []
 
     @rule(target=links, source=SOURCES)
     def opens(self, source: str) -> list[str | None] | MultipleResults[list[str | None]]:
         of_source = [link for link in self.open if link[0] == source]
         unbound = [link for link in self.open if link[1] is None]
-        crowded = self.admission.admit(source)
+        crowded = self.admission.admit(source, 0.0)
         if len(of_source) >= PER_SOURCE:
-            assert crowded is Crowded.SOURCE
+            assert crowded is Crowded.links_over_source_limit
         elif sum(link[1] is None for link in of_source) >= UNBOUND_PER_SOURCE:
-            assert crowded is Crowded.UNBOUND_SOURCE
+            assert crowded is Crowded.unbound_links_over_source_limit
         elif len(unbound) >= UNBOUND:
-            assert crowded is Crowded.UNBOUND
+            assert crowded is Crowded.unbound_links_over_limit
         else:
             assert crowded is None
             self.open.append([source, None])
@@ -78,15 +90,73 @@ AdmissionMachine.TestCase.settings = settings(deadline=None, max_examples=60, st
 AdmissionMachineTests = AdmissionMachine.TestCase
 
 
-class CounterTests(SynchronousTestCase):
-    """One counter."""
+class TheLimits(SynchronousTestCase):
+    """They are read when something is held against them."""
 
-    def test_a_key_is_full_at_its_limit_and_others_are_not(self) -> None:
-        counter = LinkCounter(2)
-        self.assertEqual([counter.take("a") for _ in range(3)], [True, True, False])
-        self.assertTrue(counter.take("b"))
-        counter.give_back("a")
-        self.assertTrue(counter.take("a"))
+    def test_a_limit_that_is_changed_holds_from_then_on(self) -> None:
+        limits = Limits(links_per_source=1)
+        admission = Admission(limits)
+        self.assertIsNone(admission.admit("a", 0.0))
+        self.assertIs(admission.admit("a", 0.0), Crowded.links_over_source_limit)
+        limits.links_per_source = 2
+        self.assertIsNone(admission.admit("a", 0.0))
+
+    def test_every_reason_to_turn_a_connection_away_has_its_counter(self) -> None:
+        counts = Counts()
+        for crowded in Crowded:
+            counts.turned_away(crowded.name)
+            self.assertEqual(getattr(counts, crowded.name), 1)
+
+    @given(st.integers(40, 100_000), st.integers(1, 100_000))
+    def test_nobody_gets_more_than_half_of_the_descriptors_that_are_for_connections(
+        self, most: int, configured: int
+    ) -> None:
+        descriptors = Descriptors(most)
+        self.assertLess(descriptors.for_connections, most)
+        self.assertEqual(descriptors.of_one(configured), min(configured, descriptors.for_connections // 2))
+        admission = Admission(Limits(links_per_source=configured, unbound_links_per_source=10**6), Descriptors(40))
+        admitted = sum(admission.admit("a", now) is None for now in range(40))
+        self.assertEqual(admitted, min(configured, 15))
+
+
+class PaceTests(SynchronousTestCase):
+    """``connections_per_second_per_source``."""
+
+    @given(st.lists(st.tuples(st.sampled_from("ab"), st.floats(0, 0.3)), max_size=80), st.integers(1, 10))
+    @settings(deadline=None)
+    def test_in_no_time_more_come_than_its_rate_and_what_two_seconds_may_bring(
+        self, arrivals: list[tuple[str, float]], most: int
+    ) -> None:
+        pace, now = Pace(), 0.0
+        taken: dict[str, list[float]] = {"a": [], "b": []}
+        for source, gap in arrivals:
+            now += gap
+            if pace.take(source, most, now):
+                taken[source].append(now)
+        for moments in taken.values():
+            for at, begin in enumerate(moments):
+                for later, end in enumerate(moments[at:], 1):
+                    self.assertLessEqual(later, most * (end - begin + 2) + 1e-6)
+
+    def test_one_that_comes_too_fast_keeps_out_nobody_else_and_itself_for_a_moment(self) -> None:
+        pace = Pace()
+        self.assertEqual([pace.take("a", 2, 0.0) for _ in range(5)], [True] * 4 + [False])
+        self.assertTrue(pace.take("b", 2, 0.0))
+        self.assertEqual([pace.take("a", 2, now) for now in (0.4, 0.5, 0.6, 1.0)], [False, True, False, True])
+
+    def test_nothing_is_kept_of_those_that_keep_to_it(self) -> None:
+        pace = Pace()
+        for number in range(1_000):
+            pace.take(str(number), 10, number * 0.01)
+        self.assertLess(len(pace), 220)
+        pace.take("last", 10, 100.0)
+        self.assertEqual(len(pace), 1)
+
+    def test_a_clock_that_is_put_back_keeps_nobody_out(self) -> None:
+        pace = Pace()
+        self.assertEqual(
+            [pace.take("a", 1, now) for now in (1_000, 1_000, 1_000, 10, 10)], [True, True, False, True, True]
+        )
 
 
 class SeldomTests(SynchronousTestCase):

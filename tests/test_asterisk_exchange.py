@@ -43,7 +43,7 @@ class ConfigurationTests(SynchronousTestCase):
         configuration = read(DRIVER + SERVICE.format("asterisk") + "ring = 7\n")
         check_plugins(configuration)
         driver: Any = Exchange(configuration, reactor).parts.drivers["asterisk"]
-        self.assertEqual((driver._settings.secret, driver._services), (SECRET, {"bill": {"ring": 7}}))
+        self.assertEqual((driver._settings.secret, driver._calls._services), (SECRET, {"bill": {"ring": 7}}))
 
     def test_its_secret_is_in_no_repr(self) -> None:
         self.assertNotIn(SECRET, repr(read(DRIVER + SERVICE.format("asterisk"))))
@@ -103,7 +103,7 @@ class EndToEnd(TestCase):
         self.assertEqual((customer.place, asterisk.platform.lost()), ("talk", []))
         asterisk.platform.call("1002")
         late: Deferred[AgentEvent] = Deferred()
-        await eventually(lambda: len(exchange.parts.drivers["asterisk"]._talks) == 2)
+        await eventually(lambda: len(exchange.parts.drivers["asterisk"]._calls.talks) == 2)
         await client.login("1002", late.callback)
         self.assertEqual((await late).fields["event"], "call")
 

@@ -26,7 +26,6 @@ from ctiex.app.audit_log import AuditLog, line_of
 from ctiex.app.config import parse
 from ctiex.errors import ConfigurationError, Status
 from ctiex.fields import Fields
-from ctiex.links.admission import Admission, LinkCounter
 from ctiex.links.terms import SessionLimits
 from ctiex.messages import (
     AgentLogin,
@@ -46,6 +45,7 @@ from ctiex.messages import (
 )
 from ctiex.processing.audit import About, AuditEvent
 from ctiex.processing.counts import Counts
+from ctiex.processing.settings import Limits
 from ctiex.testing.fakes import FakeAgent, FakePeer, FakeService
 from ctiex.testing.pairs import MemoryExchange, agents, make_service, services
 
@@ -276,7 +276,7 @@ class RecordTests(SynchronousTestCase):
         self.assertLessEqual(len(recorded), 1 + sum(pause for _, pause in bursts))
 
     def test_connections_that_are_turned_away_are_recorded_once_in_a_while(self) -> None:
-        self.exchange = self.make(admission=Admission(per_source=LinkCounter(1)))
+        self.exchange = self.make(limits=Limits(links_per_source=1))
         self.exchange.service()
         for _ in range(3):
             self.exchange.link_agent(FakePeer())
@@ -478,7 +478,7 @@ class FileTests(SynchronousTestCase):
 
     def open(self, path: Path | None = None, most_waiting: int = 10_000) -> AuditLog:
         self.counts = Counts()
-        log = AuditLog(str(path or self.path), self.clock, self.counts, most_waiting)
+        log = AuditLog(str(path or self.path), self.clock, self.counts, most_waiting, self.clock.seconds)
         log.open()
         self.addCleanup(log.close)
         return log
@@ -527,6 +527,13 @@ class FileTests(SynchronousTestCase):
     def test_only_its_owner_may_read_a_file_that_it_makes(self) -> None:
         self.open()
         self.assertEqual(stat.S_IMODE(self.path.stat().st_mode), 0o600)
+
+    def test_a_file_that_others_may_read_is_told(self) -> None:
+        self.path.touch(0o644)
+        self.path.chmod(0o644)
+        with capturedLogs() as events:
+            self.open()
+        self.assertIn(f"{self.path} has mode 0644: every user of this machine", str(formatEvent(events[0])))
 
     def test_two_logs_and_a_restart_append_to_one_file(self) -> None:
         first, second = self.open(), self.open()

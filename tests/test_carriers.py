@@ -107,6 +107,44 @@ class EmbeddingTests(SynchronousTestCase):
             self.assertEqual(carrier.extract(Signalled(number)), (number, None))
         self.assertEqual(carrier.extract(Signalled("**7")), ("", "7"))
 
+    def test_parameters_behind_the_serial_are_the_number_s(self) -> None:
+        carrier = CallingNumberCarrier()
+        for arrived, number in (
+            ("138**007;phone-context=+86", "138;phone-context=+86"),
+            ("138**007;phone-context=example.com;isub=12", "138;phone-context=example.com;isub=12"),
+            ("+86138**007;ext=5", "+86138;ext=5"),
+            ("138**007;npdi;rn=+1-201-5550000", "138;npdi;rn=+1-201-5550000"),
+            ("tel:138**007;phone-context=+86", "tel:138;phone-context=+86"),
+            ("138**007%3Bphone-context=+86", "138;phone-context=+86"),
+            ("138;phone-context=+86**007", "138;phone-context=+86"),
+        ):
+            self.assertEqual(carrier.extract(Signalled(arrived)), (number, "007"), arrived)
+        for arrived in (
+            "138**007;",
+            "138**;ext=5",
+            "138**007 ;ext=5",
+            "138**007;ext= 5",
+            "138**0-0-7",
+            "138**007x;ext=5",
+        ):
+            self.assertEqual(carrier.extract(Signalled(arrived)), (arrived, None))
+
+    def test_a_separator_may_come_percent_encoded(self) -> None:
+        for arrived in ("138%2A%2A007", "138%2a%2A007", "138*%2a007", "138%2A*007"):
+            self.assertEqual(CallingNumberCarrier().extract(Signalled(arrived)), ("138", "007"), arrived)
+        self.assertEqual(CallingNumberCarrier("#").extract(Signalled("138%23007")), ("138", "007"))
+        self.assertEqual(CallingNumberCarrier().extract(Signalled("138%2B%2B007")), ("138%2B%2B007", None))
+
+    @given(separators, st.lists(st.sampled_from(["%2A", "%2a", "%23", "%3B", "%", "2", "A", "*", "#", "1", ";", "x"])))
+    @quick
+    def test_a_stripped_number_brings_no_serial_however_it_was_encoded(self, separator: str, parts: list[str]) -> None:
+        carrier = CallingNumberCarrier(separator, 255)
+        stripped = carrier.strip(Signalled("".join(parts)[:60]))
+        self.assertEqual(carrier.strip(stripped), stripped)
+        self.assertIsNone(carrier.extract(stripped)[1])
+        embedded = carrier.embed(stripped.calling_number, "7")
+        self.assertEqual(carrier.extract(embedded), (stripped.calling_number, "7"))
+
     def test_strip_cuts_at_the_first_separator(self) -> None:
         carrier = CallingNumberCarrier()
         for number, stripped in (

@@ -544,7 +544,7 @@ class HandOffTests(AgentCase):
         self.line.pump()
         hand_off = self.successResultOf(connecting)
         self.assertEqual(self.now(hand_off.result()).sequence, 1_001)
-        early = agent._hand_offs._without_serial.early
+        early = agent._hand_offs._early
         self.assertEqual((early.maxlen, len(early)), (1_000, 0))
 
 

@@ -94,6 +94,20 @@ class ManyDeadlines(SynchronousTestCase):
             self.deadlines.set("a", 1.0 + step % 800 / 8)
         self.assertLess(sum(len(bucket) for bucket in self.deadlines._buckets.values()), 2_000)
 
+    def test_no_timer_is_left_once_nobody_has_a_deadline(self) -> None:
+        for key, moment in (("a", 5.0), ("b", 3_600.0), ("b", 20_000.0), ("a", 1.0), ("c", 2.0)):
+            self.deadlines.set(key, moment)
+        self.deadlines.clear("b")
+        self.clock.pump([0.5] * 5)
+        self.assertEqual(self.due, ["a", "c"])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.deadlines.set("d", 7_200.0)
+        self.deadlines.clear("d")
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.deadlines.set("e", 4.0)
+        self.clock.pump([0.5] * 5)
+        self.assertEqual(self.due, ["a", "c", "e"])
+
     def test_stopping_leaves_no_timer(self) -> None:
         self.deadlines.set("a", 1.0)
         self.deadlines.stop()

@@ -27,6 +27,7 @@ from ctiex.errors import ConfigurationError, Status
 from ctiex.messages import SERVICE_CONDITIONS, Condition
 from ctiex.processing.counts import Counts
 from ctiex.processing.organizing import RuleOrganizer
+from ctiex.processing.settings import Limits
 from ctiex.processing.states import TIMED_OUT_AS, TIMEOUT_OF, TRANSITIONS, Step
 from ctiex.records import CallState
 from ctiex.signalling.asterisk_settings import AsteriskSettings
@@ -363,7 +364,7 @@ _MODELS: dict[str, type[attrs.AttrsInstance]] = {
     "``[voice]``": config_model.VoiceTable,
     "``[metrics]``": config_model.MetricsSettings,
     "``[audit]``": config_model.AuditSettings,
-    "``[limits]``": config_model.LimitSettings,
+    "``[limits]``": Limits,
     "``[login]``": config_model.LoginSettings,
     "``[identities.NAME]``": config_model.IdentitySettings,
     "``[services.NAME]``": config_model.ConfiguredService,
@@ -465,6 +466,35 @@ def test_the_states_in_the_page_are_those_of_the_code() -> None:
 def test_the_operators_page_has_every_counter() -> None:
     told = re.findall(r"^   \* - ``ctiex_(\w+)_total``", page("docs/operating.rst"), re.M)
     assert told == [one.name for one in attrs.fields(Counts)]
+
+
+# ---------------------------------------------------------------- TOML
+
+
+def pages() -> list[str]:
+    """Every page that people read."""
+    return [str(path.relative_to(ROOT)) for path in (ROOT / "README.md", *DOCS.rglob("*.rst"), *DOCS.rglob("*.md"))]
+
+
+@pytest.mark.parametrize("name", pages())
+def test_what_is_shown_as_toml_is_toml(name: str) -> None:
+    blocks = [text for language, text in code_blocks(name) if language == "toml"]
+    inline = [text for text in re.findall(r"(?<!`)``([a-z_.]+ = [\"'{\[][^`]*)``", page(name)) if "..." not in text]
+    for text in (*blocks, *inline):
+        tomllib.loads(text)
+
+
+def test_files_of_toml_are_toml() -> None:
+    files = list(DOCS.rglob("*.toml"))
+    assert files
+    for file in files:
+        tomllib.loads(file.read_text(encoding="utf-8"))
+
+
+def test_an_address_of_ipv6_is_shown_as_toml_takes_it() -> None:
+    found = re.findall(r"""``(["'][^`"']*\\:[^`"']*["'])``""", page("docs/tls.rst"))
+    assert found
+    assert {tomllib.loads(f"listen = {text}")["listen"] for text in found} == {r"...:interface=\:\:1"}
 
 
 # ---------------------------------------------------------------- the modules and the seed

@@ -18,13 +18,13 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ctiex.errors import CheckBusy
 from ctiex.links import exchange as exchange_module
-from ctiex.links.admission import Admission
 from ctiex.links.checkers import ConfiguredChecker
 from ctiex.links.credentials import KnownIdentity, checker_context, make_portal
 from ctiex.links.terms import SessionLimits
 from ctiex.links.throttle import LoginThrottle
 from ctiex.messages import Bind, BindReply, Ping, Role
 from ctiex.processing.audit import AuditEvent
+from ctiex.processing.settings import Limits
 from ctiex.testing.fakes import FakeAgent, FakePeer, FakeService
 from ctiex.testing.pairs import LinkedPair, MemoryExchange, MemoryTransport, agents, services
 
@@ -42,6 +42,16 @@ HASHED = [
 def patient() -> LoginThrottle:
     """One that never gets in the way."""
     return LoginThrottle(most_failures=10_000, longest_delay=0.001)
+
+
+def links(identity: int, source: int, unbound_source: int, unbound: int) -> Limits:
+    """So many links of each, at most."""
+    return Limits(
+        links_per_identity=identity,
+        links_per_source=source,
+        unbound_links_per_source=unbound_source,
+        unbound_links=unbound,
+    )
 
 
 class DoorCase(SynchronousTestCase):
@@ -509,7 +519,7 @@ class LimitTests(DoorCase):
         return [pair.open for pair in pairs]
 
     def test_links_over_the_limit_of_a_source_are_closed_at_once(self) -> None:
-        self.make(admission=Admission.of(10, 2, 10, 10))
+        self.make(limits=links(10, 2, 10, 10))
         self.assertEqual(self.open_some(3), [True, True, False])
         self.assertEqual(self.open_some(1, "192.0.2.1"), [True])
         self.assertEqual(self.counts.links_over_source_limit, 1)
@@ -518,7 +528,7 @@ class LimitTests(DoorCase):
         self.assertEqual(self.open_some(2), [True, False])
 
     def test_links_without_a_bind_have_limits_of_their_own_and_those_that_are_bound_leave_room(self) -> None:
-        self.make(admission=Admission.of(10, 10, 2, 3))
+        self.make(limits=links(10, 10, 2, 3))
         peer = self.bind("clear", "clear secret")
         self.assertEqual(self.tell(peer), 0)
         self.assertEqual(self.open_some(3), [True, True, False])
@@ -527,13 +537,13 @@ class LimitTests(DoorCase):
         self.assertEqual((counts.unbound_links_over_source_limit, counts.unbound_links_over_limit), (1, 1))
 
     def test_a_flood_of_connections_is_one_line_of_the_log(self) -> None:
-        self.make(admission=Admission.of(10, 1, 1, 1))
+        self.make(limits=links(10, 1, 1, 1))
         with capturedLogs() as logged:
             self.open_some(50)
         self.assertEqual(len([event for event in logged if "closed at once" in formatEvent(event)]), 1)
 
     def test_everything_is_given_back(self) -> None:
-        self.make(patient(), admission=Admission.of(1, 10, 10, 10))
+        self.make(patient(), limits=links(1, 10, 10, 10))
         for identity, secret in (("clear", "clear secret"), ("clear", "clear secret"), ("agents", "no")):
             self.tell(self.bind(identity, secret))
         self.assertEqual(self.counts.links_over_identity_limit, 1)

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from ctiex.telephony.agi import (
+    MAX_ABOUT_CALL,
+    MAX_ANSWER,
     MAX_COMMAND,
     MAX_LINE,
     MAX_LINES,
@@ -130,12 +132,38 @@ class ReadingTests(SynchronousTestCase):
     def test_no_line_and_no_list_of_lines_is_endless(self) -> None:
         for data, expected in (
             (b"agi_a: " + b"x" * MAX_LINE, "longer line"),
-            (b"x" * (MAX_LINE + 1), "longer line"),
+            (b"x" * (MAX_LINE + 1), "expected agi_NAME"),
+            (CALL + b"200 result=1 (" + b"x" * MAX_LINE, "longer line"),
             (b"".join(b"agi_%d: x\n" % number for number in range(MAX_LINES + 1)), "more lines"),
             (CALL + b"520-usage\n" + b"x\n" * (MAX_LINES + 1), "more lines"),
         ):
             _, error = read([data + b"\n"])
             self.assertIn(expected, error or "")
+
+    def test_a_head_takes_a_few_kilobytes_in_all(self) -> None:
+        line = b"agi_%03d: " + b"x" * 200 + b"\n"
+        data = b"".join(line % number for number in range(MAX_LINES))
+        taken = 0
+        reader = AgiReader()
+        with self.assertRaisesRegex(AgiError, f"expected {MAX_ABOUT_CALL} bytes"):
+            for start in range(0, len(data), 100):
+                list(reader.receive(data[start : start + 100]))
+                taken += 100
+        self.assertLessEqual(taken, MAX_ABOUT_CALL)
+        self.assertIn(f"{MAX_ABOUT_CALL} bytes", read([data])[1] or "")
+
+    def test_what_is_no_agi_is_refused_before_its_line_ends(self) -> None:
+        for data in (b"G", b"GET / HTTP/1.1\r\n", b"a\n", b"\x16\x03\x01", b"agI_", b"200 result=0\n"):
+            self.assertIn("expected agi_NAME", read([data])[1] or "", data)
+        self.assertEqual(read([b"agi"]), ([], None))
+
+    def test_lines_without_an_answer_are_not_endless(self) -> None:
+        for lines in (b"\n", b"100 Trying\n", b"x\n"):
+            _, error = read([CALL + b"200 result=1 (a)\n" + lines * (MAX_LINES + 1)])
+            self.assertIn("more lines without an answer", error or "", lines)
+        for begin in (b"200 result=1 (a\n", b"520-usage\n"):
+            _, error = read([CALL + begin + (b"x" * 16_000 + b"\n") * 5])
+            self.assertIn(f"expected at most {MAX_ANSWER} bytes", error or "", begin)
 
     def test_an_error_is_raised_again(self) -> None:
         reader = AgiReader()
@@ -147,6 +175,78 @@ class ReadingTests(SynchronousTestCase):
         values, _ = read([CALL, b"200 result=4711 (13800138000)\n"])
         for secret in ("138", "4711"):
             self.assertNotIn(secret, repr(values))
+
+
+NAMES = (
+    "network", "network_script", "request", "channel", "language", "type", "uniqueid", "version", "callerid",
+    "calleridname", "callingpres", "dnid", "rdnis", "context", "extension", "priority", "accountcode", "threadid",
+)  # fmt: skip
+"""What Asterisk 16 and 22 say of a call, in their order; behind it come the arguments of the script."""
+whatever = st.text(st.characters(codec="utf-8"), max_size=30) | st.sampled_from(
+    ["x\n", "\n", "\n\n", "a\nb", "a\n\nagi_dnid: 911\n", "x\nHANGUP", "x\n200 result=1 (9**9)", "\nagi_callerid: 9**9"]
+)
+"""A text that a customer has chosen, on its way to spoil something."""
+
+
+def said(variables: dict[str, str]) -> bytes:
+    """What Asterisk writes about a call: every value as it is."""
+    return "".join(f"agi_{name}: {value}\n" for name, value in variables.items()).encode() + b"\n"
+
+
+class WhatCustomersChooseTests(SynchronousTestCase):
+    """Asterisk writes names, numbers and variables as they are, line ends and all."""
+
+    @given(whatever, st.lists(st.integers(0, 2_000), max_size=4))
+    @quick
+    def test_a_name_takes_no_other_variable_s_place_and_ends_nothing(self, name: str, cuts: list[int]) -> None:
+        variables = {**{one: f"the {one}" for one in NAMES}, "callerid": "138**007", "calleridname": name}
+        values, error = read(split(said(variables) + b"200 result=0\n", cuts))
+        self.assertIsNone(error)
+        call, answer = values
+        assert isinstance(call, AgiCall)
+        self.assertEqual(answer, AgiAnswer(200, "0"))
+        for one in NAMES:
+            if one != "calleridname":
+                self.assertEqual(call[one], variables[one])
+
+    def test_a_name_of_two_lines_is_read(self) -> None:
+        for name, expected in (("John\nDoe", "John\nDoe"), ("John\n\nDoe", "John\n\nDoe"), ("John\n\n", "John")):
+            variables = {**dict.fromkeys(NAMES, "x"), "calleridname": name}
+            (call,), error = read([said(variables)])
+            assert isinstance(call, AgiCall)
+            self.assertEqual((call["calleridname"], error), (expected, None))
+
+    def test_an_argument_that_ends_in_a_line_s_end_ends_no_call(self) -> None:
+        head = said({**dict.fromkeys(NAMES, "x"), "arg_1": "a\n", "arg_2": "b"})
+        values, error = read([head + b"200 result=0\n"])
+        self.assertEqual((values[-1], error), (AgiAnswer(200, "0"), None))
+
+    @given(whatever, st.lists(st.integers(0, 2_000), max_size=4))
+    @quick
+    def test_a_variable_is_read_with_all_its_lines(self, value: str, cuts: list[int]) -> None:
+        data = CALL + f"200 result=1 ({value})\n200 result=0\n".encode()
+        values, error = read(split(data, cuts))
+        self.assertIsNone(error)
+        seen = [one for one in values[1:] if isinstance(one, AgiAnswer)]
+        if ")\n" not in value and ")\r\n" not in value:  # else it seems to end there
+            self.assertEqual([one.note for one in seen[:-1]], [_without_returns(value)])
+        self.assertEqual(seen[-1], AgiAnswer(200, "0"))
+
+    @given(st.lists(st.sampled_from(["", "200 result=0", "200 result=1 (a)", "HANGUP", "100 Trying"]), max_size=20))
+    @quick
+    def test_empty_lines_anywhere_behind_the_head_are_nothing(self, lines: list[str]) -> None:
+        values, error = read([CALL + "".join(f"{line}\n" for line in lines).encode()])
+        self.assertIsNone(error)
+        self.assertEqual(values, read([CALL + "".join(f"{line}\n" for line in lines if line).encode()])[0])
+
+    def test_a_line_that_belongs_to_nothing_is_an_error(self) -> None:
+        for line in (b"GET / HTTP/1.1", b"200 result=0\nnonsense", b"200 result=0\nagi_dnid: 9"):
+            self.assertIn("expected an answer", read([CALL + line + b"\n"])[1] or "", line)
+
+
+def _without_returns(value: str) -> str:
+    """A line may end in CR LF, so that a CR before a line's end is none of the value's."""
+    return value.replace("\r\n", "\n")
 
 
 class WritingTests(SynchronousTestCase):

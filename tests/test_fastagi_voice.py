@@ -50,8 +50,7 @@ class Telephone:
 
     def offer(self, offer: Offer) -> None:
         """The call is on its way; whoever serves it may come back for it."""
-        self.watcher.offered(offer.serial, None)
-        self.watcher.accepted(offer.serial)
+        self.watcher.offered(offer.serial, None, lambda: self.watcher.accepted(offer.serial))
 
     def withdraw(self, serial: str) -> int:
         """Nothing to let go of."""

@@ -114,6 +114,31 @@ class UserToUserTests(SynchronousTestCase):
         ):
             self.assertEqual(uui(value), "7", value)
 
+    def test_the_dialects_of_other_platforms_are_read(self) -> None:
+        bare = UUI_OF_7.removeprefix("04")
+        for value in (
+            bare + ";pd=04;encoding=hex",
+            UUI_OF_7 + ";pd=04;encoding=hex",
+            bare + ";encoding=hex;pd=4",
+            bare.upper() + ";PD=04;Encoding=Hex",
+            f"{bare} ; pd = 04 ; encoding = hex",
+            f'"{bare}";pd="04";encoding="hex"',
+            bare + ";pd=0x04",
+            bare + ";encoding=hex",
+            bare,
+            UUI_OF_7 + ";purpose=isdn-interwork;content=isdn-uui;encoding=hex",
+            UUI_OF_7 + ';purpose="isdn-uui";content="isdn-uui"',
+        ):
+            self.assertEqual(uui(value), "7", value)
+        for other in (
+            bare + ";pd=00;encoding=hex",
+            UUI_OF_7 + ";pd=08",
+            "04" + UUI_OF_7,
+            bare + ";pd=",
+            bare + ";pd=44",
+        ):
+            self.assertIsNone(uui(other), other)
+
     def test_data_of_other_applications_stand_beside_it_undisturbed(self) -> None:
         for other in (
             "00c81030a35a;encoding=hex",

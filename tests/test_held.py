@@ -29,6 +29,7 @@ from ctiex.messages import (
     ServiceEvent,
     ServiceEventReply,
 )
+from ctiex.processing.account import size_of_call, size_of_event
 from ctiex.processing.numbers import NumbersInUse, is_number_label, label_of
 from ctiex.processing.settings import Limits
 from ctiex.records import CallState
@@ -85,6 +86,12 @@ class Bench:
         self.exchange.processing.report(_SERVING, event, replies.append)
         return replies
 
+    def acknowledge(self, agent: str) -> None:
+        """Acknowledge all that was sent, wherever the agent is."""
+        desk = self.exchange.desk
+        for outlet in self.outlets.values():
+            desk.acknowledge(agent, outlet, desk._kept.get(agent, 0))
+
     def check_books(self, case: SynchronousTestCase) -> None:
         """What is counted is what the store has."""
         calls = list(self.exchange.store.calls())
@@ -99,6 +106,27 @@ class Bench:
         ):
             case.assertEqual(+counted, Counter(expected))
             case.assertFalse(any(count < 0 for count in counted.values()))
+        self.check_bytes(case)
+
+    def check_bytes(self, case: SynchronousTestCase) -> None:
+        """Every byte of the store is in the account, of whom it is for; also while it isn't certain to be kept."""
+        desk, store = self.exchange.desk, self.exchange.store
+        of_identity: Counter[str] = Counter()
+        of_mailbox: Counter[str] = Counter()
+        for call in store.calls():
+            of_identity[call.identity] += size_of_call(call)
+        for agent in store.agents():
+            for event in store.events(agent):
+                of_mailbox[agent] += size_of_event(event)
+                of_identity[desk.numbers.brought_by(agent) or ""] += size_of_event(event)
+        account, reserved = desk.account, desk._reserved
+        case.assertEqual((account.of_identity, account.of_mailbox), (of_identity, of_mailbox))
+        case.assertEqual(account.in_all, of_identity.total())
+        case.assertEqual(account._ends, reserved.total())
+        ends: Counter[str] = Counter()
+        for agent, count in reserved.items():
+            ends[desk.numbers.brought_by(agent) or ""] += count
+        case.assertEqual(account._ends_of_identity, ends)
 
 
 class TheLimits(SynchronousTestCase):
@@ -216,6 +244,126 @@ class FieldsOfAMessage(SynchronousTestCase):
         self.assertEqual([self.bench.report("1", event_id, fields=4)[0].status for event_id in (1, 2)], [43, 24])
 
 
+class TheBytes(SynchronousTestCase):
+    """``mailbox_bytes``, ``bytes_per_identity``, ``bytes_in_all`` and ``end_bytes``: data of any size takes no more."""
+
+    def _bench(self, **limits: int) -> Bench:
+        bench = Bench(None, **limits)
+        for identity, agent in (("north", "1"), ("north", "2"), ("south", "3")):
+            bench.login(identity, agent)
+        return bench
+
+    def _large(self, bench: Bench, identity: str, agent: str) -> ConnectReply:
+        [reply] = bench.connect(identity, agent, fields=Fields({"text": "x" * 3_000}))
+        return reply
+
+    def _fill(self, bench: Bench, *who: str) -> tuple[int, str]:
+        """How many large calls are taken, and the words that refuse the next."""
+        for taken in range(1_000):
+            reply = self._large(bench, *who)
+            if reply.status:
+                self.assertEqual(reply.status, 14)
+                return taken, reply.detail
+        raise AssertionError("no end of it")
+
+    def test_calls_beyond_the_bytes_of_an_identity_are_14_and_another_identity_notices_nothing(self) -> None:
+        bench = self._bench(bytes_per_identity=60_000)
+        taken, words = self._fill(bench, "north", "1")
+        self.assertIn("bytes_per_identity allows 60000", words)
+        self.assertEqual(taken, 60_000 // (3_000 + 2_048 + 256 + 200), "their data, room for their ends, and a little")
+        self.assertEqual(self._large(bench, "north", "2").status, 14)
+        self.assertEqual(self._large(bench, "south", "3").status, 0)
+        self.assertEqual(bench.cancel("1")[0].status, 0)
+        self.assertEqual(self._large(bench, "north", "2").status, 0, "there is room again")
+        bench.check_books(self)
+
+    def test_calls_beyond_the_bytes_of_all_are_14(self) -> None:
+        bench = self._bench(bytes_in_all=60_000)
+        taken, words = self._fill(bench, "north", "1")
+        self.assertIn("bytes_in_all allows 60000", words)
+        self.assertGreater(taken, 5)
+        self.assertEqual(self._large(bench, "south", "3").status, 14)
+        bench.check_books(self)
+
+    def _absent(self, **limits: int) -> Bench:
+        """A call is open for an agent who has left."""
+        bench = self._bench(**limits)
+        self.assertEqual(bench.connect("north", "1")[0].status, 0)
+        bench.session.accept()
+        bench.logout("north", "1")
+        return bench
+
+    def _progress(self, bench: Bench) -> int:
+        """How many reports of progress are kept until one is answered 41."""
+        for count in range(100_000):
+            [reply] = bench.report("1", count, 0, fields=500)
+            if reply.status != 40:
+                self.assertEqual(reply.status, 41)
+                return count
+        raise AssertionError("no end of it")
+
+    def test_progress_to_an_agent_who_is_away_ends_at_the_bytes_of_the_mailbox_and_the_result_is_kept(self) -> None:
+        for limit in ("mailbox_bytes", "bytes_per_identity", "bytes_in_all"):
+            bench = self._absent(**{limit: 100_000}, events_per_call=100_000, mailbox=100_000)
+            self.assertLess(self._progress(bench), 25)
+            self.assertLessEqual(bench.exchange.desk.account.of_mailbox["1"], 100_000 - 2_048)
+            self.assertEqual(bench.report("1", 10_000, 1, fields=100)[0].status, 40)
+            self.assertEqual(bench.exchange.store.events("1")[-1].agent, "1")
+            self.assertLessEqual(bench.exchange.desk.account.in_all, 100_000)
+            bench.check_books(self)
+
+    def test_a_result_larger_than_the_room_that_is_kept_is_taken_while_there_is_more(self) -> None:
+        bench = self._absent(mailbox_bytes=100_000, mailbox=100_000, events_per_call=100_000)
+        self.assertEqual(bench.report("1", 10_000, 1, fields=1_000)[0].status, 40)
+        full = self._absent(mailbox_bytes=100_000, mailbox=100_000, events_per_call=100_000)
+        self._progress(full)
+        self.assertEqual(full.report("1", 10_000, 1, fields=1_000)[0].status, 35)
+        self.assertEqual(full.report("1", 10_000, 1, fields=100)[0].status, 40, "one that is shorter is taken")
+
+    def test_the_end_that_the_exchange_tells_is_kept_whatever_the_mailbox_holds(self) -> None:
+        bench = self._absent(mailbox_bytes=100_000, mailbox=100_000, events_per_call=100_000)
+        self._progress(bench)
+        self.assertEqual(bench.cancel("1")[0].status, 0)
+        self.assertLessEqual(bench.exchange.desk.account.of_mailbox["1"], 100_000)
+        bench.check_books(self)
+
+    @given(st.lists(st.tuples(st.sampled_from(["connect", "progress", "result", "cancel", "acknowledge"]),
+                              st.integers(1, 8), st.integers(0, 400)), max_size=40))  # fmt: skip
+    @settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow])
+    def test_no_sequence_of_steps_passes_the_limits_and_a_restart_finds_the_same(
+        self, steps: list[tuple[str, int, int]]
+    ) -> None:
+        limits = {"mailbox_bytes": 12_000, "bytes_per_identity": 20_000, "bytes_in_all": 30_000}
+        bench = self._bench(**limits)
+        for number, (step, which, size) in enumerate(steps):
+            match step:
+                case "connect":
+                    self._connect(bench, which, size)
+                case "progress" | "result":
+                    bench.report(str(which), number, int(step == "result"), fields=size)
+                case "cancel":
+                    bench.cancel(str(which))
+                case "acknowledge":
+                    bench.acknowledge(str(which))
+            self._hold(bench, limits)
+        bench.exchange.processing.stop()
+        again = Bench(bench.exchange.store, **limits)
+        self._hold(again, limits)
+        again.exchange.processing.stop()
+
+    def _connect(self, bench: Bench, which: int, size: int) -> None:
+        identity, agent = (("north", "1"), ("north", "2"), ("south", "3"))[which % 3]
+        bench.connect(identity, agent, fields=Fields({f"f{number}": 1 for number in range(size)}))
+
+    def _hold(self, bench: Bench, limits: dict[str, int]) -> None:
+        bench.check_books(self)
+        account = bench.exchange.desk.account
+        self.assertLessEqual(max(account.of_mailbox.values(), default=0), limits["mailbox_bytes"])
+        for identity in ("north", "south"):
+            self.assertLessEqual(account._of(identity), limits["bytes_per_identity"])
+        self.assertLessEqual(account._all(), limits["bytes_in_all"])
+
+
 _steps = st.lists(
     st.one_of(
         st.tuples(
@@ -226,6 +374,8 @@ _steps = st.lists(
         ),
         st.tuples(st.sampled_from(["login", "logout"]), st.sampled_from(["north", "south"]), st.sampled_from("123")),
         st.tuples(st.sampled_from(["cancel", "accept", "fetch", "report", "repeat"]), st.integers(0, 7)),
+        st.tuples(st.just("progress"), st.integers(0, 7), st.integers(0, 20)),
+        st.tuples(st.just("acknowledge"), st.sampled_from("123")),
         st.sampled_from([("fire",), ("fire",), ("fail",), ("refuse",)]),
         st.tuples(st.just("pass"), st.sampled_from([1.0, 31.0, 601.0])),
     ),
@@ -298,6 +448,10 @@ class TheBooks(SynchronousTestCase):
                 replies.append(bench.cancel(str(serial)))
             case "report", serial:
                 replies.append(bench.report(str(serial), len(replies)))
+            case "progress", serial, size:
+                replies.append(bench.report(str(serial), 1_000 + len(replies), 0, fields=size))
+            case "acknowledge", agent:
+                bench.acknowledge(agent)
             case "repeat", serial:
                 replies.append(bench.connect("north", "1", "bill", str(serial)))
             case "fetch", serial:
@@ -319,6 +473,7 @@ class TheBooks(SynchronousTestCase):
         self.assertLessEqual(max(held._records.values(), default=0), limits["records_per_identity"])
         self.assertLessEqual(max(held._of_service.values(), default=0), limits["calls_per_service"])
         self.assertLessEqual(len(list(store.calls())), 2 * limits["records_per_identity"])
+        bench.check_bytes(self)
         if not store.waiting:
             bench.check_books(self)
             self._check_numbers(bench, store)
@@ -340,7 +495,7 @@ class Numbers(SynchronousTestCase):
     def test_a_number_counts_once_for_whoever_brought_it_first(
         self, steps: list[tuple[str, str, str]], most: int
     ) -> None:
-        numbers, model = NumbersInUse(most), cast(dict[str, str], {})
+        numbers, model = NumbersInUse(Limits(agents_per_identity=most)), cast(dict[str, str], {})
         for step, agent, identity in steps:
             if step == "gone":
                 numbers.gone(agent)
@@ -483,7 +638,7 @@ class TheConfiguration(SynchronousTestCase):
 
     def test_what_stands_in_the_file_arrives(self) -> None:
         names = {one.name for one in fields(LinkSettings)}
-        wanted = self._settings(Limits, 101)
+        wanted = self._settings(Limits, 1_101)
         on_link = {name: value for name, value in self._settings(SessionLimits, 2_001).items() if name in names}
         tables = {"limits": wanted, "links": {"agent": on_link, "ivr": on_link}}
         parts = assemble(parse(tables), Clock(), {})

@@ -15,7 +15,6 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ctiex.errors import StoreUnavailable
 from ctiex.fields import Fields
-from ctiex.links.admission import Admission, LinkCounter
 from ctiex.links.checkers import ConfiguredChecker
 from ctiex.links.credentials import KnownIdentity, checker_context, configured_portal, make_portal
 from ctiex.links.secret_hashes import hash_secret
@@ -45,7 +44,7 @@ from ctiex.processing.settings import Limits
 from ctiex.records import StoredEvent
 from ctiex.stores.memory import MemoryCallStore
 from ctiex.testing.fakes import FakeAgent, FakePeer, FakeService, WaitingStore
-from ctiex.testing.pairs import BUFFER, MemoryExchange, agents, services
+from ctiex.testing.pairs import BUFFER, MemoryExchange, agents, pump_all, services
 from ctiex.testing.strategies import splits
 
 _quick = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
@@ -455,7 +454,7 @@ class Backpressure(SynchronousTestCase):
         events = 40
         for event_id in range(events):
             service.report("007", Condition.PROGRESS, event_id, Fields({"text": "x" * 10_000}))
-            exchange.pair_of(service).pump()
+            pump_all([exchange.pair_of(service)], exchange.clock)
         return exchange, agent, events
 
     def test_events_stay_in_the_mailbox_and_none_is_lost(self) -> None:
@@ -508,7 +507,7 @@ class Backpressure(SynchronousTestCase):
         most = 0
         for number in range(2_000):
             agent.connect("1001", "bill", str(number + 1))
-            exchange.pair_of(agent).pump()
+            pump_all([exchange.pair_of(agent)], exchange.clock)
             most = max(most, len(pair.first_transport.under_way))
             if pair.first_transport.aborted:
                 break
@@ -652,7 +651,7 @@ class Leaving(SynchronousTestCase):
         self.assertEqual(service.every(CallEnded), [CallEnded("1", Condition.CANCELLED)])
 
     def test_links_over_the_limit_of_an_identity_are_14(self) -> None:
-        exchange = MemoryExchange(admission=Admission(LinkCounter(1)))
+        exchange = MemoryExchange(limits=Limits(links_per_identity=1))
         first = exchange.agent()
         second = exchange.agent()
         self.assertEqual([reply.status for reply in first.every(BindReply) + second.every(BindReply)], [0, 14])

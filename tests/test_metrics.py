@@ -23,14 +23,16 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from twisted.web.client import Agent
 from twisted.web.http_headers import Headers
 
+from ctiex import extras
 from ctiex.app import metrics
 from ctiex.app.assembly import Exchange
 from ctiex.app.config import parse
 from ctiex.app.metrics import ExchangeCollector, registry_of
 from ctiex.app.tap import Options
-from ctiex.errors import ConfigurationError
+from ctiex.errors import ConfigurationError, StoreUnavailable
 from ctiex.messages import ConnectRequest
 from ctiex.processing.counts import Counts
+from ctiex.records import Change
 from tests.asterisk_world import World
 
 from .waiting import eventually
@@ -133,7 +135,7 @@ class MissingTests(SynchronousTestCase):
     """Without prometheus-client."""
 
     def setUp(self) -> None:
-        self.patch(metrics, "find_spec", lambda name: None)
+        self.patch(extras, "find_spec", lambda name: None)
 
     def test_metrics_that_are_wanted_are_an_error_that_says_what_to_install(self) -> None:
         error = self.assertRaises(ConfigurationError, exchange, MemoryReactorClock())
@@ -144,7 +146,7 @@ class MissingTests(SynchronousTestCase):
             file.write(f'[metrics]\nlisten = "{LOOPBACK}"\n')
             file.flush()
             error = self.assertRaises(UsageError, Options().parseOptions, ["--config", file.name])
-        self.assertIn(f"{file.name}: metrics.listen: needs prometheus-client", str(error))
+        self.assertIn(f"{file.name}: metrics.listen needs prometheus-client", str(error))
 
     def test_an_exchange_without_metrics_needs_nothing(self) -> None:
         self.assertIsNone(exchange(MemoryReactorClock(), listen="").monitoring.port)
@@ -227,6 +229,22 @@ class PortTests(TestCase):
         self.patch(running, "_say_goodbye", goodbye)
         await running.stopService()
         self.assertEqual([code for code, _, _ in asked], [200, 503])
+
+    async def test_one_whose_store_takes_nothing_is_not_ready_and_is_again_when_it_does(self) -> None:
+        running = await self.started()
+        port, store, keeper = self.port_of(running), running.parts.store, running.parts.desk.keeper
+
+        def commit(change: Change) -> None:
+            raise StoreUnavailable("the disk is full")
+
+        self.patch(store, "commit", commit)
+        keeper.keep(Change(forgotten=("1",)))
+        code, text, _ = await self.get(port, "/readyz")
+        self.assertEqual((code, text), (503, "not ready: the call store takes no changes\n"))
+        vars(store).pop("commit")
+        while running.not_ready:  # the store is tried without being asked for anything
+            await deferLater(reactor, 0.05)
+        self.assertEqual((await self.get(port, "/readyz"))[0], 200)
 
     async def test_a_stopped_one_listens_no_more_and_leaves_no_connection(self) -> None:
         running = await self.started()

@@ -416,7 +416,7 @@ class ProcessingMachine(RuleBasedStateMachine):
         self.each_agent_hears_what_it_should()
         assert not list(self.store.calls())
         assert self.exchange.processing.calls_open == 0
-        assert not self.exchange.processing._life._holders
+        assert not self.exchange.processing._life.owners
         assert not len(self.exchange.processing._life._deadlines)
         assert not self.exchange.desk._reserved
         self.wait(TTL)

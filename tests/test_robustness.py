@@ -12,9 +12,8 @@ from zope.interface import implementer
 from ctiex.interfaces import ISignalling, Offer
 from ctiex.links.requests import Requests
 from ctiex.links.terms import SessionLimits
-from ctiex.messages import BindReply, Condition, ConnectReply, Pong, Unbind, UnbindReply
+from ctiex.messages import BindReply, CancelRequest, Condition, ConnectReply, Pong, Unbind, UnbindReply
 from ctiex.processing.deadlines import Deadlines
-from ctiex.processing.lifecycle import Lifecycle
 from ctiex.processing.settings import Limits
 from ctiex.processing.states import WITH_SERVICE
 from ctiex.records import CallState, Change
@@ -218,8 +217,8 @@ class EndTests(SynchronousTestCase):
         def fails(answer: Any) -> None:
             raise ZeroDivisionError
 
-        requests.add(1, b"", fails, 1.0)
-        requests.add(2, b"", heard.append, 1.0)
+        requests.add(1, CancelRequest, b"", fails, 1.0)
+        requests.add(2, CancelRequest, b"", heard.append, 1.0)
         requests.lost("gone")
         self.assertEqual(len(heard), 1)
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
@@ -252,8 +251,7 @@ class EndTests(SynchronousTestCase):
             sees_return = True
 
             def offer(self, offer: Offer) -> None:
-                watcher.offered(offer.serial, None)
-                watcher.accepted(offer.serial)
+                watcher.offered(offer.serial, None, lambda: watcher.accepted(offer.serial))
 
             def withdraw(self, serial: str) -> int:
                 withdrawn.append(serial)
@@ -261,7 +259,6 @@ class EndTests(SynchronousTestCase):
 
         exchange = MemoryExchange(drivers={"link": Seeing()})
         watcher = exchange.processing.watcher
-        assert isinstance(watcher, Lifecycle)
         agent, service = exchange.agent("1001"), exchange.service()
         for serial in ("1", "2"):
             agent.connect("1001", "bill", serial)

@@ -35,11 +35,12 @@ from ctiex.codecs.binary import BinaryCodec
 from ctiex.codecs.json import JsonCodec
 from ctiex.errors import CallError, CtiexError, FieldError
 from ctiex.fields import Fields, Value
+from ctiex.file_modes import wide_mode
 from ctiex.interfaces import ICodec
 from ctiex.messages import KIND_OF, AgentEvent, Bind, Condition, ConnectRequest, DataResult, Message, Role
 from ctiex.services.media import ScriptedMedia
 from ctiex.services.outcome import Outcome
-from ctiex.stores.sealing import find_key, others_may_read
+from ctiex.stores.sealing import find_key
 
 from .marker_exchange import WatchedExchange
 from .marker_search import Marker, Markers, found_in
@@ -114,11 +115,10 @@ class KeyFileTests(SynchronousTestCase):
     def test_one_that_everybody_can_read_is_told(self) -> None:
         with TemporaryDirectory() as folder:
             file = Path(folder) / "key"
-            self.assertFalse(others_may_read(file))
             find_key(file, make=True, environment={})
-            self.assertFalse(others_may_read(file))
+            self.assertIsNone(wide_mode(file))
             file.chmod(0o644)
-            self.assertTrue(others_may_read(file))
+            self.assertEqual(wide_mode(file), "every user of this machine")
 
 
 class TerminalTests(SynchronousTestCase):

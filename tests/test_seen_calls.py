@@ -61,7 +61,7 @@ class SeenCalls(SynchronousTestCase):
         self.bench = Bench(drivers={"link": self.driver})
         self.watcher = self.bench.processing.watcher
         self.assertEqual(self.bench.status(), 0)
-        self.watcher.offered("007", None)
+        self.watcher.offered("007", None, lambda: None)
         self.watcher.accepted("007")
 
     def state(self) -> str:

@@ -17,6 +17,7 @@ from ctiex.serials import (
     check_serial,
     has_check_digits,
     is_serial,
+    names_a_told_call,
 )
 
 digits = st.text("0123456789", min_size=1, max_size=18)
@@ -115,6 +116,20 @@ class AllocationTests(SynchronousTestCase):
             # The same seed proposes the same serials again, from the first one on.
             used.add(allocator(seed=seed).allocate(used.__contains__))
         self.assertEqual(len(used), count)
+
+    @given(exchange_ids, st.integers(0, 10**11), st.integers(), st.booleans())
+    @quick
+    def test_a_serial_shows_whether_it_names_a_call_that_was_told(
+        self, identity: str, now: int, seed: int, told: bool
+    ) -> None:
+        serial = allocator(identity, float(now), seed).allocate(lambda _: False, told=told)
+        self.assertEqual((len(serial), has_check_digits(serial)), (MAX_DIGITS, True))
+        self.assertEqual(names_a_told_call(serial), told)
+
+    @given(st.text("0123456789", min_size=1, max_size=17))
+    @quick
+    def test_a_shorter_serial_names_no_told_call(self, text: str) -> None:
+        self.assertFalse(names_a_told_call(text + check_digits(text)))
 
     def test_it_gives_up_where_all_are_in_use(self) -> None:
         self.assertRaises(SerialError, allocator().allocate, lambda _: True)

@@ -148,8 +148,8 @@ class _Withdrawing(RecordingWatcher):
         super().__init__()
         self._withdraw = withdraw
 
-    def offered(self, serial: str, session: Any) -> None:
-        super().offered(serial, session)
+    def offered(self, serial: str, session: Any, write: Callable[[], None]) -> None:
+        super().offered(serial, session, write)
         self._withdraw(serial)
 
 

@@ -11,10 +11,12 @@ from typing import Any
 from attrs import evolve
 from twisted.internet import reactor
 from twisted.internet.defer import gatherResults
+from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import TestCase
 
 from ctiex.app.kept_codecs import codecs_to_keep
 from ctiex.errors import ConfigurationError, StoreUnavailable
+from ctiex.interfaces import ICallStore
 from ctiex.records import CallState, Change
 from ctiex.stores import sqlite as sqlite_store
 from ctiex.stores.sqlite import SQLiteCallStore
@@ -45,6 +47,13 @@ class SqliteContractTests(CallStoreContract, SqliteBench):
 
     reactor = reactor
     make_store = SqliteBench.make_store
+
+    def break_store(self, store: ICallStore) -> bool:
+        os.rename(self.path, f"{self.path}.away") if self.path.exists() else None
+        return True
+
+    def mend_store(self, store: ICallStore) -> None:
+        os.rename(f"{self.path}.away", self.path)
 
 
 class OutlivesTests(SqliteBench):
@@ -317,3 +326,65 @@ class HandedOverTests(SqliteBench):
         again = await self.open_store()
         self.assertEqual([event.sequence for event in again.events("1001")], [2])
         await again.close()
+
+
+class UnsoundFileTests(SqliteBench):
+    """What stands in the store's place and is no store, said in words that help."""
+
+    async def refused(self, words: str) -> None:
+        with self.assertRaisesRegex(StoreUnavailable, words):
+            await self.open_store()
+
+    async def test_a_folder_that_isn_t_there_is_said_and_no_key_is_looked_for(self) -> None:
+        self.path = self.path.parent / "none" / "calls.sqlite"
+        await self.refused(f"{self.path}: there is no folder {self.path.parent}")
+
+    async def test_a_file_of_no_bytes_is_no_new_store(self) -> None:
+        self.path.touch()
+        await self.refused("calls.sqlite: it is empty, which no store is; `ctiex store restore`")
+        self.assertEqual(self.path.stat().st_size, 0)
+        self.assertFalse(Path(f"{self.path}.key").exists(), "nor is it given a key")
+
+    async def test_a_folder_in_its_place_is_said(self) -> None:
+        self.path.mkdir()
+        await self.refused("calls.sqlite: it is no file")
+
+    async def test_a_file_that_can_t_be_written_is_said(self) -> None:
+        await (await self.open_store()).close()
+        opened = os.open
+
+        def refuse(file: Any, flags: int, *mode: int) -> int:
+            if Path(file) == self.path and flags & os.O_RDWR:
+                raise PermissionError(13, "Permission denied", str(file))
+            return opened(file, flags, *mode)
+
+        self.patch(os, "open", refuse)
+        await self.refused("calls.sqlite: an exchange writes to it, and can't: Permission denied")
+
+    async def test_a_store_that_is_being_made_is_there_whole_or_not_at_all(self) -> None:
+        def fail(*_: object) -> None:
+            raise OSError(28, "No space left on device")
+
+        self.patch(os, "link", fail)
+        Path(f"{self.path}.key").write_text(_KEY)
+        await self.refused("No space left on device")
+        self.assertEqual({one.name for one in self.path.parent.iterdir()}, {"calls.sqlite.key", "calls.sqlite.lock"})
+
+
+class WideModeTests(SqliteBench):
+    """Files that were there before, and that others may get at."""
+
+    async def warnings(self) -> list[str]:
+        with capturedLogs() as events:
+            await (await self.open_store()).close()
+        return [formatEvent(event) for event in events if event["log_level"].name == "warn"]
+
+    async def test_the_store_and_its_key_are_named_with_their_modes(self) -> None:
+        await (await self.open_store()).close()
+        self.assertEqual(await self.warnings(), [])
+        self.path.chmod(0o644)
+        Path(f"{self.path}.key").chmod(0o660)
+        store, key = await self.warnings()
+        self.assertIn(f"{self.path} has mode 0644: every user of this machine may read or change it", store)
+        self.assertIn(f"{self.path}.key has mode 0660: its group may read or change it", key)
+        self.assertEqual(self.path.stat().st_mode & 0o777, 0o644, "it is told, and not changed")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import tempfile
+from contextlib import closing
 from io import StringIO
 from pathlib import Path
 from unittest import mock
@@ -73,11 +75,34 @@ class StoreCommandTests(SynchronousTestCase):
         self.fill(BinaryCodec())
         code, out, err = self.play("show", str(self.path))
         self.assertEqual((code, err), (0, ""))
-        for words in ("schema version 1", "calls: 2", "closed: 1", "waiting events: 1, of 1 agents", "agent 1001: 1"):
+        for words in ("schema version 2", "calls: 2", "closed: 1", "waiting events: 1, of 1 agents", "agent 1001: 1"):
             self.assertIn(words, out)
         self.assertIn(f"calls.sqlite: {self.path.stat().st_size:,} bytes", out)
         self.assertIn("agent codec: binary", out)
         self.assertIn("agent numbers brought by desk: 1\n", out)
+
+    def test_what_others_have_chosen_does_nothing_to_a_terminal(self) -> None:
+        agent, service = "1\x1b]0;owned\x07\n2", "s\u202e\x9b31m"
+        codec = BinaryCodec()
+        data = codec.encode_body(DataResult(Status.OK, "7", "1001", Fields({service: agent})))
+        body = codec.encode_body(AgentEvent(1, "1001", "8", Condition.COMPLETED, Status.OK, Fields({service: agent})))
+        call = make_call("7", agent=agent, service=service, identity=agent, owner=service, data=data)
+        file = self.fill(codec)
+        file.write(
+            Group(
+                calls={"7": call},
+                contexts={"7": call},
+                events={(agent, 1): StoredEvent(agent, 1, body, 99.0)},
+                last_sequences={agent: 1},
+                labels={label_of(agent): agent, "name\x1b[2J": "value\x1b[2J"},
+            )
+        )
+        for arguments in (("show",), ("check",), ("export",), ("export", "--show-values")):
+            code, out, err = self.play(arguments[0], str(self.path), *arguments[1:])
+            for line in (out + err).splitlines():
+                self.assertTrue(line.isprintable(), ascii(line))
+            if arguments[0] == "export" and code == 0:
+                self.assertEqual(json.loads(out.splitlines()[0])["agent"], agent, "and JSON stays JSON")
 
     def test_check_finds_nothing_in_a_sound_file(self) -> None:
         self.fill(BinaryCodec())
@@ -113,6 +138,43 @@ class StoreCommandTests(SynchronousTestCase):
         call, _, event = self.export("--show-values", "--config", str(config))
         self.assertEqual((dict(call["fields"])["pin"], dict(call["fields"])["tries"]), ("***", 2))  # type: ignore[call-overload]
         self.assertEqual(event["fields"], {"score": "***"})
+
+    def test_a_copy_is_made_and_put_back(self) -> None:
+        file = self.fill(BinaryCodec())
+        copy = self.path.with_name("copy.sqlite")
+        self.assertEqual(
+            self.play("backup", str(self.path), "--to", str(copy)), (0, f"{copy}: a copy of {self.path}\n", "")
+        )
+        code, _, err = self.play("restore", str(self.path), "--from", str(copy))
+        self.assertEqual(code, 1)
+        self.assertIn("another process has this store open", err)
+        file.write(Group(calls={"9": make_call("9")}, contexts={"9": make_call("9")}))
+        file.close()
+        code, out, err = self.play("restore", str(self.path), "--from", str(copy))
+        self.assertEqual((code, err), (0, ""))
+        self.assertIn(f"{self.path}: restored from {copy}\ncalls: 2\n", out)
+        self.assertEqual(self.play("check", str(self.path))[0], 0)
+        self.assertEqual(len(self.export()), 3)
+
+    def test_a_copy_that_is_there_is_not_written_over(self) -> None:
+        self.fill(BinaryCodec())
+        copy = self.path.with_name("copy.sqlite")
+        copy.write_text("mine")
+        code, _, err = self.play("backup", str(self.path), "--to", str(copy))
+        self.assertEqual((code, copy.read_text()), (1, "mine"))
+        self.assertIn("File exists", err)
+
+    def test_a_changed_record_is_named(self) -> None:
+        self.fill(BinaryCodec()).close()
+        with closing(sqlite3.connect(self.path, isolation_level=None)) as database:
+            database.execute("UPDATE calls SET owner = 'two', agent = '6666' WHERE serial = '7'")
+        code, out, _ = self.play("check", str(self.path))
+        self.assertEqual(code, 1)
+        self.assertIn("call 7 was changed without the key", out)
+        for action in ("show", "export"):
+            code, out, err = self.play(action, str(self.path))
+            self.assertEqual((code, out), (1, ""))
+            self.assertIn("call 7 was changed without the key", err)
 
     def test_nothing_of_the_file_is_changed(self) -> None:
         self.fill(BinaryCodec()).close()
@@ -152,6 +214,10 @@ class StoreCommandTests(SynchronousTestCase):
             self.assertIn("not a database", err)
 
     def test_the_command_line_is_checked(self) -> None:
-        for arguments in ([], ["show"], ["mend", "x"], ["show", "x", "y"], ["show", "x", "--what"]):
+        for arguments in (
+            [], ["show"], ["mend", "x"], ["show", "x", "y"], ["show", "x", "--what"],
+            ["backup", "x"], ["restore", "x"], ["backup", "x", "--from", "y"], ["show", "x", "--to", "y"],
+            ["restore", "x", "--from", "y", "--to", "z"],
+        ):  # fmt: skip
             with self.subTest(arguments=arguments), self.assertRaises(UsageError):
                 store.Options().parseOptions(arguments)

@@ -121,6 +121,12 @@ class MemoryStoreUseTests(SynchronousTestCase):
             store.commit(Change(forgotten=(call.serial,)))
         self.assertEqual(list(store.calls()), [])
 
+    def test_a_change_that_can_t_be_taken_is_not_there_at_all(self) -> None:
+        store = MemoryCallStore()
+        change = Change(calls=(make_call("1"), make_call("2", calling_number="\ud800")), forgotten=("1",))
+        self.assertRaises(UnicodeEncodeError, store.commit, change)
+        self.assertEqual(list(store.calls()), [])
+
     def test_close_lets_go_of_everything(self) -> None:
         store = MemoryCallStore()
         store.commit(Change(calls=(make_call("1"),), events=(make_event("1001", 1),)))

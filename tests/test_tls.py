@@ -17,10 +17,11 @@ from OpenSSL import SSL
 from twisted.internet import reactor
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred, gatherResults
-from twisted.internet.endpoints import clientFromString, quoteStringArgument, serverFromString
+from twisted.internet.endpoints import clientFromString, quoteStringArgument, serverFromString, wrapClientTLS
 from twisted.internet.error import ConnectionDone
-from twisted.internet.interfaces import IListeningPort
+from twisted.internet.interfaces import IListeningPort, IProtocolNegotiationFactory
 from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.internet.ssl import Certificate, optionsForClientTLS, trustRootFromCertificates
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.internet.threads import deferToThread
@@ -28,6 +29,7 @@ from twisted.logger import LogEvent, LogLevel, capturedLogs, formatEvent, global
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase, TestCase
+from zope.interface import directlyProvides
 
 from ctiex.app.tls.contexts import Refusals, ServerContexts, TlsLinkFactory
 from ctiex.app.tls.endpoint import TlsFiles
@@ -218,6 +220,29 @@ class LetInTests(TlsCase):
         client = await self.connect(port)
         self.assertEqual(await client.heard, b"")
         await client.lost
+
+    async def test_whatever_application_protocol_a_client_offers_it_is_let_in(self) -> None:
+        port = await self.listen("")
+        for offered in ("h2", "h2,http/1.1", "ctiex/1", "x" * 255):
+            for version in ("-tls1_2", "-tls1_3"):
+                said = await self.openssl(port, version, "-alpn", offered)
+                self.assertNotIn("alert", said)
+        self.assertEqual(self.heard, [b"hello\n"] * 8)
+
+    async def test_an_application_protocol_that_is_spoken_is_agreed_on(self) -> None:
+        directlyProvides(self.factory, IProtocolNegotiationFactory)
+        self.factory.acceptableProtocols = lambda: [b"ctiex/1", b"http/1.1"]  # type: ignore[attr-defined]
+        port = await self.listen("")
+        for offered, agreed in (("h2,http/1.1", b"http/1.1"), ("http/1.1,ctiex/1", b"ctiex/1"), ("h2", b"")):
+            roots = trustRootFromCertificates([Certificate.loadPEM(ROOT_AUTHORITY.pem)])
+            names = [name.encode() for name in offered.split(",")]
+            options = optionsForClientTLS("localhost", roots, acceptableProtocols=names)
+            endpoint = wrapClientTLS(options, clientFromString(reactor, f"tcp:127.0.0.1:{port}"))
+            client: Client = await endpoint.connect(Factory.forProtocol(Client))
+            await client.heard
+            transport: Any = client.transport
+            self.assertEqual(transport.negotiatedProtocol or b"", agreed)
+            await self.close(client)
 
     async def test_files_may_stand_anywhere(self) -> None:
         odd = self.folder / "a:b = c"

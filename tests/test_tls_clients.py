@@ -24,7 +24,8 @@ from zope.interface import implementer
 from ctiex.app.commands.agent import Options
 from ctiex.clients import AgentClient, ExchangeAccount
 from ctiex.codecs.binary import BinaryCodec
-from ctiex.errors import ConfigurationError, TlsRefused, UnsafeLink
+from ctiex.codecs.json import JsonCodec
+from ctiex.errors import BindRefused, ConfigurationError, RequestTimedOut, Status, TlsRefused, UnsafeLink
 from ctiex.interfaces import ISignalling, SignallingContext
 from ctiex.processing.sessions import ServiceSessions
 from ctiex.signalling.dial import DialSignalling, DialSignallingPlugin
@@ -79,8 +80,8 @@ class SecretTests(SynchronousTestCase):
         self.assertEqual(written, b"")
         (failure,) = self.failures
         self.assertIsInstance(failure, UnsafeLink)
-        self.assertIn("isn't sent to 192.0.2.1:7300 over plain TCP", str(failure))
-        self.assertIn("desk could not bind: the secret isn't sent to 192.0.2.1:7300 over plain TCP", line)
+        self.assertIn("nothing is sent to 192.0.2.1:7300 over plain TCP", str(failure))
+        self.assertIn("desk could not bind: nothing is sent to 192.0.2.1:7300 over plain TCP", line)
         self.assertNotIn("sesame", line)
 
     def test_it_is_sent_there_when_told_in_so_many_words(self) -> None:
@@ -92,15 +93,23 @@ class SecretTests(SynchronousTestCase):
         for peer in (IPv4Address("TCP", "127.0.0.1", 7300), UNIXAddress("/run/ctiex")):
             self.assertIn(b"sesame", self.bind(Somewhere(peer), secret="sesame")[0])
 
-    def test_without_a_secret_nothing_is_kept_back(self) -> None:
+    def test_without_a_secret_everything_is_kept_back_all_the_same(self) -> None:
+        """Who is known by a certificate, or by nothing, has numbers and fields of customers to send."""
         written, _ = self.bind(Somewhere(ELSEWHERE))
-        self.assertIn(b"desk", written)
-
-    def test_it_is_not_sent_over_tls_that_verifies_nobody(self) -> None:
-        self.bind(Somewhere(ELSEWHERE, encrypted=True), secret="sesame")
+        self.assertEqual(written, b"")
         (failure,) = self.failures
         self.assertIsInstance(failure, UnsafeLink)
-        self.assertIn("whose certificate isn't verified", str(failure))
+        written, _ = self.bind(Somewhere(ELSEWHERE), plain_secrets=True)
+        self.assertIn(b"desk", written)
+
+    def test_nothing_is_sent_over_tls_that_verifies_nobody(self) -> None:
+        for peer in (ELSEWHERE, IPv4Address("TCP", "127.0.0.1", 7300)):
+            for secret in ("sesame", ""):
+                self.failures.clear()
+                self.bind(Somewhere(peer, encrypted=True), secret=secret)
+                (failure,) = self.failures
+                self.assertIsInstance(failure, UnsafeLink)
+                self.assertIn("whose certificate isn't verified", str(failure))
 
     def test_an_account_does_not_show_its_secret(self) -> None:
         self.assertNotIn("sesame", repr(ExchangeAccount(Somewhere(ELSEWHERE), "desk", "sesame")))
@@ -134,11 +143,65 @@ class VerifyingTests(TlsCase):
         )
         await self.distrusted(endpoint, "the certificate of the other side is for another name")
 
+    async def test_one_that_nobody_asks_for_its_certificate(self) -> None:
+        """Over an endpoint that verifies nobody, an account without a secret sends nothing either."""
+        port = await self.listen("")
+        client = AgentClient(reactor, ExchangeAccount(clientFromString(reactor, f"ssl:127.0.0.1:{port}"), "desk"))
+        client.startService()
+        with self.assertRaises(UnsafeLink):
+            await client.login("1001", timeout=20)
+        await client.stopService()
+        self.assertEqual(self.heard, [])
+
     async def test_one_that_speaks_plain_tcp(self) -> None:
         listening = await serverFromString(reactor, "tcp:0:interface=127.0.0.1").listen(PlainFactory())
         port = self.opened(listening)
         endpoint = clientFromString(reactor, f"tls:127.0.0.1:{port}:trustRoots={self.folder}/roots")
         await self.distrusted(endpoint, "the other side doesn't speak TLS")
+
+
+class WrongPortTests(TlsCase):
+    """Plain TCP to a port that speaks TLS: what it looks like is said."""
+
+    async def test_a_tls_port_is_known_as_one(self) -> None:
+        port = await self.listen("")
+        for codec in (BinaryCodec(), JsonCodec()):
+            endpoint = clientFromString(reactor, f"tcp:127.0.0.1:{port}")
+            client = AgentClient(reactor, ExchangeAccount(endpoint, "desk", "sesame", codec))
+            client.startService()
+            with self.assertRaises((TlsRefused, RequestTimedOut)) as failed:
+                await client.login("1001", timeout=3)
+            await client.stopService()
+            self.assertIn("looks like a TLS port", str(failed.exception))
+            self.assertIn("tls:HOST:PORT", str(failed.exception))
+
+    async def test_one_that_closes_without_a_word_looks_like_one(self) -> None:
+        listening = await serverFromString(reactor, "tcp:0:interface=127.0.0.1").listen(SilentFactory())
+        endpoint = clientFromString(reactor, f"tcp:127.0.0.1:{self.opened(listening)}")
+        client = AgentClient(reactor, ExchangeAccount(endpoint, "desk", "sesame"))
+        with log_of() as lines:
+            client.startService()
+            with self.assertRaises(RequestTimedOut) as failed:
+                await client.login("1001", timeout=2)
+            await client.stopService()
+        self.assertIn("looks like a TLS port", str(failed.exception))
+        self.assertEqual(len([line for line in lines if "looks like a TLS port" in line]), 1, "told once")
+
+
+class SilentFactory(Factory):
+    """Closes every link once it was spoken to."""
+
+    noisy = False
+
+    def buildProtocol(self, addr: object) -> Server:
+        """One link."""
+
+        class Silent(Server):
+            def dataReceived(self, data: bytes) -> None:
+                assert self.transport is not None
+                self.transport.loseConnection()
+
+        return Silent([])
 
 
 class PlainFactory(Factory):
@@ -183,14 +246,40 @@ class OptionTests(SynchronousTestCase):
         self.account("--exchange", f"tls:127.0.0.1:7300:trustRoots={folder}")
 
     def test_what_tls_needs_is_told_where_it_is_missing(self) -> None:
-        with patch("ctiex.app.tls.endpoint.find_spec", return_value=None):
+        with patch("ctiex.extras.find_spec", return_value=None):
             said = self.refused("--exchange", "tls:127.0.0.1:7300")
-        self.assertIn("--exchange: TLS needs OpenSSL and service_identity", said)
+        self.assertIn("--exchange: TLS needs pyOpenSSL and service-identity", said)
         self.assertIn("pip install 'ctiex[tls]'", said)
 
     def test_secrets_over_plain_tcp_are_an_option_of_their_own(self) -> None:
         self.assertFalse(self.account().plain_secrets)
         self.assertTrue(self.account("--plain-secrets").plain_secrets)
+
+    def test_without_a_secret_it_is_the_demos_for_the_demo_on_this_machine_alone(self) -> None:
+        for exchange in ("tcp:127.0.0.1:7300", "tcp:localhost:7300", "unix:/run/ctiex", r"tcp:\:\:1:7300"):
+            self.assertEqual(self.account("--exchange", exchange).secret, "demo")
+        for arguments in (
+            ("--exchange", "tcp:192.0.2.1:7300"),
+            ("--exchange", "tls:ctiex.example.net:7300"),
+            ("--identity", "desk"),
+        ):
+            said = self.refused(*arguments)
+            self.assertIn("no secret was given for identity", said)
+            self.assertIn("--secret-file FILE, or the variable CTIEX_SECRET", said)
+            self.assertEqual(self.account(*arguments, CTIEX_SECRET="").secret, "")
+
+    def test_a_guessed_secret_that_is_refused_is_told_as_one(self) -> None:
+        for environment, told in (({}, True), ({"CTIEX_SECRET": "sesame"}, False)):
+            options = Options()
+            options.account(reactor, environment)
+            said = options.refused(BindRefused(Status.REFUSED_CREDENTIALS, ""))
+            self.assertIs("no secret was given, the demo's was tried" in said, told)
+
+    def test_an_endpoint_that_can_not_be_used_is_one_clear_error(self) -> None:
+        said = self.refused("--exchange", "tcp:[::1]:7300")
+        self.assertIn(r'found "tcp:[::1]:7300", expected an endpoint such as', said)
+        self.assertIn(r"tcp:\:\:1:7300", said)
+        self.account("--exchange", r"tcp:\:\:1:7300")
 
     def test_with_a_certificate_there_is_no_secret_unless_it_is_given(self) -> None:
         folder = Path(self.mktemp())

@@ -113,17 +113,26 @@ class CheckTests(SynchronousTestCase):
     def test_what_tls_needs_is_told_where_it_is_missing(self) -> None:
         for listen in (
             self.listen,
+            f"haproxy:{self.listen}",
             f"tls:{self.folder}:7301",
             f"ssl:7301:privateKey={self.key}:certKey={self.certificate}",
         ):
-            configuration = self.configuration(services=listen)
-            with patch("ctiex.app.tls.endpoint.find_spec", return_value=None):
-                error = self.assertRaises(ConfigurationError, check_certificates, configuration)
+            with patch("ctiex.extras.find_spec", return_value=None):
+                error = self.assertRaises(ConfigurationError, self.configuration, services=listen)
             self.assertEqual(
                 str(error),
-                "ctiex.toml: links.ivr.listen: TLS needs OpenSSL and service_identity, not installed:"
-                " run `pip install 'ctiex[tls]'`",
+                f'ctiex.toml: links.ivr.listen: "{listen.removeprefix("haproxy:")}" needs pyOpenSSL and'
+                " service-identity, not installed: run `pip install 'ctiex[tls]'`",
             )
+
+    def test_a_folder_for_twisted_s_own_tls_holds_certificates(self) -> None:
+        empty = self.folder / "empty"
+        empty.mkdir()
+        configuration = self.configuration(services=f"tls:{empty}:7301")
+        error = self.assertRaises(ConfigurationError, check_certificates, configuration)
+        self.assertIn(f"links.ivr.listen: {empty}: found no certificate, expected a folder", str(error))
+        replace(empty / "exchange.pem", EXCHANGE.key_pem + EXCHANGE.certificate_pem)
+        self.assertEqual(self.warnings(self.configuration(services=f"tls:{empty}:7301"))[1:], [])
 
     def test_check_config_tells_what_is_wrong(self) -> None:
         file = self.folder / "exchange.toml"

@@ -63,7 +63,7 @@ class DocumentedTests(CommandCase):
     def make(self) -> None:
         clock = Clock()
         clock.advance(1_790_000_000.0)
-        log = AuditLog(str(self.path), clock, Counts())
+        log = AuditLog(str(self.path), clock, Counts(), wall=clock.seconds)
         log.open()
         known = agents("platform-1-agents"), services("platform-2-ivr"), services("platform-3-ivr", "other")
         exchange = MemoryExchange(identities=known, clock=clock, audit=log)

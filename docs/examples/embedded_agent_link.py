@@ -71,17 +71,25 @@ class SwitchSignalling:
     def __init__(self, switch: Switch, context: SignallingContext) -> None:
         self._switch = switch
         self._watcher = context.watcher
+        self._waiting: set[str] = set()
         self._transfers: dict[str, Deferred[None]] = {}
 
     def offer(self, offer: Offer) -> None:
-        """Begin the transfer."""
-        self._watcher.offered(offer.serial, None)
+        """Begin the transfer, as soon as it is kept that the customer goes."""
+        self._waiting.add(offer.serial)
+        self._watcher.offered(offer.serial, None, lambda: self._begin(offer))
+
+    def _begin(self, offer: Offer) -> None:
+        if offer.serial not in self._waiting:
+            return  # withdrawn
+        self._waiting.remove(offer.serial)
         transfer = self._transfers[offer.serial] = ensureDeferred(self._serve(offer))
         transfer.addErrback(self._not_served, offer.serial)
         transfer.addBoth(lambda _: self._transfers.pop(offer.serial, None))
 
     def withdraw(self, serial: str) -> int:
         """Leave the customer where they are: the call has ended."""
+        self._waiting.discard(serial)
         transfer = self._transfers.pop(serial, None)
         if transfer is None:
             return Status.SERVICE_UNREACHABLE

@@ -45,13 +45,21 @@ class CommandSignalling:
 
     def __init__(self, context: SignallingContext) -> None:
         self._context = context
+        self._waiting: set[str] = set()
         self._running: dict[str, Deferred[int]] = {}
 
     def offer(self, offer: Offer) -> None:
-        """Run the program. Which session will come for the data is not known: any that serves the service."""
+        """Which session will come for the data is not known: any that serves the service."""
+        self._waiting.add(offer.serial)
+        self._context.watcher.offered(offer.serial, None, lambda: self._run(offer))
+
+    def _run(self, offer: Offer) -> None:
+        """Run the program: it is kept that the customer goes."""
+        if offer.serial not in self._waiting:
+            return  # withdrawn
+        self._waiting.remove(offer.serial)
         program = self._context.services[offer.service]["program"]
         connection = offer.connection
-        self._context.watcher.offered(offer.serial, None)
         running = getProcessValue(
             program, [connection.access_code, connection.calling_number], reactor=self._context.reactor
         )
@@ -60,6 +68,7 @@ class CommandSignalling:
 
     def withdraw(self, serial: str) -> int:
         """Take no notice of the program any more."""
+        self._waiting.discard(serial)
         return Status.SERVICE_UNREACHABLE if self._running.pop(serial, None) is None else Status.TIMED_OUT
 
     def _ended(self, code: int | Failure, serial: str) -> None:

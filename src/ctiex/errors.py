@@ -130,8 +130,12 @@ class NotBound(LinkError):
     """Something was asked of a link that isn't bound."""
 
 
+class BrokenExchange(LinkError):
+    """The exchange said what no exchange may say; it is as if it had said nothing."""
+
+
 class UnsafeLink(LinkError):
-    """A secret isn't sent: others could read it on the way, or nobody knows who would get it."""
+    """Nothing is sent: others could read it on the way, or nobody knows who would get it."""
 
 
 class TlsRefused(LinkError):

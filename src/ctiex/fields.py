@@ -11,6 +11,7 @@ from collections.abc import Collection, ItemsView, Iterable, Iterator, Mapping
 from typing import Any, final
 
 from ctiex.errors import FieldError
+from ctiex.visible import visible
 
 Value = str | int | bool | bytes
 
@@ -83,8 +84,10 @@ class Fields(Mapping[str, Value]):
         return f"Fields({shown})"
 
     def describe(self, secret: Collection[str] = ()) -> str:
-        """``name=value`` for people, the fields named in ``secret`` masked."""
-        return ", ".join(f"{name}={MASK if name in secret else _shown(value)}" for name, value in self._values.items())
+        """``name=value`` for people, in one line; the fields named in ``secret`` masked."""
+        return ", ".join(
+            f"{visible(name)}={MASK if name in secret else _shown(value)}" for name, value in self._values.items()
+        )
 
     def text(self, name: str, default: str = "") -> str:
         """The text of a field; ``default`` where it is missing or is no text."""

@@ -42,6 +42,8 @@ class Frame:
 class IDecoder(Interface):
     """Finds the frames in one direction of one link; holds its unread bytes."""
 
+    max_frame: int = Attribute("The limit on a frame's length, in bytes; it may be set between two frames.")
+
     def receive(data: bytes) -> None:
         """Take more bytes off the wire, in any split."""
 
@@ -253,8 +255,13 @@ class IServiceSessions(Interface):
 class IOfferWatcher(Interface):
     """Hears what becomes of an offer. Calls about a serial that has ended do nothing."""
 
-    def offered(serial: str, session: IServiceSession | None) -> None:
-        """The Connection was written to this session; None: any identity that serves it may come back for it."""
+    def offered(serial: str, session: IServiceSession | None, write: Callable[[], None]) -> None:
+        """The call is to go to this session; None: any identity that serves it may come back for it.
+
+        :param write: called once that is kept, at once where the store is that fast: only then may the Connection,
+            or the customer, be sent. It is called later while the store is unavailable, and not at all once the
+            call is over; a driver that has gone on meanwhile does nothing in it.
+        """
 
     def accepted(serial: str) -> None:
         """The service has accepted the Connection."""

@@ -56,6 +56,8 @@ class StoredEvent:
     body: bytes = field(repr=False)
     expires: float
     """When it may be dropped unacknowledged, in seconds of the wall clock."""
+    serial: str | None = None
+    """The call that it is about, empty if it is about none; None: a store that doesn't keep it apart."""
 
 
 @frozen

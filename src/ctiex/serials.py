@@ -3,6 +3,9 @@
 An allocated serial is the exchange's id (3 digits), the time in seconds (9), random
 digits (6) and two check digits by ISO 7064 MOD 97-10: 20 in all. An agent's own
 serials need no check digits.
+
+The first of the random digits is odd where the serial names a call that an agent is told of, and even in all others.
+So whoever meets one knows, also after a restart, that there was a certain customer whom it names.
 """
 
 from __future__ import annotations
@@ -16,6 +19,8 @@ from ctiex.errors import SerialError
 
 MAX_DIGITS = 20
 _ID_DIGITS, _TIME_DIGITS, _RANDOM_DIGITS = 3, 9, 6
+_KIND_AT = _ID_DIGITS + _TIME_DIGITS
+_ODD = frozenset("13579")
 _ATTEMPTS = 1_000
 
 
@@ -44,6 +49,11 @@ def has_check_digits(serial: str) -> bool:
     return is_serial(serial) and len(serial) > 2 and int(serial) % 97 == 1
 
 
+def names_a_told_call(serial: str) -> bool:
+    """Whether a serial was allocated for a call that an agent was told of: it names that call's customer, or nobody."""
+    return len(serial) == MAX_DIGITS and has_check_digits(serial) and serial[_KIND_AT] in _ODD
+
+
 def check_exchange_id(text: str) -> str:
     """The exchange id itself, when it is 1 to 3 decimal digits.
 
@@ -63,17 +73,23 @@ class SerialAllocator:
     """Seconds since the epoch."""
     random: Random = field(factory=SystemRandom)
 
-    def allocate(self, in_use: Callable[[str], bool]) -> str:
+    def allocate(self, in_use: Callable[[str], bool], told: bool = False) -> str:
         """A new serial.
 
         :param in_use: tells whether a serial is taken; taken ones are skipped.
+        :param told: it is to name a call that an agent is told of (:func:`names_a_told_call`).
         :raise SerialError: none was free after many tries.
         """
         head = self.exchange_id.zfill(_ID_DIGITS)
         moment = int(self.wall_clock()) % 10**_TIME_DIGITS
         for _ in range(_ATTEMPTS):
-            digits = f"{head}{moment:0{_TIME_DIGITS}d}{self.random.randrange(10**_RANDOM_DIGITS):0{_RANDOM_DIGITS}d}"
+            digits = f"{head}{moment:0{_TIME_DIGITS}d}{self._draw(told):0{_RANDOM_DIGITS}d}"
             serial = digits + check_digits(digits)
             if not in_use(serial):
                 return serial
         raise SerialError(f"no free serial in {_ATTEMPTS} tries")
+
+    def _draw(self, told: bool) -> int:
+        place: int = 10 ** (_RANDOM_DIGITS - 1)
+        kind, others = divmod(self.random.randrange(10 * place), place)
+        return (kind // 2 * 2 + told) * place + others

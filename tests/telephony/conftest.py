@@ -3,8 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+
+_LONGEST = 600
+"""How long a scenario may take with its beginning and its end, in seconds: behind its own limit."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Real peers take longer than other tests may."""
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.timeout(_LONGEST))
 
 
 @pytest.hookimpl(hookwrapper=True)

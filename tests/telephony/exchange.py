@@ -9,36 +9,40 @@ from typing import Any
 
 import treq
 from twisted.internet.endpoints import clientFromString
-from twisted.internet.task import deferLater
+from twisted.internet.interfaces import IListeningPort
 
 from ctiex.clients import AgentClient, ExchangeAccount
 
 from .addresses import Addresses
 from .folders import write_folder
 from .processes import RunningProcess
+from .timers import Listener, of_calls
 
 ROOT = Path(__file__).resolve().parents[2]
 AGI_PORT = 4573
 COMMAND = "from ctiex.app.cli import main; main()"
 _ENVIRONMENT = {"PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)])}
-_ASK_AGAIN = 0.1
-"""How long until a question is asked again whose answer is the exchange's own clock, in seconds."""
 _COMPLAINTS = ("Traceback", "Unhandled", "#error", "#critical")
 
 
 class ExchangeProcess:
-    """``twistd -n ctiex`` on a durable store; may be killed and started again."""
+    """``twistd -n ctiex`` on a durable store; may be killed and started again. It tells its timers."""
 
     def __init__(self, reactor: Any, addresses: Addresses, folder: Path, values: dict[str, Any]) -> None:
         self._reactor = reactor
         self._folder = folder
         self._services = addresses.services
         write_folder("exchange", folder, {"FOLDER": folder, "SERVICES": addresses.services, **values})
+        self.timers = Listener(reactor)
+        self._told: IListeningPort | None = None
         self.process: RunningProcess | None = None
 
     async def start(self, ready: str = "exchange .* is ready") -> None:
         """Start it, and wait until it is ready."""
-        command = [str(Path(sys.executable).parent / "twistd"), "-n", "--pidfile=", "ctiex", "--config",
+        told = str(self._folder / "timers")
+        if self._told is None:
+            self._told = self._reactor.listenUNIXDatagram(told, self.timers, maxPacketSize=1 << 16)
+        command = [sys.executable, "-m", "tests.telephony.timers", told, "-n", "--pidfile=", "ctiex", "--config",
                    str(self._folder / "exchange.toml")]  # fmt: skip
         self.process = RunningProcess(self._reactor, "exchange", command, self._folder, _ENVIRONMENT)
         await self.process.says(f"{ready}|^.ended")
@@ -48,6 +52,9 @@ class ExchangeProcess:
         """Stop it, if it runs."""
         if self.process is not None:
             await self.process.stop()
+        if self._told is not None:
+            told, self._told = self._told, None
+            await told.stopListening()
 
     async def kill(self) -> None:
         """Have it dead at once (SIGKILL)."""
@@ -66,9 +73,11 @@ class ExchangeProcess:
         return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.split("{")[0].split(" ")[0] == name)
 
     async def quiet(self) -> None:
-        """Wait until it keeps no call any more, open or closed, and so has no deadline left: ask until it says so."""
-        while await self.measured("ctiex_open_calls") or await self.measured("ctiex_stored_calls"):
-            await deferLater(self._reactor, _ASK_AGAIN)
+        """Wait until no timer of a call is left, and see that no call is kept, open or closed."""
+        timers = self.timers.happened
+        await timers.wait(lambda left: not of_calls(left), "the end of the calls' timers", len(timers) - 1)
+        kept = {name: await self.measured(f"ctiex_{name}_calls") for name in ("open", "stored")}
+        assert not any(kept.values()), kept
 
     def client(self) -> AgentClient:
         """An agent's application, not started yet."""

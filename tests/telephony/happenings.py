@@ -8,8 +8,11 @@ from typing import Any, Generic, TypeVar
 from twisted.internet.defer import Deferred
 
 T = TypeVar("T")
-PATIENCE = 20.0
-"""How long something may take that is bound to happen, in seconds: a test that gives up here has failed."""
+PATIENCE = 60.0
+"""How long something may take that is bound to happen, in seconds, on a machine that has much else to do: a test that
+gives up here has failed."""
+LONGEST = 500
+"""How long a scenario may take there, in seconds."""
 
 
 class NeverHappened(AssertionError):

@@ -8,17 +8,50 @@ from typing import Any
 
 from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
 from twisted.internet.protocol import connectionDone
-from twisted.internet.task import deferLater
 from twisted.protocols.basic import LineOnlyReceiver
 from twisted.python.failure import Failure
 
-from .happenings import PATIENCE, Happenings, NeverHappened
+from .happenings import PATIENCE, Happenings
 
 USER, SECRET = "witness", "seen"
-_ASK_AGAIN = 0.1
-"""In seconds."""
 ManagerMessage = dict[str, str]
 Wanted = Callable[[ManagerMessage], bool]
+_BEGINS = {"Newchannel": "Uniqueid", "BridgeCreate": "BridgeUniqueid"}
+_ENDS = {"Hangup": "Uniqueid", "BridgeDestroy": "BridgeUniqueid"}
+"""The events that channels and bridges begin and end with, each with the header that tells which one it is."""
+
+
+class Standing:
+    """What stands on an Asterisk, by its events: each channel from its Newchannel to its Hangup, each bridge likewise.
+
+    Its lists tell the same a moment later: an Asterisk still lists a channel for a moment behind its Hangup.
+    """
+
+    def __init__(self) -> None:
+        self.now: dict[str, str] = {}
+        """Channels and bridges that stand, by id, in words."""
+        self.joined: dict[str, str] = {}
+        """The channels that are in a bridge, by name, each with the bridge's id."""
+        self._over: set[str] = set()
+
+    def take(self, event: ManagerMessage) -> None:
+        """Something has happened."""
+        name = event.get("Event", "")
+        if name in _BEGINS:
+            one = event[_BEGINS[name]]
+            self.now[one] = event.get("Channel", f"bridge {one}")
+        elif name in _ENDS:
+            one = event[_ENDS[name]]
+            self.now.pop(one, None)
+            self._over.add(one)
+        elif name == "BridgeEnter":
+            self.joined[event["Channel"]] = event["BridgeUniqueid"]
+        elif name == "BridgeLeave":
+            self.joined.pop(event["Channel"], None)
+
+    def untold(self, listed: list[ManagerMessage]) -> list[ManagerMessage]:
+        """Those of a list of channels or bridges whose end wasn't told."""
+        return [row for row in listed if row.get("Uniqueid", row.get("BridgeUniqueid")) not in self._over]
 
 
 class _ManagerProtocol(LineOnlyReceiver):
@@ -50,12 +83,15 @@ class Witness:
     def __init__(self, reactor: Any, host: str) -> None:
         self._reactor = reactor
         self.happened: Happenings[ManagerMessage] = Happenings(reactor, f"manager of {host}")
+        self.standing = Standing()
+        self.happened.listeners.append(lambda event: self.standing.take(event))
         self._endpoint = TCP4ClientEndpoint(reactor, host, 5038)
         self._protocol: _ManagerProtocol | None = None
         self._ids = itertools.count(1)
 
     async def log_in(self) -> None:
-        """Connect, and wait until the Asterisk is ready for calls."""
+        """Connect to an Asterisk that has no call yet, and wait until it is ready for them."""
+        self.standing = Standing()
         mark = len(self.happened)
         self._protocol = await connectProtocol(self._endpoint, _ManagerProtocol(self))
         await self.ask("Login", Username=USER, Secret=SECRET)
@@ -74,7 +110,7 @@ class Witness:
             self._protocol = None
         self.happened.tell({"Event": "(gone)"})
 
-    async def event(self, event_name: str, since: int = 0, patience: float = 20.0, **fields: str) -> ManagerMessage:
+    async def event(self, event_name: str, since: int = 0, patience: float = PATIENCE, **fields: str) -> ManagerMessage:
         """The first event of this name with these fields."""
 
         def wanted(message: ManagerMessage) -> bool:
@@ -114,17 +150,16 @@ class Witness:
         return await self.list("BridgeList", "BridgeListComplete")
 
     async def empty(self) -> None:
-        """Wait until no channel and no bridge is left.
+        """Wait until every channel and every bridge has told its end, and see that there are no others.
 
-        A channel is listed for a moment behind its Hangup, and no event tells when it goes: so this asks again.
-
-        :raise NeverHappened: some are left after ``PATIENCE`` seconds.
+        :raise NeverHappened: some are left.
         """
-        until = self._reactor.seconds() + PATIENCE
-        while left := [*await self.channels(), *await self.bridges()]:
-            if self._reactor.seconds() > until:
-                raise NeverHappened(f"never came: the end of {left}")
-            await deferLater(self._reactor, _ASK_AGAIN)
+        mark = len(self.happened)
+        if self.standing.now:
+            words = f"the end of {', '.join(self.standing.now.values())}"
+            await self.happened.wait(lambda _: not self.standing.now, words, mark)
+        untold = self.standing.untold([*await self.channels(), *await self.bridges()])
+        assert not untold, untold
 
     async def _send(self, action: str, fields: dict[str, str], done: Wanted) -> ManagerMessage:
         assert self._protocol is not None, "log in first"

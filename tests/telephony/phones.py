@@ -14,7 +14,7 @@ from twisted.python.failure import Failure
 
 from .addresses import Addresses
 from .folders import write_folder
-from .happenings import Happenings
+from .happenings import PATIENCE, Happenings
 from .peers import NETWORK
 from .processes import RunningProcess
 
@@ -100,7 +100,7 @@ class Phone:
             await self._tell("sndcode", digit)
             await self._tell("sndcode", "\x04")
 
-    async def event(self, kind: str, since: int = 0, patience: float = 20.0) -> Happening:
+    async def event(self, kind: str, since: int = 0, patience: float = PATIENCE) -> Happening:
         """The first event of a kind, such as CALL_ESTABLISHED."""
         return await self.happened.wait(lambda one: one.get("type") == kind, kind, since, patience)
 

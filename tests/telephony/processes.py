@@ -14,7 +14,7 @@ from twisted.internet.error import ProcessExitedAlready
 from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
-from .happenings import Happenings
+from .happenings import PATIENCE, Happenings
 
 _LET_STOP = 5.0
 """How long a process may take to stop by itself, in seconds."""
@@ -55,7 +55,7 @@ class RunningProcess:
         bound = ["setpriv", "--pdeathsig", "TERM", "--", *command]
         self._process = reactor.spawnProcess(_Words(self), bound[0], bound, env=env, path=str(folder))
 
-    async def says(self, pattern: str, since: int = 0, patience: float = 20.0) -> str:
+    async def says(self, pattern: str, since: int = 0, patience: float = PATIENCE) -> str:
         """The first line that matches."""
         found = re.compile(pattern)
         return await self.said.wait(lambda line: found.search(line) is not None, pattern, since, patience)

@@ -13,7 +13,7 @@ from ctiex.fields import Fields, Value
 from ctiex.messages import AgentEvent, Condition
 
 from .hand_over import PASSWORD, HandOverWorld
-from .happenings import Happenings
+from .happenings import LONGEST, PATIENCE, Happenings
 from .phones import Phone
 from .tap import SipMessage
 from .world import AGENT_TONE, CUSTOMER_TONE
@@ -83,7 +83,7 @@ class Desk:
         """Have the customer served with whom the agent talks."""
         return await self.agent.connect(service, customer.number, Fields(FIELDS[service]), self.serial)
 
-    async def hears(self, condition: Condition, serial: str, patience: float = 30.0) -> AgentEvent:
+    async def hears(self, condition: Condition, serial: str, patience: float = PATIENCE) -> AgentEvent:
         """The event of this condition of one call."""
         return await self.events.wait(
             lambda event: event.condition is condition and event.serial == serial,
@@ -98,7 +98,7 @@ class Desk:
 class Scene(TestCase):
     """A scenario: starts the world, and sees that nothing is left of it."""
 
-    timeout = 110
+    timeout = LONGEST
     version: ClassVar[int] = 22
     people: ClassVar[int] = 1
     """How many customers, and as many agents."""
@@ -177,7 +177,7 @@ class Scene(TestCase):
         hand_off = await self.begin(index)
         mark = len(self.world.tap.sounds)
         await self.type_password(index)
-        final = await hand_off.result(30)
+        final = await hand_off.result(PATIENCE)
         self.assert_authenticated(final)
         await self.desks[index].hears(Condition.RETURNED, hand_off.serial)
         await self.back_together(index, mark)

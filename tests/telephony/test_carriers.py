@@ -6,6 +6,7 @@ import pytest
 
 from ctiex.messages import Condition
 
+from .happenings import PATIENCE
 from .scenes import Scene
 from .world import CUSTOMER_NUMBER
 
@@ -63,7 +64,7 @@ class LostSerialScenes(Scene):
         hand_off = await self.desk.hand_over("password-authentication", self.world.customer)
         await self.world.hears(self.world.customer, "voice", mark)
         await self.back_together(0, mark)
-        final = await hand_off.result(30)
+        final = await hand_off.result(PATIENCE)
         self.assertEqual(final.condition, Condition.TIMED_OUT)
         self.assertNotIn(Condition.DATA_FETCHED, self.desk.conditions(hand_off.serial))
         await self.part()

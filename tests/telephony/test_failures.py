@@ -8,6 +8,7 @@ from ctiex.errors import Status
 from ctiex.messages import AgentEvent, Condition
 
 from .hand_over import PASSWORD
+from .happenings import PATIENCE
 from .scenes import BEARABLE, Desk, Scene
 from .world import AGENT_TONE, CUSTOMER_TONE
 
@@ -22,7 +23,7 @@ class FarSideScenes(Scene):
         """A hand-over that comes to nothing; the event that ends it."""
         await self.talk()
         hand_off = await self.desk.hand_over(PASSWORD, self.world.customer)
-        final = await hand_off.result(40)
+        final = await hand_off.result(PATIENCE)
         await self.together_still()
         self.assertLess(self.world.longest_silence(self.world.customer), BEARABLE)
         await self.part()
@@ -58,7 +59,7 @@ class FarSideScenes(Scene):
         await self.talk()
         await self.world.cable.cut()
         hand_off = await self.desk.hand_over(PASSWORD, self.world.customer)
-        final = await hand_off.result(40)
+        final = await hand_off.result(PATIENCE)
         self.assertEqual(final.condition, Condition.UNREACHABLE)
         self.assertLess(self.world.longest_silence(self.world.customer), BEARABLE)
         await self.together_still()
@@ -71,7 +72,7 @@ class FarSideScenes(Scene):
         mark = len(self.world.tap.sounds)
         await self.world.voice.kill()
         await self.back_together(0, mark)
-        final = await hand_off.result(30)
+        final = await hand_off.result(PATIENCE)
         self.assertEqual((final.condition, final.status), (Condition.TIMED_OUT, Status.TIMED_OUT))
         await self.part()
         await self.nothing_is_left()
@@ -82,7 +83,7 @@ class FarSideScenes(Scene):
         mark = len(self.world.tap.sounds)
         await self.world.platform_2.kill()
         await self.back_together(0, mark)
-        final = await hand_off.result(30)
+        final = await hand_off.result(PATIENCE)
         self.assertEqual(final.condition, Condition.FAILED)
         await self.part()
         await self.nothing_is_left()
@@ -122,7 +123,7 @@ class ExchangeScenes(Scene):
         await self.world.cable.cut()
         mark = len(self.world.tap.sounds)
         await self.type_password()
-        self.assert_authenticated(await hand_off.result(30))
+        self.assert_authenticated(await hand_off.result(PATIENCE))
         await self.back_together(0, mark)
         await self.world.cable.mend()
         await self.desk.hears(Condition.RETURNED, hand_off.serial)
@@ -157,7 +158,7 @@ class ExchangeScenes(Scene):
         hand_off = await self.begin()
         await self.world.cable.cut()
         await self.part()
-        final = await hand_off.result(30)
+        final = await hand_off.result(PATIENCE)
         self.assertEqual(final.condition, Condition.ABANDONED)
         await self.world.cable.mend()
         await self.nothing_is_left()
@@ -171,7 +172,7 @@ class ExchangeScenes(Scene):
         await self.world.hears(self.world.customer, "voice", mark)
         mark = len(self.world.tap.sounds)
         await self.type_password()
-        self.assert_authenticated(await hand_off.result(30))
+        self.assert_authenticated(await hand_off.result(PATIENCE))
         await self.back_together(0, mark)
         await self.part()
         await self.nothing_is_left()
@@ -194,7 +195,7 @@ class GoneScenes(Scene):
         hand_off = await self.desk.hand_over(PASSWORD, self.world.customer)
         await self.called()
         await self.part()
-        final = await hand_off.result(30)
+        final = await hand_off.result(PATIENCE)
         self.world.platform_2.thaw()
         self.assertEqual(final.condition, Condition.ABANDONED)
         await self.nothing_is_left()
@@ -202,7 +203,7 @@ class GoneScenes(Scene):
     async def test_the_customer_hangs_up_on_the_service(self) -> None:
         hand_off = await self.begin()
         await self.part()
-        final = await hand_off.result(30)
+        final = await hand_off.result(PATIENCE)
         self.assertEqual(final.condition, Condition.ABANDONED)
         await self.nothing_is_left()
 
@@ -212,7 +213,7 @@ class GoneScenes(Scene):
         await self.world.agent.event("CALL_CLOSED")
         mark = len(self.world.tap.sounds)
         await self.type_password()
-        self.assert_authenticated(await hand_off.result(30))
+        self.assert_authenticated(await hand_off.result(PATIENCE))
         other = self.world.agents[1]
         await self.world.hears(other, f"{CUSTOMER_TONE} Hz", mark)
         await self.world.hears(self.world.customer, f"{AGENT_TONE} Hz", mark)
@@ -230,7 +231,7 @@ class GoneScenes(Scene):
         await witness.event("Hangup", Channel=held)
         mark = len(self.world.tap.sounds)
         await self.type_password()
-        self.assert_authenticated(await hand_off.result(30))
+        self.assert_authenticated(await hand_off.result(PATIENCE))
         other = self.world.agents[1]
         await self.world.hears(other, f"{CUSTOMER_TONE} Hz", mark)
         await self.world.hears(self.world.customer, f"{AGENT_TONE} Hz", mark)

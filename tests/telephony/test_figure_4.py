@@ -8,6 +8,7 @@ from twisted.internet.defer import ensureDeferred, gatherResults
 from ctiex.fields import Fields
 from ctiex.messages import Condition
 
+from .happenings import PATIENCE
 from .scenes import BEARABLE, Scene
 
 
@@ -39,7 +40,7 @@ class PasswordScenes(Scene):
         await self.world.hears(self.world.customer, "voice", mark)
         mark = len(self.world.tap.sounds)
         await self.type_password()
-        self.assert_authenticated(await hand_off.result(30))
+        self.assert_authenticated(await hand_off.result(PATIENCE))
         await self.back_together(0, mark)
         await self.part()
         await self.nothing_is_left()
@@ -55,7 +56,7 @@ class BroadcastScenes(Scene):
         await self.desk.hears(Condition.PROGRESS, hand_off.serial)
         mark = len(self.world.tap.sounds)
         await self.world.customer.type(answer)
-        final = await hand_off.result(30)
+        final = await hand_off.result(PATIENCE)
         self.assertEqual(final.condition, Condition.COMPLETED)
         await self.desk.hears(Condition.RETURNED, hand_off.serial)
         await self.back_together(0, mark)
@@ -77,9 +78,6 @@ class BroadcastScenes(Scene):
 class ManyScenes(Scene):
     """Ten in a row."""
 
-    timeout = 300
-
-    @pytest.mark.timeout(320)
     async def test_ten_calls_in_a_row_leave_nothing_behind(self) -> None:
         serials = set()
         for _ in range(10):

@@ -7,6 +7,7 @@ from twisted.internet import reactor
 from twisted.internet.defer import ensureDeferred
 from twisted.trial.unittest import TestCase
 
+from .happenings import LONGEST
 from .world import AGENT_TONE, CUSTOMER_NUMBER, CUSTOMER_TONE, World
 
 SERIAL = "2026112200017"
@@ -34,7 +35,7 @@ exten => 7000,1,Answer()
 class PeersOfVersion22(TestCase):
     """Two Asterisk 22."""
 
-    timeout = 60
+    timeout = LONGEST
     version = 22
 
     def setUp(self) -> object:

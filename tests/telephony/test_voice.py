@@ -22,6 +22,7 @@ from ctiex.telephony.fastagi import AgiChannel, FastAgiServer
 from ctiex.telephony.sounds import DEFAULT_SOUNDS, Sounds
 
 from .addresses import Addresses
+from .happenings import LONGEST
 from .peers import ASTERISK
 from .platforms import Asterisk
 
@@ -46,13 +47,12 @@ Doing = Callable[[AsteriskMedia], Awaitable[Any]]
 class VoiceOfVersion22(TestCase):
     """Asterisk 22."""
 
-    timeout = 90
+    timeout = LONGEST
     version = 22
 
     def setUp(self) -> object:
         """One Asterisk, and a FastAGI server that does what the test says."""
-        if not ASTERISK[self.version].ready:
-            self.skipTest(f"{ASTERISK[self.version].name} isn't built: `make telephony-peers` builds it")
+        assert ASTERISK[self.version].ready, f"no Asterisk {self.version}: not built; run `make telephony-peers`"
         self.addresses = Addresses.of_this_run()
         self.folder = Path(tempfile.mkdtemp(prefix="ctiex-voice-"))
         self.addCleanup(shutil.rmtree, self.folder)

@@ -12,6 +12,7 @@ from twisted.internet.defer import DeferredList, ensureDeferred, gatherResults
 from .addresses import Addresses
 from .core import Core
 from .folders import filled
+from .happenings import PATIENCE
 from .peers import ROOTS
 from .phones import Phone
 from .platforms import Asterisk
@@ -132,7 +133,7 @@ class World:
 
     # ------------------------------------------------------------ what the scenarios wait for
 
-    async def hears(self, phone: Phone, what: str, since: int = 0, patience: float = 20.0) -> None:
+    async def hears(self, phone: Phone, what: str, since: int = 0, patience: float = PATIENCE) -> None:
         """Wait until somebody hears something."""
         if since == 0 and self.tap.hears(phone.host) == what:
             return

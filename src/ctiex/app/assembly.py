@@ -7,24 +7,25 @@ from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredList, ensureDeferred
-from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IListeningPort
-from twisted.internet.protocol import Factory
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ctiex.app.config_model import Configuration, LinkSettings
 from ctiex.app.kept_codecs import codecs_to_keep
-from ctiex.app.listening import address_of
+from ctiex.app.listening import address_of, make_endpoint
 from ctiex.app.metrics import MonitoringPort
 from ctiex.app.parts import MakeDriver, assemble
 from ctiex.errors import StoreUnavailable
 from ctiex.interfaces import IRunningSignalling
+from ctiex.links.descriptors import Descriptors
 from ctiex.links.exchange import ExchangeLinkFactory
+from ctiex.links.ports import DescriptorGuard
 from ctiex.processing.audit import AuditEvent
 from ctiex.processing.states import SIGNALLED
 from ctiex.records import Change
+from ctiex.steady_time import may_step
 
 _log = Logger()
 
@@ -57,13 +58,27 @@ class Exchange(Service):
         self._drivers = drivers or {}
         self.parts = assemble(configuration, reactor, self._drivers)
         self.monitoring = MonitoringPort(self, reactor)
-        self.ready = False
+        self.listening = False
         """Whether it is listening and the store is open."""
         self.store_open = False
         self.agent_port: IListeningPort | None = None
         self.ivr_port: IListeningPort | None = None
         self._starting: Deferred[None] | None = None
         self._failed: list[Failure] = []
+        self._running: list[Any] = []
+        """The drivers with a life of their own that were started."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether calls are taken."""
+        return not self.not_ready
+
+    @property
+    def not_ready(self) -> str:
+        """Why no calls are taken; empty while they are."""
+        if not self.listening:
+            return "it isn't listening: it starts or stops"
+        return "the call store takes no changes" if self.parts.desk.keeper.failing else ""
 
     def privilegedStartService(self) -> None:
         """Open the store and listen; one that has been stopped starts anew.
@@ -98,8 +113,12 @@ class Exchange(Service):
         return waiting
 
     async def _start(self) -> None:
+        self._descriptors = Descriptors.of_this_process()
+        self._tell_descriptors()
         for warning in self.configuration.warnings:
             _log.warn("{warning}", warning=warning)
+        if may_step(self._reactor):
+            _log.warn("this reactor waits by the wall clock, which may be set: see ctiex.steady_time.make_steady")
         if self.parts.processing.leaving:
             self.parts = assemble(self.configuration, self._reactor, self._drivers)
         if self.parts.audit is not None:
@@ -112,15 +131,32 @@ class Exchange(Service):
         await self._kept(codecs_to_keep(self.parts.store, *codecs))
         self.store_open = True
         await self._listen_for_services()
-        self.parts.processing.start(self.parts.drivers)
-        for driver in self._running_drivers():
-            driver.start()
+        # A driver that sees calls has to know which ones are waited for before it looks.
+        self.parts.processing.start(self.parts.drivers, self._start_drivers)
         self.agent_port = await self._listen(self.configuration.agent_link, self.parts.agent_links)
-        self.ready = True
+        self.listening = True
         self._record(AuditEvent.EXCHANGE_STARTED)
         services = "none" if self.ivr_port is None else _where(self.ivr_port)
         _log.info("exchange {id} is ready: agents at {agents}, services at {services}",
                   id=self.configuration.exchange.id, agents=_where(self.agent_port), services=services)  # fmt: skip
+
+    def _start_drivers(self) -> None:
+        for driver in self.parts.drivers.values():
+            if IRunningSignalling.providedBy(driver):
+                self._running.append(driver)
+                driver.start()
+
+    def _tell_descriptors(self) -> None:
+        """How many connections there may be, whatever the limits say, before anybody meets it."""
+        most, limits = self._descriptors.for_connections, self.configuration.limits
+        _log.info("this process may have {most} open files, and takes connections up to {connections} of them",
+                  most=self._descriptors.most, connections=most)  # fmt: skip
+        for name in ("links_per_identity", "links_per_source", "unbound_links"):
+            configured = getattr(limits, name)
+            allowed = self._descriptors.of_one(configured)
+            if allowed < configured:
+                _log.warn("{name} is {configured}, and {allowed} are allowed: this process may have too few open files",
+                          name=name, configured=configured, allowed=allowed)  # fmt: skip
 
     async def _kept(self, change: Change) -> None:
         """Wait until the store has a change, and all before it."""
@@ -135,9 +171,9 @@ class Exchange(Service):
             if not self.configuration.exchange.address:
                 self.parts.surroundings.exchange_address = address_of(settings.listen, self.ivr_port)
 
-    async def _listen(self, settings: LinkSettings, factory: Factory) -> IListeningPort:
-        endpoint = serverFromString(self._reactor, settings.listen)
-        port: IListeningPort = await endpoint.listen(factory)
+    async def _listen(self, settings: LinkSettings, factory: ExchangeLinkFactory) -> IListeningPort:
+        guarded = DescriptorGuard(factory, self._descriptors, factory.without_descriptor)
+        port: IListeningPort = await make_endpoint(self._reactor, settings.listen).listen(guarded)
         return port
 
     # ------------------------------------------------------------ stopping
@@ -150,9 +186,9 @@ class Exchange(Service):
     async def _stop(self) -> None:
         if self._starting is not None:
             await self._starting
-        if self.ready:
+        if self.listening:
             self._record(AuditEvent.EXCHANGE_STOPPING)
-        self.ready = False
+        self.listening = False
         self.parts.processing.drain()
         ports = [port for port in (self.agent_port, self.ivr_port) if port is not None]
         self.agent_port = self.ivr_port = None
@@ -161,7 +197,9 @@ class Exchange(Service):
             await self._let_replies_out()
             self._withdraw_offers()  # after that: a call that was just kept is being signalled too
         await self._say_goodbye()
-        await DeferredList([d for driver in self._running_drivers() if (d := driver.stop()) is not None])
+        self.parts.processing.stop_resuming()
+        running, self._running = self._running, []
+        await DeferredList([d for driver in running if (d := driver.stop()) is not None])
         self.parts.processing.stop()
         self.store_open = False
         closing = self.parts.store.close()
@@ -171,9 +209,6 @@ class Exchange(Service):
         if self.parts.audit is not None:
             self.parts.audit.close()
         self._starting = None
-
-    def _running_drivers(self) -> list[Any]:
-        return [one for one in self.parts.drivers.values() if IRunningSignalling.providedBy(one)]
 
     def _record(self, event: AuditEvent) -> None:
         if self.parts.audit is not None:

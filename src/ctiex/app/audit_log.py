@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import json
 import os
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from errno import EIO
 from pathlib import Path
@@ -18,7 +20,9 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from ctiex.errors import ConfigurationError, Status
+from ctiex.file_modes import warn_of_wide_mode
 from ctiex.messages import Condition
+from ctiex.outage import Outage
 from ctiex.processing.audit import About, AuditEvent
 from ctiex.processing.counts import Counts
 
@@ -38,8 +42,8 @@ def line_of(event: AuditEvent, moment: float, about: About) -> bytes:
 
     :param moment: seconds since the epoch.
     """
-    time = datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds")
-    shown: dict[str, object] = {"time": time.replace("+00:00", "Z"), "event": event.value}
+    when = datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds")
+    shown: dict[str, object] = {"time": when.replace("+00:00", "Z"), "event": event.value}
     for key in About.__annotations__:
         value = about.get(key)
         if value is None or value == "":
@@ -55,12 +59,21 @@ def line_of(event: AuditEvent, moment: float, about: About) -> bytes:
 class AuditLog:
     """Appends records to a file; several exchanges may append to the same one."""
 
-    def __init__(self, path: str, clock: IReactorTime, counts: Counts, most_waiting: int = _MOST_WAITING) -> None:
+    def __init__(
+        self,
+        path: str,
+        clock: IReactorTime,
+        counts: Counts,
+        most_waiting: int = _MOST_WAITING,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
         """A log that isn't open yet.
 
-        :param clock: tells the time since the epoch, as a reactor does.
+        :param clock: to wait by.
         :param most_waiting: how many records may wait while the file can't be written.
+        :param wall: tells when something happened, in seconds since the epoch.
         """
+        self._wall = wall
         self._path = path
         self._clock = clock
         self._counts = counts
@@ -70,7 +83,7 @@ class AuditLog:
         self._lost = 0
         self._torn = False
         """Whether the file ends within a line, since a write came to its end there."""
-        self._failing = False
+        self._outage = Outage(self._tell_of_failing, self._tell_of_being_well)
         self._looked_at = 0.0
         """When it was last seen whether the file was rotated."""
         self._flushing: IDelayedCall | None = None
@@ -86,6 +99,7 @@ class AuditLog:
             why = error.strerror if isinstance(error, OSError) else error
             raise ConfigurationError(f"audit.file: {self._path} can't be opened to append to it: {why}") from None
         self._looked_at = self._clock.seconds()
+        warn_of_wide_mode(self._path)
 
     def _opened(self) -> int:
         descriptor = os.open(self._path, _FLAGS, _MODE)
@@ -116,11 +130,11 @@ class AuditLog:
         if self._descriptor is None:
             return
         full = self._lost or len(self._waiting) >= self._most_waiting  # one gap, until it is told of
-        if full and (self._failing or not self._write_out()):
+        if full and (self._outage.lasts or not self._write_out()):
             self._lost += 1
             self._counts.audit_records_lost += 1
             return
-        self._waiting.append(line_of(event, self._clock.seconds(), about))
+        self._waiting.append(line_of(event, self._wall(), about))
         if self._flushing is None:
             self._flushing = self._clock.callLater(0, self._flush)
 
@@ -149,7 +163,7 @@ class AuditLog:
         self._write(self._waiting)
         if self._lost:
             # Written at once, so that it stands between the records before and those behind the gap.
-            self._write([line_of(AuditEvent.RECORDS_LOST, self._clock.seconds(), {"lost": self._lost})])
+            self._write([line_of(AuditEvent.RECORDS_LOST, self._wall(), {"lost": self._lost})])
             self._lost = 0
 
     def _write(self, lines: list[bytes]) -> None:
@@ -193,14 +207,18 @@ class AuditLog:
 
     def _tell(self, trouble: OSError | None) -> None:
         """One line when it stops working, and one when it works again."""
-        if trouble is not None:
+        if trouble is None:
+            self._outage.worked()
+        else:
             self._counts.audit_failures += 1
-            if not self._failing:
-                _log.error("the audit log {path} can't be written, its records wait: {reason}",
-                           path=self._path, reason=trouble.strerror)  # fmt: skip
-        elif self._failing:
-            _log.warn("the audit log {path} is written again", path=self._path)
-        self._failing = trouble is not None
+            self._outage.failed(trouble.strerror or str(trouble))
+
+    def _tell_of_failing(self, reason: str) -> None:
+        _log.error("the audit log {path} can't be written, its records wait: {reason}", path=self._path, reason=reason)
+
+    def _tell_of_being_well(self, failures: int) -> None:
+        _log.warn("the audit log {path} is written again, after it failed {failures} times",
+                  path=self._path, failures=failures)  # fmt: skip
 
 
 def _ends_within_a_line(path: str) -> bool:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from importlib import import_module
 from types import ModuleType
 from typing import Any
 
+from attrs import frozen
 from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.task import react
 from twisted.logger import (
@@ -14,40 +17,63 @@ from twisted.logger import (
     LogLevel,
     LogLevelFilterPredicate,
     globalLogBeginner,
-    textFileLogObserver,
 )
+from twisted.python.failure import Failure
 from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
 from ctiex import __version__
-from ctiex.app.commands import (
-    agent,
-    check_config,
-    decode,
-    demo,
-    dialplan,
-    passwd,
-    service,
-    simulate,
-    store,
-    trace,
-    voice,
+from ctiex.app.logs import in_lines
+from ctiex.app.output import (
+    READER_GONE,
+    Heard,
+    OutputLost,
+    PipeWatch,
+    drop_output,
+    open_standard_streams,
+    say,
+    say_lines,
 )
+from ctiex.app.signals import answer_signals
+from ctiex.errors import ConfigurationError
+from ctiex.steady_time import make_steady
 
-COMMANDS: dict[str, ModuleType] = {
-    "demo": demo,
-    "agent": agent,
-    "service": service,
-    "decode": decode,
-    "check-config": check_config,
-    "passwd": passwd,
-    "dialplan": dialplan,
-    "simulate": simulate,
-    "store": store,
-    "trace": trace,
-    "voice": voice,
-}
-_WITH_REACTOR = frozenset({"demo", "agent", "service", "voice"})
+
+@frozen
+class Command:
+    """One command of ``ctiex``; its module is imported when it is asked for, since it may need what an extra brings."""
+
+    name: str
+    about: str
+    with_reactor: bool = False
+    """Whether its ``run`` is a coroutine function over the reactor."""
+
+    @property
+    def module(self) -> ModuleType:
+        """The module with its ``Options`` and ``run``."""
+        return import_module(f"ctiex.app.commands.{self.name.replace('-', '_')}")
+
+    def options(self) -> UsageOptions:
+        """Its options, for a command line to be read into."""
+        options: UsageOptions = self.module.Options()
+        return options
+
+
+_ALL = (
+    Command("demo", "Play the three services over loopback TCP, step by step.", True),
+    Command("agent", "An agent in this terminal: connect customers, watch the events.", True),
+    Command("service", "Run one of the built-in automatic services.", True),
+    Command("voice", "Run the built-in automatic services for an Asterisk's customers.", True),
+    Command("decode", "Print frames off the wire as messages."),
+    Command("check-config", "Check a configuration file."),
+    Command("passwd", "Make the secret_hash of a secret."),
+    Command("dialplan", "Print the dialplan for an Asterisk of platform 1 or 2."),
+    Command("simulate", "Simulate the whole system with faults, and hold it against its promises."),
+    Command("store", "Show, check, export, copy or restore the file of a durable store."),
+    Command("trace", "Print the timeline of a hand-off out of the audit log."),
+)
+COMMANDS: Mapping[str, Command] = {command.name: command for command in _ALL}
+"""Every command, by name."""
 
 
 class Options(UsageOptions):
@@ -55,28 +81,11 @@ class Options(UsageOptions):
 
     synopsis = "Usage: ctiex"
     longdesc = "The exchange itself runs as `twistd -n ctiex`."
-    subCommands = [
-        ["demo", None, demo.Options, "Play the three services over loopback TCP, step by step."],
-        ["agent", None, agent.Options, "An agent in this terminal: connect customers, watch the events."],
-        ["service", None, service.Options, "Run one of the built-in automatic services."],
-        ["voice", None, voice.Options, "Run the built-in automatic services for an Asterisk's customers."],
-        ["decode", None, decode.Options, "Print frames off the wire as messages."],
-        ["check-config", None, check_config.Options, "Check a configuration file."],
-        ["passwd", None, passwd.Options, "Make the secret_hash of a secret."],
-        ["dialplan", None, dialplan.Options, "Print the dialplan for an Asterisk of platform 1 or 2."],
-        [
-            "simulate",
-            None,
-            simulate.Options,
-            "Simulate the whole system with faults, and hold it against its promises.",
-        ],
-        ["store", None, store.Options, "Show, check or export the file of a durable store."],
-        ["trace", None, trace.Options, "Print the timeline of a hand-off out of the audit log."],
-    ]
+    subCommands = [[command.name, None, command.options, command.about] for command in _ALL]
 
     def opt_version(self) -> None:
         """Print the version and exit."""
-        print(f"ctiex {__version__}")
+        say(f"ctiex {__version__}", sys.stdout)
         sys.exit(0)
 
     def postOptions(self) -> None:
@@ -90,18 +99,30 @@ class Options(UsageOptions):
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command and exit with its code; 2 for a command line that can't be understood."""
+    open_standard_streams()
+    try:
+        _main(arguments)
+        sys.stdout.flush()
+    except (OutputLost, BrokenPipeError) as error:
+        lost = error if isinstance(error, OutputLost) else OutputLost(error)
+        sys.exit(_end_unread(lost))
+
+
+def _main(arguments: Sequence[str] | None) -> None:
     options = Options()
     try:
         options.parseOptions(list(sys.argv[1:] if arguments is None else arguments))
-        command = str(options.subCommand)
-        if command in _WITH_REACTOR:
-            _run_with_reactor(COMMANDS[command], options.subOptions)
+        command = COMMANDS[str(options.subCommand)]
+        if command.with_reactor:
+            _run_with_reactor(command.module, options.subOptions)
         else:
-            if command == "simulate":  # what its thousands of processes log is for nobody
+            if command.name == "simulate":  # what its thousands of processes log is for nobody
                 globalLogBeginner.beginLoggingTo([], discardBuffer=True, redirectStandardIO=False)
-            sys.exit(COMMANDS[command].run(options.subOptions, sys.stdout, sys.stderr))
+            sys.exit(command.module.run(options.subOptions, sys.stdout, sys.stderr))
+    except ConfigurationError as error:  # an extra that isn't installed
+        sys.exit(f"ctiex: {error}")
     except UsageError as error:
-        print(f"ctiex: {error}\ntry: ctiex --help, or ctiex COMMAND --help", file=sys.stderr)
+        say_lines(f"ctiex: {error}\ntry: ctiex --help, or ctiex COMMAND --help", sys.stderr)
         sys.exit(2)
 
 
@@ -109,21 +130,51 @@ def _run_with_reactor(command: ModuleType, options: Any) -> None:
     _log_warnings()
 
     def begin(reactor: Any) -> Deferred[None]:
+        make_steady(reactor)
+        answer_signals(reactor)
         return ensureDeferred(_run(command, options, reactor))
 
     react(begin)
 
 
 async def _run(command: ModuleType, options: Any, reactor: Any) -> None:
+    """Run a command until it has ended, or until nobody reads any more what it says.
+
+    Whatever it does then, the end of the reactor ends it as a signal would.
+    """
+    ended: Deferred[int] = Deferred()
+
+    def end(outcome: int | Failure) -> None:
+        if not ended.called:
+            ended.callback(outcome)
+
+    def lost(error: OutputLost) -> None:
+        end(Failure(error))
+
+    stdout, stderr = Heard(sys.stdout, lost), Heard(sys.stderr, lambda error: None)
+    PipeWatch(reactor, sys.stdout.fileno(), lambda: lost(OutputLost(BrokenPipeError())))
+    ensureDeferred(command.run(options, reactor, stdout, stderr)).addBoth(end)
     try:
-        code = await command.run(options, reactor, sys.stdout, sys.stderr)
+        code = await ended
     except UsageError as error:
-        print(f"ctiex: {error}", file=sys.stderr)
+        say(f"ctiex: {error}", stderr)
         code = 2
+    except OutputLost as error:
+        code = _end_unread(error)
     raise SystemExit(code)
+
+
+def _end_unread(lost: OutputLost) -> int:
+    """The exit status of a command whose output can't be written."""
+    drop_output()
+    if lost.reader_gone:
+        return READER_GONE
+    with suppress(OutputLost):
+        say(f"ctiex: {lost}", sys.stderr)
+    return 1
 
 
 def _log_warnings() -> None:
     """Warnings go to standard error; a command's own output says the rest."""
-    errors = FilteringLogObserver(textFileLogObserver(sys.stderr), [LogLevelFilterPredicate(LogLevel.warn)])
+    errors = FilteringLogObserver(in_lines(sys.stderr), [LogLevelFilterPredicate(LogLevel.warn)])
     globalLogBeginner.beginLoggingTo([errors], redirectStandardIO=False)

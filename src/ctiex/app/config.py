@@ -31,7 +31,7 @@ from ctiex.links.secret_hashes import SecretHash
 from ctiex.messages import Role
 from ctiex.processing.identities import ANY_OWNER, AgentNumbers, Identity
 from ctiex.services import BUILT_IN
-from ctiex.signalling.dial import plain_host
+from ctiex.signalling.addresses import plain_host
 
 __all__ = ["Configuration", "exchange_address", "load", "parse"]
 

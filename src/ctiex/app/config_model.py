@@ -6,7 +6,6 @@ holds the file against it. Times are in seconds, sizes in bytes.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
@@ -16,7 +15,9 @@ from ctiex.errors import ConfigurationError, CtiexError
 from ctiex.links.credentials import KnownIdentity
 from ctiex.links.secret_hashes import HASH_EXPECTED, SecretHash
 from ctiex.messages import DEFAULT_MAX_FRAME
+from ctiex.processing.checks import Check, Count, Seconds, is_whole
 from ctiex.processing.identities import PATTERN_EXPECTED, parse_pattern
+from ctiex.processing.settings import Limits
 from ctiex.serials import check_exchange_id
 from ctiex.telephony.sounds import SOUND_EXPECTED, is_sound
 from ctiex.telephony.sources import LOOPBACK, SOURCE_EXPECTED, parse_source
@@ -25,27 +26,9 @@ MAX_SHORT_TEXT = 255
 """The longest ``text8`` of the wire format, in bytes of UTF-8."""
 
 
-@frozen
-class Check:
-    """What a value has to be, in words and as a test."""
-
-    expected: str
-    accepts: Callable[[Any], bool]
-    secret: bool = False
-    """The value is not to be shown in an error."""
-
-
 def is_short_text(value: object) -> bool:
     """Whether it is text of 1 to 255 bytes, as ``text8`` takes it."""
     return isinstance(value, str) and 1 <= len(value.encode(errors="replace")) <= MAX_SHORT_TEXT
-
-
-def _is_whole(value: object) -> bool:
-    return type(value) is int
-
-
-def _is_time(value: object) -> bool:
-    return type(value) in (int, float) and math.isfinite(value) and value > 0  # type: ignore[arg-type,operator]
 
 
 def _accepted_by(parse: Callable[[str], object]) -> Callable[[Any], bool]:
@@ -64,14 +47,12 @@ Listen = Annotated[
     str, Check('an endpoint such as "tcp:7300:interface=127.0.0.1"', lambda value: isinstance(value, str))
 ]
 ExchangeId = Annotated[str, Check('text of 1 to 3 decimal digits, such as "1"', _accepted_by(check_exchange_id))]
-Seconds = Annotated[float, Check("a number of seconds above 0", _is_time)]
 Heartbeat = Annotated[
-    int, Check("a whole number of seconds from 1 to 65535", lambda value: _is_whole(value) and 1 <= value <= 0xFFFF)
+    int, Check("a whole number of seconds from 1 to 65535", lambda value: is_whole(value) and 1 <= value <= 0xFFFF)
 ]
 FrameLength = Annotated[
-    int, Check("a whole number from 1024 to 2147483647", lambda value: _is_whole(value) and 1024 <= value < 2**31)
+    int, Check("a whole number from 1024 to 2147483647", lambda value: is_whole(value) and 1024 <= value < 2**31)
 ]
-Count = Annotated[int, Check("a whole number above 0", lambda value: _is_whole(value) and value > 0)]
 AuditFile = Annotated[str, Check("the path of a file", lambda value: isinstance(value, str) and "\0" not in value)]
 RoleName = Annotated[str, Check('"agent" or "service"', lambda value: value in ("agent", "service"))]
 Secret = Annotated[str, Check("text of 1 to 255 bytes", is_short_text, secret=True)]
@@ -197,38 +178,6 @@ class AuditSettings:
 
 
 @frozen(kw_only=True)
-class LimitSettings:
-    """``[limits]``: what one peer may take."""
-
-    links_per_identity: Count = 4096
-    links_per_source: Count = 4096
-    """Links from one address, the /64 of an IPv6 one."""
-    unbound_links_per_source: Count = 256
-    unbound_links: Count = 10_000
-    """Links without a Bind, from everywhere."""
-    login_failures: Count = 10
-    """Different refused logins of one source until it is locked out."""
-    lock_out: Seconds = 300
-    login_delay: Seconds = 5
-    """The longest that a refusal waits."""
-    calls_per_identity: Count = 100_000
-    calls_per_agent: Count = 100
-    calls_per_service: Count = 100_000
-    records_per_identity: Count = 1_000_000
-    """Calls of one identity, those that have ended and aren't forgotten yet included."""
-    agents_per_identity: Count = 100_000
-    """Agent numbers that one identity has brought and that take up memory."""
-    agents_per_link: Count = 10_000
-    """Agent numbers that may be logged in on one link."""
-    fields_per_message: Count = 1024
-    events_per_call: Count = 1000
-    """Reports of a service on one call; for the final one there is always room."""
-    mailbox: Count = 1000
-    """Events that wait for one agent number."""
-    mailbox_ttl: Seconds = 86_400
-
-
-@frozen(kw_only=True)
 class LoginSettings:
     """``[login]``: which plugin checks identities and secrets, and its own keys."""
 
@@ -296,7 +245,7 @@ class FileTables:
     voice: VoiceTable = field(factory=VoiceTable)
     metrics: MetricsSettings = field(factory=MetricsSettings)
     audit: AuditSettings = field(factory=AuditSettings)
-    limits: LimitSettings = field(factory=LimitSettings)
+    limits: Limits = field(factory=Limits)
     login: LoginSettings = field(factory=LoginSettings)
     identities: Mapping[str, IdentitySettings] = field(factory=dict)
     services: Mapping[str, ConfiguredService] = field(factory=dict)
@@ -313,7 +262,7 @@ class Configuration:
     carrier: CarrierSettings
     metrics: MetricsSettings
     audit: AuditSettings
-    limits: LimitSettings
+    limits: Limits
     login: LoginSettings
     identities: Mapping[str, KnownIdentity]
     services: Mapping[str, ConfiguredService]

@@ -22,8 +22,9 @@ from cattrs import (
 )
 from cattrs.gen import make_dict_structure_fn, mapping_structure_factory
 
-from ctiex.app.config_model import REST, Check
+from ctiex.app.config_model import REST
 from ctiex.errors import ConfigurationError
+from ctiex.processing.checks import Check
 
 T = TypeVar("T")
 _Hook = Callable[[Any, Any], Any]

@@ -16,13 +16,16 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from json import dumps
-from typing import Any, TypeAlias, cast
+from typing import Any, TextIO, TypeAlias, cast
 
-from twisted.logger import FileLogObserver, LogEvent, formatEvent, textFileLogObserver
+from twisted.logger import FileLogObserver, LogEvent, formatEvent, formatEventAsClassicLogText
 from twisted.python.failure import Failure
 from twisted.python.reflect import safe_repr
+
+from ctiex.visible import visible
 
 _TWISTED_KEYS = frozenset({"format", "isError", "message", "printed", "system", "time"})
 """What Twisted adds to an event for observers of the old kind."""
@@ -35,7 +38,23 @@ _INTEGER_BITS = 1024
 
 def human() -> FileLogObserver:
     """For ``twistd --logger=ctiex.app.logs.human``: a line of text for each event, with its traceback if it has one."""
-    return textFileLogObserver(sys.stdout)
+    return in_lines(sys.stdout)
+
+
+def in_lines(stream: TextIO) -> FileLogObserver:
+    """Writes each event as lines of text: what others brought into it is seen, and does nothing to a terminal."""
+
+    def shown(event: LogEvent) -> str | None:
+        text = formatEventAsClassicLogText(event)
+        return None if text is None else "".join(_shown_lines(text, getattr(stream, "encoding", None)))
+
+    return FileLogObserver(stream, shown)
+
+
+def _shown_lines(text: str, encoding: str | None) -> Iterator[str]:
+    for line in text.rstrip("\n").split("\n"):
+        further = line.startswith("\t")  # Twisted's indentation of all lines but the first
+        yield "\t" * further + visible(line[further:], encoding) + "\n"
 
 
 def json() -> FileLogObserver:

@@ -9,25 +9,24 @@ No metric carries a serial, an agent number, an identity or a field.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Protocol
 
 from attrs import Attribute, fields
 from twisted.internet.defer import maybeDeferred
-from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IListeningPort
 from twisted.internet.task import deferLater
-from twisted.protocols.policies import WrappingFactory
 from twisted.web.http import Request
 from twisted.web.pages import notFound
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import Site
 
 from ctiex.app.config_model import Configuration
+from ctiex.app.listening import make_endpoint
 from ctiex.app.parts import Parts
-from ctiex.errors import ConfigurationError
+from ctiex.extras import need
 from ctiex.interfaces import IRunningSignalling
 from ctiex.links.exchange import ExchangeLinkFactory
+from ctiex.links.ports import GuardedFactory, PortBounds
 from ctiex.processing.counts import Counts
 
 if TYPE_CHECKING:
@@ -40,8 +39,15 @@ class Monitored(Protocol):
 
     configuration: Configuration
     parts: Parts
-    ready: bool
     store_open: bool
+
+    @property
+    def ready(self) -> bool:
+        """Whether calls are taken."""
+
+    @property
+    def not_ready(self) -> str:
+        """Why none are."""
 
 
 _IDLE = 30
@@ -53,12 +59,9 @@ def check_metrics(configuration: Configuration) -> None:
 
     :raise ConfigurationError: it isn't; the text says what to install.
     """
-    if configuration.metrics.listen and find_spec("prometheus_client") is None:
+    if configuration.metrics.listen:
         where = f"{configuration.source}: " if configuration.source else ""
-        raise ConfigurationError(
-            f"{where}metrics.listen: needs prometheus-client, which isn't installed:"
-            " run `pip install 'ctiex[metrics]'`, or leave metrics.listen empty"
-        )
+        need("metrics", f"{where}metrics.listen")
 
 
 # ---------------------------------------------------------------- what is measured
@@ -165,20 +168,20 @@ class _Metrics(Resource):
 
 
 class _Health(Resource):
-    """``/healthz`` and ``/readyz``: 200 while something holds, else 503."""
+    """``/healthz`` and ``/readyz``: 200 while all is well, else 503 and why."""
 
     isLeaf = True
 
-    def __init__(self, holds: Callable[[], bool]) -> None:
+    def __init__(self, trouble: Callable[[], str]) -> None:
         super().__init__()
-        self._holds = holds
+        self._trouble = trouble
 
     def render_GET(self, request: Request) -> bytes:
         """One word for people; the status is for machines."""
-        holds = self._holds()
-        request.setResponseCode(200 if holds else 503)
+        trouble = self._trouble()
+        request.setResponseCode(503 if trouble else 200)
         request.setHeader("content-type", "text/plain; charset=utf-8")
-        return b"ok\n" if holds else b"not ready\n"
+        return f"not ready: {trouble}\n".encode() if trouble else b"ok\n"
 
 
 class _Root(Resource):
@@ -194,12 +197,6 @@ class _QuietSite(Site):
         """Probes come every few seconds, and aren't worth a line each."""
 
 
-class _KnownConnections(WrappingFactory):
-    """Knows the connections that are open, so that they can be closed."""
-
-    noisy = False
-
-
 class MonitoringPort:
     """The HTTP port of an exchange for metrics and health."""
 
@@ -211,7 +208,7 @@ class MonitoringPort:
         check_metrics(exchange.configuration)
         self._exchange = exchange
         self._reactor = reactor
-        self._connections: _KnownConnections | None = None
+        self._connections: GuardedFactory | None = None
         self.port: IListeningPort | None = None
         """Where it listens; None while it doesn't, or isn't wanted."""
 
@@ -224,14 +221,27 @@ class MonitoringPort:
         if not listen:
             return
         site = _QuietSite(self._tree(), reactor=self._reactor, timeout=_IDLE)
-        self._connections = _KnownConnections(site)
-        self.port = await serverFromString(self._reactor, listen).listen(self._connections)
+        self._connections = GuardedFactory(site, self._bounds(), self._reactor)
+        self.port = await make_endpoint(self._reactor, listen).listen(self._connections)
+
+    def _bounds(self) -> PortBounds:
+        limits = self._exchange.configuration.limits
+
+        def refused() -> None:
+            self._exchange.parts.counts.monitoring_over_limit += 1
+
+        return PortBounds(
+            "metrics and health",
+            lambda: limits.monitoring_connections,
+            lambda: max(1, limits.monitoring_connections // 2),
+            refused=refused,
+        )
 
     def _tree(self) -> Resource:
         root = _Root()
         root.putChild(b"metrics", _Metrics(registry_of(self._exchange)))
-        root.putChild(b"healthz", _Health(lambda: True))
-        root.putChild(b"readyz", _Health(lambda: self._exchange.ready))
+        root.putChild(b"healthz", _Health(lambda: ""))
+        root.putChild(b"readyz", _Health(lambda: self._exchange.not_ready))
         return root
 
     async def stop(self) -> None:

@@ -28,17 +28,19 @@ from ctiex.interfaces import (
 from ctiex.links.admission import Admission
 from ctiex.links.agent import AgentLinkFactory
 from ctiex.links.credentials import checker_context, make_portal
+from ctiex.links.descriptors import Descriptors
 from ctiex.links.door import Door
 from ctiex.links.exchange import LinkSurroundings
 from ctiex.links.ivr import IvrLinkFactory
 from ctiex.links.terms import SessionLimits
 from ctiex.links.throttle import LoginThrottle
+from ctiex.links.turns import Turns
 from ctiex.plugins import find_plugin
 from ctiex.processing.counts import Counts
 from ctiex.processing.desk import Desk
 from ctiex.processing.service import ProcessingService
 from ctiex.processing.sessions import ServiceSessions
-from ctiex.processing.settings import Limits, ServiceSettings, Timeouts
+from ctiex.processing.settings import ServiceSettings, Timeouts
 from ctiex.processing.surroundings import Surroundings
 from ctiex.serials import SerialAllocator
 
@@ -77,8 +79,9 @@ def assemble(configuration: Configuration, reactor: Any, drivers: Mapping[str, M
         clock=reactor,
         processing=processing,
         new_session_name=lambda: secrets.token_hex(8),
-        admission=_admission(configuration),
+        admission=Admission(configuration.limits, Descriptors.of_this_process()),
         counts=surroundings.counts,
+        turns=Turns(reactor, surroundings.counts, lambda: configuration.limits.frames_per_second_per_identity),
         audit=audit,
     )
     agents, ivr = configuration.agent_link, configuration.ivr_link
@@ -108,7 +111,7 @@ def _audit_log(configuration: Configuration, reactor: Any, surroundings: Surroun
 
 def _surroundings(configuration: Configuration, reactor: Any) -> Surroundings:
     """What the processing service works with."""
-    counts, limits = Counts(), _limits(configuration)
+    counts, limits = Counts(), configuration.limits
     store: ICallStore = _build(ICallStorePlugin, configuration.store.kind, configuration.store.settings)
     carriers = build_carriers(configuration.carrier)
     agent_codec: ICodec = find_plugin(ICodecPlugin, configuration.agent_link.codec).build()
@@ -129,13 +132,6 @@ def _surroundings(configuration: Configuration, reactor: Any) -> Surroundings:
     )
 
 
-def _admission(configuration: Configuration) -> Admission:
-    limits = configuration.limits
-    return Admission.of(
-        limits.links_per_identity, limits.links_per_source, limits.unbound_links_per_source, limits.unbound_links
-    )
-
-
 def _doors(configuration: Configuration, reactor: Any, counts: Counts) -> Callable[[LinkSettings], Door]:
     """Makes the door of each link; who is known and who failed before is known at all of them."""
     limits, login, known = configuration.limits, configuration.login, configuration.identities.values()
@@ -143,22 +139,6 @@ def _doors(configuration: Configuration, reactor: Any, counts: Counts) -> Callab
     portal = make_portal(known, plugin.build(login.settings, checker_context(known, reactor)))
     throttle = LoginThrottle(limits.login_failures, limits.lock_out, limits.login_delay)
     return lambda link: Door(reactor, portal, throttle, counts, link.plain_secrets == "allowed")
-
-
-def _limits(configuration: Configuration) -> Limits:
-    limits = configuration.limits
-    return Limits(
-        mailbox=limits.mailbox,
-        mailbox_ttl=float(limits.mailbox_ttl),
-        calls_per_identity=limits.calls_per_identity,
-        calls_per_agent=limits.calls_per_agent,
-        calls_per_service=limits.calls_per_service,
-        records_per_identity=limits.records_per_identity,
-        agents_per_identity=limits.agents_per_identity,
-        fields_per_message=limits.fields_per_message,
-        events_per_call=limits.events_per_call,
-        agents_per_link=limits.agents_per_link,
-    )
 
 
 def _build(interface: Any, name: str, settings: Mapping[str, Any]) -> Any:

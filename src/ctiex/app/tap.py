@@ -19,8 +19,11 @@ from ctiex.app.assembly import Exchange
 from ctiex.app.config import load
 from ctiex.app.look_up import check_plugins
 from ctiex.app.metrics import check_metrics
+from ctiex.app.signals import answer_signals
 from ctiex.app.tls.checks import check_certificates
 from ctiex.errors import ConfigurationError, CtiexError
+from ctiex.links.descriptors import allow_all
+from ctiex.steady_time import make_steady
 
 _COLLECT_AFTER = (50_000, 20, 100)
 """When the garbage collector runs: it would walk the thousands of changes that wait for a store over and over."""
@@ -56,7 +59,10 @@ def makeService(options: Options, reactor: Any = None) -> IService:
         from twisted.internet import reactor as the_reactor
 
         reactor = the_reactor
+        make_steady(reactor)
         reactor.callWhenRunning(_leave_on_sigterm, reactor)
+        reactor.callWhenRunning(answer_signals, reactor)  # not before twistd has seen to its own
+        allow_all()
         gc.set_threshold(*_COLLECT_AFTER)  # the process is ours
     exchange = _PluginExchange(options["configuration"], reactor)
     reactor.callWhenRunning(_stop_if_not_started, exchange, reactor)

@@ -11,17 +11,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, ensureDeferred
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from ctiex.clients.connection import PASSING, ClientLink, ExchangeAccount, ExchangeConnection, checked, within
+from ctiex.clients.account import ExchangeAccount
+from ctiex.clients.connection import ClientLink, ExchangeConnection
 from ctiex.clients.event_taking import Coming, EventTaking, OnEvent
 from ctiex.clients.hand_off import Asked, HandOff, HandOffs
+from ctiex.clients.replies import PASSING, checked
 from ctiex.clients.taken_events import TakenEvents
-from ctiex.errors import CallError, CtiexError, LinkLost, NotBound, Status
+from ctiex.errors import BrokenExchange, CallError, CtiexError, LinkLost, NotBound, Status
 from ctiex.fields import EMPTY, Fields
 from ctiex.messages import (
     AgentEvent,
@@ -78,6 +81,8 @@ class AgentNumber:
         self._new = resume_after is None
         """Nothing is known of earlier events yet: what an earlier run took is no gap."""
         self._hand_offs = HandOffs(client.reactor, self.cancel)
+        self._numbered = 0
+        """The last event that the exchange is known to have numbered."""
         self._link: ClientLink | None = None
         """The last link that it was logged in on: events that come elsewhere, or before, are none of its own."""
         self._acknowledged = 0
@@ -89,21 +94,32 @@ class AgentNumber:
         return self._events.last
 
     async def connect(
-        self, service: str, calling_number: str, fields: Fields = EMPTY, serial: str = "", timeout: float = 30.0
+        self,
+        service: str,
+        calling_number: str,
+        fields: Fields = EMPTY,
+        serial: str = "",
+        timeout: float = 30.0,
+        resumed: bool = False,
     ) -> HandOff:
         """Ask the exchange to connect a customer to a service; it has kept the call when this returns.
 
-        A second request under the same serial gives the first one's HandOff while its call goes on.
+        A second request under the same serial gives the first one's HandOff while its call goes on. Otherwise the
+        HandOff hears nothing that the exchange had numbered before the request went out: that is of a call which had
+        the serial earlier.
 
         :param calling_number: the customer's own number.
         :param serial: the call's own serial: then the request is repeated when the link is lost before
             its answer. Empty: the exchange allocates one, and a lost link is told as LinkLost.
         :param timeout: in seconds, lost links included; the exchange may take as long to answer.
+        :param resumed: an earlier run has asked for this same call: events of it that waited are heard as well.
         :raise CallError: the exchange refuses; ``status`` says why.
         :raise RequestTimedOut: no answer in time.
         """
         request = ConnectRequest(serial, self.number, service, calling_number, fields)
         with self._hand_offs.asking(serial) as asked:
+            if resumed:
+                asked.since = 0
             hand_off = self._hand_offs.kept(asked, await self._kept(request, asked, timeout))
         if self.ended is not None:  # while the answer was on its way
             self._hand_offs.fail_all(self.ended)
@@ -114,10 +130,9 @@ class AgentNumber:
 
         :raise CallError: the exchange refuses.
         """
-        repeats: list[ClientLink] = []
-        reply = await self._client.ask(request, timeout, bool(request.serial), repeats.append)
-        duplicate = isinstance(reply, ConnectReply) and reply.status == Status.DUPLICATE_SERIAL
-        if duplicate and repeats and (asked.early or self._taking.waits(request.serial)):
+        reply = await self._client.ask(request, timeout, bool(request.serial), lambda: asked.goes_out(self._numbered))
+        repeat_is_refused = asked.sent > 1 and getattr(reply, "status", None) == Status.DUPLICATE_SERIAL
+        if repeat_is_refused and (self._hand_offs.has_early(asked) or self._taking.waits(asked.is_of)):
             return request.serial  # it was kept before the link was lost, and has ended meanwhile
         kept: ConnectReply = checked(reply)
         return kept.serial
@@ -154,15 +169,19 @@ class AgentNumber:
 
         :param timeout: how long the exchange may take to answer, in seconds; the account's by default.
         :raise CallError: the exchange refuses this number.
+        :raise BrokenExchange: it says what makes no sense.
         """
         self._link = None
-        reply = await link.ask(AgentLogin(self.number, self.last_sequence), timeout)
-        if isinstance(reply, AgentLoginReply) and reply.status == Status.EXPIRED:
-            self._number_anew(link, reply.first_sequence)
-            return
-        logged_in: AgentLoginReply = checked(reply)
+        reply: Any = await link.ask(AgentLogin(self.number, self.last_sequence), timeout)
+        numbers_anew = isinstance(reply, AgentLoginReply) and reply.status == Status.EXPIRED
+        logged_in: AgentLoginReply = reply if numbers_anew else checked(reply)
         first = logged_in.first_sequence
-        self._link, self._acknowledged = link, first - 1
+        if not 1 <= first <= logged_in.last_sequence + 1:
+            raise BrokenExchange(f"it says that events {first} to {logged_in.last_sequence} wait")
+        self._link, self._acknowledged, self._numbered = link, first - 1, logged_in.last_sequence
+        if numbers_anew:
+            self._number_anew(first)
+            return
         if self._new:
             self._new = False
             self._events = TakenEvents(first - 1)
@@ -174,12 +193,12 @@ class AgentNumber:
             self._tell_gap(min([*failed, *(lost or ())]), max([*failed, *(lost or ())]))
         self._acknowledge()  # what was taken before, but the acknowledgement was lost on its way or in a crash
 
-    def _number_anew(self, link: ClientLink, first: int) -> None:
+    def _number_anew(self, first: int) -> None:
         """The exchange has forgotten its numbering; everything it has kept is replayed."""
         last = self.last_sequence
-        self._link, self._acknowledged = link, first - 1
         self._events = TakenEvents(first - 1)
         self._new = False
+        self._hand_offs.numbered_anew()
         self._lose_events()
         self._tell_gap(last + 1, last)
 
@@ -202,6 +221,7 @@ class AgentNumber:
             self._lose_events()
             self._tell_gap(*lost)
         again = self._events.has_failed(event.sequence)
+        self._numbered = max(self._numbered, event.sequence)
         if self._events.arrives(event.sequence):
             self._taking.put(Coming(event, self._events, again))
 
@@ -261,7 +281,7 @@ class AgentClient(Service):
         self._connection = ExchangeConnection(reactor, account, Role.AGENT, self)
 
     def startService(self) -> None:
-        """Connect, and connect again after every loss."""
+        """Connect, and connect again after every loss; if it is being stopped, as soon as it has."""
         super().startService()
         self._connection.start()
 
@@ -270,7 +290,7 @@ class AgentClient(Service):
         super().stopService()
         for agent in self._agents.values():
             agent.pause(NotBound("the client has stopped"))
-        return ensureDeferred(self._connection.stop())
+        return self._connection.stop()
 
     async def login(
         self,
@@ -305,7 +325,7 @@ class AgentClient(Service):
         asked: list[ClientLink] = []
         self._logging_in[number] += 1
         try:
-            await within(self.reactor, timeout, lambda: self._log_in(agent, timeout, asked))
+            await self._connection.within(timeout, lambda: self._log_in(agent, timeout, asked))
         except CallError:
             raise
         except Exception:  # CancelledError is no CtiexError
@@ -324,6 +344,9 @@ class AgentClient(Service):
             try:
                 await agent.log_in(link, timeout)
             except LinkLost:
+                continue
+            except BrokenExchange as error:
+                self._connection.give_up(link, error)
                 continue
             before = self._agents.get(agent.number)
             self._agents[agent.number] = agent
@@ -344,10 +367,11 @@ class AgentClient(Service):
         link.ask(AgentLogout(number)).addErrback(lambda failure: failure.trap(CtiexError) and None)
 
     async def ask(
-        self, message: Message, timeout: float, repeat: bool = True, lost: Callable[[ClientLink], object] = _ignore
+        self, message: Message, timeout: float, repeat: bool = True, goes_out: Callable[[], object] = _ignore
     ) -> Any:
         """Send a request and wait for its answer, over lost links when it is one to repeat."""
-        return await within(self.reactor, timeout, lambda: self._connection.ask(message, repeat, timeout, lost))
+        ask = partial(self._connection.ask, message, repeat, timeout, goes_out)
+        return await self._connection.within(timeout, ask)
 
     def forget(self, agent: AgentNumber) -> None:
         """Don't log this agent number in again."""

@@ -23,12 +23,15 @@ from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
-from ctiex.clients.connection import PASSING, ClientLink, ExchangeAccount, ExchangeConnection, within
+from ctiex.clients.account import ExchangeAccount
+from ctiex.clients.connection import ClientLink, ExchangeConnection
 from ctiex.clients.dialled import DialledLinks
 from ctiex.clients.faults import without_text
 from ctiex.clients.handling import Handler, end_of, final_outcome, log_failure, log_fault, telling
+from ctiex.clients.lifecycle import Lifecycle
+from ctiex.clients.replies import KEPT, PASSING
 from ctiex.clients.served_call import FinishedSerials, ServedCall
-from ctiex.errors import CallerHungUp, CallError, CodecError, LinkError, RequestTimedOut, Status
+from ctiex.errors import BrokenExchange, CallerHungUp, CallError, CodecError, LinkError, RequestTimedOut, Status
 from ctiex.interfaces import NO_HEADERS, ICarrier, IMedia, Signalled
 from ctiex.messages import (
     CallEnded,
@@ -46,7 +49,6 @@ from ctiex.signalling.several_carriers import WHICHEVER_ARRIVES
 
 _log = Logger()
 
-_KEPT = frozenset({Status.OK, Status.QUEUED_AGENT_AWAY, Status.DUPLICATE_EVENT})
 NOT_OURS = frozenset({Status.UNKNOWN_SERIAL, Status.EXPIRED, Status.ALREADY_FINISHED, Status.OTHER_EXCHANGE})
 """What an exchange answers when a call isn't, or is no longer, the service's that asks."""
 _RETRY_AFTER = 1.0
@@ -93,25 +95,26 @@ class AutomaticService(Service):
         self._calls: dict[str, tuple[ServedCall, Deferred[Any]]] = {}
         self._finished = FinishedSerials(reactor, _FINISHED_FOR)
         self._max_calls = max_calls
-        self._leaving = False
+        self._life = Lifecycle(self._begin, self._end_all)
         self._connection = ExchangeConnection(reactor, account, Role.SERVICE, self)
         self._dialled = DialledLinks(reactor, account.codec, self.take, self._home)
 
     # ------------------------------------------------------------ start and stop
 
     def startService(self) -> None:
-        """Connect, and connect again after every loss."""
+        """Connect, and connect again after every loss; if it is being stopped, as soon as it has."""
         super().startService()
-        self._leaving = False
-        self._connection.start()
+        self._life.start()
 
     def stopService(self) -> Deferred[None]:
         """Take no more calls, let those under way finish for a moment, and say goodbye."""
         super().stopService()
-        return ensureDeferred(self._stop())
+        return self._life.stop()
 
-    async def _stop(self) -> None:
-        self._leaving = True
+    def _begin(self) -> None:
+        self._connection.start()
+
+    async def _end_all(self) -> None:
         await self._dialled.stop_listening()
         await self._calls_finished()
         for _, serving in list(self._calls.values()):
@@ -182,7 +185,7 @@ class AutomaticService(Service):
 
     def _taken(self, connection: Connection, headers: Mapping[str, str], finished: Container[str]) -> ConnectionReply:
         number, serial = self._carrier.extract(Signalled(connection.calling_number, headers))
-        if not self._leaving and serial in self._calls and self._calls[serial][0].comes_again_as(connection, number):
+        if self._life.takes and serial in self._calls and self._calls[serial][0].comes_again_as(connection, number):
             return ConnectionReply(Status.OK)
         try:
             call = self._admitted(connection, number, serial, finished)
@@ -196,7 +199,7 @@ class AutomaticService(Service):
         self, connection: Connection, number: str, serial: str | None, finished: Container[str]
     ) -> ServedCall:
         """:raise CallError: the customer can't be served."""
-        if self._leaving:
+        if not self._life.takes:
             raise CallError(Status.GOING_AWAY)
         if connection.access_code not in self._handlers:
             raise CallError(Status.UNKNOWN_SERVICE, f"no service under {connection.access_code!r} here")
@@ -295,7 +298,7 @@ class AutomaticService(Service):
 
     async def ask(self, message: Message, timeout: float) -> Any:
         """Send a request and wait for its answer, over lost links."""
-        return await within(self.reactor, timeout, partial(self._connection.ask, message, timeout=timeout))
+        return await self._connection.within(timeout, partial(self._connection.ask, message, timeout=timeout))
 
     async def report(self, call: ServedCall, outcome: Outcome, timeout: float = _REPORT_WITHIN) -> None:
         """Send a ServiceEvent until the exchange has kept it, always under the same event_id.
@@ -305,7 +308,7 @@ class AutomaticService(Service):
         :raise RequestTimedOut: it could not be brought to the exchange in time.
         """
         event = ServiceEvent(self._random.getrandbits(64), call.serial, call.agent, outcome.condition, outcome.fields)
-        await within(self.reactor, timeout, partial(self._until_kept, event))
+        await self._connection.within(timeout, partial(self._until_kept, event))
 
     async def _until_kept(self, event: ServiceEvent) -> None:
         while True:
@@ -313,8 +316,11 @@ class AutomaticService(Service):
                 reply = await self._connection.ask(event)
             except RequestTimedOut:
                 continue
+            except BrokenExchange:
+                await deferLater(self.reactor, _RETRY_AFTER)
+                continue
             status = Status.of(getattr(reply, "status", Status.INTERNAL))
-            if status in _KEPT:
+            if status in KEPT:
                 return
             if status not in PASSING:
                 raise CallError(status, getattr(reply, "detail", ""))

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from random import random
 from typing import Any, Protocol
 
-from attrs import evolve, field, frozen
+from attrs import evolve
 from twisted.application.internet import ClientService, backoffPolicy
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError, ensureDeferred, fail, succeed
 from twisted.internet.error import ConnectingCancelledError
-from twisted.internet.interfaces import IAddress, IProtocol, IProtocolFactory, IStreamClientEndpoint
+from twisted.internet.interfaces import IAddress, IProtocol, IProtocolFactory, ISSLTransport, IStreamClientEndpoint
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from ctiex import __version__
-from ctiex.codecs.binary import BinaryCodec
+from ctiex.clients.account import ExchangeAccount
+from ctiex.clients.lifecycle import Lifecycle
+from ctiex.clients.replies import answers
 from ctiex.errors import (
     BindRefused,
-    CallError,
+    BrokenExchange,
     CodecError,
     CtiexError,
     LinkError,
@@ -31,7 +31,6 @@ from ctiex.errors import (
     TlsRefused,
     UnsafeLink,
 )
-from ctiex.interfaces import ICodec
 from ctiex.links import rules
 from ctiex.links._protocol import LinkProtocol
 from ctiex.links.handshakes import TLS_REFUSED
@@ -43,38 +42,16 @@ from ctiex.messages import Bind, BindReply, Error, Message, Role
 
 _log = Logger()
 
-PASSING = frozenset({Status.TOO_BUSY, Status.GOING_AWAY, Status.STORE_UNAVAILABLE})
-"""Statuses that are worth another try."""
+_LEAST_MAX_FRAME = 1024
+"""No exchange can be configured with less."""
+_TLS_RECORDS, _TLS_MAJOR, _TLS_RECORD = (b"\x15", b"\x16"), b"\x03", 2
+"""How a record of TLS begins: an alert or a part of the handshake, then its version; so many bytes."""
 _SAY_GOODBYE_WITHIN = 2.0
 """How long an exchange may take to answer Unbind, in seconds."""
 
 
-def _ignore(_: object) -> None:
+def _nothing() -> None:
     """Nobody wants to know."""
-
-
-@frozen
-class ExchangeAccount:
-    """Which exchange to reach, and as whom."""
-
-    endpoint: IStreamClientEndpoint
-    """From ``clientFromString(reactor, "tcp:127.0.0.1:7300")``, or ``"tls:ctiex.example.net:7300"``.
-
-    Twisted's ``tls:`` verifies the exchange's certificate and name; its ``ssl:`` doesn't, and gets no secret.
-    """
-    identity: str
-    secret: str = field(default="", repr=False)
-    """Empty where the exchange knows the client by its certificate."""
-    codec: ICodec = field(factory=BinaryCodec)
-    software: str = f"ctiex/{__version__}"
-    answer_timeout: float = 10.0
-    """How long the exchange may take to answer a request, in seconds."""
-    longest_retry: float = 30.0
-    """The longest pause between two attempts to connect, in seconds."""
-    jitter: Callable[[], float] = random
-    """What is added to each pause, in seconds, so that not all clients come back at the same moment."""
-    plain_secrets: bool = False
-    """Send the secret over whatever link there is, also where others can read it or nobody verified the exchange."""
 
 
 class ClientOwner(Protocol):
@@ -100,6 +77,11 @@ class ClientLink(LinkProtocol):
         super().__init__(connection.reactor)
         self._connection = connection
         self._gone: Waiters[None] = Waiters()
+        self.answered = False
+        """Whether the exchange has answered the Bind, whatever it said."""
+        self._first_bytes = b""
+        self.opened_at = 0.0
+        """When it was opened, in seconds of the clock."""
         self.exchange_address = ""
         """What services are told as the exchange's address; empty before the link is bound."""
 
@@ -110,44 +92,60 @@ class ClientLink(LinkProtocol):
 
     def link_opened(self) -> None:
         """Bind, before anything else."""
+        self.opened_at = self.clock.seconds()
         self._connection.opened(self)
 
     async def bind(self) -> None:
         """Bind under the account.
 
         :raise BindRefused: the exchange said why.
-        :raise UnsafeLink: the secret isn't for this link.
+        :raise UnsafeLink: this link isn't one to say anything on.
+        :raise BrokenExchange: what it agrees to is nonsense, or more than the account takes.
         """
         account = self._connection.account
-        if account.secret and not account.plain_secrets:
+        if not account.plain_secrets:
             self._check_safety()
         bind = Bind(self._connection.role, account.identity, account.secret, software=account.software)
         reply = await self.ask(bind)
+        self.answered = True
         if isinstance(reply, BindReply) and reply.status == Status.OK:
-            self.exchange_address = reply.exchange_address
-            self.session.send_limit = reply.max_frame
-            heartbeat = float(reply.heartbeat_s or self.session.limits.heartbeat)
-            self.session.limits = evolve(self.session.limits, heartbeat=heartbeat)
+            self._agree(reply)
             return
         self.session.end("bind refused")
         self.flush()
         assert isinstance(reply, (BindReply, Error))
         raise BindRefused(reply.status, reply.detail)
 
+    def _agree(self, reply: BindReply) -> None:
+        """Take over what the exchange has said of the link.
+
+        :raise BrokenExchange: nothing can be said under that, or it is more than the account takes.
+        """
+        most = self._connection.account.max_frame
+        if not _LEAST_MAX_FRAME <= reply.max_frame <= most:
+            raise BrokenExchange(f"it says max_frame {reply.max_frame}, expected {_LEAST_MAX_FRAME} to {most}")
+        self.exchange_address = reply.exchange_address
+        self.session.agree(reply.max_frame)
+        heartbeat = float(reply.heartbeat_s or self.session.limits.heartbeat)
+        self.session.limits = evolve(self.session.limits, heartbeat=heartbeat)
+
     def _check_safety(self) -> None:
+        """See that nobody but the exchange hears what is said: a secret, customers' numbers and fields.
+
+        :raise UnsafeLink: others may.
+        """
         if not is_private(self.transport):
-            raise UnsafeLink(f"the secret isn't sent to {self.peer} over plain TCP: use TLS, or say plain_secrets")
+            raise UnsafeLink(f"nothing is sent to {self.peer} over plain TCP: use TLS, or say plain_secrets")
         if not is_verified(self.transport):
-            raise UnsafeLink(
-                f"the secret isn't sent to {self.peer}, whose certificate isn't verified: use tls:, not ssl:"
-            )
+            raise UnsafeLink(f"nothing is sent to {self.peer}, whose certificate isn't verified: use tls:, not ssl:")
 
     def ask(self, message: Message, timeout: float | None = None) -> Deferred[Message]:
         """Send a request and wait for its answer: its reply, or an Error.
 
         :param timeout: in seconds; the account's by default.
 
-        The Deferred fails with LinkLost, RequestTimedOut, or CodecError for a message that no frame takes.
+        The Deferred fails with LinkLost, RequestTimedOut, BrokenExchange for an answer to something else, or CodecError
+        for a message that no frame takes.
         """
         answer: Deferred[Message] = Deferred()
 
@@ -156,6 +154,9 @@ class ClientLink(LinkProtocol):
                 return  # the wait for it was given up
             if isinstance(outcome, LinkError):
                 answer.errback(Failure(outcome))
+            elif not answers(message, outcome):
+                _log.error("the exchange answers another {asked} than it was asked", asked=type(message).__name__)
+                answer.errback(Failure(BrokenExchange(f"its answer is to another {type(message).__name__}")))
             else:
                 answer.callback(outcome)
 
@@ -197,6 +198,29 @@ class ClientLink(LinkProtocol):
         """Pass it on."""
         self._connection.owner.error_received(error)
 
+    def dataReceived(self, data: bytes) -> None:
+        """Bytes came; the first ones may tell that something else than an exchange is there."""
+        if not self.answered:
+            self._first_bytes += data[: _TLS_RECORD - len(self._first_bytes)]
+        super().dataReceived(data)
+
+    def in_words(self, error: CtiexError) -> CtiexError:
+        """Why the link could not be bound, as it can be known from this end: who speaks TLS to whom."""
+        if self.answered or not isinstance(error, LinkLost):
+            return error
+        if str(error).startswith(TLS_REFUSED):
+            return TlsRefused(str(error))
+        if ISSLTransport.providedBy(self.transport):
+            return error
+        if self._first_bytes[:1] in _TLS_RECORDS and self._first_bytes[1:2] == _TLS_MAJOR:
+            return TlsRefused(f"{self.peer} speaks TLS: this looks like a TLS port, use tls:HOST:PORT, not tcp:")
+        if not self._first_bytes:
+            return LinkLost(
+                f"{self.peer} closed the link before it said anything ({error}): this looks like a TLS port (then use"
+                " tls:HOST:PORT, not tcp:), or an exchange that has too many links"
+            )
+        return error
+
     def link_closed(self, reason: str) -> None:
         """Tell everybody who waits for it."""
         self._connection.link_closed(self)
@@ -217,23 +241,19 @@ class _ClientLinkFactory(Factory):
 class _ToldEndpoint:
     """An account's endpoint that tells when the exchange can't be reached, and when it can again."""
 
-    def __init__(self, account: ExchangeAccount) -> None:
+    def __init__(self, account: ExchangeAccount, trouble: Callable[[str], bool]) -> None:
+        """:param trouble: hears why the exchange can't be reached; says whether that is news."""
         self._account = account
-        self._told = ""
+        self._trouble = trouble
 
     def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
         """Connect, and tell a failure once."""
         connecting: Deferred[IProtocol] = self._account.endpoint.connect(protocolFactory)
-        return connecting.addCallbacks(self._reached, self._not_reached)
-
-    def _reached(self, protocol: IProtocol) -> IProtocol:
-        self._told = ""
-        return protocol
+        return connecting.addErrback(self._not_reached)
 
     def _not_reached(self, failure: Failure) -> Failure:
         reason = failure.getErrorMessage()
-        if reason != self._told and not failure.check(CancelledError, ConnectingCancelledError):
-            self._told = reason
+        if not failure.check(CancelledError, ConnectingCancelledError) and self._trouble(reason):
             _log.warn("{identity} can't reach the exchange, and goes on trying: {reason}",
                       identity=self._account.identity, reason=reason)  # fmt: skip
         return failure
@@ -251,28 +271,37 @@ class ExchangeConnection:
         """The bound link; None while there is none."""
         self._open: ClientLink | None = None
         self._waiting: Waiters[ClientLink] = Waiters()
-        self._failed_binds = 0
+        self._losses = 0
+        """Links in a row that were lost before they had stood for a while, whatever the cause."""
         self._was_bound = False
-        self._stopped = False
+        self.trouble = ""
+        """Why the last attempt came to nothing; empty once a link is bound."""
+        self._life = Lifecycle(self._begin, self._end)
         pause = backoffPolicy(initialDelay=0.1, maxDelay=account.longest_retry, jitter=account.jitter)
         self._service = ClientService(
-            _ToldEndpoint(account),
+            _ToldEndpoint(account, self._is_news),
             _ClientLinkFactory(self),
             # Binding is not left to ClientService's prepareConnection: it has no state for a rejected
-            # connection that closes later. So failed binds are counted here for the pause between attempts.
-            retryPolicy=lambda attempts: pause(attempts + self._failed_binds),
+            # connection that closes later. So what becomes of a link is counted here for the pause between attempts.
+            retryPolicy=lambda attempts: pause(attempts + self._losses),
             clock=reactor,
         )
 
     def start(self) -> None:
-        """Connect, and connect again after every loss."""
-        self._stopped = False
+        """Connect, and connect again after every loss; if it is being stopped, as soon as it has."""
+        self._life.start()
+
+    def stop(self) -> Deferred[None]:
+        """Say goodbye and stay away."""
+        stopped = self._life.stop()
+        self._waiting.fail(_stopped())
+        return stopped
+
+    def _begin(self) -> None:
+        self._losses = 0
         self._service.startService()
 
-    async def stop(self) -> None:
-        """Say goodbye and stay away."""
-        self._stopped = True
-        self._waiting.fail(_stopped())
+    async def _end(self) -> None:
         open_link, bound_link, self.link = self._open, self.link, None
         if open_link is not None:
             gone = open_link.gone()
@@ -289,33 +318,50 @@ class ExchangeConnection:
     def opened(self, link: ClientLink) -> None:
         """A connection is there, not bound yet. There is one at a time."""
         self._open = link
-        ensureDeferred(self._prepare(link)).addErrback(lambda failure: _log.failure("binding failed", failure))
+        ensureDeferred(self._prepare(link))
 
     async def _prepare(self, link: ClientLink) -> None:
         try:
             await link.bind()
             await self.owner.prepare(link)
-        except CtiexError as error:
-            self._failed_binds += 1
-            if not self._stopped:
-                _log.error("{identity} could not bind: {reason}", identity=self.account.identity, reason=str(error))
-            link.cut("not bound")
-            self._tell_refused(error)
+        except CtiexError as failed:
+            self._not_bound(link, link.in_words(failed))
             return
-        self._failed_binds = 0
+        except Exception:  # a fault of ours: the next link may do
+            _log.failure("binding failed")
+            link.cut("failed inside")
+            return
+        self.trouble = ""
         self._was_bound = True
         self.link = link
         self._waiting.fire(link)
+
+    def _not_bound(self, link: ClientLink, error: CtiexError) -> None:
+        if self._is_news(str(error)) and self._life.wanted:
+            _log.error("{identity} could not bind: {reason}", identity=self.account.identity, reason=str(error))
+        link.cut("not bound")
+        self._tell_refused(error)
+
+    def give_up(self, link: ClientLink, error: CtiexError) -> None:
+        """A bound link is of no use, and is ended; the next one may be better."""
+        self._not_bound(link, error)
+
+    def _is_news(self, trouble: str) -> bool:
+        """Keep why an attempt came to nothing; False when the one before came to nothing by the same."""
+        before, self.trouble = self.trouble, trouble
+        return trouble != before
 
     def _tell_refused(self, error: CtiexError) -> None:
         """Tell those who wait for a link what no other attempt is likely to mend."""
         if isinstance(error, (BindRefused, UnsafeLink)):
             self._waiting.fail(error)
-        elif not self._was_bound and isinstance(error, LinkLost) and str(error).startswith(TLS_REFUSED):
-            self._waiting.fail(TlsRefused(str(error)))  # later it is the exchange's, whose certificate is being mended
+        elif isinstance(error, TlsRefused) and not self._was_bound:
+            self._waiting.fail(error)  # later it is the exchange's, whose certificate is being mended
 
     def link_closed(self, link: ClientLink) -> None:
         """A link is gone; the next one is on its way."""
+        stood = self.reactor.seconds() - link.opened_at if self.link is link else 0.0
+        self._losses = 0 if stood >= self.account.longest_retry else self._losses + 1
         if self.link is link:
             self.link = None
             _log.warn("the link of {identity} was lost ({reason}): connecting again", identity=self.account.identity,
@@ -332,32 +378,42 @@ class ExchangeConnection:
         """
         if self.link is not None and self.link.session.ended is None:
             return succeed(self.link)
-        return fail(_stopped()) if self._stopped else self._waiting.add()
+        return self._waiting.add() if self._life.wanted else fail(_stopped())
+
+    async def within(self, seconds: float | None, work: Callable[[], Awaitable[Any]]) -> Any:
+        """What the work gives, if it gives it in time.
+
+        :raise RequestTimedOut: it took longer; the text says why there is no link, if there is none.
+        """
+        try:
+            return await within(self.reactor, seconds, work)
+        except RequestTimedOut as late:
+            raise RequestTimedOut(f"{late}: {self.trouble}" if self.trouble else str(late)) from None
 
     async def ask(
         self,
         message: Message,
         repeat: bool = True,
         timeout: float | None = None,
-        lost: Callable[[ClientLink], object] = _ignore,
+        goes_out: Callable[[], object] = _nothing,
     ) -> Message:
         """Send a request on the bound link and wait for its answer.
 
         :param repeat: send it again on the next link when this one is lost first, until the caller
             gives up (:func:`within` bounds the wait).
         :param timeout: how long each answer may take, in seconds; the account's by default.
-        :param lost: hears of each link that was lost with the request on it.
+        :param goes_out: called each time that the request is about to go out.
         :raise LinkLost: the link was lost before the answer, and it isn't to be repeated.
         :raise RequestTimedOut: no answer came in time on a link that stands.
         """
         while True:
             link = await self.bound()
+            goes_out()
             try:
                 return await link.ask(message, timeout)
             except LinkLost:
                 if not repeat:
                     raise
-                lost(link)
                 if self.link is link:
                     await link.gone()
 
@@ -384,14 +440,3 @@ async def within(reactor: Any, seconds: float | None, work: Callable[[], Awaitab
         return await running
     except TimeoutError:
         raise RequestTimedOut(f"not done within {seconds:g} s") from None
-
-
-def checked(reply: Message) -> Any:
-    """The reply, when its status is 0.
-
-    :raise CallError: it says something else, or is an Error.
-    """
-    status = getattr(reply, "status", Status.OK)
-    if status != Status.OK or isinstance(reply, Error):
-        raise CallError(status, getattr(reply, "detail", ""))
-    return reply

@@ -13,6 +13,7 @@ from ctiex.errors import Status
 from ctiex.interfaces import ICodec
 from ctiex.links import rules
 from ctiex.links._protocol import LinkProtocol
+from ctiex.links.ports import GuardedFactory, PortBounds
 from ctiex.links.session import Session
 from ctiex.links.terms import SessionLimits
 from ctiex.messages import Bind, Connection, ConnectionReply, Error, Message
@@ -95,7 +96,8 @@ class DialledLinks(Factory):
 
     async def listen(self, endpoint: IStreamServerEndpoint) -> IListeningPort:
         """Take links there from now on."""
-        port: IListeningPort = await endpoint.listen(self)
+        bounds = PortBounds("the service", lambda: self._most_links, lambda: max(1, self._most_links // 2))
+        port: IListeningPort = await endpoint.listen(GuardedFactory(self, bounds, self.clock))
         self._ports.append(port)
         return port
 

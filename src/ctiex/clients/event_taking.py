@@ -47,12 +47,10 @@ class EventTaking:
         self._waiting.append(coming)
         self._go_on()
 
-    def waits(self, serial: str) -> bool:
-        """Whether an event of this call is under way or waits."""
-        under_way = self._under_way
-        return (under_way is not None and under_way.event.serial == serial) or any(
-            coming.event.serial == serial for coming in self._waiting
-        )
+    def waits(self, is_wanted: Callable[[AgentEvent], bool]) -> bool:
+        """Whether one of these events is under way or waits."""
+        under_way = () if self._under_way is None else (self._under_way,)
+        return any(is_wanted(coming.event) for coming in (*under_way, *self._waiting))
 
     def drop_waiting(self) -> None:
         """Bring none of those that wait: they are to come again at another login."""

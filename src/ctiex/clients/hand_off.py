@@ -3,48 +3,56 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from attrs import define, field
-from twisted.internet.defer import Deferred, fail
+from attrs import define
+from twisted.internet.defer import CancelledError, Deferred, fail
 
 from ctiex.clients.connection import within
-from ctiex.errors import CtiexError
+from ctiex.errors import CtiexError, LinkError
 from ctiex.links.waiting import Waiters
 from ctiex.messages import AgentEvent
 
 Cancel = Callable[[str], Awaitable[None]]
-_MOST_EARLY = 1_000
-"""How many events may come before the answer to the request that they belong to."""
+MOST_EARLY = 1_000
+"""How many events are kept, of those that come before the answer to the request that they belong to."""
+MOST_UNANSWERED = 1_000
+"""How many requests under own serials that were never answered are remembered, for a repeat."""
+MOST_EVENTS = 10_000
+"""How many events of one call are kept, the last ones."""
 
 
 class HandOff:
     """One customer handed to an automatic service."""
 
-    def __init__(self, reactor: Any, cancel: Cancel, serial: str) -> None:
+    def __init__(self, reactor: Any, cancel: Cancel, serial: str, since: int = 0) -> None:
+        self.since = since
+        """Events up to this one are of another call, which had the same serial before."""
         self.serial = serial
         """The call serial number that goes with the call."""
         self.final: AgentEvent | None = None
         """The event that ended it; None while it goes on."""
         self._reactor = reactor
         self._cancel = cancel
-        self._events: list[AgentEvent] = []
+        self._events: deque[AgentEvent] = deque(maxlen=MOST_EVENTS)
+        self._heard = 0
+        """How many events have come."""
         self._waiting: Waiters[None] = Waiters()
         self._failure: CtiexError | None = None
 
     async def events(self) -> AsyncIterator[AgentEvent]:
-        """Every event of this call, the first one first; ends behind the final one.
+        """Every event of this call, the first one first (the last ten thousand); ends behind the final one.
 
         :raise CallError: another link has taken the agent number over (13), it logged out, the exchange refuses to
             log it in again, or events are lost (21).
         """
         seen = 0
         while True:
-            while seen < len(self._events):
-                seen += 1
-                yield self._events[seen - 1]
+            while seen < self._heard:
+                seen = max(seen, self._heard - len(self._events)) + 1
+                yield self._events[seen - 1 - self._heard]
             if self.final is not None:
                 return
             await self._next()
@@ -80,6 +88,7 @@ class HandOff:
     def received(self, event: AgentEvent) -> None:
         """An event of this call has come."""
         self._events.append(event)
+        self._heard += 1
         if event.condition.final:
             self.final = event
         self._waiting.fire(None)
@@ -90,18 +99,36 @@ class HandOff:
         self._waiting.fail(error)
 
 
-def _few_events() -> deque[AgentEvent]:
-    return deque(maxlen=_MOST_EARLY)
-
-
 @define(eq=False)
 class Asked:
-    """A serial of the application's own that is asked for, by one ``connect`` or several."""
+    """A hand-off that is asked for: under a serial of the application's own by one ``connect`` or several."""
 
-    hand_off: HandOff | None
+    serial: str
+    """Empty: the exchange allocates it."""
+    hand_off: HandOff | None = None
     """What an earlier ``connect`` gave, while its call goes on."""
-    early: deque[AgentEvent] = field(factory=_few_events)
+    since: int | None = None
+    """The last event that the exchange had numbered when the request went out first; None before.
+
+    Whatever has a sequence up to it is of another call, which had the same serial before.
+    """
+    sent: int = 0
+    """How often the request went out."""
     askers: int = 0
+
+    def goes_out(self, numbered: int) -> None:
+        """The request goes out, ``numbered`` being the last event that is known to be."""
+        self.sent += 1
+        if self.since is None:
+            self.since = numbered
+
+    def is_newer(self, event: AgentEvent) -> bool:
+        """Whether an event was numbered behind the request."""
+        return event.sequence > (self.since or 0)
+
+    def is_of(self, event: AgentEvent) -> bool:
+        """Whether an event is of this call, under a serial of the application's own."""
+        return event.serial == self.serial and self.is_newer(event)
 
 
 class HandOffs:
@@ -112,53 +139,92 @@ class HandOffs:
         self._cancel = cancel
         self._going_on: dict[str, HandOff] = {}
         self._asked: dict[str, Asked] = {}
-        self._without_serial = Asked(None)
+        """By serial, those of the application's own that are asked for now."""
+        self._unanswered: dict[str, Asked] = {}
+        """Those that were asked for, and had no answer; the oldest first."""
+        self._without_serial = 0
+        """How many requests without a serial wait for their answer."""
+        self._early: deque[AgentEvent] = deque(maxlen=MOST_EARLY)
 
     @contextmanager
     def asking(self, serial: str) -> Iterator[Asked]:
         """While the answer to a request is awaited; the exchange allocates an empty serial."""
-        asked = self._without_serial
-        if serial:
-            asked = self._asked.setdefault(serial, Asked(self._going_on.get(serial)))
+        asked = self._asked_before(serial)
         asked.askers += 1
+        self._without_serial += not serial
+        answered = True
         try:
             yield asked
+        except (LinkError, CancelledError):
+            answered = False  # the exchange may have the call all the same
+            raise
         finally:
             asked.askers -= 1
-            if not asked.askers:
-                asked.early.clear()
-                self._asked.pop(serial, None)
+            self._without_serial -= not serial
+            self._asked_no_more(asked, answered)
+
+    def _asked_before(self, serial: str) -> Asked:
+        """What is asked for already, or was without an answer; otherwise something new."""
+        asked = self._asked.get(serial) or self._unanswered.pop(serial, None)
+        if asked is None:
+            asked = Asked(serial, self._going_on.get(serial))
+        if serial:
+            self._asked[serial] = asked
+        return asked
+
+    def _asked_no_more(self, asked: Asked, answered: bool) -> None:
+        if asked.serial and not asked.askers:
+            del self._asked[asked.serial]
+            if not answered and asked.hand_off is None and asked.since is not None:
+                self._unanswered[asked.serial] = asked
+                if len(self._unanswered) > MOST_UNANSWERED:
+                    del self._unanswered[next(iter(self._unanswered))]
+        if not (self._asked or self._unanswered or self._without_serial):
+            self._early.clear()
+        elif self._early and not self._without_serial:
+            self._early = deque(filter(self._is_awaited, self._early), MOST_EARLY)
+
+    def _is_awaited(self, event: AgentEvent) -> bool:
+        """Whether somebody may ask for it by the answer to a request."""
+        named = event.serial in self._asked or event.serial in self._unanswered
+        return named or self._without_serial > 0
+
+    def has_early(self, asked: Asked) -> bool:
+        """Whether an event of this call, under a serial of the application's own, has come before the answer."""
+        return any(map(asked.is_of, self._early))
 
     def kept(self, asked: Asked, serial: str) -> HandOff:
         """The exchange has the call: its hand-off, the same one for all who asked for it."""
         if asked.hand_off is not None:
             return asked.hand_off
-        hand_off = self._going_on[serial] = HandOff(self._reactor, self._cancel, serial)
-        if serial in self._asked:
+        hand_off = self._going_on[serial] = HandOff(self._reactor, self._cancel, serial, asked.since or 0)
+        if asked.serial:
             asked.hand_off = hand_off
-        for event in _of_serial(serial, asked.early):
-            asked.early.remove(event)
-            self.received(event)
+        for event in [event for event in self._early if event.serial == serial]:
+            self._early.remove(event)
+            if asked.is_newer(event):
+                self.received(event)
         return hand_off
 
     def received(self, event: AgentEvent) -> None:
         """An event has come; one of a call that nobody asked for here is let go."""
         hand_off = self._going_on.get(event.serial)
         if hand_off is None:
-            asked = self._asked.get(event.serial, self._without_serial)
-            if asked.askers:
-                asked.early.append(event)
-            return
-        if event.condition.final:
-            del self._going_on[event.serial]
-        hand_off.received(event)
+            if self._is_awaited(event):
+                self._early.append(event)
+        elif event.sequence > hand_off.since:
+            if event.condition.final:
+                del self._going_on[event.serial]
+            hand_off.received(event)
+
+    def numbered_anew(self) -> None:
+        """What the exchange numbers now was never numbered before: all of it is of what is asked for."""
+        self._early.clear()
+        for asked in (*self._asked.values(), *self._unanswered.values()):
+            asked.since = 0
 
     def fail_all(self, error: CtiexError) -> None:
         """Whoever waits for an event hears this."""
         going_on, self._going_on = self._going_on, {}
         for hand_off in going_on.values():
             hand_off.failed(error)
-
-
-def _of_serial(serial: str, events: Iterable[AgentEvent]) -> list[AgentEvent]:
-    return [event for event in events if event.serial == serial]

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from twisted.internet.interfaces import IReactorTime
 
-from ctiex.clients.connection import checked
+from ctiex.clients.replies import checked
 from ctiex.fields import EMPTY, Fields
 from ctiex.interfaces import IMedia
 from ctiex.messages import Condition, Connection, DataRequest, DataResult, Message

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from zope.interface import implementer
 
 from ctiex.errors import CallerHungUp
 from ctiex.links.waiting import Waiters
+from ctiex.visible import visible
 
 
 @implementer(IHalfCloseableProtocol)
@@ -21,11 +23,16 @@ class Terminal(LineOnlyReceiver):
 
     delimiter = b"\n"
 
-    def __init__(self) -> None:
+    def __init__(self, encoding: str = "utf-8") -> None:
+        """:param encoding: what is written is written in this."""
+        self._encoding = encoding
         self._lines: DeferredQueue[str] = DeferredQueue()
         self._ended = False
         self._closed = False
         self._closing: Waiters[None] = Waiters()
+        self._unread = False
+        """Whether nobody reads any more what is written."""
+        self._unread_hears: Waiters[None] = Waiters()
 
     def lineReceived(self, line: bytes) -> None:
         """A line was typed."""
@@ -38,7 +45,9 @@ class Terminal(LineOnlyReceiver):
             self._lines.waiting.pop(0).errback(Failure(_no_more()))
 
     def writeConnectionLost(self) -> None:
-        """Nobody reads any more."""
+        """Nobody reads any more, or the output can't be written."""
+        self._unread = True
+        self._unread_hears.fire(None)
 
     def connectionLost(self, reason: Failure | None = None) -> None:
         """Both have ended."""
@@ -47,12 +56,18 @@ class Terminal(LineOnlyReceiver):
         self._closing.fire(None)
 
     def close(self) -> Deferred[None]:
-        """Fires once everything that was written is out."""
+        """Fires once everything that was written is out, or can't be."""
         if self._closed or self.transport is None:
             return succeed(None)
         closing = self._closing.add()
         self.transport.loseConnection()
+        if self._unread:  # the transport waits for its output to be closed, which it is
+            self.connectionLost()
         return closing
+
+    def unread_output(self) -> Deferred[None]:
+        """Fires once nobody reads any more what is written."""
+        return succeed(None) if self._unread else self._unread_hears.add()
 
     def read_line(self) -> Deferred[str]:
         """The next line, without its end; fails with CallerHungUp once there are no more."""
@@ -62,10 +77,14 @@ class Terminal(LineOnlyReceiver):
         """Put lines back, to be read before all others; nobody is reading at this moment."""
         self._lines.pending[:0] = lines
 
+    def say(self, text: str) -> None:
+        """Write one line, whoever its parts come from."""
+        self.write(visible(text, self._encoding) + "\n")
+
     def write(self, text: str) -> None:
-        """Write text, without a line end of its own."""
+        """Write text that is known to be harmless, without a line end of its own."""
         if self.transport is not None:
-            self.transport.write(text.encode())
+            self.transport.write(text.encode(self._encoding, "backslashreplace"))
 
 
 def _no_more() -> CallerHungUp:
@@ -78,7 +97,7 @@ def open_terminal(reactor: Any) -> Terminal:
     if opened is None:
         from twisted.internet.stdio import StandardIO  # not before somebody wants a terminal
 
-        opened = Terminal()
+        opened = Terminal(getattr(sys.stdout, "encoding", None) or "utf-8")
         StandardIO(opened, reactor=reactor)
         setattr(reactor, _OPENED, opened)
     return opened

@@ -14,14 +14,17 @@ from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
+from ctiex.clients.account import ExchangeAccount
 from ctiex.clients.automatic_service import NOT_OURS, AutomaticService
-from ctiex.clients.connection import ClientLink, ExchangeAccount
+from ctiex.clients.connection import ClientLink
 from ctiex.clients.handling import Handler
+from ctiex.clients.lifecycle import Lifecycle
 from ctiex.clients.served_call import ServedCall
 from ctiex.errors import CallerHungUp, CallError, LinkError, Status
 from ctiex.fields import Fields
 from ctiex.interfaces import ICarrier, IMedia, Signalled
 from ctiex.links.admission import Seldom
+from ctiex.links.ports import GuardedFactory, PortBounds
 from ctiex.services.outcome import Outcome, Service, failed
 from ctiex.services.serving import serve
 from ctiex.signalling.sip_header import SERIAL_HEADER
@@ -82,6 +85,7 @@ class VoiceServices(MultiService):
         :param carrier: takes the serial out of what a call comes with; by default whichever arrives.
         """
         super().__init__()
+        self._life = Lifecycle(super().startService, self._stop)
         self._settings = VoiceSettings() if settings is None else settings
         self._paths = frozenset(services)
         handlers = {path: self._handler(service) for path, service in services.items()}
@@ -91,11 +95,15 @@ class VoiceServices(MultiService):
         self.automatic.setServiceParent(self)
         sources, most = self._settings.sources, self._settings.max_calls
         self._server = FastAgiServer(reactor, self._arrived, sources, most, Seldom().due)
+        self._reactor = reactor
         self._ports: list[IListeningPort] = []
 
     async def listen(self, endpoint: IStreamServerEndpoint) -> IListeningPort:
         """Take AGI calls there from now on."""
-        port: IListeningPort = await endpoint.listen(self._server)
+        most = self._settings.max_calls
+        # One Asterisk alone may have all of them: what it lets in is a customer, and it is known by its address.
+        guarded = GuardedFactory(self._server, PortBounds("AGI calls", lambda: most, lambda: most), self._reactor)
+        port: IListeningPort = await endpoint.listen(guarded)
         self._ports.append(port)
         return port
 
@@ -108,9 +116,13 @@ class VoiceServices(MultiService):
         """How many calls are connected."""
         return len(self._server.channels)
 
+    def startService(self) -> None:
+        """Start the services; those that are being stopped, as soon as they have."""
+        self._life.start()
+
     def stopService(self) -> Deferred[None]:
         """Take no more calls, let those under way finish for a moment, and say goodbye."""
-        return ensureDeferred(self._stop())
+        return self._life.stop()
 
     async def _stop(self) -> None:
         ports, self._ports = self._ports, []

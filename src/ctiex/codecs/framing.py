@@ -43,7 +43,8 @@ class BinaryDecoder:
     were taken, less than one frame waits.
     """
 
-    _max_frame: int
+    max_frame: int
+    """The limit on a frame's length, in bytes."""
     _data: bytes | bytearray = field(default=b"", init=False, repr=False)
     _at: int = field(default=0, init=False)
     _failure: CodecError | None = field(default=None, init=False)
@@ -75,7 +76,7 @@ class BinaryDecoder:
                 self._check_start(data, at)
                 break
             length, version, kind, flags, invoke_id = _HEADER.unpack_from(data, at)
-            if not LEAST_LENGTH <= length <= self._max_frame or version != VERSION:
+            if not LEAST_LENGTH <= length <= self.max_frame or version != VERSION:
                 self._check_start(data, at)
                 break
             end = at + _LENGTH.size + length
@@ -102,8 +103,8 @@ class BinaryDecoder:
         if there < _LENGTH.size:
             return
         (length,) = _LENGTH.unpack_from(data, at)
-        if length > self._max_frame:
-            self._fail(FrameTooLong(f"a frame of length {length}: the limit is {self._max_frame}"))
+        if length > self.max_frame:
+            self._fail(FrameTooLong(f"a frame of length {length}: the limit is {self.max_frame}"))
         elif length < LEAST_LENGTH:
             self._fail(MalformedFrame(f"a frame of length {length}: the least is {LEAST_LENGTH}"))
         elif there > _VERSION_AT and data[at + _VERSION_AT] != VERSION:

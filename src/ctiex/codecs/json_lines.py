@@ -50,7 +50,8 @@ class JsonDecoder:
     remembered, so that a long line in many segments is searched once.
     """
 
-    _max_frame: int
+    max_frame: int
+    """The limit on a frame's length, in bytes."""
     _data: bytearray = field(factory=bytearray, init=False, repr=False)
     _at: int = field(default=0, init=False)
     _searched: int = field(default=0, init=False)
@@ -94,8 +95,8 @@ class JsonDecoder:
     def _line(self) -> bytes | None:
         end = self._data.find(b"\n", self._searched)
         length = (len(self._data) if end < 0 else end) - self._at
-        if length > self._max_frame:
-            self._fail(FrameTooLong(f"a line over {self._max_frame} bytes"))
+        if length > self.max_frame:
+            self._fail(FrameTooLong(f"a line over {self.max_frame} bytes"))
             return None
         if end < 0:
             self._searched = len(self._data)

@@ -21,6 +21,7 @@ from zope.interface import implementer
 from ctiex.links.handshakes import why_lost
 from ctiex.links.sending import send, sends_at_once
 from ctiex.links.session import Session
+from ctiex.links.turns import Share, Turns
 
 _log = Logger()
 
@@ -40,8 +41,8 @@ class LinkProtocol(Protocol):
         self._unread = 0
         self._timer: IDelayedCall | None = None
         self._timer_at = 0.0
-        self._turn: IDelayedCall | None = None
-        """When frames are handled that were held."""
+        self.share: Share
+        """What may be handled for this link in a turn, and for others that it shares with."""
         self._closing = False
         self._receiving = False
         self._at_once = False
@@ -59,6 +60,10 @@ class LinkProtocol(Protocol):
     def make_session(self) -> Session:
         """The session of a link that has just opened."""
         raise AssertionError(f"{type(self).__name__} makes no session")
+
+    def make_share(self) -> Share:
+        """Whose turns a link has that has just opened: its own, unless it shares with others."""
+        return Turns(self.clock).alone()
 
     def link_opened(self) -> None:
         """The link is open and its session is there."""
@@ -159,6 +164,7 @@ class LinkProtocol(Protocol):
     def connectionMade(self) -> None:
         """The transport is there."""
         self.session = self.make_session()
+        self.take_share(self.make_share())
         assert self.transport is not None
         self._shaking_hands = ISSLTransport.providedBy(self.transport)
         self._at_once = sends_at_once(self.transport)
@@ -191,13 +197,16 @@ class LinkProtocol(Protocol):
     def handle(self, work: Callable[[], None]) -> None:
         """Handle what came; what is held has its turn after those of all other links."""
         self._guard(work)
-        if self.session.held and self._turn is None and not self._closing:
-            self._turn = self.clock.callLater(0, self._go_on)
+        if self.session.held and not self._closing:
+            self.share.wait(self)
         self.throttle()
 
-    def _go_on(self) -> None:
+    def take_share(self, share: Share) -> None:
+        """Have its turns with others from now on, and what its frames cost counted for all of them."""
+        self.share = self.session.work = share
+
+    def go_on(self) -> None:
         """Handle what was held, unless the other side doesn't read: ``resumeProducing`` does then."""
-        self._turn = None
         if self.writable and not self._closing:
             self.handle(self.session.read_on)
 
@@ -228,9 +237,7 @@ class LinkProtocol(Protocol):
         """The transport is gone."""
         self._closing = True
         self._cancel_timer()
-        if self._turn is not None:
-            self._turn.cancel()
-            self._turn = None
+        self.share.leave(self)
         self._unregister()  # else TLS keeps the link until Python's collector comes
         why = self.session.ended or why_lost(reason)
         try:

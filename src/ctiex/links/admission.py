@@ -1,10 +1,14 @@
-"""How many links there may be: for each identity, for each source address, and not bound yet."""
+"""How many links there may be, and how fast they may come: for each identity, for each source address, and unbound."""
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from enum import Enum
 
 from attrs import define, field
+
+from ctiex.links.descriptors import Descriptors
+from ctiex.processing.settings import Limits
 
 _EVERYONE = ""
 """The key that all links together are counted under."""
@@ -12,9 +16,8 @@ _EVERYONE = ""
 
 @define
 class LinkCounter:
-    """How many links there are of each key (an identity, a source), and how many there may be of one."""
+    """How many links there are of each key: an identity, a source."""
 
-    most: int = 4_096
     _held: dict[str, int] = field(factory=dict, init=False)
 
     def __len__(self) -> int:
@@ -25,16 +28,9 @@ class LinkCounter:
         """How many links this key has."""
         return self._held.get(key, 0)
 
-    def full(self, key: str) -> bool:
-        """Whether this key has as many links as it may have."""
-        return self.held(key) >= self.most
-
-    def take(self, key: str) -> bool:
-        """Count one more; False when the key has as many as it may have."""
-        if self.full(key):
-            return False
+    def take(self, key: str) -> None:
+        """Count one more."""
         self._held[key] = self.held(key) + 1
-        return True
 
     def give_back(self, key: str) -> None:
         """One of them is gone."""
@@ -45,12 +41,49 @@ class LinkCounter:
             del self._held[key]
 
 
-class Crowded(Enum):
-    """Why a connection is turned away; the text is for the log."""
+@define
+class Pace:
+    """How fast something comes from each key. What two seconds may bring may come at once."""
 
-    SOURCE = "this source has as many links as it may have"
-    UNBOUND_SOURCE = "this source has as many links without a Bind as it may have"
-    UNBOUND = "there are as many links without a Bind as there may be"
+    burst: float = 2.0
+    """For how many seconds what isn't used is saved up."""
+    _used_until: OrderedDict[str, float] = field(factory=OrderedDict, init=False)
+    """By key: the moment up to which its rate is used up, as of when something last came."""
+
+    def __len__(self) -> int:
+        """How many keys are remembered."""
+        return len(self._used_until)
+
+    def take(self, key: str, most: float, now: float) -> bool:
+        """Count one more; False where it comes too fast, and isn't counted.
+
+        :param most: so many in a second.
+        """
+        self._forget(now)
+        begun = max(self._used_until.get(key, now - self.burst), now - self.burst)
+        if begun > now - 1 / most:
+            return False
+        self._used_until[key] = begun + 1 / most
+        self._used_until.move_to_end(key)
+        return True
+
+    def _forget(self, now: float) -> None:
+        """Let go of those that have everything again, and after a clock was put back of all that it would keep out."""
+        while self._used_until:
+            key, used = next(iter(self._used_until.items()))
+            if now - self.burst < used <= now:
+                return
+            del self._used_until[key]
+
+
+class Crowded(Enum):
+    """Why a connection is turned away: the text is for the log, the name that of its counter."""
+
+    links_over_source_limit = "this source has as many links as it may have"
+    unbound_links_over_source_limit = "this source has as many links without a Bind as it may have"
+    unbound_links_over_limit = "there are as many links without a Bind as there may be"
+    connections_too_fast = "the connections of this source come faster than they may"
+    connections_without_descriptor = "there are hardly any file descriptors left"
 
 
 @define
@@ -60,37 +93,41 @@ class Admission:
     A link is admitted when it opens, then maybe bound, and given back when it ends.
     """
 
-    per_identity: LinkCounter = field(factory=LinkCounter)
-    per_source: LinkCounter = field(factory=LinkCounter)
-    unbound_per_source: LinkCounter = field(factory=lambda: LinkCounter(256))
-    unbound: LinkCounter = field(factory=lambda: LinkCounter(10_000))
-
-    @classmethod
-    def of(cls, per_identity: int, per_source: int, unbound_per_source: int, unbound: int) -> Admission:
-        """With these limits."""
-        return cls(*(LinkCounter(most) for most in (per_identity, per_source, unbound_per_source, unbound)))
+    limits: Limits = field(factory=Limits)
+    descriptors: Descriptors = field(factory=Descriptors)
+    """None may take all of them: one identity's, one source's and all unbound links have a part at most."""
+    per_identity: LinkCounter = field(factory=LinkCounter, init=False)
+    per_source: LinkCounter = field(factory=LinkCounter, init=False)
+    unbound_per_source: LinkCounter = field(factory=LinkCounter, init=False)
+    unbound: LinkCounter = field(factory=LinkCounter, init=False)
+    pace: Pace = field(factory=Pace, init=False)
 
     @property
     def empty(self) -> bool:
         """Whether no link is counted."""
         return not (self.per_identity or self.per_source or self.unbound_per_source or self.unbound)
 
-    def admit(self, source: str) -> Crowded | None:
+    def admit(self, source: str, now: float) -> Crowded | None:
         """A connection was made; None if it is counted from now on, else why it is not to stay."""
-        if self.per_source.full(source):
-            return Crowded.SOURCE
-        if self.unbound_per_source.full(source):
-            return Crowded.UNBOUND_SOURCE
-        if not self.unbound.take(_EVERYONE):
-            return Crowded.UNBOUND
+        limits, of_one = self.limits, self.descriptors.of_one
+        if self.per_source.held(source) >= of_one(limits.links_per_source):
+            return Crowded.links_over_source_limit
+        if self.unbound_per_source.held(source) >= of_one(limits.unbound_links_per_source):
+            return Crowded.unbound_links_over_source_limit
+        if self.unbound.held(_EVERYONE) >= of_one(limits.unbound_links):
+            return Crowded.unbound_links_over_limit
+        if not self.pace.take(source, limits.connections_per_second_per_source, now):
+            return Crowded.connections_too_fast
+        for counter, key in self._unbound_counters(source):
+            counter.take(key)
         self.per_source.take(source)
-        self.unbound_per_source.take(source)
         return None
 
     def bind(self, source: str, identity: str) -> bool:
         """An admitted link is to be bound; False when its identity has as many links as it may have."""
-        if not self.per_identity.take(identity):
+        if self.per_identity.held(identity) >= self.descriptors.of_one(self.limits.links_per_identity):
             return False
+        self.per_identity.take(identity)
         self._no_longer_unbound(source)
         return True
 
@@ -105,9 +142,12 @@ class Admission:
         else:
             self.per_identity.give_back(identity)
 
+    def _unbound_counters(self, source: str) -> tuple[tuple[LinkCounter, str], ...]:
+        return (self.unbound_per_source, source), (self.unbound, _EVERYONE)
+
     def _no_longer_unbound(self, source: str) -> None:
-        self.unbound_per_source.give_back(source)
-        self.unbound.give_back(_EVERYONE)
+        for counter, key in self._unbound_counters(source):
+            counter.give_back(key)
 
 
 @define

@@ -7,7 +7,7 @@ from functools import partial
 
 from attrs import define, field
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -19,9 +19,10 @@ from ctiex.links.admission import Admission, Crowded, Seldom
 from ctiex.links.auditing import LinkAudit
 from ctiex.links.door import Door, Knock, Verdict, Visitor
 from ctiex.links.handshakes import TLS_REFUSED
-from ctiex.links.peers import certificate_names, is_private, source_of
+from ctiex.links.peers import certificate_names, is_private, source_of, source_of_address
 from ctiex.links.session import Session
 from ctiex.links.terms import SessionLimits, SessionState
+from ctiex.links.turns import Share, Turns
 from ctiex.links.waiting import Waiters
 from ctiex.messages import VERSION, Bind, BindReply, Error, Message, Role
 from ctiex.processing.audit import Audit
@@ -47,10 +48,16 @@ class LinkSurroundings:
     admission: Admission = field(factory=Admission)
     """Counts the links, those of the other listening port with them."""
     counts: Counts = field(factory=Counts)
+    turns: Turns = field()
+    """Has identities take turns, and the sources of unbound links; those of the other listening port, too."""
     seldom: Seldom = field(factory=Seldom)
     """What comes in floods is logged by it."""
     audit: Audit | None = None
     """Hears of every Bind and of every request; None: nobody wants to know."""
+
+    @turns.default
+    def _turns_of_its_own(self) -> Turns:
+        return Turns(self.clock, self.counts)
 
 
 class ExchangeLink(LinkProtocol):
@@ -65,6 +72,8 @@ class ExchangeLink(LinkProtocol):
         self.who: Identity | None = None
         """The identity it is bound under; None before."""
         self.name = ""
+        self._party = ("", "")
+        """Whose turns it has: its source's, and once it is bound its identity's."""
         self._source: str | None = None
         """What limits count it by; None if it was turned away, and isn't counted."""
         self._knock: Knock | None = None
@@ -74,6 +83,17 @@ class ExchangeLink(LinkProtocol):
     def make_session(self) -> Session:
         """The exchange's end of a session."""
         return Session(self._with.codec, self._with.limits, self, self.clock.seconds(), counts=self._with.counts)
+
+    def make_share(self) -> Share:
+        """What all links of its source have together that aren't bound."""
+        self._party = "source", source_of(self.transport)
+        return self._with.turns.enter(*self._party)
+
+    def _share_with_identity(self, identity: Identity) -> None:
+        self.share.leave(self)
+        self._with.turns.leave(*self._party)
+        self._party = "identity", identity.name
+        self.take_share(self._with.turns.enter(*self._party))
 
     def request_received(self, message: Message, invoke_id: int) -> None:
         """A request of a bound client."""
@@ -125,6 +145,7 @@ class ExchangeLink(LinkProtocol):
             return
         self.name = self._with.new_session_name()
         self.who = identity
+        self._share_with_identity(identity)
         self._with.counts.links_bound += 1
         _log.info("{identity} bound as session {session} from {peer} with {software!r}", identity=identity.name,
                   session=self.name, peer=self.peer, software=bind.software[:64])  # fmt: skip
@@ -175,8 +196,8 @@ class ExchangeLink(LinkProtocol):
         """Counted, and known to those who end all links; or turned away."""
         if self._with.audit is not None:
             self.session.audit = self.audit = LinkAudit(self._with.audit, self.clock, self.role, self.peer)
-        source = source_of(self.transport)
-        crowded = self._with.admission.admit(source)
+        _, source = self._party
+        crowded = self._with.admission.admit(source, self.clock.seconds())
         if crowded is not None:
             self._turn_away(crowded, source)
             return
@@ -185,14 +206,7 @@ class ExchangeLink(LinkProtocol):
         self._with.counts.links_opened += 1
 
     def _turn_away(self, crowded: Crowded, source: str) -> None:
-        counts = self._with.counts
-        match crowded:
-            case Crowded.SOURCE:
-                counts.links_over_source_limit += 1
-            case Crowded.UNBOUND_SOURCE:
-                counts.unbound_links_over_source_limit += 1
-            case Crowded.UNBOUND:
-                counts.unbound_links_over_limit += 1
+        self._with.counts.turned_away(crowded.name)
         if self._with.seldom.due(crowded.name, self.clock.seconds()):
             _log.warn("connection from {source} closed at once: {why}", source=source, why=crowded.value)
             if self.audit is not None:
@@ -221,6 +235,7 @@ class ExchangeLink(LinkProtocol):
     def link_closed(self, reason: str) -> None:
         """Give back what the link held."""
         self._factory.discard(self)
+        self._with.turns.leave(*self._party)
         if self._knock is not None:
             self._knock.leave()
             self._knock = None
@@ -266,6 +281,13 @@ class ExchangeLinkFactory(Factory):
     def links(self) -> Set[ExchangeLink]:
         """The links that are open, the oldest first."""
         return self._links.keys()
+
+    def without_descriptor(self, address: IAddress | None) -> None:
+        """A connection was turned away, since there are hardly any file descriptors left."""
+        crowded, source = Crowded.connections_without_descriptor, source_of_address(address)
+        self._with.counts.turned_away(crowded.name)
+        if self._with.seldom.due(crowded.name, self._with.clock.seconds()):
+            _log.error("connection from {source} closed at once: {why}", source=source, why=crowded.value)
 
     def add(self, link: ExchangeLink) -> None:
         """A link is open."""

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from ctiex.errors import FrameTooLong, LinkBusy, LinkLost
+from typing import Any
+
+from attrs import evolve
+
+from ctiex.errors import FrameTooLong, LinkBusy, LinkLost, Status
+from ctiex.fields import EMPTY
 from ctiex.interfaces import ICodec, IQuickAnswers
 from ctiex.links.requests import Answered, Requests
 from ctiex.links.terms import SessionLimits, SessionState
-from ctiex.messages import KIND_OF, Message, Unbind, UnbindReply
+from ctiex.messages import KIND_OF, AgentEvent, DataResult, Message, Unbind, UnbindReply
 from ctiex.processing.counts import Counts
 
 MUCH_OUTPUT = 65_536
 """Output that is written before more frames are handled, in bytes: small requests may have large replies."""
+
+
+def _decoded(codec: ICodec, kind: int, body: bytes) -> Message:
+    """The message of a body that this side has encoded."""
+    decoder = codec.decoder(codec.frame_length(body))
+    decoder.receive(codec.frame(kind, 0, body))
+    return codec.decode_body(next(decoder.frames()))
 
 
 class Outgoing:
@@ -63,7 +75,7 @@ class Outgoing:
     def reply_body(self, kind: int, invoke_id: int, body: bytes) -> None:
         """Answer a request with a body that is encoded already."""
         self._in_flight -= 1
-        self._put(self.codec.frame(kind, invoke_id, body))
+        self._put(self.codec.frame(kind, invoke_id, self._fitting(kind, body)))
         self._leave_when_answered()
 
     def notify(self, message: Message) -> None:
@@ -72,7 +84,20 @@ class Outgoing:
 
     def notify_body(self, kind: int, body: bytes) -> None:
         """Send an encoded body that asks for no answer."""
-        self._put(self.codec.frame(kind, 0, body))
+        self._put(self.codec.frame(kind, 0, self._fitting(kind, body)))
+
+    def _fitting(self, kind: int, body: bytes) -> bytes:
+        """The body; one that is longer than the other side takes without its fields, and with status 35.
+
+        It was kept under another limit than the one that holds now. Sent as it is it would end the link, and again
+        after every Bind.
+        """
+        if self.codec.frame_length(body) <= self.send_limit:
+            return body
+        message: Any = _decoded(self.codec, kind, body)
+        if not isinstance(message, (AgentEvent, DataResult)):
+            return body
+        return self.codec.encode_body(evolve(message, status=Status.DATA_TOO_LARGE, fields=EMPTY))
 
     # ------------------------------------------------------------ requests
 
@@ -92,7 +117,8 @@ class Outgoing:
             answered(LinkBusy("too many requests wait to go out on this link"))
             return
         invoke_id = self._requests.new_invoke_id()
-        self._requests.add(invoke_id, self.codec.frame(KIND_OF[type(message)], invoke_id, body), answered, deadline)
+        frame = self.codec.frame(KIND_OF[type(message)], invoke_id, body)
+        self._requests.add(invoke_id, type(message), frame, answered, deadline)
         self._send_requests()
 
     @property

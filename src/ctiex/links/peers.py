@@ -58,13 +58,10 @@ def is_private(transport: ITransport | None) -> bool:
 def is_verified(transport: ITransport | None) -> bool:
     """Whether the other side is who it should be: its certificate is verified, or it is on this machine.
 
-    It tells a TLS client of whom nobody wanted to know whether the certificate is any good, such as Twisted's ``ssl:``.
+    It tells a TLS client of whom nobody wanted to know whether the certificate is any good, such as Twisted's ``ssl:``:
+    TLS that verifies nobody is no better on this machine, since what is on it may go anywhere.
     """
-    if _is_local(transport):
-        return True
-    if not ISSLTransport.providedBy(transport):
-        return False
-    return not _asked_only(transport)
+    return not _asked_only(transport) if ISSLTransport.providedBy(transport) else _is_local(transport)
 
 
 def source_of(transport: ITransport | None) -> str:
@@ -73,7 +70,12 @@ def source_of(transport: ITransport | None) -> str:
     An IPv4 address as it is, also where it comes mapped into IPv6; the /64 of an IPv6 address, since whoever has
     one has all of it; :data:`LOCAL` where there is no internet address.
     """
-    address = _internet_address(_host(transport))
+    return source_of_address(None if transport is None else transport.getPeer())
+
+
+def source_of_address(peer: object) -> str:
+    """The same of a peer's address, which a listening port knows before there is a transport."""
+    address = _internet_address(getattr(peer, "host", None))
     if address is None:
         return LOCAL
     if isinstance(address, IPv4Address):

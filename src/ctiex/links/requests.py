@@ -9,7 +9,7 @@ from attrs import define
 from twisted.logger import Logger
 
 from ctiex.errors import LinkError, LinkLost, RequestTimedOut, Status
-from ctiex.messages import ConnectionReply, Error, Message
+from ctiex.messages import REPLY_OF, ConnectionReply, Error, Message, UnbindReply
 
 Answered = Callable[[Message | LinkError], None]
 """Hears the reply to a request, the Error that answers it, or why none will come."""
@@ -32,6 +32,8 @@ def connection_status(answer: Message | LinkError) -> int | None:
 
 @define
 class _Waiting:
+    wanted: type[Message]
+    """The kind of its reply; an Error answers every request."""
     answered: Answered
     deadline: float
 
@@ -45,6 +47,8 @@ class Requests:
         self._last_invoke_id = 0
         self._waiting: dict[int, _Waiting] = {}
         self._unsent: dict[int, bytes] = {}
+        self._misfit = False
+        """Whether a reply of another kind than was due has come."""
         self.first_deadline = inf
         """The earliest deadline of them all, in clock seconds; maybe that of one that is answered already."""
 
@@ -58,10 +62,10 @@ class Requests:
         """Whether as many wait to go out as may; whoever adds one asks this first."""
         return len(self._unsent) >= self._max_queued
 
-    def add(self, invoke_id: int, frame: bytes, answered: Answered, deadline: float) -> None:
-        """A request that is to go out; ``sendable`` gives its frame when it may."""
+    def add(self, invoke_id: int, request: type[Message], frame: bytes, answered: Answered, deadline: float) -> None:
+        """A request of this kind is to go out; ``sendable`` gives its frame when it may."""
         self._unsent[invoke_id] = frame
-        self._waiting[invoke_id] = _Waiting(answered, deadline)
+        self._waiting[invoke_id] = _Waiting(REPLY_OF[request], answered, deadline)
         self.first_deadline = min(self.first_deadline, deadline)
 
     def sendable(self) -> Iterator[bytes]:
@@ -73,17 +77,26 @@ class Requests:
         """The last request, which the caller writes at once; those that wait to go out never will."""
         unsent, self._unsent = self._unsent, {}
         self._tell([self._waiting.pop(one).answered for one in unsent], LinkLost("this side leaves"))
-        self._waiting[invoke_id] = _Waiting(answered, deadline)
+        self._waiting[invoke_id] = _Waiting(UnbindReply, answered, deadline)
         self.first_deadline = min(self.first_deadline, deadline)
 
     def answer(self, invoke_id: int, message: Message) -> bool:
-        """Tell an answer to whoever waits for it; False when nobody does."""
-        if invoke_id in self._unsent:
-            return False  # nobody can have seen it
-        waiting = self._waiting.pop(invoke_id, None)
-        if waiting is not None:
-            waiting.answered(message)
-        return waiting is not None
+        """Tell an answer to whoever waits for it; False when nobody does, or it answers something else."""
+        waiting = self._waiting.get(invoke_id)
+        if waiting is None or invoke_id in self._unsent:  # nobody can have seen what is unsent
+            return False
+        if not isinstance(message, (waiting.wanted, Error)):
+            self._tell_misfit(message, waiting.wanted)
+            return False
+        del self._waiting[invoke_id]
+        waiting.answered(message)
+        return True
+
+    def _tell_misfit(self, found: Message, wanted: type[Message]) -> None:
+        if not self._misfit:
+            _log.warn("the other side answers with {found} where {wanted} is due: that is ignored, as are others",
+                      found=type(found).__name__, wanted=wanted.__name__)  # fmt: skip
+        self._misfit = True
 
     def time_out(self, now: float) -> None:
         """Tell those whose deadline has come that no answer came in time."""

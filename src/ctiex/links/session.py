@@ -11,7 +11,7 @@ from ctiex.interfaces import Frame, ICodec
 from ctiex.links import rules
 from ctiex.links.outgoing import MUCH_OUTPUT, Outgoing
 from ctiex.links.terms import NOBODY, SessionAudit, SessionHandler, SessionLimits, SessionState
-from ctiex.links.traffic import Traffic
+from ctiex.links.traffic import BYTES_SHIFT, FRAME, Traffic, Work
 from ctiex.messages import (
     KINDS,
     VERSION,
@@ -63,10 +63,16 @@ class Session(Outgoing):
         self._handler = handler
         self._decoder = codec.decoder(limits.max_frame)
         self._traffic = Traffic(limits.frames_per_second, limits.bytes_per_second)
+        self.work = Work()
+        """What may be handled in this turn; that of many links, where they are one party's."""
         self._opened = now
         self._sign_due = now + limits.heartbeat
         self._pings = 0
         self._reading = False
+
+    def agree(self, max_frame: int) -> None:
+        """The limit on a frame's length that was agreed at Bind holds in both directions from now on, in bytes."""
+        self.send_limit = self._decoder.max_frame = max_frame
 
     # ------------------------------------------------------------ time
 
@@ -77,6 +83,8 @@ class Session(Outgoing):
         if self.state in _BEFORE_BOUND and now >= self.login_due:
             self.counts.links_silent += 1
             self.end("not bound within the login deadline")
+        if self.held:  # what it sends isn't read now, so that its silence tells nothing
+            self._sign_due = max(self._sign_due, now + self.limits.heartbeat)
         if self.ended is None and now >= self._sign_due:
             self._ping(now)
 
@@ -124,14 +132,18 @@ class Session(Outgoing):
         self._decoder.receive(data)
         if not self.held:
             self.read_on()
+        self.work.left -= len(data) >> BYTES_SHIFT
 
     def read_on(self) -> None:
         """Handle the frames that have come, those that were held first, and no more than a turn's."""
         if self._reading or not self.accepting:
             return
+        traffic, work = self._traffic, self.work
+        self.held = work.left <= 0
+        if self.held:
+            return
         self._reading = True
-        self.held = False
-        traffic, left = self._traffic, _MANY_FRAMES
+        left = most = min(_MANY_FRAMES, -(-work.left // FRAME))
         try:
             for frame in self._decoder.frames():
                 traffic.frames += 1
@@ -145,6 +157,7 @@ class Session(Outgoing):
             self.end(str(error))
         finally:
             self._reading = False
+            work.left -= (most - left) * FRAME
         if traffic.frames > traffic.most_frames:
             self._end_if_flooding()
 
@@ -250,10 +263,10 @@ class Session(Outgoing):
 
         :param answers: takes what is to be written before anything else.
         """
-        traffic, limits, quick = self._traffic, self.limits, self.quick
+        traffic, limits, quick, work = self._traffic, self.limits, self.quick, self.work
         traffic.took(0, now)
         full = self._in_flight >= limits.max_in_flight or traffic.bytes + len(data) > traffic.most_bytes
-        if quick is None or full or self._decoder.buffered():
+        if quick is None or full or work.left <= 0 or self._decoder.buffered():
             return data
         taken, frames = quick.answer(data, answers, traffic.most_frames - traffic.frames, MUCH_OUTPUT)
         if frames:
@@ -261,6 +274,7 @@ class Session(Outgoing):
             self._pings = 0
             traffic.bytes += taken
             traffic.frames += frames
+            work.left -= frames + (taken >> BYTES_SHIFT)
         return data[taken:]
 
     # ------------------------------------------------------------ Bind, on the exchange's side

@@ -1,13 +1,29 @@
-"""How much comes in on one link, held against a rate: one window of a second, a few integers."""
+"""How much comes in: on one link held against a rate, in windows of a second, and what its party has left of its turn.
+
+A few integers, which whoever handles frames changes; nothing is called for each.
+"""
 
 from __future__ import annotations
 
 from math import inf
+from sys import maxsize
 
-from attrs import define
+from attrs import define, field
 
+FRAME = 8
+"""What handling a frame costs, in pieces of work; one that is answered on the fast path costs 1."""
+BYTES_SHIFT = 7
+"""What is read costs a piece of work for each 128 bytes (two to the power of this)."""
 _WINDOW = 1.0
 """How long a window is, in seconds."""
+
+
+@define(eq=False)
+class Work:
+    """What may be handled now, of one link or of many that have it together (:mod:`ctiex.links.turns`)."""
+
+    left: int = field(default=maxsize, init=False)
+    """Pieces of work that may still be done in this turn; none, or less, once it is used up."""
 
 
 @define

@@ -9,6 +9,7 @@ from twisted.plugin import IPlugin
 from zope.interface import implementer
 
 from ctiex.errors import ConfigurationError
+from ctiex.extras import need
 from ctiex.interfaces import ICallStore, ICallStorePlugin
 from ctiex.stores.memory import MemoryCallStore
 
@@ -43,10 +44,9 @@ class SqliteStorePlugin:
 
         :raise ConfigurationError: a key is unknown or its value no good, or the extra ``durable`` isn't installed.
         """
-        try:
-            from ctiex.stores.sqlite import SQLiteCallStore  # cryptography is optional
-        except ImportError:
-            raise ConfigurationError("the sqlite store needs cryptography: pip install 'ctiex[durable]'") from None
+        need("durable", "the sqlite store")
+        from ctiex.stores.sqlite import SQLiteCallStore  # needs what the extra brings
+
         return SQLiteCallStore.from_settings(settings)
 
 

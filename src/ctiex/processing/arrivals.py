@@ -5,10 +5,9 @@ from __future__ import annotations
 from twisted.logger import Logger
 
 from ctiex.errors import CodecError, FieldError, SerialError, Status
-from ctiex.fields import Fields
 from ctiex.interfaces import Signalled
 from ctiex.messages import Condition
-from ctiex.processing.keeping import Keeper
+from ctiex.processing.desk import arrival
 from ctiex.processing.surroundings import Surroundings
 from ctiex.records import Change
 
@@ -20,7 +19,7 @@ class Arrivals:
 
     def __init__(self, surroundings: Surroundings) -> None:
         self._with = surroundings
-        self._keeper = Keeper(surroundings.store, surroundings.counts)
+        self._keeper = surroundings.keeper
 
     def arrived(self, agent: str, calling_number: str) -> str:
         """The serial of the event of condition 0 that tells of it; empty when nobody is told.
@@ -32,13 +31,20 @@ class Arrivals:
         if not desk.is_here(agent) or not desk.has_room(agent):
             return ""
         try:
-            serial = self._with.allocator.allocate(lambda serial: self._with.store.get(serial) is not None)
+            serial = self._with.new_serial(told=True)
             number = self._with.carrier.strip(Signalled(calling_number)).calling_number
-            fields = Fields({"event": "call", "calling_number": number})
-            event = desk.compose(agent, serial, Condition.PROGRESS, Status.OK, fields)
+            self._tell(agent, serial, number)
         except (SerialError, FieldError, CodecError) as error:
             _log.warn("agent {agent} isn't told of a call: {reason}", agent=agent, reason=str(error))
             return ""
-        labels = desk.labels(agent, "")
-        self._keeper.keep(Change(events=(event,), labels=labels), lambda: desk.kept(event))
         return serial
+
+    def _tell(self, agent: str, serial: str, number: str) -> None:
+        """Keep the event; later, if the store doesn't take it now."""
+        desk = self._with.desk
+        event = desk.compose(agent, serial, Condition.PROGRESS, Status.OK, arrival(number))
+        self._keeper.keep(
+            Change(events=(event,), labels=desk.labels(agent, "")),
+            lambda: desk.kept(event),
+            lambda: self._keeper.again(serial, lambda: self._tell(agent, serial, number)),
+        )

@@ -30,10 +30,20 @@ class Counts:
     """Connections closed at once: their source had as many without a Bind as it may have."""
     unbound_links_over_limit: int = 0
     """Connections closed at once: there were as many without a Bind as there may be."""
+    connections_too_fast: int = 0
+    """Connections closed at once: their source's came faster than they may."""
+    connections_without_descriptor: int = 0
+    """Connections closed at once, at any port: there were hardly any file descriptors left."""
+    monitoring_over_limit: int = 0
+    """Connections to the port of metrics and health that were closed at once."""
     links_evicted: int = 0
     """Cut off for output that they didn't read."""
     links_flooding: int = 0
     """Cut off for more frames or bytes in a second than a link may send."""
+    turns_used_up: int = 0
+    """Times that an identity's, or an unbound source's, links had more to handle than its share of a turn."""
+    rates_used_up: int = 0
+    """Times that they had to wait, since its share of a second was used up."""
     links_silent: int = 0
     """Cut off for missing signs of life, or for no Bind in time."""
     frames_refused: int = 0
@@ -63,3 +73,7 @@ class Counts:
     """Times that the audit log could not be written."""
     audit_records_lost: int = 0
     """Records of the audit that found no room while it could not be written."""
+
+    def turned_away(self, name: str) -> None:
+        """Count a connection that was closed at once; ``name`` is that of its counter."""
+        setattr(self, name, getattr(self, name) + 1)

@@ -94,8 +94,10 @@ class Deadlines:
         return bucket
 
     def clear(self, key: str) -> None:
-        """Forget the deadline of a key, if it has one."""
+        """Forget the deadline of a key, if it has one. Without any there is no timer."""
         self._bucket_of.pop(key, None)
+        if not self._bucket_of:
+            self._forget_all()
 
     def _tidy(self) -> None:
         """Throw away what lies about: the cost is shared by as many deadlines that were moved."""
@@ -106,9 +108,13 @@ class Deadlines:
     def stop(self) -> None:
         """Forget all deadlines, and take no more."""
         self._stopped = True
+        self._forget_all()
+
+    def _forget_all(self) -> None:
         self._bucket_of.clear()
         self._buckets.clear()
         self._ticks.clear()
+        self._entries = 0
         self._cancel()
 
     def _cancel(self) -> None:
@@ -138,7 +144,9 @@ class Deadlines:
         left = _AT_ONCE
         while left and self._ticks and self._ticks[0] * _TICK <= now:
             left -= self._fire_some(self._ticks[0], left)
-        if not left:
+        if not self._bucket_of:
+            self._forget_all()
+        elif not left:
             self._settling = True
             self._settle(self._go_on)
         elif self._ticks:

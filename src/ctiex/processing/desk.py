@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Iterator
+from itertools import takewhile
 from typing import Protocol
 
 from attrs import define
@@ -10,14 +12,26 @@ from twisted.internet.interfaces import IReactorTime
 
 from ctiex.errors import FrameTooLong, Status
 from ctiex.fields import EMPTY, Fields
-from ctiex.interfaces import ICallStore, ICodec
-from ctiex.messages import AgentEvent, AgentLoginReply, Condition
+from ctiex.interfaces import Frame, ICallStore, ICodec
+from ctiex.messages import KIND_OF, AgentEvent, AgentLoginReply, Condition
+from ctiex.processing.account import Account, AccountedStore, size_of_event
+from ctiex.processing.checks import LEAST_END
 from ctiex.processing.counts import Counts
 from ctiex.processing.deadlines import Deadlines
 from ctiex.processing.keeping import RETRY_AFTER, Keeper
 from ctiex.processing.numbers import NumbersInUse, label_of
 from ctiex.processing.settings import Limits
 from ctiex.records import Change, StoredEvent
+
+
+def arrival(calling_number: str) -> Fields:
+    """The fields of the event that tells an agent's application of a call that has come to the agent."""
+    return Fields({"event": "call", "calling_number": calling_number})
+
+
+def is_arrival(condition: int, fields: Fields) -> bool:
+    """Whether an event tells of a call that has come: it is about no call that is kept, and its serial may be used."""
+    return condition == Condition.PROGRESS and fields.get("event") == "call"
 
 
 class AgentOutlet(Protocol):
@@ -54,17 +68,20 @@ class Desk:
         self.codec = codec
         self._max_frame = max_frame
         self._limits = limits
-        self.agents_per_link = limits.agents_per_link
         self._clock = clock
         self._counts = counts
         self._logins: dict[str, _Login] = {}
         self._reserved: Counter[str] = Counter()
-        self.numbers = NumbersInUse(limits.agents_per_identity)
+        self.numbers = NumbersInUse(limits)
         self._kept: dict[str, int] = {}
+        self._awaited: Counter[str] = Counter()
+        """By serial: how many events of that call wait in mailboxes."""
         self._acknowledged: dict[str, int] = {}
         """By agent: what the store hasn't dropped yet, although it may."""
-        self._keeper = Keeper(store, counts)
-        self._expiry = Deadlines(clock, self._expire, self._keeper.settled)
+        self.account = Account(limits, self.numbers.brought_by)
+        self.keeper = Keeper(AccountedStore(store, self.account).commit, clock, counts)
+        """Commits every change of the processing service: one place knows whether the store is well."""
+        self._expiry = Deadlines(clock, self._expire, self.keeper.settled)
 
     def start(self) -> None:
         """Take up the mailboxes of an opened store."""
@@ -73,6 +90,9 @@ class Desk:
             brought_by = self._store.label(label_of(agent))
             if brought_by is not None:  # a file of an earlier version says nothing: then it counts for nobody
                 self.numbers.put(agent, brought_by)
+            self._awaited.update(self._serials(self._store.events(agent)))
+            for event in self._store.events(agent):
+                self.account.add_event(agent, size_of_event(event))
             self._watch_oldest(agent)
 
     def stop(self) -> None:
@@ -80,6 +100,11 @@ class Desk:
         self._expiry.stop()
 
     # ------------------------------------------------------------ who is here
+
+    @property
+    def agents_per_link(self) -> int:
+        """How many agent numbers may be logged in on one link."""
+        return self._limits.agents_per_link
 
     def admit(self, agent: str, identity: str) -> bool:
         """Whether an identity may log this number in; False when it would bring more than it may."""
@@ -125,18 +150,29 @@ class Desk:
 
     # ------------------------------------------------------------ room
 
-    def has_room(self, agent: str) -> bool:
-        """Whether the mailbox takes one more event beside those reserved for ends of calls."""
-        return self._store.pending(agent) + self._reserved[agent] < self._limits.mailbox
+    def has_room(self, agent: str, size: int = LEAST_END) -> bool:
+        """Whether the mailbox takes one more event beside those reserved for ends of calls.
+
+        :param size: what it takes, in bytes; as much as any that the exchange tells by itself unless given.
+        """
+        ends = self._reserved[agent]
+        some = self._store.pending(agent) + ends < self._limits.mailbox
+        return some and self.account.takes_event(agent, ends, size)
+
+    def has_room_for_end(self, agent: str, event: StoredEvent) -> bool:
+        """Whether the room that is kept for the end of a call is enough for this event, or there is more."""
+        return self.account.takes_end(agent, self._reserved[agent], size_of_event(event))
 
     def reserve(self, agent: str, identity: str) -> None:
         """Keep room for the end of one call of this identity's."""
         self._reserved[agent] += 1
         self.numbers.put(agent, identity)
+        self.account.keep_for_end(agent)
 
     def release(self, agent: str) -> None:
         """Give back the room kept for the end of one call."""
         self._reserved[agent] -= 1
+        self.account.keep_for_end(agent, -1)
         if not self._reserved[agent]:
             del self._reserved[agent]
             self._forget_if_unused(agent)
@@ -169,11 +205,28 @@ class Desk:
         body = self.codec.encode_body(AgentEvent(sequence, agent, serial, condition, status, fields))
         if self.codec.frame_length(body) > self._max_frame:
             raise FrameTooLong(f"an AgentEvent of {len(body)} bytes: the limit is {self._max_frame}")
-        return StoredEvent(agent, sequence, body, self._clock.seconds() + self._limits.mailbox_ttl)
+        about = "" if is_arrival(condition, fields) else serial
+        return StoredEvent(agent, sequence, body, self._clock.seconds() + self._limits.mailbox_ttl, about)
+
+    def awaits(self, serial: str) -> bool:
+        """Whether an event of the call with this serial waits in a mailbox, and would be taken for a new call's."""
+        return serial in self._awaited
+
+    def _serials(self, events: Iterable[StoredEvent]) -> Iterator[str]:
+        for event in events:
+            serial = self._about(event.body) if event.serial is None else event.serial
+            if serial:
+                yield serial
+
+    def _about(self, body: bytes) -> str:
+        event = self.codec.decode_body(Frame(KIND_OF[AgentEvent], 0, body))
+        assert isinstance(event, AgentEvent)
+        return "" if is_arrival(event.condition, event.fields) else event.serial
 
     def kept(self, event: StoredEvent) -> None:
         """An event is in the store now: send it to its agent, if there is one."""
         self._kept[event.agent] = max(event.sequence, self._kept.get(event.agent, 0))
+        self._awaited.update(self._serials((event,)))
         if event.agent not in self._expiry:
             self._expiry.set(event.agent, event.expires)
         self._send(event.agent)
@@ -206,15 +259,20 @@ class Desk:
 
     def _drop(self, agent: str, sequence: int) -> None:
         if self._store.pending(agent):
+            serials = list(self._serials(takewhile(lambda one: one.sequence <= sequence, self._store.events(agent))))
             # Nobody waits for it: an event that is still there after a crash is merely sent again.
-            self._keeper.keep(
+            self.keeper.keep(
                 Change(dropped=((agent, sequence),)),
-                lambda: self._dropped(agent, sequence),
+                lambda: self._dropped(agent, sequence, serials),
                 # The agent may never acknowledge anything more.
                 lambda: self._expiry.set(agent, self._clock.seconds() + RETRY_AFTER),
             )
 
-    def _dropped(self, agent: str, sequence: int) -> None:
+    def _dropped(self, agent: str, sequence: int, serials: Iterable[str]) -> None:
+        for serial in serials:
+            self._awaited[serial] -= 1
+            if not self._awaited[serial]:
+                del self._awaited[serial]
         if sequence >= self._acknowledged.get(agent, 0):
             self._acknowledged.pop(agent, None)
         self._watch_oldest(agent)

@@ -63,6 +63,9 @@ class Held:
         ):
             if held >= getattr(self._limits, limit):
                 raise Refused(Status.TOO_BUSY, f"{held} {whose}: {limit} allows no more")
+        over = self._desk.account.over(call)
+        if over:
+            raise Refused(Status.TOO_BUSY, over)
 
 
 def check_fields(fields: Sized, limits: Limits) -> None:

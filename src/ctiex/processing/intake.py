@@ -30,6 +30,8 @@ class Intake:
         self._check_login(request, outlet)
         if known is not None:
             self._check_repeat(known, request)
+        elif self._with.desk.awaits(request.serial):
+            raise Refused(Status.DUPLICATE_SERIAL, "an event of an earlier call with this serial still waits")
         return known is not None
 
     def _check_login(self, request: ConnectRequest, outlet: AgentOutlet) -> None:
@@ -71,7 +73,7 @@ class Intake:
 
     def _allocate(self) -> str:
         try:
-            return self._with.allocator.allocate(lambda serial: self._with.store.get(serial) is not None)
+            return self._with.new_serial()
         except SerialError as error:
             raise Refused(Status.TOO_BUSY, str(error)) from None
 

@@ -1,22 +1,34 @@
-"""One way to commit a change and to go on behind it, with no Deferred where none is needed."""
+"""One way to commit a change and to go on behind it, with no Deferred where none is needed.
+
+While the store takes nothing, that is said once, and once more when it is well again; what nobody
+else repeats is done again then.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ctiex.errors import StoreUnavailable
-from ctiex.interfaces import ICallStore
+from ctiex.lots import Lots
+from ctiex.outage import Outage
 from ctiex.processing.counts import Counts
 from ctiex.records import Call, Change
 
 _log = Logger()
 
 RETRY_AFTER = 5.0
-"""How long to wait before what a store didn't take and nobody repeats is tried again, in seconds."""
+"""How long a deadline is put off whose work the store didn't take, in seconds."""
+_PROBE_AFTER = 0.5
+"""How soon a store that failed is tried again, in seconds; twice as long each time that it fails, up to RETRY_AFTER."""
+_PROBE = Change(labels=(("store probe", ""),))
+_NOTHING = Change()
+
+Commit = Callable[[Change], Deferred[None] | None]
 
 
 def _nothing() -> None:
@@ -34,9 +46,25 @@ def _guarded(_: object, work: Callable[[], None]) -> None:
 class Keeper:
     """Commits changes to a store and tells each one's outcome, and that of a look-up that waits."""
 
-    def __init__(self, store: ICallStore, counts: Counts) -> None:
-        self._store = store
+    def __init__(self, commit: Commit, clock: IReactorTime, counts: Counts) -> None:
+        """Nothing is known of the store yet.
+
+        :param commit: the store's, as :class:`ctiex.interfaces.ICallStore` has it.
+        """
+        self._commit = commit
+        self._clock = clock
         self._counts = counts
+        self._outage = Outage(self._began_to_fail, self._well)
+        self._again: dict[str, Callable[[], None]] = {}
+        self._lots = Lots(clock, self.settled)
+        self._probe_after = _PROBE_AFTER
+        self._probing: IDelayedCall | None = None
+        self._stopped = False
+
+    @property
+    def failing(self) -> bool:
+        """Whether the store didn't take what it was given last."""
+        return self._outage.lasts
 
     def keep(self, change: Change, kept: Callable[[], None] = _nothing, lost: Callable[[], None] = _nothing) -> None:
         """Commit a change; call ``kept`` once it is kept, at once where the store is that fast.
@@ -44,15 +72,17 @@ class Keeper:
         ``lost`` is called instead when the store could not take it: then it is undone.
         """
         try:
-            waiting: Deferred[None] | None = self._store.commit(change)
+            waiting = self._commit(change)
         except Exception:  # a store's fault must not become that of the link whose change it was
             self._lost(Failure(), lost)
             return
         if waiting is None:
+            if self._outage.failures and change != _NOTHING:
+                self._outage.worked()
             kept()
         else:
             # One pair of callbacks, not two: under load many thousands of these wait at a time.
-            waiting.addCallbacks(_guarded, self._lost_later, callbackArgs=(kept,), errbackArgs=(lost,))
+            waiting.addCallbacks(self._kept_later, self._lost_later, callbackArgs=(kept,), errbackArgs=(lost,))
 
     def heard(
         self, looking: Deferred[Call | None], found: Callable[[Call | None], None], lost: Callable[[], None]
@@ -62,15 +92,52 @@ class Keeper:
 
     def settled(self, go_on: Callable[[], None]) -> None:
         """Go on once the store is done with every change before, whatever came of them."""
-        self.keep(Change(), go_on, go_on)
+        self.keep(_NOTHING, go_on, go_on)
+
+    def again(self, key: str, work: Callable[[], None]) -> None:
+        """Do something once more, from within ``lost``, when the store is well again; for each key the last one."""
+        self._again[key] = work
+
+    def stop(self) -> None:
+        """Let go of the timers."""
+        self._stopped = True
+        self._again.clear()
+        self._lots.stop()
+        self._stop_probing()
+
+    def _kept_later(self, _: object, kept: Callable[[], None]) -> None:
+        self._outage.worked()
+        _guarded(None, kept)
 
     def _lost_later(self, failure: Failure, lost: Callable[[], None]) -> None:
         _guarded(failure, lambda: self._lost(failure, lost))
 
     def _lost(self, failure: Failure, lost: Callable[[], None]) -> None:
         self._counts.store_failures += 1
-        if failure.check(StoreUnavailable):
-            _log.error("the call store is unavailable: {reason}", reason=failure.getErrorMessage())
-        else:
+        if not (self.failing or failure.check(StoreUnavailable)):
             _log.failure("the call store failed", failure)
+        self._outage.failed(failure.getErrorMessage())
+        if self._probing is None and not self._stopped:
+            self._probing = self._clock.callLater(self._probe_after, self._probe)
         lost()
+
+    def _began_to_fail(self, reason: str) -> None:
+        _log.error("the call store is unavailable; that is said once until it is back: {reason}", reason=reason)
+
+    def _probe(self) -> None:
+        """See whether the store takes changes again: nobody else may try, where nobody is sent here any more."""
+        self._probing = None
+        self._probe_after = min(2 * self._probe_after, RETRY_AFTER)
+        self.keep(_PROBE)
+
+    def _well(self, failures: int) -> None:
+        _log.info("the call store takes changes again; it didn't take {count}", count=failures)
+        self._probe_after = _PROBE_AFTER
+        self._stop_probing()
+        again, self._again = self._again, {}
+        self._lots.do(again.values())
+
+    def _stop_probing(self) -> None:
+        if self._probing is not None:
+            self._probing.cancel()
+            self._probing = None

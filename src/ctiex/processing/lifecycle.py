@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 
 from attrs import evolve
-from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
-from zope.interface import implementer
 
 from ctiex.errors import SerialError, Status
-from ctiex.interfaces import IOfferWatcher, IRunningSignalling, IServiceSession, ISignalling, Offer
+from ctiex.interfaces import IRunningSignalling, ISignalling, Offer
+from ctiex.lots import Lots
 from ctiex.messages import CallEnded, Condition, Connection
-from ctiex.processing.arrivals import Arrivals
+from ctiex.processing.account import size_of_call
 from ctiex.processing.auditing import CallAudit
 from ctiex.processing.deadlines import Deadlines
 from ctiex.processing.held import Held
-from ctiex.processing.identities import ANY_OWNER
-from ctiex.processing.keeping import RETRY_AFTER, Keeper
-from ctiex.processing.states import SIGNALLED, TIMED_OUT_AS, TIMEOUT_OF, TRANSITIONS, WITH_SERVICE, Step
+from ctiex.processing.identities import ANY_OWNER, Identity
+from ctiex.processing.keeping import RETRY_AFTER
+from ctiex.processing.owners import Owners
+from ctiex.processing.states import ENDED, SIGNALLED, TIMED_OUT_AS, TIMEOUT_OF, TRANSITIONS, WITH_SERVICE, Step
 from ctiex.processing.surroundings import Surroundings
+from ctiex.processing.unkept import Happening, Unkept
 from ctiex.records import Call, CallState, Change, StoredEvent
 
 _log = Logger()
@@ -27,8 +29,14 @@ _log = Logger()
 _GRACE = 5.0
 """How much longer an answer may come than a call waits for it, in seconds."""
 
+Act = Callable[[Call, Callable[[], None]], None]
+"""Takes what happened to a call as it is now; the second argument is called when the store doesn't keep it."""
 
-@implementer(IOfferWatcher)
+
+def _nothing() -> None:
+    pass
+
+
 class Lifecycle:
     """Moves calls along the table of states and tells agents and services what happened."""
 
@@ -37,40 +45,50 @@ class Lifecycle:
         self._store = surroundings.store
         self._desk = surroundings.desk
         self.audit = None if surroundings.audit is None else CallAudit(surroundings.audit)
-        self._keeper = Keeper(surroundings.store, surroundings.counts)
+        self._keeper = surroundings.keeper
         self._deadlines = Deadlines(surroundings.clock, self._time_out, self._keeper.settled)
         self._drivers: Mapping[str, ISignalling] = {}
-        self._holders: dict[str, IServiceSession] = {}
+        self.owners = Owners()
+        self.undecided: set[str] = set()
+        """Calls that may be over, or somebody else's: that is on its way to the store, and may come to nothing."""
+        self._unkept = Unkept(self._keeper)
+        self._resuming = Lots(surroundings.clock, self._keeper.settled)
         self.held = Held(surroundings.limits, surroundings.desk)
-        self._arrivals = Arrivals(surroundings)
-        self._retries: dict[tuple[str, Step], IDelayedCall] = {}
 
     # ------------------------------------------------------------ from start to stop
 
-    def start(self, drivers: Mapping[str, ISignalling]) -> None:
-        """Go on with the calls of an opened store; signal new ones by these drivers, by name."""
-        self._drivers = drivers
-        signalled = [call for call in list(self._store.calls()) if self._taken_up(call)]
-        again = tuple(evolve(call, deadline=self._deadline(call, call.state)) for call in signalled)
-        for call in again:
-            self._deadlines.set(call.serial, call.deadline)
-        if again:
-            # In one change: the store need not take as many at once as there may be calls.
-            self._keeper.keep(Change(calls=again), lambda: self._offer_again(again))
+    def start(self, drivers: Mapping[str, ISignalling], taken_up: Callable[[], None] = _nothing) -> None:
+        """Go on with the calls of an opened store; signal new ones by these drivers, by name.
 
-    def _taken_up(self, call: Call) -> bool:
-        """Go on with a call; True when it is to be offered again."""
+        :param taken_up: called once all that were being signalled have been offered again.
+        """
+        self._drivers = drivers
+        again = [again for call in self._store.calls() if (again := self._taken_up(call)) is not None]
+        self._resuming.do([*again, partial(self._keeper.settled, taken_up)])
+
+    def _taken_up(self, call: Call) -> Callable[[], None] | None:
+        """Go on with a call; what takes a commit is returned: there may be very many, so that is done in lots."""
         self.held.recorded(call)
+        self._desk.account.add(call.identity, size_of_call(call))
         if (call.state, Step.END) in TRANSITIONS:
             self.held.opened(call)
             if call.service not in self._with.services:  # restarted with another configuration
-                self.end(call, TIMED_OUT_AS[call.state], Status.UNKNOWN_SERVICE)
-                return False
+                return partial(self._end_as_unknown, call.serial)
         if call.state in SIGNALLED:
-            return True
-        self._deadlines.set(call.serial, call.deadline)
+            return partial(self.signal, call.serial, resumed=True)
+        self._deadlines.set(call.serial, self._no_later(call))
         self._resume(call)
-        return False
+        return None
+
+    def _end_as_unknown(self, serial: str) -> None:
+        def end(call: Call, lost: Callable[[], None]) -> None:
+            self.end(call, TIMED_OUT_AS[call.state], Status.UNKNOWN_SERVICE, lost=lost)
+
+        self.happened(serial, Happening.ENDED, end)
+
+    def _no_later(self, call: Call) -> float:
+        """A stored deadline; one that lies further ahead than it was ever set was kept by another wall clock."""
+        return min(call.deadline, self._deadline(call, call.state))
 
     def _resume(self, call: Call) -> None:
         """Have a driver that sees the call find out what became of it meanwhile."""
@@ -79,20 +97,55 @@ class Lifecycle:
             if IRunningSignalling.providedBy(driver) and Condition.RETURNED not in call.told:
                 driver.resume(call.serial, call.agent)
 
-    def _offer_again(self, calls: Iterable[Call]) -> None:
-        for call in calls:
-            current = self._store.get(call.serial)
-            if current is not None and current.state in SIGNALLED:  # not ended while the store took it
-                self.offer(current, resumed=True)
+    def stop_resuming(self) -> None:
+        """Leave calls of before that aren't taken up yet to the next start."""
+        self._resuming.stop()
 
     def stop(self) -> None:
         """Let go of the timers."""
         self._deadlines.stop()
-        for retry in self._retries.values():
-            retry.cancel()
-        self._retries.clear()
+        self._resuming.stop()
 
-    # ------------------------------------------------------------ what signalling meets
+    # ------------------------------------------------------------ what has happened
+
+    def happened(self, serial: str, what: Happening, act: Act) -> None:
+        """Take what has happened to a call, which can't be undone by a store that is unavailable.
+
+        It is taken on the call as it is now: when that is known, if it is undecided; behind what has happened
+        before and isn't kept; and once more when the store is well again.
+        """
+        call = self._store.get(serial)
+        if call is None:
+            return
+        again = partial(self.happened, serial, what, act)
+        if serial in self.undecided or serial in self._unkept:
+            self._unkept.put(serial, what, again)
+        else:
+            act(call, partial(self._unkept.put_until_well, serial, what, again))
+
+    # ------------------------------------------------------------ offers
+
+    def signal(self, serial: str, resumed: bool = False) -> None:
+        """Begin to signal a call that is kept.
+
+        :param resumed: it was under way before a restart.
+        """
+        self.happened(serial, Happening.SIGNALLED, self._signal_again if resumed else self._signal)
+
+    def _signal(self, call: Call, lost: Callable[[], None]) -> None:
+        if call.state is CallState.REQUESTED:  # not cancelled meanwhile
+            self.offer(call)
+
+    def _signal_again(self, call: Call, lost: Callable[[], None]) -> None:
+        """The time that it has for that begins anew."""
+        if call.state in SIGNALLED:
+            call = evolve(call, deadline=self._deadline(call, call.state))
+            self.keep(call, lambda: self._offer_again(call.serial), lost)
+
+    def _offer_again(self, serial: str) -> None:
+        call = self._store.get(serial)
+        if call is not None and call.state in SIGNALLED:  # not ended while the store took it
+            self.offer(call, resumed=True)
 
     def offer(self, call: Call, resumed: bool = False) -> None:
         """Begin to signal a call; its agent hears 10.
@@ -122,57 +175,25 @@ class Lifecycle:
         agent = call.agent
         return Offer(call.serial, call.service, call.calling_number, connection, deadline, resumed, signalled, agent)
 
+    def unreachable(self, serial: str, status: int) -> None:
+        """Nobody can be reached: the agent hears 14 with this status."""
+
+        def end(call: Call, lost: Callable[[], None]) -> None:
+            self.end(call, Condition.UNREACHABLE, Status.of(status), held=False, lost=lost)
+
+        self.happened(serial, Happening.ENDED, end)
+
     def driver(self, call: Call) -> ISignalling:
         """The driver that signals calls of this service."""
         return self._drivers[self._with.services[call.service].signalling]
 
-    def offered(self, serial: str, session: IServiceSession | None) -> None:
-        """The call belongs to the session's identity from now on."""
-        call = self._store.get(serial)
-        if session is not None and call is not None:
-            self._holders[serial] = session
-        owner = ANY_OWNER if session is None else session.identity
-        if self.audit is not None and call is not None and (call.state, Step.OFFER) in TRANSITIONS:
-            self.audit.offered(call, owner, session)
-        self._step_of(serial, Step.OFFER, None, owner)
+    def fetched(self, call: Call, identity: Identity) -> None:
+        """The service has its data: the agent hears 12. A call that any identity may come for is this one's now."""
+        self.owners.claim(call, identity)
+        self.happened(call.serial, Happening.FETCHED, self._fetched)
 
-    def accepted(self, serial: str) -> None:
-        """The agent hears 11."""
-        call = self._store.get(serial)
-        if self.audit is not None and call is not None and (call.state, Step.ACCEPT) in TRANSITIONS:
-            self.audit.accepted(call, self._holders.get(serial))
-        self._step_of(serial, Step.ACCEPT, Condition.CONNECTED)
-
-    def refused(self, serial: str, session: IServiceSession, status: int | None) -> None:
-        """Nobody hears of it but the audit: the driver tries another session."""
-        call = self._store.get(serial)
-        if self.audit is not None and call is not None:
-            self.audit.offer_refused(call, session, status)
-
-    def unreachable(self, serial: str, status: int) -> None:
-        """The agent hears 14 with this status."""
-        call = self._store.get(serial)
-        if call is not None:
-            self.end(call, Condition.UNREACHABLE, Status.of(status), held=False)
-
-    def returned(self, serial: str) -> None:
-        """The agent hears 13. The call is closed, unless its result is still to come."""
-        call = self._store.get(serial)
-        if call is None or (call.state, Step.RETURN) not in TRANSITIONS or Condition.RETURNED in call.told:
-            return
-        if self.audit is not None:
-            self.audit.returned(call)
-        self.step(call, Step.RETURN, Condition.RETURNED)
-        if call.state is CallState.REPORTED:
-            self._withdraw(call)
-
-    def strayed(self, serial: str) -> None:
-        """Nobody hears of it: the result tells the agent more, or the time-out if none comes."""
-        call = self._store.get(serial)
-        if call is not None:
-            self.step(call, Step.RETURN)
-            if call.state is CallState.REPORTED:
-                self._withdraw(call)
+    def _fetched(self, call: Call, lost: Callable[[], None]) -> None:
+        self.step(call, Step.FETCH, Condition.DATA_FETCHED, lost=lost)
 
     def agent_is_here(self, agent: str) -> None:
         """An agent number was logged in: drivers that see calls may have one to tell of."""
@@ -180,45 +201,32 @@ class Lifecycle:
             if IRunningSignalling.providedBy(driver):
                 driver.agent_is_here(agent)
 
-    def arrived(self, agent: str, calling_number: str) -> str:
-        """The agent hears 0, under a new serial."""
-        return self._arrivals.arrived(agent, calling_number)
-
-    def hung_up(self, serial: str) -> None:
-        """The agent hears 3, unless the service's result has told it more."""
-        call = self._store.get(serial)
-        if call is not None and call.state is CallState.REPORTED:
-            self.step(call, Step.RETURN)
-            self._withdraw(call)
-        elif call is not None:
-            self.end(call, Condition.ABANDONED)
-
     # ------------------------------------------------------------ one step of a call
 
-    def _step_of(self, serial: str, step: Step, told: Condition | None, owner: str = "") -> None:
-        call = self._store.get(serial)
-        if call is not None:
-            self.step(evolve(call, owner=owner or call.owner), step, told)
-
-    def step(self, call: Call, step: Step, told: Condition | None = None) -> None:
-        """Move a call by a step and tell its agent, when the step is one for its state.
-
-        What has happened can't be undone by a store that is unavailable: the step is taken again later.
-        """
+    def step(
+        self,
+        call: Call,
+        step: Step,
+        told: Condition | None = None,
+        kept: Callable[[], None] = _nothing,
+        lost: Callable[[], None] = _nothing,
+    ) -> None:
+        """Move a call by a step and tell its agent, when the step is one for its state."""
         if (call.state, step) in TRANSITIONS:
-            self._tell(self.moved(call, step), told, lambda: self._step_later(call.serial, step, told, call.owner))
+            self._tell(self.moved(call, step), told, kept, lost)
 
-    def _step_later(self, serial: str, step: Step, told: Condition | None, owner: str) -> None:
-        def again() -> None:
-            del self._retries[serial, step]
-            self._step_of(serial, step, told, owner)
-
-        if (serial, step) not in self._retries:  # a peer that repeats it while the store is away adds nothing
-            self._retries[serial, step] = self._with.clock.callLater(RETRY_AFTER, again)
+    def let_go(self, call: Call, lost: Callable[[], None]) -> None:
+        """The customer has left the service, and isn't with the agent."""
+        self.step(call, Step.RETURN, lost=lost)
+        if call.state is CallState.REPORTED:
+            self.withdraw(call)
 
     def moved(self, call: Call, step: Step) -> Call:
         """The call after a step: with the new state's deadline, and wiped when it is closed."""
         state = TRANSITIONS[call.state, step]
+        owner = self.owners.owner_of(call)
+        if owner != call.owner:
+            call = evolve(call, owner=owner)
         if state is CallState.CLOSED:
             call = evolve(call, calling_number="", digest=b"", data=b"")
         returns = step is Step.RETURN and state is not CallState.CLOSED
@@ -232,42 +240,69 @@ class Lifecycle:
         wait: float = getattr(settings.timeouts, TIMEOUT_OF[state]) if settings is not None else 0.0
         return self._with.clock.seconds() + wait
 
-    def _tell(self, call: Call, told: Condition | None, lost: Callable[[], None] = lambda: None) -> None:
+    def _tell(
+        self,
+        call: Call,
+        told: Condition | None,
+        kept: Callable[[], None] = _nothing,
+        lost: Callable[[], None] = _nothing,
+    ) -> None:
         """Keep a call, with an event for its agent if they are there, it is new, and there is room."""
         if told is None or told in call.told:
-            self.keep(call, lost=lost)
+            self.keep(call, kept, lost)
             return
         call = evolve(call, told=call.told | {told})
         if not self._desk.is_here(call.agent) or not self._desk.has_room(call.agent):
-            self.keep(call, lost=lost)
+            self.keep(call, kept, lost)
             return
         event = self._desk.compose(call.agent, call.serial, told)
-        self.keep(call, lambda: self._desk.kept(event), lost, event)
+
+        def both() -> None:
+            self._desk.kept(event)
+            kept()
+
+        self.keep(call, both, lost, event)
 
     def keep(
         self,
         call: Call,
-        kept: Callable[[], None] = lambda: None,
-        lost: Callable[[], None] = lambda: None,
+        kept: Callable[[], None] = _nothing,
+        lost: Callable[[], None] = _nothing,
         event: StoredEvent | None = None,
     ) -> None:
         """Keep a call as it is now, with an event for its agent, and go on once both are kept.
 
         :param lost: called instead when the store could not take them: then the call is as it was.
         """
-
-        def keep_deadline() -> None:
-            # Undone in the store: its deadline is that of the record which stands again, if that isn't over.
-            undone = self._store.get(call.serial)
-            if undone is not None:
-                self._deadlines.set(undone.serial, max(undone.deadline, self._retry_at()))
-            lost()
-
         self._deadlines.set(call.serial, call.deadline)
         change = Change(calls=(call,))
         if event is not None:
             change = Change(calls=(call,), events=(event,), labels=self._desk.labels(call.agent, call.identity))
-        self._keeper.keep(change, kept, keep_deadline)
+        if call.state in ENDED:
+            kept, lost = self.undecided_until(call, kept, lost)
+        self._keeper.keep(change, kept, partial(self._undone, call.serial, lost))
+
+    def _undone(self, serial: str, lost: Callable[[], None]) -> None:
+        """Its deadline is that of the record which stands again, if that isn't over."""
+        call = self._store.get(serial)
+        if call is not None:
+            self._deadlines.set(serial, max(call.deadline, self._retry_at()))
+        lost()
+
+    def undecided_until(
+        self, call: Call, kept: Callable[[], None], lost: Callable[[], None]
+    ) -> tuple[Callable[[], None], Callable[[], None]]:
+        """Leave requests about a call, and what happens to it, until one of the two returned is called."""
+        self.undecided.add(call.serial)
+        return partial(self._decided, call.serial, kept), partial(self._decided, call.serial, lost)
+
+    def _decided(self, serial: str, go_on: Callable[[], None]) -> None:
+        """What has happened meanwhile is taken on what stands now."""
+        self.undecided.discard(serial)
+        meanwhile = self._unkept.pop(serial)
+        go_on()
+        for tell in meanwhile:
+            tell()
 
     def _retry_at(self) -> float:
         return self._with.clock.seconds() + RETRY_AFTER
@@ -281,11 +316,13 @@ class Lifecycle:
         status: Status = Status.OK,
         answer: Callable[[Status], None] = lambda status: None,
         held: bool = True,
+        lost: Callable[[], None] = _nothing,
     ) -> None:
         """End a call that has no final result: its agent always hears of it.
 
         :param answer: hears 0 once the end is kept, or 50.
         :param held: whether a service may have the call, which then hears of the end too.
+        :param lost: called when the store didn't keep the end; a caller that can't repeat it has it told again.
         """
         if (call.state, Step.END) not in TRANSITIONS:
             return
@@ -302,15 +339,19 @@ class Lifecycle:
                 self.audit.ended(call, condition, status)
             self._desk.kept(event)
 
-        self.keep(closed, kept, lambda: answer(Status.STORE_UNAVAILABLE), event)
+        def not_kept() -> None:
+            answer(Status.STORE_UNAVAILABLE)
+            lost()
+
+        self.keep(closed, kept, not_kept, event)
 
     def _tell_service(self, call: Call, condition: Condition) -> None:
         """Say CallEnded to the session that has the call, or to another of its identity."""
-        holder = self._holders.get(call.serial)
-        if holder is None and (call.state not in WITH_SERVICE or call.owner == ANY_OWNER):
+        holder, owner = self.owners.session_of(call), self.owners.owner_of(call)
+        if holder is None and (call.state not in WITH_SERVICE or owner == ANY_OWNER):
             return
         if holder is None or not holder.bound:
-            others = self._with.sessions.of_identity(call.owner)
+            others = self._with.sessions.of_identity(owner)
             holder = others[0] if others else None
         if holder is not None:
             holder.end_call(CallEnded(call.serial, condition))
@@ -331,7 +372,10 @@ class Lifecycle:
         call = self._store.get(serial)
         if call is None:
             return
-        if call.state is CallState.CLOSED:
+        self._unkept.drop_wanted(serial)  # it is too late for that
+        if serial in self.undecided or serial in self._unkept:  # it has gone on: that is told first
+            self._deadlines.set(serial, self._retry_at())
+        elif call.state is CallState.CLOSED:
             again = self._retry_at()
             self._keeper.keep(
                 Change(forgotten=(serial,)),
@@ -339,8 +383,7 @@ class Lifecycle:
                 lambda: self._deadlines.set(serial, again),
             )
         elif call.state is CallState.REPORTED:
-            self._withdraw(call)
-            self.step(call, Step.RETURN)
+            self.let_go(call, _nothing)  # a deadline comes again by itself
         else:
             met = self._met(call)
             self.end(call, TIMED_OUT_AS[call.state], met, held=met is Status.TIMED_OUT)
@@ -367,15 +410,17 @@ class Lifecycle:
         """The store didn't take a new call."""
         self.held.closed(call)
         self.held.forgotten(call)
+        self._unkept.pop(call.serial)
         self._deadlines.clear(call.serial)
 
     def finished(self, call: Call) -> None:
         """The call's end is kept: give back what it held."""
-        self._holders.pop(call.serial, None)
+        self.owners.forget(call)
         if call.state is CallState.CLOSED:
-            self._withdraw(call)
+            self.withdraw(call)
         self.held.closed(call)
 
-    def _withdraw(self, call: Call) -> None:
+    def withdraw(self, call: Call) -> None:
+        """Have its driver let go of it."""
         if call.service in self._with.services:
             self.driver(call).withdraw(call.serial)

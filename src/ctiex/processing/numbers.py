@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
+from ctiex.processing.settings import Limits
+
 _LABEL = "agent number "
 """No other label begins so, or some number would be taken for it."""
 
@@ -21,8 +23,8 @@ def is_number_label(name: str) -> bool:
 class NumbersInUse:
     """Knows who brought each agent number that is logged in, has a mailbox, or has open calls."""
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
         self._brought_by: dict[str, str] = {}
         self._count: Counter[str] = Counter()
 
@@ -31,7 +33,7 @@ class NumbersInUse:
 
     def bring(self, agent: str, identity: str) -> bool:
         """An identity brings a number, new or not; False when it has brought as many as it may."""
-        if agent not in self._brought_by and self._count[identity] >= self._most:
+        if agent not in self._brought_by and self._count[identity] >= self._limits.agents_per_identity:
             return False
         self.put(agent, identity)
         return True

@@ -26,14 +26,15 @@ from ctiex.messages import (
     ServiceEvent,
     ServiceEventReply,
 )
+from ctiex.processing.account import size_of_event
 from ctiex.processing.desk import AgentOutlet
 from ctiex.processing.held import check_fields
-from ctiex.processing.identities import ANY_OWNER, Identity
+from ctiex.processing.identities import Identity
 from ctiex.processing.intake import Intake
-from ctiex.processing.keeping import Keeper
 from ctiex.processing.lifecycle import Lifecycle
 from ctiex.processing.states import TRANSITIONS, Step
 from ctiex.processing.surroundings import Refused, Surroundings
+from ctiex.processing.watcher import OfferWatcher
 from ctiex.records import Call, CallState, Change, StoredEvent
 
 
@@ -45,16 +46,13 @@ class ProcessingService:
         self._store = surroundings.store
         self._desk = surroundings.desk
         self._counts = surroundings.counts
-        self._keeper = Keeper(self._store, self._counts)
+        self._keeper = surroundings.keeper
         self._intake = Intake(surroundings)
         self._life = Lifecycle(surroundings)
+        self.watcher: IOfferWatcher = OfferWatcher(surroundings, self._life)
+        """Hears what signalling meets."""
         self.leaving = False
         """Whether new calls are refused because the exchange goes away."""
-
-    @property
-    def watcher(self) -> IOfferWatcher:
-        """Hears what signalling meets."""
-        return self._life
 
     @property
     def exchange_address(self) -> str:
@@ -66,17 +64,29 @@ class ProcessingService:
         """How many calls aren't closed."""
         return self._life.held.calls_open
 
-    def start(self, drivers: Mapping[str, ISignalling]) -> None:
-        """Go on with the calls of an opened store; signal new ones by these drivers, by name."""
+    def start(self, drivers: Mapping[str, ISignalling], taken_up: Callable[[], None] = lambda: None) -> None:
+        """Go on with the calls of an opened store; signal new ones by these drivers, by name.
+
+        :param taken_up: called once all calls that were being signalled have been offered again.
+        """
         self._desk.start()
-        self._life.start(drivers)
+        self._life.start(drivers, taken_up)
 
     def drain(self) -> None:
         """Take no new calls from now on; those under way go on."""
         self.leaving = True
 
     def _look_up(self, serial: str, found: Callable[[Call | None], None], lost: Callable[[], None]) -> None:
-        """Go on with the call of a serial: at once when it is in memory, else once the store has looked further."""
+        """Go on with the call of a serial: at once when it is in memory, else once the store has looked further.
+
+        Nobody is told what isn't decided yet, such as its end: that may come to nothing.
+        """
+        if serial in self._life.undecided:
+            self._keeper.settled(lambda: self._look_up_now(serial, found, lost))
+        else:
+            self._look_up_now(serial, found, lost)
+
+    def _look_up_now(self, serial: str, found: Callable[[Call | None], None], lost: Callable[[], None]) -> None:
         call = self._store.get(serial) if serial else None
         waiting = self._store.fetch(serial) if serial and call is None else None
         if waiting is None:
@@ -84,10 +94,15 @@ class ProcessingService:
         else:
             self._keeper.heard(waiting, found, lost)
 
+    def stop_resuming(self) -> None:
+        """Leave calls of before that aren't taken up yet to the next start."""
+        self._life.stop_resuming()
+
     def stop(self) -> None:
         """Let go of the timers."""
         self._life.stop()
         self._desk.stop()
+        self._keeper.stop()
 
     # ------------------------------------------------------------ the agent's side
 
@@ -144,15 +159,13 @@ class ProcessingService:
         if self.leaving:
             raise Refused(Status.GOING_AWAY)
         self._life.held.check(call)
-        if not self._desk.has_room(call.agent):
+        if not self._desk.has_room(call.agent, self._with.limits.end_bytes):
             raise Refused(Status.QUEUE_FULL, "the agent's mailbox has no room for the end of this call")
 
     def _connect_kept(self, call: Call, reply: Callable[[ConnectReply], None]) -> None:
         self._counts.calls_kept += 1
         reply(ConnectReply(Status.OK, call.serial))
-        current = self._store.get(call.serial)
-        if current is not None and current.state is CallState.REQUESTED:
-            self._life.offer(current)
+        self._life.signal(call.serial)
 
     def _connect_lost(self, call: Call, request: ConnectRequest, reply: Callable[[ConnectReply], None]) -> None:
         self._life.never_kept(call)
@@ -188,7 +201,7 @@ class ProcessingService:
         )
 
     def _data_of(self, identity: Identity, call: Call | None) -> bytes | Status:
-        if call is None or call.state is CallState.CLOSED or not self._owns(identity, call):
+        if call is None or call.state is CallState.CLOSED or not self._life.owners.owns(identity, call):
             return self._data_refused(Status.UNKNOWN_SERIAL)
         if call.state is not CallState.FETCHED:
             self._fetched(call, identity)
@@ -227,7 +240,7 @@ class ProcessingService:
             return "no such call"
         if identity.role is Role.AGENT:
             return "not a call of its agent numbers"
-        if not self._owns(identity, call):
+        if not self._life.owners.owns(identity, call):
             return "not offered to this identity"
         return "closed" if call.state is CallState.CLOSED else "not a call of that agent number"
 
@@ -238,13 +251,7 @@ class ProcessingService:
     def _fetched(self, call: Call, identity: Identity) -> None:
         if (call.state, Step.FETCH) in TRANSITIONS:  # not again once it has reported
             self._counts.calls_fetched += 1
-            self._life.step(evolve(call, owner=identity.name), Step.FETCH, Condition.DATA_FETCHED)
-
-    def _owns(self, identity: Identity, call: Call) -> bool:
-        """Whether the call was offered to this identity."""
-        if call.owner == ANY_OWNER:  # whatever an identity is called
-            return identity.may_serve(call.service)
-        return bool(call.owner) and call.owner == identity.name
+            self._life.fetched(call, identity)
 
     def report(self, identity: Identity, event: ServiceEvent, reply: Callable[[ServiceEventReply], None]) -> None:
         """Keep a service's report for the agent, reorganized [0053], and only then answer it."""
@@ -262,7 +269,7 @@ class ProcessingService:
         self, identity: Identity, event: ServiceEvent, call: Call | None, answer: Callable[[Status], None]
     ) -> None:
         try:
-            if call is None or not self._owns(identity, call) or event.agent not in ("", call.agent):
+            if call is None or not self._life.owners.owns(identity, call) or event.agent not in ("", call.agent):
                 raise Refused(Status.UNKNOWN_SERIAL)
             if event.event_id in call.event_ids:
                 self._counts.service_events_repeated += 1
@@ -278,6 +285,7 @@ class ProcessingService:
             self._counts.requests_over_limit += refused.status is Status.TOO_BUSY
             answer(refused.status)
             return
+        self._life.owners.claim(call, identity)
         updated = evolve(call, owner=identity.name, event_ids=call.event_ids | {event.event_id})
         self._keep_report(updated, event, told, answer)
 
@@ -291,17 +299,22 @@ class ProcessingService:
             raise Refused(Status.DATA_TOO_LARGE, str(error)) from None
         except Exception as error:  # anybody's organizer; what it says may hold the data
             raise Refused(Status.INTERNAL, f"the organizer failed with {type(error).__name__}") from None
-        if not event.condition.final and not self._takes_progress(call):
+        if not event.condition.final and not self._takes_progress(call, told):
             raise Refused(Status.QUEUE_FULL)
+        if event.condition.final and not self._desk.has_room_for_end(call.agent, told):
+            raise Refused(Status.DATA_TOO_LARGE, "the agent's mailbox has no room for a result of this size")
         return told
 
     def _answer_kept(self, answer: Callable[[Status], None], status: Status) -> None:
         """Say that something has happened before, once that is kept: if it is undone, it hasn't."""
         self._keeper.keep(Change(), lambda: answer(status), lambda: answer(Status.STORE_UNAVAILABLE))
 
-    def _takes_progress(self, call: Call) -> bool:
+    def _takes_progress(self, call: Call, told: StoredEvent) -> bool:
         """Room for the final result is kept; progress takes what is left."""
-        return self._desk.has_room(call.agent) and len(call.event_ids) < self._with.limits.events_per_call
+        return (
+            self._desk.has_room(call.agent, size_of_event(told))
+            and len(call.event_ids) < self._with.limits.events_per_call
+        )
 
     def _keep_report(
         self, call: Call, event: ServiceEvent, told: StoredEvent, answer: Callable[[Status], None]

@@ -58,6 +58,8 @@ TRANSITIONS: dict[tuple[CallState, Step], CallState] = {
 
 WITH_SERVICE = frozenset({_CONNECTING, _CONNECTED, _FETCHED})
 """States in which the call is with a service: it may fetch, report, and hears of the end."""
+ENDED = frozenset({_REPORTED, _CLOSED})
+"""States in which the agent's last word about the service is said."""
 SIGNALLED = frozenset({_REQUESTED, _CONNECTING})
 """States in which signalling is under way: offered again after a restart."""
 

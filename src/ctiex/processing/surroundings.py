@@ -12,6 +12,7 @@ from ctiex.interfaces import ICallStore, ICarrier, ICodec
 from ctiex.processing.audit import Audit
 from ctiex.processing.counts import Counts
 from ctiex.processing.desk import Desk
+from ctiex.processing.keeping import Keeper
 from ctiex.processing.sessions import ServiceSessions
 from ctiex.processing.settings import Limits, ServiceSettings
 from ctiex.serials import SerialAllocator
@@ -40,6 +41,21 @@ class Surroundings:
     """Takes serials through the telephone network, where that is another than ``carrier``, which makes Connections."""
     audit: Audit | None = None
     """Hears what becomes of each call; None: nobody wants to know."""
+
+    @property
+    def keeper(self) -> Keeper:
+        """Commits changes, and knows whether the store takes them."""
+        return self.desk.keeper
+
+    def new_serial(self, told: bool = False) -> str:
+        """A serial that no call has, and that no event which still waits is about.
+
+        :param told: it is to name a call that an agent is told of.
+        :raise SerialError: none was free after many tries.
+        """
+        return self.allocator.allocate(
+            lambda serial: self.store.get(serial) is not None or self.desk.awaits(serial), told
+        )
 
 
 class Refused(Exception):

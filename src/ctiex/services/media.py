@@ -11,6 +11,7 @@ from zope.interface import implementer
 
 from ctiex.errors import CallerHungUp
 from ctiex.interfaces import IMedia
+from ctiex.visible import visible
 
 
 @implementer(IMedia)
@@ -94,22 +95,22 @@ class TerminalMedia:
 
     async def play(self, prompt: str) -> None:
         """Write the prompt's name."""
-        self._tell(f"[prompt: {prompt}]\n")
+        self._tell(f"[prompt: {prompt}]")
 
     async def say_digits(self, digits: str) -> None:
         """Write the digits, spaced."""
-        self._tell(f'"{" ".join(digits)}"\n')
+        self._tell(f'"{" ".join(digits)}"')
 
     async def say_amount(self, amount: Decimal, currency: str) -> None:
         """Write the amount."""
-        self._tell(f'"{amount:f} {currency}"\n')
+        self._tell(f'"{amount:f} {currency}"')
 
     async def collect_digits(self, prompt: str, count: int, timeout: float) -> str:
         """Ask for a line and give its digits; nothing if none comes in time.
 
         A line comes whole, so the time for it is ``timeout`` for each of the digits.
         """
-        self._tell(f"[prompt: {prompt}] {'one digit' if count == 1 else f'up to {count} digits'}, then Enter: ")
+        self._tell(f"[prompt: {prompt}] {'one digit' if count == 1 else f'up to {count} digits'}, then Enter: ", end="")
         line = self._read_line()
         line.addTimeout(timeout * max(1, count), self._clock)
         try:
@@ -123,12 +124,12 @@ class TerminalMedia:
 
     async def play_video(self, file: str) -> None:
         """Write the file's name."""
-        self._tell(f"[video: {file}]\n")
+        self._tell(f"[video: {file}]")
 
-    def _tell(self, text: str) -> None:
+    def _tell(self, text: str, end: str = "\n") -> None:
         if self._left:
             raise CallerHungUp("nobody is at the terminal any more")
-        self._write(text)
+        self._write(visible(text) + end)
 
 
 def _up_to_end(typed: str, count: int) -> str:

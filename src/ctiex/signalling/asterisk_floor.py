@@ -1,16 +1,19 @@
-"""Who is connected with whom on a platform, kept from the events of Asterisk's manager interface."""
+"""Who is connected with whom on a platform, kept from the events of Asterisk's manager interface.
+
+Whatever is asked about one channel or one bridge takes the same time however many there are.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from attrs import define, field
 
 from ctiex.signalling.asterisk_settings import AsteriskSettings
 from ctiex.telephony.ami import AmiMessage
 
-_MOST_PAST = 10_000
-"""How many serials of talks that are over are remembered."""
+_HOLD = "ctiex-"
+"""How the dialplan names the bridge in which an agent is held, before the serial."""
 
 
 @define(eq=False)
@@ -48,11 +51,15 @@ class Floor:
     def __init__(self, settings: AsteriskSettings) -> None:
         self._settings = settings
         self._channels: dict[str, Channel] = {}
+        self._named: dict[str, Channel] = {}
         self._members: dict[str, dict[str, Channel]] = {}
-        self._holding: set[str] = set()
+        self._holding: dict[str, str] = {}
+        """Bridges in which nobody hears anybody, with their names."""
+        self._holds: dict[str, str] = {}
+        """The same the other way round, of those in which agents are held."""
 
     def __len__(self) -> int:
-        return len(self._channels)
+        return len(self._channels) + len(self._named) + len(self._members) + len(self._holding) + len(self._holds)
 
     def channel(self, uniqueid: str) -> Channel | None:
         """The channel with this id, if it was ever in a bridge and isn't gone."""
@@ -60,7 +67,7 @@ class Floor:
 
     def named(self, name: str) -> Channel | None:
         """The channel of this name."""
-        return next((channel for channel in self._channels.values() if channel.name == name), None)
+        return self._named.get(name)
 
     def bridges(self) -> Iterable[str]:
         """Every bridge with somebody in it."""
@@ -72,45 +79,67 @@ class Floor:
 
     # ------------------------------------------------------------ what happens
 
+    def take(self, event: AmiMessage) -> None:
+        """Something has happened to a channel or a bridge; other events change nothing."""
+        match event.event:
+            case "BridgeEnter":
+                self._entered(event)
+            case "BridgeLeave":
+                self._left(event)
+            case "BridgeDestroy":
+                self._part_with(event["BridgeUniqueid"])
+            case "Rename":
+                self._renamed(event)
+            case "Hangup":
+                self._gone(event["Uniqueid"])
+
     def seen(self, uniqueid: str, name: str, number: str, bridge: str) -> Channel:
         """A channel is there, in this bridge; empty: in none."""
         channel = self._channels.get(uniqueid)
         if channel is None:
             channel = self._channels[uniqueid] = Channel(uniqueid, name)
-        channel.name = name
+        self._name(channel, name)
         if number:  # not what it had with the service, which was its number and the serial
             channel.number = "" if number == "<unknown>" else number
         self._move(channel, bridge)
         return channel
 
-    def entered(self, event: AmiMessage) -> Channel:
-        """A channel has entered a bridge."""
+    def holds(self, bridge: str, name: str = "") -> None:
+        """In this bridge nobody hears anybody."""
+        self._holding[bridge] = name
+        if name.startswith(_HOLD):
+            self._holds[name] = bridge
+
+    def _entered(self, event: AmiMessage) -> None:
         bridge = event["BridgeUniqueid"]
         if event["BridgeType"] not in ("", "basic"):
-            self._holding.add(bridge)
-        return self.seen(event["Uniqueid"], event["Channel"], event["CallerIDNum"], bridge)
+            self.holds(bridge, event["BridgeName"])
+        self.seen(event["Uniqueid"], event["Channel"], event["CallerIDNum"], bridge)
 
-    def left(self, event: AmiMessage) -> None:
-        """A channel has left a bridge."""
+    def _left(self, event: AmiMessage) -> None:
         channel = self._channels.get(event["Uniqueid"])
         if channel is not None and channel.bridge == event["BridgeUniqueid"]:
             self._move(channel, "")
 
-    def renamed(self, event: AmiMessage) -> None:
-        """A channel goes by another name from now on."""
+    def _renamed(self, event: AmiMessage) -> None:
         channel = self._channels.get(event["Uniqueid"])
         if channel is not None:
-            channel.name = event["Newname"]
+            self._name(channel, event["Newname"])
 
-    def gone(self, uniqueid: str) -> None:
-        """A channel is no more."""
+    def _gone(self, uniqueid: str) -> None:
         channel = self._channels.pop(uniqueid, None)
         if channel is not None:
+            self._unname(channel)
             self._move(channel, "")
 
-    def holds(self, bridge: str) -> None:
-        """In this bridge nobody hears anybody."""
-        self._holding.add(bridge)
+    def _name(self, channel: Channel, name: str) -> None:
+        self._unname(channel)
+        channel.name = name
+        self._named[name] = channel
+
+    def _unname(self, channel: Channel) -> None:
+        if self._named.get(channel.name) is channel:
+            del self._named[channel.name]
 
     def _move(self, channel: Channel, bridge: str) -> None:
         if channel.bridge == bridge:
@@ -120,22 +149,22 @@ class Floor:
             del members[channel.uniqueid]
             if not members:
                 del self._members[channel.bridge]
-                self._holding.discard(channel.bridge)
+                self._part_with(channel.bridge)
         channel.bridge = bridge
         if bridge:
             self._members.setdefault(bridge, {})[channel.uniqueid] = channel
 
-    # ------------------------------------------------------------ who talks with whom
+    def _part_with(self, bridge: str) -> None:
+        name = self._holding.pop(bridge, "")
+        if self._holds.get(name) == bridge:
+            del self._holds[name]
 
-    def is_talking(self, channel: Channel) -> bool:
-        """Whether somebody else can hear this channel."""
-        members = self._members.get(channel.bridge, {})
-        return len(members) > 1 and channel.bridge not in self._holding
+    # ------------------------------------------------------------ who talks with whom
 
     def pair_in(self, bridge: str) -> Talk | None:
         """The customer and the agent in a bridge, if these two are in it and nobody else."""
-        members = list(self._members.get(bridge, {}).values())
-        if len(members) != 2 or bridge in self._holding:
+        members = list(self._members.get(bridge, {}).values()) if bridge not in self._holding else []
+        if len(members) != 2:
             return None
         for customer, agent_channel in (members, reversed(members)):
             agent = self.agent_of(agent_channel)
@@ -143,71 +172,11 @@ class Floor:
                 return Talk(customer, agent_channel, agent)
         return None
 
+    def held_under(self, serial: str) -> list[Channel]:
+        """Whoever is held until the customer who was forwarded under this serial comes back."""
+        return list(self._members.get(self._holds.get(_HOLD + serial, ""), {}).values())
 
-class Talks:
-    """The talks of a platform, by their customers."""
-
-    def __init__(self) -> None:
-        self._talks: dict[str, Talk] = {}
-        self._past: dict[str, None] = {}
-
-    def __len__(self) -> int:
-        return len(self._talks)
-
-    def __iter__(self) -> Iterator[Talk]:
-        return iter(list(self._talks.values()))
-
-    def of_customer(self, uniqueid: str) -> Talk | None:
-        """The talk of this customer's channel."""
-        return self._talks.get(uniqueid)
-
-    def began(self, pair: Talk) -> tuple[Talk, bool]:
-        """Two are connected: their talk, and whether it is a new one.
-
-        It is the same one when the agent's channel is another (a forwarded extension, an optimized ``Local``).
-        """
-        known = self._talks.get(pair.customer.uniqueid)
-        if known is not None and known.agent == pair.agent:
-            known.customer, known.agent_channel = pair.customer, pair.agent_channel
-            return known, False
-        self._talks[pair.customer.uniqueid] = pair
-        return pair, True
-
-    def gone(self, uniqueid: str) -> None:
-        """A channel is gone, and its talk with it."""
-        for talk in self:
-            if uniqueid in (talk.customer.uniqueid, talk.agent_channel.uniqueid):
-                del self._talks[talk.customer.uniqueid]
-                self._is_past(talk.serial)
-
-    def go_on(self, floor: Floor) -> None:
-        """Go on with the talks whose channels are both still there, on a floor that was looked at anew."""
-        for talk in self:
-            customer, agent_channel = (floor.channel(one.uniqueid) for one in (talk.customer, talk.agent_channel))
-            if customer is None or agent_channel is None:
-                self.gone(talk.customer.uniqueid)
-            else:
-                talk.customer, talk.agent_channel = customer, agent_channel
-
-    def _is_past(self, serial: str) -> None:
-        """Nobody else's talk may be taken for one that is over."""
-        if serial:
-            self._past[serial] = None
-            if len(self._past) > _MOST_PAST:
-                del self._past[next(iter(self._past))]
-
-    def wanted(self, serial: str, agent: str, calling_number: str) -> Talk | None:
-        """The talk that an agent means: that of this serial, or else the agent's one talk.
-
-        Among several the calling number decides; None where it can't be told, since the wrong customer
-        would be worse than none.
-        """
-        own = [talk for talk in self if talk.agent == agent and talk.together]
-        for talk in own:
-            if talk.serial == serial:
-                return talk
-        if serial in self._past or any(talk.serial == serial for talk in self):
-            return None
-        if len(own) > 1:
-            own = [talk for talk in own if talk.customer.number == calling_number]
-        return own[0] if len(own) == 1 else None
+    def serial_of_hold(self, bridge: str) -> str:
+        """The serial under which somebody is held in this bridge; empty where nobody is."""
+        name = self._holding.get(bridge, "")
+        return name.removeprefix(_HOLD) if name.startswith(_HOLD) else ""

@@ -14,6 +14,8 @@ from ctiex.signalling.asterisk_orders import Action
 class Stage(Enum):
     """Where the customer is."""
 
+    WAITING = auto()
+    """Until it is kept that the customer goes; they are still with the agent."""
     MOVING = auto()
     """Asterisk was asked to move both; the customer may still be with the agent."""
     CALLING = auto()
@@ -56,10 +58,19 @@ class Telling(Enum):
     HUNG_UP = auto()
 
 
-_M, _C, _S, _R, _O = Stage.MOVING, Stage.CALLING, Stage.SERVED, Stage.RETURNING, Stage.OVER
+_W, _M, _C, _S, _R, _O = (
+    Stage.WAITING,
+    Stage.MOVING,
+    Stage.CALLING,
+    Stage.SERVED,
+    Stage.RETURNING,
+    Stage.OVER,
+)
 _Tellings = tuple[Telling, ...]
 
 TABLE: dict[tuple[Stage, Happening], tuple[Stage, _Tellings]] = {
+    (_W, Happening.ASTRAY): (_O, (Telling.UNREACHABLE,)),
+    (_W, Happening.CUSTOMER_GONE): (_O, (Telling.HUNG_UP,)),
     (_M, Happening.LEFT_AGENT): (_C, ()),
     (_M, Happening.ANSWERED): (_S, (Telling.ACCEPTED,)),
     (_M, Happening.NOT_ANSWERED): (_R, (Telling.UNREACHABLE,)),
@@ -120,9 +131,19 @@ class Forwarding:
         return tuple(told)
 
     @property
+    def comes_back(self) -> bool:
+        """Whether the customer is on the way back to the agent, or is to be."""
+        return self.ended or self.stage is Stage.RETURNING
+
+    @property
     def to_be_recalled(self) -> bool:
         """Whether the customer is with a service that they should be with no longer."""
         return self.ended and not self.recalled and self.stage in (Stage.CALLING, Stage.SERVED)
+
+    @property
+    def is_on_its_way(self) -> bool:
+        """Whether Asterisk was asked to move the customer, and hasn't said yet that it has."""
+        return self.stage is Stage.MOVING or (self.recalled and self.stage in (Stage.CALLING, Stage.SERVED))
 
     @property
     def met(self) -> Status:

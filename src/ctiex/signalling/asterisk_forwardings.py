@@ -22,12 +22,12 @@ class Forwardings:
         watcher: IOfferWatcher,
         settings: AsteriskSettings,
         ask: Callable[[orders.Action], None],
-        over: Callable[[], None],
+        over: Callable[[Forwarding], None],
     ) -> None:
         """None yet.
 
         :param ask: asks Asterisk for something.
-        :param over: called when one is over.
+        :param over: called with each that is over.
         """
         self._watcher = watcher
         self._settings = settings
@@ -54,10 +54,6 @@ class Forwardings:
         """That of the customer whose channel this is."""
         return self._of_customer.get(uniqueid)
 
-    def brings_back_to(self, agent: str) -> bool:
-        """Whether a customer is on the way back to this agent, or is to be."""
-        return any(one.talk.agent == agent and (one.ended or one.stage is Stage.RETURNING) for one in self)
-
     def keep(self, forwarding: Forwarding) -> Forwarding:
         """One begins."""
         self._of_serial[forwarding.serial] = forwarding
@@ -82,7 +78,7 @@ class Forwardings:
         self.recall(forwarding)
         if forwarding.stage is Stage.OVER:
             self.forget(forwarding)
-            self._over()
+            self._over(forwarding)
 
     def _tell(self, serial: str, telling: Telling, status: Status) -> None:
         match telling:

@@ -17,7 +17,10 @@ from ctiex.telephony.ami import AmiError, encode_action
 Action = tuple[str, tuple[tuple[str, str], ...]]
 """The name of an action, and its headers."""
 
-WATCHED = ("CTIEX_SERIAL", "CTIEX_PHASE", "CTIEX_RESULT", "CTIEX_CAUSE", "CTIEX_AGENT_CHANNEL", "CTIEX_TALK")
+WATCHED = (
+    "CTIEX_SERIAL", "CTIEX_PHASE", "CTIEX_RESULT", "CTIEX_CAUSE", "CTIEX_AGENT_CHANNEL", "CTIEX_TALK",
+    "CTIEX_TALK_AGENT",
+)  # fmt: skip
 """The variables that tell, after a time without events, where everybody is."""
 MOST_HEADERS = 4
 """How many SIP header fields a call may be sent with."""
@@ -38,8 +41,7 @@ def move(
     dial = dial_string(own.get("dial", settings.dial), offer.connection.access_code)
     if dial is None:
         raise AmiError(f"the access code {offer.connection.access_code!r} is none that a dialplan takes")
-    if not is_safe_number(offer.signalled.calling_number):
-        raise AmiError("the calling number holds something else than digits, letters and + * #")
+    carried = _carried(offer)
     ring = min(own.get("ring", settings.ring), max(1.0, offer.deadline - now), _LONGEST_RING)
     longest = own.get("longest", settings.longest)
     variables = {
@@ -47,7 +49,7 @@ def move(
         "CTIEX_RESULT": "",
         "CTIEX_SERIAL": offer.serial,
         "CTIEX_AGENT_CHANNEL": talk.agent_channel.name,
-        "CTIEX_CARRIED": offer.signalled.calling_number,
+        "CTIEX_CARRIED": carried,
         "CTIEX_DIAL": dial,
         "CTIEX_RING": str(ceil(ring)),
         "CTIEX_LONGEST": str(ceil(longest)),
@@ -63,6 +65,16 @@ def move(
     for action in actions:  # all or none: what can't be said must not leave a customer half prepared
         encode_action(*action)
     return actions
+
+
+def _carried(offer: Offer) -> str:
+    """The calling number that the call is sent with, with the customer's own number left out where it can't go."""
+    carried = offer.signalled.calling_number
+    if not is_safe_number(carried):
+        carried = carried.removeprefix(offer.calling_number)  # a carrier puts the serial behind it
+    if not is_safe_number(carried):
+        raise AmiError("what the carrier puts behind the calling number holds something else than digits and + * #")
+    return carried
 
 
 def _headers(headers: Mapping[str, str]) -> dict[str, str]:
@@ -109,9 +121,15 @@ def release(agent_channel: Channel, settings: AsteriskSettings) -> Action:
     return _redirect(agent_channel, settings.release_context)
 
 
-def mark(talk: Talk) -> Action:
-    """Have the customer's channel remember the serial that its agent was told."""
-    return "Setvar", (("Channel", talk.customer.name), ("Variable", "CTIEX_TALK"), ("Value", talk.serial))
+def mark(talk: Talk) -> tuple[Action, ...]:
+    """Have the customer's channel remember the serial that its agent was told, and which agent; or that none was."""
+    return tuple(_variables(talk.customer, {"CTIEX_TALK": talk.serial, "CTIEX_TALK_AGENT": talk.agent}))
+
+
+def comes_back_to(customer: Channel, held: Channel) -> Action:
+    """Have a customer come back to somebody who has taken over from the agent who was held."""
+    [action] = _variables(customer, {"CTIEX_AGENT_CHANNEL": held.name})
+    return action
 
 
 def list_channels() -> Action:

@@ -1,35 +1,36 @@
-"""The calls of an Asterisk at one moment, from the answers to ``Status`` and ``BridgeList``."""
+"""The calls of an Asterisk at one moment, from the answers to ``Status`` and ``BridgeList``, taken event by event."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from ctiex.signalling.asterisk_floor import Channel, Floor, Talk
 from ctiex.signalling.asterisk_settings import AsteriskSettings
 from ctiex.telephony.ami import AmiMessage
 
 _PHASES = frozenset({"moving", "out", "back", "astray"})
+_GOING_ON = frozenset({"moving", "out", "back"})
 
 
 class Picture:
     """Every channel with its bridge and its variables."""
 
-    def __init__(self, channels: Sequence[AmiMessage], bridges: Sequence[AmiMessage]) -> None:
-        """:param channels: the events of ``Status``.
-        :param bridges: the events of ``BridgeList``.
-        """
-        self._channels = [event for event in channels if event.event == "Status"]
-        self._holding = {event["BridgeUniqueid"] for event in bridges if event["BridgeType"] not in ("", "basic")}
-        self._variables = {event["Uniqueid"]: event.variables() for event in self._channels}
-
-    def floor(self, settings: AsteriskSettings) -> Floor:
+    def __init__(self, settings: AsteriskSettings) -> None:
+        self.floor = Floor(settings)
         """Who is connected with whom."""
-        floor = Floor(settings)
-        for bridge in self._holding:
-            floor.holds(bridge)
-        for event in self._channels:
-            floor.seen(event["Uniqueid"], event["Channel"], event["CallerIDNum"], event["BridgeID"])
-        return floor
+        self._variables: dict[str, dict[str, str]] = {}
+        """By channel, those that are set."""
+
+    def take(self, event: AmiMessage) -> None:
+        """One event of either list."""
+        match event.event:
+            case "Status":
+                channel = self.floor.seen(event["Uniqueid"], event["Channel"], event["CallerIDNum"], event["BridgeID"])
+                variables = {name: value for name, value in event.variables().items() if value}
+                if variables:
+                    self._variables[channel.uniqueid] = variables
+            case "BridgeListItem" if event["BridgeType"] not in ("", "basic"):
+                self.floor.holds(event["BridgeUniqueid"], event["BridgeName"])
 
     def variable(self, channel: Channel, name: str) -> str:
         """A variable of a channel; empty where it isn't set."""
@@ -40,13 +41,21 @@ class Picture:
         phase = self.variable(customer, "CTIEX_PHASE")
         return phase if self.variable(customer, "CTIEX_SERIAL") == serial and phase in _PHASES else "moving"
 
-    def forwarded(self, floor: Floor) -> Iterator[tuple[str, Talk]]:
+    def forwarded(self) -> Iterator[tuple[str, Talk]]:
         """The serials of the customers who were forwarded, each with the customer's talk of before."""
-        for event in self._channels:
-            customer = floor.channel(event["Uniqueid"])
+        for uniqueid in list(self._variables):
+            customer = self.floor.channel(uniqueid)
             if customer is None:
                 continue
             serial, name = self.variable(customer, "CTIEX_SERIAL"), self.variable(customer, "CTIEX_AGENT_CHANNEL")
             if serial and name:  # an agent's channel has no agent's channel of its own
-                agent_channel = floor.named(name) or Channel("", name)
-                yield serial, Talk(customer, agent_channel, floor.agent_of(agent_channel))
+                agent_channel = self.floor.named(name) or Channel("", name)
+                yield serial, Talk(customer, agent_channel, self.floor.agent_of(agent_channel))
+
+    def held_for_nobody(self) -> Iterator[Channel]:
+        """Whoever is held although the customer whom they wait for is gone, or isn't brought back any more."""
+        awaited = {serial for serial, talk in self.forwarded() if self.phase_of(talk.customer, serial) in _GOING_ON}
+        for bridge in self.floor.bridges():
+            serial = self.floor.serial_of_hold(bridge)
+            if serial and serial not in awaited:
+                yield from self.floor.held_under(serial)

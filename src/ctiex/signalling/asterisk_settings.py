@@ -11,6 +11,7 @@ from typing import Any
 from attrs import field, frozen
 
 from ctiex.errors import ConfigurationError
+from ctiex.signalling.addresses import check_address
 
 _INSTANCE = r"(?:-[0-9A-Fa-f]{8})(?:;[12])?"
 """What Asterisk puts behind the device in the name of a channel, as in ``Local/1001@in-0000002a;1``."""
@@ -101,8 +102,9 @@ def _is_pattern(value: object) -> bool:
     return isinstance(value, str) and value.count("{agent}") == 1 and "/" in value
 
 
+_ENDPOINT_EXPECTED = 'an endpoint such as "tcp:127.0.0.1:5038"'
 _KEYS: Mapping[str, tuple[str, _Accepts]] = {
-    "endpoint": ('an endpoint such as "tcp:127.0.0.1:5038"', _TEXT[1]),
+    "endpoint": (_ENDPOINT_EXPECTED, _TEXT[1]),
     "username": _LINE,
     "secret": _LINE,
     "secret_file": ("the path of a file", _TEXT[1]),
@@ -146,6 +148,7 @@ def read_settings(table: Mapping[str, Any]) -> AsteriskSettings:
     wrong = [*_wrong_keys(table)]
     if ("secret" in table) == ("secret_file" in table):
         wrong.append("secret: expected one of secret and secret_file")
+    wrong += _wrong_endpoint(table.get("endpoint"))
     wrong += [f"{key}: missing, expected {_KEYS[key][0]}" for key in ("username", "dial") if key not in table]
     if wrong:
         raise ConfigurationError("\n".join(wrong))
@@ -156,6 +159,16 @@ def read_settings(table: Mapping[str, Any]) -> AsteriskSettings:
         if key in values:
             values[key] = tuple(_listed(values[key]))
     return AsteriskSettings(**values)
+
+
+def _wrong_endpoint(endpoint: object) -> list[str]:
+    if not isinstance(endpoint, str) or not endpoint:
+        return []  # the default, or told already
+    try:
+        check_address(endpoint)
+    except ConfigurationError as error:
+        return [f"endpoint: found {error}"]
+    return []
 
 
 def _wrong_keys(table: Mapping[str, Any]) -> list[str]:

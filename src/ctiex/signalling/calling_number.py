@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +17,11 @@ _SEPARATOR_CHARACTERS = frozenset("*#")
 _MAX_SEPARATOR = 8
 _MAX_CAPACITY = 255
 """What the wire format holds in a calling number, in bytes."""
+_PARAMETERS = re.compile(r"(?:;[!-:<-~]+)+")
+"""What a network puts behind a number of its own (RFC 3966): ``;phone-context=+86``, ``;isub=1``, ``;ext=2``."""
+_ESCAPED = {"%2A": "*", "%23": "#", "%3B": ";"}
+"""What may be written either way in the user part of a SIP URI, and what stands in front of parameters."""
+_ESCAPES = re.compile("|".join(_ESCAPED), re.IGNORECASE)
 
 
 @implementer(ICarrier)
@@ -64,12 +70,13 @@ class CallingNumberCarrier:
         """The calling number with the serial behind the separator; ``extract`` gives both back.
 
         :raise SerialError: the serial is none, the whole doesn't fit, or the number holds the
-            separator or ends in a part of it.
+            separator or ends in a part of it, as it is or percent-encoded.
         """
         check_serial(serial)
-        if self.separator in calling_number:
+        plain = _decoded(calling_number)
+        if self.separator in plain:
             raise SerialError(f"a calling number that holds {self.separator!r} could carry a serial already")
-        if self._partial(calling_number):
+        if self._partial(plain):
             raise SerialError(f"a calling number that ends in a part of {self.separator!r} is ambiguous")
         whole = calling_number + self.separator + serial
         size = _size(whole)
@@ -80,14 +87,29 @@ class CallingNumberCarrier:
     def extract(self, signalled: Signalled) -> tuple[str, str | None]:
         """The number and the serial behind the first separator.
 
-        Where exactly a serial doesn't stand there, the number comes back unchanged, with None.
+        Parameters that stand behind the serial are the number's, and come back behind it. What is percent-encoded is
+        decoded where nothing is found else. Where exactly a serial doesn't stand there, the number comes back
+        unchanged, with None; visual separators (RFC 3966) are none of a serial's.
         """
-        number, _, serial = signalled.calling_number.partition(self.separator)
-        return (number, serial) if is_serial(serial) else (signalled.calling_number, None)
+        arrived = signalled.calling_number
+        return self._found(arrived) or self._found(_decoded(arrived)) or (arrived, None)
+
+    def _found(self, arrived: str) -> tuple[str, str] | None:
+        number, _, behind = arrived.partition(self.separator)
+        serial, semicolon, rest = behind.partition(";")
+        parameters = semicolon + rest
+        if is_serial(serial) and (not parameters or _PARAMETERS.fullmatch(parameters)):
+            return number + parameters, serial
+        return None
 
     def strip(self, signalled: Signalled) -> Signalled:
-        """An untrusted number up to the first separator, without the parts of one at its end."""
-        number = signalled.calling_number.partition(self.separator)[0]
+        """An untrusted number up to the first separator, without the parts of one at its end.
+
+        One that holds it percent-encoded comes back decoded.
+        """
+        number, plain = signalled.calling_number, _decoded(signalled.calling_number)
+        if self.separator in plain or self._partial(plain):
+            number = plain.partition(self.separator)[0]
         while part := self._partial(number):
             number = number[:-part]
         return Signalled(number, signalled.headers)
@@ -98,6 +120,10 @@ class CallingNumberCarrier:
             if number.endswith(self.separator[:length]):
                 return length
         return 0
+
+
+def _decoded(number: str) -> str:
+    return _ESCAPES.sub(lambda escape: _ESCAPED[escape[0].upper()], number) if "%" in number else number
 
 
 def _size(text: str) -> int:

@@ -12,8 +12,7 @@ from typing import Any
 
 from attrs import define
 from twisted.internet.defer import Deferred, maybeDeferred
-from twisted.internet.endpoints import clientFromString
-from twisted.internet.interfaces import IHostnameResolver, IReactorPluggableNameResolver, IStreamClientEndpoint
+from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 from twisted.plugin import IPlugin
@@ -24,44 +23,18 @@ from ctiex.errors import ConfigurationError, LinkError, RequestTimedOut, Status
 from ctiex.interfaces import IOfferWatcher, ISignalling, ISignallingPlugin, Offer, SignallingContext
 from ctiex.links import rules
 from ctiex.links._protocol import LinkProtocol
+from ctiex.links.endpoints import client_endpoint
 from ctiex.links.requests import connection_status
 from ctiex.links.session import Session
 from ctiex.links.terms import SessionLimits
 from ctiex.messages import Bind, Error, Message
+from ctiex.signalling.addresses import check_address
 
 _log = Logger()
 
 _MAKE_ANEW_AFTER = 60.0
 """How long an endpoint serves before its certificates are read again, in seconds."""
 _ADDRESS_EXPECTED = 'an endpoint to connect to, such as "tcp:ivr.example.net:7400"'
-
-
-@implementer(IReactorPluggableNameResolver)
-class _NoReactor:
-    """Stands in for a reactor while an address is only read, and writes down where plain TCP would go."""
-
-    nameResolver: Any = None
-    plain_host = ""
-
-    def installNameResolver(self, resolver: IHostnameResolver) -> IHostnameResolver:
-        """Nothing resolves names here."""
-        return resolver
-
-    def connectTCP(self, host: str, port: int, factory: Any, **options: Any) -> None:
-        """Write a host down."""
-        self.plain_host = host
-
-
-def plain_host(address: object) -> str:
-    """The host to which an endpoint string connects by plain TCP; empty if it does otherwise, or is no good."""
-    if not isinstance(address, str) or address.partition(":")[0].lower() != "tcp":
-        return ""
-    reactor = _NoReactor()
-    try:
-        clientFromString(reactor, address).connect(Factory())
-    except Exception:  # every endpoint parser raises what it likes
-        return ""
-    return reactor.plain_host
 
 
 class _DialledLink(LinkProtocol):
@@ -78,9 +51,13 @@ class _DialledLink(LinkProtocol):
         return Session(codec, SessionLimits(), self, now, bound_by=rules.DIALLING)
 
     def link_opened(self) -> None:
-        """Write the Connection."""
+        """The driver says when the Connection may go out."""
         self._driver.reached(self._attempt, self)
+
+    def write(self) -> None:
+        """Write the Connection."""
         self.session.request(self._attempt.offer.connection, self._answered, self._attempt.offer.deadline)
+        self.flush()
 
     def _answered(self, answer: Message | LinkError) -> None:
         self.session.end("answered")
@@ -135,7 +112,7 @@ class DialSignalling:
         now = self.context.reactor.seconds()
         made_at, endpoint = self._endpoints.get(service, (0.0, None))
         if endpoint is None or not 0 <= now - made_at < _MAKE_ANEW_AFTER:
-            endpoint = clientFromString(self.context.reactor, self.context.services[service]["address"])
+            endpoint = client_endpoint(self.context.reactor, self.context.services[service]["address"])
             self._endpoints[service] = now, endpoint
         return endpoint
 
@@ -152,11 +129,12 @@ class DialSignalling:
 
     def reached(self, attempt: _Attempt, link: _DialledLink) -> None:
         """The service's address has taken the link; the Connection goes out on it."""
+        attempt.link = link
+        self._watcher.offered(attempt.offer.serial, None, lambda: self._write(attempt, link))
+
+    def _write(self, attempt: _Attempt, link: _DialledLink) -> None:
         if self._is_open(attempt):
-            attempt.link = link
-            self._watcher.offered(attempt.offer.serial, None)
-        else:
-            link.session.end("withdrawn")
+            link.write()
 
     def answered(self, attempt: _Attempt, status: int | None) -> None:
         """The service has answered; None: its link was lost first."""
@@ -197,9 +175,9 @@ class DialSignallingPlugin:
         if address.startswith("ssl:"):
             raise ConfigurationError(f"address: {address!r} doesn't verify who answers, expected tls: in place of ssl:")
         try:
-            clientFromString(_NoReactor(), address)
-        except Exception:  # every endpoint parser raises what it likes
-            raise ConfigurationError(f"address: {address!r}, expected {_ADDRESS_EXPECTED}") from None
+            check_address(address)
+        except ConfigurationError as error:
+            raise ConfigurationError(f"address: {error}") from None
 
     def build(self, context: SignallingContext) -> ISignalling:
         """The driver."""

@@ -7,6 +7,7 @@ one is tried; each is tried once for a call. The processing service keeps the ti
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from attrs import define, field
@@ -24,6 +25,7 @@ from ctiex.interfaces import (
     Offer,
     SignallingContext,
 )
+from ctiex.lots import Lots
 
 _SETTLE = 0.5
 """How long after a restart the first session waits for others, that each may get its share, in seconds."""
@@ -37,11 +39,6 @@ class _Attempt:
     tried: list[IServiceSession] = field(factory=list)
     met: Status = Status.SERVICE_UNREACHABLE
 
-    @property
-    def waits_for_a_session(self) -> bool:
-        """Offered again after a restart, with no session bound yet."""
-        return self.offer.resumed and not self.tried
-
 
 @implementer(ISignalling)
 class LinkSignalling:
@@ -54,7 +51,10 @@ class LinkSignalling:
         self._sessions = sessions
         self._clock = clock
         self._attempts: dict[str, _Attempt] = {}
+        self._waiting: dict[str, _Attempt] = {}
+        """Those offered again after a restart for which no session was there yet, or had room."""
         self._spreading: IDelayedCall | None = None
+        self._lots = Lots(clock)
         sessions.watch(self._joined)
 
     def offer(self, offer: Offer) -> None:
@@ -65,7 +65,8 @@ class LinkSignalling:
     def withdraw(self, serial: str) -> int:
         """Forget the call; an answer that comes later does nothing."""
         attempt = self._attempts.pop(serial, None)
-        if self._spreading is not None and not self._waiting():
+        self._waiting.pop(serial, None)
+        if self._spreading is not None and not self._waiting:
             self._spreading.cancel()
             self._spreading = None
         return Status.SERVICE_UNREACHABLE if attempt is None else attempt.met
@@ -76,16 +77,27 @@ class LinkSignalling:
         if untried:
             session = untried[0]
             attempt.tried.append(session)
-            attempt.met = Status.TIMED_OUT  # until it answers
-            self._watcher.offered(offer.serial, session)
-            session.connect(offer.connection, lambda status: self._answered(attempt, session, status), offer.deadline)
-        elif not attempt.waits_for_a_session:
+            self._watcher.offered(offer.serial, session, lambda: self._write(attempt, session))
+        elif offer.resumed and not attempt.tried:
+            self._waiting[offer.serial] = attempt
+        else:
             del self._attempts[offer.serial]
             self._watcher.unreachable(offer.serial, attempt.met)
 
+    def _write(self, attempt: _Attempt, session: IServiceSession) -> None:
+        """It is kept that the session has the call."""
+        if self._is_with(attempt, session):
+            offer = attempt.offer
+            attempt.met = Status.TIMED_OUT  # until it answers
+            session.connect(offer.connection, lambda status: self._answered(attempt, session, status), offer.deadline)
+
+    def _is_with(self, attempt: _Attempt, session: IServiceSession) -> bool:
+        return self._attempts.get(attempt.offer.serial) is attempt and attempt.tried[-1] is session
+
     def _answered(self, attempt: _Attempt, session: IServiceSession, status: int | None) -> None:
+        self._try_one()  # there is room for one
         serial = attempt.offer.serial
-        if self._attempts.get(serial) is not attempt or attempt.tried[-1] is not session:
+        if not self._is_with(attempt, session):
             return
         if status == Status.OK:
             del self._attempts[serial]
@@ -96,16 +108,21 @@ class LinkSignalling:
         self._try_next(attempt)
 
     def _joined(self, session: IServiceSession) -> None:
-        if self._spreading is None and self._waiting():
+        if self._spreading is None and self._waiting:
             self._spreading = self._clock.callLater(_SETTLE, self._spread)
 
     def _spread(self) -> None:
         self._spreading = None
-        for attempt in self._waiting():
-            self._try_next(attempt)
+        waiting, self._waiting = self._waiting, {}
+        self._lots.do(partial(self._try_waiting, attempt) for attempt in waiting.values())
 
-    def _waiting(self) -> list[_Attempt]:
-        return [attempt for attempt in self._attempts.values() if attempt.waits_for_a_session]
+    def _try_one(self) -> None:
+        if self._waiting and self._spreading is None:
+            self._try_next(self._waiting.pop(next(iter(self._waiting))))
+
+    def _try_waiting(self, attempt: _Attempt) -> None:
+        if self._attempts.get(attempt.offer.serial) is attempt:  # not withdrawn meanwhile
+            self._try_next(attempt)
 
 
 @implementer(IPlugin, ISignallingPlugin)

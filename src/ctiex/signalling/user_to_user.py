@@ -9,6 +9,9 @@ network without SIP, and back. Its data are a protocol discriminator and at most
 The discriminator 04 says that the octets are characters of IA5, which is ASCII; they are ``ctiex=`` and the serial.
 Several applications may use the header field of one call, with commas between their data: only what begins with
 ``ctiex=`` is taken for a serial.
+
+Other platforms write the discriminator as a parameter (``;pd=04``), with or without it in the data as well, or leave it
+out; the drafts before the RFC had ``purpose=isdn-interwork``. All of these are read.
 """
 
 from __future__ import annotations
@@ -28,13 +31,16 @@ USER_TO_USER = "User-to-User"
 
 _IA5_CHARACTERS = "04"
 """The protocol discriminator (ITU-T Q.931, 4.5.30)."""
-_IA5_DATA = re.compile(_IA5_CHARACTERS + "(?:[0-9A-Fa-f]{2})*")
+_IA5_DATA = re.compile("(?:[0-9A-Fa-f]{2})+")
 _MARK = "ctiex="
 _PARAMETERS = {"purpose": "isdn-uui", "content": "isdn-uui", "encoding": "hex"}
+_ALSO_READ = {"purpose": re.compile("isdn-(?:uui|interwork)"), "content": re.compile("isdn-uui"),
+              "encoding": re.compile("hex"), "pd": re.compile("(?:0x)?0?4")}  # fmt: skip
 """Each also holds where it isn't given; with another value the data are another application's."""
 _LONGEST_READ = 4_096
 """Characters of a header field that are looked at; a longer one isn't what a telephone network passes."""
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
+_TOKEN = re.compile(r"[A-Za-z0-9.!%*_+`'~-]+")
 
 
 @implementer(ICarrier)
@@ -81,19 +87,20 @@ def _serials(value: str) -> Iterator[str]:
 
 
 def _unquoted(quoted: re.Match[str]) -> str:
-    """Hexadecimal digits may stand in quotes; anything else that does isn't a serial, and must not be split."""
-    return quoted[1] if quoted[1].isalnum() else '""'
+    """A token may stand in quotes as well; anything else that does isn't a serial, and must not be split."""
+    return quoted[1] if _TOKEN.fullmatch(quoted[1]) else '""'
 
 
 def _is_ours(parameter: str) -> bool:
     name, _, value = (part.strip().lower() for part in parameter.partition("="))
-    return _PARAMETERS.get(name, value) == value
+    return name not in _ALSO_READ or _ALSO_READ[name].fullmatch(value) is not None
 
 
 def _serial_in(data: str) -> Iterator[str]:
     if not _IA5_DATA.fullmatch(data):
         return
-    text = bytes.fromhex(data[len(_IA5_CHARACTERS) :]).decode(errors="replace")
+    # The mark can't be taken for a discriminator: none begins like it.
+    text = bytes.fromhex(data.removeprefix(_IA5_CHARACTERS)).decode(errors="replace")
     serial = text.removeprefix(_MARK)
     if text.startswith(_MARK) and is_serial(serial):
         yield serial

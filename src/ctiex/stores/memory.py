@@ -79,8 +79,10 @@ class MemoryCallStore:
         :raise ValueError: an event isn't numbered one beyond its agent's last; nothing was kept.
         """
         self._check_numbering(change.events)
-        for call in change.calls:
-            self._calls[call.serial] = packed(call)
+        records = [
+            (call.serial, packed(call)) for call in change.calls
+        ]  # first, since what can't be packed is an error
+        self._calls.update(records)
         for serial in change.forgotten:
             self._calls.pop(serial, None)
         for event in change.events:

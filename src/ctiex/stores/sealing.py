@@ -1,32 +1,48 @@
 """Encryption at rest: what a durable store writes of calls and events is sealed with one key.
 
-AES-256-GCM. The key comes from the environment or from a file; a file that isn't there is made,
-for its owner's eyes only.
+What nobody may read is encrypted, by AES-256-GCM. What may be read but decides something is stamped, by keyed
+BLAKE2b: changed without the key, it doesn't fit its stamp any more. The key comes from the environment or from a
+file; a file that isn't there is made, for its owner's eyes only.
 """
 
 from __future__ import annotations
 
 import os
-import stat
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
+from hashlib import blake2b
+from hmac import compare_digest
 from pathlib import Path
+from struct import pack
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from ctiex.errors import ConfigurationError, StoreUnavailable
 
 KEY_VARIABLE = "CTIEX_STORE_KEY"
-_KEY_SIZE, _NONCE_SIZE = 32, 12
+_KEY_SIZE, _NONCE_SIZE, _STAMP_SIZE = 32, 12, 32
 _EXPECTED = f"{_KEY_SIZE} bytes in URL-safe base64"
 
 
+class Unsealed(StoreUnavailable):
+    """It was sealed or stamped with another key, for another place, or was changed."""
+
+
+def bound(*parts: bytes) -> bytes:
+    """Parts in one piece that no other parts come to: where the one ends and the next begins is said first."""
+    return pack(f">{len(parts)}I", *map(len, parts)) + b"".join(parts)
+
+
 class Seal:
-    """Seals and opens small pieces of data, each bound to where it stands."""
+    """Seals and opens small pieces of data, each bound to where it stands; stamps what is bound and not hidden."""
 
     def __init__(self, key: bytes) -> None:
         self._cipher = AESGCM(key)
+        # A key of its own: one key for two algorithms is good practice nowhere.
+        self._stamp_key = HKDF(SHA256(), _KEY_SIZE, None, b"ctiex store stamps").derive(key)
 
     def seal(self, data: bytes, place: bytes) -> bytes:
         """The data, unreadable without the key, and good for this place only."""
@@ -36,12 +52,24 @@ class Seal:
     def open(self, sealed: bytes, place: bytes) -> bytes:
         """What was sealed.
 
-        :raise StoreUnavailable: it was sealed with another key, for another place, or was changed.
+        :raise Unsealed: it was sealed with another key, for another place, or was changed.
         """
         try:
             return self._cipher.decrypt(sealed[:_NONCE_SIZE], sealed[_NONCE_SIZE:], place)
         except (InvalidTag, ValueError):
-            raise StoreUnavailable("a record can't be opened: it was sealed with another key, or is damaged") from None
+            raise Unsealed("it was sealed with another key, or is damaged") from None
+
+    def stamp(self, *parts: bytes) -> bytes:
+        """What only the key's owner can make of these parts; the same at every time."""
+        return blake2b(bound(*parts), digest_size=_STAMP_SIZE, key=self._stamp_key).digest()
+
+    def check(self, stamp: bytes, *parts: bytes) -> None:
+        """Look whether a stamp is that of these parts.
+
+        :raise Unsealed: it isn't.
+        """
+        if not compare_digest(stamp, self.stamp(*parts)):
+            raise Unsealed("it was stamped with another key, or was changed")
 
 
 def new_key() -> str:
@@ -80,17 +108,9 @@ def find_key(file: Path, make: bool, environment: Mapping[str, str] = os.environ
         raise ConfigurationError(f"key_file {file}: {getattr(error, 'strerror', None) or error}") from None
 
 
-def others_may_read(file: Path) -> bool:
-    """Whether a file can be read by others than its owner and group."""
-    try:
-        return bool(file.stat().st_mode & stat.S_IROTH)
-    except OSError:
-        return False
-
-
 def _write_for_owner(file: Path, text: str) -> None:
     """Make a file that is there whole or not at all, whenever the process or the power ends."""
-    unfinished = file.with_name(f"{file.name}.{os.getpid()}.new")
+    unfinished = unfinished_name(file)
     descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="ascii") as stream:
         stream.write(text + "\n")
@@ -102,10 +122,19 @@ def _write_for_owner(file: Path, text: str) -> None:
         pass  # another process was first
     finally:
         unfinished.unlink()
-    _sync_folder(file.parent)
+    sync_folder(file.parent)
 
 
-def _sync_folder(folder: Path) -> None:
+def unfinished_name(file: Path) -> Path:
+    """What a file is called until it is whole."""
+    return file.with_name(f"{file.name}.{os.getpid()}.new")
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the disk know the names in a folder.
+
+    :raise OSError: it can't be opened, or not synced.
+    """
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -22,10 +22,12 @@ from twisted.python.threadpool import ThreadPool
 from zope.interface import implementer
 
 from ctiex.errors import ConfigurationError, StoreUnavailable
+from ctiex.file_modes import warn_of_wide_mode
 from ctiex.interfaces import ICallStore
 from ctiex.records import Call, Change, StoredEvent
 from ctiex.stores.memory import MemoryCallStore, Undo
-from ctiex.stores.sealing import Seal, find_key, others_may_read
+from ctiex.stores.opening import expect_sound, told
+from ctiex.stores.sealing import Seal, find_key
 from ctiex.stores.sqlite_file import Group, Kept, SqliteFile, StoreInUse, gaps
 
 _log = Logger()
@@ -77,7 +79,7 @@ class SQLiteCallStore:
         self._file: SqliteFile | None = None
         self._gathering = _Gathering()
         self._writing: _Gathering | None = None
-        self._behind = False
+        self._brought_from = 0
         self._closing: Deferred[None] | None = None
 
     @classmethod
@@ -126,8 +128,11 @@ class SQLiteCallStore:
             await deferLater(self._reactor, _ASK_AGAIN)
 
     def _opened(self) -> Kept:
+        with told(self._path):
+            expect_sound(self._path)  # before the key is looked for, which a new store makes
         seal = Seal(find_key(self._key_file, make=not self._path.exists()))
         self._file = SqliteFile(self._path, seal)
+        self._brought_from = self._file.brought_from
         with _no_collection():
             kept = self._file.read()
         for gap in gaps(kept):
@@ -138,11 +143,14 @@ class SQLiteCallStore:
         self._memory.take_up(kept.calls, kept.last_sequences, kept.events, kept.labels)
         _log.info("{path}: {calls} calls, {events} events waiting", path=str(self._path), calls=len(kept.calls),
                   events=len(kept.events))  # fmt: skip
+        for file in (self._path, self._key_file):
+            warn_of_wide_mode(file)
+        self._tell_of_an_older_version()
 
-        if others_may_read(self._key_file):
-            _log.warn(
-                "{path} holds the store's key, and every user of this machine can read it", path=str(self._key_file)
-            )
+    def _tell_of_an_older_version(self) -> None:
+        if self._brought_from == 1:
+            _log.warn("{path} was of schema version 1, whose rows aren't bound to the key: they were taken as they are",
+                      path=str(self._path))  # fmt: skip
 
     def _not_opened(self, failure: Failure) -> Failure:
         if self._file is not None:

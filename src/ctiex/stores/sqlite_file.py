@@ -5,26 +5,26 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
-import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
+from typing import TypeVar
 
 from attrs import define, field, frozen
 
 from ctiex.errors import StoreUnavailable
-from ctiex.records import Call, CallState, StoredEvent
-from ctiex.stores.schema import VERSION, migrate, version_of
+from ctiex.records import Call, StoredEvent
+from ctiex.stores.marks import checkpoint, write_out
+from ctiex.stores.opening import expect_folder, opened_alone, opened_to_read, told
+from ctiex.stores.rows import Changed, Row, Rows
+from ctiex.stores.schema import version_of
 from ctiex.stores.sealing import Seal
 
-_CONTEXT = struct.Struct(">HBI")
-"""Lengths of the calling number, the digest and the data in a sealed context."""
-_PRAGMAS = (
-    "journal_mode = WAL",
-    "synchronous = FULL",  # every commit is synced to the disk
-    "secure_delete = ON",  # what is wiped is overwritten
-    "temp_store = MEMORY",
-    "journal_size_limit = 67108864",  # of the WAL, after a checkpoint, in bytes
-)
+_Record = TypeVar("_Record")
+
+ROWS_BETWEEN_CHECKPOINTS = 4_000
+"""How many rows are written before the log is written into the file: at most as many pages of 4 KB, rather a fifth."""
+_PAGE = 4_096
 
 
 class StoreInUse(StoreUnavailable):
@@ -67,22 +67,46 @@ class SqliteFile:
 
         :param read_only: beside the process that has it open; it makes and changes nothing.
         :raise StoreInUse: another process has it.
-        :raise StoreUnavailable: it can't be opened, or is no store.
+        :raise StoreUnavailable: it can't be opened, or is no store, or the log beside it isn't its own.
         """
         self._path = path = path.resolve()
-        self._seal = seal
-        self._lock = None if read_only else _lock(path)
+        self._rows = Rows(seal)
+        self._identity: tuple[int, ...] = ()
+        self._lock = None if read_only else lock(path)
+        self._rows_written = 0
+        self.brought_from = 0
+        """The schema version that the file had when it was opened."""
         try:
-            self._database = _open(path, read_only)
-            self._identity = () if read_only else self._identities()
-        except (sqlite3.Error, OSError, StoreUnavailable) as error:
+            with told(path):
+                if read_only:
+                    self._database = opened_to_read(path)
+                else:
+                    self._database, self.brought_from = opened_alone(path, seal)
+                    self._identity = self._identities()
+        except BaseException:
             self._unlock()
-            raise StoreUnavailable(f"{path}: {error}") from None
+            raise
 
     def close(self) -> None:
-        """Let go of the file."""
-        self._database.close()
-        self._unlock()
+        """Let go of the file; its log goes into it."""
+        try:
+            if self._lock is None:
+                self._database.close()
+            else:
+                self._close_whole()
+        finally:
+            self._unlock()
+
+    def _close_whole(self) -> None:
+        with ExitStack() as closed:
+            try:
+                write_out(self._database, self._path)
+            except sqlite3.Error:
+                # The last to close writes what it can into the file, whose mark doesn't say so: a reader, which
+                # writes nothing, is to be the last.
+                with suppress(StoreUnavailable, sqlite3.Error):
+                    closed.enter_context(closing(opened_to_read(self._path)))
+            closed.callback(self._database.close)
 
     def _identities(self) -> tuple[int, ...]:
         """What the file and its WAL are to the file system: tells whether they still stand there.
@@ -104,99 +128,109 @@ class SqliteFile:
 
         :raise StoreUnavailable: it was not written, none of it.
         """
-        try:
+        with told(self._path):
             if self._identities() != self._identity:
                 raise StoreUnavailable("another file has taken its place")
             self._database.execute("BEGIN IMMEDIATE")
             try:
                 self._write_calls(group)
-                self._write_events(group)
-                self._database.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?)", group.labels.items())
+                self._write_mailboxes(group)
+                self._put("INSERT OR REPLACE INTO facts VALUES (?, ?, ?)", map(self._label, group.labels.items()))
                 self._database.execute("COMMIT")
             except BaseException:
                 if self._database.in_transaction:
                     self._database.execute("ROLLBACK")
                 raise
-        except (sqlite3.Error, OSError, StoreUnavailable) as error:
-            raise StoreUnavailable(f"{self._path}: {error}") from None
+        self._write_log_into_file()
+
+    def _write_log_into_file(self) -> None:
+        """Now and then. What goes wrong with it changes nothing that is kept, and it is done later."""
+        if self._rows_written < ROWS_BETWEEN_CHECKPOINTS:
+            return
+        self._rows_written = 0
+        try:
+            checkpoint(self._database, self._path)
+        except sqlite3.Error:
+            pass  # a disk that is full; the next commit says so
 
     def _write_calls(self, group: Group) -> None:
-        kept = [_row(call) for call in group.calls.values() if call is not None]
+        kept = [self._rows.call(call) for call in group.calls.values() if call is not None]
         forgotten = [(serial,) for serial, call in group.calls.items() if call is None]
-        contexts = [(serial, self._context(call)) for serial, call in group.contexts.items() if call is not None]
+        contexts = [self._rows.context(call) for call in group.contexts.values() if call is not None]
         wiped = [(serial,) for serial, call in group.contexts.items() if call is None]
-        self._database.executemany("INSERT OR REPLACE INTO calls VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", kept)
-        self._database.executemany("DELETE FROM calls WHERE serial = ?", forgotten)
-        self._database.executemany("INSERT OR REPLACE INTO contexts VALUES (?, ?)", contexts)
-        self._database.executemany("DELETE FROM contexts WHERE serial = ?", wiped)
+        self._rows_written += sum(len(sealed) for _, sealed in contexts) // _PAGE
+        self._put("INSERT OR REPLACE INTO calls VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", kept)
+        self._put("DELETE FROM calls WHERE serial = ?", forgotten)
+        self._put("INSERT OR REPLACE INTO contexts VALUES (?, ?)", contexts)
+        self._put("DELETE FROM contexts WHERE serial = ?", wiped)
 
-    def _write_events(self, group: Group) -> None:
-        sealed = [
-            (event.agent, event.sequence, event.expires, self._seal.seal(event.body, _place(agent, sequence)))
+    def _write_mailboxes(self, group: Group) -> None:
+        events = [
+            self._rows.event(event)
             for (agent, sequence), event in group.events.items()
             if sequence > group.dropped.get(agent, 0)
         ]
-        self._database.executemany("INSERT OR REPLACE INTO events VALUES (?, ?, ?, ?)", sealed)
-        self._database.executemany("INSERT OR REPLACE INTO agents VALUES (?, ?)", group.last_sequences.items())
-        self._database.executemany("DELETE FROM events WHERE agent = ? AND sequence <= ?", group.dropped.items())
+        numbering = [self._rows.mailbox(agent, last) for agent, last in group.last_sequences.items()]
+        self._put("INSERT OR REPLACE INTO events VALUES (?, ?, ?, ?)", events)
+        self._put("INSERT OR REPLACE INTO agents VALUES (?, ?, ?)", numbering)
+        self._put("DELETE FROM events WHERE agent = ? AND sequence <= ?", group.dropped.items())
 
-    def _context(self, call: Call) -> bytes:
-        number = call.calling_number.encode()
-        lengths = _CONTEXT.pack(len(number), len(call.digest), len(call.data))
-        return self._seal.seal(lengths + number + call.digest + call.data, call.serial.encode())
+    def _label(self, label: tuple[str, str]) -> Row:
+        return self._rows.label(*label)
+
+    def _put(self, statement: str, rows: Iterable[Row]) -> None:
+        """Each row by one statement."""
+        made = list(rows)
+        self._rows_written += len(made)
+        self._database.executemany(statement, made)
 
     # ------------------------------------------------------------ reading
 
     def read(self) -> Kept:
         """Everything in the file.
 
-        :raise StoreUnavailable: it can't be read, or was sealed with another key.
+        :raise StoreUnavailable: it can't be read, was sealed with another key, or was changed without it.
         """
-        try:
+        return self._read(None)
+
+    def _read(self, wrong: list[str] | None) -> Kept:
+        """:param wrong: takes what is said of each record that isn't as it was written; None: the first is an error."""
+        with told(self._path):
             self._database.execute("BEGIN")  # one moment of the file, also beside an exchange that writes it
             try:
-                return Kept(tuple(self.calls()), self._last_sequences(), tuple(self._events()), self._labels())
+                self._known()
+                return Kept(
+                    tuple(self._taken(_CALLS, self._rows.opened_call, wrong))
+                    + tuple(self._taken(_WITHOUT_A_CALL, self._rows.opened_call, wrong)),
+                    dict(self._taken(_MAILBOXES, self._rows.opened_mailbox, wrong)),
+                    tuple(self._taken(_EVENTS, self._rows.opened_event, wrong)),
+                    dict(self._taken(_LABELS, self._rows.opened_label, wrong)),
+                )
             finally:
                 self._database.execute("ROLLBACK")
-        except (sqlite3.Error, ValueError, TypeError, struct.error, StoreUnavailable) as error:
-            raise StoreUnavailable(f"{self._path}: {error}") from None
 
-    def calls(self) -> Iterator[Call]:
-        """Every call."""
-        rows = self._database.execute(
-            "SELECT calls.*, sealed FROM calls LEFT JOIN contexts USING (serial) ORDER BY serial"
-        )
-        for serial, agent, service, identity, state, deadline, owner, told, event_ids, sealed in rows:
-            number, digest, data = self._opened(serial, sealed)
-            yield Call(
-                serial, agent, service, identity, number, digest, data, CallState(state), deadline, owner,
-                frozenset(told), frozenset(_unpacked(event_ids)),
-            )  # fmt: skip
+    def _known(self) -> None:
+        found = self._database.execute("SELECT generation, stamp FROM store").fetchone()
+        self._rows.opened_store(*(found or (None, None)))
 
-    def _opened(self, serial: str, sealed: bytes | None) -> tuple[str, bytes, bytes]:
-        if sealed is None:
-            return "", b"", b""
-        context = self._seal.open(sealed, serial.encode())
-        number, digest, _ = _CONTEXT.unpack_from(context)
-        at = _CONTEXT.size
-        return (
-            context[at : at + number].decode(),
-            context[at + number : at + number + digest],
-            context[at + number + digest :],
-        )
+    def _taken(self, statement: str, opened: Callable[..., _Record], wrong: list[str] | None) -> Iterator[_Record]:
+        for row in self._database.execute(statement):
+            try:
+                yield opened(*row)
+            except Changed as error:
+                if wrong is None:
+                    raise
+                wrong.append(str(error))
 
-    def _events(self) -> Iterator[StoredEvent]:
-        rows = self._database.execute("SELECT agent, sequence, expires, sealed FROM events ORDER BY agent, sequence")
-        for agent, sequence, expires, sealed in rows:
-            yield StoredEvent(agent, sequence, self._seal.open(sealed, _place(agent, sequence)), expires)
+    # ------------------------------------------------------------ the file itself
 
-    def _last_sequences(self) -> dict[str, int]:
-        return dict(self._database.execute("SELECT agent, last_sequence FROM agents").fetchall())
+    def begin_generation(self) -> None:
+        """From now on it is another file than the one it was copied from.
 
-    def _labels(self) -> dict[str, str]:
-        return dict(self._database.execute("SELECT name, value FROM facts").fetchall())
-
-    # ------------------------------------------------------------ checks
+        :raise StoreUnavailable: it can't be written.
+        """
+        with told(self._path):
+            self._database.execute("INSERT OR REPLACE INTO store VALUES (?, ?, ?)", self._rows.new_store())
 
     @property
     def version(self) -> int:
@@ -205,12 +239,24 @@ class SqliteFile:
 
     def check(self) -> list[str]:
         """What is wrong with the file, a sentence each: SQLite's own check, and every record opened."""
+        changed: list[str] = []
         try:
             found = [str(row[0]) for row in self._database.execute("PRAGMA integrity_check") if row[0] != "ok"]
-            kept = self.read()
+            kept = self._read(changed)
         except (sqlite3.Error, StoreUnavailable) as error:
             return [str(error)]
-        return found + list(gaps(kept))
+        return found + changed + list(gaps(kept))
+
+
+_CALLS = "SELECT calls.*, sealed FROM calls LEFT JOIN contexts USING (serial) ORDER BY serial"
+_WITHOUT_A_CALL = (
+    "SELECT serial, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, sealed FROM contexts"
+    " WHERE serial NOT IN (SELECT serial FROM calls)"
+)
+"""Content whose call is gone: none is ever written so."""
+_MAILBOXES = "SELECT agent, last_sequence, stamp FROM agents"
+_EVENTS = "SELECT agent, sequence, expires, sealed FROM events ORDER BY agent, sequence"
+_LABELS = "SELECT name, value, stamp FROM facts"
 
 
 def gaps(kept: Kept) -> Iterator[str]:
@@ -225,65 +271,18 @@ def gaps(kept: Kept) -> Iterator[str]:
             yield f"agent {agent}: the last event is {sequence}, the last sequence {kept.last_sequences.get(agent)}"
 
 
-def _open(path: Path, read_only: bool) -> sqlite3.Connection:
-    if read_only:
-        return _checked(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None))
-    # Made here, since SQLite would make it readable by everybody.
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-    database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-    try:
-        for pragma in _PRAGMAS:
-            database.execute(f"PRAGMA {pragma}")
-        migrate(database)
-    except BaseException:
-        database.close()
-        raise
-    return database
+def lock(path: Path) -> int:
+    """A lock that the kernel gives back when the process ends, however it ends.
 
-
-def _checked(database: sqlite3.Connection) -> sqlite3.Connection:
-    """The database, if it is a store of this version."""
-    try:
-        version = version_of(database)
-        if version < VERSION:
-            raise StoreUnavailable(
-                f"it has schema version {version}; start the exchange on it to bring it to {VERSION}"
-            )
-    except BaseException:
-        database.close()
-        raise
-    return database
-
-
-def _lock(path: Path) -> int:
-    """A lock that the kernel gives back when the process ends, however it ends."""
-    try:
+    :raise StoreInUse: another process has it.
+    :raise StoreUnavailable: it can't be had at all.
+    """
+    with told(path):
+        expect_folder(path)
         descriptor = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT, 0o600)
-    except OSError as error:
-        raise StoreUnavailable(f"{path}: {error.strerror}") from None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         os.close(descriptor)
         raise StoreInUse(f"{path}: another process has this store open") from None
     return descriptor
-
-
-def _place(agent: str, sequence: int) -> bytes:
-    return f"{agent}/{sequence}".encode()
-
-
-def _row(call: Call) -> tuple[object, ...]:
-    return (
-        call.serial, call.agent, call.service, call.identity, call.state.value, call.deadline, call.owner,
-        bytes(sorted(call.told)), _packed(call.event_ids),
-    )  # fmt: skip
-
-
-def _packed(numbers: Iterable[int]) -> bytes:
-    ordered = sorted(numbers)
-    return struct.pack(f">{len(ordered)}Q", *ordered)
-
-
-def _unpacked(data: bytes) -> tuple[int, ...]:
-    return struct.unpack(f">{len(data) // 8}Q", data)

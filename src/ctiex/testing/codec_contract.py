@@ -145,6 +145,19 @@ class CodecContract(_Base):
         self.assertRaises(FrameTooLong, list, decoder.frames())
         self.assertEqual(decoder.buffered(), 0)
 
+    @_PROPERTY
+    @given(before=messages(), message=messages())
+    def test_the_limit_may_be_set_between_two_frames(self, before: Message, message: Message) -> None:
+        """What was agreed at Bind holds for whatever comes behind the BindReply, also in the same segment."""
+        codec = self.make_codec()
+        lengths = [codec.frame_length(codec.encode_body(each)) for each in (before, message)]
+        decoder = codec.decoder(lengths[0])
+        decoder.receive(encode(codec, before, 1) + encode(codec, message, 2))
+        frames = decoder.frames()
+        next(frames)
+        decoder.max_frame = max(lengths)
+        self.assertEqual(codec.decode_body(next(frames)), message)
+
     def test_what_waits_for_its_rest_is_counted(self) -> None:
         codec = self.make_codec()
         decoder = codec.decoder(ROOMY)

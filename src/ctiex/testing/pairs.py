@@ -243,7 +243,7 @@ class MemoryExchange:
     codec: ICodec = field(factory=BinaryCodec)
     portal: Portal | None = None
     """Where Binds are let in; by the secret ``secret`` unless given."""
-    admission: Admission = field(factory=Admission)
+    admission: Admission = field()
     throttle: LoginThrottle = field(factory=LoginThrottle)
     plain_secrets: bool = False
     drivers: Mapping[str, ISignalling] | None = None
@@ -259,6 +259,10 @@ class MemoryExchange:
     processing: ProcessingService = field(init=False)
     agent_links: AgentLinkFactory = field(init=False)
     ivr_links: IvrLinkFactory = field(init=False)
+
+    @admission.default
+    def _admission_of_its_own(self) -> Admission:
+        return Admission(self.limits)
 
     def __attrs_post_init__(self) -> None:
         max_frame = self.session_limits.max_frame

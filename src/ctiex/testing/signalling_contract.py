@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import inf
 
 from attrs import define, field
@@ -37,11 +37,18 @@ class RecordingWatcher:
     """The agent numbers and calling numbers that came with ``arrived``."""
     agents_are_here: bool = True
     """Whether the agents' applications are there to be told of arrivals."""
+    keeps: bool = True
+    """Whether offers are kept at once; otherwise their ``write`` waits in ``writes``."""
+    writes: list[Callable[[], None]] = field(factory=list)
 
-    def offered(self, serial: str, session: IServiceSession | None) -> None:
-        """The Connection is being written."""
+    def offered(self, serial: str, session: IServiceSession | None, write: Callable[[], None]) -> None:
+        """The Connection may be written once that is kept."""
         self.told.append(("offered", serial))
         self.sessions.append(session)
+        if self.keeps:
+            write()
+        else:
+            self.writes.append(write)
 
     def accepted(self, serial: str) -> None:
         """The service has accepted."""
@@ -142,6 +149,29 @@ class SignallingContract:
         await self._until("1", "accepted")
         assert list(self.watcher.of("1")) == ["offered", "accepted"]
         assert list(self.connections()) == [make_offer("1").connection]
+
+    async def test_nothing_goes_out_before_the_offer_is_kept(self) -> None:
+        driver = await self._begun(Status.OK)
+        self.watcher.keeps = False
+        driver.offer(make_offer("1"))
+        await self._until("1", "offered")
+        for _ in range(5):
+            await self.pause()
+        assert (list(self.connections()), list(self.watcher.of("1"))) == ([], ["offered"])
+        self.watcher.writes.pop()()
+        await self._until("1", "accepted")
+        assert list(self.connections()) == [make_offer("1").connection]
+
+    async def test_an_offer_that_is_kept_after_its_withdrawal_sends_nothing(self) -> None:
+        driver = await self._begun(Status.OK)
+        self.watcher.keeps = False
+        driver.offer(make_offer("1"))
+        await self._until("1", "offered")
+        driver.withdraw("1")
+        self.watcher.writes.pop()()
+        for _ in range(5):
+            await self.pause()
+        assert (list(self.connections()), list(self.watcher.of("1"))) == ([], ["offered"])
 
     async def test_a_refusal_is_told_once_as_32(self) -> None:
         driver = await self._begun(Status.TOO_BUSY)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Any
 
 from attrs import evolve
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from zope.interface.verify import verifyObject
 
+from ctiex.errors import StoreUnavailable
 from ctiex.interfaces import ICallStore
 from ctiex.records import Call, CallState, Change, StoredEvent
 
@@ -37,7 +38,8 @@ def make_event(agent: str, sequence: int) -> StoredEvent:
 class CallStoreContract:
     """Tests of :class:`ctiex.interfaces.ICallStore`, before ``TestCase`` of trial in the bases.
 
-    Give ``make_store``. A store may keep things at once or later: the tests await what it returns.
+    Give ``make_store``, and ``break_store`` and ``mend_store`` where its commits can fail. A store may keep things at
+    once or later, and fail by an exception or by the Deferred: the tests await what it returns.
     """
 
     reactor: Any = None
@@ -46,6 +48,13 @@ class CallStoreContract:
     def make_store(self) -> ICallStore:
         """A new store that holds nothing, not opened yet."""
         raise NotImplementedError
+
+    def break_store(self, store: ICallStore) -> bool:
+        """Have every commit fail from now on, as on a disk that is full; False for a store that can't fail."""
+        return False
+
+    def mend_store(self, store: ICallStore) -> None:
+        """Have commits kept again."""
 
     async def opened(self) -> ICallStore:
         """A store in use; it is closed when the test ends."""
@@ -180,6 +189,43 @@ class CallStoreContract:
         await _done(store.commit(Change()))
         assert kept == [1] and store.get("7") == make_call("7")
 
+    async def test_a_commit_that_fails_leaves_everything_as_it_was(self) -> None:
+        store = await self.opened()
+        await self._fill(store, "1001", 3)
+        await _done(store.commit(Change(calls=(make_call("7"), make_call("8")), labels=(("codec", "binary"),))))
+        before = _seen(store)
+        changes = self._everything()
+        for change in (*changes, *changes):
+            if self.break_store(store):
+                assert not await _kept(store, change)
+                assert _seen(store) == before, "nothing of it is seen any more"
+        self.mend_store(store)
+        await _done(store.commit(Change(events=(make_event("1001", 4),))))
+        assert _sequences(store.events("1001")) == [1, 2, 3, 4], "the numbering goes on where it was"
+
+    async def test_commits_in_a_row_fail_together_and_the_next_are_kept(self) -> None:
+        store = await self.opened()
+        await self._fill(store, "1001", 3)
+        await _done(store.commit(Change(calls=(make_call("7"), make_call("8")), labels=(("codec", "binary"),))))
+        before = _seen(store)
+        if self.break_store(store):
+            outcomes = [_outcome(store, change) for change in self._everything()]
+            assert [await outcome for outcome in outcomes] == [False] * len(outcomes)
+            assert _seen(store) == before
+        self.mend_store(store)
+        for change in self._everything():
+            assert await _kept(store, change)
+        assert store.get("7") is None and store.get("8") == make_call("8", state=CallState.CLOSED)
+        assert _sequences(store.events("1001")) == [3, 4, 5] and store.label("codec") == "json"
+
+    def _everything(self) -> tuple[Change, ...]:
+        """Changes of every kind, each of which goes on with the one before."""
+        return (
+            Change(calls=(make_call("9"), make_call("8", owner="ivr")), events=(make_event("1001", 4),)),
+            Change(forgotten=("7", "9"), dropped=(("1001", 2),), labels=(("codec", "json"), ("new", "x"))),
+            Change(calls=(make_call("8", state=CallState.CLOSED),), events=(make_event("1001", 5), make_event("2", 1))),
+        )
+
     async def _fill(self, store: ICallStore, agent: str, count: int) -> None:
         events = tuple(make_event(agent, sequence) for sequence in range(1, count + 1))
         await _done(store.commit(Change(events=events)))
@@ -196,6 +242,28 @@ async def _refused(store: ICallStore, change: Change) -> bool:
     except ValueError:
         return True
     return False
+
+
+def _outcome(store: ICallStore, change: Change) -> Awaitable[bool]:
+    """Whether a change is kept; it is committed now, and may be waited for later."""
+    try:
+        waiting = store.commit(change)
+    except (StoreUnavailable, ValueError):  # a number that goes on with one that is lost is none
+        return succeed(False)
+    if waiting is None:
+        return succeed(True)
+    return waiting.addCallbacks(lambda _: True, lambda failure: failure.trap(StoreUnavailable) is None)
+
+
+async def _kept(store: ICallStore, change: Change) -> bool:
+    return await _outcome(store, change)
+
+
+def _seen(store: ICallStore) -> tuple[object, ...]:
+    """Everything that a store shows."""
+    mailboxes = {agent: (store.last_sequence(agent), _sequences(store.events(agent))) for agent in store.agents()}
+    calls = {call.serial: call for call in store.calls()}
+    return calls, mailboxes, store.stored(), store.label("codec"), store.label("new")
 
 
 def _sequences(events: Sequence[StoredEvent]) -> list[int]:

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from twisted.internet.endpoints import clientFromString
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
 from ctiex.app.config import DEMO_SECRET
-from ctiex.app.tls.endpoint import check_installed
 from ctiex.clients import ExchangeAccount
-from ctiex.errors import ConfigurationError
+from ctiex.errors import BindRefused, ConfigurationError, Status
+from ctiex.extras import need
 from ctiex.interfaces import ICodecPlugin
+from ctiex.links.endpoints import Destination, client_endpoint, read_destination
 from ctiex.plugins import find_plugin
 
 SECRET_VARIABLE = "CTIEX_SECRET"
+DEMO_IDENTITIES = frozenset({"agent-demo", "service-demo"})
+"""Those of an exchange that is configured with none: everybody knows their secret."""
 
 
 class AccountOptions(UsageOptions):
@@ -29,58 +30,91 @@ class AccountOptions(UsageOptions):
     optParameters = [
         ["exchange", "e", None, "Endpoint of the exchange's link: tcp:HOST:PORT or tls:HOST:PORT[:trustRoots=FOLDER]."],
         ["identity", "i", None, "The identity to bind under."],
-        ["secret-file", None, None, f"A file with its secret; ${SECRET_VARIABLE} otherwise, else the demo's."],
+        [
+            "secret-file",
+            None,
+            None,
+            f"A file with its secret; ${SECRET_VARIABLE} otherwise. The demo's identities need none on this machine.",
+        ],
         ["codec", None, "binary", "The codec of the link: binary, json or a plugin's."],
     ]
     optFlags = [
-        ["plain-secrets", None, "Send the secret over plain TCP too, where whoever stands on the way reads it."]
+        [
+            "plain-secrets",
+            None,
+            "Speak over plain TCP too, where whoever stands on the way reads the secret, numbers and fields.",
+        ]
     ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._demo_secret = False
+
+    def refused(self, error: BindRefused) -> str:
+        """What to say of an exchange that refuses the identity."""
+        guessed = self._demo_secret and error.status == Status.REFUSED_CREDENTIALS
+        hint = f"; no secret was given, the demo's was tried: --secret-file FILE, or {SECRET_VARIABLE}"
+        return f"the exchange refuses {self['identity']}: {error}{hint if guessed else ''}"
 
     def account(self, reactor: Any, environment: Mapping[str, str] = os.environ) -> ExchangeAccount:
         """The account that the options name.
 
         :raise UsageError: an option's value is no good.
         """
-        endpoint = self._endpoint(reactor)
+        endpoint, destination = self._endpoint(reactor)
         try:
             codec = find_plugin(ICodecPlugin, self["codec"]).build()
         except ConfigurationError as error:
             raise UsageError(f"--codec: {error}") from None
-        secret, plain_secrets = self._secret(environment), bool(self["plain-secrets"])
+        secret, plain_secrets = self._secret(environment, destination), bool(self["plain-secrets"])
         return ExchangeAccount(endpoint, self["identity"], secret, codec, plain_secrets=plain_secrets)
 
-    def _endpoint(self, reactor: Any) -> IStreamClientEndpoint:
+    def _endpoint(self, reactor: Any) -> tuple[IStreamClientEndpoint, Destination]:
         exchange: str = self["exchange"]
-        kind = exchange.partition(":")[0]
-        if kind == "ssl":
-            raise UsageError("--exchange: ssl: doesn't verify who answers; use tls:HOST:PORT[:trustRoots=FOLDER]")
         try:
-            if kind == "tls":
-                check_installed()
-                _check_trust_roots(exchange)
-            endpoint: IStreamClientEndpoint = clientFromString(reactor, exchange)
-            return endpoint
+            destination = read_destination(exchange)
+            if destination.kind == "ssl":
+                raise ConfigurationError("ssl: doesn't verify who answers; use tls:HOST:PORT[:trustRoots=FOLDER]")
+            if destination.kind == "tls":
+                need("tls", "TLS")
+                _check_trust_roots(destination)
+            return client_endpoint(reactor, exchange), destination
         except ConfigurationError as error:
             raise UsageError(f"--exchange: {error}") from None
-        except Exception as error:  # every endpoint parser raises what it likes
-            raise UsageError(f"--exchange: {exchange!r} is no endpoint such as tcp:HOST:PORT ({error})") from None
 
-    def _secret(self, environment: Mapping[str, str]) -> str:
+    def _secret(self, environment: Mapping[str, str], destination: Destination) -> str:
         if self["secret-file"] is None:
-            by_certificate = ":certificate=" in self["exchange"]
-            return environment.get(SECRET_VARIABLE, "" if by_certificate else DEMO_SECRET)
+            secret = environment.get(SECRET_VARIABLE)
+            return self._known_secret(destination) if secret is None else secret
         try:
             return Path(self["secret-file"]).read_text(encoding="utf-8").rstrip("\r\n")
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(f"--secret-file: {self['secret-file']}: {error}") from None
 
+    def _known_secret(self, destination: Destination) -> str:
+        """The secret of whom nobody has given one for.
 
-def _check_trust_roots(endpoint: str) -> None:
+        :raise UsageError: one is needed.
+        """
+        identity = self["identity"]
+        if "certificate" in destination.options:
+            return ""
+        if identity in DEMO_IDENTITIES and destination.is_local:
+            self._demo_secret = True
+            return DEMO_SECRET
+        known = " (the demo's is for exchanges on this machine)" if identity in DEMO_IDENTITIES else ""
+        raise UsageError(
+            f"no secret was given for identity {identity!r}{known}: expected --secret-file FILE, or the variable"
+            f" {SECRET_VARIABLE}, which may be empty where the exchange asks for none"
+        )
+
+
+def _check_trust_roots(destination: Destination) -> None:
     """See that there are authorities: Twisted takes a folder without any, and trusts nobody."""
-    named = re.search(r":trustRoots=((?:\\.|[^:\\])*)", endpoint)
+    named = destination.options.get("trustRoots")
     if named is None:
         return
-    folder = Path(re.sub(r"\\(.)", r"\1", named[1]))
+    folder = Path(named)
     if not any(path.suffix.lower() == ".pem" for path in (folder.iterdir() if folder.is_dir() else ())):
         raise ConfigurationError(
             f"trustRoots={folder}: found no such files, expected a folder with authorities in *.pem"

@@ -5,12 +5,14 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from contextlib import suppress
 from typing import Any, TextIO
 
-from twisted.internet.defer import CancelledError, Deferred, ensureDeferred
+from twisted.internet.defer import CancelledError, Deferred, TimeoutError, ensureDeferred
 from twisted.python.failure import Failure
 
 from ctiex.app.commands.accounts import AccountOptions
+from ctiex.app.output import READER_GONE, say
 from ctiex.clients import AgentClient, AgentNumber
 from ctiex.clients.terminal import Terminal, open_terminal
 from ctiex.errors import BindRefused, CallerHungUp, CtiexError, FieldError, Status
@@ -23,6 +25,10 @@ cancel SERIAL
 help
 quit
 """
+
+
+_CLOSE_WITHIN = 5.0
+"""How long what was written last may take to go out, in seconds."""
 
 
 class Options(AccountOptions):
@@ -99,14 +105,14 @@ class InteractiveAgent:
             await self._commands[command](words)
         except (CtiexError, ValueError) as error:
             self.errors += 1
-            self._terminal.write(f"error: {error}\n")
+            self._terminal.say(f"error: {error}")
 
     async def _connect(self, words: list[str]) -> None:
         if len(words) < 2:
             raise ValueError("expected connect SERVICE CALLING-NUMBER [NAME=TEXT ...]")
         service, calling_number, *fields = words
         hand_off = await self._agent.connect(service, calling_number, read_fields(fields))
-        self._terminal.write(f"call {hand_off.serial} is kept\n")
+        self._terminal.say(f"call {hand_off.serial} is kept")
 
     async def _cancel(self, words: list[str]) -> None:
         if len(words) != 1:
@@ -127,8 +133,8 @@ def describe(event: AgentEvent, secret: Collection[str] = ()) -> str:
 async def run(options: Options, reactor: Any, stdout: TextIO, stderr: TextIO) -> int:
     """Run until ``quit``, or until the process is told to end.
 
-    Gives 1 when the exchange can't be trusted, when it refuses the identity or the agent number, or when a command
-    failed that nobody typed.
+    It ends, too, when nobody reads any more what it writes. Gives 1 when the exchange can't be trusted, when it refuses
+    the identity or the agent number, or when a command failed that nobody typed.
 
     :raise UsageError: an option's value is no good.
     """
@@ -144,21 +150,28 @@ async def run(options: Options, reactor: Any, stdout: TextIO, stderr: TextIO) ->
         return ended
 
     reactor.addSystemEventTrigger("before", "shutdown", interrupted)
+    unread = terminal.unread_output().addCallback(lambda _: working.cancel())
     try:
         errors = await working
     except CancelledError:
-        return 0
+        return READER_GONE if unread.called else 0
     except BindRefused as refused:
-        print(f"the exchange refuses {options['identity']}: {refused}", file=stderr)
+        say(options.refused(refused), stderr)
         return 1
     except CtiexError as error:
-        print(f"agent {options['agent']} can't log in: {error}", file=stderr)
+        say(f"agent {options['agent']} can't log in: {error}", stderr)
         return 1
     finally:
         await client.stopService()
-        await terminal.close()
+        await _closed(terminal, reactor)
         ended.callback(None)
     return 1 if errors and not typed else 0
+
+
+async def _closed(terminal: Terminal, reactor: Any) -> None:
+    """Let out what was written, unless whoever reads it has stopped to."""
+    with suppress(TimeoutError):
+        await terminal.close().addTimeout(_CLOSE_WITHIN, reactor)
 
 
 async def _work(options: Options, client: AgentClient, terminal: Terminal, typed: bool) -> int:
@@ -166,20 +179,20 @@ async def _work(options: Options, client: AgentClient, terminal: Terminal, typed
     number = options["agent"]
 
     def gap(first: int, last: int) -> None:
-        terminal.write(f"events {first} to {last} are lost\n" if last >= first else "the exchange numbers anew\n")
+        terminal.say(f"events {first} to {last} are lost" if last >= first else "the exchange numbers anew")
 
     login = ensureDeferred(
         client.login(
             number,
-            lambda event: terminal.write(describe(event, options.secret) + "\n"),
+            lambda event: terminal.say(describe(event, options.secret)),
             gap,
             timeout=10,
-            on_taken_over=lambda: terminal.write(f"agent {number} has logged in elsewhere: nothing more comes here\n"),
-            on_refused=lambda error: terminal.write(f"agent {number} can't log in again: {error}\n"),
+            on_taken_over=lambda: terminal.say(f"agent {number} has logged in elsewhere: nothing more comes here"),
+            on_refused=lambda error: terminal.say(f"agent {number} can't log in again: {error}"),
         )
     )
     agent = await (unless_quit(login, terminal) if typed else login)
-    terminal.write(f"agent {agent.number} is logged in\n")
+    terminal.say(f"agent {agent.number} is logged in")
     interactive = InteractiveAgent(agent, terminal)
     await interactive.run()
     return interactive.errors

@@ -12,6 +12,7 @@ from ctiex.app.config import exchange_address, load
 from ctiex.app.config_model import Configuration, ConfiguredService, LinkSettings
 from ctiex.app.look_up import Finder, check_plugins
 from ctiex.app.metrics import check_metrics
+from ctiex.app.output import say, say_lines
 from ctiex.app.tls.checks import check_certificates
 from ctiex.errors import ConfigurationError
 from ctiex.links.credentials import KnownIdentity
@@ -53,11 +54,11 @@ def run(options: Options, stdout: TextIO, stderr: TextIO, find: Finder = find_pl
         check_metrics(configuration)
         configuration = check_certificates(configuration)
     except ConfigurationError as error:
-        print(error, file=stderr)
+        say_lines(error, stderr)
         return 1
     for line in summary(configuration):
-        print(line, file=stdout)
-    print("configuration: ok", file=stdout)
+        say(line, stdout)
+    say("configuration: ok", stdout)
     return 0
 
 

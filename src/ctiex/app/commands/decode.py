@@ -12,11 +12,13 @@ from twisted.python.usage import UsageError
 
 from ctiex.app.commands.secret_names import MaskingOptions
 from ctiex.app.look_up import Finder
+from ctiex.app.output import say, say_lines
 from ctiex.errors import CodecError, ConfigurationError, Status
 from ctiex.fields import MASK, Fields
 from ctiex.interfaces import Frame, ICodec, ICodecPlugin
 from ctiex.messages import DEFAULT_MAX_FRAME, KINDS, Message
 from ctiex.plugins import find_plugin
+from ctiex.visible import visible
 
 _BESIDE_HEX = b" \t\r\n:"
 _TYPE_NAMES = {str: "text", bool: "boolean", int: "integer", bytes: "bytes"}
@@ -64,11 +66,11 @@ def run(options: Options, stdout: TextIO, stderr: TextIO, find: Finder = find_pl
         codec: ICodec = find(ICodecPlugin, options["codec"]).build()
         secret = options.masked(find)
     except (OSError, ValueError, ConfigurationError) as error:
-        print(f"nothing to decode: {error}", file=stderr)
+        say_lines(f"nothing to decode: {error}", stderr)
         return 1
     report = Report(codec, bool(options["show-values"]), secret)
     for line in report.lines(data, options["max-frame"]):
-        print(line, file=stdout)
+        say(line, stdout)
     return 1 if report.faults else 0
 
 
@@ -145,7 +147,7 @@ class Report:
 
     def _field(self, name: str, values: Fields) -> str:
         value = values[name]
-        label = name if name.isprintable() else repr(name)
+        label = visible(name)
         masked = not self.show_values or name in self.secret
         text = Fields.trusted({label: value}).describe({label} if masked else ())
         return f"{text} ({_TYPE_NAMES[type(value)]})"
@@ -159,4 +161,4 @@ def _worded(name: str, value: Any) -> str:
         return f"{int(value)} ({value.text})"
     if name == "role":
         return f"{int(value)} ({value.name.lower()})"
-    return value if isinstance(value, str) and value.isprintable() else repr(value)
+    return visible(value) if isinstance(value, str) else repr(value)

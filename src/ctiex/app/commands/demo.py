@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any, TextIO
 
 from attrs import frozen
+from twisted.internet.defer import CancelledError, Deferred, ensureDeferred
 from twisted.internet.endpoints import clientFromString
 from twisted.internet.interfaces import IListeningPort
 from twisted.internet.task import deferLater
@@ -15,6 +16,7 @@ from zope.interface import implementer
 from ctiex.app.assembly import Exchange
 from ctiex.app.config import DEMO_SECRET, load
 from ctiex.app.config_model import Configuration
+from ctiex.app.output import say
 from ctiex.clients import AgentClient, AutomaticService, ExchangeAccount, ServedCall
 from ctiex.codecs.binary import BinaryCodec
 from ctiex.errors import CtiexError
@@ -166,7 +168,7 @@ class Ladder:
         self._say(f"  {number}  {who:8}  {what}")
 
     def _say(self, line: str) -> None:
-        print(line, file=self._stdout, flush=True)
+        say(line, self._stdout)
 
 
 class Demo:
@@ -187,7 +189,7 @@ class Demo:
         await self._exchange.started()
         assert self._exchange.agent_port is not None and self._exchange.ivr_port is not None
         agent_port, ivr_port = self._exchange.agent_port, self._exchange.ivr_port
-        print(f"exchange: agents at {_address(agent_port)}, services at {_address(ivr_port)}", file=self._stdout)
+        say(f"exchange: agents at {_address(agent_port)}, services at {_address(ivr_port)}", self._stdout)
         agent = AgentClient(self._reactor, self._account(agent_port, "agent-demo"))
         service = AutomaticService(
             self._reactor, self._account(ivr_port, "service-demo"), self._handlers(), self._customer
@@ -201,7 +203,8 @@ class Demo:
             await agent.stopService()
             await service.stopService()
             await self._exchange.stopService()
-        print(f"\ndemo: {completed} of {len(SCENES)} hand-offs completed", file=self._stdout, flush=True)
+        say("", self._stdout)
+        say(f"demo: {completed} of {len(SCENES)} hand-offs completed", self._stdout)
         return 0 if completed == len(SCENES) else 1
 
     def _account(self, port: IListeningPort, identity: str) -> ExchangeAccount:
@@ -227,7 +230,7 @@ class Demo:
                 hand_off = await agent.connect(scene.service, _CALLING_NUMBER, Fields(scene.fields), serial)
                 final = await hand_off.result(_WITHIN)
             except CtiexError as error:
-                print(f"  failed: {error}", file=self._stdout)
+                say(f"  failed: {error}", self._stdout)
             else:
                 completed += final.condition is Condition.COMPLETED
         return completed
@@ -239,5 +242,18 @@ def _address(port: IListeningPort) -> str:
 
 
 async def run(options: Options, reactor: Any, stdout: TextIO, stderr: TextIO) -> int:
-    """Play the demo; 0 when every hand-off was completed."""
-    return await Demo(reactor, stdout).run()
+    """Play the demo; 0 when every hand-off was completed. The end of the process ends it in order."""
+    playing = ensureDeferred(Demo(reactor, stdout).run())
+    ended: Deferred[None] = Deferred()
+
+    def interrupted() -> Deferred[None]:
+        playing.cancel()
+        return ended
+
+    reactor.addSystemEventTrigger("before", "shutdown", interrupted)
+    try:
+        return await playing
+    except CancelledError:
+        return 1
+    finally:
+        ended.callback(None)

@@ -8,6 +8,8 @@ from typing import TextIO
 from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
+from ctiex.app.output import write
+
 _PLATFORMS = ("1", "2")
 
 
@@ -36,7 +38,7 @@ class Options(UsageOptions):
 
 def run(options: Options, stdout: TextIO, stderr: TextIO) -> int:
     """Print the file; always 0."""
-    stdout.write(dialplan(options.platform))
+    write(dialplan(options.platform), stdout)
     return 0
 
 

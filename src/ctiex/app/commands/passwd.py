@@ -10,6 +10,7 @@ from typing import TextIO
 from twisted.python.usage import Options as UsageOptions
 
 from ctiex.app.config_model import is_short_text
+from ctiex.app.output import say
 from ctiex.links.secret_hashes import hash_secret
 
 
@@ -36,15 +37,15 @@ def run(
     if options["stdin"]:
         secret = (stdin or sys.stdin).readline().rstrip("\r\n")
     elif ask is getpass and not sys.stdin.isatty():
-        print("there is no terminal to ask at: give the secret on standard input, with --stdin", file=stderr)
+        say("there is no terminal to ask at: give the secret on standard input, with --stdin", stderr)
         return 1
     else:
         secret = ask("Secret: ")
         if ask("Again: ") != secret:
-            print("the two secrets differ", file=stderr)
+            say("the two secrets differ", stderr)
             return 1
     if not is_short_text(secret):
-        print(f"a secret is text of 1 to 255 bytes, this one has {len(secret.encode(errors='replace'))}", file=stderr)
+        say(f"a secret is text of 1 to 255 bytes, this one has {len(secret.encode(errors='replace'))}", stderr)
         return 1
-    print(f'secret_hash = "{hash_secret(secret).format()}"', file=stdout)
+    say(f'secret_hash = "{hash_secret(secret).format()}"', stdout)
     return 0

@@ -7,17 +7,18 @@ from functools import partial
 from typing import Any, TextIO
 
 from twisted.internet.defer import Deferred, DeferredLock
-from twisted.internet.endpoints import serverFromString
 from twisted.python.usage import UsageError
 
 from ctiex.app.commands.accounts import AccountOptions
 from ctiex.app.commands.any_order import AnyOrder
-from ctiex.app.commands.voice import serve_calls
+from ctiex.app.commands.voice import listen_at, serve_calls
 from ctiex.app.config import DEMO_SERVICES
+from ctiex.app.output import say
 from ctiex.clients import AutomaticService, Handler, ServedCall
 from ctiex.clients.voice import ANY_PATH, VoiceServices
 from ctiex.errors import BindRefused, ConfigurationError, NotBound, TlsRefused, UnsafeLink
 from ctiex.interfaces import IMedia, IMediaPlugin
+from ctiex.links.descriptors import allow_all
 from ctiex.plugins import find_plugin
 from ctiex.services import BUILT_IN
 from ctiex.services.outcome import Outcome
@@ -82,6 +83,7 @@ async def run(options: Options, reactor: Any, stdout: TextIO, stderr: TextIO) ->
 
     :raise UsageError: an option's value is no good.
     """
+    allow_all()
     if options["agi"] is not None:
         voice = VoiceServices(reactor, options.account(reactor), {ANY_PATH: BUILT_IN[options.name]()})
         return await serve_calls(voice, options, options["agi"], [options.name], reactor, stdout, stderr)
@@ -92,7 +94,7 @@ async def run(options: Options, reactor: Any, stdout: TextIO, stderr: TextIO) ->
         _media(options, reactor),
     )
     if options["listen"] is not None:
-        await service.listen(serverFromString(reactor, options["listen"]))
+        await listen_at(service.listen, options["listen"], reactor, "--listen")
     service.startService()
     reactor.addSystemEventTrigger("before", "shutdown", service.stopService)
     try:
@@ -100,14 +102,14 @@ async def run(options: Options, reactor: Any, stdout: TextIO, stderr: TextIO) ->
     except NotBound:
         return 0  # interrupted before the exchange was there
     except BindRefused as refused:
-        print(f"the exchange refuses {options['identity']}: {refused}", file=stderr)
+        say(options.refused(refused), stderr)
         await service.stopService()
         return 1
     except (TlsRefused, UnsafeLink) as error:
-        print(f"{options['identity']} can't bind: {error}", file=stderr)
+        say(f"{options['identity']} can't bind: {error}", stderr)
         await service.stopService()
         return 1
-    print(f"{options.name} is ready under access code {options.access_code}", file=stdout, flush=True)
+    say(f"{options.name} is ready under access code {options.access_code}", stdout)
     await Deferred()
     return 0
 
@@ -136,9 +138,9 @@ def _one_at_a_time(handler: Handler, options: Options, stdout: TextIO) -> Handle
         if options["media"] == "terminal":
             await turns.acquire()
         try:
-            print(f"call {call.serial} from {call.calling_number}", file=stdout, flush=True)
+            say(f"call {call.serial} from {call.calling_number}", stdout)
             outcome = await handler(call)
-            print(f"call {call.serial}: {outcome.condition.text}", file=stdout, flush=True)
+            say(f"call {call.serial}: {outcome.condition.text}", stdout)
             return outcome
         finally:
             if options["media"] == "terminal":

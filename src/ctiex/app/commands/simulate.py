@@ -5,14 +5,17 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
+from ctiex.app.output import say, say_lines, write
+from ctiex.extras import need
 from ctiex.testing.simulation.faults import Fault, faults_named
-from ctiex.testing.simulation.runs import CALLS_OF_A_WORLD, Tally
-from ctiex.testing.simulation.runs import run as run_worlds
+
+if TYPE_CHECKING:
+    from ctiex.testing.simulation.runs import Tally  # needs what the extra durable brings
 
 _WIDTH = 40
 _CLASSES = ", ".join(fault.value for fault in Fault)
@@ -50,7 +53,12 @@ def run(options: Options, stdout: TextIO, stderr: TextIO, seconds: Callable[[], 
     """Simulate, and print what was survived; 1 when a promise was broken.
 
     :param seconds: the processor's time, for the figures.
+    :raise ConfigurationError: the extra ``durable`` isn't installed.
     """
+    need("durable", "ctiex simulate")
+    from ctiex.testing.simulation.runs import CALLS_OF_A_WORLD, Tally
+    from ctiex.testing.simulation.runs import run as run_worlds
+
     total, begun = Tally(), seconds()
     for number in range(options["seeds"]):
         seed = options["seed"] + number
@@ -58,15 +66,14 @@ def run(options: Options, stdout: TextIO, stderr: TextIO, seconds: Callable[[], 
         total.worlds += tally.worlds
         total.calls += tally.calls
         total.counts.update(tally.counts)
-        print(f"seed {seed}: {tally.calls:,} calls in {tally.worlds:,} worlds, digest {tally.digest}", file=stdout)
+        say(f"seed {seed}: {tally.calls:,} calls in {tally.worlds:,} worlds, digest {tally.digest}", stdout)
         if tally.broken is not None:
             again = f"ctiex simulate --calls {CALLS_OF_A_WORLD} --seed {tally.broken.seed} --faults {options['faults']}"
-            print(
-                f"BROKEN in the world of seed {tally.broken.seed}, {tally.broken.broken}\nagain: {again}", file=stdout
-            )
+            say_lines(f"BROKEN in the world of seed {tally.broken.seed}, {tally.broken.broken}", stdout)
+            say(f"again: {again}", stdout)
             return 1
     for line in summary(total, seconds() - begun):
-        print(line, file=stdout)
+        say(line, stdout)
     return 0
 
 
@@ -97,6 +104,7 @@ def _progress(calls: int, seed: int, stderr: TextIO) -> Callable[[int], None]:
     def show(done: int) -> None:
         full = _WIDTH * done // calls
         bar = "#" * full + "." * (_WIDTH - full)
-        print(f"\rseed {seed} [{bar}] {done:,}/{calls:,}", end="\n" if done >= calls else "", file=stderr, flush=True)
+        end = "\n" if done >= calls else ""
+        write(f"\rseed {seed} [{bar}] {done:,}/{calls:,}{end}", stderr)
 
     return show

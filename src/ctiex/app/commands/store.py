@@ -1,4 +1,4 @@
-"""``ctiex store``: what a durable store holds, whether it is sound, and all of it as JSON; it changes nothing."""
+"""``ctiex store``: what a durable store holds, whether it is sound, all of it as JSON; copies, and one put back."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from twisted.python.usage import UsageError
 from ctiex.app.commands.secret_names import MaskingOptions
 from ctiex.app.kept_codecs import AGENT_CODEC, IVR_CODEC
 from ctiex.app.look_up import Finder
+from ctiex.app.output import say
 from ctiex.errors import CodecError, ConfigurationError, StoreUnavailable
+from ctiex.extras import need
 from ctiex.fields import EMPTY, MASK, Fields, Value
 from ctiex.interfaces import ICodec, ICodecPlugin
 from ctiex.messages import KIND_OF, AgentEvent, DataResult, Message
@@ -23,9 +25,12 @@ from ctiex.processing.numbers import is_number_label
 from ctiex.records import Call, CallState, StoredEvent
 
 if TYPE_CHECKING:
-    from ctiex.stores.sqlite_file import SqliteFile  # cryptography is optional
+    from ctiex.stores.sealing import Seal  # cryptography is optional
+    from ctiex.stores.sqlite_file import SqliteFile
 
-_ACTIONS = ("show", "check", "export")
+_ACTIONS = ("show", "check", "export", "backup", "restore")
+_COPY = {"backup": "to", "restore": "from"}
+"""The option that names the copy."""
 _MOST_AGENTS = 20
 """Agents that ``show`` names, those with the most events first."""
 _LONGEST = 2**31 - 1
@@ -34,15 +39,21 @@ _LONGEST = 2**31 - 1
 class Options(MaskingOptions):
     """The options of ``ctiex store``."""
 
-    synopsis = "show|check|export FILE [options]"
+    synopsis = "show|check|export|backup|restore FILE [options]"
     longdesc = (
         "Reads the file of a sqlite store, also while an exchange runs on it: show sums it up, check says what is"
-        " wrong with it, export prints its calls and events, a JSON object a line. The key is that of --key-file,"
-        " unless the variable CTIEX_STORE_KEY holds it. Numbers of customers and values of fields are masked unless"
-        " --show-values is given. Exit code 1: it can't be read, or something is wrong with it."
+        " wrong with it, export prints its calls and events, a JSON object a line, backup --to COPY copies one moment"
+        " of it. restore --from COPY puts a sound copy in its place while no exchange runs on it, and takes away the"
+        " log of what stood there. The key is that of --key-file, unless the variable CTIEX_STORE_KEY holds it."
+        " Numbers of customers and values of fields are masked unless --show-values is given."
+        " Exit code 1: it can't be read, or something is wrong with it."
     )
     optFlags = [["show-values", None, "Show the values of fields, and the numbers of customers."]]
-    optParameters = [["key-file", "k", None, "The file with the key; FILE.key without it."]]
+    optParameters = [
+        ["key-file", "k", None, "The file with the key; FILE.key without it."],
+        ["to", None, None, "backup: the copy that is made; there must be no such file."],
+        ["from", None, None, "restore: the copy that is put in place; it stays as it is."],
+    ]
 
     def __init__(self) -> None:
         super().__init__()
@@ -57,43 +68,77 @@ class Options(MaskingOptions):
             raise UsageError(f"found {' '.join(arguments) or 'nothing'}, expected {', '.join(_ACTIONS)}, and a file")
         self.action, self.file = arguments[0], Path(arguments[1])
 
+    def postOptions(self) -> None:
+        """Look whether the copy is named where there is one.
+
+        :raise UsageError: it isn't, or is where there is none.
+        """
+        super().postOptions()
+        wanted = _COPY.get(self.action)
+        for option in _COPY.values():
+            if (self[option] is None) == (option == wanted):
+                verb = "is needed for" if option == wanted else "means nothing to"
+                raise UsageError(f"--{option} COPY {verb} {self.action}")
+
+    @property
+    def other_file(self) -> Path:
+        """The copy that is made, or put in place."""
+        return Path(self[_COPY[self.action]])
+
 
 def run(options: Options, stdout: TextIO, stderr: TextIO, find: Finder = find_plugin) -> int:
-    """Show, check or export; 0, or 1 where the store can't be read or isn't sound.
+    """Show, check, export, back up or restore; 0, or 1 where the store can't be read or isn't sound.
 
     :param find: finds the plugins of the codecs that the store was used with.
     """
     try:
-        file = _opened(options)
-    except ImportError:
-        print("ctiex store needs cryptography: pip install 'ctiex[durable]'", file=stderr)
-        return 1
+        need("durable", "ctiex store")
+        return _copied(options, stdout) if options.action in _COPY else _read(options, stdout, find)
     except (StoreUnavailable, ConfigurationError) as error:
-        print(error, file=stderr)
+        say(error, stderr)
         return 1
-    try:
-        return _RUN[options.action](file, options, stdout, find)
-    except (StoreUnavailable, ConfigurationError) as error:
-        print(error, file=stderr)
-        return 1
-    finally:
-        file.close()
 
 
-def _opened(options: Options) -> SqliteFile:
-    """The file, read-only.
+def _read(options: Options, stdout: TextIO, find: Finder) -> int:
+    """Show, check or export.
 
-    :raise ImportError: the extra ``durable`` isn't installed.
-    :raise StoreUnavailable: it isn't there, or is no store.
+    :raise StoreUnavailable: the file isn't there, or is no store.
     :raise ConfigurationError: there is no key.
     """
-    from ctiex.stores.sealing import Seal, find_key
     from ctiex.stores.sqlite_file import SqliteFile
 
     if not options.file.is_file():
         raise StoreUnavailable(f"{options.file}: there is no such file")
-    key = find_key(Path(options["key-file"] or f"{options.file}.key"), make=False)
-    return SqliteFile(options.file, Seal(key), read_only=True)
+    file = SqliteFile(options.file, _seal(options), read_only=True)
+    try:
+        return _RUN[options.action](file, options, stdout, find)
+    finally:
+        file.close()
+
+
+def _copied(options: Options, stdout: TextIO) -> int:
+    """Back up or restore.
+
+    :raise StoreUnavailable: one of the files can't be read, or not be written; nothing was changed.
+    :raise ConfigurationError: there is no key.
+    """
+    from ctiex.stores.copying import back_up, restore
+
+    if options.action == "backup":
+        back_up(options.file, options.other_file)
+        say(f"{options.other_file}: a copy of {options.file}", stdout)
+        return 0
+    kept = restore(options.file, options.other_file, _seal(options))
+    say(f"{options.file}: restored from {options.other_file}", stdout)
+    for line in _counted(kept.calls, kept.events):
+        say(line, stdout)
+    return 0
+
+
+def _seal(options: Options) -> Seal:
+    from ctiex.stores.sealing import Seal, find_key
+
+    return Seal(find_key(Path(options["key-file"] or f"{options.file}.key"), make=False))
 
 
 # ---------------------------------------------------------------- show and check
@@ -101,9 +146,9 @@ def _opened(options: Options) -> SqliteFile:
 
 def _show(file: SqliteFile, options: Options, stdout: TextIO, find: Finder) -> int:
     kept = file.read()
-    print(f"{options.file}: schema version {file.version}", file=stdout)
+    say(f"{options.file}: schema version {file.version}", stdout)
     for line in (*_sizes(options.file), *_counted(kept.calls, kept.events), *_labelled(kept.labels)):
-        print(line, file=stdout)
+        say(line, stdout)
     return 0
 
 
@@ -133,9 +178,9 @@ def _labelled(labels: dict[str, str]) -> Iterator[str]:
 def _check(file: SqliteFile, options: Options, stdout: TextIO, find: Finder) -> int:
     wrong = file.check()
     for sentence in wrong:
-        print(f"{options.file}: {sentence}", file=stdout)
+        say(f"{options.file}: {sentence}", stdout)
     if not wrong:
-        print(f"{options.file}: ok", file=stdout)
+        say(f"{options.file}: ok", stdout)
     return 1 if wrong else 0
 
 
@@ -151,7 +196,7 @@ def _export(file: SqliteFile, options: Options, stdout: TextIO, find: Finder) ->
         options.masked(find),
     )
     for record in (*map(lines.call, kept.calls), *map(lines.event, kept.events)):
-        print(json.dumps(record, ensure_ascii=False), file=stdout)
+        say(json.dumps(record, ensure_ascii=False), stdout)
     return 0
 
 

@@ -15,6 +15,7 @@ from twisted.python.usage import UsageError
 from ctiex.app.audit_reading import Reading, Record, opened
 from ctiex.app.commands.any_order import AnyOrder
 from ctiex.app.config import load
+from ctiex.app.output import say
 from ctiex.errors import ConfigurationError, SerialError
 from ctiex.links.auditing import printable
 from ctiex.processing.audit import AuditEvent
@@ -84,13 +85,13 @@ def run(options: Options, stdout: TextIO, stderr: TextIO, stdin: BinaryIO | None
             story = Story.of(options.serial, readings)
             _print(story, readings, bool(options["json"]), stdout)
         except (OSError, EOFError, ConfigurationError) as error:
-            print(f"nothing to trace: {error}", file=stderr)
+            say(f"nothing to trace: {error}", stderr)
             return 1
     torn = sum(reading.torn for reading in readings)
     if torn:
-        print(f"lines skipped, since they are no records: {torn}", file=stderr)
+        say(f"lines skipped, since they are no records: {torn}", stderr)
     if story.first is None:
-        print(f"nothing is known of serial {options.serial}", file=stderr)
+        say(f"nothing is known of serial {options.serial}", stderr)
         return 1
     return 0
 
@@ -152,18 +153,18 @@ def _print(story: Story, readings: list[Reading], as_json: bool, stdout: TextIO)
     if story.first is None:
         return
     if not as_json:
-        print(f"call serial number {story.serial}, from {printable(story.begins)} on", file=stdout)
+        say(f"call serial number {story.serial}, from {printable(story.begins)} on", stdout)
     shown = refused = 0
     for record in _told(story, readings):
         shown += 1
         refused += record.refusal
         if as_json:
-            print(record.line, file=stdout)
+            say(record.line, stdout)
         else:
             mark = "!" if record.refusal else " "
-            print(f"{mark} {record.moment - story.first:+10.3f} s  {sentence(record)}", file=stdout)
+            say(f"{mark} {record.moment - story.first:+10.3f} s  {sentence(record)}", stdout)
     if not as_json:
-        print(f"records: {shown}, refusals: {refused}", file=stdout)
+        say(f"records: {shown}, refusals: {refused}", stdout)
 
 
 def _told(story: Story, readings: list[Reading]) -> Iterator[Record]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TextIO
 
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IStreamServerEndpoint
 from twisted.python.usage import UsageError
 
 from ctiex.app.carriers import build_carriers
@@ -15,9 +16,11 @@ from ctiex.app.commands.accounts import AccountOptions
 from ctiex.app.config import load
 from ctiex.app.config_model import CarrierSettings, Configuration, VoiceTable
 from ctiex.app.listening import EXPECTED, read_endpoint
+from ctiex.app.output import say
 from ctiex.clients.voice import VoiceServices, VoiceSettings
 from ctiex.errors import BindRefused, ConfigurationError, NotBound, TlsRefused, UnsafeLink
 from ctiex.interfaces import ICarrier
+from ctiex.links.descriptors import allow_all
 from ctiex.services import BUILT_IN
 from ctiex.telephony.sounds import Sounds
 from ctiex.telephony.sources import Sources
@@ -65,11 +68,12 @@ async def run(options: Options, reactor: Any, stdout: TextIO, stderr: TextIO) ->
 
     :raise UsageError: an option's value is no good.
     """
+    allow_all()
     configuration = options.configuration()
     table = configuration.voice
     paths = table.services or DEFAULT_PATHS
     for name in sorted(MADE_UP.intersection(paths.values())):
-        print(f"warning: {name} knows nobody but made-up customers, whose data is public", file=stderr, flush=True)
+        say(f"warning: {name} knows nobody but made-up customers, whose data is public", stderr)
     voice = VoiceServices(
         reactor,
         options.account(reactor),
@@ -95,36 +99,43 @@ async def serve_calls(
     :param ready: what to print once it is bound, a line each.
     :raise UsageError: it can't listen there.
     """
-    await _listen(voice, listen, reactor)
+    await listen_at(voice.listen, listen, reactor, "where AGI calls are taken")
     voice.startService()
     reactor.addSystemEventTrigger("before", "shutdown", voice.stopService)
-    print(f"AGI calls are taken at {listen}", file=stdout, flush=True)
+    say(f"AGI calls are taken at {listen}", stdout)
     try:
         await voice.bound()
     except NotBound:
         return 0  # interrupted before the exchange was there
     except BindRefused as refused:
-        print(f"the exchange refuses {options['identity']}: {refused}", file=stderr)
+        say(options.refused(refused), stderr)
         await voice.stopService()
         return 1
     except (TlsRefused, UnsafeLink) as error:
-        print(f"{options['identity']} can't bind: {error}", file=stderr)
+        say(f"{options['identity']} can't bind: {error}", stderr)
         await voice.stopService()
         return 1
     for line in ready:
-        print(f"{line} is ready", file=stdout, flush=True)
+        say(f"{line} is ready", stdout)
     await Deferred()
     return 0
 
 
-async def _listen(voice: VoiceServices, listen: str, reactor: Any) -> None:
+async def listen_at(
+    take: Callable[[IStreamServerEndpoint], Awaitable[object]], listen: str, reactor: Any, what: str
+) -> None:
+    """Listen at an endpoint string.
+
+    :param what: what it is for, in the words of an error.
+    :raise UsageError: it is none, or it isn't free.
+    """
     try:
         read_endpoint(listen)
-        await voice.listen(serverFromString(reactor, listen))
+        await take(serverFromString(reactor, listen))
     except ConfigurationError as error:
-        raise UsageError(f"where AGI calls are taken: {error}") from None
+        raise UsageError(f"{what}: {error}") from None
     except CannotListenError as error:
-        raise UsageError(f"where AGI calls are taken: {error}, expected {EXPECTED} that is free") from None
+        raise UsageError(f"{what}: {error}, expected {EXPECTED} that is free") from None
 
 
 def _settings(table: VoiceTable) -> VoiceSettings:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from attrs import evolve
 
 from ctiex.app.config_model import Configuration, failure_of
 from ctiex.app.config_reading import dotted
 from ctiex.app.listening import Listening, read_endpoint
-from ctiex.app.tls.endpoint import PREFIX, TlsFiles, check_installed
+from ctiex.app.tls.endpoint import PREFIX, TlsFiles
 from ctiex.errors import ConfigurationError
 from ctiex.messages import Role
 
 _WARN_BEFORE = timedelta(days=30)
-_ENCRYPTED = frozenset({PREFIX, "ssl", "tls"})
 _LINKS = {Role.AGENT: "links.agent.listen", Role.SERVICE: "links.ivr.listen"}
 
 
@@ -29,10 +29,11 @@ def check_certificates(configuration: Configuration, now: datetime | None = None
     """
     errors: list[str] = []
     warnings: list[str] = []
-    listening = {key: read_endpoint(listen) for key, listen in _endpoints(configuration)}
-    for key, where in listening.items():
+    listening: dict[str, Listening] = {}
+    for key, listen in _endpoints(configuration):
         try:
-            warnings += (f"{key}: {warning}" for warning in _checked(where, now or datetime.now(UTC)))
+            listening[key] = read_endpoint(listen)
+            warnings += (f"{key}: {warning}" for warning in _checked(listening[key], now or datetime.now(UTC)))
         except ConfigurationError as error:
             errors.append(f"{key}: {error}")
     if errors:
@@ -50,8 +51,8 @@ def _endpoints(configuration: Configuration) -> Iterator[tuple[str, str]]:
 
 
 def _checked(listening: Listening, now: datetime) -> Iterator[str]:
-    if _kind(listening) in _ENCRYPTED:
-        check_installed()
+    if listening.folder is not None and not any(Path(listening.folder).glob("*.pem")):
+        raise ConfigurationError(f"{listening.folder}: found no certificate, expected a folder with some in *.pem")
     if listening.files is not None:
         yield from _warnings(listening.files, now)
 
@@ -82,7 +83,3 @@ def _shut_out(configuration: Configuration, listening: dict[str, Listening]) -> 
         if known.certificate and not asked:
             key = dotted("identities", name, "certificate")
             yield f"{key} is of no use: {link} asks for no certificates of clients, as {PREFIX}:...:clients=FILE does"
-
-
-def _kind(listening: Listening) -> str:
-    return listening.description.partition(":")[0]

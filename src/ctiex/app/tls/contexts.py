@@ -5,15 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from math import inf
-from typing import Any
+from typing import Any, cast
 
 from attrs import define, field
 from OpenSSL import SSL
 from OpenSSL.crypto import X509, PKey
 from OpenSSL.crypto import Error as CryptoError
-from twisted.internet.interfaces import IAddress, IOpenSSLServerConnectionCreator, IReactorTime
+from twisted.internet.interfaces import (
+    IAddress,
+    IOpenSSLServerConnectionCreator,
+    IProtocolFactory,
+    IProtocolNegotiationFactory,
+    IReactorTime,
+)
 from twisted.internet.ssl import Certificate, CertificateOptions, TLSVersion, trustRootFromCertificates
 from twisted.logger import Logger
+from twisted.protocols.haproxy._wrapper import HAProxyWrappingFactory
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from zope.interface import implementer
 
@@ -122,6 +129,16 @@ def _verified(connection: SSL.Connection, certificate: X509, error: int, depth: 
     return bool(good)
 
 
+def _alpn_selected(connection: SSL.Connection, offered: list[bytes]) -> Any:
+    """The application protocol of ours that a client offers; without one the handshake goes on, as without ALPN.
+
+    Twisted's own choice ends the handshake there, and many clients always offer something (RFC 7301, 3.2 allows both).
+    """
+    spoken = IProtocolNegotiationFactory(connection.get_app_data().factory.wrappedFactory, None)
+    ours = () if spoken is None else spoken.acceptableProtocols()
+    return next((protocol for protocol in ours if protocol in offered), SSL.NO_OVERLAPPING_PROTOCOLS)
+
+
 def make_context(credentials: Credentials, clients_optional: bool) -> SSL.Context:
     """A context with Twisted's choice of ciphers, for TLS 1.2 and above.
 
@@ -142,6 +159,7 @@ def make_context(credentials: Credentials, clients_optional: bool) -> SSL.Contex
         raise ConfigurationError(
             f"OpenSSL takes no such certificate or key ({openssl_reason(error) or error})"
         ) from None
+    context.set_alpn_select_callback(_alpn_selected)
     if authorities:
         required = 0 if clients_optional else SSL.VERIFY_FAIL_IF_NO_PEER_CERT
         context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_CLIENT_ONCE | required, _verified)
@@ -155,6 +173,29 @@ class TlsLinkFactory(TLSMemoryBIOFactory):
         """A protocol behind TLS; None, which closes the connection, where the other factory gives none."""
         protocol = self.wrappedFactory.buildProtocol(addr)
         return None if protocol is None else self.protocol(self, protocol)
+
+
+class ProxiedFactory(HAProxyWrappingFactory):
+    """Takes the PROXY header off what the protocols of another factory get, which may turn a connection away."""
+
+    noisy = False
+
+    def buildProtocol(self, addr: IAddress | None) -> Any:
+        """A protocol behind the header; None, which closes the connection, where the other factory gives none."""
+        protocol = self.wrappedFactory.buildProtocol(addr)
+        return None if protocol is None else self.protocol(cast(Any, self), protocol)
+
+
+def behind_tls(contexts: ServerContexts, factory: IProtocolFactory, clock: IReactorTime) -> IProtocolFactory:
+    """The protocols of a factory behind TLS.
+
+    Of ``haproxy:ctiex-tls:...`` the factory takes a PROXY header off what it gets. Proxies that pass TLS on send it in
+    clear, before the handshake, so it is taken off there.
+    """
+    if not isinstance(factory, HAProxyWrappingFactory):
+        return TlsLinkFactory(contexts, False, factory, clock)
+    proxied: Any = ProxiedFactory(TlsLinkFactory(contexts, False, factory.wrappedFactory, clock))
+    return cast(IProtocolFactory, proxied)
 
 
 @implementer(IOpenSSLServerConnectionCreator)

@@ -5,7 +5,6 @@ Twisted finds it by its plugin system, so that it can stand wherever a server en
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from typing import Any
 
 from attrs import frozen
@@ -19,7 +18,7 @@ from twisted.internet.interfaces import (
 from twisted.plugin import IPlugin
 from zope.interface import implementer
 
-from ctiex.errors import ConfigurationError
+from ctiex.extras import need
 
 PREFIX = "ctiex-tls"
 """Not ``tls``, which is a server endpoint of Twisted's own in newer versions, without client certificates."""
@@ -69,12 +68,11 @@ class TlsServerEndpoint:
         return execute(self._listen, protocolFactory)
 
     def _listen(self, factory: IProtocolFactory) -> IListeningPort:
-        check_installed()
+        need("tls", "TLS")
         # Imported here, since they need what the extra brings.
-        from ctiex.app.tls.contexts import ServerContexts, TlsLinkFactory
+        from ctiex.app.tls.contexts import ServerContexts, behind_tls
 
-        contexts = ServerContexts(self.files, self._reactor)
-        encrypted = TlsLinkFactory(contexts, False, factory, self._reactor)
+        encrypted = behind_tls(ServerContexts(self.files, self._reactor), factory, self._reactor)
         port: IListeningPort = self._reactor.listenTCP(self.port, encrypted, self._backlog, self.interface)
         return port
 
@@ -113,13 +111,3 @@ def _endpoint(
         raise ValueError("clients_optional=yes needs clients=FILE, the authorities to verify them against")
     files = TlsFiles(certificate, key or certificate, clients, _YES_OR_NO[clients_optional])
     return TlsServerEndpoint(reactor, files, int(port), interface, int(backlog))
-
-
-def check_installed() -> None:
-    """See that the extra ``tls`` is installed.
-
-    :raise ConfigurationError: it isn't; the text says what to install.
-    """
-    missing = [name for name in ("OpenSSL", "service_identity") if find_spec(name) is None]
-    if missing:
-        raise ConfigurationError(f"TLS needs {' and '.join(missing)}, not installed: run `pip install 'ctiex[tls]'`")

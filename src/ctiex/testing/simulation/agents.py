@@ -9,8 +9,8 @@ from typing import Any
 from twisted.internet.defer import ensureDeferred
 from twisted.internet.task import deferLater
 
+from ctiex.clients.account import ExchangeAccount
 from ctiex.clients.agent import AgentClient, AgentNumber
-from ctiex.clients.connection import ExchangeAccount
 from ctiex.errors import CallError, LinkError, LinkLost, Status
 from ctiex.messages import AgentEvent, ConnectReply, Message
 from ctiex.testing.simulation.clock import ProcessClock, WorldClock

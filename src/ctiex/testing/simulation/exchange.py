@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from random import Random
-from typing import Any, cast
+from typing import Any
 
 from twisted.internet.defer import DeferredList
 from twisted.internet.interfaces import IProtocol
@@ -13,7 +13,6 @@ from ctiex.interfaces import ICallStore
 from ctiex.links.ivr import IvrLink
 from ctiex.links.terms import SessionLimits
 from ctiex.messages import Connection
-from ctiex.processing.lifecycle import Lifecycle
 from ctiex.processing.settings import Limits, Timeouts
 from ctiex.processing.states import SIGNALLED
 from ctiex.testing.pairs import MemoryExchange, agents, make_service, services
@@ -156,7 +155,7 @@ class ExchangeProcess:
 
 def _withdraw_offers(exchange: MemoryExchange) -> None:
     """Hang up what is being signalled: it is offered again after the restart."""
-    life = cast(Lifecycle, exchange.processing.watcher)
+    life = exchange.processing._life
     for call in exchange.store.calls():
         if call.state in SIGNALLED:
             life.driver(call).withdraw(call.serial)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
-from ctiex.processing.lifecycle import Lifecycle
 from ctiex.signalling.link import LinkSignalling
 from ctiex.testing.pairs import MemoryExchange
 from ctiex.testing.simulation.clock import ProcessClock
@@ -39,13 +38,13 @@ def check_quiet(world: World) -> None:
 
 
 def _left_in_exchange(exchange: MemoryExchange) -> Iterator[tuple[str, object]]:
-    life = cast(Lifecycle, exchange.processing.watcher)
+    life = exchange.processing._life
     yield "calls", [call.serial for call in exchange.store.calls()]
     yield "open calls", exchange.processing.calls_open
     yield "reservations", dict(exchange.desk._reserved)
     pending = {agent: exchange.store.pending(agent) for agent in exchange.store.agents()}
     yield "events", {agent: count for agent, count in pending.items() if count}
-    yield "holders", list(life._holders)
+    yield "owners", len(life.owners)
     yield "deadlines", len(life._deadlines)
     for driver in life._drivers.values():
         if isinstance(driver, LinkSignalling):

@@ -28,7 +28,8 @@ _LONGEST_HEAD = len("[255,4294967295,]")
 class PrefixedJsonDecoder:
     """The frames of one direction of one link."""
 
-    _max_frame: int
+    max_frame: int
+    """The limit on a frame's length, in bytes; the link sets it when it is agreed at Bind."""
     _data: bytearray = field(factory=bytearray, init=False)
     _failure: CodecError | None = field(default=None, init=False)
 
@@ -45,8 +46,8 @@ class PrefixedJsonDecoder:
         while self._failure is None and len(self._data) >= _LENGTH.size:
             (length,) = _LENGTH.unpack_from(self._data)
             end = _LENGTH.size + length
-            if length > self._max_frame:
-                self._failure = FrameTooLong(f"a frame of {length} bytes: the limit is {self._max_frame}")
+            if length > self.max_frame:
+                self._failure = FrameTooLong(f"a frame of {length} bytes: the limit is {self.max_frame}")
                 self._data.clear()
             elif len(self._data) < end:
                 return

@@ -1,7 +1,4 @@
-"""The driver against a real Asterisk, all parties played by ``Local`` channels: no telephones, no core network.
-
-``make telephony-peers`` builds the Asterisks; what needs telephones is in ``tests/telephony``.
-"""
+"""The driver against a real Asterisk, all parties played by ``Local`` channels: no telephones, no core network."""
 
 from __future__ import annotations
 
@@ -12,21 +9,22 @@ from typing import Any
 
 import pytest
 from twisted.internet import reactor as global_reactor
-from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
 
 from ctiex.codecs.binary import BinaryCodec
 from ctiex.interfaces import Offer, SignallingContext
 from ctiex.messages import Connection
 from ctiex.processing.sessions import ServiceSessions
-from ctiex.signalling.asterisk import AsteriskSignalling, AsteriskSignallingPlugin
+from ctiex.signalling.asterisk import AsteriskSignalling
+from ctiex.signalling.asterisk_settings import read_settings
+from ctiex.telephony.ami import AmiMessage
 from ctiex.testing.signalling_contract import RecordingWatcher
-from tests.telephony.addresses import Addresses
-from tests.telephony.hand_over import DIALPLAN
-from tests.telephony.peers import ASTERISK
-from tests.telephony.platforms import Asterisk
 
-from .waiting import eventually
+from .addresses import Addresses
+from .hand_over import DIALPLAN
+from .happenings import LONGEST, Happenings
+from .peers import ASTERISK
+from .platforms import Asterisk
 
 PARTIES = """
 [local-trunk]
@@ -59,15 +57,32 @@ reactor: Any = global_reactor
 CUSTOMER, DESK = "Local/13800138000@local-customers", "Local/1001@local-desks"
 
 
+class ToldDriver(AsteriskSignalling):
+    """Tells of everything that it has taken, once it has: a test that goes on then is not in the middle of it."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.taken: Happenings[str] = Happenings(reactor, "driver")
+
+    def take(self, event: AmiMessage) -> None:
+        """An event."""
+        super().take(event)
+        reactor.callLater(0, self.taken.tell, event.event)
+
+    async def _look_around(self) -> None:
+        await super()._look_around()
+        reactor.callLater(0, self.taken.tell, "(the picture)")
+
+
 class LiveCase(TestCase):
     """One Asterisk, and a driver of its own for each test."""
 
+    timeout = LONGEST
     version = 22
 
     async def begin(self) -> None:
         """Start both, and have a customer talk with the agent."""
-        if not ASTERISK[self.version].ready:
-            pytest.skip(f"no Asterisk {self.version} in build/telephony: make telephony-peers builds it")
+        assert ASTERISK[self.version].ready, f"no Asterisk {self.version}: not built; run `make telephony-peers`"
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.host = Addresses.of_this_run().host(60 + self.version)
@@ -81,7 +96,7 @@ class LiveCase(TestCase):
         self.driver = self.make_driver()
         await self.call()
 
-    def make_driver(self) -> AsteriskSignalling:
+    def make_driver(self) -> ToldDriver:
         """A driver that is connected, or will be."""
         table = {
             "endpoint": f"tcp:{self.host}:5038",
@@ -94,10 +109,9 @@ class LiveCase(TestCase):
         }
         services = {"bill": {}}
         context = SignallingContext(reactor, self.watcher, ServiceSessions(), BinaryCodec(), services, table)
-        driver: Any = AsteriskSignallingPlugin().build(context)
+        driver = ToldDriver(context, read_settings(table))
         driver.start()
         self.addCleanup(driver.stop)
-        assert isinstance(driver, AsteriskSignalling)
         return driver
 
     async def call(self) -> None:
@@ -108,8 +122,10 @@ class LiveCase(TestCase):
         await self.until(lambda: bool(self.watcher.arrivals))
 
     async def until(self, condition: Any) -> None:
-        """Wait until the driver has told something."""
-        await eventually(condition, lambda: (self.watcher.told, self.driver._forwardings))
+        """Wait until the driver is so far: it changes with what Asterisk tells it, and at no other time."""
+        if not condition():
+            mark = len(self.driver.taken)
+            await self.driver.taken.wait(lambda _: condition(), f"something else than {self.watcher.told}", mark)
 
     async def told(self, what: str, serial: str = "7") -> None:
         """Wait until something is told of a call."""
@@ -117,6 +133,7 @@ class LiveCase(TestCase):
 
     def offer(self, access_code: str, serial: str = "7", resumed: bool = False) -> None:
         """Have the customer forwarded."""
+        self.offered_at = len(self.happened)
         connection = Connection(access_code, f"13800138000**{serial}", "exchange:7301")
         self.driver.offer(Offer(serial, "bill", "13800138000", connection, inf, resumed, agent="1001"))
 
@@ -133,25 +150,37 @@ class LiveCase(TestCase):
         await self.asterisk.witness.ask("Hangup", Channel=channel["Channel"])
 
     async def assert_together(self) -> None:
-        """Customer and agent are in one bridge, both with their own numbers."""
-        while True:  # the second of them may be a moment later than the word of it
-            customer, desk = await self.channel(CUSTOMER), await self.channel(DESK)
-            assert customer is not None
-            assert desk is not None
-            if customer["BridgeID"] and customer["BridgeID"] == desk["BridgeID"]:
-                break
+        """Customer and agent are in one bridge again, both with their own numbers."""
+        witness = self.asterisk.witness
+        await witness.happened.wait(
+            lambda event: event.get("Event") == "BridgeLeave" and event["Channel"].startswith(f"{CUSTOMER}-"),
+            "that the customer leaves the agent", self.offered_at,
+        )  # fmt: skip
+        if not self.are_together():
+            await witness.happened.wait(lambda _: self.are_together(), "both in one bridge", len(witness.happened))
+        customer = await self.channel(CUSTOMER)
+        assert customer is not None
         self.assertEqual(customer["CallerIDNum"], "13800138000")
+
+    def are_together(self) -> bool:
+        """Whether the two sides are in one bridge now."""
+        joined = self.asterisk.witness.standing.joined
+        sides = [
+            bridge
+            for name, bridge in joined.items()
+            if name.startswith((f"{CUSTOMER}-", f"{DESK}-")) and name.endswith(";1")
+        ]
+        return len(sides) == 2 and len(set(sides)) == 1
 
     async def end(self) -> None:
         """The customer hangs up, and nothing is left."""
         if await self.channel(CUSTOMER):
             await self.hang_up(CUSTOMER)
-        while await self.asterisk.witness.list("Status", "StatusComplete"):
-            await deferLater(reactor, 0.05)
-        await self.until(lambda: not self.driver._talks and not self.driver._forwardings)
-        self.assertEqual(await self.asterisk.witness.list("BridgeList", "BridgeListComplete"), [])
+        await self.asterisk.witness.empty()
+        await self.until(lambda: not self.driver._calls.talks and not self.driver._calls.forwardings)
 
 
+@pytest.mark.telephony
 class LiveOn22(LiveCase):
     """Asterisk 22."""
 
@@ -164,7 +193,7 @@ class LiveOn22(LiveCase):
             self.assertEqual(self.watcher.of(serial), ["offered", "accepted", "returned"])
             event = await self.asterisk.witness.event("UserEvent", UserEvent="service", Number=f"13800138000**{serial}")
             self.assertEqual(event["CallerIDName"], "Mallory")
-        await self.assert_together()
+            await self.assert_together()
         self.assertEqual(len(self.watcher.arrivals), 1)
         await self.end()
 
@@ -216,8 +245,7 @@ class LiveOn22(LiveCase):
             if not exchange:
                 await self.driver.stop()
             await self.hang_up(CUSTOMER)
-            while await self.asterisk.witness.list("Status", "StatusComplete"):
-                await deferLater(reactor, 0.05)
+            await self.asterisk.witness.empty()
             if exchange:
                 await self.told("hung_up")
                 await self.driver.stop()
@@ -249,7 +277,7 @@ class LiveOn22(LiveCase):
         await self.driver.stop()
         self.driver = self.make_driver()
         self.driver.resume("7", "1001")
-        await self.until(lambda: "7" in self.driver._forwardings)
+        await self.until(lambda: "7" in self.driver._calls.forwardings)
         self.driver.withdraw("7")
         await self.assert_together()
         await self.end()

@@ -1,0 +1,164 @@
+"""The one way by which the commands say something: a line at a time, with nothing in it that does things to a terminal.
+
+A command whose reader is gone (``ctiex decode ... | head -1``) ends in order, with the exit status that other commands
+have then. What serves others ends in order too: customers who are being served are finished, or told.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import stat
+import sys
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from twisted.internet.interfaces import IReadDescriptor
+from twisted.internet.main import CONNECTION_LOST
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from ctiex.errors import CtiexError
+from ctiex.visible import visible
+
+READER_GONE = 141
+"""The exit status of a command whose output nobody reads any more: 128 and the number of SIGPIPE."""
+
+
+class Stream(Protocol):
+    """What is written to: a text file."""
+
+    def write(self, text: str, /) -> object:
+        """Take text."""
+
+    def flush(self) -> object:
+        """Let it out."""
+
+
+class OutputLost(CtiexError):
+    """What a command says can't be written."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(f"the output can't be written: {error.strerror or error}")
+        self.reader_gone = isinstance(error, BrokenPipeError)
+
+
+def say(text: object, stream: Stream) -> None:
+    """Write one line at once, whoever its parts come from.
+
+    :raise OutputLost: it can't be written.
+    """
+    write(visible(str(text), getattr(stream, "encoding", None)) + "\n", stream)
+
+
+def say_lines(text: object, stream: Stream) -> None:
+    """Write a text of several lines: its line feeds are ours.
+
+    :raise OutputLost: it can't be written.
+    """
+    for line in str(text).split("\n"):
+        say(line, stream)
+
+
+def write(text: str, stream: Stream) -> None:
+    """Write text that is known to be harmless.
+
+    :raise OutputLost: it can't be written.
+    """
+    try:
+        stream.write(text)
+        stream.flush()
+    except OSError as error:
+        raise OutputLost(error) from None
+
+
+class Heard:
+    """A stream whose end doesn't reach those who write to it: the first write that fails tells ``lost``."""
+
+    def __init__(self, stream: Any, lost: Callable[[OutputLost], object]) -> None:
+        self._stream = stream
+        self._lost: Callable[[OutputLost], object] | None = lost
+
+    @property
+    def encoding(self) -> str | None:
+        """What the text is written in."""
+        encoding: str | None = getattr(self._stream, "encoding", None)
+        return encoding
+
+    def isatty(self) -> bool:
+        """Whether somebody sits there."""
+        return bool(self._stream.isatty())
+
+    def write(self, text: str) -> None:
+        """Write at once, as long as it can be written."""
+        if self._lost is None:
+            return
+        try:
+            write(text, self._stream)
+        except OutputLost as error:
+            lost, self._lost = self._lost, None
+            lost(error)
+
+    def flush(self) -> None:
+        """Everything is out already."""
+
+
+@implementer(IReadDescriptor)
+class PipeWatch:
+    """Tells when the reader of a pipe is gone, also while nothing is written."""
+
+    def __init__(self, reactor: Any, descriptor: int, gone: Callable[[], object]) -> None:
+        """:param descriptor: of this process's end, which isn't touched; one that is no pipe is let be."""
+        self._descriptor = -1
+        self._gone = gone
+        self._reactor = reactor
+        if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+            self._descriptor = os.dup(descriptor)  # the reactor may watch the other one already
+            reactor.addReader(self)
+
+    def fileno(self) -> int:
+        """What the reactor watches."""
+        return self._descriptor
+
+    def doRead(self) -> Any:
+        """Nothing is ever read from this end: either its reader is gone, or it was a mistake."""
+        polled = select.poll()
+        polled.register(self._descriptor, 0)
+        return CONNECTION_LOST if polled.poll(0) else None
+
+    def connectionLost(self, reason: Failure) -> None:
+        """The reader is gone, or the reactor is."""
+        if self._descriptor < 0:
+            return
+        self._reactor.removeReader(self)
+        os.close(self._descriptor)
+        self._descriptor = -1
+        self._gone()
+
+    def logPrefix(self) -> str:  # noqa: N802
+        """How the reactor calls it."""
+        return "output"
+
+
+def open_standard_streams() -> None:
+    """See that standard input, output and error are open: one that was closed is the null device from now on.
+
+    Otherwise the next file or connection would get its number, and what is printed.
+    """
+    for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            opened = os.open(os.devnull, os.O_RDWR)
+            if opened != descriptor:
+                os.dup2(opened, descriptor)
+                os.close(opened)
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(descriptor, "r" if name == "stdin" else "w", closefd=False))
+
+
+def drop_output() -> None:
+    """Send what is still to be written to the null device: Python would complain of it at its end."""
+    opened = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(opened, sys.stdout.fileno())
+    os.close(opened)

@@ -1,0 +1,50 @@
+"""Signals that would end a process without a word: what they come to here.
+
+SIGTERM and SIGINT end a process in order; that is Twisted's. The others are told, and end nothing, but for a hang-up
+of the terminal that the process was started from.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from twisted.logger import Logger
+
+_log = Logger()
+
+NEEDLESS: Mapping[signal.Signals, str] = {
+    signal.SIGHUP: "a changed configuration is taken up by a restart",
+    signal.SIGUSR1: "nothing is done at it",
+    signal.SIGUSR2: "nothing is done at it",
+}
+"""The signals that end nothing, each with what is said of it."""
+
+
+def answer_signals(reactor: Any) -> None:
+    """Answer the signals that nobody has an answer for yet.
+
+    A signal that is ignored from the start, as by ``nohup``, stays so without a word; so does what ``twistd`` does at
+    SIGUSR1, where it writes a log file: it begins another one.
+    """
+    for number in NEEDLESS:
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, lambda got, frame: reactor.callFromThread(_answer, signal.Signals(got), reactor))
+
+
+def _answer(number: signal.Signals, reactor: Any) -> None:
+    if number is signal.SIGHUP and _from_a_terminal():
+        _log.warn("{signal}: the terminal is gone, so this ends", signal=number.name)
+        reactor.stop()
+    else:
+        _log.warn("{signal} is ignored: {why}", signal=number.name, why=NEEDLESS[number])
+
+
+def _from_a_terminal() -> bool:
+    """Whether somebody started this process at a terminal, whose end is told by SIGHUP."""
+    try:
+        return sys.stdin.isatty()
+    except (AttributeError, ValueError):  # it was closed
+        return False

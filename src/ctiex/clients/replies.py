@@ -1,0 +1,40 @@
+"""What the exchange answers: whether it is about what was asked, and whether it is a yes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ctiex.errors import CallError, Status
+from ctiex.messages import CancelRequest, ConnectRequest, DataRequest, Error, Message, ServiceEvent
+
+PASSING = frozenset({Status.TOO_BUSY, Status.GOING_AWAY, Status.STORE_UNAVAILABLE})
+"""Statuses that are worth another try."""
+KEPT = frozenset({Status.OK, Status.QUEUED_AGENT_AWAY, Status.DUPLICATE_EVENT})
+"""Statuses of a report that the exchange has."""
+_ECHOED: dict[type[Message], str] = {
+    CancelRequest: "serial",
+    ConnectRequest: "serial",
+    DataRequest: "serial",
+    ServiceEvent: "event_id",
+}
+"""What stands in a request, and again in its reply."""
+
+
+def answers(request: Message, reply: Message) -> bool:
+    """Whether a yes is about what was asked: one that isn't would give one customer's data to another."""
+    name = _ECHOED.get(type(request))
+    if name is None or isinstance(reply, Error) or getattr(reply, "status", Status.OK) not in KEPT:
+        return True
+    asked, said = getattr(request, name), getattr(reply, name)
+    return bool(said == asked or (asked == "" and said))
+
+
+def checked(reply: Message) -> Any:
+    """The reply, when its status is 0.
+
+    :raise CallError: it says something else, or is an Error.
+    """
+    status = getattr(reply, "status", Status.OK)
+    if status != Status.OK or isinstance(reply, Error):
+        raise CallError(status, getattr(reply, "detail", ""))
+    return reply

@@ -1,0 +1,44 @@
+"""Who else on this machine may read or change a file that is ours alone: one rule for all of them.
+
+What CTIEX makes, it makes for its owner. A file that was there before keeps the mode that it has, so it is told.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from twisted.logger import Logger
+
+_log = Logger()
+
+_OTHERS = stat.S_IRWXO
+_GROUP_WRITES = stat.S_IWGRP
+
+
+def wide_mode(path: str | os.PathLike[str]) -> str | None:
+    """In words, who may do too much with a file: others anything, its group change it; None where all is well.
+
+    A group may read (0640 lets it read logs and backups), and may connect to a socket. A file that isn't there, or
+    can't be looked at, is for others to tell.
+    """
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:
+        return None
+    if stat.S_ISCHR(mode):  # such as /dev/null, which is everybody's
+        return None
+    if mode & _OTHERS:
+        return "every user of this machine"
+    if mode & _GROUP_WRITES and not stat.S_ISSOCK(mode):
+        return "its group"
+    return None
+
+
+def warn_of_wide_mode(path: str | os.PathLike[str]) -> None:
+    """A line in the log for a file that others may get at: its name and its mode."""
+    who = wide_mode(path)
+    if who is not None:
+        mode = stat.S_IMODE(os.stat(path).st_mode)
+        _log.warn("{path} has mode {mode}: {who} may read or change it; `chmod o=,g-w {path}` ends that",
+                  path=os.fspath(path), mode=f"{mode:04o}", who=who)  # fmt: skip

@@ -1,0 +1,70 @@
+"""The file descriptors of this process: how many there may be, and how many are kept back.
+
+Each connection takes one, and so does each file. A process that has none left can't open its audit log anew, nor its
+store's files, and nobody gets in. So some are kept for the process itself: a connection that would take one of those
+is closed at once, whichever port it came to. And since one party could take all the others, each has a part of them
+at most.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+
+from attrs import frozen
+from twisted.logger import Logger
+
+_log = Logger()
+
+_KEPT_BACK = 256
+"""So many are kept for the process itself: its files, what it connects to, connections that are just being closed."""
+_PART_KEPT_BACK = 4
+"""Where there are few, no more than one of so many."""
+_ENDLESS = 1 << 30
+_PART_OF_ONE = 2
+"""One identity, one source, and all links that aren't bound, take no more than one of so many of the others."""
+
+
+@frozen
+class Descriptors:
+    """How many there may be."""
+
+    most: int = _ENDLESS
+
+    @classmethod
+    def of_this_process(cls) -> Descriptors:
+        """As the process is allowed now."""
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        return cls(_ENDLESS if soft == resource.RLIM_INFINITY else soft)
+
+    @property
+    def for_connections(self) -> int:
+        """How many connections may take, with whatever else is open."""
+        return self.most - min(_KEPT_BACK, self.most // _PART_KEPT_BACK)
+
+    def of_one(self, configured: int) -> int:
+        """How many one party may take where it is configured that it may take so many."""
+        return min(configured, self.for_connections // _PART_OF_ONE)
+
+    def short(self) -> bool:
+        """Whether those are in use that are kept back, so that no more connections are to be taken.
+
+        The lowest number that is free is given out, so a number tells how many are open at least, whoever opened them.
+        """
+        try:
+            first, second = os.pipe()
+        except OSError:
+            return True
+        os.close(first)
+        os.close(second)
+        return first >= self.for_connections
+
+
+def allow_all() -> None:
+    """Raise the soft limit of this process, which is one for programs that know no better, to the hard one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        except (OSError, ValueError) as error:
+            _log.warn("this process may have {soft} open files, and no more: {reason}", soft=soft, reason=str(error))

@@ -1,0 +1,174 @@
+"""How many bytes are held for whom: counted behind every change of the store, and held against the limits.
+
+Calls with their data count for the identity that asked for them; an event counts for its agent's mailbox, and for the
+identity that brought the agent number. Each open call keeps room for its end in both, whatever else is held.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+
+from ctiex.interfaces import ICallStore
+from ctiex.processing.settings import Limits
+from ctiex.records import Call, CallState, Change, StoredEvent
+
+RECORD_BYTES = 256
+"""What the record of a call takes beside its texts and its data."""
+EVENT_BYTES = 160
+"""What an event in a mailbox takes beside its body."""
+_REPORT_BYTES = 40
+"""What the number of one report takes, by which a repeat is known."""
+_GROWS_OR_SHRINKS = frozenset({CallState.REQUESTED, CallState.CLOSED})
+"""States that a record enters when it is made, or wiped; in between it grows by the numbers of reports alone."""
+_NOBODY = ""
+
+
+def size_of_call(call: Call) -> int:
+    """What a call takes, in bytes."""
+    texts = len(call.calling_number) + len(call.digest) + len(call.data)
+    return RECORD_BYTES + texts + _REPORT_BYTES * len(call.event_ids)
+
+
+def size_of_event(event: StoredEvent) -> int:
+    """What an event takes, in bytes."""
+    return EVENT_BYTES + len(event.body)
+
+
+class Account:
+    """What is held, in bytes, and what is kept free for the ends of open calls."""
+
+    def __init__(self, limits: Limits, brought_by: Callable[[str], str | None]) -> None:
+        """Nothing is held.
+
+        :param brought_by: the identity that has brought an agent number; None: nobody that is known.
+        """
+        self._limits = limits
+        self._brought_by = brought_by
+        self.in_all = 0
+        self.of_identity: Counter[str] = Counter()
+        self.of_mailbox: Counter[str] = Counter()
+        self._owners: dict[str, str] = {}
+        """By agent number: whom a mailbox counts for, as long as anything is in it."""
+        self._ends_of_identity: Counter[str] = Counter()
+        self._ends = 0
+
+    # ------------------------------------------------------------ what is held
+
+    def add(self, identity: str, size: int) -> None:
+        """An identity's calls and mailboxes take so much more, or less."""
+        _add(self.of_identity, identity, size)
+        self.in_all += size
+
+    def add_event(self, agent: str, size: int) -> None:
+        """The mailbox of this agent takes so much more, or less."""
+        self.add(self._owners.setdefault(agent, self._whose(agent)), size)
+        _add(self.of_mailbox, agent, size)
+        if agent not in self.of_mailbox:
+            del self._owners[agent]
+
+    def keep_for_end(self, agent: str, count: int = 1) -> None:
+        """Room is kept for the end of one more call of this agent number, or of one less."""
+        _add(self._ends_of_identity, self._whose(agent), count)
+        self._ends += count
+
+    def _whose(self, agent: str) -> str:
+        return self._brought_by(agent) or _NOBODY
+
+    # ------------------------------------------------------------ what may be
+
+    def takes_event(self, agent: str, ends: int, size: int) -> bool:
+        """Whether an event of this size may go to a mailbox.
+
+        :param ends: for how many ends of calls of this agent number room is kept.
+        """
+        limits = self._limits
+        mailbox = self.of_mailbox[agent] + ends * limits.end_bytes + size
+        return (
+            mailbox <= limits.mailbox_bytes
+            and self._of(self._whose(agent)) + size <= limits.bytes_per_identity
+            and self._all() + size <= limits.bytes_in_all
+        )
+
+    def takes_end(self, agent: str, ends: int, size: int) -> bool:
+        """Whether the end of one of these calls, which room is kept for, may be an event of this size."""
+        kept = self._limits.end_bytes
+        return size <= kept or self.takes_event(agent, ends, size - kept)
+
+    def over(self, call: Call) -> str:
+        """Which limit one more such call would pass, with room for its end, in words; empty if none."""
+        limits, whose = self._limits, self._whose(call.agent)
+        size, end = size_of_call(call), limits.end_bytes
+        for limit, held in (
+            ("bytes_per_identity", self._of(call.identity) + size + (end if whose == call.identity else 0)),
+            ("bytes_per_identity", self._of(whose) + end),
+            ("bytes_in_all", self._all() + size + end),
+        ):
+            if held > getattr(limits, limit):
+                return f"{held} bytes with this call: {limit} allows {getattr(limits, limit)}"
+        return ""
+
+    def _of(self, identity: str) -> int:
+        return self.of_identity[identity] + self._ends_of_identity[identity] * self._limits.end_bytes
+
+    def _all(self) -> int:
+        return self.in_all + self._ends * self._limits.end_bytes
+
+
+def _add(counter: Counter[str], key: str, size: int) -> None:
+    """Add to one of very many counters, of which those at zero take no room."""
+    held = counter[key] + size
+    if held:
+        counter[key] = held
+    else:
+        counter.pop(key, None)
+
+
+Entry = tuple[Callable[[str, int], None], str, int]
+"""Where so many bytes are added, and for whom."""
+
+
+class AccountedStore:
+    """Commits to a store, and keeps the account of what that changes; undone with it where it isn't kept."""
+
+    def __init__(self, store: ICallStore, account: Account) -> None:
+        self._store = store
+        self._account = account
+
+    def commit(self, change: Change) -> Deferred[None] | None:
+        """Keep a change, as a store does.
+
+        :raise StoreUnavailable: it wasn't kept.
+        """
+        entries = list(self._entries(change))
+        waiting: Deferred[None] | None = self._store.commit(change)
+        for add, whose, size in entries:
+            add(whose, size)
+        if waiting is not None and entries:
+            waiting.addErrback(_undo, entries)
+        return waiting
+
+    def _entries(self, change: Change) -> Iterator[Entry]:
+        account, store = self._account, self._store
+        for call in change.calls:
+            if call.event_ids or call.state in _GROWS_OR_SHRINKS:
+                before = store.get(call.serial)
+                yield account.add, call.identity, size_of_call(call) - (0 if before is None else size_of_call(before))
+        for serial in change.forgotten:
+            gone = store.get(serial)
+            if gone is not None:
+                yield account.add, gone.identity, -size_of_call(gone)
+        for event in change.events:
+            yield account.add_event, event.agent, size_of_event(event)
+        for agent, sequence in change.dropped:
+            waiting = store.events(agent)
+            yield account.add_event, agent, -sum(size_of_event(one) for one in waiting if one.sequence <= sequence)
+
+
+def _undo(failure: Failure, entries: list[Entry]) -> Failure:
+    for add, whose, size in entries:
+        add(whose, -size)
+    return failure

@@ -1,0 +1,65 @@
+"""What has happened to calls and isn't kept yet: told again until it is, since it can't be undone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum, auto
+
+from ctiex.processing.keeping import Keeper
+
+Tell = Callable[[], None]
+
+
+class Happening(Enum):
+    """What may have happened to a call; the last one of a kind replaces those before."""
+
+    SIGNALLED = auto()
+    """It is to be signalled."""
+    OFFERED = auto()
+    """A driver has a session to offer it to."""
+    ACCEPTED = auto()
+    FETCHED = auto()
+    RETURNED = auto()
+    ENDED = auto()
+
+    @property
+    def wanted(self) -> bool:
+        """Whether it was only about to happen: when the time for it is over, it doesn't."""
+        return self in (Happening.SIGNALLED, Happening.OFFERED)
+
+
+class Unkept:
+    """Remembers by serial what is to be told again, in the order in which it happened."""
+
+    def __init__(self, keeper: Keeper) -> None:
+        self._keeper = keeper
+        self._of: dict[str, dict[Happening, Tell]] = {}
+
+    def __contains__(self, serial: str) -> bool:
+        return serial in self._of
+
+    def __len__(self) -> int:
+        return len(self._of)
+
+    def put(self, serial: str, what: Happening, tell: Tell) -> None:
+        """Remember something until :meth:`take` or :meth:`pop`."""
+        self._of.setdefault(serial, {})[what] = tell
+
+    def put_until_well(self, serial: str, what: Happening, tell: Tell) -> None:
+        """Remember something that the store didn't take, until it takes changes again."""
+        self.put(serial, what, tell)
+        self._keeper.again(serial, lambda: self.take(serial))
+
+    def take(self, serial: str) -> None:
+        """Tell everything about a call again."""
+        for tell in self.pop(serial):
+            tell()
+
+    def pop(self, serial: str) -> list[Tell]:
+        """Forget what is to be told of a call; returns it."""
+        return list(self._of.pop(serial, {}).values())
+
+    def drop_wanted(self, serial: str) -> None:
+        """Forget what was only about to happen to a call, unless more has come of it."""
+        if all(what.wanted for what in self._of.get(serial, ())):
+            self.pop(serial)

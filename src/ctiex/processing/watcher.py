@@ -1,0 +1,105 @@
+"""What signalling meets: each happening becomes a step of its call, or its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from attrs import evolve
+from zope.interface import implementer
+
+from ctiex.interfaces import IOfferWatcher, IServiceSession
+from ctiex.messages import Condition
+from ctiex.processing.arrivals import Arrivals
+from ctiex.processing.identities import ANY_OWNER
+from ctiex.processing.lifecycle import Lifecycle
+from ctiex.processing.states import TRANSITIONS, Step
+from ctiex.processing.surroundings import Surroundings
+from ctiex.processing.unkept import Happening
+from ctiex.records import Call, CallState
+
+
+@implementer(IOfferWatcher)
+class OfferWatcher:
+    """Hears the drivers. What they tell has happened: it is taken however the store fares."""
+
+    def __init__(self, surroundings: Surroundings, life: Lifecycle) -> None:
+        self._life = life
+        self._audit = life.audit
+        self._store = surroundings.store
+        self._arrivals = Arrivals(surroundings)
+
+    def offered(self, serial: str, session: IServiceSession | None, write: Callable[[], None]) -> None:
+        """The call belongs to the session's identity once that is kept: only then is the Connection written."""
+        self._life.happened(serial, Happening.OFFERED, partial(self._offered, session, write))
+
+    def _offered(
+        self, session: IServiceSession | None, write: Callable[[], None], call: Call, lost: Callable[[], None]
+    ) -> None:
+        if (call.state, Step.OFFER) not in TRANSITIONS:
+            return
+        owner = ANY_OWNER if session is None else session.identity
+
+        def kept() -> None:
+            self._life.owners.offered(call, session)
+            if self._audit is not None:
+                self._audit.offered(call, owner, session)
+            write()
+
+        decided = self._life.undecided_until(call, kept, lost)
+        self._life.step(evolve(call, owner=owner), Step.OFFER, Condition.CONNECTING, *decided)
+
+    def accepted(self, serial: str) -> None:
+        """The agent hears 11."""
+        self._life.happened(serial, Happening.ACCEPTED, self._accepted)
+
+    def _accepted(self, call: Call, lost: Callable[[], None]) -> None:
+        def kept() -> None:
+            if self._audit is not None:
+                self._audit.accepted(call, self._life.owners.session_of(call))
+
+        self._life.step(call, Step.ACCEPT, Condition.CONNECTED, kept, lost)
+
+    def refused(self, serial: str, session: IServiceSession, status: int | None) -> None:
+        """Nobody hears of it but the audit: the driver tries another session."""
+        call = self._store.get(serial)
+        if self._audit is not None and call is not None:
+            self._audit.offer_refused(call, session, status)
+
+    def unreachable(self, serial: str, status: int) -> None:
+        """The agent hears 14 with this status."""
+        self._life.unreachable(serial, status)
+
+    def returned(self, serial: str) -> None:
+        """The agent hears 13. The call is closed, unless its result is still to come."""
+        self._life.happened(serial, Happening.RETURNED, self._returned)
+
+    def _returned(self, call: Call, lost: Callable[[], None]) -> None:
+        if (call.state, Step.RETURN) not in TRANSITIONS or Condition.RETURNED in call.told:
+            return
+
+        def kept() -> None:
+            if self._audit is not None:
+                self._audit.returned(call)
+
+        self._life.step(call, Step.RETURN, Condition.RETURNED, kept, lost)
+        if call.state is CallState.REPORTED:
+            self._life.withdraw(call)
+
+    def strayed(self, serial: str) -> None:
+        """Nobody hears of it: the result tells the agent more, or the time-out if none comes."""
+        self._life.happened(serial, Happening.RETURNED, self._life.let_go)
+
+    def arrived(self, agent: str, calling_number: str) -> str:
+        """The agent hears 0, under a new serial."""
+        return self._arrivals.arrived(agent, calling_number)
+
+    def hung_up(self, serial: str) -> None:
+        """The agent hears 3, unless the service's result has told it more."""
+        self._life.happened(serial, Happening.ENDED, self._hung_up)
+
+    def _hung_up(self, call: Call, lost: Callable[[], None]) -> None:
+        if call.state is CallState.REPORTED:
+            self._life.let_go(call, lost)
+        else:
+            self._life.end(call, Condition.ABANDONED, lost=lost)

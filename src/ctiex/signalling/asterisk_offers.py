@@ -1,0 +1,123 @@
+"""Offers that wait, and which customer each of them means.
+
+The customer is settled when the offer comes, and never again: whoever the agent talks with by the time that Asterisk
+can be asked isn't therefore the one whose data the service is about to get.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from attrs import define, field
+
+from ctiex.interfaces import Offer
+from ctiex.serials import names_a_told_call
+from ctiex.signalling.asterisk_floor import Talk
+from ctiex.signalling.asterisk_forwardings import Forwardings
+from ctiex.signalling.asterisk_talks import Talks
+
+
+@define(eq=False)
+class Waiting:
+    """An offer that waits: for Asterisk, or for its customer, who is on the way back."""
+
+    offer: Offer
+    customer: str = field(default="")
+    """The id of the customer's channel; empty where it couldn't be told yet."""
+
+
+class Offers:
+    """Those that wait, by serial and by customer."""
+
+    def __init__(self) -> None:
+        self._of_serial: dict[str, Waiting] = {}
+        self._of_customer: dict[str, dict[str, Waiting]] = {}
+
+    def __len__(self) -> int:
+        return len(self._of_serial) + len(self._of_customer)
+
+    def __iter__(self) -> Iterator[Waiting]:
+        return iter(list(self._of_serial.values()))
+
+    def __contains__(self, serial: object) -> bool:
+        return serial in self._of_serial
+
+    def get(self, serial: str) -> Waiting | None:
+        """That of a serial."""
+        return self._of_serial.get(serial)
+
+    def of_customer(self, uniqueid: str) -> list[Waiting]:
+        """Those that mean the customer with this channel."""
+        return list(self._of_customer.get(uniqueid, {}).values())
+
+    def keep(self, offer: Offer, customer: str) -> Waiting:
+        """One begins to wait; an earlier one of the same serial doesn't any more."""
+        self.pop(offer.serial)
+        waiting = self._of_serial[offer.serial] = Waiting(offer)
+        self.mean(waiting, customer)
+        return waiting
+
+    def mean(self, waiting: Waiting, customer: str) -> None:
+        """Settle whom one means; empty: it can't be told yet."""
+        waiting.customer = customer
+        if customer:
+            self._of_customer.setdefault(customer, {})[waiting.offer.serial] = waiting
+
+    def pop(self, serial: str) -> Waiting | None:
+        """One doesn't wait any more."""
+        waiting = self._of_serial.pop(serial, None)
+        if waiting is not None and waiting.customer:
+            of_customer = self._of_customer[waiting.customer]
+            del of_customer[serial]
+            if not of_customer:
+                del self._of_customer[waiting.customer]
+        return waiting
+
+
+class Choice:
+    """Whom an offer means: the customer whom its serial names, or nobody.
+
+    A serial that names nobody, since the agent's application made it up or asked without one, means the agent's only
+    customer; among several the calling number decides.
+    """
+
+    def __init__(self, talks: Talks, forwardings: Forwardings) -> None:
+        self._talks = talks
+        self._forwardings = forwardings
+
+    def of(self, offer: Offer) -> str:
+        """The id of the channel of the customer; empty: nobody, or it can't be told."""
+        if self._was_told(offer.serial):
+            return self.by_name(offer)
+        talks = self._talks.of_agent(offer.agent)
+        present = [talk for talk in talks if talk.together]
+        return _the_one(present or [talk for talk in talks if self._comes_back(talk)], offer.calling_number)
+
+    def by_name(self, offer: Offer) -> str:
+        """The same, where only a serial that was told tells anything: nobody knows whom the agent talks with."""
+        return self._talks.customer_of(offer.serial)
+
+    def afterwards(self, offer: Offer) -> str:
+        """The same for an offer that came at such a time.
+
+        Somebody else may have come meanwhile: without a serial that was told, only a calling number that is the same
+        tells that it is still the one.
+        """
+        customer = self.of(offer)
+        talk = self._talks.of_customer(customer)
+        same = talk is not None and bool(talk.customer.number) and talk.customer.number == offer.calling_number
+        return customer if same or self._was_told(offer.serial) else ""
+
+    def _was_told(self, serial: str) -> bool:
+        """Whether a serial was ever told, by this exchange or one before: it names that customer, or nobody."""
+        return names_a_told_call(serial) or bool(self._talks.customer_of(serial))
+
+    def _comes_back(self, talk: Talk) -> bool:
+        forwarding = self._forwardings.of_customer(talk.customer.uniqueid)
+        return forwarding is not None and forwarding.comes_back
+
+
+def _the_one(talks: list[Talk], calling_number: str) -> str:
+    if len(talks) > 1:
+        talks = [talk for talk in talks if talk.customer.number == calling_number]
+    return talks[0].customer.uniqueid if len(talks) == 1 else ""

@@ -1,0 +1,132 @@
+"""Takes up the calls of an Asterisk after a time in which nobody told what happens there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ctiex.signalling.asterisk_calls import Calls
+from ctiex.signalling.asterisk_floor import Talk
+from ctiex.signalling.asterisk_forwarding import Forwarding, Happening, Stage
+from ctiex.signalling.asterisk_picture import Picture
+
+
+class TakingUp:
+    """Brings what is known up to a picture of the platform, in steps: there may be many calls."""
+
+    def __init__(self, calls: Calls, picture: Picture) -> None:
+        self._calls = calls
+        self._picture = picture
+        self._new: list[Talk] = []
+
+    def steps(self) -> Iterator[None]:
+        """Each does a little."""
+        self._calls.floor = self._picture.floor
+        yield from self._calls.talks.go_on(self._picture.floor)
+        yield from self._see_pairs()
+        yield from self._go_on_with_forwardings()
+        yield from self._adopt_forwardings()
+        yield from self._give_up_resumed()
+        for channel in self._picture.held_for_nobody():
+            self._calls.release(channel)
+            yield
+        yield from self._tell_arrivals()
+
+    def _see_pairs(self) -> Iterator[None]:
+        """Who talks with whom, before anything is made of it."""
+        for bridge in self._calls.floor.bridges():
+            pair = self._calls.floor.pair_in(bridge)
+            if pair is not None:
+                talk, new = self._calls.talks.began(pair)
+                if new:
+                    self._remember(talk)
+                    self._new.append(talk)
+            yield
+
+    def _remember(self, talk: Talk) -> None:
+        """What the customer's channel tells of who was told of it, and under which serial."""
+        serial = self._picture.variable(talk.customer, "CTIEX_TALK")
+        if serial:
+            self._calls.talks.named(talk.customer.uniqueid, serial)
+        if self._picture.variable(talk.customer, "CTIEX_TALK_AGENT") == talk.agent:
+            talk.serial = serial
+
+    def _tell_arrivals(self) -> Iterator[None]:
+        for talk in self._new:
+            if not talk.serial and self._calls.talks.of_customer(talk.customer.uniqueid) is talk:
+                self._calls.arrived(talk)
+            yield
+
+    # ------------------------------------------------------------ forwarded customers
+
+    def _go_on_with_forwardings(self) -> Iterator[None]:
+        for forwarding in self._calls.forwardings:
+            if self._calls.forwardings.get(forwarding.serial) is forwarding:
+                self._go_on(forwarding)
+            yield
+
+    def _go_on(self, forwarding: Forwarding) -> None:
+        """Catch up with a call that was forwarded before the events stopped."""
+        talk, floor = forwarding.talk, self._calls.floor
+        customer = floor.channel(talk.customer.uniqueid)
+        agent_channel = floor.channel(talk.agent_channel.uniqueid)
+        talk.agent_channel = agent_channel or talk.agent_channel
+        if customer is None:
+            self._calls.release_agent(forwarding)
+            gone = Happening.ASTRAY if agent_channel is None else Happening.CUSTOMER_GONE
+            self._calls.forwardings.happen(forwarding, gone)
+            return
+        talk.customer = customer
+        forwarding.recalled = False
+        self._catch_up(forwarding)
+
+    def _adopt_forwardings(self) -> Iterator[None]:
+        forwarded = list(self._picture.forwarded())
+        # Who is out comes first: an own serial that was used again may still stand on an earlier customer's channel.
+        forwarded.sort(key=lambda one: self._picture.phase_of(one[1].customer, one[0]) != "out")
+        for serial, talk in forwarded:
+            if serial not in self._calls.forwardings:
+                self._adopt(serial, talk)
+            yield
+
+    def _adopt(self, serial: str, talk: Talk) -> None:
+        """Take up a call that was forwarded by an exchange of before; one that nobody waits for is brought back."""
+        calls, phase = self._calls, self._picture.phase_of(talk.customer, serial)
+        waiting = calls.offers.get(serial)
+        expected = waiting is not None or serial in calls.resumed
+        if phase == "moving" and waiting is not None and not waiting.customer:
+            calls.offers.mean(waiting, talk.customer.uniqueid)
+        if phase == "moving" or not (expected or phase == "out"):
+            return  # not forwarded yet: an offer begins anew; or nobody wants to know any more
+        known = calls.talks.of_customer(talk.customer.uniqueid)
+        if known is None:
+            self._remember(talk)
+            calls.talks.began(talk)
+        stage = Stage.CALLING if calls.resumed.pop(serial, None) is None else Stage.SERVED
+        forwarding = calls.forwardings.keep(Forwarding(serial, talk, stage, ended=not expected))
+        if calls.offers.pop(serial) is not None:
+            calls.watcher.offered(serial, None, lambda: None)  # the customer has gone already
+        self._catch_up(forwarding)
+
+    def _give_up_resumed(self) -> Iterator[None]:
+        for serial in list(self._calls.resumed):
+            if self._calls.resumed.pop(serial, None) is not None:  # nowhere to be found
+                self._calls.watcher.strayed(serial)
+            yield
+
+    def _catch_up(self, forwarding: Forwarding) -> None:
+        forwardings, customer, picture = self._calls.forwardings, forwarding.talk.customer, self._picture
+        phase = picture.phase_of(customer, forwarding.serial)
+        if phase == "moving":
+            if forwarding.ended:
+                forwardings.forget(forwarding)
+            elif forwarding.stage is Stage.MOVING:
+                self._calls.move(forwarding)
+            return
+        result, cause = picture.variable(customer, "CTIEX_RESULT"), picture.variable(customer, "CTIEX_CAUSE")
+        if phase == "out" and customer.bridge:
+            forwardings.happen(forwarding, Happening.ANSWERED)
+        forwardings.in_phase(forwarding, "out" if phase == "out" else "back", result, cause)
+        if phase == "astray":
+            forwardings.happen(forwarding, Happening.ASTRAY)
+        self._calls.see_pair(customer.bridge)
+        self._calls.follow_held(forwarding)

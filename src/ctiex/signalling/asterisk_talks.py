@@ -1,0 +1,128 @@
+"""The talks of a platform, and which serial names which customer: found at once, however many there are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sized
+
+from ctiex.signalling.asterisk_floor import Floor, Talk
+
+_MOST_NAMES = 20
+"""How many serials one customer goes by: each agent whom they were passed on to was told another one."""
+
+
+class Talks:
+    """By their customers, their agents, and the agents' channels."""
+
+    def __init__(self) -> None:
+        self._of_customer: dict[str, Talk] = {}
+        self._of_agent: dict[str, dict[str, Talk]] = {}
+        self._of_channel: dict[str, dict[str, Talk]] = {}
+        self._customers: dict[str, str] = {}
+        """The ids of customers' channels, by each serial that an agent was told for them."""
+        self._serials: dict[str, list[str]] = {}
+        """The same the other way round."""
+
+    def __len__(self) -> int:
+        return len(self._of_customer)
+
+    def __iter__(self) -> Iterator[Talk]:
+        return iter(list(self._of_customer.values()))
+
+    @property
+    def kept(self) -> int:
+        """How many records there are, to see that none is left behind."""
+        indices: tuple[Sized, ...] = self._of_customer, self._of_agent, self._of_channel, self._customers, self._serials
+        return sum(map(len, indices))
+
+    def of_customer(self, uniqueid: str) -> Talk | None:
+        """The talk of this customer's channel."""
+        return self._of_customer.get(uniqueid)
+
+    def of_agent(self, agent: str) -> list[Talk]:
+        """The talks of this agent number."""
+        return list(self._of_agent.get(agent, {}).values())
+
+    # ------------------------------------------------------------ which serial names whom
+
+    def told(self, talk: Talk, serial: str) -> bool:
+        """The agent was told of the customer under this serial; empty: wasn't told.
+
+        It names that customer as long as their channel is there, and nobody else ever.
+        Returns whether the customer's channel has to be marked anew.
+        """
+        talk.serial = serial
+        customer = talk.customer.uniqueid
+        if serial:
+            self.named(customer, serial)
+        return bool(serial) or customer in self._serials
+
+    def named(self, customer: str, serial: str) -> None:
+        """A serial names the customer with this channel."""
+        if serial in self._customers:
+            return
+        self._customers[serial] = customer
+        serials = self._serials.setdefault(customer, [])
+        serials.append(serial)
+        if len(serials) > _MOST_NAMES:
+            del self._customers[serials.pop(0)]
+
+    def customer_of(self, serial: str) -> str:
+        """The id of the channel of the customer whom a serial names; empty: of nobody."""
+        return self._customers.get(serial, "")
+
+    # ------------------------------------------------------------ what happens
+
+    def began(self, pair: Talk) -> tuple[Talk, bool]:
+        """Two are connected: their talk, and whether it is a new one.
+
+        It is the same one when the agent's channel is another (a forwarded extension, an optimized ``Local``).
+        """
+        known = self._of_customer.get(pair.customer.uniqueid)
+        if known is not None:
+            self._unlink(known)
+        same = known is not None and known.agent == pair.agent
+        talk = known if known is not None and same else pair
+        talk.customer, talk.agent_channel = pair.customer, pair.agent_channel
+        self._link(talk)
+        return talk, not same
+
+    def gone(self, uniqueid: str) -> None:
+        """A channel is gone, and its talk with it."""
+        talk = self._of_customer.get(uniqueid)
+        for one in [*self._of_channel.get(uniqueid, {}).values(), *([talk] if talk is not None else [])]:
+            self._unlink(one)
+        for serial in self._serials.pop(uniqueid, ()):
+            del self._customers[serial]
+
+    def go_on(self, floor: Floor) -> Iterator[None]:
+        """Go on with the talks whose channels are both still there, on a floor that was looked at anew, one by one."""
+        for talk in self:
+            self._go_on(talk, floor)
+            yield
+        for customer in list(self._serials):
+            if floor.channel(customer) is None:
+                self.gone(customer)
+            yield
+
+    def _go_on(self, talk: Talk, floor: Floor) -> None:
+        customer, agent_channel = (floor.channel(one.uniqueid) for one in (talk.customer, talk.agent_channel))
+        if customer is None:
+            self.gone(talk.customer.uniqueid)
+        elif agent_channel is None:
+            self._unlink(talk)
+        else:
+            talk.customer, talk.agent_channel = customer, agent_channel
+
+    def _link(self, talk: Talk) -> None:
+        customer = talk.customer.uniqueid
+        self._of_customer[customer] = talk
+        self._of_agent.setdefault(talk.agent, {})[customer] = talk
+        self._of_channel.setdefault(talk.agent_channel.uniqueid, {})[customer] = talk
+
+    def _unlink(self, talk: Talk) -> None:
+        customer = talk.customer.uniqueid
+        self._of_customer.pop(customer, None)
+        for index, key in ((self._of_agent, talk.agent), (self._of_channel, talk.agent_channel.uniqueid)):
+            index[key].pop(customer, None)
+            if not index[key]:
+                del index[key]

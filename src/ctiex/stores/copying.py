@@ -1,0 +1,102 @@
+"""A copy of a store's file, and a copy put in the file's place."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+
+from ctiex.errors import StoreUnavailable
+from ctiex.stores.opening import opened_to_read, told
+from ctiex.stores.sealing import Seal, sync_folder, unfinished_name
+from ctiex.stores.sqlite_file import Kept, SqliteFile, lock
+
+_MOST_NAMED = 3
+
+
+def back_up(path: Path, copy: Path) -> None:
+    """Copy one moment of a file, its log included, also while an exchange writes it; for its owner's eyes only.
+
+    :raise StoreUnavailable: it can't be read, or there is a file of that name already.
+    """
+    with told(path):
+        source = opened_to_read(path.resolve())
+    with closing(source), told(copy), _unfinished(copy) as unfinished:
+        _copy(source, unfinished)
+        os.link(unfinished, copy)
+        sync_folder(copy.parent)
+
+
+def restore(path: Path, copy: Path, seal: Seal) -> Kept:
+    """Put a copy in a file's place, in one moment, and take away the log of what stood there.
+
+    The file is a generation of its own from then on, so that nobody takes it for the one that went on.
+
+    :raise StoreInUse: an exchange has the file open.
+    :raise StoreUnavailable: the copy isn't sound, or is sealed with another key; everything is as it was.
+    """
+    path = path.resolve()
+    with _locked(path), told(copy), _unfinished(path) as unfinished:
+        with closing(opened_to_read(copy.resolve(), older=True)) as source:
+            _copy(source, unfinished)
+        kept = _made_ready(unfinished, seal)
+        os.replace(unfinished, path)
+        # Behind it: a log that is left beside the copy is noticed, one that is gone too early isn't.
+        for ending in ("-wal", "-shm"):
+            Path(f"{path}{ending}").unlink(missing_ok=True)
+        sync_folder(path.parent)
+    return kept
+
+
+def _copy(source: sqlite3.Connection, unfinished: Path) -> None:
+    os.close(os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600))
+    with closing(sqlite3.connect(unfinished, isolation_level=None)) as target:
+        source.backup(target)
+
+
+def _made_ready(unfinished: Path, seal: Seal) -> Kept:
+    """What the copy keeps, once it is sound and of the present version.
+
+    :raise StoreUnavailable: it isn't sound, in the words of the check.
+    """
+    try:
+        file = SqliteFile(unfinished, seal)
+    except StoreUnavailable as error:
+        raise _unsound([str(error)], unfinished) from None
+    try:
+        if wrong := file.check():
+            raise _unsound(wrong, unfinished)
+        file.begin_generation()
+        return file.read()
+    finally:
+        file.close()
+
+
+def _unsound(wrong: list[str], unfinished: Path) -> StoreUnavailable:
+    """Without the name that the copy has for this moment."""
+    named = [sentence.removeprefix(f"{unfinished}: ") for sentence in wrong[:_MOST_NAMED]]
+    more = f" (and {len(wrong) - _MOST_NAMED} sentences more)" if len(wrong) > _MOST_NAMED else ""
+    return StoreUnavailable("; ".join(named) + more)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    descriptor = lock(path)
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _unfinished(file: Path) -> Iterator[Path]:
+    """The name of a file that isn't whole yet; what is left under it is taken away."""
+    unfinished = unfinished_name(file)
+    try:
+        yield unfinished
+    finally:
+        for ending in ("", "-wal", "-shm", ".lock"):
+            with suppress(FileNotFoundError):
+                Path(f"{unfinished}{ending}").unlink()

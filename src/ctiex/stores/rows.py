@@ -1,0 +1,213 @@
+"""A record as a row of a table and back: every column of it is bound to the key.
+
+What a row decides (who is given the data, who the result, until when) stands in clear, so it is stamped; the stamp of
+a call also covers its content, which is sealed beside it. A row that was changed without the key, or that belongs to
+another place, is refused by its name.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from ctiex.errors import StoreUnavailable
+from ctiex.records import Call, CallState, StoredEvent
+from ctiex.stores.sealing import Seal, Unsealed, bound
+
+_CONTEXT = struct.Struct(">HBI")
+"""Lengths of the calling number, the digest and the data in a sealed context."""
+_MOMENT = struct.Struct(">d")
+_NUMBER = struct.Struct(">Q")
+_LONGEST_NAME = 60
+_GENERATION_SIZE = 16
+_TO_DO = "`ctiex store check` names every such record, `ctiex store restore` puts a sound copy in the file's place"
+
+Row = tuple[Any, ...]
+"""The columns of a row, in their order in the table."""
+
+
+class Changed(StoreUnavailable):
+    """A record was changed without the key, or is damaged."""
+
+    def __init__(self, record: str) -> None:
+        super().__init__(f"{record} was changed without the key, or is damaged; {_TO_DO}")
+        self.record = record
+        """What it is the record of, in words."""
+
+
+class OtherKey(StoreUnavailable):
+    """The whole file was sealed with another key."""
+
+    def __init__(self) -> None:
+        super().__init__("it was sealed with another key than the one that is given")
+
+
+class Rows:
+    """Makes rows with one key, and takes no others."""
+
+    def __init__(self, seal: Seal) -> None:
+        self._seal = seal
+
+    # ------------------------------------------------------------ calls
+
+    def call(self, call: Call) -> Row:
+        """The row of a call."""
+        told, event_ids = bytes(sorted(call.told)), _packed(call.event_ids)
+        columns = (
+            call.serial, call.agent, call.service, call.identity, call.state.value, call.deadline, call.owner,
+            told, event_ids,
+        )  # fmt: skip
+        return (*columns, self._seal.stamp(*_call_parts(columns, content_of(call))))
+
+    def context(self, call: Call) -> Row:
+        """The row of a call's number, digest and data."""
+        return call.serial, self._seal.seal(content_of(call), _context_place(call.serial))
+
+    def opened_call(self, *row: Any) -> Call:
+        """The call of a row, behind whose columns stands the sealed context; None for a call without one.
+
+        :raise Changed: the row or the context isn't as this key's owner wrote it.
+        """
+        *columns, stamp, sealed = row
+        serial, agent, service, identity, state, deadline, owner, told, event_ids = columns
+        with _changed(_named("call", serial)):
+            content = b"" if sealed is None else self._seal.open(sealed, _context_place(serial))
+            self._seal.check(stamp, *_call_parts(columns, content))
+            return Call(
+                serial, agent, service, identity, *parted(content), CallState(state), deadline, owner,
+                frozenset(told), frozenset(unpacked_numbers(event_ids)),
+            )  # fmt: skip
+
+    # ------------------------------------------------------------ mailboxes
+
+    def event(self, event: StoredEvent) -> Row:
+        """The row of an event."""
+        place = _event_place(event.agent, event.sequence, event.expires)
+        return event.agent, event.sequence, event.expires, self._seal.seal(event.body, place)
+
+    def opened_event(self, agent: Any, sequence: Any, expires: Any, sealed: Any) -> StoredEvent:
+        """The event of a row.
+
+        :raise Changed: it isn't as this key's owner wrote it.
+        """
+        with _changed(f"event {_short(sequence)} of {_named('agent', agent)}"):
+            return StoredEvent(
+                agent, sequence, self._seal.open(sealed, _event_place(agent, sequence, expires)), expires
+            )
+
+    def mailbox(self, agent: str, last_sequence: int) -> Row:
+        """The row of an agent's numbering."""
+        return agent, last_sequence, self._seal.stamp(*_mailbox_parts(agent, last_sequence))
+
+    def opened_mailbox(self, agent: Any, last_sequence: Any, stamp: Any) -> tuple[str, int]:
+        """The agent and the last sequence of a row.
+
+        :raise Changed: it isn't as this key's owner wrote it.
+        """
+        with _changed(f"the numbering of {_named('agent', agent)}"):
+            self._seal.check(stamp, *_mailbox_parts(agent, last_sequence))
+            return agent, last_sequence
+
+    # ------------------------------------------------------------ labels, and the file itself
+
+    def label(self, name: str, value: str) -> Row:
+        """The row of a label."""
+        return name, value, self._seal.stamp(b"label", name.encode(), value.encode())
+
+    def opened_label(self, name: Any, value: Any, stamp: Any) -> tuple[str, str]:
+        """The name and the value of a row.
+
+        :raise Changed: it isn't as this key's owner wrote it.
+        """
+        with _changed(_named("label", name)):
+            self._seal.check(stamp, b"label", name.encode(), value.encode())
+            return name, value
+
+    def new_store(self) -> Row:
+        """The row that names the file: what was sealed with another key is told by it."""
+        generation = os.urandom(_GENERATION_SIZE)
+        return 1, generation, self._seal.stamp(b"store", generation)
+
+    def opened_store(self, generation: Any, stamp: Any) -> bytes:
+        """The generation of a file.
+
+        :raise OtherKey: the file isn't this key's.
+        """
+        try:
+            self._seal.check(stamp, b"store", generation)
+        except (Unsealed, TypeError):
+            raise OtherKey from None
+        return bytes(generation)
+
+
+def content_of(call: Call) -> bytes:
+    """What is sealed of a call: its number, digest and data; nothing where there are none."""
+    if not (call.data or call.digest or call.calling_number):
+        return b""
+    number = call.calling_number.encode()
+    return _CONTEXT.pack(len(number), len(call.digest), len(call.data)) + number + call.digest + call.data
+
+
+def parted(content: bytes) -> tuple[str, bytes, bytes]:
+    """The number, the digest and the data."""
+    if not content:
+        return "", b"", b""
+    number, digest, _ = _CONTEXT.unpack_from(content)
+    at = _CONTEXT.size
+    return (
+        content[at : at + number].decode(),
+        content[at + number : at + number + digest],
+        content[at + number + digest :],
+    )
+
+
+def _call_parts(columns: Iterable[Any], content: bytes) -> tuple[bytes, ...]:
+    """Everything that a call's stamp covers."""
+    serial, agent, service, identity, state, deadline, owner, told, event_ids = columns
+    return (
+        b"call", serial.encode(), agent.encode(), service.encode(), identity.encode(), state.encode(),
+        _MOMENT.pack(deadline), owner.encode(), told, event_ids, content,
+    )  # fmt: skip
+
+
+def _context_place(serial: str) -> bytes:
+    return bound(b"context", serial.encode())
+
+
+def _event_place(agent: str, sequence: int, expires: float) -> bytes:
+    return bound(b"event", agent.encode(), _NUMBER.pack(sequence), _MOMENT.pack(expires))
+
+
+def _mailbox_parts(agent: str, last_sequence: int) -> tuple[bytes, ...]:
+    return b"mailbox", agent.encode(), _NUMBER.pack(last_sequence)
+
+
+def _packed(numbers: Iterable[int]) -> bytes:
+    ordered = sorted(numbers)
+    return struct.pack(f">{len(ordered)}Q", *ordered)
+
+
+def unpacked_numbers(data: bytes) -> tuple[int, ...]:
+    return struct.unpack(f">{len(data) // 8}Q", data)
+
+
+@contextmanager
+def _changed(record: str) -> Iterator[None]:
+    """Whatever goes wrong with a record is told by its name: a column may hold anything."""
+    try:
+        yield
+    except (Unsealed, ValueError, TypeError, AttributeError, struct.error):
+        raise Changed(record) from None
+
+
+def _named(kind: str, name: Any) -> str:
+    return f"{kind} {_short(name)}"
+
+
+def _short(value: Any) -> str:
+    """A name as it stands in the file, which may hold anything: none of it reaches a terminal."""
+    text = value if isinstance(value, str) else repr(value)
+    return text if text.isascii() and text.isalnum() and len(text) <= _LONGEST_NAME else ascii(text[:_LONGEST_NAME])

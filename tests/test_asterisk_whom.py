@@ -1,0 +1,451 @@
+"""Signalling by Asterisk moves the customer who is meant, or nobody."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from ctiex.interfaces import Signalled
+from tests.asterisk_world import World
+from tests.fake_platform import Leg
+
+
+class Told(SynchronousTestCase):
+    """A serial that an agent was ever told names that customer, or nobody."""
+
+    def begin(self) -> World:
+        """An exchange that is connected."""
+        world = World()
+        world.connect()
+        world.settle()
+        return world
+
+    def called(self, world: World, agent: str, number: str) -> tuple[Leg, str]:
+        """A customer who talks with an agent, and the serial that the agent was told."""
+        customer = world.platform.call(agent, number)
+        world.settle()
+        return customer, world.told_for(customer)
+
+    def hand_over(self, world: World, serial: str, number: str, agent: str = "1001") -> list[str]:
+        """The numbers of the customers whom that moves."""
+        world.offer(serial, agent, number=number)
+        world.settle()
+        return [leg.number for leg in world.dialling()]
+
+    def test_the_serial_of_a_customer_who_was_passed_on_moves_nobody_else(self) -> None:
+        world = self.begin()
+        customer, serial = self.called(world, "1001", "1")
+        world.platform.transfer(customer, "1002")
+        self.called(world, "1001", "2")
+        self.assertEqual(self.hand_over(world, serial, "1"), [])
+        self.assertEqual((world.ends(serial), world.watcher.statuses), (["unreachable"], [31]))
+
+    def test_it_moves_that_customer_again_when_they_are_passed_back(self) -> None:
+        world = self.begin()
+        customer, serial = self.called(world, "1001", "1")
+        world.platform.transfer(customer, "1002")
+        world.settle()
+        world.platform.transfer(customer, "1001")
+        world.settle()
+        self.assertNotEqual(world.told_for(customer), serial)
+        self.assertEqual(self.hand_over(world, serial, "1"), ["1"])
+
+    def test_the_agent_whom_a_customer_was_passed_to_is_told_a_serial_of_their_own(self) -> None:
+        world = self.begin()
+        customer, serial = self.called(world, "1001", "1")
+        world.platform.transfer(customer, "1002")
+        world.settle()
+        self.assertEqual(self.hand_over(world, world.told_for(customer), "1", "1002"), ["1"])
+        self.assertNotEqual(world.told_for(customer), serial)
+
+    def test_a_serial_of_before_a_restart_moves_the_customer_whose_channel_is_marked_with_it(self) -> None:
+        world = self.begin()
+        customer, serial = self.called(world, "1001", "1")
+        self.restart(world)
+        self.assertEqual(world.told_for(customer), serial)
+        self.assertEqual(self.hand_over(world, serial, "1"), ["1"])
+
+    def test_a_serial_of_before_a_restart_that_no_channel_is_marked_with_moves_nobody(self) -> None:
+        for other_is_told in (True, False):
+            world = self.begin()
+            customer, serial = self.called(world, "1001", "1")
+            world.platform.hang_up(customer)
+            world.settle()
+            world.watcher.agents_are_here = other_is_told
+            other = world.platform.call("1001", "2")
+            self.restart(world)
+            self.assertEqual("CTIEX_TALK" in other.variables, other_is_told)
+            self.assertEqual(self.hand_over(world, serial, "1"), [])
+            self.assertEqual(world.ends(serial), ["unreachable"])
+
+    def test_it_moves_nobody_who_came_while_asterisk_was_away_or_the_exchange_down(self) -> None:
+        for stops in (False, True):
+            world = self.begin()
+            customer, serial = self.called(world, "1001", "1")
+            world.cut()
+            world.offer(serial, number="1")
+            world.platform.hang_up(customer)
+            world.platform.call("1001", "2")
+            if stops:
+                world.start()
+                world.offer(serial, number="1", resumed=True)
+            world.connect()
+            world.settle()
+            self.assertEqual((world.platform.dialled, world.ends(serial)), ([], ["unreachable"]))
+
+    def test_an_agent_who_takes_a_marked_customer_while_the_exchange_is_down_is_told(self) -> None:
+        world = self.begin()
+        customer, serial = self.called(world, "1001", "1")
+        world.cut()
+        world.platform.transfer(customer, "1002")
+        world.start()
+        world.connect()
+        world.settle()
+        self.assertEqual(world.watcher.arrivals, [("1001", "1"), ("1002", "1")])
+        self.assertEqual((customer.variables["CTIEX_TALK_AGENT"], world.told_for(customer) == serial), ("1002", False))
+        self.assertEqual(self.hand_over(world, serial, "1"), [])
+
+    def test_an_agent_who_isnt_there_to_be_told_leaves_no_mark_of_the_one_before(self) -> None:
+        world = self.begin()
+        customer, serial = self.called(world, "1001", "1")
+        world.watcher.agents_are_here = False
+        world.platform.transfer(customer, "1002")
+        world.settle()
+        world.watcher.agents_are_here = True
+        self.restart(world)
+        self.assertNotIn(world.told_for(customer), ("", serial))
+        self.assertEqual(customer.variables["CTIEX_TALK_AGENT"], "1002")
+
+    def restart(self, world: World) -> None:
+        """Another exchange, which has forgotten everything."""
+        world.cut()
+        world.start()
+        world.connect()
+        world.settle()
+
+
+class Untold(SynchronousTestCase):
+    """A serial that the application made up, or that it asked without, means the agent's only customer."""
+
+    def test_it_moves_the_one_with_whom_the_agent_talks(self) -> None:
+        for own in (True, False):
+            world = World()
+            world.connect()
+            customer = world.platform.call("1001", "1")
+            world.settle()
+            serial = "7" if own else world.watcher.asked_without()
+            world.offer(serial, number="another")
+            world.settle()
+            self.assertEqual(world.dialling(), [customer])
+
+    def test_the_customer_who_is_on_the_way_back_is_meant_and_nobody_who_comes_in_their_place(self) -> None:
+        world = World()
+        customer = world.forwarded(serial="7")
+        world.driver.withdraw("7")
+        world.offer("8")
+        world.platform.hang_up(customer)
+        world.platform.call("1001", "2")
+        world.settle()
+        self.assertEqual([serial for _, serial in world.platform.dialled], ["13800138000**7"])
+        self.assertEqual(world.ends("8"), ["unreachable"])
+
+    def test_while_asterisk_is_away_only_the_same_number_tells_that_it_is_still_the_one(self) -> None:
+        for number, moved in (("1", []), ("2", ["2**7"]), ("", [])):
+            world = World()
+            world.connect()
+            customer = world.platform.call("1001", "1")
+            world.settle()
+            world.cut()
+            world.offer("7", number=number)
+            world.platform.hang_up(customer)
+            world.platform.call("1001", "2")
+            world.connect()
+            world.settle()
+            self.assertEqual([carried for _, carried in world.platform.dialled], moved, number)
+            self.assertEqual(world.ends("7"), [] if moved else ["unreachable"])
+
+    def test_what_was_begun_before_a_restart_goes_on_with_the_customer_who_was_prepared_for_it(self) -> None:
+        for stays in (True, False):
+            world = World()
+            world.connect()
+            customer = world.platform.call("1001", "")
+            world.settle()
+            serial = world.watcher.asked_without()
+            world.offer(serial, number="")
+            while world.client.asked and world.client.asked[0][0] == "Setvar":
+                world.perform()
+            world.cut()  # the move itself is lost
+            world.start()
+            world.offer(serial, number="", resumed=True)
+            if not stays:
+                world.platform.transfer(customer, "1002")
+                world.platform.call("1001", "2")
+            world.connect()
+            world.settle()
+            self.assertEqual(world.dialling(), [customer] if stays else [])
+            self.assertEqual(world.ends(serial), [] if stays else ["unreachable"])
+
+
+class Held(SynchronousTestCase):
+    """Whoever is held waits for the customer, and for nobody else."""
+
+    def setUp(self) -> None:
+        self.world = World()
+        self.customer = self.world.forwarded()
+        self.world.platform.answer(self.customer)
+        self.agent = self.world.platform.legs["PJSIP/1001-00000002"]
+        self.world.settle()
+
+    def test_the_customer_comes_back_to_whoever_has_taken_over_from_the_agent(self) -> None:
+        for away in (False, True):
+            self.setUp()
+            world = self.world
+            if away:
+                world.cut()
+            other = world.platform.pass_on_hold(self.agent, "1005")
+            world.connect()
+            world.settle()
+            world.platform.finish(self.customer)
+            world.settle()
+            self.assertEqual(world.platform.others_in(self.customer), [other])
+            self.assertEqual(world.ends("7"), ["strayed"], "the result is the first agent's")
+            self.assertEqual(world.watcher.arrivals[-1][0], "1005")
+            self.assertEqual(world.platform.lost(), [])
+
+    def test_they_are_free_when_the_customer_hangs_up(self) -> None:
+        for away in (False, True):
+            self.setUp()
+            world = self.world
+            if away:
+                world.cut()
+            world.platform.pass_on_hold(self.agent, "1005")
+            world.platform.hang_up(self.customer)
+            world.connect()
+            world.settle()
+            self.assertEqual(world.platform.legs, {})
+
+    def test_an_agent_whose_customer_was_put_elsewhere_is_free(self) -> None:
+        world = self.world
+        world.platform.take_away(self.customer, "1002")
+        world.settle()
+        self.assertEqual(world.ends("7"), ["strayed"])
+        self.assertNotIn(self.agent.name, world.platform.legs)
+        self.assertEqual(world.platform.lost(), [])
+
+    def test_an_agent_who_was_left_on_hold_while_the_exchange_was_down_is_free_afterwards(self) -> None:
+        world = self.world
+        world.cut()
+        world.platform._gone(self.customer)  # in the instant of returning: the dialplan releases nobody any more
+        world.platform._drop_service(self.customer)
+        self.assertEqual(world.platform.lost(), ["PJSIP/1001-00000002 is held for nobody"])
+        world.start()
+        world.connect()
+        world.settle()
+        self.assertEqual(world.platform.legs, {})
+
+
+class Names(SynchronousTestCase):
+    """Customers whose calling number is a name of SIP, or otherwise none that a dialplan takes."""
+
+    NAMES = ("john.doe", "alice-w", "bob_1", "13800138000;phone-context=+86", "a b", "ø", "50%", "(0)1", '"x', "$x")
+
+    def test_they_are_handed_over_with_the_number_left_out_of_what_is_sent(self) -> None:
+        for name in self.NAMES:
+            world = World()
+            world.connect()
+            world.platform.call("1001", name)
+            world.settle()
+            world.offer("7", number=name)
+            world.settle()
+            self.assertEqual(world.platform.dialled, [("PJSIP/7000@core", "**7")], name)
+
+    def test_so_they_are_where_the_serial_travels_in_a_header(self) -> None:
+        for name in self.NAMES:
+            world = World()
+            world.connect()
+            world.platform.call("1001", name)
+            world.settle()
+            world.offer("7", number=name, signalled=Signalled(name, {"X-CTIEX-Serial": "7"}))
+            world.settle()
+            [customer] = world.dialling()
+            self.assertEqual(world.platform.dialled, [("PJSIP/7000@core", "")], name)
+            self.assertEqual(customer.variables["_CTIEX_HEADER_1"], "7")
+
+    def test_a_number_that_can_be_sent_is(self) -> None:
+        for number in ("13800138000", "+8613800138000", "alice", "*21", ""):
+            world = World()
+            world.connect()
+            world.platform.call("1001", number)
+            world.settle()
+            world.offer("7", number=number)
+            world.settle()
+            self.assertEqual(world.platform.dialled, [("PJSIP/7000@core", f"{number}**7")])
+
+
+_AGENTS = ("1001", "1002", "1003")
+_WIRE = ("perform", "hear", "take_up", "connect", "cut", "cut done", "restart")
+_CALLS = (
+    "call", "call", "transfer", "take away", "pass on hold", "told serial", "told serial", "stale serial",
+    "own serial", "no serial", "answer", "refuse", "finish", "withdraw", "customer hangs up", "agent hangs up",
+)  # fmt: skip
+_THEN = ("", "settle", "settle", "settle", "connect")
+_OPS = st.integers(0, (len(_WIRE) + 2 * len(_CALLS)) * len(_AGENTS) * 8 * len(_THEN) - 1)
+"""What happens, to whom, and whether everything has time to settle behind it, in one number: that is drawn quickly."""
+
+
+def _read(op: int) -> tuple[str, str, int, str]:
+    op, then = divmod(op, len(_THEN))
+    op, which = divmod(op, 8)
+    op, agent = divmod(op, len(_AGENTS))
+    return (_CALLS * 2 + _WIRE)[op], _AGENTS[agent], which, _THEN[then]
+
+
+class Walk:
+    """One random walk; every customer has a number of their own."""
+
+    def __init__(self) -> None:
+        self.world = World()
+        self.platform = self.world.platform
+        self.customers: list[Leg] = []
+        self.meant: dict[str, set[str]] = {}
+        """By serials that nobody was told: the numbers of the customers who may be meant, where that is known."""
+        self.offered: list[tuple[str, str, str]] = []
+        """Serial, agent, calling number."""
+        self.withdrawn: dict[str, int] = {}
+        """With how much was told of them by then."""
+        for agent in _AGENTS[:2]:
+            self.do("call", agent, 0)
+        self.world.connect()
+        self.world.settle()
+
+    def do(self, op: str, agent: str, which: int) -> None:
+        """One thing happens."""
+        customer = self.customers[which % len(self.customers)] if self.customers else None
+        match op:
+            case "perform" | "hear" | "take_up" | "connect" | "cut":
+                getattr(self.world, op)()
+            case "cut done":
+                self.world.cut(done=True)
+            case "restart":
+                self._restart()
+            case "call":
+                self.customers.append(self.platform.call(agent, f"9{len(self.customers)}"))
+            case "told serial" | "stale serial" | "own serial" | "no serial":
+                self._offer(op, agent, which)
+            case "withdraw" if self.offered:
+                self._withdraw(self.offered[which % len(self.offered)][0])
+            case _ if customer is not None:
+                self._do_with(op, customer, agent)
+
+    def _do_with(self, op: str, customer: Leg, agent: str) -> None:
+        platform = self.platform
+        held = platform.legs.get(customer.variables.get("CTIEX_AGENT_CHANNEL", ""))
+        match op:
+            case "transfer":
+                platform.transfer(customer, agent)
+            case "take away" if customer.name in platform.legs and customer.place == "served":
+                platform.take_away(customer, agent)
+            case "pass on hold" if held is not None and held.place == "hold":
+                platform.pass_on_hold(held, agent)
+            case "agent hangs up":
+                for other in platform.others_in(customer) if customer.place == "talk" else [held]:
+                    if other is not None:
+                        platform.hang_up(other)
+            case "customer hangs up":
+                platform.hang_up(customer)
+            case "refuse":
+                platform.refuse(customer, "BUSY")
+            case "answer" | "finish":
+                getattr(platform, op)(customer)
+
+    def _offer(self, op: str, agent: str, which: int) -> None:
+        with_agent = self._with(agent)
+        number = with_agent[which % len(with_agent)].number if with_agent else "none"
+        told = [serial for serial, whose in self.world.watcher.names.items() if op == "stale serial" or whose == number]
+        match op:
+            case "own serial":
+                serial = str(len(self.offered) + 1)
+            case "no serial":
+                serial = self.world.watcher.asked_without()
+            case _ if told:
+                serial = told[which % len(told)]
+            case _:
+                return
+        if any(serial == other for other, _, _ in self.offered):
+            return  # the processing service takes a serial once
+        self.offered.append((serial, agent, number))
+        if not self.world.client.connected:
+            self.meant[serial] = {number}
+        elif not self.world._told and not self.world.client.asked:
+            self.meant[serial] = {leg.number for leg in with_agent}
+        self.world.offer(serial, agent, number=number)
+
+    def _with(self, agent: str) -> list[Leg]:
+        """Customers who talk with an agent, or for whom the agent is held."""
+        own = [leg for name, leg in self.platform.legs.items() if f"/{agent}-" in name]
+        talking = [other for leg in own for other in self.platform.others_in(leg) if other in self.customers]
+        names = {leg.name for leg in own}
+        return talking + [one for one in self.customers if one.name in self.platform.legs and one not in talking
+                          and one.variables.get("CTIEX_AGENT_CHANNEL") in names]  # fmt: skip
+
+    def _withdraw(self, serial: str) -> None:
+        self.world.driver.withdraw(serial)
+        self.withdrawn.setdefault(serial, len(self.world.watcher.of(serial)))
+
+    def _restart(self) -> None:
+        """Another exchange takes up what isn't closed, from a store that kept everything."""
+        self.world.cut()
+        self.world.start()
+        for serial, agent, number in self.offered:
+            if serial in self.withdrawn or self.world.ends(serial):
+                continue
+            if "accepted" in self.world.watcher.of(serial):
+                self.world.driver.resume(serial, agent)
+            else:
+                self.world.offer(serial, agent, number=number, resumed=True)
+
+    def end(self) -> None:
+        """Every service comes to an end, and everybody hangs up."""
+        for _ in range(10):
+            self.world.connect()
+            self.world.settle()
+            for leg in list(self.platform.legs.values()):
+                self.platform.refuse(leg, "NOANSWER")
+                self.platform.finish(leg)
+        self.world.settle()
+
+    def check(self) -> None:
+        """What is promised."""
+        watcher, names = self.world.watcher, self.world.watcher.names
+        for serial, moved in self.platform.moved.items():
+            assert len(moved) == 1, f"{serial} moved {moved}"
+            if serial in names:
+                assert moved == {names[serial]}, f"{serial} names {names[serial]} and moved {moved}"
+            elif serial in self.meant:
+                assert moved <= self.meant[serial], f"{serial} means {self.meant[serial]} and moved {moved}"
+        for serial, told in self.withdrawn.items():
+            assert len(watcher.of(serial)) == told, f"{serial} had ended, and {watcher.of(serial)} was told"
+        for serial, _, _ in self.offered:
+            ends = self.world.ends(serial)
+            assert len(ends) == 1 or (not ends and serial in self.withdrawn), f"{serial} has the ends {ends}"
+        assert self.platform.lost() == []
+        for leg in list(self.platform.legs.values()):
+            self.platform.hang_up(leg)
+        self.world.settle()
+        assert (len(self.world.driver), self.world.clock.getDelayedCalls()) == (0, [])
+
+
+class AnyWalk(SynchronousTestCase):
+    """Calls, transfers, holds, hand-offs, cuts and restarts in any order."""
+
+    @settings(deadline=None, max_examples=300)
+    @given(st.lists(_OPS, min_size=20, max_size=50))
+    def test_a_serial_moves_whom_it_names_and_nobody_else(self, ops: list[int]) -> None:
+        walk = Walk()
+        for op, agent, which, then in map(_read, ops):
+            walk.do(op, agent, which)
+            if then:
+                getattr(walk.world, then)()
+        walk.end()
+        walk.check()

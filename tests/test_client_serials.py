@@ -1,0 +1,274 @@
+"""Which call an event belongs to, where the same serial was used before: only its own are a hand-off's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from attrs import define
+from twisted.internet.defer import Deferred, ensureDeferred, succeed
+from twisted.internet.interfaces import IProtocol, IProtocolFactory, IStreamClientEndpoint
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+
+from ctiex.clients import AgentClient, AgentNumber, ExchangeAccount, HandOff, ServedCall
+from ctiex.errors import CallError, RequestTimedOut, Status
+from ctiex.fields import Fields
+from ctiex.messages import (
+    AgentEvent,
+    AgentLogin,
+    AgentLoginReply,
+    Condition,
+    ConnectReply,
+    ConnectRequest,
+    Message,
+    ServiceEvent,
+)
+from ctiex.services.outcome import Outcome
+from ctiex.testing.fakes import FakeService
+from ctiex.testing.pairs import LinkedPair, MemoryExchange
+
+from .test_clients import AgentCase
+from .test_exchange import ACCESS_CODE, SERVICE, ExchangeCase, eventually
+
+SERIAL = "4711"
+OLD, NEW = Fields({"valid": True}), Fields({"valid": False})
+
+
+def of_call(sequence: int, condition: Condition, fields: Fields = OLD) -> AgentEvent:
+    return AgentEvent(sequence, "1001", SERIAL, condition, Status.OK, fields)
+
+
+class ByHandTests(AgentCase):
+    """An exchange by hand, which lets a serial be used again while an event of its old call waits."""
+
+    def waiting(self, *waiting: AgentEvent) -> None:
+        """These wait in the mailbox at the next login."""
+
+        def answer(login: AgentLogin) -> Message | None:
+            link = self.line.link
+            last = max((one.sequence for one in waiting), default=login.resume_after)
+            first = min((one.sequence for one in waiting), default=last + 1)
+            link.send(AgentLoginReply(Status.OK, first, last), link.received[-1][0])
+            for one in waiting:
+                link.send(one, 0)
+            return None
+
+        self.line.answers[AgentLogin] = answer
+
+    def connect(self, agent: AgentNumber, **options: Any) -> Deferred[HandOff]:
+        return self.begin(agent.connect("bill", "138", serial=SERIAL, **options))
+
+    def test_an_old_end_that_is_replayed_is_none_of_the_new_call(self) -> None:
+        self.waiting(of_call(1, Condition.COMPLETED))
+        login = ensureDeferred(self.client.login("1001"))
+        asked = ensureDeferred(self.connect_when(login))
+        self.line.pump()
+        result = ensureDeferred(self.successResultOf(asked).result())
+        self.assertNoResult(result)
+        self.send(of_call(2, Condition.COMPLETED, NEW))
+        self.assertEqual(self.successResultOf(result).fields, NEW)
+
+    async def connect_when(self, login: Deferred[AgentNumber]) -> HandOff:
+        """Ask in the moment of the login, before anything that is replayed has come."""
+        agent = await login
+        return await agent.connect("bill", "138", serial=SERIAL)
+
+    def test_one_that_the_application_is_still_taking_is_none_either(self) -> None:
+        taking: list[Deferred[None]] = [Deferred(), Deferred()]
+        takings = iter(taking)
+        self.waiting(of_call(1, Condition.COMPLETED))
+        agent = self.login(on_event=lambda _: next(takings))
+        hand_off = self.successResultOf(self.connect(agent))
+        taking[0].callback(None)
+        result = ensureDeferred(hand_off.result())
+        self.assertNoResult(result)
+        self.send(of_call(2, Condition.COMPLETED, NEW))
+        taking[1].callback(None)
+        self.assertEqual(self.successResultOf(result).fields, NEW)
+
+    def test_what_a_hand_off_missed_while_the_link_was_lost_is_its_own(self) -> None:
+        agent = self.login()
+        hand_off = self.successResultOf(self.connect(agent))
+        self.waiting(of_call(1, Condition.CONNECTING), of_call(2, Condition.COMPLETED, NEW))
+        self.lose_link()
+        self.pass_time(2)
+        self.assertEqual(self.now(hand_off.result()).fields, NEW)
+
+    def test_a_repeat_is_the_same_call_though_its_events_are_replayed_before_it(self) -> None:
+        agent = self.login()
+        self.line.answers[ConnectRequest] = lambda _: None
+        connecting = self.connect(agent)
+        self.line.answers[ConnectRequest] = lambda request: ConnectReply(Status.OK, request.serial)
+        self.waiting(of_call(1, Condition.CONNECTING), of_call(2, Condition.COMPLETED, NEW))
+        self.lose_link()
+        self.pass_time(2)
+        self.assertEqual(self.now(self.successResultOf(connecting).result()).fields, NEW)
+
+    def test_a_repeat_that_is_refused_for_an_old_end_is_refused(self) -> None:
+        self.waiting(of_call(1, Condition.COMPLETED))
+        agent = self.login(on_event=lambda _: Deferred())
+        self.line.answers[ConnectRequest] = lambda _: None
+        connecting = self.connect(agent)
+        self.line.answers[ConnectRequest] = lambda request: ConnectReply(Status.DUPLICATE_SERIAL, request.serial)
+        self.lose_link()
+        self.pass_time(2)
+        self.assertIs(self.failureResultOf(connecting, CallError).value.status, Status.DUPLICATE_SERIAL)
+
+    def test_a_request_that_is_made_while_there_is_no_link_counts_from_when_it_goes_out(self) -> None:
+        agent = self.login()
+        self.waiting(of_call(1, Condition.COMPLETED))
+        self.lose_link()
+        connecting = self.connect(agent)
+        self.pass_time(2)
+        result = ensureDeferred(self.successResultOf(connecting).result())
+        self.assertNoResult(result)
+        self.send(of_call(2, Condition.COMPLETED, NEW))
+        self.assertEqual(self.successResultOf(result).fields, NEW)
+
+    def test_a_second_try_is_the_same_call_as_the_first_that_had_no_answer(self) -> None:
+        agent = self.login()
+        self.line.answers[ConnectRequest] = lambda _: None
+        first = self.connect(agent, timeout=3)
+        self.pass_time(4)
+        self.failureResultOf(first, RequestTimedOut)
+        self.send(of_call(1, Condition.CONNECTING), of_call(2, Condition.COMPLETED, NEW))
+        self.line.answers[ConnectRequest] = lambda request: ConnectReply(Status.DUPLICATE_SERIAL, request.serial)
+        second = self.connect(agent)
+        self.assertEqual(self.now(self.successResultOf(second).result()).fields, NEW)
+
+    def test_a_call_of_an_earlier_run_is_resumed_when_it_is_said(self) -> None:
+        self.waiting(of_call(1, Condition.COMPLETED, NEW))
+        agent = self.login(on_event=lambda _: Deferred())
+        self.assertIsNone(self.successResultOf(self.connect(agent)).final)
+        self.waiting(of_call(1, Condition.COMPLETED, NEW))
+        login = ensureDeferred(self.client.login("1001"))
+        resumed = ensureDeferred(self.resumed_when(login))
+        self.line.pump()
+        self.assertEqual(self.now(self.successResultOf(resumed).result()).fields, NEW)
+
+    async def resumed_when(self, login: Deferred[AgentNumber]) -> HandOff:
+        agent = await login
+        return await agent.connect("bill", "138", serial=SERIAL, resumed=True)
+
+    def test_in_a_new_numbering_everything_is_of_what_was_asked_for_before(self) -> None:
+        self.waiting(of_call(7, Condition.COMPLETED))
+        agent = self.login()
+        self.line.answers[ConnectRequest] = lambda _: None
+        connecting = self.connect(agent)
+        self.line.answers[ConnectRequest] = lambda request: ConnectReply(Status.OK, request.serial)
+        self.line.answers[AgentLogin] = lambda _: AgentLoginReply(Status.EXPIRED, 1, 0)
+        self.lose_link()
+        self.pass_time(2)
+        self.send(of_call(1, Condition.COMPLETED, NEW))
+        self.assertEqual(self.now(self.successResultOf(connecting).result()).fields, NEW)
+
+    def test_requests_that_were_never_answered_are_forgotten_in_the_end(self) -> None:
+        agent = self.login()
+        self.line.answers[ConnectRequest] = lambda _: None
+        for number in range(1_100):
+            self.begin(agent.connect("bill", "138", serial=str(number), timeout=1)).addErrback(lambda _: None)
+        self.pass_time(2)
+        self.assertEqual((len(agent._hand_offs._unanswered), len(agent._hand_offs._asked)), (1_000, 0))
+
+
+# ---------------------------------------------------------------- against the exchange itself
+
+_KEEP_CLOSED = 600.0
+
+
+@implementer(IStreamClientEndpoint)
+@define
+class _ToMemory:
+    """Leads to the agent links of an exchange in memory."""
+
+    exchange: MemoryExchange
+
+    def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
+        protocol = protocolFactory.buildProtocol(None)  # type: ignore[arg-type]
+        assert protocol is not None
+        self.exchange.pairs.append(LinkedPair(self.exchange.agent_links.buildProtocol(None), protocol))
+        return succeed(protocol)
+
+
+async def second_use(agent: AgentNumber, service: str = "bill") -> HandOff | CallError:
+    """Use the serial again: a new call's HandOff, or the exchange's refusal while an event of the old one waits."""
+    try:
+        return await agent.connect(service, "138", serial=SERIAL)
+    except CallError as refused:
+        return refused
+
+
+class ExchangeTests(SynchronousTestCase):
+    """The exchange in memory: an own serial is used again 700 seconds after a call that nobody heard the end of."""
+
+    def test_the_result_is_never_the_old_calls(self) -> None:
+        exchange = MemoryExchange()
+        service = exchange.service()
+        first = exchange.agent("1001")
+        first.connect("1001", "bill", SERIAL, "138")
+        exchange.pump()
+        exchange.pair_of(first).disconnect()
+        finish(service, OLD)
+        exchange.pump()
+        exchange.advance(_KEEP_CLOSED + 100, step=10)
+
+        client = AgentClient(exchange.clock, ExchangeAccount(_ToMemory(exchange), "agents", "secret"))
+        client.startService()
+        self.addCleanup(client.stopService)
+        asked = ensureDeferred(self.log_in_and_use(client))
+        exchange.pump()
+        outcome = self.successResultOf(asked)
+        if isinstance(outcome, CallError):
+            self.assertIs(outcome.status, Status.DUPLICATE_SERIAL)
+            outcome = self.successResultOf(self.pumped(exchange, client._agents["1001"]))
+        assert isinstance(outcome, HandOff)
+        result = ensureDeferred(outcome.result())
+        exchange.pump()
+        self.assertNoResult(result)
+        finish(service, NEW)
+        exchange.pump()
+        self.assertEqual(self.successResultOf(result).fields, NEW)
+
+    async def log_in_and_use(self, client: AgentClient) -> HandOff | CallError:
+        return await second_use(await client.login("1001"))
+
+    def pumped(self, exchange: MemoryExchange, agent: AgentNumber) -> Deferred[HandOff | CallError]:
+        again = ensureDeferred(second_use(agent))
+        exchange.pump()
+        return again
+
+
+def finish(service: FakeService, fields: Fields) -> None:
+    """The service reports the end of the call."""
+    service.send(ServiceEvent(1 if fields is OLD else 2, SERIAL, "", Condition.COMPLETED, fields), 9)
+
+
+class TcpTests(ExchangeCase):
+    """The same over real TCP, with both clients as they are shipped."""
+
+    async def test_the_result_is_never_the_old_calls(self) -> None:
+        service = {"access_code": ACCESS_CODE, "keep_closed": 0.2}
+        running = await self.exchange({"services": {SERVICE: service}})
+        results = iter([OLD, NEW])
+        ends: list[Deferred[None]] = [Deferred(), Deferred()]
+        waits = iter(ends)
+
+        async def handler(call: ServedCall) -> Outcome:
+            await call.data()
+            await next(waits)
+            return Outcome(Condition.COMPLETED, next(results))
+
+        await self.service(running, handler)
+        before = await self.client(running)
+        await (await before.login("1001")).connect(SERVICE, "138", serial=SERIAL)
+        await before.stopService()
+        ends[0].callback(None)
+        await eventually(lambda: running.parts.store.get(SERIAL) is None)
+
+        agent = await self.agent(running)
+        outcome = await second_use(agent, SERVICE)
+        while isinstance(outcome, CallError):
+            self.assertIs(outcome.status, Status.DUPLICATE_SERIAL)
+            outcome = await second_use(agent, SERVICE)
+        ends[1].callback(None)
+        self.assertEqual((await outcome.result(10)).fields, NEW)

@@ -1,0 +1,412 @@
+"""A store that fails while calls go on: whose call each one is stays true, and nothing that happened is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+
+from ctiex.errors import Status, StoreUnavailable
+from ctiex.interfaces import ISignalling, Offer
+from ctiex.messages import CallEnded, Condition
+from ctiex.records import CallState
+from ctiex.testing.fakes import FakeServiceSession, WaitingStore
+from tests.test_processing import _OTHERS, Bench
+
+
+class _Failing(SynchronousTestCase):
+    """A bench whose store keeps everything at once, until a test says otherwise."""
+
+    def setUp(self) -> None:
+        self.store = WaitingStore()
+        self.store.waits = False
+        self.bench = self.make_bench()
+        self.session = self.bench.session
+        self.addCleanup(self.flushLoggedErrors, StoreUnavailable)
+
+    def make_bench(self) -> Bench:
+        return Bench(self.store)
+
+    def failing(self, work: Callable[[], object], in_time: bool = False) -> None:
+        """Do something while the store takes nothing; it says so at once, or in its own time."""
+        if in_time:
+            self.store.waits = True
+            work()
+            while self.store.waiting:
+                self.store.fail()
+            self.store.waits = False
+        else:
+            self.store.unavailable = True
+            work()
+            self.store.unavailable = False
+
+    def well_again(self) -> None:
+        """Let the exchange find out that the store takes changes again."""
+        self.bench.clock.pump([0.5, 0.5, 1, 2])
+
+    def state(self, serial: str = "007") -> CallState | None:
+        call = self.store.get(serial)
+        return None if call is None else call.state
+
+
+class Offers(_Failing):
+    """Whoever was offered the call last has it, and nobody before."""
+
+    def test_a_connection_is_written_once_it_is_kept_that_the_session_has_the_call(self) -> None:
+        self.store.waits = True
+        self.bench.connect()
+        self.store.fire(1)  # the call itself
+        while self.store.waiting:
+            self.assertEqual(self.session.connections, [])
+            self.store.fire(1)
+        self.assertEqual(len(self.session.connections), 1)
+
+    def test_data_asked_for_before_it_is_kept_is_given_to_whoever_has_the_call_then(self) -> None:
+        others = FakeServiceSession("others")
+        self.bench.exchange.sessions.add(others, _OTHERS)
+        self.bench.connect()
+        self.store.waits = True
+        self.session.refuse()
+        answers, rivals = list[bytes | Status](), list[bytes | Status]()
+        self.bench.ask("007", answers, _OTHERS)
+        self.bench.ask("007", rivals)
+        self.assertEqual(answers + rivals, [], "it isn't known yet whose call it is")
+        self.store.fire()
+        self.assertIsInstance(answers[0], bytes)
+        self.assertEqual(rivals, [Status.UNKNOWN_SERIAL])
+
+    def test_an_offer_that_the_store_does_not_take_is_made_when_it_does(self) -> None:
+        for in_time in (False, True):
+            with self.subTest(in_time=in_time):
+                self.setUp()
+                self.store.waits = True
+                self.bench.connect()
+                self.store.waits = False
+                self.failing(lambda: self.store.fire(1), in_time)  # the call is kept; what comes next isn't
+                self.assertEqual(self.session.connections, [])
+                self.well_again()
+                self.assertEqual(len(self.session.connections), 1)
+                self.session.accept()
+                self.assertIsInstance(self.bench.data(), bytes)
+                self.assertEqual(self.bench.heard, [10, 11, 12])
+
+    def test_a_service_that_refused_is_not_given_the_call_back_by_a_store_that_recovers(self) -> None:
+        others = FakeServiceSession("others")
+        for in_time in (False, True):
+            with self.subTest(in_time=in_time):
+                self.setUp()
+                self.bench.exchange.sessions.add(others, _OTHERS)
+                self.bench.connect()
+                self.session.refuse()
+                others.accept()
+                self.failing(lambda: self.bench.data(who=_OTHERS), in_time)
+                self.well_again()
+                self.assertIs(self.bench.data(), Status.UNKNOWN_SERIAL)
+                self.assertIsInstance(self.bench.data(who=_OTHERS), bytes)
+                self.assertEqual(self.bench.report(who=_OTHERS)[0].status, 0)
+
+    def test_a_fetch_that_was_not_kept_does_not_move_the_call_back_from_who_was_offered_it_next(self) -> None:
+        others = FakeServiceSession("others")
+        self.bench.exchange.sessions.add(others, _OTHERS)
+        self.bench.connect()
+        self.failing(self.bench.data)
+        self.session.refuse()
+        self.well_again()
+        others.accept()
+        self.assertIs(self.bench.data(), Status.UNKNOWN_SERIAL)
+        self.assertIsInstance(self.bench.data(who=_OTHERS), bytes)
+
+    def test_a_call_that_goes_to_an_address_stays_with_who_came_first_though_that_was_not_kept(self) -> None:
+        self.bench = Bench(self.store, drivers={"link": _Seeing()})
+        self.bench.connect()
+        self.bench.processing.watcher.offered("007", None, lambda: None)
+        self.failing(lambda: self.assertIsInstance(self.bench.data(), bytes))
+        self.assertIs(self.bench.data(who=_OTHERS), Status.UNKNOWN_SERIAL)
+        self.well_again()
+        self.assertIs(self.bench.data(who=_OTHERS), Status.UNKNOWN_SERIAL)
+        self.assertIsInstance(self.bench.data(), bytes)
+
+    def test_a_driver_that_speaks_late_leaves_nothing_behind(self) -> None:
+        self.bench.accepted()
+        self.bench.report()
+        watcher, written = self.bench.processing.watcher, list[str]()
+        for _ in range(2):
+            watcher.offered("007", self.session, lambda: written.append("007"))
+            watcher.accepted("007")
+            watcher.returned("007")
+            watcher.hung_up("007")
+            watcher.unreachable("007", Status.SERVICE_UNREACHABLE)
+            self.bench.clock.advance(601)  # the second time nobody knows it any more
+        self.assertEqual((written, len(self.bench.processing._life.owners)), ([], 0))
+        self.assertEqual(len(self.bench.processing._life._unkept), 0)
+
+
+class Acceptances(_Failing):
+    """A customer whom a service has taken isn't told to be unreachable."""
+
+    def test_it_counts_though_the_store_was_away(self) -> None:
+        for in_time in (False, True):
+            with self.subTest(in_time=in_time):
+                self.setUp()
+                self.bench.connect()
+                self.failing(self.session.accept, in_time)
+                self.assertIsInstance(self.bench.data(), bytes)
+                self.well_again()
+                self.assertEqual((self.state(), self.bench.heard[0]), (CallState.FETCHED, 10))
+                self.assertEqual(sorted(self.bench.heard), [10, 11, 12])
+                self.bench.clock.advance(31)
+                self.assertNotIn(14, self.bench.heard)
+
+    def test_it_counts_though_the_store_is_away_for_longer_than_signalling_may_take(self) -> None:
+        self.bench.connect()
+        self.store.unavailable = True
+        self.session.accept()
+        self.bench.clock.pump([1] * 60)
+        self.store.unavailable = False
+        self.bench.clock.pump([1] * 12)
+        self.assertEqual((self.state(), self.bench.heard), (CallState.CONNECTED, [10, 11]))
+
+    def test_it_counts_though_a_cancel_is_under_way_that_fails(self) -> None:
+        self.bench.connect()
+        self.store.waits = True
+        cancelled = self.bench.cancel()
+        self.session.accept()
+        self.store.fail()
+        self.store.fire()
+        self.assertEqual((cancelled[0].status, self.state()), (50, CallState.CONNECTED))
+        self.assertEqual(self.bench.heard, [10, 11])
+
+
+@implementer(ISignalling)
+class _Seeing:
+    """A driver that sees the customer; the test tells what it sees."""
+
+    sees_return = True
+
+    def offer(self, offer: Offer) -> None:
+        """The test speaks for the driver."""
+
+    def withdraw(self, serial: str) -> int:
+        return Status.TIMED_OUT
+
+
+class Ends(_Failing):
+    """No end is lost."""
+
+    def make_bench(self) -> Bench:
+        return Bench(self.store, drivers={"link": _Seeing()})
+
+    def served(self) -> None:
+        self.bench.connect()
+        watcher = self.bench.processing.watcher
+        watcher.offered("007", self.session, lambda: watcher.accepted("007"))
+
+    def test_a_hang_up_is_told_when_the_store_is_back(self) -> None:
+        for in_time in (False, True):
+            with self.subTest(in_time=in_time):
+                self.setUp()
+                self.served()
+                self.failing(lambda: self.bench.processing.watcher.hung_up("007"), in_time)
+                self.assertEqual(self.state(), CallState.CONNECTED)
+                self.well_again()
+                self.assertEqual((self.state(), self.bench.heard), (CallState.CLOSED, [10, 11, 3]))
+                self.assertEqual(self.session.ended, [CallEnded("007", Condition.ABANDONED)])
+
+    def test_nobody_reached_is_told_when_the_store_is_back(self) -> None:
+        for in_time in (False, True):
+            with self.subTest(in_time=in_time):
+                self.setUp()
+                self.bench.connect()
+                self.failing(lambda: self.bench.processing.watcher.unreachable("007", 32), in_time)
+                self.well_again()
+                self.assertEqual((self.bench.heard, self.bench.last_status), ([10, 14], 32))
+
+    def test_a_return_is_told_when_the_store_is_back(self) -> None:
+        for in_time in (False, True):
+            with self.subTest(in_time=in_time):
+                self.setUp()
+                self.served()
+                self.failing(lambda: self.bench.processing.watcher.returned("007"), in_time)
+                self.well_again()
+                self.assertEqual(self.bench.heard, [10, 11, 13])
+
+    def test_a_call_that_has_come_is_told_when_the_store_is_back(self) -> None:
+        for in_time in (False, True):
+            with self.subTest(in_time=in_time):
+                self.setUp()
+                self.failing(lambda: self.bench.processing.watcher.arrived("1001", "139"), in_time)
+                self.assertEqual(self.bench.heard, [])
+                self.well_again()
+                self.assertEqual(self.bench.heard, [0])
+
+    def test_a_hang_up_behind_a_result_that_is_lost_is_an_end(self) -> None:
+        self.served()
+        self.store.waits = True
+        reported = self.bench.report()
+        self.bench.processing.watcher.hung_up("007")
+        self.store.fail()
+        self.store.fire()
+        self.assertEqual((reported[0].status, self.bench.heard), (50, [10, 11, 3]))
+
+    def test_a_hang_up_behind_a_result_that_is_kept_is_not_told(self) -> None:
+        self.served()
+        self.store.waits = True
+        reported = self.bench.report()
+        self.bench.processing.watcher.hung_up("007")
+        self.store.fire()
+        self.store.fire()
+        self.assertEqual((reported[0].status, self.bench.heard), (0, [10, 11, 1]))
+        self.assertEqual(self.state(), CallState.CLOSED)
+
+
+class Cancels(_Failing):
+    """A cancel that fails has never been."""
+
+    def test_a_call_whose_cancel_fails_before_it_was_offered_is_offered(self) -> None:
+        self.store.waits = True
+        connected, cancelled = self.bench.connect(), self.bench.cancel()
+        self.store.fire(1)
+        self.store.fail()
+        self.assertEqual((connected[0].status, cancelled[0].status), (0, 50))
+        self.store.waits = False
+        self.store.fire()
+        self.well_again()
+        self.session.accept()
+        self.assertEqual(self.bench.heard, [10, 11])
+
+    def test_data_asked_for_meanwhile_is_given(self) -> None:
+        self.bench.accepted()
+        self.store.waits = True
+        cancelled, answers = self.bench.cancel(), list[bytes | Status]()
+        self.bench.ask("007", answers)
+        self.assertEqual(answers, [])
+        self.store.fail()
+        self.assertEqual(cancelled[0].status, 50)
+        self.assertIsInstance(answers[0], bytes)
+
+    def test_data_asked_for_behind_a_cancel_that_is_kept_is_not(self) -> None:
+        self.bench.accepted()
+        self.store.waits = True
+        answers = list[bytes | Status]()
+        self.bench.cancel()
+        self.bench.ask("007", answers)
+        self.store.fire()
+        self.assertEqual(answers, [Status.UNKNOWN_SERIAL])
+
+
+class Restarts(_Failing):
+    """A store that fails while the calls of before are taken up."""
+
+    def test_calls_that_were_being_signalled_are_offered_when_it_is_back(self) -> None:
+        self.bench.connect()
+        self.bench.processing.stop()
+        self.store.unavailable = True
+        again = Bench(self.store, self.bench.clock)
+        again.clock.advance(1)
+        self.assertEqual(again.session.connections, [])
+        self.store.unavailable = False
+        self.bench = again
+        self.well_again()
+        self.assertEqual(len(again.session.connections), 1)
+
+    def test_calls_of_services_that_are_not_configured_any_more_end_all_the_same(self) -> None:
+        self.bench.connect()
+        self.bench.processing.stop()
+        self.store.unavailable = True
+        self.bench = Bench(self.store, self.bench.clock, services={})
+        self.bench.clock.advance(1)
+        self.store.unavailable = False
+        self.well_again()
+        self.assertEqual((self.bench.heard, self.bench.last_status), ([10, 14], Status.UNKNOWN_SERVICE))
+
+
+class Outages(_Failing):
+    """A store that is away is told once, and once more when it is back."""
+
+    def test_sixty_refused_requests_are_two_lines(self) -> None:
+        self.store.unavailable = True
+        for number in range(60):
+            self.assertEqual(self.bench.status(f"1{number}"), 50)
+        self.bench.clock.pump([1] * 10)
+        self.store.unavailable = False
+        self.bench.clock.pump([1] * 6)
+        self.assertEqual(len(self.flushLoggedErrors()), 0, "it is no traceback")
+        self.assertFalse(self.bench.exchange.desk.keeper.failing)
+
+    def test_it_is_found_to_be_back_though_nobody_asks_for_anything(self) -> None:
+        self.store.unavailable = True
+        self.bench.connect()
+        keeper = self.bench.exchange.desk.keeper
+        self.assertTrue(keeper.failing)
+        self.bench.clock.pump([1] * 30)
+        self.assertTrue(keeper.failing)
+        self.store.unavailable = False
+        self.bench.clock.pump([1] * 6)
+        self.assertFalse(keeper.failing)
+
+    def test_no_timer_is_left_when_it_stops(self) -> None:
+        self.store.unavailable = True
+        self.bench.connect()
+        self.bench.processing.stop()
+        self.assertEqual([call for call in self.bench.clock.getDelayedCalls() if call.active()], [])
+
+
+class _Turns(Clock):
+    """A clock that tells how much came of each of its turns."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count: Callable[[], int] = lambda: 0
+        self.most = 0
+
+    def callLater(self, delay: float, what: Callable[..., object], *args: object, **words: object) -> IDelayedCall:
+        def turn() -> None:
+            before = self.count()
+            what(*args, **words)
+            self.most = max(self.most, self.count() - before)
+
+        return super().callLater(delay, turn)
+
+
+class ManyCalls(SynchronousTestCase):
+    """A restart with thousands of calls that were being signalled: others have their turns meanwhile."""
+
+    calls = 500
+
+    def setUp(self) -> None:
+        self.clock = _Turns()
+        self.before = Bench(clock=self.clock, drivers={"link": _Seeing()})
+        for number in range(self.calls):
+            agent = str(1100 + number % 50)
+            self.before.exchange.desk.login(agent, self.before.outlet, 0)
+            assert self.before.status(str(number), agent=agent) == 0
+        self.before.processing.stop()
+
+    def test_they_are_offered_some_at_a_time_to_a_service_that_binds_later(self) -> None:
+        again = Bench(self.before.store, self.clock)
+        self.clock.count = lambda: len(again.session.connections)
+        self.clock.pump([0.1] * 100)
+        self.assertEqual(len(again.session.connections), self.calls)
+        self.assertLessEqual(self.clock.most, 100)
+
+    def test_they_are_taken_up_some_at_a_time(self) -> None:
+        driver = _Seeing()
+        offered: list[Offer] = []
+        driver.offer = offered.append  # type: ignore[method-assign]
+        Bench(self.before.store, self.clock, drivers={"link": driver})
+        self.assertLessEqual(len(offered), 100, "the first lot")
+        self.clock.count = lambda: len(offered)
+        self.clock.pump([0.1] * 100)
+        self.assertEqual(len(offered), self.calls)
+        self.assertLessEqual(self.clock.most, 100)
+
+    def test_those_of_a_service_that_is_gone_end_some_at_a_time(self) -> None:
+        again = Bench(self.before.store, self.clock, services={})
+        self.clock.count = lambda: again.exchange.counts.calls_unreachable
+        self.assertLessEqual(self.clock.count(), 100, "the first lot")
+        self.clock.pump([0.1] * 100)
+        self.assertEqual(self.clock.count(), self.calls)
+        self.assertLessEqual(self.clock.most, 100)

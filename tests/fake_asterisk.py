@@ -56,6 +56,7 @@ class FakeAsterisk:
         self.received = b""
         self.logins: list[Headers] = []
         self.silent = False
+        self.secret = SECRET
         self.answers_backwards = False
         self.connection: _Connection | None = None
         self._held: list[bytes] = []
@@ -65,10 +66,14 @@ class FakeAsterisk:
 
     async def listen(self, reactor: Any) -> IListeningPort:
         """Listen on a free port of loopback."""
-        factory = Factory.forProtocol(lambda: _Connection(self))
+        factory = Factory.forProtocol(self.protocol)
         factory.noisy = False
         port: IListeningPort = await serverFromString(reactor, "tcp:0:interface=127.0.0.1").listen(factory)
         return port
+
+    def protocol(self) -> LineReceiver:
+        """The other end of a connection."""
+        return _Connection(self)
 
     def set_channels(self, channels: Sequence[Headers], bridges: Sequence[Headers] = ()) -> None:
         """What ``Status`` and ``BridgeList`` tell."""
@@ -133,7 +138,7 @@ class FakeAsterisk:
                 self.act(action)
 
     def _log_in(self, action: Headers) -> None:
-        right = md5((_CHALLENGE + SECRET).encode(), usedforsecurity=False).hexdigest()
+        right = md5((_CHALLENGE + self.secret).encode(), usedforsecurity=False).hexdigest()
         if action["Key"] != right or action["Username"] != "ctiex":
             self.fail(action, "Authentication failed")
             return

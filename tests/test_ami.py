@@ -19,7 +19,8 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from ctiex.errors import LinkLost, RequestTimedOut
 from ctiex.telephony.ami import MAX_SENT_LINE, AmiDecoder, AmiError, AmiMessage, encode_action
-from ctiex.telephony.ami_client import ActionRefused, AmiAccount, AmiClient, AmiLink
+from ctiex.telephony.ami_client import AmiClient
+from ctiex.telephony.ami_link import ActionRefused, AmiAccount, AmiLink
 from tests.fake_asterisk import SECRET, FakeAsterisk
 
 from .waiting import eventually

@@ -26,7 +26,7 @@ from ctiex.signalling import asterisk_orders
 from ctiex.signalling.asterisk_settings import AsteriskSettings
 from ctiex.signalling.sip_header import SERIAL_HEADER
 from ctiex.signalling.user_to_user import USER_TO_USER, UserToUserCarrier
-from ctiex.telephony.ami_client import AmiAccount
+from ctiex.telephony.ami_link import AmiAccount
 
 from .test_docs import DOCS, block_with, commands, list_tables, page, section
 
@@ -37,7 +37,7 @@ EVERYTHING = "\n".join([page(PAGE), *(path.read_text(encoding="utf-8") for path 
 MODULE = re.compile("(?:app|bridge|chan|func|res)_[a-z_]+")
 """A module of Asterisk."""
 ASTERISKS_OWN = {
-    "from_user", "direct_media", "rtp_timeout", "send_pai", "trust_id_outbound", "dtmf_mode", "timer_b", "fr_timer",
+    "from_user", "direct_media", "rtp_timeout", "rtp_keepalive", "send_pai", "trust_id_outbound", "dtmf_mode", "timer_b", "fr_timer",
     "qualify_frequency",
 }  # fmt: skip
 """Names of Asterisk and kamailio, which nothing of ours can vouch for."""

@@ -657,3 +657,22 @@ class RunnerTests(SynchronousTestCase):
                     output, _ = process.communicate(timeout=PATIENCE)
                 self.assertEqual(process.returncode, 1, output)
                 self.assertIn(f"Couldn't listen on 127.0.0.1:{port}", output)
+
+
+class SocketTests(TestCase):
+    """Links on sockets in the file system."""
+
+    async def test_one_that_every_user_may_connect_to_is_told(self) -> None:
+        folder = TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        for ending, told in (("", 1), (":mode=660", 0), (":mode=600", 0)):
+            path = Path(folder.name) / f"agents{ending[6:]}"
+            tables = {"links": {**links(), "agent": {"listen": f"unix:{path}{ending}"}}}
+            running = Exchange(parse(tables), reactor)
+            with capturedLogs() as events:
+                running.startService()
+                await running.started()
+            await running.stopService()
+            lines = [formatEvent(event) or "" for event in events]
+            warned = [line for line in lines if f"{path} has mode 0666: every user of this machine may connect" in line]
+            self.assertEqual(len(warned), told, ending)

@@ -81,19 +81,31 @@ class EarlyReturns(SeenCalls):
         self.assertEqual((self.state(), self.bench.heard), ("closed", [10, 11, 12, 13, 1]))
 
     def test_no_result_within_the_return_time_out_is_told_as_15(self) -> None:
-        for fetches in ("before", "after", "never"):
-            self.setUp()
-            if fetches == "before":
-                self.bench.data()
-            self.watcher.returned("007")
-            self.bench.clock.advance(30)
-            if fetches == "after":  # which doesn't start the time of the service anew
-                self.bench.data()
-            self.watcher.returned("007")
-            self.bench.clock.advance(29)
-            self.assertNotIn(15, self.bench.heard)
-            self.bench.clock.advance(2)
-            self.assertEqual((self.bench.heard[-1], self.bench.last_status, self.state()), (15, 33, "closed"), fetches)
+        self.bench.data()
+        self.assert_timed_out_after(60)
+
+    def test_a_service_that_never_had_the_data_is_awaited_for_5_seconds_alone(self) -> None:
+        self.assert_timed_out_after(5)
+
+    def assert_timed_out_after(self, seconds: float) -> None:
+        """The customer comes back, is seen to be back once more, and no result comes."""
+        self.watcher.returned("007")
+        self.bench.clock.advance(seconds / 2)
+        self.watcher.returned("007")
+        self.bench.clock.advance(seconds / 2 - 1)
+        self.assertNotIn(15, self.bench.heard)
+        self.bench.clock.advance(1.2)
+        self.assertEqual((self.bench.heard[-1], self.bench.last_status, self.state()), (15, 33, "closed"))
+
+    def test_whoever_asks_for_the_data_then_comes_too_late(self) -> None:
+        self.watcher.returned("007")
+        self.assertEqual(self.bench.data(), Status.UNKNOWN_SERIAL)
+        self.assertNotIn(12, self.bench.heard)
+
+    def test_whoever_has_the_data_may_ask_again(self) -> None:
+        before = self.bench.data()
+        self.watcher.returned("007")
+        self.assertEqual(self.bench.data(), before)
 
     def test_a_second_return_is_not_told(self) -> None:
         self.watcher.returned("007")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 import tempfile
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from ctiex.errors import StoreUnavailable
-from ctiex.stores import sqlite_file
+from ctiex.stores import opening, sqlite_file
 from ctiex.stores.copying import back_up, restore
 from ctiex.stores.marks import begin, checkpoint, write_out
 from ctiex.stores.sealing import Seal
@@ -284,6 +285,39 @@ class WrittenLogTests(CopiesBench):
         file.write(with_call("1"))
         file.close()
         self.assertEqual({one.name for one in self.folder.iterdir()}, {"calls.sqlite", "calls.sqlite.lock"})
+
+
+class ReadOnlyCopyTests(CopiesBench):
+    """A copy on a medium that can't be written."""
+
+    def test_it_is_read_and_nothing_is_made_beside_it(self) -> None:
+        file = self.opened()
+        file.write(with_call("1"))
+        file.close()
+        folder = self.folder / "medium"
+        folder.mkdir()
+        copy = folder / "copy.sqlite"
+        shutil.copy(self.path, copy)
+        self.patch(os, "access", lambda *_: False)
+        made: list[str] = []
+        read = SqliteFile(copy, SEAL, read_only=True)
+        self.assertEqual(([call.serial for call in read.read().calls], read.check()), (["1"], []))
+        made += [one.name for one in folder.iterdir()]
+        read.close()
+        self.assertEqual(made, ["copy.sqlite"])
+
+    def test_one_whose_log_can_t_be_read_there_says_what_to_do(self) -> None:
+        file = self.opened()
+        file.write(with_call("1"))
+        self.crash(file)
+        self.patch(os, "access", lambda *_: False)
+
+        def refuse(*_: object, **__: object) -> None:
+            raise sqlite3.OperationalError("unable to open database file")
+
+        self.patch(opening, "version_of", refuse)
+        with self.assertRaisesRegex(StoreUnavailable, "copy both files elsewhere"):
+            SqliteFile(self.path, SEAL, read_only=True)
 
 
 class RestoreTests(CopiesBench):

@@ -16,7 +16,7 @@ _OTHERS = stat.S_IRWXO
 _GROUP_WRITES = stat.S_IWGRP
 
 
-def wide_mode(path: str | os.PathLike[str]) -> str | None:
+def wide_mode(path: str | bytes | os.PathLike[str]) -> str | None:
     """In words, who may do too much with a file: others anything, its group change it; None where all is well.
 
     A group may read (0640 lets it read logs and backups), and may connect to a socket. A file that isn't there, or
@@ -35,10 +35,11 @@ def wide_mode(path: str | os.PathLike[str]) -> str | None:
     return None
 
 
-def warn_of_wide_mode(path: str | os.PathLike[str]) -> None:
+def warn_of_wide_mode(path: str | bytes | os.PathLike[str]) -> None:
     """A line in the log for a file that others may get at: its name and its mode."""
     who = wide_mode(path)
     if who is not None:
-        mode = stat.S_IMODE(os.stat(path).st_mode)
-        _log.warn("{path} has mode {mode}: {who} may read or change it; `chmod o=,g-w {path}` ends that",
-                  path=os.fspath(path), mode=f"{mode:04o}", who=who)  # fmt: skip
+        mode = os.stat(path).st_mode
+        what = "connect to it" if stat.S_ISSOCK(mode) else "read or change it"
+        _log.warn("{path} has mode {mode}: {who} may {what}",
+                  path=os.fsdecode(path), mode=f"{stat.S_IMODE(mode):04o}", who=who, what=what)  # fmt: skip

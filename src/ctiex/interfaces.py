@@ -11,7 +11,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
 
-from attrs import Factory, field, frozen
+from attrs import Factory, field
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -19,6 +19,7 @@ from zope.interface import Attribute, Interface
 
 from ctiex.errors import CodecError
 from ctiex.fields import Fields
+from ctiex.frozen import frozen
 from ctiex.messages import CallEnded, Connection, Message, Role
 from ctiex.records import Call, Change, StoredEvent
 

@@ -1,4 +1,4 @@
-"""The messages that travel on the links, as frozen values. No bytes here.
+"""The messages that travel on the links, as values. No bytes here.
 
 The attributes of each stand in the order of its body on the wire. What the bytes
 look like is declared in :mod:`ctiex.codecs.layouts`, for every message at once.
@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from attrs import field, frozen
+from attrs import field
 
 from ctiex.errors import Status
 from ctiex.fields import EMPTY, Fields
+from ctiex.frozen import frozen
 
 VERSION = 1
 """The one version of the wire format so far."""

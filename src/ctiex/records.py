@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from enum import Enum
 
-from attrs import field, frozen
+from attrs import field
+
+from ctiex.frozen import frozen
 
 
 class CallState(Enum):
@@ -19,6 +21,8 @@ class CallState(Enum):
     FETCHED = "fetched"
     REPORTED = "reported"
     CLOSED = "closed"
+
+    __hash__ = object.__hash__  # Enum's own is Python, and states are looked up all the time
 
 
 @frozen
@@ -45,6 +49,48 @@ class Call:
     """The conditions 10 to 13 that came up already, so that none is told twice."""
     event_ids: frozenset[int] = frozenset()
     """The event_ids of the service events that were kept."""
+
+    def but(
+        self,
+        *,
+        state: CallState | None = None,
+        deadline: float | None = None,
+        owner: str | None = None,
+        told: frozenset[int] | None = None,
+        event_ids: frozenset[int] | None = None,
+    ) -> Call:
+        """The same call, but for what is named."""
+        return Call(
+            self.serial,
+            self.agent,
+            self.service,
+            self.identity,
+            self.calling_number,
+            self.digest,
+            self.data,
+            self.state if state is None else state,
+            self.deadline if deadline is None else deadline,
+            self.owner if owner is None else owner,
+            self.told if told is None else told,
+            self.event_ids if event_ids is None else event_ids,
+        )
+
+    def wiped(self) -> Call:
+        """The same call without what is secret in it."""
+        return Call(
+            self.serial,
+            self.agent,
+            self.service,
+            self.identity,
+            "",
+            b"",
+            b"",
+            self.state,
+            self.deadline,
+            self.owner,
+            self.told,
+            self.event_ids,
+        )
 
 
 @frozen

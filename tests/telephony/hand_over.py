@@ -54,6 +54,7 @@ class HandOverWorld(World):
         carrier: str = "",
         passing: bool = False,
         number: str = "",
+        video: bool = False,
         **texts: str,
     ) -> None:
         super().__init__(
@@ -63,6 +64,7 @@ class HandOverWorld(World):
             agents,
             number,
             passing,
+            video,
             **{
                 "EDGE": "Gosub(ctiex-strip,s,1)",
                 "INCLUDE_1": f'#include "{DIALPLAN / "platform-1.conf"}"',

@@ -19,6 +19,15 @@ from .peers import NETWORK
 from .processes import RunningProcess
 
 Happening = dict[str, Any]
+_VIDEO = """module vp8.so
+module fakevideo.so
+video_source fakevideo,nil
+video_display fakevideo,nil
+video_size 176x144
+video_bitrate 100000
+video_fps 5
+"""
+"""The lines of the configuration of a telephone with a camera."""
 
 
 class _Control(NetstringReceiver):
@@ -38,7 +47,15 @@ class Phone:
     """One telephone, with one number at one host, that says one tone."""
 
     def __init__(
-        self, reactor: Any, number: str, host: str, addresses: Addresses, folder: Path, tone: int, answers: bool
+        self,
+        reactor: Any,
+        number: str,
+        host: str,
+        addresses: Addresses,
+        folder: Path,
+        tone: int,
+        answers: bool,
+        video: bool = False,
     ) -> None:
         self.number = number
         self.host = host
@@ -55,6 +72,8 @@ class Phone:
             "RTP_FIRST": addresses.media_ports(host)[0],
             "RTP_LAST": addresses.media_ports(host)[-2],
             "ANSWERS": "auto" if answers else "manual",
+            "VIDEO": _VIDEO if video else "",
+            "VIDEO_CODECS": ";video_codecs=vp8" if video else "",
         }
         write_folder("phone", folder, values)
         self.process: RunningProcess | None = None
@@ -93,6 +112,10 @@ class Phone:
     async def hang_up(self) -> None:
         """End the call."""
         await self._tell("hangup")
+
+    async def transfer(self, number: str) -> None:
+        """Ask for the other end of the call to be connected with somebody else (REFER)."""
+        await self._tell("transfer", number)
 
     async def type(self, digits: str) -> None:
         """Press keys, each let go before the next."""

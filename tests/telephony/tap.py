@@ -23,8 +23,10 @@ _OUTGOING = 4
 _ATTACH_FILTER = 26
 """SO_ATTACH_FILTER."""
 _DIGITS = "0123456789*#ABCD"
-_PCMU = 0
+_PCMU, _COMFORT_NOISE = 0, 13
 _LINEAR = tuple(linear(code) for code in range(256))
+_MARKER = 0x80
+"""Of RTP: the last packet of a video frame."""
 _PACKETS = 10
 """How many packets of 20 ms make a sound: what is heard is told five times a second at most."""
 _PAUSE = 0.5
@@ -177,6 +179,10 @@ class Tap:
         self.messages: Happenings[SipMessage] = Happenings(reactor, "SIP")
         self.sounds: Happenings[Sound] = Happenings(reactor, "sounds")
         self.digits: Happenings[Digit] = Happenings(reactor, "digits")
+        self.keepalives: Happenings[Sound] = Happenings(reactor, "keepalives")
+        """Packets that say nothing but that somebody is there, as they came to a host."""
+        self.frames: Happenings[Sound] = Happenings(reactor, "video frames")
+        """The last packet of each, as it came to a host."""
         self.segments: Happenings[Segment] = Happenings(reactor, "TCP")
         self._reactor = reactor
         self._addresses = addresses
@@ -260,6 +266,10 @@ class Tap:
             if self._typed.get((source, target)) != stamp:
                 self._typed[source, target] = stamp
                 self.digits.tell(Digit(self._reactor.seconds(), source, target, _DIGITS[content[0]]))
+        elif kind == _COMFORT_NOISE:
+            self.keepalives.tell(Sound(self._reactor.seconds(), target, "keepalive"))
+        elif kind >= 96 and payload[1] & _MARKER:
+            self.frames.tell(Sound(self._reactor.seconds(), target, "video"))
 
 
 def attach_filter(tap: socket.socket, network: int) -> None:

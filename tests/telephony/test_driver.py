@@ -25,6 +25,7 @@ from .hand_over import DIALPLAN
 from .happenings import LONGEST, Happenings
 from .peers import ASTERISK
 from .platforms import Asterisk
+from .world import PLAIN
 
 PARTIES = """
 [local-trunk]
@@ -38,6 +39,12 @@ exten => s,1,UserEvent(record)
 [local-desks]
 exten => 1001,1,Answer()
  same => n,Wait(60)
+exten => 1005,1,Answer()
+ same => n,Wait(60)
+[local-takes-over]
+exten => s,1,BridgeWait(ctiex-7,participant,e(hold)S(60))
+ same => n,Wait(0.5)
+ same => n,Hangup()
 [local-customers]
 exten => _X.,1,Answer()
  same => n,Wait(60)
@@ -87,7 +94,7 @@ class LiveCase(TestCase):
         self.addCleanup(folder.cleanup)
         self.host = Addresses.of_this_run().host(60 + self.version)
         texts = {"EDGE": "NoOp()", "PROOF_1": PARTIES, "INCLUDE_1": f'#include "{DIALPLAN / "platform-1.conf"}"'}
-        values = {"CORE": self.host, "CUSTOMERS": "match = 127.0.0.1", "AGENTS": "", "MEMBERS": "", **texts}
+        values = {**PLAIN, "CORE": self.host, "CUSTOMERS": "match = 127.0.0.1", "AGENTS": "", "MEMBERS": "", **texts}
         self.asterisk = Asterisk(reactor, self.version, "platform-1", self.host, Path(folder.name, "p"), values)
         await self.asterisk.start()
         self.addCleanup(self.asterisk.stop)
@@ -251,6 +258,18 @@ class LiveOn22(LiveCase):
                 await self.driver.stop()
             await self.asterisk.stop()
 
+    async def test_a_customer_who_hangs_up_on_the_way_back_frees_the_agent_also_without_the_exchange(self) -> None:
+        await self.begin()
+        self.offer("long")
+        await self.told("accepted")
+        await self.driver.stop()
+        customer = await self.channel(CUSTOMER)
+        assert customer is not None
+        # As in the instant between the return and the bridge.
+        await self.asterisk.witness.ask("Setvar", Channel=customer["Channel"], Variable="CTIEX_PHASE", Value="back")
+        await self.hang_up(CUSTOMER)
+        await self.asterisk.witness.empty()
+
     async def test_an_agent_who_hangs_up_costs_the_customer_no_service(self) -> None:
         await self.begin()
         self.offer("short")
@@ -258,6 +277,42 @@ class LiveOn22(LiveCase):
         await self.hang_up(DESK)
         await self.told("strayed")
         self.assertEqual(self.watcher.of("7"), ["offered", "accepted", "strayed"])
+        await self.end()
+
+    async def take_over(self) -> str:
+        """Another agent is held in the place of the first one, who leaves; returns the other's channel."""
+        ask = self.asterisk.witness.ask
+        await ask("Originate", Channel="Local/1005@local-desks", Context="local-takes-over", Exten="s", Priority="1",
+                  Async="true")  # fmt: skip
+        floor = self.driver._calls.floor
+        await self.until(lambda: len(floor.held_under("7")) == 2)
+        await self.hang_up(DESK)
+        await self.until(lambda: len(floor.held_under("7")) == 1)
+        [other] = floor.held_under("7")
+        return other.name
+
+    async def test_the_customer_comes_back_to_whoever_has_taken_over_from_the_agent(self) -> None:
+        await self.begin()
+        self.offer("long")
+        await self.told("accepted")
+        other = await self.take_over()
+        await self.hang_up("Local/long@local-services")
+        await self.told("strayed")
+        await self.until(lambda: len(self.watcher.arrivals) == 2)
+        self.assertEqual(self.watcher.arrivals[1][0], "1005")
+        customer, desk = await self.channel(CUSTOMER), await self.channel(other)
+        assert customer is not None
+        assert desk is not None
+        self.assertEqual(customer["BridgeID"], desk["BridgeID"])
+        await self.end()
+
+    async def test_whoever_has_taken_over_is_free_when_the_customer_hangs_up(self) -> None:
+        await self.begin()
+        self.offer("long")
+        await self.told("accepted")
+        await self.take_over()
+        await self.hang_up(CUSTOMER)
+        await self.told("hung_up")
         await self.end()
 
     async def test_a_cut_connection_hides_nothing_for_good(self) -> None:

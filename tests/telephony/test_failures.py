@@ -10,7 +10,7 @@ from ctiex.messages import AgentEvent, Condition
 from .hand_over import PASSWORD
 from .happenings import PATIENCE
 from .scenes import BEARABLE, Desk, Scene
-from .world import AGENT_TONE, CUSTOMER_TONE
+from .world import AGENT_TONE, CUSTOMER_TONE, RTP_TIMEOUT
 
 
 @pytest.mark.telephony
@@ -36,7 +36,7 @@ class FarSideScenes(Scene):
         await self.world.hears(self.world.agent, f"{CUSTOMER_TONE} Hz")
 
     async def test_nobody_serves_on_platform_2(self) -> None:
-        """Platform 2 answers by itself: the customer hears an apology, and no result ever comes."""
+        """Platform 2 answers by itself: the customer hears an apology, and it is soon known that no result comes."""
         await self.world.voice.kill()
         mark = len(self.world.tap.sounds)
         final = await self.is_refused()
@@ -77,12 +77,29 @@ class FarSideScenes(Scene):
         await self.part()
         await self.nothing_is_left()
 
+    async def test_a_service_that_waits_in_silence_keeps_the_customer(self) -> None:
+        """Nothing is heard for longer than media may be missing; that somebody is there is said all the same."""
+        hand_off = await self.begin()
+        sounds, keepalives = len(self.world.tap.sounds), len(self.world.tap.keepalives)
+        for _ in range(RTP_TIMEOUT + 2):
+            told = await self.world.tap.keepalives.wait(
+                lambda one: one.listener == self.world.platform_1.host, "a keepalive", keepalives
+            )
+            keepalives = list(self.world.tap.keepalives).index(told) + 1
+        self.assertNotIn(f"{AGENT_TONE} Hz", [sound.what for sound in self.world.tap.sounds.since(sounds)])
+        await self.type_password()
+        self.assert_authenticated(await hand_off.result(PATIENCE))
+        await self.back_together(0, sounds)
+        await self.part()
+        await self.nothing_is_left()
+
     async def test_platform_2_dies_while_it_serves_the_customer(self) -> None:
         """Nobody says goodbye: the media that stop are what platform 1 sees of it."""
         hand_off = await self.begin()
         mark = len(self.world.tap.sounds)
         await self.world.platform_2.kill()
         await self.back_together(0, mark)
+        self.assertLess(self.world.longest_silence(self.world.customer), RTP_TIMEOUT + BEARABLE)
         final = await hand_off.result(PATIENCE)
         self.assertEqual(final.condition, Condition.FAILED)
         await self.part()

@@ -8,8 +8,10 @@ from twisted.internet.defer import ensureDeferred, gatherResults
 from ctiex.fields import Fields
 from ctiex.messages import Condition
 
+from .hand_over import PASSWORD
 from .happenings import PATIENCE
 from .scenes import BEARABLE, Scene
+from .timers import of_calls
 
 
 @pytest.mark.telephony
@@ -22,6 +24,22 @@ class PasswordScenes(Scene):
         self.assert_only_the_serial_travels(self.world.customer, serial)
         await self.part()
         await self.nothing_is_left()
+
+    async def test_no_timer_of_a_call_is_left_in_the_exchange(self) -> None:
+        timers = self.world.exchange.timers.happened
+        before = list(timers)[-1]
+        await self.talk()
+        self.assertEqual(of_calls(before), {})
+        hand_off = await self.desk.hand_over(PASSWORD, self.world.customer)
+        await self.desk.hears(Condition.DATA_FETCHED, hand_off.serial)
+        self.assertNotEqual(of_calls(list(timers)[-1]), {})
+        mark = len(self.world.tap.sounds)
+        await self.world.hears(self.world.customer, "voice")
+        await self.type_password()
+        await self.back_together(0, mark)
+        await self.part()
+        await self.nothing_is_left()
+        await timers.wait(lambda now: now == before, f"the timers of before: {before}", len(timers) - 1)
 
     async def test_the_agent_hears_music_meanwhile(self) -> None:
         mark = len(self.world.tap.sounds)

@@ -22,7 +22,11 @@ CUSTOMER_TONE, AGENT_TONE = 900, 400
 """What the telephones say, in Hz; in the band of a telephone, and no part of a key's tones."""
 CUSTOMER_NUMBER = "13800138000"
 FIRST_AGENT = 1001
-_PLAIN = {
+RTP_TIMEOUT = 3
+"""After how many seconds without media platform 1 gives a call to a service up, as docs/asterisk.rst tells it."""
+PLAIN = {
+    "RTP_TIMEOUT": str(RTP_TIMEOUT),
+    "VIDEO": "",
     "EDGE": "NoOp()",
     "CONTEXT": "from-core",
     "PROOF_1": "",
@@ -45,9 +49,11 @@ class World:
         agents: int = 1,
         number: str = "",
         passing: bool = False,
+        video: bool = False,
         **texts: str,
     ) -> None:
         """
+        :param video: the telephones have cameras.
         :param number: what the first customer says to be their number.
         :param passing: the core network passes every header field.
         :param texts: what else the templates take.
@@ -60,7 +66,8 @@ class World:
         self.folder = Path(tempfile.mkdtemp(prefix="ctiex-tel-"))
         self._logs: list[tuple[str, str]] = []
         self.tap = Tap(reactor, self.addresses, (CUSTOMER_TONE, AGENT_TONE))
-        values = {**_PLAIN, **self._values(customers, agents), **texts}
+        self._video = video
+        values = {**PLAIN, **self._values(customers, agents), **({"VIDEO": ",vp8"} if video else {}), **texts}
         self.platform_1 = self._platform("platform-1", self.addresses.platform_1, values)
         self.platform_2 = self._platform("platform-2", self.addresses.platform_2, values)
         self.core = Core(reactor, self.addresses, self.folder / "core", passing)
@@ -98,7 +105,7 @@ class World:
 
     def _phone(self, number: str, host: str, tone: int, answers: bool) -> Phone:
         folder = self.folder / f"phone-{host}"
-        return Phone(self.reactor, number, host, self.addresses, folder, tone, answers)
+        return Phone(self.reactor, number, host, self.addresses, folder, tone, answers, self._video)
 
     @property
     def _parts(self) -> list[Any]:

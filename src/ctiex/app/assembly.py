@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from twisted.application.service import Service
+from twisted.internet.address import UNIXAddress
 from twisted.internet.defer import Deferred, DeferredList, ensureDeferred
 from twisted.internet.interfaces import IListeningPort
 from twisted.internet.task import deferLater
@@ -18,6 +19,7 @@ from ctiex.app.listening import address_of, make_endpoint
 from ctiex.app.metrics import MonitoringPort
 from ctiex.app.parts import MakeDriver, assemble
 from ctiex.errors import StoreUnavailable
+from ctiex.file_modes import warn_of_wide_mode
 from ctiex.interfaces import IRunningSignalling
 from ctiex.links.descriptors import Descriptors
 from ctiex.links.exchange import ExchangeLinkFactory
@@ -174,6 +176,9 @@ class Exchange(Service):
     async def _listen(self, settings: LinkSettings, factory: ExchangeLinkFactory) -> IListeningPort:
         guarded = DescriptorGuard(factory, self._descriptors, factory.without_descriptor)
         port: IListeningPort = await make_endpoint(self._reactor, settings.listen).listen(guarded)
+        socket: Any = port.getHost()
+        if isinstance(socket, UNIXAddress) and socket.name is not None:
+            warn_of_wide_mode(socket.name)
         return port
 
     # ------------------------------------------------------------ stopping

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from attrs import evolve
 from twisted.logger import Logger
 
 from ctiex.errors import SerialError, Status
@@ -26,6 +25,9 @@ from ctiex.records import Call, CallState, Change, StoredEvent
 
 _log = Logger()
 
+_UNFETCHED = 5.0
+"""How long a service that has let the customer go without their data may take to say why, in seconds: most likely there
+was none, and then nobody says anything."""
 _GRACE = 5.0
 """How much longer an answer may come than a call waits for it, in seconds."""
 
@@ -139,7 +141,7 @@ class Lifecycle:
     def _signal_again(self, call: Call, lost: Callable[[], None]) -> None:
         """The time that it has for that begins anew."""
         if call.state in SIGNALLED:
-            call = evolve(call, deadline=self._deadline(call, call.state))
+            call = call.but(deadline=self._deadline(call, call.state))
             self.keep(call, lambda: self._offer_again(call.serial), lost)
 
     def _offer_again(self, serial: str) -> None:
@@ -226,14 +228,20 @@ class Lifecycle:
         state = TRANSITIONS[call.state, step]
         owner = self.owners.owner_of(call)
         if owner != call.owner:
-            call = evolve(call, owner=owner)
+            call = call.but(owner=owner)
         if state is CallState.CLOSED:
-            call = evolve(call, calling_number="", digest=b"", data=b"")
+            call = call.wiped()
         returns = step is Step.RETURN and state is not CallState.CLOSED
         awaits_its_result = Condition.RETURNED in call.told and state is CallState.FETCHED
         if awaits_its_result or (TIMEOUT_OF[state] == TIMEOUT_OF[call.state] and not returns):
-            return evolve(call, state=state)
-        return evolve(call, state=state, deadline=self._deadline(call, CallState.REPORTED if returns else state))
+            return call.but(state=state)
+        deadline = self._return_deadline(call) if returns else self._deadline(call, state)
+        return call.but(state=state, deadline=deadline)
+
+    def _return_deadline(self, call: Call) -> float:
+        """Until when a result is awaited of a service that has let the customer go."""
+        whole = self._deadline(call, CallState.REPORTED)
+        return whole if call.state is CallState.FETCHED else min(whole, self._with.clock.seconds() + _UNFETCHED)
 
     def _deadline(self, call: Call, state: CallState) -> float:
         settings = self._with.services.get(call.service)
@@ -251,7 +259,7 @@ class Lifecycle:
         if told is None or told in call.told:
             self.keep(call, kept, lost)
             return
-        call = evolve(call, told=call.told | {told})
+        call = call.but(told=call.told | {told})
         if not self._desk.is_here(call.agent) or not self._desk.has_room(call.agent):
             self.keep(call, kept, lost)
             return

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from attrs import evolve
-
 from ctiex.errors import CallError, CodecError, FieldError, Status
 from ctiex.fields import Fields
 from ctiex.interfaces import Frame, IOfferWatcher, ISignalling
@@ -201,11 +199,17 @@ class ProcessingService:
         )
 
     def _data_of(self, identity: Identity, call: Call | None) -> bytes | Status:
-        if call is None or call.state is CallState.CLOSED or not self._life.owners.owns(identity, call):
+        if call is None or not self._life.owners.owns(identity, call) or not self._gives_data(call):
             return self._data_refused(Status.UNKNOWN_SERIAL)
         if call.state is not CallState.FETCHED:
             self._fetched(call, identity)
         return call.data
+
+    @staticmethod
+    def _gives_data(call: Call) -> bool:
+        """Whether a service may have the customer: not once they are back with their agent, whatever comes late."""
+        too_late = Condition.RETURNED in call.told and call.state is CallState.CONNECTED
+        return call.state is not CallState.CLOSED and not too_late
 
     @property
     def fetched(self) -> Callable[[str, str], bytes | None]:
@@ -242,7 +246,9 @@ class ProcessingService:
             return "not a call of its agent numbers"
         if not self._life.owners.owns(identity, call):
             return "not offered to this identity"
-        return "closed" if call.state is CallState.CLOSED else "not a call of that agent number"
+        if not self._gives_data(call):
+            return "closed" if call.state is CallState.CLOSED else "the customer is back with the agent"
+        return "not a call of that agent number"
 
     def _data_refused(self, status: Status) -> Status:
         self._counts.data_refused += 1
@@ -286,7 +292,7 @@ class ProcessingService:
             answer(refused.status)
             return
         self._life.owners.claim(call, identity)
-        updated = evolve(call, owner=identity.name, event_ids=call.event_ids | {event.event_id})
+        updated = call.but(owner=identity.name, event_ids=call.event_ids | {event.event_id})
         self._keep_report(updated, event, told, answer)
 
     def _reorganized(self, call: Call, event: ServiceEvent) -> StoredEvent:

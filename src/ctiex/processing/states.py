@@ -29,6 +29,8 @@ class Step(Enum):
     END = auto()
     """It ends without a result: cancelled, unreachable, timed out, hung up."""
 
+    __hash__ = object.__hash__  # Enum's own is Python, and steps are looked up all the time
+
 
 TRANSITIONS: dict[tuple[CallState, Step], CallState] = {
     (_REQUESTED, Step.OFFER): _CONNECTING,

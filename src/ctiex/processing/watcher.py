@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from attrs import evolve
 from zope.interface import implementer
 
 from ctiex.interfaces import IOfferWatcher, IServiceSession
@@ -47,7 +46,7 @@ class OfferWatcher:
             write()
 
         decided = self._life.undecided_until(call, kept, lost)
-        self._life.step(evolve(call, owner=owner), Step.OFFER, Condition.CONNECTING, *decided)
+        self._life.step(call.but(owner=owner), Step.OFFER, Condition.CONNECTING, *decided)
 
     def accepted(self, serial: str) -> None:
         """The agent hears 11."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from twisted.internet.defer import Deferred, FirstError, ensureDeferred, gatherResults
+from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.endpoints import clientFromString
 from twisted.internet.task import CooperativeTask, Cooperator
 from twisted.plugin import IPlugin
@@ -30,9 +30,10 @@ from ctiex.signalling.asterisk_picture import Picture
 from ctiex.signalling.asterisk_settings import AsteriskSettings, check_service, read_settings
 from ctiex.signalling.asterisk_taking_up import TakingUp
 from ctiex.telephony.ami import AmiMessage
-from ctiex.telephony.ami_client import ActionRefused, AmiAccount, AmiAnswer, AmiClient
+from ctiex.telephony.ami_client import AmiClient
+from ctiex.telephony.ami_link import ActionRefused, AmiAccount, AmiAnswer
 
-_LOT = 200
+_LOT = 50
 """How many steps of taking up calls are done before everybody else has a turn."""
 
 
@@ -145,14 +146,13 @@ class AsteriskSignalling:
 
     async def _look_around(self) -> None:
         picture = Picture(self._settings)
-        lists = [self._act(asked, picture.take) for asked in (orders.list_channels(), orders.list_bridges())]
-        try:
-            await gatherResults(lists, consumeErrors=True)
-        except FirstError as first:
-            first.subFailure.trap(ActionRefused)
+        try:  # one after the other: Asterisk answers in order, and a long list would cost the next one its time
+            await self._act(orders.list_bridges(), picture.take)
+            await self._act(orders.list_channels(), picture.take)
+        except ActionRefused as error:
             raise ActionRefused(
-                f"Asterisk doesn't tell its channels ({first.subFailure.getErrorMessage()}): its manager user needs"
-                " read = call,user and write = call"
+                f"Asterisk doesn't tell its channels ({error}): its manager user needs read = call,user"
+                " and write = call"
             ) from None
         self._taking_up = self._cooperator.cooperate(self._take_up(picture))
         await self._taking_up.whenDone()

@@ -20,7 +20,7 @@ from ctiex.signalling.asterisk_offers import Choice, Offers, Waiting
 from ctiex.signalling.asterisk_settings import AsteriskSettings
 from ctiex.signalling.asterisk_talks import Talks
 from ctiex.telephony.ami import AmiError, AmiMessage
-from ctiex.telephony.ami_client import ActionRefused
+from ctiex.telephony.ami_link import ActionRefused
 
 _log = Logger()
 

@@ -9,7 +9,6 @@ from ctiex.signalling.asterisk_settings import AsteriskSettings
 from ctiex.telephony.ami import AmiMessage
 
 _PHASES = frozenset({"moving", "out", "back", "astray"})
-_GOING_ON = frozenset({"moving", "out", "back"})
 
 
 class Picture:
@@ -41,21 +40,15 @@ class Picture:
         phase = self.variable(customer, "CTIEX_PHASE")
         return phase if self.variable(customer, "CTIEX_SERIAL") == serial and phase in _PHASES else "moving"
 
-    def forwarded(self) -> Iterator[tuple[str, Talk]]:
-        """The serials of the customers who were forwarded, each with the customer's talk of before."""
+    def forwarded(self) -> Iterator[tuple[str, Talk] | None]:
+        """The serials of the customers who were forwarded, each with the customer's talk of before; None for others."""
         for uniqueid in list(self._variables):
             customer = self.floor.channel(uniqueid)
-            if customer is None:
-                continue
-            serial, name = self.variable(customer, "CTIEX_SERIAL"), self.variable(customer, "CTIEX_AGENT_CHANNEL")
-            if serial and name:  # an agent's channel has no agent's channel of its own
-                agent_channel = self.floor.named(name) or Channel("", name)
-                yield serial, Talk(customer, agent_channel, self.floor.agent_of(agent_channel))
+            yield None if customer is None else self._forwarded(customer)
 
-    def held_for_nobody(self) -> Iterator[Channel]:
-        """Whoever is held although the customer whom they wait for is gone, or isn't brought back any more."""
-        awaited = {serial for serial, talk in self.forwarded() if self.phase_of(talk.customer, serial) in _GOING_ON}
-        for bridge in self.floor.bridges():
-            serial = self.floor.serial_of_hold(bridge)
-            if serial and serial not in awaited:
-                yield from self.floor.held_under(serial)
+    def _forwarded(self, customer: Channel) -> tuple[str, Talk] | None:
+        serial, name = self.variable(customer, "CTIEX_SERIAL"), self.variable(customer, "CTIEX_AGENT_CHANNEL")
+        if not serial or not name:  # an agent's channel has no agent's channel of its own
+            return None
+        agent_channel = self.floor.named(name) or Channel("", name)
+        return serial, Talk(customer, agent_channel, self.floor.agent_of(agent_channel))

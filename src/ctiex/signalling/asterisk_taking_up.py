@@ -17,6 +17,8 @@ class TakingUp:
         self._calls = calls
         self._picture = picture
         self._new: list[Talk] = []
+        self._awaited: set[str] = set()
+        """The serials of customers who are there and may come back."""
 
     def steps(self) -> Iterator[None]:
         """Each does a little."""
@@ -26,9 +28,7 @@ class TakingUp:
         yield from self._go_on_with_forwardings()
         yield from self._adopt_forwardings()
         yield from self._give_up_resumed()
-        for channel in self._picture.held_for_nobody():
-            self._calls.release(channel)
-            yield
+        yield from self._release_held()
         yield from self._tell_arrivals()
 
     def _see_pairs(self) -> Iterator[None]:
@@ -80,10 +80,15 @@ class TakingUp:
         self._catch_up(forwarding)
 
     def _adopt_forwardings(self) -> Iterator[None]:
-        forwarded = list(self._picture.forwarded())
+        out, others = list[tuple[str, Talk]](), list[tuple[str, Talk]]()
+        for one in self._picture.forwarded():
+            if one is not None:
+                (out if self._picture.phase_of(one[1].customer, one[0]) == "out" else others).append(one)
+            yield
         # Who is out comes first: an own serial that was used again may still stand on an earlier customer's channel.
-        forwarded.sort(key=lambda one: self._picture.phase_of(one[1].customer, one[0]) != "out")
-        for serial, talk in forwarded:
+        for serial, talk in (*out, *others):
+            if self._picture.phase_of(talk.customer, serial) != "astray":
+                self._awaited.add(serial)
             if serial not in self._calls.forwardings:
                 self._adopt(serial, talk)
             yield
@@ -111,6 +116,16 @@ class TakingUp:
         for serial in list(self._calls.resumed):
             if self._calls.resumed.pop(serial, None) is not None:  # nowhere to be found
                 self._calls.watcher.strayed(serial)
+            yield
+
+    def _release_held(self) -> Iterator[None]:
+        """Whoever is held although the customer whom they wait for is gone, or isn't brought back any more."""
+        floor = self._calls.floor
+        for bridge in floor.bridges():
+            serial = floor.serial_of_hold(bridge)
+            if serial and serial not in self._awaited:
+                for channel in floor.held_under(serial):
+                    self._calls.release(channel)
             yield
 
     def _catch_up(self, forwarding: Forwarding) -> None:

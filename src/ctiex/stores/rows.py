@@ -19,6 +19,10 @@ from ctiex.stores.sealing import Seal, Unsealed, bound
 
 _CONTEXT = struct.Struct(">HBI")
 """Lengths of the calling number, the digest and the data in a sealed context."""
+_CALL = struct.Struct(">8Id")
+"""Lengths of the names of a call, of what was told and reported of it, and its deadline."""
+_CALL_MARK = b"call"
+"""Nothing that ``bound`` has made begins like it."""
 _MOMENT = struct.Struct(">d")
 _NUMBER = struct.Struct(">Q")
 _LONGEST_NAME = 60
@@ -60,7 +64,7 @@ class Rows:
             call.serial, call.agent, call.service, call.identity, call.state.value, call.deadline, call.owner,
             told, event_ids,
         )  # fmt: skip
-        return (*columns, self._seal.stamp(*_call_parts(columns, content_of(call))))
+        return (*columns, self._seal.stamp(_whole_call(columns, content_of(call))))
 
     def context(self, call: Call) -> Row:
         """The row of a call's number, digest and data."""
@@ -75,7 +79,7 @@ class Rows:
         serial, agent, service, identity, state, deadline, owner, told, event_ids = columns
         with _changed(_named("call", serial)):
             content = b"" if sealed is None else self._seal.open(sealed, _context_place(serial))
-            self._seal.check(stamp, *_call_parts(columns, content))
+            self._seal.check(stamp, _whole_call(columns, content))
             return Call(
                 serial, agent, service, identity, *parted(content), CallState(state), deadline, owner,
                 frozenset(told), frozenset(unpacked_numbers(event_ids)),
@@ -100,7 +104,7 @@ class Rows:
 
     def mailbox(self, agent: str, last_sequence: int) -> Row:
         """The row of an agent's numbering."""
-        return agent, last_sequence, self._seal.stamp(*_mailbox_parts(agent, last_sequence))
+        return agent, last_sequence, self._seal.stamp(_whole_mailbox(agent, last_sequence))
 
     def opened_mailbox(self, agent: Any, last_sequence: Any, stamp: Any) -> tuple[str, int]:
         """The agent and the last sequence of a row.
@@ -108,14 +112,14 @@ class Rows:
         :raise Changed: it isn't as this key's owner wrote it.
         """
         with _changed(f"the numbering of {_named('agent', agent)}"):
-            self._seal.check(stamp, *_mailbox_parts(agent, last_sequence))
+            self._seal.check(stamp, _whole_mailbox(agent, last_sequence))
             return agent, last_sequence
 
     # ------------------------------------------------------------ labels, and the file itself
 
     def label(self, name: str, value: str) -> Row:
         """The row of a label."""
-        return name, value, self._seal.stamp(b"label", name.encode(), value.encode())
+        return name, value, self._seal.stamp(bound(b"label", name.encode(), value.encode()))
 
     def opened_label(self, name: Any, value: Any, stamp: Any) -> tuple[str, str]:
         """The name and the value of a row.
@@ -123,13 +127,13 @@ class Rows:
         :raise Changed: it isn't as this key's owner wrote it.
         """
         with _changed(_named("label", name)):
-            self._seal.check(stamp, b"label", name.encode(), value.encode())
+            self._seal.check(stamp, bound(b"label", name.encode(), value.encode()))
             return name, value
 
     def new_store(self) -> Row:
         """The row that names the file: what was sealed with another key is told by it."""
         generation = os.urandom(_GENERATION_SIZE)
-        return 1, generation, self._seal.stamp(b"store", generation)
+        return 1, generation, self._seal.stamp(bound(b"store", generation))
 
     def opened_store(self, generation: Any, stamp: Any) -> bytes:
         """The generation of a file.
@@ -137,7 +141,7 @@ class Rows:
         :raise OtherKey: the file isn't this key's.
         """
         try:
-            self._seal.check(stamp, b"store", generation)
+            self._seal.check(stamp, bound(b"store", generation))
         except (Unsealed, TypeError):
             raise OtherKey from None
         return bytes(generation)
@@ -164,13 +168,22 @@ def parted(content: bytes) -> tuple[str, bytes, bytes]:
     )
 
 
-def _call_parts(columns: Iterable[Any], content: bytes) -> tuple[bytes, ...]:
-    """Everything that a call's stamp covers."""
+def _whole_call(columns: Iterable[Any], content: bytes) -> bytes:
+    """Everything that a call's stamp covers, as ``bound`` does it: in one piece, since it is made for every change."""
     serial, agent, service, identity, state, deadline, owner, told, event_ids = columns
-    return (
-        b"call", serial.encode(), agent.encode(), service.encode(), identity.encode(), state.encode(),
-        _MOMENT.pack(deadline), owner.encode(), told, event_ids, content,
-    )  # fmt: skip
+    lengths = _CALL.pack(
+        len(serial),
+        len(agent),
+        len(service),
+        len(identity),
+        len(state),
+        len(owner),
+        len(told),
+        len(event_ids),
+        deadline,
+    )
+    names = serial + agent + service + identity + state + owner
+    return b"".join((_CALL_MARK, lengths, names.encode(), told, event_ids, content))
 
 
 def _context_place(serial: str) -> bytes:
@@ -181,8 +194,8 @@ def _event_place(agent: str, sequence: int, expires: float) -> bytes:
     return bound(b"event", agent.encode(), _NUMBER.pack(sequence), _MOMENT.pack(expires))
 
 
-def _mailbox_parts(agent: str, last_sequence: int) -> tuple[bytes, ...]:
-    return b"mailbox", agent.encode(), _NUMBER.pack(last_sequence)
+def _whole_mailbox(agent: str, last_sequence: int) -> bytes:
+    return bound(b"mailbox", agent.encode(), _NUMBER.pack(last_sequence))
 
 
 def _packed(numbers: Iterable[int]) -> bytes:

@@ -33,7 +33,7 @@ class Unsealed(StoreUnavailable):
 
 def bound(*parts: bytes) -> bytes:
     """Parts in one piece that no other parts come to: where the one ends and the next begins is said first."""
-    return pack(f">{len(parts)}I", *map(len, parts)) + b"".join(parts)
+    return pack(f">{1 + len(parts)}I", len(parts), *map(len, parts)) + b"".join(parts)
 
 
 class Seal:
@@ -42,7 +42,8 @@ class Seal:
     def __init__(self, key: bytes) -> None:
         self._cipher = AESGCM(key)
         # A key of its own: one key for two algorithms is good practice nowhere.
-        self._stamp_key = HKDF(SHA256(), _KEY_SIZE, None, b"ctiex store stamps").derive(key)
+        stamp_key = HKDF(SHA256(), _KEY_SIZE, None, b"ctiex store stamps").derive(key)
+        self._stamp = blake2b(digest_size=_STAMP_SIZE, key=stamp_key)
 
     def seal(self, data: bytes, place: bytes) -> bytes:
         """The data, unreadable without the key, and good for this place only."""
@@ -59,16 +60,18 @@ class Seal:
         except (InvalidTag, ValueError):
             raise Unsealed("it was sealed with another key, or is damaged") from None
 
-    def stamp(self, *parts: bytes) -> bytes:
-        """What only the key's owner can make of these parts; the same at every time."""
-        return blake2b(bound(*parts), digest_size=_STAMP_SIZE, key=self._stamp_key).digest()
+    def stamp(self, whole: bytes) -> bytes:
+        """What only the key's owner can make of this; the same at every time."""
+        stamp = self._stamp.copy()  # so that the key is taken in once
+        stamp.update(whole)
+        return stamp.digest()
 
-    def check(self, stamp: bytes, *parts: bytes) -> None:
-        """Look whether a stamp is that of these parts.
+    def check(self, stamp: bytes, whole: bytes) -> None:
+        """Look whether a stamp is that of these bytes.
 
         :raise Unsealed: it isn't.
         """
-        if not compare_digest(stamp, self.stamp(*parts)):
+        if not compare_digest(stamp, self.stamp(whole)):
             raise Unsealed("it was stamped with another key, or was changed")
 
 

@@ -21,6 +21,17 @@ class OneFileTests(CallStoreContract, TestCase):
         """The store as an exchange finds it."""
         return find_plugin(ICallStorePlugin, "one-file").build({"path": str(self.mktemp())})
 
+    def break_store(self, store: ICallStore) -> bool:
+        """Nothing can be written, as on a disk that is full."""
+        assert isinstance(store, OneFileCallStore)
+        store._database.execute("PRAGMA query_only = ON")
+        return True
+
+    def mend_store(self, store: ICallStore) -> None:
+        """It can be written again."""
+        assert isinstance(store, OneFileCallStore)
+        store._database.execute("PRAGMA query_only = OFF")
+
     def test_what_was_kept_is_there_when_it_is_opened_again(self) -> None:
         path = self.mktemp()
         before, after = OneFileCallStore(path), OneFileCallStore(path)

@@ -48,7 +48,7 @@ class Disk:
             raise StoreUnavailable("the disk is full")
         self.groups += 1
         for serial, call in group.calls.items():
-            _put(self.calls, serial, None if call is None else evolve(call, calling_number="", digest=b"", data=b""))
+            _put(self.calls, serial, None if call is None else call.wiped())
         for serial, call in group.contexts.items():
             _put(self.contexts, serial, None if call is None else (call.calling_number, call.digest, call.data))
         for (agent, sequence), event in group.events.items():

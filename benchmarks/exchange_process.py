@@ -20,8 +20,17 @@ class ExchangeProcess(ServerProcess):
     """``twistd -n ctiex`` in a directory of its own, with this configuration."""
 
     def __init__(
-        self, directory: Path, configuration: str, core: int | None = None, variables: Mapping[str, str] | None = None
+        self,
+        directory: Path,
+        configuration: str,
+        core: int | None = None,
+        variables: Mapping[str, str] | None = None,
+        open_files: int | None = None,
     ) -> None:
+        """
+        :param open_files: how many open files it may have; as many as this process unless given.
+        """
+        self._open_files = open_files
         directory.mkdir(parents=True, exist_ok=True)
         self.agent_port, self.service_port = free_port(), free_port()
         (directory / "exchange.toml").write_text(configuration)
@@ -33,7 +42,10 @@ class ExchangeProcess(ServerProcess):
         )
 
     def _command(self, directory: Path, arguments: list[str]) -> list[str]:
-        return python(str(Path(sys.executable).parent / "twistd"), *arguments)
+        command = python(str(Path(sys.executable).parent / "twistd"), *arguments)
+        if self._open_files is None:
+            return command
+        return ["/bin/sh", "-c", f'ulimit -n {self._open_files} && exec "$@"', "sh", *command]
 
 
 class WatchedExchange(ExchangeProcess):

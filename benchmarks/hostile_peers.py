@@ -31,6 +31,9 @@ class Target:
 
     agent_port: int
     service_port: int
+    metrics_port: int = 0
+    directory: Path = Path()
+    """Its files: ``log`` and ``audit.log``."""
 
 
 @dataclass(eq=False)
@@ -104,6 +107,81 @@ def open_links(
         made.setblocking(False)
         links.append(HostileLink(made))
     return links
+
+
+def take_all(target: Target, count: int) -> dict[str, list[HostileLink]]:
+    """As many connections as there may be: bound ones of one identity, unbound ones, and idle ones at another port."""
+    crowds = {
+        "bound": [reach(target.agent_port, at, bind_frame(False)) for at in range(count)],
+        "unbound": [reach(target.service_port, at) for at in range(count)],
+        "at the port of metrics": [reach(target.metrics_port, at) for at in range(count)],
+    }
+    time.sleep(0.5)
+    for links in crowds.values():
+        count_ended(links)
+    return crowds
+
+
+def reach(port: int, number: int, data: bytes = b"") -> HostileLink:
+    """A connection, on which this is sent and answered; maybe one that was closed at once."""
+    made = socket.socket()
+    link = HostileLink(made)
+    try:
+        made.bind((source(number), 0))
+        made.settimeout(20)
+        made.connect(("127.0.0.1", port))
+        if data:
+            made.sendall(data)
+            made.recv(4096)
+    except ConnectionError:
+        link.ended = True
+    made.setblocking(False)
+    return link
+
+
+def bind_as(port: int, identity: str, secret: str) -> int | None:
+    """The status that answers a good Bind from an address that nobody else comes from; None where the link ends."""
+    made = socket.create_connection(("127.0.0.1", port), 20, source_address=("127.0.0.3", 0))
+    try:
+        made.sendall(message(Kind.BIND, 1, role=AGENT_ROLE, identity=identity, secret=secret, min_version=1,
+                             max_version=1, software=""))  # fmt: skip
+        return _bind_status(made)
+    except ConnectionError:
+        return None
+    finally:
+        made.close()
+
+
+def fill_with_calls(target: Target, count: int) -> tuple[Counter[int], list[HostileLink]]:
+    """Calls with 60 kB of data each, one behind the other; how many got each status, and the links that have them."""
+    made, service = connect(target.agent_port), connect(target.service_port)
+    service.sendall(bind_frame(True))
+    service.recv(4096)
+    made.sendall(bind_frame(False) + message(Kind.AGENT_LOGIN, 2, agent="2000", resume_after=0))
+    statuses: Counter[int] = Counter()
+    rest = b""
+    for number in range(count):
+        fields = [("data", "x" * 60_000)]
+        made.sendall(message(Kind.CONNECT_REQUEST, 1_000 + number, serial="", agent="2000", service="hostile",
+                             calling_number="138", fields=fields))  # fmt: skip
+        while True:
+            reply, rest = _next_frame(made, rest)
+            if reply[5] == Kind.CONNECT_REPLY:
+                statuses[int.from_bytes(reply[12:14], "big")] += 1
+                break
+        if statuses[14] > 100:
+            break
+    return statuses, [HostileLink(made), HostileLink(service)]
+
+
+def _next_frame(link: socket.socket, rest: bytes) -> tuple[bytes, bytes]:
+    while len(rest) < 4 or len(rest) < 4 + int.from_bytes(rest[:4], "big"):
+        came = link.recv(1 << 16)
+        if not came:
+            raise AssertionError("the link ended")
+        rest += came
+    end = 4 + int.from_bytes(rest[:4], "big")
+    return rest[:end], rest[end:]
 
 
 def close(links: list[HostileLink]) -> None:

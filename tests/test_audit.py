@@ -79,6 +79,9 @@ class Recorded:
 # ---------------------------------------------------------------- what is recorded
 
 
+TELL_ALL = Limits(audited_refusals_per_second=1_000_000)
+
+
 class RecordTests(SynchronousTestCase):
     """What the links and the processing service tell."""
 
@@ -233,7 +236,7 @@ class RecordTests(SynchronousTestCase):
         self.assertNotIn(MARKER, self.audit.text())
 
     def test_of_the_requests_over_a_limit_of_a_link_one_a_second_is_recorded_and_the_others_are_counted(self) -> None:
-        self.exchange = self.make(session_limits=SessionLimits(frames_per_second=10))
+        self.exchange = self.make(session_limits=SessionLimits(frames_per_second=10), limits=TELL_ALL)
         service = self.exchange.service()
         for seconds in (0, 1):
             self.exchange.advance(seconds)
@@ -260,7 +263,7 @@ class RecordTests(SynchronousTestCase):
         self, most: int, bursts: list[tuple[int, float]]
     ) -> None:
         self.audit.records.clear()
-        self.exchange = self.make(session_limits=SessionLimits(frames_per_second=most))
+        self.exchange = self.make(session_limits=SessionLimits(frames_per_second=most), limits=TELL_ALL)
         service = self.exchange.service()
         for size, pause in bursts:
             for _ in range(size):
@@ -274,6 +277,48 @@ class RecordTests(SynchronousTestCase):
         more = sum(about.get("more", 0) for _, about in self.audit.records)
         self.assertEqual(len(recorded) + more, busy)
         self.assertLessEqual(len(recorded), 1 + sum(pause for _, pause in bursts))
+
+    def test_of_the_refusals_of_an_identity_so_many_a_second_are_recorded_and_the_others_counted(self) -> None:
+        self.exchange = self.make(limits=Limits(audited_refusals_per_second=3))
+        services = [self.exchange.service() for _ in range(4)]
+        granted = len(self.audit.records)
+        for second in range(5):
+            for service in services:
+                for number in range(10):
+                    service.fetch(f"{second}{number}")
+            self.exchange.pump()
+            self.exchange.advance(1)
+        told = self.audit.of(AuditEvent.DATA_REFUSED)
+        self.assertLessEqual(len(told), 3 * (5 + 2))
+        self.assertGreaterEqual(len(told), 3 * 5)
+        for service in services:
+            self.exchange.pair_of(service).disconnect()
+        more = sum(about.get("more", 0) for _, about in self.audit.records)
+        self.assertEqual(len(told) + more, 200, "every one is told of")
+        self.assertEqual(self.exchange.counts.audit_refusals_left_out, more)
+        self.assertEqual(granted, 4, "what was granted is always recorded")
+        self.assertEqual(len(self.audit.of(AuditEvent.UNBOUND)), 4)
+
+    def test_the_refusals_of_one_identity_leave_those_of_others_alone(self) -> None:
+        self.exchange = self.make(limits=Limits(audited_refusals_per_second=1))
+        service, agent = self.exchange.service(), self.exchange.agent("1001")
+        for number in range(100):
+            service.fetch(str(number))
+        self.exchange.pump()
+        agent.cancel("404")
+        self.exchange.pump()
+        (refused,) = self.audit.of(AuditEvent.CANCEL_REFUSED)
+        self.assertEqual((refused["serial"], refused.get("more")), ("404", None))
+
+    def test_links_that_come_again_and_again_without_a_bind_are_told_of_as_seldom(self) -> None:
+        self.exchange = self.make(limits=Limits(audited_refusals_per_second=2))
+        for _ in range(50):
+            peer, pair, _ = self.exchange.link_service(FakeService())
+            peer.fetch("7")
+            self.exchange.pump()
+            pair.disconnect()
+        self.assertEqual(len(self.audit.of(AuditEvent.REQUEST_REFUSED)), 4)
+        self.assertEqual(self.exchange.counts.audit_refusals_left_out, 46)
 
     def test_connections_that_are_turned_away_are_recorded_once_in_a_while(self) -> None:
         self.exchange = self.make(limits=Limits(links_per_source=1))

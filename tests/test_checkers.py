@@ -240,6 +240,17 @@ class CertificateTests(SynchronousTestCase):
         self.assertEqual(self.ask("spiffe://site/A"), b"uri")
         self.assertIs(self.ask("spiffe://site/a"), UnauthorizedLogin)
 
+    @given(*[st.text(st.sampled_from("kKsSiI\u212a\u017f\u0131\u0130.-1²"))] * 2)
+    @settings(deadline=None)
+    def test_only_letters_of_ascii_are_the_same_in_both_cases(self, one: str, other: str) -> None:
+        same = one.encode().lower() == other.encode().lower()  # which changes nothing but ASCII
+        self.assertEqual(canonical_name(one) == canonical_name(other), same)
+
+    def test_a_letter_that_only_looks_alike_opens_nothing(self) -> None:
+        checker = CertificateChecker({"desk.example": "desk"})
+        for name in ("des\u212a.example", "de\u017fk.example"):
+            self.failureResultOf(checker.requestAvatarId(CertificateCredentials((name,), "")), UnauthorizedLogin)
+
     def test_a_wildcard_in_a_certificate_stands_for_itself_alone(self) -> None:
         self.assertIs(self.ask("*.example.net"), UnauthorizedLogin)
 

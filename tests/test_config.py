@@ -218,7 +218,7 @@ WRONG = {
     '[identities."*"]\nrole = "service"\nsecret = "x"': ('identities."*": found a name that stands', "another one"),
     '[services.""]\naccess_code = "1"': ('services."": found a name of no use', "1 to 255 bytes"),
     "identities = []": ("identities: found a list", "expected a table"),
-    '[identities.a]\nrole = "boss"': ('identities.a.role: found "boss"', '"agent" or "service"'),
+    '[identities.a]\nrole = "boss"\nsecret = "x"': ('identities.a.role: found "boss"', '"agent" or "service"'),
     '[identities.a]\nsecret = "x"': ("identities.a.role: missing", '"agent" or "service"'),
     '[identities.a]\nrole = "agent"\nsecret = 17': ("identities.a.secret: found a number", "1 to 255 bytes"),
     '[identities.a]\nrole = "agent"': ("found neither secret nor secret_hash", "expected one of them"),
@@ -265,8 +265,41 @@ class ErrorTests(SynchronousTestCase):
         self.assertEqual(
             keys,
             ["exchange.id", "exchange.zone", "identities.a.agents[0]", "identities.a.agents[1]",
-             "identities.a.role", "links.ivr.heartbeat"],
+             "identities.a.role", "links.ivr.heartbeat", "identities.a"],
         )  # fmt: skip
+
+    def test_what_is_wrong_with_one_key_hides_nothing_that_is_wrong_elsewhere(self) -> None:
+        wrong = {
+            "exchange.zone: found an unknown key": "[exchange]\nzone = 1",
+            "links.agent.heartbeat: found 0": '[links.agent]\nheartbeat = 0\nlisten = "tcp:7300"',
+            'links.agent.listen: found "tcp:7300", plain TCP': "",
+            'links.ivr.listen: found "nowhere"': '[links.ivr]\nlisten = "nowhere"',
+            'metrics.listen: found "tcp:x"': '[metrics]\nlisten = "tcp:x"',
+            "signalling.own: found settings of a driver": "[signalling.own]\na = 1",
+            "identities.a.role: missing": '[identities.a]\nservices = ["b", "c"]',
+            'identities.a.services: found the unknown service "c"': "",
+            "identities.a: found neither secret": "",
+            "identities.d: found both secret": f'[identities.d]\nrole = "agent"\nsecret = "x"\nsecret_hash = "{HASH}"',
+            "services.b.access_code: missing": "[services.b]\nfetch_timeout = 0",
+            "services.b.fetch_timeout: found 0": "",
+            "voice.services.x: found the unknown service": '[voice]\nservices = { x = "y" }',
+        }
+        lines = self.failing("\n".join(wrong.values()))
+        self.assertEqual(len(lines), len(wrong), lines)
+        for words in wrong:
+            self.assertTrue(any(line.startswith(f"ctiex.toml: {words}") for line in lines), (words, lines))
+
+    def test_nothing_is_told_that_only_follows_from_what_is_told(self) -> None:
+        for text, count in (
+            ('[identities.a]\nrole = "boss"\nsecret = "x"\nservices = ["bill-broadcast"]', 1),
+            ('[identities.a]\nrole = "agent"\nsecret = 5', 1),
+            ('[login]\nchecker = 5\n[identities.a]\nrole = "agent"', 1),
+            ('services = 5\n[identities.a]\nrole = "service"\nsecret = "x"\nservices = ["a"]', 1),
+            ('[services.a]\nsignalling = 5\naccess_code = "1"\n[signalling.own]\nx = 1', 1),
+            ('[services]\na = 5\n[identities.a]\nrole = "service"\nsecret = "x"\nservices = ["a"]', 1),
+            ("identities = 5\n[links.agent]\nlisten = 'tcp:7300'\nplain_secrets = 'allowed'", 1),
+        ):
+            self.assertEqual(len(self.failing(text)), count, self.failing(text))
 
     def test_no_error_shows_a_secret(self) -> None:
         for text in (
@@ -288,6 +321,12 @@ class ErrorTests(SynchronousTestCase):
         path = Path(self.mktemp())
         self.assertIn(f"{path}: can't be read", str(self.assertRaises(ConfigurationError, load, str(path))))
         path.write_text("[exchange\n")
+        self.assertIn(f"{path}: found no valid TOML", str(self.assertRaises(ConfigurationError, load, str(path))))
+        for mark in (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff"):
+            path.write_bytes(mark + b"[exchange]\n")
+            text = str(self.assertRaises(ConfigurationError, load, str(path)))
+            self.assertIn("expected UTF-8 without a byte order mark", text)
+        path.write_text("a = " + "[" * 100_000)
         self.assertIn(f"{path}: found no valid TOML", str(self.assertRaises(ConfigurationError, load, str(path))))
         path.write_bytes(b"\xff")
         self.assertIn(f"{path}: found bytes", str(self.assertRaises(ConfigurationError, load, str(path))))
@@ -317,7 +356,9 @@ class ErrorTests(SynchronousTestCase):
                 options = {f"{link}_listen": listen}
                 (line,) = self.failing(OWN, **options)
                 self.assertIn(f'--{link}-listen: found "{listen}"', line)
-                (line,) = self.failing(OWN + PLAIN.replace(link, "nothing"), **options)
+                line, unknown = self.failing(OWN + PLAIN.replace(link, "nothing"), **options)
+                self.assertIn(f'--{link}-listen: found "{listen}"', line + unknown)
+                self.assertIn("links.nothing: found an unknown key", line + unknown)
                 read(OWN + PLAIN, **options)
 
     def test_tls_and_what_stays_on_this_machine_may_listen_anywhere(self) -> None:
@@ -467,6 +508,6 @@ class PluginTests(SynchronousTestCase):
 
     def test_a_doubled_name_is_told(self) -> None:
         twins = [FakePlugin("memory"), FakePlugin("memory")]
-        with patch.object(ctiex.plugins, "getPlugins", lambda interface, package: iter(twins)):
+        with patch.object(ctiex.plugins, "plugins", lambda interface: iter(twins)):
             text = str(self.assertRaises(ConfigurationError, find_plugin, ICallStorePlugin, "memory"))
         self.assertIn("2 plugins", text)

@@ -56,3 +56,15 @@ class HostilePeers(SynchronousTestCase):
     @pytest.mark.long
     def test_a_long_connect_storm(self) -> None:
         self._meet("connect storm")
+
+    def test_a_crowd_of_one_identity_that_asks_has_one_share(self) -> None:
+        self._meet("crowd that asks")
+
+    def test_a_crowd_of_one_identity_that_errs_has_one_share(self) -> None:
+        self._meet("crowd that errs")
+
+    def test_whoever_takes_all_connections_leaves_descriptors_for_others_and_for_the_exchange(self) -> None:
+        self._meet("descriptors")
+
+    def test_calls_with_much_data_end_at_the_bytes_of_their_identity(self) -> None:
+        self._meet("bytes held")

@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 SOURCE = Path(__file__).resolve().parent.parent / "src"
 
 VALUES = frozenset({"errors", "extras", "fields", "messages", "records", "serials"})
-TOOLS = frozenset({"file_modes", "frozen", "lots", "outage", "steady_time", "visible"})
+TOOLS = frozenset({"file_modes", "frozen", "lots", "outage", "places", "steady_time", "visible"})
 """What any part may use, and knows of none."""
 BELOW = VALUES | TOOLS | {"interfaces"}
 MIDDLE = frozenset({"codecs", "processing", "stores", "signalling", "telephony"})

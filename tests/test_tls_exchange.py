@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import socket
 import ssl
 import time
@@ -33,6 +34,8 @@ login_deadline = 1
 [links.ivr]
 listen = "ctiex-tls:{services}:certificate=exchange.pem:key=exchange.key:clients=clients.pem:interface=127.0.0.1"
 login_deadline = 1
+[metrics]
+listen = "ctiex-tls:{metrics}:certificate=exchange.pem:key=exchange.key:interface=127.0.0.1"
 [identities.desk]
 role = "agent"
 secret = "desk-secret"
@@ -51,13 +54,14 @@ COMMAND = (*TWISTD, "ctiex", "--config", "exchange.toml")
 class TlsExchange:
     """``twistd -n ctiex`` with certificates."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, certificate: Signed = EXCHANGE) -> None:
         self.folder = folder
-        self.agents, self.services = free_port(), free_port()
-        EXCHANGE.save(folder, "exchange")
+        self.agents, self.services, self.metrics = free_port(), free_port(), free_port()
+        certificate.save(folder, "exchange")
         OTHER_CLIENTS.save(folder, "clients")
         ROOTS.save(folder, "roots")
-        (folder / "exchange.toml").write_text(CONFIGURATION.format(agents=self.agents, services=self.services))
+        ports = {"agents": self.agents, "services": self.services, "metrics": self.metrics}
+        (folder / "exchange.toml").write_text(CONFIGURATION.format(**ports))
         self._output = folder / "output"
         with self._output.open("wb") as output:
             self._process = Program[bytes](COMMAND, cwd=folder, env=surroundings(), stdout=output, stderr=output)
@@ -207,13 +211,46 @@ def test_renewed_certificates_are_taken_up_while_a_call_goes_on(exchange: TlsExc
     hand_over(agent, service, "12")
 
 
-def test_an_exchange_whose_certificate_has_expired_does_not_start(tmp_path: Path) -> None:
-    ROOTS.sign_server(ends=-DAY / 24, begins=-DAY).save(tmp_path, "exchange")
-    OTHER_CLIENTS.save(tmp_path, "clients")
-    (tmp_path / "exchange.toml").write_text(CONFIGURATION.format(agents=free_port(), services=free_port()))
-    done = finished(COMMAND, cwd=tmp_path, env=surroundings(), text=True)
-    assert done.returncode == 1
-    for link in ("agent", "ivr"):
-        assert f"exchange.toml: links.{link}.listen: exchange.pem: the certificate CN=exchange has expired on" in (
-            done.stdout + done.stderr
-        )
+def test_clients_that_offer_other_protocols_are_let_in_at_every_port(exchange: TlsExchange) -> None:
+    for port in (exchange.agents, exchange.services, exchange.metrics):
+        context = exchange.context(IVR)
+        context.set_alpn_protocols(["h2", "spdy/3"])
+        link = TlsPeer(port, context)
+        assert isinstance(link.socket, ssl.SSLSocket)
+        assert link.socket.selected_alpn_protocol() is None
+        link.socket.close()
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl isn't installed")
+def test_curl_reads_the_metrics_over_tls(exchange: TlsExchange) -> None:
+    for options in ((), ("--http2",)):
+        url = f"https://localhost:{exchange.metrics}/metrics"
+        done = finished(("curl", "--silent", "--show-error", "--cacert", "roots.pem", *options, url),
+                        cwd=exchange.folder, text=True)  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert "ctiex_ready 1" in done.stdout
+
+
+@pytest.mark.parametrize("which", ["expired", "early"])
+def test_an_exchange_whose_certificate_is_out_of_its_time_starts_and_says_so_loudly(which: str, tmp_path: Path) -> None:
+    begins, ends = {"expired": (-DAY, -DAY / 24), "early": (DAY / 24, DAY)}[which]
+    words = {"expired": "has expired on", "early": "is valid from"}[which]
+    exchange = TlsExchange(tmp_path, ROOTS.sign_server(begins=begins, ends=ends))
+    try:
+        exchange.says(f"#error] exchange.pem: the certificate CN=exchange {words}", 3)
+        with pytest.raises(ssl.SSLCertVerificationError):
+            exchange.link(exchange.agents)
+        EXCHANGE.save(tmp_path, "exchange")  # renewed
+        exchange.says("certificates read", 3)
+        until(lambda: connects(exchange), lambda: exchange.log)
+    finally:
+        exchange.stop()
+
+
+def connects(exchange: TlsExchange) -> bool:
+    """Whether a client trusts the exchange."""
+    try:
+        exchange.link(exchange.agents).socket.close()
+    except ssl.SSLCertVerificationError:
+        return False
+    return True

@@ -197,6 +197,17 @@ class ICallStorePlugin(Interface):
         """
 
 
+class IPlacedStorePlugin(ICallStorePlugin):
+    """Finds a store that stands somewhere on this machine, and can say beforehand whether it can."""
+
+    def check_place(settings: Mapping[str, Any]) -> None:
+        """See that a store can be opened where it is to stand, without opening or changing anything.
+
+        :param settings: as for ``build``, which has taken them.
+        :raise ConfigurationError: with a line for each thing that is wrong, its key in front: ``path: ...``.
+        """
+
+
 # ---------------------------------------------------------------- signalling
 
 

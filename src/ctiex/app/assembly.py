@@ -15,7 +15,8 @@ from twisted.python.failure import Failure
 
 from ctiex.app.config_model import Configuration, LinkSettings
 from ctiex.app.kept_codecs import codecs_to_keep
-from ctiex.app.listening import address_of, make_endpoint
+from ctiex.app.listener import Listener
+from ctiex.app.listening import address_of
 from ctiex.app.metrics import MonitoringPort
 from ctiex.app.parts import MakeDriver, assemble
 from ctiex.errors import StoreUnavailable
@@ -59,7 +60,10 @@ class Exchange(Service):
         self._reactor = reactor
         self._drivers = drivers or {}
         self.parts = assemble(configuration, reactor, self._drivers)
-        self.monitoring = MonitoringPort(self, reactor)
+        self._listener = Listener(reactor)
+        self._prepared = False
+        """Whether the privileged part of the start is done."""
+        self.monitoring = MonitoringPort(self, reactor, self._listener)
         self.listening = False
         """Whether it is listening and the store is open."""
         self.store_open = False
@@ -83,16 +87,16 @@ class Exchange(Service):
         return "the call store takes no changes" if self.parts.desk.keeper.failing else ""
 
     def privilegedStartService(self) -> None:
-        """Open the store and listen; one that has been stopped starts anew.
+        """Do what the rights of root may be needed for: read keys, and bind ports below 1024. Nothing is made yet.
 
-        :raise CannotListenError: a port can't be had; ``stopService`` lets go of the others.
+        :raise CannotListenError: a port can't be had.
+        :raise ConfigurationError: an endpoint can't be used.
         """
-        self._failed = []
-        self._starting = ensureDeferred(self._start())
-        self._starting.addErrback(self._failed.append)
-        if self._failed:
-            self._failed[0].raiseException()
-        self._starting.addCallback(lambda _: self._tell_late_failure())
+        configuration = self.configuration
+        self._listener.prepare(
+            configuration.agent_link.listen, configuration.ivr_link.listen, configuration.metrics.listen
+        )
+        self._prepared = True
 
     def _tell_late_failure(self) -> None:
         """Nobody waits for a start that takes its time, unless they asked ``started``."""
@@ -100,10 +104,19 @@ class Exchange(Service):
             _log.critical("the exchange could not start: {reason}", reason=failure.getErrorMessage())
 
     def startService(self) -> None:
-        """Start, where nobody called for the privileged part before."""
+        """Open the store and listen, with the rights that the process keeps; one that has been stopped starts anew.
+
+        :raise CannotListenError: a port can't be had; ``stopService`` lets go of the others.
+        """
         super().startService()
-        if self._starting is None:
+        if not self._prepared:
             self.privilegedStartService()
+        self._failed = []
+        self._starting = ensureDeferred(self._start())
+        self._starting.addErrback(self._failed.append)
+        if self._failed:
+            self._failed[0].raiseException()
+        self._starting.addCallback(lambda _: self._tell_late_failure())
 
     def started(self) -> Deferred[None]:
         """Fires once both links listen; fails with what kept it from starting."""
@@ -175,7 +188,7 @@ class Exchange(Service):
 
     async def _listen(self, settings: LinkSettings, factory: ExchangeLinkFactory) -> IListeningPort:
         guarded = DescriptorGuard(factory, self._descriptors, factory.without_descriptor)
-        port: IListeningPort = await make_endpoint(self._reactor, settings.listen).listen(guarded)
+        port = await self._listener.listen(settings.listen, guarded)
         socket: Any = port.getHost()
         if isinstance(socket, UNIXAddress) and socket.name is not None:
             warn_of_wide_mode(socket.name)
@@ -213,7 +226,8 @@ class Exchange(Service):
         await self.monitoring.stop()
         if self.parts.audit is not None:
             self.parts.audit.close()
-        self._starting = None
+        self._listener.close()
+        self._starting, self._prepared = None, False
 
     def _record(self, event: AuditEvent) -> None:
         if self.parts.audit is not None:

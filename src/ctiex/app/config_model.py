@@ -41,7 +41,7 @@ def _accepted_by(parse: Callable[[str], object]) -> Callable[[Any], bool]:
     return accepts
 
 
-Name = Annotated[str, Check("text of 1 to 255 bytes", is_short_text)]
+Name = Annotated[str, Check("text of 1 to 255 bytes", is_short_text, stand_in="-")]
 Address = Annotated[str, Check("text of at most 255 bytes", lambda value: value == "" or is_short_text(value))]
 Listen = Annotated[
     str, Check('an endpoint such as "tcp:7300:interface=127.0.0.1"', lambda value: isinstance(value, str))
@@ -54,7 +54,7 @@ FrameLength = Annotated[
     int, Check("a whole number from 1024 to 2147483647", lambda value: is_whole(value) and 1024 <= value < 2**31)
 ]
 AuditFile = Annotated[str, Check("the path of a file", lambda value: isinstance(value, str) and "\0" not in value)]
-RoleName = Annotated[str, Check('"agent" or "service"', lambda value: value in ("agent", "service"))]
+RoleName = Annotated[str, Check('"agent" or "service"', lambda value: value in ("agent", "service"), stand_in="agent")]
 Secret = Annotated[str, Check("text of 1 to 255 bytes", is_short_text, secret=True)]
 HashedSecret = Annotated[str, Check(HASH_EXPECTED, _accepted_by(SecretHash.parse), secret=True)]
 PlainSecrets = Annotated[str, Check('"refused" or "allowed"', lambda value: value in ("refused", "allowed"))]

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from copy import deepcopy
 from typing import Annotated, Any, TypeVar, get_args, get_origin
 
-from attrs import Attribute, fields, has
+from attrs import Attribute, fields, frozen, has
 from cattrs import (
     AttributeValidationNote,
     ClassValidationError,
@@ -39,12 +40,25 @@ class UnfitError(ValueError):
         super().__init__(f"found {found}, expected {expected}")
 
 
+_MOST_ROUNDS = 100
+"""Each one takes out what is wrong: what is left is looked at in the next."""
+
+
 def structure(tables: Mapping[str, Any], model: type[T]) -> tuple[T | None, list[str]]:
-    """The tables as an instance of the model; or None and every error, each with its dotted key."""
-    try:
-        return _CONVERTER.structure(tables, model), []
-    except (ClassValidationError, IterableValidationError) as group:
-        return None, sorted(_lines(group, model, ""))
+    """The tables as an instance of the model, without what is wrong in them, and every error with its dotted key.
+
+    What is wrong has its default, or what stands in for it; None where nothing is left.
+    """
+    left, told = deepcopy(dict(tables)), dict[_Path, str]()
+    for _ in range(_MOST_ROUNDS):
+        try:
+            return _CONVERTER.structure(left, model), sorted(told.values())
+        except (ClassValidationError, IterableValidationError) as group:
+            found = list(_wrong(group, model, ()))
+        for one in found:
+            told.setdefault(one.path, f"{_key(one.path)}: {one.text}")
+        _take_out(left, found)
+    return None, sorted(told.values())
 
 
 def dotted(*keys: str) -> str:
@@ -141,20 +155,36 @@ _CONVERTER = _make_converter()
 # ---------------------------------------------------------------- errors
 
 
-def _lines(error: BaseException, model: Any, path: str) -> Iterator[str]:
-    """The errors inside an error, each as ``key: what is wrong``."""
+_Path = tuple[str | int, ...]
+"""The keys and places from the top of the file to a value."""
+
+
+@frozen
+class _Wrong:
+    """One thing that is wrong."""
+
+    path: _Path
+    text: str
+    stand_in: object = None
+    """What stands there for the rest of the look, where something has to."""
+
+
+def _wrong(error: BaseException, model: Any, path: _Path) -> Iterator[_Wrong]:
+    """The errors inside an error."""
     if not isinstance(error, (ClassValidationError, IterableValidationError)):
-        yield f"{path or 'the file'}: {_worded(error)}"
+        yield _Wrong(path, _worded(error))
         return
     for inner in error.exceptions:
         if isinstance(inner, ForbiddenExtraKeysError):
             yield from _unknown_keys(inner, path)
             continue
         step, type_ = _step(inner)
+        below = path if step is None else (*path, step)
         if isinstance(inner, KeyError) and isinstance(step, str):
-            yield f"{_join(path, step)}: missing, expected {_expected(type_)}"
+            check = _check_of(type_)
+            yield _Wrong(below, f"missing, expected {_expected(type_)}", check and check.stand_in)
         else:
-            yield from _lines(inner, type_, _join(path, step))
+            yield from _wrong(inner, type_, below)
 
 
 def _step(error: BaseException) -> tuple[str | int | None, Any]:
@@ -167,12 +197,33 @@ def _step(error: BaseException) -> tuple[str | int | None, Any]:
     return None, None
 
 
-def _join(path: str, step: str | int | None) -> str:
-    if step is None:
-        return path
-    if isinstance(step, int):
-        return f"{path}[{step}]"
-    return f"{path}.{dotted(step)}" if path else dotted(step)
+def _key(path: _Path) -> str:
+    """The dotted key of a place: ``identities.desk.agents[1]``."""
+    text = ""
+    for step in path:
+        text += f"[{step}]" if isinstance(step, int) else f".{dotted(step)}" if text else dotted(step)
+    return text or "the file"
+
+
+def _take_out(tables: dict[str, Any], wrong: Iterable[_Wrong]) -> None:
+    """Take what is wrong out of the tables, and put in what has to stand there."""
+    for one in sorted(wrong, key=lambda one: tuple(map(_last_first, one.path)), reverse=True):
+        inside: Any = tables
+        for step in one.path[:-1]:
+            inside = inside[step]
+        if one.stand_in is not None:
+            inside[one.path[-1]] = one.stand_in
+        elif not one.path:
+            tables.clear()
+        elif isinstance(inside, dict):
+            inside.pop(one.path[-1], None)  # a key and its value may both be wrong
+        else:
+            del inside[one.path[-1]]
+
+
+def _last_first(step: str | int) -> tuple[bool, int, str]:
+    """So that what is taken out of a list moves none of what is taken out after it."""
+    return (True, step, "") if isinstance(step, int) else (False, 0, step)
 
 
 def _expected(type_: Any) -> str:
@@ -180,11 +231,11 @@ def _expected(type_: Any) -> str:
     return check.expected if check else "a value"
 
 
-def _unknown_keys(error: ForbiddenExtraKeysError, path: str) -> Iterator[str]:
+def _unknown_keys(error: ForbiddenExtraKeysError, path: _Path) -> Iterator[_Wrong]:
     attributes: tuple[Attribute[Any], ...] = fields(error.cl)
     known = ", ".join(sorted(attribute.name for attribute in attributes))
     for key in sorted(error.extra_fields):
-        yield f"{_join(path, key)}: found an unknown key, expected one of: {known}"
+        yield _Wrong((*path, key), f"found an unknown key, expected one of: {known}")
 
 
 def _worded(error: BaseException) -> str:

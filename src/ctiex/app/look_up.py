@@ -9,7 +9,7 @@ from typing import Any
 from zope.interface.interface import InterfaceClass
 
 from ctiex.app.carriers import build_carriers
-from ctiex.app.config_model import CarrierSettings, Configuration, ConfiguredService, failure_of
+from ctiex.app.config_model import CarrierSettings, Configuration, ConfiguredService, StoreSettings, failure_of
 from ctiex.app.config_reading import dotted
 from ctiex.errors import ConfigurationError
 from ctiex.interfaces import (
@@ -19,6 +19,7 @@ from ctiex.interfaces import (
     ICodecPlugin,
     IConfiguredSignallingPlugin,
     IOrganizerPlugin,
+    IPlacedStorePlugin,
     ISignallingPlugin,
 )
 from ctiex.links.credentials import checker_context
@@ -42,7 +43,8 @@ def _wrong_plugins(configuration: Configuration, find: Finder) -> Iterator[str]:
     for link, settings in (("agent", configuration.agent_link), ("ivr", configuration.ivr_link)):
         yield from _tried(f"links.{link}.codec", partial(_build_codec, find, settings.codec))
     store = configuration.store
-    yield from _tried_to_build("store", "kind", find, ICallStorePlugin, store.kind, store.settings)
+    wrong_store = list(_tried_to_build("store", "kind", find, ICallStorePlugin, store.kind, store.settings))
+    yield from wrong_store or _wrong_place(store, find)
     yield from _wrong_carriers(configuration.carrier, find)
     login, context = configuration.login, checker_context(configuration.identities.values())
     yield from _tried_to_build("login", "checker", find, ICheckerPlugin, login.checker, login.settings, context)
@@ -65,6 +67,14 @@ def _wrong_carriers(carrier: CarrierSettings, find: Finder) -> Iterator[str]:
     if carrier.also and not wrong:
         wrong += _tried("carrier", lambda: build_carriers(carrier, find))
     yield from wrong
+
+
+def _wrong_place(store: StoreSettings, find: Finder) -> Iterator[str]:
+    """What is wrong with where a store is to stand."""
+    plugin = find(ICallStorePlugin, store.kind)
+    if IPlacedStorePlugin.providedBy(plugin):
+        for wrong in _tried("", lambda: plugin.check_place(store.settings)):
+            yield from (f"store.{line}" for line in wrong.removeprefix(": ").splitlines())
 
 
 def _build_codec(find: Finder, name: str) -> None:
@@ -124,3 +134,5 @@ def _tried(key: str, attempt: Callable[[], object]) -> Iterator[str]:
         attempt()
     except ConfigurationError as error:
         yield f"{key}: {error}"
+    except Exception as error:  # whatever the code of others does
+        yield f"{key}: the plugin fails: {type(error).__name__}: {error}"

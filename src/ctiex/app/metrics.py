@@ -9,6 +9,7 @@ No metric carries a serial, an agent number, an identity or a field.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
 from attrs import Attribute, fields
@@ -21,7 +22,7 @@ from twisted.web.resource import IResource, Resource
 from twisted.web.server import Site
 
 from ctiex.app.config_model import Configuration
-from ctiex.app.listening import make_endpoint
+from ctiex.app.listener import Listener
 from ctiex.app.parts import Parts
 from ctiex.extras import need
 from ctiex.interfaces import IRunningSignalling
@@ -99,6 +100,11 @@ def _gauges(parts: Parts) -> Iterator[Metric]:
     yield _gauge("agents_logged_in", "Agent numbers that are logged in.", parts.desk.logged_in)
     numbers = len(parts.desk.numbers)
     yield _gauge("agent_numbers", "Agent numbers that are logged in, have open calls, or ever had an event.", numbers)
+    account = parts.desk.account
+    yield _gauge("bytes_held", "Bytes that the records of calls, their data and the mailboxes take.", account.in_all)
+    yield _gauge("bytes_kept_for_ends", "Bytes that are kept free for the ends of open calls.", account.kept_for_ends)
+    most = parts.agent_links.admission.descriptors.for_connections
+    yield _gauge("descriptors_for_connections", "Open files beyond which no connection is taken.", most)
     running = [driver for driver in parts.drivers.values() if IRunningSignalling.providedBy(driver)]
     away = sum(1 for driver in running if not driver.connected)
     yield _gauge("platforms_away", "Signalling drivers that can't see the calls of their platform now.", away)
@@ -200,14 +206,17 @@ class _QuietSite(Site):
 class MonitoringPort:
     """The HTTP port of an exchange for metrics and health."""
 
-    def __init__(self, exchange: Monitored, reactor: Any) -> None:
+    def __init__(self, exchange: Monitored, reactor: Any, listener: Listener) -> None:
         """A port that doesn't listen yet.
 
         :raise ConfigurationError: it is wanted, and prometheus-client isn't installed.
         """
         check_metrics(exchange.configuration)
+        if exchange.configuration.metrics.listen:
+            import_module("prometheus_client")  # now: the process may give up the rights to read its files
         self._exchange = exchange
         self._reactor = reactor
+        self._listener = listener
         self._connections: GuardedFactory | None = None
         self.port: IListeningPort | None = None
         """Where it listens; None while it doesn't, or isn't wanted."""
@@ -222,7 +231,7 @@ class MonitoringPort:
             return
         site = _QuietSite(self._tree(), reactor=self._reactor, timeout=_IDLE)
         self._connections = GuardedFactory(site, self._bounds(), self._reactor)
-        self.port = await make_endpoint(self._reactor, listen).listen(self._connections)
+        self.port = await self._listener.listen(listen, self._connections)
 
     def _bounds(self) -> PortBounds:
         limits = self._exchange.configuration.limits

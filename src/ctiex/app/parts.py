@@ -32,6 +32,7 @@ from ctiex.links.descriptors import Descriptors
 from ctiex.links.door import Door
 from ctiex.links.exchange import LinkSurroundings
 from ctiex.links.ivr import IvrLinkFactory
+from ctiex.links.refusals import Refusals
 from ctiex.links.terms import SessionLimits
 from ctiex.links.throttle import LoginThrottle
 from ctiex.links.turns import Turns
@@ -83,6 +84,7 @@ def assemble(configuration: Configuration, reactor: Any, drivers: Mapping[str, M
         counts=surroundings.counts,
         turns=Turns(reactor, surroundings.counts, lambda: configuration.limits.frames_per_second_per_identity),
         audit=audit,
+        refusals=Refusals(configuration.limits, surroundings.counts),
     )
     agents, ivr = configuration.agent_link, configuration.ivr_link
     door = _doors(configuration, reactor, surroundings.counts)

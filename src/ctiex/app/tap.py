@@ -7,6 +7,8 @@ import gc
 import os
 import signal
 import sys
+from collections.abc import Iterator, Mapping
+from contextlib import chdir, contextmanager
 from typing import Any
 
 from twisted.application.service import IService
@@ -16,11 +18,9 @@ from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
 from ctiex.app.assembly import Exchange
-from ctiex.app.config import load
-from ctiex.app.look_up import check_plugins
-from ctiex.app.metrics import check_metrics
+from ctiex.app.checking import checked
+from ctiex.app.config_model import Configuration
 from ctiex.app.signals import answer_signals
-from ctiex.app.tls.checks import check_certificates
 from ctiex.errors import ConfigurationError, CtiexError
 from ctiex.links.descriptors import allow_all
 from ctiex.steady_time import make_steady
@@ -45,12 +45,18 @@ class Options(UsageOptions):
     def postOptions(self) -> None:
         """Read the configuration, so that what is wrong with it is said before anything starts."""
         try:
-            self["configuration"] = load(self["config"], self["agent-listen"], self["ivr-listen"])
-            check_plugins(self["configuration"])
-            check_metrics(self["configuration"])
-            self["configuration"] = check_certificates(self["configuration"])
+            self["configuration"] = self._checked()
         except ConfigurationError as error:
             raise UsageError(f"the configuration can't be used:\n{error}") from None
+
+    def _checked(self) -> Configuration:
+        """The configuration, whose files are looked for where ``twistd --rundir`` goes later."""
+        runner: Mapping[str, Any] = self.parent or {}
+        folder, file = runner.get("rundir") or ".", self["config"]
+        if folder != "." and file is not None:
+            file = os.path.abspath(file)
+        with chdir(folder):
+            return checked(file, self["agent-listen"], self["ivr-listen"])
 
 
 def makeService(options: Options, reactor: Any = None) -> IService:
@@ -73,11 +79,22 @@ class _PluginExchange(Exchange):
     """An exchange that is all there is to the process: what keeps it from starting is said in one line."""
 
     def privilegedStartService(self) -> None:
-        """Start, or exit with code 1."""
-        try:
+        """Prepare the start, or exit with code 1."""
+        with _one_line():
             super().privilegedStartService()
-        except (CannotListenError, CtiexError) as error:
-            sys.exit(f"ctiex: {error}")
+
+    def startService(self) -> None:
+        """Start, or exit with code 1."""
+        with _one_line():
+            super().startService()
+
+
+@contextmanager
+def _one_line() -> Iterator[None]:
+    try:
+        yield
+    except (CannotListenError, CtiexError) as error:
+        sys.exit(f"ctiex: {error}")
 
 
 def _stop_if_not_started(exchange: Exchange, reactor: Any) -> None:

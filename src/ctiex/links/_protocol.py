@@ -191,12 +191,18 @@ class LinkProtocol(Protocol):
             if answers:
                 self._write(b"".join(answers), at_once=True)
             if not data:
+                if session.held:
+                    self._wait()
                 return
         self.handle(lambda: session.receive(data, self.clock.seconds()))
 
     def handle(self, work: Callable[[], None]) -> None:
         """Handle what came; what is held has its turn after those of all other links."""
         self._guard(work)
+        self._wait()
+
+    def _wait(self) -> None:
+        """Wait for its turn where that is needed, and read nothing meanwhile."""
         if self.session.held and not self._closing:
             self.share.wait(self)
         self.throttle()

@@ -9,6 +9,7 @@ from attrs import define, field
 from twisted.internet.interfaces import IReactorTime
 
 from ctiex.errors import Status
+from ctiex.links.refusals import Refusals
 from ctiex.messages import (
     AgentLogin,
     AgentLogout,
@@ -71,16 +72,23 @@ class LinkAudit:
     clock: IReactorTime
     role: Role
     peer: str
+    refusals: Refusals
+    """Of all links; those of an identity, and of a source before a Bind, are told of at a bounded rate."""
+    source: str
     session: str = ""
     identity: str = ""
     errors: set[tuple[int, str]] = field(factory=set)
     """The Errors that were recorded already."""
     _over_limit_at: float = field(default=-inf, init=False)
     """When a request over a limit was recorded last, in clock seconds."""
-    _more: int = field(default=0, init=False)
-    """Requests over a limit that have no record of their own, and that no record has told of yet."""
+
+    @property
+    def _party(self) -> str:
+        return f"identity {self.identity}" if self.identity else f"source {self.source}"
 
     def _record(self, event: AuditEvent, **about: Unpack[About]) -> None:
+        if event.refusal and not self.refusals.told(self._party, self.clock.seconds()):
+            return
         known: About = {
             "session": self.session,
             "identity": self.identity,
@@ -88,8 +96,9 @@ class LinkAudit:
             "peer": self.peer,
             **about,
         }
-        if self._more:
-            known["more"], self._more = self._more, 0
+        more = self.refusals.more(self._party)
+        if more:
+            known["more"] = more
         self.audit.record(event, **known)
 
     def bound(self, session: str, identity: Identity) -> None:
@@ -103,14 +112,7 @@ class LinkAudit:
         :param claimed: the identity that it named, which may be anything.
         :param reason: why, in more words than the other side hears.
         """
-        self.audit.record(
-            AuditEvent.BIND_REFUSED,
-            identity=printable(claimed),
-            role=self.role.name.lower(),
-            peer=self.peer,
-            status=status,
-            reason=reason,
-        )
+        self._record(AuditEvent.BIND_REFUSED, identity=printable(claimed), status=status, reason=reason)
 
     def version_refused(self, bind: Bind) -> None:
         """A Bind was answered 3."""
@@ -145,14 +147,14 @@ class LinkAudit:
     def over_limit(self, request: Message) -> None:
         """A request was answered 14: there are too many in flight, or they come too fast.
 
-        The first in a while is recorded, and the next record of the link tells how many more there were: else
+        The first in a while is recorded, and the next record of the identity tells how many more there were: else
         whoever asks too fast fills the disk.
         """
         if type(request) not in _OUTCOMES:
             return
         now = self.clock.seconds()
         if 0 <= now - self._over_limit_at < _OVER_LIMIT_EVERY:
-            self._more += 1
+            self.refusals.leave_out(self._party)
             return
         self._over_limit_at = now
         self.answered(request, Status.TOO_BUSY, reason="over a limit of the link")

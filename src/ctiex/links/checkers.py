@@ -11,6 +11,7 @@ import hashlib
 import hmac
 import os
 from collections.abc import Mapping
+from string import ascii_uppercase
 from typing import Any
 
 from attrs import define, field
@@ -145,6 +146,12 @@ class CertificateChecker:
         return fail(UnauthorizedLogin("certificate"))
 
 
+_SMALL = {ord(letter): letter.lower() for letter in ascii_uppercase}
+
+
 def canonical_name(name: str) -> str:
-    """A name of a certificate for comparing: DNS names don't tell letters by their case, URIs do (RFC 5280, 7)."""
-    return name if ":" in name else name.lower()
+    """A name of a certificate for comparing: DNS names don't tell letters by their case, URIs do (RFC 5280, 7).
+
+    Only the letters of ASCII: ``lower`` would make a ``k`` of the KELVIN SIGN, and so one name of two.
+    """
+    return name if ":" in name else name.translate(_SMALL)

@@ -20,6 +20,7 @@ from ctiex.links.auditing import LinkAudit
 from ctiex.links.door import Door, Knock, Verdict, Visitor
 from ctiex.links.handshakes import TLS_REFUSED
 from ctiex.links.peers import certificate_names, is_private, source_of, source_of_address
+from ctiex.links.refusals import Refusals
 from ctiex.links.session import Session
 from ctiex.links.terms import SessionLimits, SessionState
 from ctiex.links.turns import Share, Turns
@@ -55,9 +56,17 @@ class LinkSurroundings:
     audit: Audit | None = None
     """Hears of every Bind and of every request; None: nobody wants to know."""
 
+    refusals: Refusals = field()
+    """Which ones the audit is told of; of both listening ports together."""
+
+    @refusals.default
+    def _refusals_of_its_own(self) -> Refusals:
+        return Refusals(self.admission.limits, self.counts)
+
     @turns.default
     def _turns_of_its_own(self) -> Turns:
-        return Turns(self.clock, self.counts)
+        limits = self.admission.limits
+        return Turns(self.clock, self.counts, lambda: limits.frames_per_second_per_identity)
 
 
 class ExchangeLink(LinkProtocol):
@@ -195,7 +204,9 @@ class ExchangeLink(LinkProtocol):
     def link_opened(self) -> None:
         """Counted, and known to those who end all links; or turned away."""
         if self._with.audit is not None:
-            self.session.audit = self.audit = LinkAudit(self._with.audit, self.clock, self.role, self.peer)
+            audit, refusals = self._with.audit, self._with.refusals
+            self.audit = LinkAudit(audit, self.clock, self.role, self.peer, refusals, self._party[1])
+            self.session.audit = self.audit
         _, source = self._party
         crowded = self._with.admission.admit(source, self.clock.seconds())
         if crowded is not None:
@@ -278,6 +289,11 @@ class ExchangeLinkFactory(Factory):
         self._waiting: Waiters[None] = Waiters()
 
     @property
+    def admission(self) -> Admission:
+        """Counts the links."""
+        return self._with.admission
+
+    @property
     def links(self) -> Set[ExchangeLink]:
         """The links that are open, the oldest first."""
         return self._links.keys()
@@ -287,7 +303,7 @@ class ExchangeLinkFactory(Factory):
         crowded, source = Crowded.connections_without_descriptor, source_of_address(address)
         self._with.counts.turned_away(crowded.name)
         if self._with.seldom.due(crowded.name, self._with.clock.seconds()):
-            _log.error("connection from {source} closed at once: {why}", source=source, why=crowded.value)
+            _log.warn("connection from {source} closed at once: {why}", source=source, why=crowded.value)
 
     def add(self, link: ExchangeLink) -> None:
         """A link is open."""

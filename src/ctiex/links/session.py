@@ -275,6 +275,7 @@ class Session(Outgoing):
             traffic.bytes += taken
             traffic.frames += frames
             work.left -= frames + (taken >> BYTES_SHIFT)
+            self.held = work.left <= 0  # what comes next is read in another turn
         return data[taken:]
 
     # ------------------------------------------------------------ Bind, on the exchange's side

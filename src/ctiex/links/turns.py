@@ -21,8 +21,8 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from ctiex.links.traffic import FRAME, Work
 from ctiex.processing.counts import Counts
 
-SHARE = 256 * FRAME
-"""Pieces of work that are done for one party in a turn of the reactor: some 3 ms, or 15 of requests that cost most."""
+SHARE = 128 * FRAME
+"""Pieces of work that are done for one party in a turn of the reactor: some 2 ms, or 10 of requests that cost most."""
 _PARTIES = 2
 """So many parties that wait have their share in one turn of the reactor; the others in the next ones, in order."""
 _BURST = 1.0
@@ -61,7 +61,7 @@ class Share(Work):
     queued: bool = field(default=False, init=False)
     """Whether it waits for its turn."""
     _given: int = field(default=0, init=False)
-    """What was there when its turn began."""
+    """What was there when its turn began, or when it was settled last."""
     _used_until: float = field(default=-inf, init=False)
     """The moment up to which its rate is used up, in clock seconds."""
 
@@ -86,6 +86,7 @@ class Share(Work):
     def settle(self, now: float) -> float:
         """Take what was handled in its turn off the rate; for how many seconds nothing more may be, 0 if it goes on."""
         cost = (self._given - self.left) / FRAME / self.rate()
+        self._given = self.left
         begun = max(self._used_until, now - _BURST)
         if begun > now + _BURST + cost:  # the clock was put back
             begun = now

@@ -6,16 +6,71 @@ A third party adds a module to this package from its own distribution: it ships
 
 from __future__ import annotations
 
-import sys
-from typing import Any, cast
+from collections.abc import Iterator
+from functools import cache
+from importlib import import_module
+from pkgutil import iter_modules
+from traceback import extract_tb
+from types import ModuleType
+from typing import Any
 
-from twisted.plugin import getPlugins, pluginPackagePaths
+from attrs import frozen
+from twisted.plugin import IPlugin, pluginPackagePaths
 from zope.interface.interface import InterfaceClass
 
 from ctiex.errors import ConfigurationError
 
 __path__.extend(pluginPackagePaths(__name__))
-__all__ = ["find_plugin"]
+__all__ = ["broken_plugins", "find_plugin"]
+
+_PLUGIN: InterfaceClass = IPlugin
+
+
+@frozen
+class _Loaded:
+    """What stands in the package's folders.
+
+    Twisted's own search would print a traceback of a broken module at every look.
+    """
+
+    modules: tuple[ModuleType, ...]
+    broken: tuple[str, ...]
+    """What can't be imported, a line each: the module, why, and where."""
+
+
+@cache
+def _loaded(paths: tuple[str, ...]) -> _Loaded:
+    modules, broken = [], []
+    for found in iter_modules(paths, f"{__name__}."):
+        try:
+            modules.append(import_module(found.name))
+        except (Exception, SystemExit) as error:  # whatever the code of others does
+            broken.append(f"the plugin module {found.name} can't be used: {_worded(error)}")
+    return _Loaded(tuple(modules), tuple(broken))
+
+
+def _worded(error: BaseException) -> str:
+    """An error on one line, with the place in the module where it came up."""
+    text = " ".join(f"{type(error).__name__}: {error}".split())
+    frames = [frame for frame in extract_tb(error.__traceback__) if "importlib" not in frame.filename]
+    return f"{text} ({frames[-1].filename}, line {frames[-1].lineno})" if len(frames) > 1 else text
+
+
+def broken_plugins() -> tuple[str, ...]:
+    """The modules of plugins that can't be imported, a line each that says why; what they offer isn't there."""
+    return _loaded(tuple(__path__)).broken
+
+
+def plugins(interface: InterfaceClass) -> Iterator[Any]:
+    """Every plugin of an interface, once."""
+    seen: list[Any] = []
+    for module in _loaded(tuple(__path__)).modules:
+        values: list[Any] = list(vars(module).values())
+        for value in values:
+            provided = all(each.providedBy(value) for each in (_PLUGIN, interface))
+            if provided and not any(value is one for one in seen):
+                seen.append(value)
+                yield value
 
 
 def find_plugin(interface: InterfaceClass, name: str) -> Any:
@@ -24,13 +79,13 @@ def find_plugin(interface: InterfaceClass, name: str) -> Any:
     :param interface: what it provides, as `ctiex.interfaces.ICodecPlugin`.
     :raise ConfigurationError: there is none of this name, or more than one.
     """
-    plugins: list[Any] = list(getPlugins(cast(Any, interface), sys.modules[__name__]))
-    found = [plugin for plugin in plugins if plugin.name == name]
+    known = list(plugins(interface))
+    found = [plugin for plugin in known if plugin.name == name]
     if len(found) == 1:
         return found[0]
     kind = interface.__name__
     if found:
         places = ", ".join(sorted(f"{type(plugin).__module__}.{type(plugin).__name__}" for plugin in found))
         raise ConfigurationError(f'found "{name}", which {len(found)} plugins ({kind}) go by, expected one: {places}')
-    names = ", ".join(sorted({plugin.name for plugin in plugins})) or "no plugin is installed"
+    names = ", ".join(sorted({plugin.name for plugin in known})) or "no plugin is installed"
     raise ConfigurationError(f'found "{name}", expected a plugin ({kind}) of: {names}')

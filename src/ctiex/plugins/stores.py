@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from twisted.plugin import IPlugin
@@ -10,7 +11,7 @@ from zope.interface import implementer
 
 from ctiex.errors import ConfigurationError
 from ctiex.extras import need
-from ctiex.interfaces import ICallStore, ICallStorePlugin
+from ctiex.interfaces import ICallStore, ICallStorePlugin, IPlacedStorePlugin
 from ctiex.stores.memory import MemoryCallStore
 
 
@@ -33,7 +34,7 @@ class MemoryStorePlugin:
 memory = MemoryStorePlugin()
 
 
-@implementer(IPlugin, ICallStorePlugin)
+@implementer(IPlugin, IPlacedStorePlugin)
 class SqliteStorePlugin:
     """``[store] kind = "sqlite"``: outlives the process, in a file."""
 
@@ -48,6 +49,16 @@ class SqliteStorePlugin:
         from ctiex.stores.sqlite import SQLiteCallStore  # needs what the extra brings
 
         return SQLiteCallStore.from_settings(settings)
+
+    def check_place(self, settings: Mapping[str, Any]) -> None:
+        """See that its files can be had.
+
+        :raise ConfigurationError: with a line for each thing that is wrong.
+        """
+        from ctiex.stores.places import check_places
+
+        path = Path(settings.get("path", "calls.sqlite"))
+        check_places(path, Path(settings.get("key_file", f"{path}.key")))
 
 
 sqlite = SqliteStorePlugin()

@@ -93,6 +93,10 @@ class Account:
             and self._all() + size <= limits.bytes_in_all
         )
 
+    def takes_report(self, call: Call) -> bool:
+        """Whether there is room for the number of one more report of this call."""
+        return self._of(call.identity) + _REPORT_BYTES <= self._limits.bytes_per_identity
+
     def takes_end(self, agent: str, ends: int, size: int) -> bool:
         """Whether the end of one of these calls, which room is kept for, may be an event of this size."""
         kept = self._limits.end_bytes
@@ -115,7 +119,12 @@ class Account:
         return self.of_identity[identity] + self._ends_of_identity[identity] * self._limits.end_bytes
 
     def _all(self) -> int:
-        return self.in_all + self._ends * self._limits.end_bytes
+        return self.in_all + self.kept_for_ends
+
+    @property
+    def kept_for_ends(self) -> int:
+        """The room that is kept for the ends of all open calls, in bytes."""
+        return self._ends * self._limits.end_bytes
 
 
 def _add(counter: Counter[str], key: str, size: int) -> None:

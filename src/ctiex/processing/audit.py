@@ -94,7 +94,7 @@ class About(TypedDict, total=False):
     reason: str
     """Why, where the status doesn't tell all of it."""
     more: int
-    """So many more requests of the link were answered 14 before, over a limit of it, with no record of their own."""
+    """So many more refusals of this identity, or source before a Bind, came before, with no record of their own."""
     lost: int
     """How many records."""
 

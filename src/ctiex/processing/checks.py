@@ -17,6 +17,8 @@ class Check:
     accepts: Callable[[Any], bool]
     secret: bool = False
     """The value is not to be shown in an error."""
+    stand_in: str | None = None
+    """What stands for a value that is missing, while the rest of the file is looked at."""
 
 
 def is_whole(value: object) -> bool:

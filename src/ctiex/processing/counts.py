@@ -71,6 +71,8 @@ class Counts:
     store_failures: int = 0
     audit_failures: int = 0
     """Times that the audit log could not be written."""
+    audit_refusals_left_out: int = 0
+    """Refusals without a record of their own: the next record of the same identity, or source, tells how many."""
     audit_records_lost: int = 0
     """Records of the audit that found no room while it could not be written."""
 

@@ -317,10 +317,8 @@ class ProcessingService:
 
     def _takes_progress(self, call: Call, told: StoredEvent) -> bool:
         """Room for the final result is kept; progress takes what is left."""
-        return (
-            self._desk.has_room(call.agent, size_of_event(told))
-            and len(call.event_ids) < self._with.limits.events_per_call
-        )
+        some = len(call.event_ids) < self._with.limits.events_per_call and self._desk.account.takes_report(call)
+        return some and self._desk.has_room(call.agent, size_of_event(told))
 
     def _keep_report(
         self, call: Call, event: ServiceEvent, told: StoredEvent, answer: Callable[[Status], None]

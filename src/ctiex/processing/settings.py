@@ -89,5 +89,5 @@ class Limits:
     """The same of all identities."""
     monitoring_connections: Count = 64
     """Connections to the port of metrics and health, half of them from one source."""
-    audited_refusals_per_second: Count = 5
+    audited_refusals_per_second: Count = 20
     """Records of refusals in the audit log, of one identity, or of one source before a Bind; more are counted."""

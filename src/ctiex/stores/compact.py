@@ -1,12 +1,15 @@
-"""A call as a store in memory holds it: a tuple of plain values, half the size of the attrs object.
+"""Calls as a store in memory holds them: those changed last as they are, all others as tuples of plain values.
 
-The garbage collector looks once at an exact tuple of numbers, texts and bytes and never
-again, so a million of them cost it no pause. Nothing else may go in: no enum member, no
-frozenset, no float in a container of its own.
+A tuple takes half the room of the attrs object, and the garbage collector looks once at an exact tuple of numbers,
+texts and bytes and never again, so a million of them cost it no pause. Nothing else may go in: no enum member, no
+frozenset, no float in a container of its own. A call that goes on is changed a dozen times within seconds: packing it
+each time would cost more than all the rest of a store.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import islice
 from sys import intern
 from typing import Final
 
@@ -22,6 +25,8 @@ OWNER: Final = 1
 DATA: Final = 2
 """Where these three stand in a record, for who asks for nothing else of it."""
 _NO_EVENT: frozenset[int] = frozenset()
+_MOST_LOOSE = 4_096
+"""Calls that are held as they are; when there are more, the quarter that came first is packed."""
 
 
 def packed(call: Call) -> Record:
@@ -73,3 +78,87 @@ def _conditions(told: int) -> frozenset[int]:
 _MOST_TOLD = 256
 _TOLD: dict[int, frozenset[int]] = {0: _NO_EVENT}
 """The few sets of conditions that come up."""
+
+
+Held = Call | Record
+"""A call in either form. Neither is ever changed, so whoever remembers one has what stood there."""
+
+
+class Calls:
+    """Calls by serial."""
+
+    def __init__(self) -> None:
+        self._held: dict[str, Held] = {}
+        self._loose: dict[str, None] = {}
+        """The serials of those that aren't packed, the oldest first."""
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def __iter__(self) -> Iterator[Call]:
+        for serial, held in self._held.items():
+            yield held if isinstance(held, Call) else unpacked(serial, held)
+
+    def check(self, call: Call) -> None:
+        """See that a call can be packed, where it comes for the first time.
+
+        :raise ValueError: (or what its values raise) it can't.
+        """
+        if call.serial not in self._held:
+            packed(call)
+
+    def put(self, call: Call) -> None:
+        """Hold a call, in place of what stood under its serial."""
+        serial = call.serial
+        self._held[serial] = call
+        self._loose[serial] = None
+        if len(self._loose) > _MOST_LOOSE:
+            for old in list(islice(self._loose, _MOST_LOOSE // 4)):
+                self.pack(old)
+
+    def pack(self, serial: str) -> None:
+        """Hold a call in little room."""
+        del self._loose[serial]
+        held = self._held[serial]
+        assert isinstance(held, Call)
+        self._held[serial] = packed(held)
+
+    def put_packed(self, call: Call) -> None:
+        """Hold one of very many calls that aren't about to change."""
+        self._held[call.serial] = packed(call)
+
+    def get(self, serial: str) -> Call | None:
+        """The call with this serial, or None."""
+        held = self._held.get(serial)
+        return held if held is None or isinstance(held, Call) else unpacked(serial, held)
+
+    def fetched(self, serial: str, owner: str) -> bytes | None:
+        """The data of a call that this owner has fetched before."""
+        held = self._held.get(serial)
+        if held is None:
+            return None
+        if isinstance(held, Call):
+            return held.data if held.owner == owner and held.state is CallState.FETCHED else None
+        return held[DATA] if held[OWNER] == owner and held[STATE] == FETCHED else None
+
+    def held(self, serial: str) -> Held | None:
+        """What stands under a serial, to be put back by :meth:`put_back`."""
+        return self._held.get(serial)
+
+    def put_back(self, serial: str, held: Held | None) -> None:
+        """Have again what stood under a serial."""
+        self.forget(serial)
+        if isinstance(held, Call):
+            self.put(held)
+        elif held is not None:
+            self._held[serial] = held
+
+    def forget(self, serial: str) -> None:
+        """Hold this call no longer."""
+        self._held.pop(serial, None)
+        self._loose.pop(serial, None)
+
+    def clear(self) -> None:
+        """Hold none."""
+        self._held.clear()
+        self._loose.clear()

@@ -11,7 +11,7 @@ from zope.interface import implementer
 
 from ctiex.interfaces import ICallStore
 from ctiex.records import Call, Change, StoredEvent
-from ctiex.stores.compact import DATA, FETCHED, OWNER, STATE, Record, packed, unpacked
+from ctiex.stores.compact import Calls, Held
 
 
 @define
@@ -44,7 +44,7 @@ _NO_MAILBOX = _Mailbox()
 class Undo:
     """What changes have replaced since it was made, so that all of them can be undone together."""
 
-    calls: dict[str, Record | None] = field(factory=dict)
+    calls: dict[str, Held | None] = field(factory=dict)
     """By serial: the call that stood under it."""
     mailboxes: dict[str, tuple[int, tuple[StoredEvent, ...]]] = field(factory=dict)
     """By agent: the last sequence, and the events that waited."""
@@ -60,7 +60,7 @@ class MemoryCallStore:
     """
 
     def __init__(self) -> None:
-        self._calls: dict[str, Record] = {}
+        self._calls = Calls()
         self._mailboxes: dict[str, _Mailbox] = {}
         self._labels: dict[str, str] = {}
 
@@ -79,12 +79,12 @@ class MemoryCallStore:
         :raise ValueError: an event isn't numbered one beyond its agent's last; nothing was kept.
         """
         self._check_numbering(change.events)
-        records = [
-            (call.serial, packed(call)) for call in change.calls
-        ]  # first, since what can't be packed is an error
-        self._calls.update(records)
+        for call in change.calls:  # first, since what can't be packed is an error
+            self._calls.check(call)
+        for call in change.calls:
+            self._calls.put(call)
         for serial in change.forgotten:
-            self._calls.pop(serial, None)
+            self._calls.forget(serial)
         for event in change.events:
             self._mailboxes.setdefault(event.agent, _Mailbox()).append(event)
         for agent, sequence in change.dropped:
@@ -97,9 +97,9 @@ class MemoryCallStore:
         """Note what a change that is about to be committed replaces, where nothing is noted yet."""
         for call in change.calls:
             if call.serial not in undo.calls:
-                undo.calls[call.serial] = self._calls.get(call.serial)
+                undo.calls[call.serial] = self._calls.held(call.serial)
         for serial in change.forgotten:
-            undo.calls.setdefault(serial, self._calls.get(serial))
+            undo.calls.setdefault(serial, self._calls.held(serial))
         for event in change.events:
             self._remember_mailbox(event.agent, undo)
         for agent, _ in change.dropped:
@@ -114,11 +114,8 @@ class MemoryCallStore:
 
     def undo(self, undo: Undo) -> None:
         """Put back what was remembered; everything that was committed later has to be undone before."""
-        for serial, call in undo.calls.items():
-            if call is None:
-                self._calls.pop(serial, None)
-            else:
-                self._calls[serial] = call
+        for serial, held in undo.calls.items():
+            self._calls.put_back(serial, held)
         for agent, (last_sequence, waiting) in undo.mailboxes.items():
             if last_sequence:
                 self._mailboxes[agent] = _Mailbox(last_sequence, list(waiting))
@@ -139,7 +136,8 @@ class MemoryCallStore:
     ) -> None:
         """Begin with what a durable store has kept: each agent's events in order, up to the last."""
         self._labels.update(labels)
-        self._calls.update((call.serial, packed(call)) for call in calls)
+        for call in calls:
+            self._calls.put_packed(call)
         for agent, last_sequence in last_sequences.items():
             self._mailboxes[agent] = _Mailbox(last_sequence)
         for event in events:
@@ -155,13 +153,11 @@ class MemoryCallStore:
 
     def get(self, serial: str) -> Call | None:
         """The call with this serial, or None."""
-        record = self._calls.get(serial)
-        return None if record is None else unpacked(serial, record)
+        return self._calls.get(serial)
 
     def fetched(self, serial: str, owner: str) -> bytes | None:
         """The data of a call that this owner has fetched before."""
-        record = self._calls.get(serial)
-        return record[DATA] if record is not None and record[OWNER] == owner and record[STATE] == FETCHED else None
+        return self._calls.fetched(serial, owner)
 
     def fetch(self, serial: str) -> Deferred[Call | None] | None:
         """None: there is nowhere else to look."""
@@ -169,7 +165,7 @@ class MemoryCallStore:
 
     def calls(self) -> Iterable[Call]:
         """Every call, as of now: later changes don't disturb who walks through them."""
-        return tuple(unpacked(serial, record) for serial, record in self._calls.items())
+        return tuple(self._calls)
 
     def stored(self) -> int:
         """How many calls are kept."""

@@ -8,12 +8,11 @@ from typing import Any, TextIO
 from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
-from ctiex.app.config import exchange_address, load
+from ctiex.app.checking import checked
+from ctiex.app.config import exchange_address
 from ctiex.app.config_model import Configuration, ConfiguredService, LinkSettings
-from ctiex.app.look_up import Finder, check_plugins
-from ctiex.app.metrics import check_metrics
+from ctiex.app.look_up import Finder
 from ctiex.app.output import say, say_lines
-from ctiex.app.tls.checks import check_certificates
 from ctiex.errors import ConfigurationError
 from ctiex.links.credentials import KnownIdentity
 from ctiex.links.secret_hashes import SecretHash
@@ -49,10 +48,7 @@ def run(options: Options, stdout: TextIO, stderr: TextIO, find: Finder = find_pl
     :param find: finds the plugins that the configuration names.
     """
     try:
-        configuration = load(options["config"], options["agent-listen"], options["ivr-listen"])
-        check_plugins(configuration, find)
-        check_metrics(configuration)
-        configuration = check_certificates(configuration)
+        configuration = checked(options["config"], options["agent-listen"], options["ivr-listen"], find, ports=True)
     except ConfigurationError as error:
         say_lines(error, stderr)
         return 1

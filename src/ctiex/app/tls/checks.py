@@ -60,11 +60,13 @@ def _checked(listening: Listening, now: datetime) -> Iterator[str]:
 def _warnings(files: TlsFiles, now: datetime) -> Iterator[str]:
     # Imported here, since they need what the extra brings.
     from ctiex.app.tls.contexts import make_context
-    from ctiex.app.tls.files import read_credentials, readable_by_all
+    from ctiex.app.tls.files import out_of_time, read_credentials, readable_by_all
 
-    credentials = read_credentials(files, now)
+    credentials = read_credentials(files)
     make_context(credentials, files.clients_optional)
-    if credentials.expires - now < _WARN_BEFORE:
+    late = out_of_time(files, credentials, now)
+    yield from (f"{line}: clients refuse it until it is renewed" for line in late)
+    if not late and credentials.expires - now < _WARN_BEFORE:
         yield f"a certificate in {files.certificate} expires on {credentials.expires:%Y-%m-%d %H:%M} UTC"
     for authority in credentials.authorities:
         if authority.not_valid_after_utc - now < _WARN_BEFORE:

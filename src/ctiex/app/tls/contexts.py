@@ -26,6 +26,7 @@ from zope.interface import implementer
 
 from ctiex.app.tls.endpoint import TlsFiles
 from ctiex.app.tls.files import Credentials, Stamp, read_credentials, stamp_of, utc_now
+from ctiex.app.tls.files import out_of_time as not_valid
 from ctiex.errors import ConfigurationError
 from ctiex.links.handshakes import TLS_REFUSED, in_words, openssl_reason
 
@@ -219,7 +220,7 @@ class ServerContexts:
         self._refusals = Refusals(clock)
         self._looked_at = clock.seconds()
         self._stamp: Stamp = stamp_of(files)
-        self._context = self._read()
+        self._context = self._read(self._tell_out_of_time)
 
     def serverConnectionForTLS(self, protocol: object) -> Handshake:
         """A connection for a client that has just come."""
@@ -236,15 +237,27 @@ class ServerContexts:
             return
         self._stamp = stamp
         try:
-            self._context = self._read()
+            self._context = self._read(self._refuse_out_of_time)
         except ConfigurationError as error:
             _log.error("the changed certificates can't be used, those of before stay: {reason}", reason=str(error))
 
-    def _read(self) -> SSL.Context:
-        credentials = read_credentials(self._files, self._now())
+    def _read(self, out_of_time: Callable[[tuple[str, ...]], None]) -> SSL.Context:
+        """:param out_of_time: is told the certificates that aren't valid now."""
+        credentials = read_credentials(self._files)
+        late = not_valid(self._files, credentials, self._now())
+        if late:
+            out_of_time(late)
         context = make_context(credentials, self._files.clients_optional)
         own = credentials.certificate
         _log.info("certificates read: {subject}, serial number {serial}, until {expires:%Y-%m-%d %H:%M} UTC",
                   subject=own.subject.rfc4514_string(), serial=f"{own.serial_number:x}",
                   expires=credentials.expires)  # fmt: skip
         return context
+
+    def _tell_out_of_time(self, lines: tuple[str, ...]) -> None:
+        """At the start there are no better ones; clients say best what they refuse, and other ports go without it."""
+        for line in lines:
+            _log.error("{line}: clients refuse it until it is renewed", line=line)
+
+    def _refuse_out_of_time(self, lines: tuple[str, ...]) -> None:
+        raise ConfigurationError(f"{'; '.join(lines)}, expected a valid one")

@@ -72,7 +72,9 @@ class TlsServerEndpoint:
         # Imported here, since they need what the extra brings.
         from ctiex.app.tls.contexts import ServerContexts, behind_tls
 
-        encrypted = behind_tls(ServerContexts(self.files, self._reactor), factory, self._reactor)
+        before: dict[TlsFiles, ServerContexts] = getattr(self._reactor, "contexts", {})
+        contexts = before.get(self.files) or ServerContexts(self.files, self._reactor)
+        encrypted = behind_tls(contexts, factory, self._reactor)
         port: IListeningPort = self._reactor.listenTCP(self.port, encrypted, self._backlog, self.interface)
         return port
 

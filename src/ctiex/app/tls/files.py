@@ -52,11 +52,10 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def read_credentials(files: TlsFiles, now: datetime) -> Credentials:
-    """Read the files and see that they can be used.
+def read_credentials(files: TlsFiles) -> Credentials:
+    """Read the files and see that they can be used, whatever the time is.
 
-    :raise ConfigurationError: a file can't be read or isn't what it should be, the key belongs to another certificate,
-        or a certificate of the chain isn't valid now.
+    :raise ConfigurationError: a file can't be read or isn't what it should be, or the key is another certificate's.
     """
     chain, key = _certificates(files.certificate), _key(files.key)
     if chain[0].public_key() != key.public_key():
@@ -64,10 +63,14 @@ def read_credentials(files: TlsFiles, now: datetime) -> Credentials:
             f"the key in {files.key} doesn't fit the first certificate in {files.certificate}, expected the key it was"
             " made for; the exchange's own certificate comes first in its file"
         )
-    for certificate in chain:
-        _valid(files.certificate, certificate, now)
     authorities = _certificates(files.clients) if files.clients else ()
     return Credentials(chain, key, authorities)
+
+
+def out_of_time(files: TlsFiles, credentials: Credentials, now: datetime) -> tuple[str, ...]:
+    """Those certificates of the chain that aren't valid now, a line each: whoever verifies them refuses them."""
+    told = (_out_of_time(files.certificate, certificate, now) for certificate in credentials.chain)
+    return tuple(line for line in told if line is not None)
 
 
 def stamp_of(files: TlsFiles) -> Stamp:
@@ -119,11 +122,12 @@ def _key(path: str) -> Key:
     return key
 
 
-def _valid(path: str, certificate: Certificate, now: datetime) -> None:
+def _out_of_time(path: str, certificate: Certificate, now: datetime) -> str | None:
     name = certificate.subject.rfc4514_string() or "without a name"
     if now > certificate.not_valid_after_utc:
         when = f"{certificate.not_valid_after_utc:%Y-%m-%d %H:%M} UTC"
-        raise ConfigurationError(f"{path}: the certificate {name} has expired on {when}, expected a valid one")
+        return f"{path}: the certificate {name} has expired on {when}"
     if now < certificate.not_valid_before_utc:
         when = f"{certificate.not_valid_before_utc:%Y-%m-%d %H:%M} UTC"
-        raise ConfigurationError(f"{path}: the certificate {name} is valid from {when} on, expected a valid one")
+        return f"{path}: the certificate {name} is valid from {when} on"
+    return None

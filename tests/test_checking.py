@@ -1,0 +1,365 @@
+"""What is said of a configuration before a start is what the start comes to."""
+
+from __future__ import annotations
+
+import io
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from unittest.mock import patch
+
+from twisted.internet import reactor
+from twisted.internet.error import CannotListenError
+from twisted.python.usage import UsageError
+from twisted.trial.unittest import SynchronousTestCase, TestCase
+
+import ctiex.plugins
+from ctiex.app.assembly import Exchange
+from ctiex.app.commands import check_config
+from ctiex.app.config import examine, read_file
+from ctiex.app.tap import Options
+from ctiex.errors import CtiexError
+from ctiex.stores.sealing import KEY_VARIABLE, new_key
+
+from .certificates import Authority
+
+AUTHORITY = Authority("root")
+GOOD = AUTHORITY.sign_server()
+LINKS = """
+[links.agent]
+listen = "tcp:0:interface=127.0.0.1"
+[links.ivr]
+listen = "tcp:0:interface=127.0.0.1"
+"""
+STORE = '[store]\nkind = "sqlite"\n'
+TLS = '[links.agent]\nlisten = "ctiex-tls:0:interface=127.0.0.1:certificate={folder}/%s.pem:key={folder}/%s.key"\n'
+
+WRONG = {
+    "a store in a folder that isn't there": (
+        LINKS + STORE + 'path = "{folder}/nothing/calls.sqlite"\n',
+        ["store.path: {folder}/nothing/calls.sqlite can't be made: there is no folder {folder}/nothing",
+         "store.key_file: {folder}/nothing/calls.sqlite.key can't be made: there is no folder {folder}/nothing"],
+    ),
+    "a store below a file": (
+        LINKS + STORE + 'path = "{folder}/file/calls.sqlite"\nkey_file = "{folder}/key"\n',
+        ["store.path: {folder}/file/calls.sqlite can't be had: Not a directory"],
+    ),
+    "a store that is a folder": (
+        LINKS + STORE + 'path = "{folder}/sub"\nkey_file = "{folder}/key"\n',
+        ["store.path: {folder}/sub is a folder, expected a file"],
+    ),
+    "a store that is something else": (
+        LINKS + STORE + 'path = "{folder}/file"\nkey_file = "{folder}/key"\n',
+        ["store.path: {folder}/file is no SQLite file, expected a store, or a name that is free"],
+    ),
+    "a store without its key": (
+        LINKS + STORE + 'path = "{folder}/some.sqlite"\n',
+        ["store.key_file: {folder}/some.sqlite.key: No such file or directory"],
+    ),
+    "a key that is none": (
+        LINKS + STORE + 'path = "{folder}/new.sqlite"\nkey_file = "{folder}/file"\n',
+        ["store.key_file: {folder}/file: found no key, expected 32 bytes in URL-safe base64"],
+    ),
+    "a key in a folder that isn't there": (
+        LINKS + STORE + 'path = "{folder}/new.sqlite"\nkey_file = "{folder}/nothing/key"\n',
+        ["store.key_file: {folder}/nothing/key can't be made: there is no folder {folder}/nothing"],
+    ),
+    "an audit file that is a folder": (
+        LINKS + '[audit]\nfile = "{folder}/sub"\n',
+        ["audit.file: {folder}/sub is a folder, expected a file"],
+    ),
+    "an audit file in a folder that isn't there": (
+        LINKS + '[audit]\nfile = "{folder}/nothing/audit.jsonl"\n',
+        ["audit.file: {folder}/nothing/audit.jsonl can't be made: there is no folder {folder}/nothing"],
+    ),
+    "an audit file below a file": (
+        LINKS + '[audit]\nfile = "{folder}/file/audit.jsonl"\n',
+        ["audit.file: {folder}/file/audit.jsonl can't be had: Not a directory"],
+    ),
+    "a socket where something else is": (
+        '[links.agent]\nlisten = "unix:{folder}/file"\n',
+        ["links.agent.listen: {folder}/file is there and no socket, expected a socket, or a name that is free"],
+    ),
+    "a socket in a folder that isn't there": (
+        '[links.agent]\nlisten = "unix:{folder}/nothing/socket"\n',
+        ["links.agent.listen: {folder}/nothing/socket can't be made: there is no folder {folder}/nothing"],
+    ),
+    "two sockets of one name": (
+        '[links.agent]\nlisten = "unix:{folder}/s"\n[links.ivr]\nlisten = "unix:{folder}/s"\n',
+        ['links.ivr.listen: found "unix:{folder}/s", where links.agent.listen listens, expected a place of its own'],
+    ),
+    "two links at one port": (
+        '[links.agent]\nlisten = "tcp:{port}:interface=127.0.0.1"\n'
+        '[links.ivr]\nlisten = "tcp:{port}:interface=127.0.0.1"\n',
+        ['links.ivr.listen: found "tcp:{port}:interface=127.0.0.1", where links.agent.listen listens,'
+         " expected a place of its own"],
+    ),
+    "an address that isn't this machine's": (
+        '[links.agent]\nlisten = "tcp:{port}:interface=192.0.2.77"\nplain_secrets = "allowed"\n'
+        '[identities.a]\nrole = "agent"\nsecret = "x"\n',
+        ['links.agent.listen: found "tcp:{port}:interface=192.0.2.77", which can\'t be had: Cannot assign'],
+    ),
+    "a certificate that isn't there": (
+        TLS % ("nothing", "exchange"),
+        ["links.agent.listen: {folder}/nothing.pem: can't be read: No such file or directory"],
+    ),
+    "a key of another certificate": (
+        TLS % ("exchange", "other"),
+        ["links.agent.listen: the key in {folder}/other.key doesn't fit the first certificate"],
+    ),
+    "a certificate that is a folder": (
+        '[links.agent]\nlisten = "ctiex-tls:0:interface=127.0.0.1:certificate={folder}/sub"\n',
+        ["links.agent.listen: {folder}/sub: can't be read: Is a directory"],
+    ),
+    "a signalling driver without its secret": (
+        LINKS + '[services.a]\naccess_code = "1"\nsignalling = "asterisk"\n[signalling.asterisk]\n'
+        'username = "a"\nsecret_file = "{folder}/nothing"\ndial = "PJSIP/1@b"\n',
+        ["signalling.asterisk.secret_file: {folder}/nothing can't be read"],
+    ),
+    "a signalling driver with an address that is none": (
+        LINKS + '[services.a]\naccess_code = "1"\nsignalling = "asterisk"\n[signalling.asterisk]\n'
+        'username = "a"\nsecret = "b"\nendpoint = "nowhere"\ndial = "PJSIP/1@b"\n',
+        ["signalling.asterisk.endpoint: found 'nowhere', expected an endpoint such as"],
+    ),
+}  # fmt: skip
+"""Configurations with which no exchange starts, each with what is said of it."""
+
+
+class CheckingCase(TestCase):
+    """A folder with what configurations name."""
+
+    def setUp(self) -> None:
+        """Make the files."""
+        temporary = TemporaryDirectory()  # with a short name: that of a socket has few bytes
+        self.addCleanup(temporary.cleanup)
+        self.folder = Path(temporary.name).resolve()
+        (self.folder / "sub").mkdir()
+        (self.folder / "file").write_text("something else that is long enough")
+        (self.folder / "some.sqlite").write_bytes(b"SQLite format 3\0" + bytes(84))
+        GOOD.save(self.folder, "exchange")
+        AUTHORITY.sign_server().save(self.folder, "other")
+        with socket.create_server(("127.0.0.1", 0)) as chosen:
+            self.port = chosen.getsockname()[1]
+        self.file = self.folder / "exchange.toml"
+
+    def filled(self, text: str) -> str:
+        """A text with the names of these files."""
+        return text.replace("{folder}", str(self.folder)).replace("{port}", str(self.port))
+
+    def checked(self, text: str) -> tuple[int, str, str]:
+        """What ``ctiex check-config`` says of a configuration: exit code, standard output and standard error."""
+        self.file.write_text(self.filled(text))
+        options = check_config.Options()
+        options.parseOptions([str(self.file)])
+        stdout, stderr = io.StringIO(), io.StringIO()
+        return check_config.run(options, stdout, stderr), stdout.getvalue(), stderr.getvalue()
+
+    def told_by_the_runner(self) -> list[str]:
+        """What ``twistd ctiex`` says before it starts anything."""
+        try:
+            Options().parseOptions(["--config", str(self.file)])
+        except UsageError as error:
+            return str(error).splitlines()[1:]
+        return []
+
+    async def started(self) -> bool:
+        """Whether an exchange starts with what is good of it, as it is."""
+        configuration, errors = examine(read_file(str(self.file)), str(self.file))
+        if errors or configuration is None:
+            return False
+        try:
+            exchange = Exchange(configuration, reactor)
+        except CtiexError:
+            return False
+        try:
+            exchange.startService()
+            await exchange.started()
+        except (CannotListenError, CtiexError):
+            return False
+        finally:
+            await exchange.stopService()
+        return True
+
+
+class VerdictTests(CheckingCase):
+    """Configurations that are wrong where only this machine tells, and some that are right."""
+
+    async def test_with_what_is_wrong_nothing_starts_and_it_is_said_before(self) -> None:
+        for what, (text, lines) in WRONG.items():
+            code, _, said = self.checked(text)
+            self.assertEqual((what, code), (what, 1))
+            found = said.splitlines()
+            self.assertEqual(len(found), len(lines), said)
+            for line, words in zip(found, lines, strict=True):
+                self.assertTrue(line.startswith(self.filled(f"{self.file}: {words}")), line)
+            if "address" not in what or "driver" in what:  # ports are only looked at by check-config
+                self.assertEqual(self.told_by_the_runner(), found)
+            if what != "a signalling driver with an address that is none":  # which is made when it connects
+                self.assertEqual((what, await self.started()), (what, False))
+
+    async def test_with_what_is_right_an_exchange_starts(self) -> None:
+        for text in (
+            LINKS,
+            LINKS + STORE + 'path = "{folder}/new.sqlite"\n',
+            LINKS + STORE + 'path = "{folder}/new.sqlite"\n',  # that is there now
+            LINKS + '[audit]\nfile = "{folder}/audit.jsonl"\n',
+            TLS % ("exchange", "exchange") + '[links.ivr]\nlisten = "unix:{folder}/socket"\n',
+        ):
+            code, out, said = self.checked(text)
+            self.assertEqual((code, said), (0, ""), said)
+            self.assertEqual(out.splitlines()[-1], "configuration: ok")
+            self.assertTrue(await self.started(), text)
+
+    def test_a_store_s_key_may_come_from_the_environment(self) -> None:
+        text = LINKS + STORE + 'path = "{folder}/some.sqlite"\n'
+        with patch.dict(os.environ, {KEY_VARIABLE: new_key()}):
+            self.assertEqual(self.checked(text)[0], 0)
+        with patch.dict(os.environ, {KEY_VARIABLE: "none"}):
+            self.assertIn(f"store.key_file: {KEY_VARIABLE}: found no key", self.checked(text)[2])
+
+    def test_a_port_in_use_is_warned_of_since_the_exchange_may_be_to_be_restarted(self) -> None:
+        with socket.create_server(("127.0.0.1", self.port)):
+            code, out, _ = self.checked('[links.agent]\nlisten = "tcp:{port}:interface=127.0.0.1"\n')
+        self.assertEqual(code, 0)
+        self.assertIn(f'warning: links.agent.listen: "tcp:{self.port}:interface=127.0.0.1" is in use now', out)
+
+    def test_everything_that_is_wrong_is_said_at_once(self) -> None:
+        text = (
+            "bogus = 1\n"
+            '[links.agent]\nheartbeat = 0\nlisten = "unix:{folder}/file"\n'
+            '[links.ivr]\ncodec = "morse"\n'
+            'listen = "ctiex-tls:0:interface=127.0.0.1:certificate={folder}/nothing.pem"\n'
+            '[metrics]\nlisten = "nowhere"\n'
+            '[store]\nkind = "sqlite"\npath = "{folder}/nothing/calls.sqlite"\nkey_file = "{folder}/key"\n'
+            '[audit]\nfile = "{folder}/sub"\n[carrier]\nkind = "pigeon"\n[login]\nchecker = "nobody"\n'
+            '[identities.a]\nrole = "boss"\nsecret = "x"\n[identities.b]\nrole = "agent"\nsecret = ""\n'
+            '[services.s]\naccess_code = ""\nsignalling = "smoke"\nrequest.organizer = "chaos"\n'
+            '[services.t]\naccess_code = "1"\nsignalling = "dial"\n'
+            "[limits]\nmailbox = -1\n"
+        )
+        keys = [line.removeprefix(f"{self.file}: ").partition(":")[0] for line in self.checked(text)[2].splitlines()]
+        self.assertEqual(
+            sorted(keys),
+            sorted(
+                ["bogus", "links.agent.heartbeat", "links.agent.listen", "links.ivr.codec", "links.ivr.listen",
+                 "metrics.listen", "store.path", "audit.file", "carrier.kind", "login.checker", "identities.a.role",
+                 "identities.b.secret", "services.s.access_code", "services.s.signalling",
+                 "services.s.request.organizer", "services.t", "limits.mailbox"]
+            ),
+        )  # fmt: skip
+
+
+class WideTests(CheckingCase):
+    """Files that others may get at."""
+
+    def warnings(self, text: str) -> list[str]:
+        """The warnings that matter here."""
+        code, out, said = self.checked(text)
+        self.assertEqual(code, 0, said)
+        return [line for line in out.splitlines() if line.startswith("warning: ") and "may read or change" in line]
+
+    def test_an_audit_log_that_was_there_with_a_wide_mode_is_warned_of(self) -> None:
+        audit = self.folder / "audit.jsonl"
+        for mode, warned in ((0o644, True), (0o660, True), (0o600, False), (0o640, False)):
+            audit.touch()
+            audit.chmod(mode)
+            found = self.warnings(LINKS + '[audit]\nfile = "{folder}/audit.jsonl"\n')
+            self.assertEqual([str(audit) in line for line in found], [True] * warned, oct(mode))
+
+    def test_a_configuration_with_secrets_in_clear_is_warned_of(self) -> None:
+        secret = '[identities.a]\nrole = "agent"\nsecret = "sesame"\nagents = ["1"]\n'
+        self.file.touch()
+        for text, mode, warned in (
+            (LINKS + secret, 0o644, True),
+            (LINKS + secret, 0o600, False),
+            (LINKS, 0o644, False),
+        ):
+            self.file.chmod(mode)
+            self.assertEqual(len(self.warnings(text)), warned, text)
+
+
+BROKEN = {
+    "no_such_thing": "import nothing_of_this_name\n",
+    "half": "def half(:\n",
+    "leaves": "import sys\nsys.exit(3)\n",
+}
+TROUBLED = """
+from twisted.plugin import IPlugin
+from zope.interface import implementer
+from ctiex.interfaces import IOrganizerPlugin
+
+@implementer(IPlugin, IOrganizerPlugin)
+class Troubled:
+    name = "troubled"
+    def build(self, settings):
+        return 1 // 0
+
+troubled = Troubled()
+"""
+
+
+class BrokenPluginTests(SynchronousTestCase):
+    """Plugins of others that don't work."""
+
+    @contextmanager
+    def installed(self, **modules: str) -> Iterator[None]:
+        """Plugin modules of somebody else's package, for a while."""
+        folder = Path(self.mktemp())
+        folder.mkdir()
+        for name, text in modules.items():
+            (folder / f"{name}.py").write_text(text)
+        with patch.object(ctiex.plugins, "__path__", [*ctiex.plugins.__path__, str(folder)]):
+            yield
+
+    def run_check(self, text: str = "") -> tuple[int, str, str]:
+        """Exit code, standard output, standard error."""
+        file = Path(self.mktemp())
+        file.write_text(LINKS + text)
+        options = check_config.Options()
+        options.parseOptions([str(file)])
+        stdout, stderr = io.StringIO(), io.StringIO()
+        return check_config.run(options, stdout, stderr), stdout.getvalue(), stderr.getvalue()
+
+    def test_a_module_that_can_not_be_imported_is_told_once_in_one_line(self) -> None:
+        for name, text in BROKEN.items():
+            with self.installed(**{name: text}):
+                code, out, said = self.run_check()
+            self.assertEqual((code, said), (0, ""))
+            (line,) = (line for line in out.splitlines() if name in line)
+            self.assertTrue(line.startswith(f"warning: the plugin module ctiex.plugins.{name} can't be used: "), line)
+            self.assertEqual(self.flushLoggedErrors(), [])
+
+    def test_it_is_told_beside_the_plugin_that_is_missing_for_it(self) -> None:
+        with self.installed(**BROKEN):
+            code, _, said = self.run_check('[store]\nkind = "mine"\n')
+        self.assertEqual(code, 1)
+        self.assertIn('store.kind: found "mine", expected a plugin', said)
+        for name in BROKEN:
+            self.assertIn(f"the plugin module ctiex.plugins.{name} can't be used", said)
+
+    def test_a_plugin_that_fails_is_told_by_its_key(self) -> None:
+        with self.installed(troubled=TROUBLED):
+            code, _, said = self.run_check('[services.a]\naccess_code = "1"\nrequest.organizer = "troubled"\n')
+        self.assertEqual(code, 1)
+        self.assertIn("services.a.request: the plugin fails: ZeroDivisionError", said)
+        self.assertEqual(len(said.splitlines()), 1, said)
+
+
+class RunDirectoryTests(CheckingCase):
+    """``twistd --rundir``."""
+
+    def test_files_are_looked_for_where_the_process_goes(self) -> None:
+        (self.folder / "elsewhere" / "logs").mkdir(parents=True)
+        self.file.write_text(LINKS + '[audit]\nfile = "logs/audit.jsonl"\n')
+        for folder, good in ((str(self.folder / "elsewhere"), True), (str(self.folder), False)):
+            options = Options()
+            options.parent = {"rundir": folder}
+            relative = os.path.relpath(self.file)
+            if good:
+                options.parseOptions(["--config", relative])
+            else:
+                error = self.assertRaises(UsageError, options.parseOptions, ["--config", relative])
+                self.assertIn("audit.file: logs/audit.jsonl can't be made", str(error))

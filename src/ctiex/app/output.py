@@ -111,7 +111,6 @@ class PipeWatch:
         """:param descriptor: of this process's end, which isn't touched; one that is no pipe is let be."""
         self._descriptor = -1
         self._gone = gone
-        self._reader_gone = False
         self._reactor = reactor
         if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
             self._descriptor = os.dup(descriptor)  # the reactor may watch the other one already
@@ -123,19 +122,22 @@ class PipeWatch:
 
     def doRead(self) -> Any:
         """Nothing is ever read from this end: either its reader is gone, or it was a mistake."""
+        return CONNECTION_LOST if self._reader_is_gone() else None
+
+    def _reader_is_gone(self) -> bool:
         polled = select.poll()
         polled.register(self._descriptor, 0)
-        self._reader_gone = bool(polled.poll(0))
-        return CONNECTION_LOST if self._reader_gone else None
+        return bool(polled.poll(0))
 
     def connectionLost(self, reason: Failure) -> None:
         """The reader is gone; or the reactor lets go of everything at its end, which is no news of the reader."""
         if self._descriptor < 0:
             return
+        reader_is_gone = self._reader_is_gone()
         self._reactor.removeReader(self)
         os.close(self._descriptor)
         self._descriptor = -1
-        if self._reader_gone:
+        if reader_is_gone:
             self._gone()
 
     def logPrefix(self) -> str:  # noqa: N802

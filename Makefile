@@ -44,8 +44,10 @@ docs: $(VENV)/dev-ready
 	$(BIN)/pydoctor -q
 
 # What a change runs: under four minutes where two cores have nothing else to do. TESTS names less than all.
+# One worker more than these cores, for many a test waits for a process, a time-out, a disk.
+WORKERS ?= 3
 test: $(VENV)/dev-ready
-	$(BIN)/python -m pytest -n 2 $(TESTS)
+	$(BIN)/python -m pytest -n $(WORKERS) $(TESTS)
 
 # Hours of it; LONG="--only kill" runs a part, LONG=--quick a minute of each. The figures go into docs/.
 test-long: $(VENV)/dev-ready

@@ -8,10 +8,14 @@ from functools import cache
 from importlib import metadata
 
 import pytest
+from hypothesis import HealthCheck, settings
 from twisted.trial import util
 
 from . import processes
 
+# A property is about what holds, not about how fast the machine finds it out: it may be busy.
+settings.register_profile("ctiex", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("ctiex")
 # pytest's plugin for unittest asks for the version of Twisted at every test, which reads a file of its metadata.
 metadata.version = cache(metadata.version)
 # Of each asynchronous test, in seconds: before pytest's own, which knows less of what the test waits for.

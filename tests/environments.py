@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 import zipfile
 from collections.abc import Iterable
 from email.parser import BytesParser
 from importlib.metadata import Distribution, distribution
 from pathlib import Path
+from subprocess import CompletedProcess
 
 from attrs import frozen
 from packaging.requirements import Requirement
 
-ROOT = Path(__file__).resolve().parent.parent
+from .processes import ROOT, finished
+
 SOURCES = ("src", "twisted", "setup.cfg", "pyproject.toml", "MANIFEST.in", "README.md", "LICENSE")
-_WITHIN = 300
-"""How long a command may take, in seconds: only one that hangs does."""
 _SCRIPT = """#!{python}
 import sys
 from {module} import {name}
@@ -41,7 +40,7 @@ def copy_checkout(place: Path) -> Path:
 def build_wheel(checkout: Path, place: Path) -> Path:
     """The wheel of a checkout, built by the tools of this environment."""
     pip = (sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation")
-    subprocess.run([*pip, "--wheel-dir", str(place), str(checkout)], check=True, timeout=_WITHIN)
+    finished([*pip, "--wheel-dir", str(place), str(checkout)], check=True)
     (wheel,) = place.glob("*.whl")
     return wheel
 
@@ -82,7 +81,7 @@ class Environment:
     @classmethod
     def make(cls, place: Path) -> Environment:
         """One with nothing but Python."""
-        subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(place)], check=True, timeout=_WITHIN)
+        finished([sys.executable, "-m", "venv", "--without-pip", str(place)], check=True)
         return cls(place)
 
     @property
@@ -125,16 +124,12 @@ class Environment:
     def _pip(self, *arguments: str) -> None:
         python = str(self.bin / "python")
         pip = (sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--disable-pip-version-check")
-        done = subprocess.run([*pip, *arguments], capture_output=True, text=True, timeout=_WITHIN, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
+        finished([*pip, *arguments], check=True, text=True)
 
-    def run(self, folder: Path, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def run(self, folder: Path, program: str, *arguments: str) -> CompletedProcess[str]:
         """Run one of its programs to its end, without a word of this checkout in its environment."""
         variables = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
-        return subprocess.run(
-            [str(self.bin / program), *arguments],
-            cwd=folder, env=variables, capture_output=True, text=True, timeout=_WITHIN, check=False,
-        )  # fmt: skip
+        return finished([self.bin / program, *arguments], cwd=folder, env=variables, text=True)
 
     def says(self, folder: Path, program: str, *arguments: str) -> str:
         """What a program prints that ends well."""

@@ -50,13 +50,17 @@ RUNS = (
         f"{_PYTEST} -n {{size}} -m long tests", 2, 2, r"\d+ passed",
     ),
     LongRun(
+        "properties", "Properties with 50 times as many examples as ``make test`` tries",
+        f"CTIEX_EXAMPLES={{size}} {_PYTEST} -n 2 $(grep -l 'effort import' tests/test_*.py)", 20, 1, r"\d+ passed",
+    ),
+    LongRun(
         "kill", "SIGKILL of the exchange under load, and a restart on the same store, so many times",
         f"CTIEX_KILL_ROUNDS={{size}} {_PYTEST} -s tests/test_kill.py -k everything_acknowledged", 300, 3,
         r"SIGKILLs|passed",
     ),
     LongRun(
         "simulate", "Calls through the simulated system, with every kind of fault, 10,000 for each seed",
-        ".venv/bin/ctiex simulate --calls 10000 --seed 1 --seeds {size}", 10, 1, r"calls|broken|promise|seed",
+        ".venv/bin/ctiex simulate --calls 10000 --seed 1 --seeds {size}", 10, 1, r"^(seed|calls|promises|processor)",
     ),
     LongRun(
         "frames", "Mutated frames on both links of a running exchange",

@@ -33,6 +33,8 @@ from ctiex.testing.signalling_contract import SignallingContract, agent_of
 from tests.asterisk_world import ENDS, TABLE, World
 from tests.fake_platform import Leg, PlatformAsterisk
 
+from .effort import examples
+
 _ENDING = {Telling.UNREACHABLE, Telling.RETURNED, Telling.STRAYED, Telling.HUNG_UP}
 
 
@@ -595,7 +597,7 @@ _OPS = st.tuples(
 class AnyOrder(SynchronousTestCase):
     """Whatever happens in whatever order."""
 
-    @settings(deadline=None, max_examples=300)
+    @settings(deadline=None, max_examples=examples(300))
     @given(st.lists(_OPS, min_size=10, max_size=30))
     def test_every_offer_has_one_end_and_nobody_is_left_hanging(self, ops: list[tuple[tuple[str, ...], str]]) -> None:
         world, customers = World(), dict[str, Leg]()

@@ -10,6 +10,8 @@ from ctiex.interfaces import Signalled
 from tests.asterisk_world import World
 from tests.fake_platform import Leg
 
+from .effort import examples
+
 
 class Told(SynchronousTestCase):
     """A serial that an agent was ever told names that customer, or nobody."""
@@ -439,7 +441,7 @@ class Walk:
 class AnyWalk(SynchronousTestCase):
     """Calls, transfers, holds, hand-offs, cuts and restarts in any order."""
 
-    @settings(deadline=None, max_examples=300)
+    @settings(deadline=None, max_examples=examples(300))
     @given(st.lists(_OPS, min_size=20, max_size=50))
     def test_a_serial_moves_whom_it_names_and_nobody_else(self, ops: list[int]) -> None:
         walk = Walk()

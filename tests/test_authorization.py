@@ -45,6 +45,7 @@ from .authorization_table import (
     expected,
 )
 from .authorization_world import CALL_STATES, Snapshot, World, make_world
+from .effort import examples
 
 Received = list[tuple[int, Message]]
 
@@ -312,7 +313,7 @@ class AgentNumberTests(SynchronousTestCase):
     """Exact numbers, ranges, any: against a predicate of another making."""
 
     @given(st.lists(_numbers | _ranges() | st.just("*"), max_size=4), st.lists(_texts, min_size=1, max_size=8))
-    @settings(deadline=None, max_examples=300)
+    @settings(deadline=None, max_examples=examples(300))
     @example(["007"], ["7", "07", "007", "0007"])
     @example(["005-009"], ["7", "07", "007", "0007", "005", "009", "004", "010"])
     @example(["*"], ["", "*", "7"])

@@ -36,6 +36,7 @@ from ctiex.processing.identities import AgentNumbers, Identity
 from ctiex.testing.checker_contract import CheckerContract
 
 from .checking import Threads, cheaply_hashed
+from .effort import examples
 
 AGENTS = Identity("agents", Role.AGENT, AgentNumbers.parse(["*"]))
 OTHERS = Identity("others", Role.AGENT, AgentNumbers.parse(["*"]))
@@ -121,7 +122,7 @@ class WorkTests(ConfiguredCase):
         st.sampled_from([Role.AGENT, Role.SERVICE, None]),
         st.booleans(),
     )
-    @settings(deadline=None, max_examples=200)
+    @settings(deadline=None, max_examples=examples(200))
     def test_whoever_is_not_let_in_has_cost_one_hashing(
         self, name: str, secret: str, role: Role | None, known: bool
     ) -> None:

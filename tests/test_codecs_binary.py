@@ -17,6 +17,8 @@ from ctiex.messages import KINDS, AgentLogout, DataRequest, Error, Message, Ping
 from ctiex.testing.codec_contract import Outcome, outcome
 from ctiex.testing.strategies import invoke_ids, messages, splits
 
+from .effort import examples
+
 CODEC = BinaryCodec()
 PROPERTY = settings(deadline=None)
 
@@ -41,7 +43,7 @@ class TestBytes(SynchronousTestCase):
         ((kind, found_id, found, fault),) = came_of(data, 1 << 24)  # type: ignore[misc]
         self.assertEqual((fault, CODEC.frame(kind, found_id, CODEC.encode_body(found))), (None, data))
 
-    @settings(deadline=None, max_examples=500)
+    @settings(deadline=None, max_examples=examples(500))
     @given(st.sampled_from(list(KINDS)), st.binary(max_size=24))
     def test_any_body_that_decodes_encodes_to_the_same_bytes(self, kind: int, body: bytes) -> None:
         try:
@@ -116,7 +118,7 @@ class TestWhatEndsTheLink(SynchronousTestCase):
 
 
 class TestSplits(SynchronousTestCase):
-    @settings(deadline=None, max_examples=200)
+    @settings(deadline=None, max_examples=examples(200))
     @given(
         data=st.data(),
         lengths=st.lists(st.sampled_from([8, 8, 9, 20, 60, 61, 7, 0]), max_size=5),

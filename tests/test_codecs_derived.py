@@ -20,6 +20,8 @@ from ctiex.fields import Fields
 from ctiex.messages import KIND_OF, KINDS, Condition, Message, Role
 from ctiex.testing.strategies import fields, messages
 
+from .effort import examples
+
 PROPERTY = settings(deadline=None)
 
 
@@ -91,17 +93,17 @@ class TestDerivedAgainstInterpreted(SynchronousTestCase):
         self.assertEqual(body, interpreted.encode(message))
         self.assert_same(KIND_OF[type(message)], body)
 
-    @settings(deadline=None, max_examples=1_000)
+    @settings(deadline=None, max_examples=examples(1_000))
     @given(mutated())
     def test_same_judgement_of_mutated_bodies(self, case: tuple[int, bytes]) -> None:
         self.assert_same(*case)
 
-    @settings(deadline=None, max_examples=500)
+    @settings(deadline=None, max_examples=examples(500))
     @given(crafted())
     def test_same_judgement_of_crafted_fields(self, body: bytes) -> None:
         self.assert_same(KIND_OF[m.DataResult], body)
 
-    @settings(deadline=None, max_examples=300)
+    @settings(deadline=None, max_examples=examples(300))
     @given(st.sampled_from(list(KINDS)), st.binary(max_size=60))
     def test_same_judgement_of_random_bodies(self, kind: int, body: bytes) -> None:
         self.assert_same(kind, body)
@@ -114,7 +116,7 @@ class TestDerivedAgainstInterpreted(SynchronousTestCase):
             self.assertIs(attempt(DECODERS[kind], body[:end]), MalformedFrame)
             self.assertIs(attempt(interpreted.decode, KINDS[kind], body[:end]), MalformedFrame)
 
-    @settings(deadline=None, max_examples=300)
+    @settings(deadline=None, max_examples=examples(300))
     @given(st.data())
     def test_same_judgement_of_attributes_that_no_message_should_have(self, data: st.DataObject) -> None:
         message = data.draw(messages().filter(lambda each: bool(names(each))))

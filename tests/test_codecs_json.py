@@ -31,6 +31,8 @@ from ctiex.messages import (
 from ctiex.testing.codec_contract import Outcome, outcome
 from ctiex.testing.strategies import invoke_ids, messages, splits
 
+from .effort import examples
+
 CODEC = JsonCodec()
 PROPERTY = settings(deadline=None)
 PING = b'{"kind":"Ping","invoke_id":9}\n'
@@ -198,7 +200,7 @@ JSON_VALUES = st.recursive(
 
 
 class TestAnyLine(SynchronousTestCase):
-    @settings(deadline=None, max_examples=300)
+    @settings(deadline=None, max_examples=examples(300))
     @given(messages(), st.data())
     def test_either_both_codecs_take_it_or_neither(self, message: Message, data: st.DataObject) -> None:
         attributes = json.loads(CODEC.encode_body(message))

@@ -11,6 +11,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ctiex.processing.deadlines import Deadlines
 
+from .effort import examples
+
 _KEYS = st.sampled_from("abcd")
 _MOMENTS = st.integers(-8, 80).map(lambda eighths: eighths / 8) | st.floats(-1, 10)
 _STEPS = st.lists(
@@ -33,7 +35,7 @@ class ManyDeadlines(SynchronousTestCase):
         self.deadlines = Deadlines(self.clock, self.due.append)
 
     @given(_STEPS)
-    @settings(deadline=None, max_examples=300)
+    @settings(deadline=None, max_examples=examples(300))
     def test_each_key_comes_due_once_never_early_and_hardly_late(self, steps: list[tuple[str, str, float]]) -> None:
         clock = Clock()
         due: list[tuple[str, float]] = []

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 import signal
 import socket
-import subprocess
 import sys
 from pathlib import Path
+from subprocess import DEVNULL, PIPE, STDOUT
 from tempfile import TemporaryDirectory
 from typing import Any
 from unittest.mock import patch
@@ -35,6 +35,8 @@ from ctiex.errors import ConfigurationError, CtiexError
 from ctiex.links.peers import certificate_names
 
 from .certificates import Authority
+from .processes import Program, surroundings
+from .waiting import PATIENCE
 
 AUTHORITY = Authority("root")
 SERVER = AUTHORITY.sign_server()
@@ -286,11 +288,11 @@ def test_a_socket_from_systemd_is_listened_at(wrapped: str, tmp_path: Path) -> N
         (tmp_path / "own.toml").write_text(
             '[links.agent]\nplain_secrets = "allowed"\n[identities.a]\nrole = "agent"\nsecret = "x"\nagents = ["*"]\n'
         )
-        running = subprocess.Popen(
-            command, cwd=tmp_path, pass_fds=[handed_over.fileno()], stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        running = Program[str](
+            command, cwd=tmp_path, env=surroundings(), pass_fds=[handed_over.fileno()],
+            stdin=DEVNULL, stdout=PIPE, stderr=STDOUT, text=True,
         )  # fmt: skip
-    try:
+    with running:
         assert running.stdout is not None
         said = ""
         for line in running.stdout:
@@ -298,8 +300,7 @@ def test_a_socket_from_systemd_is_listened_at(wrapped: str, tmp_path: Path) -> N
             if "is ready" in line:
                 break
         assert re.search(rf"is ready: agents at 127\.0\.0\.1:{port}", said), said
-        with socket.create_connection(("127.0.0.1", port), timeout=30):
+        with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE):
             pass
-    finally:
         running.send_signal(signal.SIGTERM)
-        running.communicate(timeout=60)
+        running.communicate(timeout=PATIENCE)

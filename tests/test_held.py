@@ -37,6 +37,8 @@ from ctiex.stores.memory import MemoryCallStore
 from ctiex.testing.fakes import FakeAgent, FakeOutlet, FakeServiceSession, WaitingStore
 from ctiex.testing.pairs import MemoryExchange, agents, make_service, services
 
+from .effort import examples
+
 _TWO = {"bill": make_service("bill"), "fax": make_service("fax")}
 _SERVING = services("services", "bill", "fax")
 
@@ -387,7 +389,7 @@ class TheBooks(SynchronousTestCase):
     """The counts are what the store has, whatever the sequence of steps, failures of the store included."""
 
     @given(_steps)
-    @settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+    @settings(deadline=None, max_examples=examples(300), suppress_health_check=[HealthCheck.too_slow])
     def test_whatever_happens_the_counts_agree(self, steps: list[tuple[Any, ...]]) -> None:
         store = WaitingStore()
         limits = {"calls_per_agent": 3, "calls_per_service": 4, "calls_per_identity": 4, "records_per_identity": 6}

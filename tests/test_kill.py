@@ -29,7 +29,7 @@ from .kill_load import SHORT_TIMES, configuration
 from .processes import TWISTD, Program, accepts, free_port, surroundings
 from .waiting import until
 
-ROUNDS = int(os.environ.get("CTIEX_KILL_ROUNDS", "6"))
+ROUNDS = int(os.environ.get("CTIEX_KILL_ROUNDS", "4"))
 SEED = int(os.environ.get("CTIEX_KILL_SEED", "3"))
 ONCE = (Condition.CONNECTING, Condition.CONNECTED, Condition.DATA_FETCHED)
 Line = Mapping[str, Any]

@@ -47,6 +47,8 @@ from ctiex.testing.fakes import FakeAgent, FakePeer, FakeService, WaitingStore
 from ctiex.testing.pairs import BUFFER, MemoryExchange, agents, pump_all, services
 from ctiex.testing.strategies import splits
 
+from .effort import examples
+
 _quick = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 _SECRET_HASH = hash_secret("secret", lambda size: b"s" * size)
 
@@ -185,7 +187,7 @@ class Disconnects(SynchronousTestCase):
     """A link may end at any point, and leaves nothing behind."""
 
     @given(st.integers(0, 900), st.booleans(), st.sampled_from(["agent", "service", "both"]))
-    @settings(deadline=None, max_examples=150)
+    @settings(deadline=None, max_examples=examples(150))
     def test_a_cut_at_any_byte_of_the_main_flow_leaves_nothing(self, at: int, clean: bool, who: str) -> None:
         exchange = MemoryExchange()
         agent, agent_pair, _ = exchange.link_agent(FakeAgent())

@@ -7,11 +7,11 @@ import io
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from subprocess import PIPE
 from typing import IO
 
 import pytest
@@ -26,11 +26,10 @@ from ctiex.clients.terminal import Terminal
 from ctiex.fields import Fields
 from ctiex.visible import visible
 
+from .processes import Program, finished
 from .test_docs import environment
 from .wire_exchange import RunningExchange
 
-_WITHIN = 60.0
-"""How long a process may take for anything, in seconds."""
 _CTIEX = str(Path(sys.executable).parent / "ctiex")
 _SOURCE = Path(__file__).resolve().parent.parent / "src" / "ctiex"
 EVIL = "\x1b]0;owned\x07\x9b2J\x7f\u202e\u2066\u2028\r\n\ud800"
@@ -151,9 +150,7 @@ class Piped:
     """A command whose standard output is a pipe, read by this test as long as it likes."""
 
     def __init__(self, *command: str) -> None:
-        self.process = subprocess.Popen(
-            [_CTIEX, *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()
-        )
+        self.process = Program[bytes]([_CTIEX, *command], stdin=PIPE, stdout=PIPE, stderr=PIPE, env=environment())
 
     @property
     def output(self) -> IO[bytes]:
@@ -173,16 +170,11 @@ class Piped:
     def ended(self) -> tuple[int, str]:
         """Its exit status, and what it complained of."""
         assert self.process.stdin is not None and self.process.stderr is not None
-        code = self.process.wait(_WITHIN)
+        code = self.process.ends()
         return code, self.process.stderr.read().decode()
 
     def close(self) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait()
-        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
-            assert stream is not None
-            stream.close()
+        self.process.end()
 
 
 @pytest.fixture
@@ -244,7 +236,7 @@ def test_an_agent_whose_reader_has_stalled_hears_that_it_is_to_end(
     agent.process.stdin.flush()
     time.sleep(0.2)
     agent.process.send_signal(asked)
-    agent.process.wait(_WITHIN)
+    agent.process.ends()
 
 
 @pytest.mark.parametrize("name", ["service", "voice"])
@@ -288,18 +280,13 @@ def test_a_demo_whose_output_nobody_reads_ends_in_order(piped: type[Piped]) -> N
 def test_a_stream_that_is_closed_from_the_start_is_nobody(exchange: RunningExchange) -> None:
     where = f"tcp:127.0.0.1:{exchange.agent_port}"
     for closed in ("<&-", ">&-", "2>&-", "<&- >&- 2>&-"):
-        done = subprocess.run(
-            ["sh", "-c", f'echo quit | "$0" agent --exchange {where} {closed}', _CTIEX],
-            env=environment(), capture_output=True, timeout=_WITHIN, check=False,
-        )  # fmt: skip
+        done = finished(["sh", "-c", f'echo quit | "$0" agent --exchange {where} {closed}', _CTIEX], env=environment())
         assert (done.returncode, done.stderr) == (0, b""), closed
 
 
 def test_a_full_disk_is_told(piped: type[Piped]) -> None:
     with open("/dev/full", "w") as full:
-        done = subprocess.run(
-            [_CTIEX, "check-config"], stdout=full, stderr=subprocess.PIPE, env=environment(), check=False
-        )
+        done = finished([_CTIEX, "check-config"], stdout=full, env=environment())
     assert done.returncode == 1
     assert b"can't be written: No space left on device" in done.stderr
     assert b"Traceback" not in done.stderr

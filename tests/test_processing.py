@@ -37,6 +37,8 @@ from ctiex.stores.memory import MemoryCallStore
 from ctiex.testing.fakes import FakeOutlet, FakeServiceSession, WaitingStore
 from ctiex.testing.pairs import MemoryExchange, agents, make_service, services
 
+from .effort import examples
+
 _AGENTS, _SERVICES, _OTHERS = agents(), services(), services("others")
 _BILL = make_service("bill")
 
@@ -792,7 +794,7 @@ class KeptBeforeTold(SynchronousTestCase):
         self.assertEqual((self.bench.heard, self.bench.session.connections), ([16], []))
 
     @given(st.lists(st.sampled_from(["fire", "fail", "connect", "accept", "report", "cancel", "fetch"]), max_size=25))
-    @settings(deadline=None, max_examples=200)
+    @settings(deadline=None, max_examples=examples(200))
     def test_whatever_fails_the_books_agree(self, steps: list[str]) -> None:
         store = WaitingStore()
         bench = Bench(store)

@@ -29,6 +29,8 @@ from ctiex.stores.memory import MemoryCallStore
 from ctiex.testing.fakes import FakeOutlet, FakeServiceSession
 from ctiex.testing.pairs import MemoryExchange, agents, make_service, services
 
+from .effort import examples
+
 MAILBOX, TTL = 6, 2_000
 TIMES = Timeouts(signalling=30, fetch=60, service=200, keep_closed=100)
 AGENTS = ("1", "2")
@@ -426,6 +428,6 @@ class ProcessingMachine(RuleBasedStateMachine):
 
 
 ProcessingMachine.TestCase.settings = settings(
-    deadline=None, max_examples=150, stateful_step_count=40, suppress_health_check=list(HealthCheck)
+    deadline=None, max_examples=examples(150), stateful_step_count=40, suppress_health_check=list(HealthCheck)
 )
 TestProcessingMachine = ProcessingMachine.TestCase

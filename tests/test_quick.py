@@ -20,6 +20,8 @@ from ctiex.stores.memory import MemoryCallStore
 from ctiex.testing.fakes import FakeService
 from ctiex.testing.pairs import MemoryExchange, agents, make_service, services
 
+from .effort import examples
+
 _CODEC = BinaryCodec()
 _SERIALS = ("007", "7", "123456789012345678", "1001", "1002")
 _FETCHED = _SERIALS[:3]
@@ -110,7 +112,7 @@ class QuickAnswersTests(SynchronousTestCase):
     """ctiex.codecs.quick, and what the session lets it do."""
 
     @given(_STREAMS, st.lists(st.integers(0, 300), max_size=4))
-    @settings(deadline=None, max_examples=300)
+    @settings(deadline=None, max_examples=examples(300))
     def test_it_gives_what_the_usual_way_gives(self, stream: bytes, at: list[int]) -> None:
         reads, limits = _split(stream, at), SessionLimits()
         self.assertEqual(_answers(BinaryCodec(), reads, limits), _answers(_NoQuickAnswers(), reads, limits))
@@ -121,7 +123,7 @@ class QuickAnswersTests(SynchronousTestCase):
         self.assertEqual(_answers(BinaryCodec(), reads, limits), _answers(_NoQuickAnswers(), reads, limits))
 
     @given(st.lists(_GIVEN, min_size=5, max_size=40).map(b"".join), st.integers(8, 40), st.integers(300, 1_000))
-    @settings(deadline=None, max_examples=150)
+    @settings(deadline=None, max_examples=examples(150))
     def test_it_keeps_to_the_limits_of_the_link(self, stream: bytes, frames: int, size: int) -> None:
         limits = SessionLimits(frames_per_second=frames, bytes_per_second=size)
         reads = _split(stream, [len(stream) // 2])

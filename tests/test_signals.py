@@ -5,20 +5,20 @@ from __future__ import annotations
 import os
 import pty
 import signal
-import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
+from subprocess import PIPE, STDOUT
 from typing import IO
 
 import pytest
 
-from .wire_exchange import ROOT, RunningExchange, free_port
+from . import processes
+from .processes import free_port, surroundings
+from .waiting import PATIENCE, until
+from .wire_exchange import RunningExchange
 
-_WITHIN = 120.0
-"""How long anything may take, in seconds: only a fault meets it."""
 NEEDLESS = (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 LISTENS = "--agent-listen=tcp:0:interface=127.0.0.1", "--ivr-listen=tcp:0:interface=127.0.0.1"
 PROGRAMS = {
@@ -53,14 +53,18 @@ def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningExchan
 class Program:
     """One of ours, running."""
 
-    def __init__(self, command: list[str], folder: Path, stdin: int | IO[bytes] = subprocess.PIPE) -> None:
-        path = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
+    def __init__(self, command: list[str], folder: Path, stdin: int | IO[bytes] = PIPE) -> None:
         self._log = folder / "exchange.log"
         self._said = ""
-        self.process = subprocess.Popen(
-            command, cwd=folder, env={**os.environ, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1"},
-            stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        )  # fmt: skip
+        self.process = processes.Program[str](
+            command,
+            cwd=folder,
+            env=surroundings(PYTHONUNBUFFERED="1"),
+            stdin=stdin,
+            stdout=PIPE,
+            stderr=STDOUT,
+            text=True,
+        )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -74,23 +78,16 @@ class Program:
         return self._said + (self._log.read_text() if self._log.exists() else "")
 
     def until_said(self, words: str) -> None:
-        deadline = time.monotonic() + _WITHIN
-        while words not in self.said:
-            assert self.process.poll() is None, (self.process.returncode, self.said)
-            assert time.monotonic() < deadline, self.said
-            time.sleep(0.02)
+        until(lambda: words in self.said, lambda: self.said, self.process)
 
     def ends_at(self, number: signal.Signals) -> int:
         self.process.send_signal(number)
-        code = self.process.wait(_WITHIN)
-        self._reader.join(_WITHIN)
+        code = self.process.ends()
+        self._reader.join(PATIENCE)
         return code
 
     def close(self) -> None:
-        self.process.kill()
-        self.process.wait()
-        if self.process.stdin is not None:
-            self.process.stdin.close()
+        self.process.end()
 
 
 @pytest.fixture

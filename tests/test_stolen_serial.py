@@ -30,6 +30,7 @@ from ctiex.testing.fakes import FakeAgent, FakeService
 from ctiex.testing.pairs import LinkedPair, MemoryExchange, agents, make_service, services
 from ctiex.testing.strategies import serials
 
+from .effort import examples
 from .waiting import until
 from .wire_client import AGENT_ROLE, SERVICE_ROLE, Kind, Message, Peer, body, message
 from .wire_exchange import Desk, RunningExchange, new_number
@@ -386,7 +387,7 @@ class StrippingTests(SynchronousTestCase):
     """What comes from outside is stripped before it is used as a calling number."""
 
     @given(_separators, _calling_numbers, serials())
-    @settings(deadline=None, max_examples=500)
+    @settings(deadline=None, max_examples=examples(500))
     @example("**", "100**1**2", "3")
     @example("**", "**1", "3")
     @example("**", "100***1", "3")

@@ -37,6 +37,7 @@ from ctiex.errors import ConfigurationError
 from ctiex.links.peers import certificate_names, is_private, is_verified
 
 from .certificates import DAY, Authority, Signed, replace
+from .effort import examples
 from .processes import finished
 from .waiting import PATIENCE, eventually
 
@@ -396,7 +397,7 @@ class HostileTests(SynchronousTestCase):
     """Any bytes in the place of a handshake."""
 
     @given(st.lists(st.one_of(st.binary(min_size=1, max_size=300), _MUTATED), min_size=1, max_size=4))
-    @settings(deadline=None, max_examples=200)
+    @settings(deadline=None, max_examples=examples(200))
     def test_they_are_refused_in_one_line_or_waited_for_and_nobody_hears_them(self, pieces: list[bytes]) -> None:
         heard: list[bytes] = []
         CONTEXTS._refusals = Refusals(Clock())  # these are no flood

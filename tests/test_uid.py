@@ -7,17 +7,17 @@ import pwd
 import signal
 import socket
 import ssl
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from subprocess import DEVNULL, PIPE, STDOUT
 from tempfile import TemporaryDirectory
 
 import pytest
 
 from .certificates import Authority
-from .wire_exchange import ROOT, free_port
+from .processes import Program, free_port, surroundings
 
 _WITHIN = 120.0
 """How long anything may take, in seconds: only a fault meets it."""
@@ -51,18 +51,16 @@ def privileged_port() -> int:
     raise AssertionError("every port is taken")
 
 
-def run(folder: Path, how: str = "--uid") -> subprocess.Popen[str]:
+def run(folder: Path, how: str = "--uid") -> Program[str]:
     """An exchange that root starts for the user."""
-    path = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
     options = ["-n", f"--pidfile={folder}/var/pid", how, NOBODY, "--gid", str(pwd.getpwnam(NOBODY).pw_gid)]
-    return subprocess.Popen(
+    return Program(
         [sys.executable, "-c", TWISTD, *options, "ctiex", "--config", str(folder / "exchange.toml")],
-        cwd=folder, env={**os.environ, "PYTHONPATH": path}, stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        cwd=folder, env=surroundings(), stdin=DEVNULL, stdout=PIPE, stderr=STDOUT, text=True,
     )  # fmt: skip
 
 
-def until_ready(process: subprocess.Popen[str]) -> str:
+def until_ready(process: Program[str]) -> str:
     """What it says until it is ready."""
     said, deadline = "", time.monotonic() + _WITHIN
     assert process.stdout is not None

@@ -16,7 +16,9 @@ from zope.interface.verify import verifyObject
 from ctiex.links.credentials import BindCredentials
 from ctiex.messages import Role
 
-_quick = settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.differing_executors])
+_quick = settings(
+    deadline=None, max_examples=50, suppress_health_check=[HealthCheck.differing_executors, HealthCheck.too_slow]
+)
 
 
 class CheckerContract:

@@ -33,7 +33,7 @@ ROOMY = 1 << 24
 _PROPERTY = settings(
     deadline=None,
     # The same property is meant to be run by several classes, one for each codec.
-    suppress_health_check=[HealthCheck.differing_executors],
+    suppress_health_check=[HealthCheck.differing_executors, HealthCheck.too_slow],
 )
 
 Outcome = list[tuple[int, int, Any, type[CodecError] | None] | type[CodecError]]

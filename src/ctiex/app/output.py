@@ -122,18 +122,23 @@ class PipeWatch:
 
     def doRead(self) -> Any:
         """Nothing is ever read from this end: either its reader is gone, or it was a mistake."""
+        return CONNECTION_LOST if self._is_unread() else None
+
+    def _is_unread(self) -> bool:
         polled = select.poll()
         polled.register(self._descriptor, 0)
-        return CONNECTION_LOST if polled.poll(0) else None
+        return bool(polled.poll(0))
 
     def connectionLost(self, reason: Failure) -> None:
-        """The reader is gone, or the reactor is."""
+        """The reader is gone; or the reactor is, which says the same in the same words and is told to nobody."""
         if self._descriptor < 0:
             return
+        unread = self._is_unread()
         self._reactor.removeReader(self)
         os.close(self._descriptor)
         self._descriptor = -1
-        self._gone()
+        if unread:
+            self._gone()
 
     def logPrefix(self) -> str:  # noqa: N802
         """How the reactor calls it."""

@@ -19,7 +19,6 @@ from ctiex.interfaces import IServiceSession
 from ctiex.messages import Condition
 from ctiex.processing.identities import ANY_OWNER
 from ctiex.processing.states import TRANSITIONS, Step
-from ctiex.records import Call, CallState
 from ctiex.testing.pairs import MemoryExchange
 from ctiex.testing.simulation.faults import ALL, Fault
 from ctiex.testing.simulation.runs import CALLS_OF_A_WORLD, world_seed
@@ -84,18 +83,6 @@ def _ends_told_once(exchange: MemoryExchange) -> None:
     )
 
 
-def _cancelled_before_it_is_kept(exchange: MemoryExchange) -> None:
-    """A call that is kept while it is being cancelled is never signalled, whatever comes of the cancel."""
-    life, store, signal = exchange.processing._life, exchange.store, exchange.processing._life.signal
-
-    def signal_now(serial: str, resumed: bool = False) -> None:
-        call: Call | None = store.get(serial)
-        if resumed or (call is not None and call.state is CallState.REQUESTED):
-            signal(serial, resumed)
-
-    vars(life)["signal"] = signal_now
-
-
 def _serials_used_too_early(exchange: MemoryExchange) -> None:
     """A serial may be used again while an event of its last call waits in the mailbox."""
     vars(exchange.desk)["awaits"] = lambda serial: False
@@ -121,18 +108,10 @@ PLANTED = (
         "the customer has hung up|the customer had hung up|nobody is left to try",
     ),
     Planted(
-        "cancel undone",
-        "a call whose cancel comes to nothing isn't offered any more",
-        _cancelled_before_it_is_kept,
-        "it was acknowledged, and it is to be offered",
-        frozenset({Fault.COMMIT, Fault.AGENT}),
-    ),
-    Planted(
         "old result",
         "the result of an earlier call is given as that of another one with the same serial",
         _serials_used_too_early,
         "which is another call's|follows its end",
-        frozenset({Fault.AGENT, Fault.SERVICE}),
         in_clients=True,
     ),
 )

@@ -230,7 +230,9 @@ def test_a_desk_that_forgets_an_event_is_found() -> None:
 
         exchange.desk.kept = kept  # type: ignore[method-assign]
 
-    assert "was acknowledged; its end was told to []" in found(spoil=spoil, faults=NONE)
+    told = found(spoil=spoil, faults=NONE)
+    # Its application misses it at once, where another event of the mailbox is just being taken.
+    assert "was acknowledged; its end was told to []" in told or "and no gap was told" in told
 
 
 def test_a_reply_before_the_commit_is_found() -> None:

@@ -282,7 +282,7 @@ class Lifecycle:
 
         :param lost: called instead when the store could not take them: then the call is as it was.
         """
-        self._deadlines.set(call.serial, call.deadline)
+        self._deadlines.set(call.serial, self._no_later(call))
         change = Change(calls=(call,))
         if event is not None:
             change = Change(calls=(call,), events=(event,), labels=self._desk.labels(call.agent, call.identity))
@@ -294,7 +294,7 @@ class Lifecycle:
         """Its deadline is that of the record which stands again, if that isn't over."""
         call = self._store.get(serial)
         if call is not None:
-            self._deadlines.set(serial, max(call.deadline, self._retry_at()))
+            self._deadlines.set(serial, max(self._no_later(call), self._retry_at()))
         lost()
 
     def undecided_until(

@@ -80,7 +80,7 @@ class ProcessingService:
         Nobody is told what isn't decided yet, such as its end: that may come to nothing.
         """
         if serial in self._life.undecided:
-            self._keeper.settled(lambda: self._look_up_now(serial, found, lost))
+            self._keeper.keep(Change(), lambda: self._look_up(serial, found, lost), lost)
         else:
             self._look_up_now(serial, found, lost)
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from ctiex.fields import Fields
 from ctiex.messages import Condition
 
 from .hand_over import PASSWORD
-from .scenes import Scene
+from .scenes import FIELDS, Scene
 from .world import CUSTOMER_NUMBER
 
 FORGED = "120000000000000017"
@@ -31,7 +32,7 @@ class ForgedNumberScenes(Scene):
         )
         self.assertEqual(came.calling_number, f"{CUSTOMER_NUMBER}**{FORGED}")
         self.assertEqual(passed_on.calling_number, CUSTOMER_NUMBER)
-        hand_off = await self.desk.agent.connect(PASSWORD, CUSTOMER_NUMBER)
+        hand_off = await self.desk.agent.connect(PASSWORD, CUSTOMER_NUMBER, Fields(FIELDS[PASSWORD]))
         await self.desk.hears(Condition.CONNECTED, hand_off.serial)
         forwarded = self.invitations(addresses.core, addresses.platform_2)[-1]
         self.assertEqual(forwarded.calling_number, f"{CUSTOMER_NUMBER}**{hand_off.serial}")

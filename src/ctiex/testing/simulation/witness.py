@@ -6,7 +6,7 @@ On the wire the order of what different links hear can't be told any more.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from ctiex.codecs.binary import BinaryCodec
 from ctiex.errors import Status
@@ -180,7 +180,7 @@ class Witness:
 
     def watched(self, watcher: IOfferWatcher) -> IOfferWatcher:
         """The same watcher, for a driver; what it is told is heard."""
-        return _Watching(watcher, self)  # type: ignore[abstract]
+        return cast(IOfferWatcher, _Watching(watcher, self))
 
     def watch_driver(self, driver: ISignalling) -> ISignalling:
         """Hear of every offer."""

@@ -341,11 +341,11 @@ def _connect(cell: Cell) -> Outcome:
         return Outcome(m.ConnectReply(42, SERIAL))
     if request.service != SERVICE:
         return Outcome(m.ConnectReply(30, SERIAL))
-    if cell.state in UNKNOWN:
-        first = 1 if outsider else len(HISTORY[cell.state]) + 1
-        events = (Told(first, Condition.CONNECTING, agent=request.agent),)
+    if cell.state is State.NONE:
+        events = (Told(1, Condition.CONNECTING, agent=request.agent),)
         return Outcome(m.ConnectReply(0, SERIAL), hidden=False, state=State.REQUESTED, events=events)
-    again = cell.ask.name == "ConnectRequest again" and cell.state not in CLOSED
+    # A serial that is forgotten stands in events that wait: they would be taken for the new call's.
+    again = cell.ask.name == "ConnectRequest again" and cell.state not in CLOSED | {State.FORGOTTEN}
     return Outcome(m.ConnectReply(0 if again else 22, SERIAL), hidden=False)
 
 

@@ -347,6 +347,8 @@ class DiallingInTests(SynchronousTestCase):
         self.waits.callback(None)
         self.exchange.advance(1)
         self.exchange.advance(700, step=10)  # keep_closed
+        self.agent.acknowledge("1001", self.agent.events[-1].sequence)  # else the serial isn't free
+        self.exchange.pump()
         self.service._finished.add(SERIAL)
         self.agent.connect("1001", "bill", SERIAL, TRUE_NUMBER, DATA)
         self.exchange.pump()

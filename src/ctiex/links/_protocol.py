@@ -193,23 +193,25 @@ class LinkProtocol(Protocol):
             if not data:
                 if session.held:
                     self._wait()
+                    self.throttle()
                 return
         self.handle(lambda: session.receive(data, self.clock.seconds()))
 
     def handle(self, work: Callable[[], None]) -> None:
         """Handle what came; what is held has its turn after those of all other links."""
         self._guard(work)
-        self._wait()
+        if self.session.held:
+            self._wait()
+        self.throttle()
 
     def _wait(self) -> None:
-        """Wait for its turn where that is needed, and read nothing meanwhile.
+        """Wait for its turn.
 
         Where the session takes nothing now - a Bind is looked at, or an Unbind waits for replies - there is no turn to
         wait for: whatever lets it go on has it read on.
         """
-        if self.session.held and self.session.accepting and not self._closing:
+        if self.session.accepting and not self._closing:
             self.share.wait(self)
-        self.throttle()
 
     def take_share(self, share: Share) -> None:
         """Have its turns with others from now on, and what its frames cost counted for all of them."""

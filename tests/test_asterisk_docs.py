@@ -122,7 +122,8 @@ def exchange(tmp_path: Path, more: str = "") -> Configuration:
     secret = tmp_path / "manager.secret"
     secret.write_text("a long random word\n")
     text = (EXAMPLES / "exchange.toml").read_text(encoding="utf-8") + "\n" + more
-    return parse(tomllib.loads(text.replace("/etc/ctiex/manager.secret", str(secret))), "exchange.toml")
+    text = text.replace("/etc/ctiex/manager.secret", str(secret)).replace("/var/lib/ctiex", str(tmp_path))
+    return parse(tomllib.loads(text), "exchange.toml")
 
 
 def test_the_exchange_of_the_page_can_be_used(tmp_path: Path) -> None:

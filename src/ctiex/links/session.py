@@ -132,18 +132,20 @@ class Session(Outgoing):
         self._decoder.receive(data)
         if not self.held:
             self.read_on()
-        self.work.left -= len(data) >> BYTES_SHIFT
+        if len(data) >> BYTES_SHIFT:
+            self.work.left -= len(data) >> BYTES_SHIFT
 
     def read_on(self) -> None:
         """Handle the frames that have come, those that were held first, and no more than a turn's."""
         if self._reading or not self.accepting:
             return
         traffic, work = self._traffic, self.work
-        self.held = work.left <= 0
-        if self.held:
+        if work.left <= 0:
+            self.held = True
             return
+        self.held = False
         self._reading = True
-        left = most = min(_MANY_FRAMES, -(-work.left // FRAME))
+        left = _MANY_FRAMES
         try:
             for frame in self._decoder.frames():
                 traffic.frames += 1
@@ -157,7 +159,7 @@ class Session(Outgoing):
             self.end(str(error))
         finally:
             self._reading = False
-            work.left -= (most - left) * FRAME
+            work.left -= (_MANY_FRAMES - left) * FRAME
         if traffic.frames > traffic.most_frames:
             self._end_if_flooding()
 
@@ -274,8 +276,9 @@ class Session(Outgoing):
             self._pings = 0
             traffic.bytes += taken
             traffic.frames += frames
-            work.left -= frames + (taken >> BYTES_SHIFT)
-            self.held = work.left <= 0  # what comes next is read in another turn
+            work.left = left = work.left - frames - (taken >> BYTES_SHIFT)
+            if left <= 0:
+                self.held = True  # what comes next is read in another turn
         return data[taken:]
 
     # ------------------------------------------------------------ Bind, on the exchange's side

@@ -10,7 +10,7 @@ from sys import maxsize
 
 from attrs import define, field
 
-FRAME = 8
+FRAME = 16
 """What handling a frame costs, in pieces of work; one that is answered on the fast path costs 1."""
 BYTES_SHIFT = 7
 """What is read costs a piece of work for each 128 bytes (two to the power of this)."""

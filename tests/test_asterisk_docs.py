@@ -37,8 +37,8 @@ EVERYTHING = "\n".join([page(PAGE), *(path.read_text(encoding="utf-8") for path 
 MODULE = re.compile("(?:app|bridge|chan|func|res)_[a-z_]+")
 """A module of Asterisk."""
 ASTERISKS_OWN = {
-    "from_user", "direct_media", "rtp_timeout", "rtp_keepalive", "send_pai", "trust_id_outbound", "dtmf_mode", "timer_b", "fr_timer",
-    "qualify_frequency",
+    "from_user", "direct_media", "rtp_timeout", "rtp_keepalive", "send_pai", "trust_id_outbound", "dtmf_mode",
+    "timer_b", "fr_timer", "qualify_frequency",
 }  # fmt: skip
 """Names of Asterisk and kamailio, which nothing of ours can vouch for."""
 

@@ -228,7 +228,9 @@ class Lifecycle:
         awaits_its_result = Condition.RETURNED in call.told and state is CallState.FETCHED
         if awaits_its_result or (TIMEOUT_OF[state] == TIMEOUT_OF[call.state] and not returns):
             return evolve(call, state=state)
-        return evolve(call, state=state, deadline=self._return_deadline(call) if returns else self._deadline(call, state))
+        return evolve(
+            call, state=state, deadline=self._return_deadline(call) if returns else self._deadline(call, state)
+        )
 
     def _return_deadline(self, call: Call) -> float:
         """Until when a result is awaited of a service that has let the customer go."""

@@ -138,6 +138,8 @@ class Scene(TestCase):
     async def talk(self, index: int = 0, number: str = "") -> None:
         """Step 1: the customer calls, and talks with the agent."""
         customer, agent = self.world.customers[index], self.desks[index].phone
+        for phone in (customer, agent):
+            self.world.tap.new_call(phone.host)
         mark, told = len(self.world.tap.sounds), len(self.desks[index].events)
         await customer.dial(number or agent.number)
         await self._hear_each_other(customer, agent, mark)

@@ -133,12 +133,16 @@ class _Ear:
         going_on = 0.0 if self._last_heard is None else now - self._last_heard
         return max(self._longest_silence, going_on)
 
+    def anew(self) -> None:
+        """What was heard in a call before is over."""
+        self._heard.clear()
+        self.what = ""
+
     def hears(self, payload: bytes, now: float) -> bool:
         """Take a packet; whether something else is heard now."""
         sound = self._sound(payload)
         if now - self._last_packet > _PAUSE:
-            self._heard.clear()
-            self.what = ""
+            self.anew()
         self._last_packet = now
         if sound != SILENCE:
             self._longest_silence = self.longest_silence(now)
@@ -207,6 +211,11 @@ class Tap:
     def hears(self, host: str) -> str:
         """What is heard at a host now; empty before anything came."""
         return self._ears[host].what if host in self._ears else ""
+
+    def new_call(self, host: str) -> None:
+        """A call begins there: what is heard in it is told also where it was heard in the last one."""
+        if host in self._ears:
+            self._ears[host].anew()
 
     def longest_silence(self, host: str) -> float:
         """The longest time that nothing was heard at a host, in seconds."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from ctiex.testing.simulation.store import WELL, Troubles
+from ctiex.testing.simulation.troubles import WELL, Troubles
 
 if TYPE_CHECKING:
     from ctiex.testing.simulation.world import World

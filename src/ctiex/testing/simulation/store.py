@@ -23,23 +23,7 @@ from ctiex.records import Call, Change, StoredEvent
 from ctiex.stores.sqlite import SQLiteCallStore
 from ctiex.stores.sqlite_file import Group, Kept, SqliteFile
 from ctiex.testing.simulation.clock import ProcessClock
-
-
-@frozen
-class Troubles:
-    """How likely what befalls each single change, from 0 to 1."""
-
-    refused: float = 0.0
-    """The store raises when it is asked to keep it."""
-    failed: float = 0.0
-    """Its group isn't written."""
-    slow: float = 0.0
-    """Its group takes seconds."""
-    slowest: float = 12.0
-    """How many at most: more than some who wait have patience for."""
-
-
-WELL = Troubles()
+from ctiex.testing.simulation.troubles import WELL, Troubles
 
 
 class StoreWitness(Protocol):

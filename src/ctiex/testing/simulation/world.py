@@ -25,8 +25,9 @@ from ctiex.testing.simulation.invariants import check_empty, check_quiet
 from ctiex.testing.simulation.ledger import Book, Ledger, Request
 from ctiex.testing.simulation.network import Network
 from ctiex.testing.simulation.services import Moods, ServiceFault, ServiceProcess
-from ctiex.testing.simulation.store import WELL, SimulatedStore, Troubles
+from ctiex.testing.simulation.store import SimulatedStore
 from ctiex.testing.simulation.telephones import Place, Platform
+from ctiex.testing.simulation.troubles import WELL, Troubles
 from ctiex.testing.simulation.waits import Waits
 from ctiex.testing.simulation.witness import Witness, told
 

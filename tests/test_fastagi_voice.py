@@ -24,6 +24,7 @@ from ctiex.clients.voice import ANY_PATH, VoiceServices, VoiceSettings
 from ctiex.errors import Status
 from ctiex.fields import Fields, Value
 from ctiex.interfaces import IOfferWatcher, ISignalling, Offer, Signalled
+from ctiex.links.ports import TurnedAway
 from ctiex.messages import AgentEvent, Condition
 from ctiex.services import BUILT_IN
 from ctiex.signalling.sip_header import SipHeaderCarrier
@@ -333,10 +334,11 @@ class FewCallsTests(VoiceTestCase):
         asterisk = AsteriskByHand(caller=CARRIED)
         asterisk.mute = frozenset({"ANSWER"})
         self.arrive(asterisk)
-        self.assertIsNone(self.port.factory.buildProtocol(IPv4Address("TCP", "127.0.0.1", 1)))
+        address = IPv4Address("TCP", "127.0.0.1", 1)
+        self.assertIsInstance(self.port.factory.buildProtocol(address), TurnedAway)
         asterisk.hang_up()
         self.exchange.pump()
-        self.assertIsNotNone(self.port.factory.buildProtocol(IPv4Address("TCP", "127.0.0.1", 1)))
+        self.assertNotIsInstance(self.port.factory.buildProtocol(address), TurnedAway)
 
 
 class LeavingTests(VoiceTestCase):

@@ -52,8 +52,9 @@ class ConfigurationTests(SynchronousTestCase):
         parts = Exchange(parse(tables), reactor).parts
         surroundings, other = parts.agent_links._with, parts.ivr_links._with
         admission, throttle = surroundings.admission, surroundings.door.throttle
-        counters = admission.per_identity, admission.per_source, admission.unbound_per_source, admission.unbound
-        self.assertEqual([counter.most for counter in counters], [4096, 5, 4, 3])
+        held = admission.limits
+        self.assertEqual((held.links_per_identity, held.links_per_source), (4096, 5))
+        self.assertEqual((held.unbound_links_per_source, held.unbound_links), (4, 3))
         self.assertEqual((throttle.most_failures, throttle.lock_out, throttle.longest_delay), (2, 7, 0.5))
         self.assertTrue(surroundings.door.plain_secrets)
         self.assertFalse(other.door.plain_secrets)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from unittest.mock import patch
@@ -17,6 +16,7 @@ from ctiex.app.config import parse
 from ctiex.app.config_model import Configuration
 from ctiex.app.tls.checks import check_certificates
 from ctiex.errors import ConfigurationError
+from tests.processes import finished
 
 from .certificates import DAY, Authority, replace
 
@@ -83,7 +83,7 @@ class CheckTests(SynchronousTestCase):
         make = ("openssl", "req", "-x509", "-nodes", "-subj", "/CN=exchange", "-days", "90", "-newkey")
         for options, good in ((("rsa-pss",), False), (("rsa:2048", "-sigopt", "rsa_padding_mode:pss"), True)):
             files = ("-keyout", self.key, "-out", self.certificate)
-            done = subprocess.run([*make, *options, *files], capture_output=True, check=False)
+            done = finished([*make, *options, *files])
             self.assertEqual(done.returncode, 0, done.stderr)
             if good:
                 self.assertEqual(self.warnings(now=datetime.now(UTC)), [])

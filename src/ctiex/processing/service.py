@@ -7,6 +7,7 @@ through a callback, since a store may have to wait. Time is the clock's.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from ctiex.errors import CallError, CodecError, FieldError, Status
 from ctiex.fields import Fields
@@ -80,7 +81,8 @@ class ProcessingService:
         Nobody is told what isn't decided yet, such as its end: that may come to nothing.
         """
         if serial in self._life.undecided:
-            self._keeper.keep(Change(), lambda: self._look_up(serial, found, lost), lost)
+            again = partial(self._look_up, serial, found, lost)
+            self._keeper.keep(Change(), again, lambda: lost() if serial in self._life.undecided else again())
         else:
             self._look_up_now(serial, found, lost)
 

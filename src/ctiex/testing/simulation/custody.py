@@ -9,6 +9,7 @@ from __future__ import annotations
 from attrs import define, field
 
 from ctiex.errors import Status
+from ctiex.messages import Condition
 from ctiex.processing.identities import Identity
 from ctiex.processing.states import SIGNALLED
 from ctiex.records import Call, CallState
@@ -134,7 +135,14 @@ class Custody:
         held = self._held.get(serial)
         if held is None or held.given_up or self._is_over(serial) or not held.is_for(identity):
             return False
+        if self._is_back(serial):
+            return False
         return held.identity != _ANY or held.came <= {identity.name}
+
+    def _is_back(self, serial: str) -> bool:
+        """Whether the customer is with the agent again without the data having been fetched: then nobody gets them."""
+        call = self.on_disk(serial)
+        return call is not None and call.state is CallState.CONNECTED and Condition.RETURNED in call.told
 
     def _is_over(self, serial: str) -> bool:
         call = self.on_disk(serial)

@@ -151,8 +151,10 @@ class _Withdrawing(RecordingWatcher):
         self._withdraw = withdraw
 
     def offered(self, serial: str, session: Any, write: Callable[[], None]) -> None:
+        self.keeps = False
         super().offered(serial, session, write)
         self._withdraw(serial)
+        self.writes.pop()()  # it is kept all the same
 
 
 class Dialling(_Dialling):

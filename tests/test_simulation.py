@@ -89,7 +89,7 @@ def test_without_faults_every_call_is_acknowledged_served_and_told() -> None:
 def test_each_class_of_faults_alone_breaks_no_promise(fault: Fault) -> None:
     tally = run(250, 100, [fault])
     assert tally.broken is None
-    assert tally.counts["calls acknowledged"] > 200
+    assert tally.counts["calls acknowledged"] > 150
     assert fault is Fault.NETWORK or [name for name in tally.counts if name.startswith("fault: ")]
 
 

@@ -75,6 +75,17 @@ class IQuickAnswers(Interface):
         """
 
 
+def decoded(codec: Any, kind: int, body: bytes) -> Message:
+    """The message of a body that this codec has encoded: what a codec decodes is what its own decoder found.
+
+    :raise CodecError: it hasn't, or another version of it has.
+    """
+    decoder = codec.decoder(codec.frame_length(body))
+    decoder.receive(codec.frame(kind, 0, body))
+    message: Message = codec.decode_body(next(decoder.frames()))
+    return message
+
+
 class ICodec(Interface):
     """Messages to bytes and back. Nothing but CodecError leaves it, whatever the bytes."""
 

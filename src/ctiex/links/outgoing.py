@@ -8,7 +8,7 @@ from attrs import evolve
 
 from ctiex.errors import FrameTooLong, LinkBusy, LinkLost, Status
 from ctiex.fields import EMPTY
-from ctiex.interfaces import ICodec, IQuickAnswers
+from ctiex.interfaces import ICodec, IQuickAnswers, decoded
 from ctiex.links.requests import Answered, Requests
 from ctiex.links.terms import SessionLimits, SessionState
 from ctiex.messages import KIND_OF, AgentEvent, DataResult, Message, Unbind, UnbindReply
@@ -16,13 +16,6 @@ from ctiex.processing.counts import Counts
 
 MUCH_OUTPUT = 65_536
 """Output that is written before more frames are handled, in bytes: small requests may have large replies."""
-
-
-def _decoded(codec: ICodec, kind: int, body: bytes) -> Message:
-    """The message of a body that this side has encoded."""
-    decoder = codec.decoder(codec.frame_length(body))
-    decoder.receive(codec.frame(kind, 0, body))
-    return codec.decode_body(next(decoder.frames()))
 
 
 class Outgoing:
@@ -94,7 +87,7 @@ class Outgoing:
         """
         if self.codec.frame_length(body) <= self.send_limit:
             return body
-        message: Any = _decoded(self.codec, kind, body)
+        message: Any = decoded(self.codec, kind, body)
         if not isinstance(message, (AgentEvent, DataResult)):
             return body
         return self.codec.encode_body(evolve(message, status=Status.DATA_TOO_LARGE, fields=EMPTY))

@@ -10,7 +10,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from ctiex.errors import FrameTooLong, Status
 from ctiex.fields import EMPTY, Fields
-from ctiex.interfaces import Frame, ICallStore, ICodec
+from ctiex.interfaces import ICallStore, ICodec, decoded
 from ctiex.messages import KIND_OF, AgentEvent, AgentLoginReply, Condition
 from ctiex.processing.account import Account, AccountedStore, size_of_event
 from ctiex.processing.checks import LEAST_END
@@ -209,7 +209,7 @@ class Desk:
 
     def _serial_of(self, stored: StoredEvent) -> str:
         """The call that an event is about, where the store doesn't keep that apart."""
-        event = self.codec.decode_body(Frame(KIND_OF[AgentEvent], 0, stored.body))
+        event = decoded(self.codec, KIND_OF[AgentEvent], stored.body)
         assert isinstance(event, AgentEvent)
         return "" if is_arrival(event.condition, event.fields) else event.serial
 

@@ -11,7 +11,7 @@ from functools import partial
 
 from ctiex.errors import CallError, CodecError, FieldError, Status
 from ctiex.fields import Fields
-from ctiex.interfaces import Frame, IOfferWatcher, ISignalling
+from ctiex.interfaces import IOfferWatcher, ISignalling, decoded
 from ctiex.messages import (
     KIND_OF,
     CancelReply,
@@ -240,7 +240,7 @@ class ProcessingService:
             self._life.audit.asked_here(identity, serial, refused, reason)
         if isinstance(body, Status):
             raise CallError(body)
-        result = self._with.codec.decode_body(Frame(KIND_OF[DataResult], 0, body))
+        result = decoded(self._with.codec, KIND_OF[DataResult], body)
         assert isinstance(result, DataResult)
         return result.fields
 
@@ -298,7 +298,6 @@ class ProcessingService:
             self._counts.requests_over_limit += refused.status is Status.TOO_BUSY
             answer(refused.status)
             return
-        self._life.owners.claim(call, identity)
         updated = call.but(owner=identity.name, event_ids=call.event_ids | {event.event_id})
         self._keep_report(updated, event, told, answer)
 

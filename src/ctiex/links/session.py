@@ -266,7 +266,8 @@ class Session(Outgoing):
         :param answers: takes what is to be written before anything else.
         """
         traffic, limits, quick, work = self._traffic, self.limits, self.quick, self.work
-        traffic.took(0, now)
+        if not traffic.began <= now < traffic.ends:
+            traffic.took(0, now)
         full = self._in_flight >= limits.max_in_flight or traffic.bytes + len(data) > traffic.most_bytes
         if quick is None or full or work.left <= 0 or self._decoder.buffered():
             return data

@@ -40,13 +40,15 @@ class Traffic:
     frames: int = 0
     """The frames handled in the window. Whoever handles them counts them: nothing is called for each."""
     bytes: int = 0
-    _began: float = -inf
+    began: float = -inf
+    ends: float = -inf
+    """The window's, in clock seconds."""
 
     def took(self, size: int, now: float) -> None:
         """So many bytes have come at ``now`` (clock seconds)."""
         # Below as well: after a clock was put back the window must not last until it has caught up.
-        if not self._began <= now < self._began + _WINDOW:
-            self._began, self.frames, self.bytes = now, 0, 0
+        if not self.began <= now < self.ends:
+            self.began, self.ends, self.frames, self.bytes = now, now + _WINDOW, 0, 0
         self.bytes += size
 
     @property

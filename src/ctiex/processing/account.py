@@ -7,7 +7,7 @@ identity that brought the agent number. Each open call keeps room for its end in
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -70,9 +70,9 @@ class Account:
         _add(self.of_identity, identity, size)
         self.in_all += size
 
-    def add_event(self, event: StoredEvent, count: int) -> None:
-        """An event has come to its agent's mailbox (1), or has left it (-1)."""
-        agent, size = event.agent, count * size_of_event(event)
+    def add_events(self, events: Sequence[StoredEvent], by: int) -> None:
+        """Events of one agent have come to its mailbox (1), or have left it (-1)."""
+        agent, size = events[0].agent, by * sum([EVENT_BYTES + len(event.body) for event in events])
         owner = self._owners.get(agent)
         if owner is None:
             owner = self._owners[agent] = self._whose(agent)
@@ -80,9 +80,13 @@ class Account:
         _add(self.of_mailbox, agent, size)
         if agent not in self.of_mailbox:
             del self._owners[agent]
-        serial = event.serial if event.serial is not None else self._serial_of(event)
-        if serial:
-            _add(self.events_of, serial, count)
+        of_serial: dict[str, int] = {}  # most are about one call
+        for event in events:
+            serial = event.serial if event.serial is not None else self._serial_of(event)
+            of_serial[serial] = of_serial.get(serial, 0) + by
+        for serial, count in of_serial.items():
+            if serial:
+                _add(self.events_of, serial, count)
 
     def keep_for_end(self, agent: str, count: int = 1) -> None:
         """Room is kept for the end of one more call of this agent number, or of one less."""
@@ -143,7 +147,7 @@ class Account:
 
 def _add(counter: Counter[str], key: str, size: int) -> None:
     """Add to one of very many counters, of which those at zero take no room."""
-    held = counter[key] + size
+    held = counter.get(key, 0) + size
     if held:
         counter[key] = held
     else:
@@ -166,7 +170,7 @@ class AccountedStore:
 
         :raise StoreUnavailable: it wasn't kept.
         """
-        entries = self._calls(change)
+        entries = self._calls(change) if change.calls or change.forgotten else []
         if change.events or change.dropped:
             entries += self._events(change)
         waiting: Deferred[None] | None = self._store.commit(change)
@@ -191,13 +195,12 @@ class AccountedStore:
         return entries
 
     def _events(self, change: Change) -> list[Entry]:
-        add = self._account.add_event
-        entries: list[Entry] = [(add, event, 1) for event in change.events]
+        add = self._account.add_events
+        entries: list[Entry] = [(add, (event,), 1) for event in change.events]
         for agent, sequence in change.dropped:
-            for event in self._store.events(agent):
-                if event.sequence > sequence:
-                    break
-                entries.append((add, event, -1))
+            waiting = self._store.events(agent)
+            if waiting and waiting[0].sequence <= sequence:
+                entries.append((add, waiting[: sequence - waiting[0].sequence + 1], -1))
         return entries
 
 

@@ -86,8 +86,9 @@ class Desk:
             brought_by = self._store.label(label_of(agent))
             if brought_by is not None:  # a file of an earlier version says nothing: then it counts for nobody
                 self.numbers.put(agent, brought_by)
-            for event in self._store.events(agent):
-                self.account.add_event(event, 1)
+            waiting = self._store.events(agent)
+            if waiting:
+                self.account.add_events(waiting, 1)
             self._watch_oldest(agent)
 
     def stop(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from attrs import define, field
@@ -61,6 +61,8 @@ class MemoryCallStore:
 
     def __init__(self) -> None:
         self._calls = Calls()
+        self.fetched: Callable[[str, str], bytes | None] = self._calls.fetched
+        """The data of a call that this owner has fetched before: every DataRequest asks it, with no call in between."""
         self._mailboxes: dict[str, _Mailbox] = {}
         self._labels: dict[str, str] = {}
 
@@ -154,10 +156,6 @@ class MemoryCallStore:
     def get(self, serial: str) -> Call | None:
         """The call with this serial, or None."""
         return self._calls.get(serial)
-
-    def fetched(self, serial: str, owner: str) -> bytes | None:
-        """The data of a call that this owner has fetched before."""
-        return self._calls.fetched(serial, owner)
 
     def fetch(self, serial: str) -> Deferred[Call | None] | None:
         """None: there is nowhere else to look."""

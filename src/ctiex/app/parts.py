@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -42,6 +43,7 @@ from ctiex.processing.desk import Desk
 from ctiex.processing.service import ProcessingService
 from ctiex.processing.sessions import ServiceSessions
 from ctiex.processing.settings import ServiceSettings, Timeouts
+from ctiex.processing.stored_time import StoredTime
 from ctiex.processing.surroundings import Surroundings
 from ctiex.serials import SerialAllocator
 
@@ -117,10 +119,11 @@ def _surroundings(configuration: Configuration, reactor: Any) -> Surroundings:
     store: ICallStore = _build(ICallStorePlugin, configuration.store.kind, configuration.store.settings)
     carriers = build_carriers(configuration.carrier)
     agent_codec: ICodec = find_plugin(ICodecPlugin, configuration.agent_link.codec).build()
+    clock = StoredTime(reactor, time.time)
     return Surroundings(
-        clock=reactor,
+        clock=clock,
         store=store,
-        desk=Desk(store, agent_codec, configuration.agent_link.max_frame, limits, reactor, counts),
+        desk=Desk(store, agent_codec, configuration.agent_link.max_frame, limits, clock, counts),
         carrier=carriers.connection,
         network=carriers.network,
         allocator=SerialAllocator(configuration.exchange.id, reactor.seconds),

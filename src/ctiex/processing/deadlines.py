@@ -58,6 +58,7 @@ class Deadlines:
         self._ticks: list[int] = []
         self._entries = 0
         self._timer: IDelayedCall | None = None
+        self._fires_at = 0.0
         self._stopped = False
 
     def __len__(self) -> int:
@@ -128,9 +129,10 @@ class Deadlines:
             return
         first = self._ticks[0] * _TICK
         if self._timer is not None and self._timer.active():
-            if self._timer.getTime() <= first:
+            if self._fires_at <= first:
                 return
             self._timer.cancel()
+        self._fires_at = first
         self._timer = self._clock.callLater(max(0.0, first - self._clock.seconds()), self._fire)
 
     def _tell(self, key: str) -> None:

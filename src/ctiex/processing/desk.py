@@ -6,7 +6,6 @@ from collections import Counter
 from typing import Protocol
 
 from attrs import define
-from twisted.internet.interfaces import IReactorTime
 
 from ctiex.errors import FrameTooLong, Status
 from ctiex.fields import EMPTY, Fields
@@ -19,6 +18,7 @@ from ctiex.processing.deadlines import Deadlines
 from ctiex.processing.keeping import RETRY_AFTER, Keeper
 from ctiex.processing.numbers import NumbersInUse, label_of
 from ctiex.processing.settings import Limits
+from ctiex.processing.stored_time import StoredTime
 from ctiex.records import Change, StoredEvent
 
 
@@ -60,7 +60,7 @@ class Desk:
     """
 
     def __init__(
-        self, store: ICallStore, codec: ICodec, max_frame: int, limits: Limits, clock: IReactorTime, counts: Counts
+        self, store: ICallStore, codec: ICodec, max_frame: int, limits: Limits, clock: StoredTime, counts: Counts
     ) -> None:
         self._store = store
         self.codec = codec

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from attrs import evolve
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -17,6 +18,7 @@ from ctiex.errors import StoreUnavailable
 from ctiex.lots import Lots
 from ctiex.outage import Outage
 from ctiex.processing.counts import Counts
+from ctiex.processing.stored_time import StoredTime
 from ctiex.records import Call, Change
 
 _log = Logger()
@@ -46,13 +48,13 @@ def _guarded(_: object, work: Callable[[], None]) -> None:
 class Keeper:
     """Commits changes to a store and tells each one's outcome, and that of a look-up that waits."""
 
-    def __init__(self, commit: Commit, clock: IReactorTime, counts: Counts) -> None:
+    def __init__(self, commit: Commit, clock: StoredTime, counts: Counts) -> None:
         """Nothing is known of the store yet.
 
         :param commit: the store's, as :class:`ctiex.interfaces.ICallStore` has it.
         """
         self._commit = commit
-        self._clock = clock
+        self.time = clock
         self._counts = counts
         self._outage = Outage(self._began_to_fail, self._well)
         self._again: dict[str, Callable[[], None]] = {}
@@ -71,6 +73,10 @@ class Keeper:
 
         ``lost`` is called instead when the store could not take it: then it is undone.
         """
+        if change != _NOTHING:
+            news = self.time.news()
+            if news is not None:
+                change = evolve(change, labels=(*change.labels, news))
         try:
             waiting = self._commit(change)
         except Exception:  # a store's fault must not become that of the link whose change it was
@@ -89,6 +95,12 @@ class Keeper:
     ) -> None:
         """Go on with what a look-up beyond memory finds; ``lost`` is called instead when the store can't look."""
         looking.addCallbacks(lambda call: _guarded(None, lambda: found(call)), self._lost_later, errbackArgs=(lost,))
+
+    def tell_time(self) -> None:
+        """Have the store know of the wall clock what it doesn't know yet."""
+        news = self.time.news()
+        if news is not None:
+            self.keep(Change(labels=(news,)))
 
     def settled(self, go_on: Callable[[], None]) -> None:
         """Go on once the store is done with every change before, whatever came of them."""
@@ -114,11 +126,12 @@ class Keeper:
 
     def _lost(self, failure: Failure, lost: Callable[[], None]) -> None:
         self._counts.store_failures += 1
+        self.time.not_kept()
         if not (self.failing or failure.check(StoreUnavailable)):
             _log.failure("the call store failed", failure)
         self._outage.failed(failure.getErrorMessage())
         if self._probing is None and not self._stopped:
-            self._probing = self._clock.callLater(self._probe_after, self._probe)
+            self._probing = self.time.callLater(self._probe_after, self._probe)
         lost()
 
     def _began_to_fail(self, reason: str) -> None:

@@ -173,7 +173,7 @@ class Lifecycle:
         connection = Connection(access_code, carried.calling_number, self._with.exchange_address)
         network = self._with.network
         signalled = carried if network is None else network.embed(call.calling_number, call.serial)
-        deadline = call.deadline + _GRACE
+        deadline = self._with.clock.of_process(call.deadline) + _GRACE
         agent = call.agent
         return Offer(call.serial, call.service, call.calling_number, connection, deadline, resumed, signalled, agent)
 

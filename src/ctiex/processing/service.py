@@ -32,6 +32,7 @@ from ctiex.processing.identities import Identity
 from ctiex.processing.intake import Intake
 from ctiex.processing.lifecycle import Lifecycle
 from ctiex.processing.states import TRANSITIONS, Step
+from ctiex.processing.stored_time import LABEL
 from ctiex.processing.surroundings import Refused, Surroundings
 from ctiex.processing.watcher import OfferWatcher
 from ctiex.records import Call, CallState, Change, StoredEvent
@@ -68,11 +69,13 @@ class ProcessingService:
 
         :param taken_up: called once all calls that were being signalled have been offered again.
         """
+        self._with.clock.go_on(self._store.label(LABEL))
         self._desk.start()
         self._life.start(drivers, taken_up)
 
     def drain(self) -> None:
         """Take no new calls from now on; those under way go on."""
+        self._keeper.tell_time()
         self.leaving = True
 
     def _look_up(self, serial: str, found: Callable[[Call | None], None], lost: Callable[[], None]) -> None:

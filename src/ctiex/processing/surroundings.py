@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from attrs import define, field
-from twisted.internet.interfaces import IReactorTime
 
 from ctiex.errors import Status
 from ctiex.interfaces import ICallStore, ICarrier, ICodec
@@ -15,6 +14,7 @@ from ctiex.processing.desk import Desk
 from ctiex.processing.keeping import Keeper
 from ctiex.processing.sessions import ServiceSessions
 from ctiex.processing.settings import Limits, ServiceSettings
+from ctiex.processing.stored_time import StoredTime
 from ctiex.serials import SerialAllocator
 
 
@@ -22,7 +22,7 @@ from ctiex.serials import SerialAllocator
 class Surroundings:
     """What the processing service works with."""
 
-    clock: IReactorTime
+    clock: StoredTime
     store: ICallStore
     desk: Desk
     carrier: ICarrier

@@ -39,6 +39,7 @@ from ctiex.processing.organizing import RuleOrganizer
 from ctiex.processing.service import ProcessingService
 from ctiex.processing.sessions import ServiceSessions
 from ctiex.processing.settings import Limits, ServiceSettings, Timeouts
+from ctiex.processing.stored_time import StoredTime
 from ctiex.processing.surroundings import Surroundings
 from ctiex.serials import SerialAllocator
 from ctiex.signalling.calling_number import CallingNumberCarrier
@@ -244,6 +245,8 @@ class MemoryExchange:
     session_limits: SessionLimits = field(factory=SessionLimits)
     store: ICallStore = field(factory=MemoryCallStore)
     clock: Clock = field(factory=Clock)
+    wall: Callable[[], float] | None = None
+    """The wall clock; shows what ``clock`` does unless given."""
     codec: ICodec = field(factory=BinaryCodec)
     portal: Portal | None = None
     """Where Binds are let in; by the secret ``secret`` unless given."""
@@ -272,10 +275,11 @@ class MemoryExchange:
 
     def __attrs_post_init__(self) -> None:
         max_frame = self.session_limits.max_frame
-        self.desk = Desk(self.store, self.codec, max_frame, self.limits, self.clock, self.counts)
+        clock = StoredTime(self.clock, self.wall or self.clock.seconds)
+        self.desk = Desk(self.store, self.codec, max_frame, self.limits, clock, self.counts)
         self.processing = ProcessingService(
             Surroundings(
-                clock=self.clock,
+                clock=clock,
                 store=self.store,
                 desk=self.desk,
                 carrier=CallingNumberCarrier(),

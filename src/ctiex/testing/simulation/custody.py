@@ -33,6 +33,8 @@ class Holding:
     given_up: bool = False
     """Whether the session has refused, or was lost, before it accepted."""
     accepted: bool = False
+    back: bool = False
+    """Whether a driver has told that the customer is with the agent again."""
 
     def is_for(self, identity: Identity) -> bool:
         """Whether this identity may have the call."""
@@ -126,6 +128,12 @@ class Custody:
             over = call is None or call.state in (CallState.REPORTED, CallState.CLOSED)
             self._ledger.hold(over, f"call {serial}: {identity.name} is told that it has ended, which isn't kept")
 
+    def returned(self, serial: str) -> None:
+        """A driver tells that the customer is with the agent again."""
+        held = self._held.get(serial)
+        if held is not None:
+            held.back = True
+
     def ended(self, serial: str) -> None:
         """A CallEnded is written."""
         self._ledger.hold(self._is_over(serial), f"call {serial}: CallEnded is written, and its end isn't kept")
@@ -141,8 +149,10 @@ class Custody:
 
     def _is_back(self, serial: str) -> bool:
         """Whether the customer is with the agent again without the data having been fetched: then nobody gets them."""
-        call = self.on_disk(serial)
-        return call is not None and call.state is CallState.CONNECTED and Condition.RETURNED in call.told
+        held, call = self._held.get(serial), self.on_disk(serial)
+        if call is None or call.state is not CallState.CONNECTED:
+            return False
+        return Condition.RETURNED in call.told or (held is not None and held.back)
 
     def _is_over(self, serial: str) -> bool:
         call = self.on_disk(serial)

@@ -12,6 +12,7 @@ from ctiex.interfaces import ICallStore, ISignalling
 from ctiex.links.terms import SessionLimits
 from ctiex.processing.settings import Limits, Timeouts
 from ctiex.processing.states import SIGNALLED
+from ctiex.processing.stored_time import LABEL
 from ctiex.signalling.link import LinkSignalling
 from ctiex.testing.pairs import MemoryExchange, agents, make_service, services
 from ctiex.testing.simulation.clock import ProcessClock, WorldClock
@@ -112,6 +113,7 @@ class ExchangeProcess:
             session_limits=SessionLimits(),
             store=store,
             clock=process,
+            wall=lambda: self._clock.wall,
             make_drivers=lambda made: self._drivers(made, process, witness),
         )
         self._spoil(exchange)
@@ -129,6 +131,18 @@ class ExchangeProcess:
         for driver in drivers.values():
             witness.watch_driver(driver)
         return drivers
+
+    @property
+    def sees_the_clock(self) -> bool:
+        """Whether a process runs that would notice that the wall clock is set."""
+        return self.running is not None and not self._leaving
+
+    @property
+    def knows_the_clock(self) -> bool:
+        """Whether the disk has what was done to the wall clock, as far as a process has seen it."""
+        if self.running is None:
+            return True
+        return abs(float(self.disk.labels.get(LABEL, "0")) - self.running.desk.keeper.time.ahead) < 1.0
 
     def crash(self) -> None:
         """The process dies, with everything that isn't on the disk."""

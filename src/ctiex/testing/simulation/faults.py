@@ -60,7 +60,7 @@ class Mishap:
     happen: Callable[[World, Random], None]
 
 
-STEPS = (1, 5, -1, -5, -60, -600, -3_600, -86_400)
+STEPS = (1, 5, 60, 600, 3_600, 86_400)
 """By how much the wall clock is set, in seconds."""
 TROUBLES = (
     WELL,
@@ -80,7 +80,7 @@ MISHAPS: tuple[Mishap, ...] = (
     Mishap(Fault.STORE, 36.0, lambda world, dice: world.slow_disk(dice.choice((0.1, 1.0, 4.0)))),
     Mishap(Fault.COMMIT, 30.0, lambda world, dice: world.trouble_store(dice.choice(TROUBLES))),
     Mishap(Fault.CLOCK, 54.0, lambda world, dice: world.pause(dice.choice((1.0, 5.0, 15.0, 35.0, 100.0)))),
-    Mishap(Fault.CLOCK, 27.0, lambda world, dice: world.set_clock(dice.choice(STEPS))),
+    Mishap(Fault.CLOCK, 27.0, lambda world, dice: world.set_clock(dice.choice((-1, 1)) * dice.choice(STEPS))),
     Mishap(Fault.SERVICE, 24.0, lambda world, dice: world.crash_service(dice.randrange(3), dice.choice((0.0, 8.0)))),
     Mishap(Fault.SERVICE, 72.0, lambda world, dice: world.stop_service(dice.randrange(3), dice.choice((8.0, 20.0)))),
     Mishap(Fault.SERVICE, 18.0, lambda world, dice: world.probe(dice.randrange(3), dice.randrange(1_000))),

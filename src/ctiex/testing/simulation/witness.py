@@ -199,6 +199,7 @@ class Witness:
 
     def returned_by_driver(self, serial: str) -> None:
         """A driver tells that the customer is back: the end of a call whose result is there."""
+        self.custody.returned(serial)
         call = self.custody.on_disk(serial)
         if call is not None and call.state is CallState.REPORTED:
             self._owe_end(serial, "its customer is back, and its result was there")

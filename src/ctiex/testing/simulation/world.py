@@ -277,6 +277,8 @@ class World:
 
     def crash_exchange(self, down: float) -> None:
         """The exchange loses everything that isn't on the disk, and is back after a while."""
+        if not self.exchange.knows_the_clock:
+            return  # the one moment in which it can't know what was done to the wall clock
         self._happened("exchange crashed")
         self.exchange.crash()
         self._later(down, self.exchange.start)
@@ -311,6 +313,8 @@ class World:
 
     def set_clock(self, seconds: int) -> None:
         """The wall clock is set back or forward; an exchange that starts from now on begins with it."""
+        if seconds > 0 and not self.exchange.sees_the_clock:
+            return  # nobody is there to know
         if abs(self.clock.wall_ahead + seconds) <= _CLOCK_WITHIN:
             self._happened("wall clock set")
             self.clock.wall_ahead += seconds

@@ -40,7 +40,7 @@ class Limits:
     """``[limits]``: what may be held and done, and for whom.
 
     The one place where a limit is declared, with its check and its default. It is read whenever something is held
-    against it, so that changing an attribute changes the limit from then on. docs/operating.rst says of each whom it
+    against it, so that changing an attribute changes the limit from then on. docs/limits.rst says of each whom it
     bounds, how the default comes about, what the peer hears, which metric tells of it and which test meets it.
     """
 

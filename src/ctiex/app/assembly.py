@@ -19,7 +19,6 @@ from ctiex.app.listener import Listener
 from ctiex.app.listening import address_of
 from ctiex.app.metrics import MonitoringPort
 from ctiex.app.parts import MakeDriver, assemble
-from ctiex.errors import StoreUnavailable
 from ctiex.file_modes import warn_of_wide_mode
 from ctiex.interfaces import IRunningSignalling
 from ctiex.links.descriptors import Descriptors
@@ -71,6 +70,7 @@ class Exchange(Service):
         self.ivr_port: IListeningPort | None = None
         self._starting: Deferred[None] | None = None
         self._failed: list[Failure] = []
+        self._not_started = ""
         self._running: list[Any] = []
         """The drivers with a life of their own that were started."""
 
@@ -84,7 +84,7 @@ class Exchange(Service):
         """Why no calls are taken; empty while they are."""
         if not self.listening:
             return "it isn't listening: it starts or stops"
-        return "the call store takes no changes" if self.parts.desk.keeper.failing else ""
+        return "the call store takes no changes" if self.parts.desk.keeper.failing else self._not_started
 
     def privilegedStartService(self) -> None:
         """Do what the rights of root may be needed for: read keys, and bind ports below 1024. Nothing is made yet.
@@ -159,7 +159,14 @@ class Exchange(Service):
         for driver in self.parts.drivers.values():
             if IRunningSignalling.providedBy(driver):
                 self._running.append(driver)
-                driver.start()
+                self._start_driver(driver)
+
+    def _start_driver(self, driver: Any) -> None:
+        try:
+            driver.start()
+        except Exception as error:  # the others go on
+            _log.failure("a signalling driver could not start")
+            self._not_started = f"a signalling driver could not start: {type(error).__name__}"
 
     def _tell_descriptors(self) -> None:
         """How many connections there may be, whatever the limits say, before anybody meets it."""
@@ -208,6 +215,7 @@ class Exchange(Service):
             self._record(AuditEvent.EXCHANGE_STOPPING)
         self.listening = False
         self.parts.processing.drain()
+        self.parts.processing.stop_resuming()  # those are offered by the next start
         ports = [port for port in (self.agent_port, self.ivr_port) if port is not None]
         self.agent_port = self.ivr_port = None
         await DeferredList([d for port in ports if (d := port.stopListening()) is not None])
@@ -215,8 +223,7 @@ class Exchange(Service):
             await self._let_replies_out()
             self._withdraw_offers()  # after that: a call that was just kept is being signalled too
         await self._say_goodbye()
-        self.parts.processing.stop_resuming()
-        running, self._running = self._running, []
+        running, self._running, self._not_started = self._running, [], ""
         await DeferredList([d for driver in running if (d := driver.stop()) is not None])
         self.parts.processing.stop()
         self.store_open = False
@@ -247,7 +254,7 @@ class Exchange(Service):
         """Replies that wait for the store go out before the goodbye; what it can't take is answered 50."""
         try:
             await self._kept(Change())
-        except StoreUnavailable as error:
+        except Exception as error:  # whatever a store fails with, the goodbye is said
             _log.warn("the store could not keep the last changes: {reason}", reason=str(error))
 
     async def _say_goodbye(self) -> None:

@@ -12,6 +12,7 @@ from ctiex.errors import LinkError, RequestTimedOut, Status
 from ctiex.interfaces import IQuickAnswers, IServiceSession
 from ctiex.links.exchange import ExchangeLink, ExchangeLinkFactory, LinkSurroundings
 from ctiex.links.requests import connection_status
+from ctiex.links.terms import SessionState
 from ctiex.messages import (
     KIND_OF,
     CallEnded,
@@ -90,7 +91,8 @@ class IvrLink(ExchangeLink):
     @property
     def bound(self) -> bool:
         """Whether calls may be offered to it: not when it leaves so many unanswered that more would only wait."""
-        return self.who is not None and self.session.ended is None and not self.session.queue_full
+        session = self.session
+        return self.who is not None and session.state is SessionState.BOUND and not session.queue_full
 
     def connect(self, connection: Connection, answered: Callable[[int | None], None], deadline: float) -> None:
         """Write a Connection."""

@@ -42,7 +42,7 @@ class Arrivals:
     def _tell(self, agent: str, serial: str, number: str) -> None:
         """Keep the event; later, if the store doesn't take it now."""
         desk = self._with.desk
-        event = desk.compose(agent, serial, Condition.PROGRESS, Status.OK, arrival(number))
+        event = desk.compose(agent, serial, Condition.PROGRESS, Status.OK, arrival(number), about="")
         self._keeper.keep(
             Change(events=(event,), labels=desk.labels(agent, "")),
             lambda: desk.kept(event),

@@ -20,6 +20,7 @@ from ctiex.processing.numbers import NumbersInUse, label_of
 from ctiex.processing.settings import Limits
 from ctiex.processing.stored_time import StoredTime
 from ctiex.records import Change, StoredEvent
+from ctiex.serials import names_a_told_call
 
 
 def arrival(calling_number: str) -> Fields:
@@ -27,9 +28,10 @@ def arrival(calling_number: str) -> Fields:
     return Fields({"event": "call", "calling_number": calling_number})
 
 
-def is_arrival(condition: int, fields: Fields) -> bool:
+def _is_arrival(event: AgentEvent) -> bool:
     """Whether an event tells of a call that has come: it is about no call that is kept, and its serial may be used."""
-    return condition == Condition.PROGRESS and fields.get("event") == "call"
+    told = event.condition == Condition.PROGRESS and names_a_told_call(event.serial)
+    return told and event.fields.get("event") == "call"
 
 
 class AgentOutlet(Protocol):
@@ -72,6 +74,9 @@ class Desk:
         self._reserved: Counter[str] = Counter()
         self.numbers = NumbersInUse(limits)
         self._kept: dict[str, int] = {}
+        self._of_another_clock: dict[str, int] = {}
+        """By agent: the last event that another wall clock would keep for longer than any may be kept."""
+        self._started_at = clock.seconds()
         self._acknowledged: dict[str, int] = {}
         """By agent: what the store hasn't dropped yet, although it may."""
         self.account = Account(limits, self.numbers.brought_by, self._serial_of)
@@ -81,6 +86,7 @@ class Desk:
 
     def start(self) -> None:
         """Take up the mailboxes of an opened store."""
+        self._started_at = self._clock.seconds()
         for agent in self._store.agents():
             self._kept[agent] = self._store.last_sequence(agent)
             brought_by = self._store.label(label_of(agent))
@@ -89,6 +95,8 @@ class Desk:
             waiting = self._store.events(agent)
             if waiting:
                 self.account.add_events(waiting, 1)
+            if any(event.expires > self._started_at + self._limits.mailbox_ttl for event in waiting):
+                self._of_another_clock[agent] = waiting[-1].sequence
             self._watch_oldest(agent)
 
     def stop(self) -> None:
@@ -191,18 +199,25 @@ class Desk:
     # ------------------------------------------------------------ events
 
     def compose(
-        self, agent: str, serial: str, condition: Condition, status: int = Status.OK, fields: Fields = EMPTY
+        self,
+        agent: str,
+        serial: str,
+        condition: Condition,
+        status: int = Status.OK,
+        fields: Fields = EMPTY,
+        about: str | None = None,
     ) -> StoredEvent:
         """The agent's next event, encoded; it is in the mailbox once a change with it is committed.
 
+        :param about: the call that it is about, where that isn't the one with its serial; empty if none.
         :raise FrameTooLong: it would not fit a frame of the agent link.
         """
         sequence = self._store.last_sequence(agent) + 1
         body = self.codec.encode_body(AgentEvent(sequence, agent, serial, condition, status, fields))
         if self.codec.frame_length(body) > self._max_frame:
             raise FrameTooLong(f"an AgentEvent of {len(body)} bytes: the limit is {self._max_frame}")
-        about = "" if is_arrival(condition, fields) else serial
-        return StoredEvent(agent, sequence, body, self._clock.seconds() + self._limits.mailbox_ttl, about)
+        expires = self._clock.seconds() + self._limits.mailbox_ttl
+        return StoredEvent(agent, sequence, body, expires, serial if about is None else about)
 
     def awaits(self, serial: str) -> bool:
         """Whether an event of the call with this serial waits in a mailbox, and would be taken for a new call's."""
@@ -212,7 +227,7 @@ class Desk:
         """The call that an event is about, where the store doesn't keep that apart."""
         event = decoded(self.codec, KIND_OF[AgentEvent], stored.body)
         assert isinstance(event, AgentEvent)
-        return "" if is_arrival(event.condition, event.fields) else event.serial
+        return "" if _is_arrival(event) else event.serial
 
     def kept(self, event: StoredEvent) -> None:
         """An event is in the store now: send it to its agent, if there is one."""
@@ -265,9 +280,14 @@ class Desk:
     def _watch_oldest(self, agent: str) -> None:
         waiting = self._store.events(agent)
         if waiting:
-            self._expiry.set(agent, waiting[0].expires)
+            self._expiry.set(agent, self._expires(waiting[0]))
         else:
             self._expiry.clear(agent)
+
+    def _expires(self, event: StoredEvent) -> float:
+        if event.sequence > self._of_another_clock.get(event.agent, 0):
+            return event.expires
+        return min(event.expires, self._started_at + self._limits.mailbox_ttl)
 
     def _expire(self, agent: str) -> None:
         acknowledged = self._acknowledged.get(agent, 0)
@@ -275,7 +295,7 @@ class Desk:
             self._drop(agent, acknowledged)
             return
         now = self._clock.seconds()
-        old = [event.sequence for event in self._store.events(agent) if event.expires <= now]
+        old = [event.sequence for event in self._store.events(agent) if self._expires(event) <= now]
         if old:
             before = self._store.pending(agent)
             self._drop(agent, old[-1])

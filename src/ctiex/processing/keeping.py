@@ -60,6 +60,7 @@ class Keeper:
         self._again: dict[str, Callable[[], None]] = {}
         self._lots = Lots(clock, self.settled)
         self._probe_after = _PROBE_AFTER
+        self._well_at = -RETRY_AFTER
         self._probing: IDelayedCall | None = None
         self._stopped = False
 
@@ -129,6 +130,8 @@ class Keeper:
         self.time.not_kept()
         if not (self.failing or failure.check(StoreUnavailable)):
             _log.failure("the call store failed", failure)
+        if not self.failing and self.time.seconds() - self._well_at >= RETRY_AFTER:
+            self._probe_after = _PROBE_AFTER  # else it isn't really well: it takes some changes and others not
         self._outage.failed(failure.getErrorMessage())
         if self._probing is None and not self._stopped:
             self._probing = self.time.callLater(self._probe_after, self._probe)
@@ -145,7 +148,7 @@ class Keeper:
 
     def _well(self, failures: int) -> None:
         _log.info("the call store takes changes again; it didn't take {count}", count=failures)
-        self._probe_after = _PROBE_AFTER
+        self._well_at = self.time.seconds()
         self._stop_probing()
         again, self._again = self._again, {}
         self._lots.do(again.values())

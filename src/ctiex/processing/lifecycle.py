@@ -39,6 +39,15 @@ def _nothing() -> None:
     pass
 
 
+def _guarded(whom: str, ask: Callable[[], int | None]) -> int | None:
+    """Ask a driver for something: its fault must not become the link's whose request it was, nor stop the call."""
+    try:
+        return ask()
+    except Exception:
+        _log.failure("the signalling driver failed with {whom}", whom=whom)
+        return None
+
+
 class Lifecycle:
     """Moves calls along the table of states and tells agents and services what happened."""
 
@@ -54,6 +63,8 @@ class Lifecycle:
         self.undecided: set[str] = set()
         """Calls that may be over, or somebody else's: that is on its way to the store, and may come to nothing."""
         self._unkept = Unkept(self._keeper)
+        self._met_by: dict[str, Status] = {}
+        """By serial: what was met by calls whose time is over, until their end is kept."""
         self._resuming = Lots(surroundings.clock, self._keeper.settled)
         self.held = Held(surroundings.limits, surroundings.desk)
 
@@ -97,7 +108,7 @@ class Lifecycle:
         if call.state is not CallState.CLOSED and call.service in self._with.services:
             driver = self.driver(call)
             if IRunningSignalling.providedBy(driver) and Condition.RETURNED not in call.told:
-                driver.resume(call.serial, call.agent)
+                _guarded(call.serial, lambda: driver.resume(call.serial, call.agent))
 
     def stop_resuming(self) -> None:
         """Leave calls of before that aren't taken up yet to the next start."""
@@ -139,10 +150,13 @@ class Lifecycle:
             self.offer(call)
 
     def _signal_again(self, call: Call, lost: Callable[[], None]) -> None:
-        """The time that it has for that begins anew."""
-        if call.state in SIGNALLED:
-            call = call.but(deadline=self._deadline(call, call.state))
-            self.keep(call, lambda: self._offer_again(call.serial), lost)
+        """The time that it has for that begins anew. Until that is kept nothing else happens to the call."""
+        if call.state not in SIGNALLED:  # its service has come for it meanwhile
+            self._deadlines.set(call.serial, self._no_later(call))
+            self._resume(call)
+            return
+        again = call.but(deadline=self._deadline(call, call.state))
+        self.keep(again, *self.undecided_until(call, lambda: self._offer_again(call.serial), lost))
 
     def _offer_again(self, serial: str) -> None:
         call = self._store.get(serial)
@@ -194,14 +208,20 @@ class Lifecycle:
         self.owners.claim(call, identity)
         self.happened(call.serial, Happening.FETCHED, self._fetched)
 
+    def is_leaving(self, serial: str) -> bool:
+        """Whether the customer is known to be gone from the service, or the call over, although that isn't kept yet."""
+        return self._unkept.has(serial, Happening.RETURNED) or self._unkept.has(serial, Happening.ENDED)
+
     def _fetched(self, call: Call, lost: Callable[[], None]) -> None:
+        if call.state is CallState.CONNECTED and Condition.RETURNED in call.told:
+            return  # it had gone on before this was kept
         self.step(call, Step.FETCH, Condition.DATA_FETCHED, lost=lost)
 
     def agent_is_here(self, agent: str) -> None:
         """An agent number was logged in: drivers that see calls may have one to tell of."""
         for driver in self._drivers.values():
             if IRunningSignalling.providedBy(driver):
-                driver.agent_is_here(agent)
+                _guarded(agent, lambda driver=driver: driver.agent_is_here(agent))  # type: ignore[misc]
 
     # ------------------------------------------------------------ one step of a call
 
@@ -402,10 +422,16 @@ class Lifecycle:
             self.audit.forgotten(call)
 
     def _met(self, call: Call) -> Status:
-        """What kept a call from going on in time: 33 while an answer is awaited, from a service that has it."""
-        if call.state in SIGNALLED and call.service in self._with.services:
-            return Status.of(self.driver(call).withdraw(call.serial))
-        return Status.TIMED_OUT
+        """What kept a call from going on in time: 33 while an answer is awaited, from a service that has it.
+
+        Its driver is asked once, and lets go of it: the end may have to be told again until it is kept.
+        """
+        if call.state not in SIGNALLED or call.service not in self._with.services:
+            return Status.TIMED_OUT
+        met = self._met_by.get(call.serial)
+        if met is None:
+            met = self._met_by[call.serial] = self.withdraw(call)
+        return met
 
     # ------------------------------------------------------------ what is open
 
@@ -419,16 +445,21 @@ class Lifecycle:
         self.held.closed(call)
         self.held.forgotten(call)
         self._unkept.pop(call.serial)
-        self._deadlines.clear(call.serial)
+        self._met_by.pop(call.serial, None)
+        if self._store.get(call.serial) is None:  # else what stood there before stands again
+            self._deadlines.clear(call.serial)
 
     def finished(self, call: Call) -> None:
         """The call's end is kept: give back what it held."""
         self.owners.forget(call)
+        self._met_by.pop(call.serial, None)
         if call.state is CallState.CLOSED:
             self.withdraw(call)
         self.held.closed(call)
 
-    def withdraw(self, call: Call) -> None:
-        """Have its driver let go of it."""
-        if call.service in self._with.services:
-            self.driver(call).withdraw(call.serial)
+    def withdraw(self, call: Call) -> Status:
+        """Have its driver let go of it; what the driver has met so far."""
+        if call.service not in self._with.services:
+            return Status.SERVICE_UNREACHABLE
+        met = _guarded(call.serial, lambda: self.driver(call).withdraw(call.serial))
+        return Status.SERVICE_UNREACHABLE if met is None else Status.of(met)

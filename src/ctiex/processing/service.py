@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 
+from twisted.logger import Logger
+
 from ctiex.errors import CallError, CodecError, FieldError, Status
 from ctiex.fields import Fields
 from ctiex.interfaces import IOfferWatcher, ISignalling, decoded
@@ -31,11 +33,13 @@ from ctiex.processing.held import check_fields
 from ctiex.processing.identities import Identity
 from ctiex.processing.intake import Intake
 from ctiex.processing.lifecycle import Lifecycle
-from ctiex.processing.states import TRANSITIONS, Step
+from ctiex.processing.states import SIGNALLED, TRANSITIONS, Step
 from ctiex.processing.stored_time import LABEL
 from ctiex.processing.surroundings import Refused, Surroundings
 from ctiex.processing.watcher import OfferWatcher
 from ctiex.records import Call, CallState, Change, StoredEvent
+
+_log = Logger()
 
 
 class ProcessingService:
@@ -91,11 +95,27 @@ class ProcessingService:
 
     def _look_up_now(self, serial: str, found: Callable[[Call | None], None], lost: Callable[[], None]) -> None:
         call = self._store.get(serial) if serial else None
-        waiting = self._store.fetch(serial) if serial and call is None else None
+        waiting = None
+        if serial and call is None:
+            try:
+                waiting = self._store.fetch(serial)
+            except Exception:  # a store's fault must not become that of the link that asks
+                _log.failure("the call store can't look for a call")
+                lost()
+                return
         if waiting is None:
             found(call)
         else:
-            self._keeper.heard(waiting, found, lost)
+            self._keeper.heard(waiting, partial(self._looked_up, serial, found, lost), lost)
+
+    def _looked_up(
+        self, serial: str, found: Callable[[Call | None], None], lost: Callable[[], None], call: Call | None
+    ) -> None:
+        """Somebody else may have found it first, and gone on with it: memory says how it stands now."""
+        if serial in self._life.undecided or self._store.get(serial) is not None:
+            self._look_up(serial, found, lost)
+        else:
+            found(call)
 
     def stop_resuming(self) -> None:
         """Leave calls of before that aren't taken up yet to the next start."""
@@ -206,6 +226,9 @@ class ProcessingService:
     def _data_of(self, identity: Identity, call: Call | None) -> bytes | Status:
         if call is None or not self._life.owners.owns(identity, call) or not self._gives_data(call):
             return self._data_refused(Status.UNKNOWN_SERIAL)
+        # Offers are taken back by an exchange that goes away, and made again by the next one.
+        if self._life.is_leaving(call.serial) or (self.leaving and call.state in SIGNALLED):
+            return self._data_refused(Status.STORE_UNAVAILABLE)
         if call.state is not CallState.FETCHED:
             self._fetched(call, identity)
         return call.data

@@ -41,6 +41,10 @@ class Unkept:
     def __len__(self) -> int:
         return len(self._of)
 
+    def has(self, serial: str, what: Happening) -> bool:
+        """Whether this is to be told again of a call."""
+        return what in self._of.get(serial, ())
+
     def put(self, serial: str, what: Happening, tell: Tell) -> None:
         """Remember something until :meth:`take` or :meth:`pop`."""
         self._of.setdefault(serial, {})[what] = tell

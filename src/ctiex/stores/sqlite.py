@@ -129,7 +129,7 @@ class SQLiteCallStore:
 
     def _opened(self) -> Kept:
         with told(self._path):
-            expect_sound(self._path)  # before the key is looked for, which a new store makes
+            expect_sound(self._path.resolve())  # before the key is looked for, which a new store makes
         seal = Seal(find_key(self._key_file, make=not self._path.exists()))
         self._file = SqliteFile(self._path, seal)
         self._brought_from = self._file.brought_from

@@ -172,6 +172,7 @@ class ExchangeProcess:
         assert self.witness is not None
         self.witness.process_died()
         exchange.processing.drain()
+        exchange.processing.stop_resuming()
         self._not_listening()
         _withdraw_offers(exchange)
         factories = (exchange.agent_links, exchange.ivr_links)
@@ -187,6 +188,8 @@ class ExchangeProcess:
 
         def closing() -> None:
             exchange.processing.stop()
+            if self.witness is not None:
+                self.witness.debts.forgive()  # it does nothing more
             closed = exchange.store.close()
             if closed is None:
                 self._ended(process, gone)

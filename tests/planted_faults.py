@@ -8,13 +8,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
 from functools import partial
-from unittest import mock
 
 from attrs import evolve, frozen
 
-from ctiex.clients.hand_off import Asked
 from ctiex.interfaces import IServiceSession
 from ctiex.messages import Condition
 from ctiex.processing.identities import ANY_OWNER
@@ -39,8 +36,6 @@ class Planted:
     breaks: str
     """A pattern of how the simulation says so."""
     faults: frozenset[Fault] = ALL
-    in_clients: bool = False
-    """Whether the clients have it too."""
 
 
 def _offer_before_it_is_kept(exchange: MemoryExchange, again: bool) -> None:
@@ -83,11 +78,6 @@ def _ends_told_once(exchange: MemoryExchange) -> None:
     )
 
 
-def _serials_used_too_early(exchange: MemoryExchange) -> None:
-    """A serial may be used again while an event of its last call waits in the mailbox."""
-    vars(exchange.desk)["awaits"] = lambda serial: False
-
-
 PLANTED = (
     Planted(
         "stale owner",
@@ -107,29 +97,13 @@ PLANTED = (
         _ends_told_once,
         "the customer has hung up|the customer had hung up|nobody is left to try",
     ),
-    Planted(
-        "old result",
-        "the result of an earlier call is given as that of another one with the same serial",
-        _serials_used_too_early,
-        "which is another call's|follows its end",
-        in_clients=True,
-    ),
 )
-
-
-@contextmanager
-def _planted_in_clients(planted: Planted) -> Iterator[None]:
-    with ExitStack() as stack:
-        if planted.in_clients:
-            stack.enter_context(mock.patch.object(Asked, "is_newer", lambda asked, event: True))
-        yield
 
 
 def worlds(planted: Planted, seed: int, calls: int = 1_000) -> Iterator[Outcome]:
     """The worlds of a run with a fault."""
-    with _planted_in_clients(planted):
-        for number in range(calls // CALLS_OF_A_WORLD):
-            yield World(world_seed(seed, number), planted.faults, spoil=planted.spoil).run(CALLS_OF_A_WORLD)
+    for number in range(calls // CALLS_OF_A_WORLD):
+        yield World(world_seed(seed, number), planted.faults, spoil=planted.spoil).run(CALLS_OF_A_WORLD)
 
 
 def found(planted: Planted, seed: int, calls: int = 1_000) -> Outcome | None:

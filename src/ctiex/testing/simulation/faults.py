@@ -90,7 +90,7 @@ MISHAPS: tuple[Mishap, ...] = (
     Mishap(Fault.AGENT, 24.0, lambda world, dice: world.take_over(dice.randrange(3))),
     Mishap(
         Fault.AGENT,
-        10.0,
+        24.0,
         lambda world, dice: world.away(dice.randrange(5), dice.choice((1.0, 10.0, 60.0, 110.0, 110.0))),
     ),
     Mishap(Fault.AGENT, 9.0, lambda world, dice: world.cancel(dice.randrange(1_000))),

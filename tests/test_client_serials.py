@@ -137,9 +137,10 @@ class ByHandTests(AgentCase):
         self.assertEqual(self.now(self.successResultOf(second).result()).fields, NEW)
 
     def test_a_call_of_an_earlier_run_is_resumed_when_it_is_said(self) -> None:
+        self.line.answers[ConnectRequest] = lambda request: ConnectReply(Status.DUPLICATE_SERIAL, request.serial)
         self.waiting(of_call(1, Condition.COMPLETED, NEW))
         agent = self.login(on_event=lambda _: Deferred())
-        self.assertIsNone(self.successResultOf(self.connect(agent)).final)
+        self.assertIs(self.failureResultOf(self.connect(agent), CallError).value.status, Status.DUPLICATE_SERIAL)
         self.waiting(of_call(1, Condition.COMPLETED, NEW))
         login = ensureDeferred(self.client.login("1001"))
         resumed = ensureDeferred(self.resumed_when(login))
@@ -228,6 +229,29 @@ class ExchangeTests(SynchronousTestCase):
         finish(service, NEW)
         exchange.pump()
         self.assertEqual(self.successResultOf(result).fields, NEW)
+
+    def test_a_call_that_has_ended_is_resumed_while_its_end_waits(self) -> None:
+        for passed in (10.0, _KEEP_CLOSED + 100):
+            exchange = MemoryExchange()
+            service = exchange.service()
+            first = exchange.agent("1001")
+            first.connect("1001", "bill", SERIAL, "138")
+            exchange.pump()
+            exchange.pair_of(first).disconnect()
+            finish(service, OLD)
+            exchange.pump()
+            exchange.advance(passed, step=10)
+
+            client = AgentClient(exchange.clock, ExchangeAccount(_ToMemory(exchange), "agents", "secret"))
+            client.startService()
+            self.addCleanup(client.stopService)
+            result = ensureDeferred(self.resumed_result(client))
+            exchange.pump()
+            self.assertEqual(self.successResultOf(result).fields, OLD)
+
+    async def resumed_result(self, client: AgentClient) -> AgentEvent:
+        agent = await client.login("1001")
+        return await (await agent.connect("bill", "138", serial=SERIAL, resumed=True)).result()
 
     async def log_in_and_use(self, client: AgentClient) -> HandOff | CallError:
         return await second_use(await client.login("1001"))

@@ -226,7 +226,8 @@ class AgentNumber:
         if link is not self._link:
             return  # of a login whose answer nobody waits for any more; this one's replays it
         self._numbered = max(self._numbered, event.sequence)
-        self._left_out = self._left_out or self._taking.full or len(self._events) >= MOST_UNTAKEN
+        too_many = len(self._events) >= MOST_UNTAKEN and not self._events.has_failed(event.sequence)
+        self._left_out = self._left_out or self._taking.full or too_many
         if self._left_out:
             return  # it isn't acknowledged, and comes again
         lost = self._events.skips_to(event.sequence)

@@ -281,6 +281,28 @@ class BrokenAgentTests(AgentCase):
         logins = [said for said in self.line.link.said if isinstance(said, AgentLogin)]
         self.assertEqual(len(logins), 1, "to ask for what fails again and again would never end")
 
+    def test_those_that_it_failed_to_take_come_again_when_it_takes_them(self) -> None:
+        works = False
+        heard: list[int] = []
+
+        def take(one: AgentEvent) -> None:
+            if not works:
+                raise ValueError
+            heard.append(one.sequence)
+
+        agent = self.login(on_event=take)
+        events = [event(sequence, Condition.PROGRESS) for sequence in range(1, MOST_UNTAKEN + 2)]
+        for begin in range(0, len(events), 500):
+            self.send(*events[begin : begin + 500])
+        self.line.answers[AgentLogin] = lambda login: AgentLoginReply(Status.OK, login.resume_after + 1, len(events))
+        works = True
+        self.lose_link()
+        self.pass_time(2)
+        for begin in range(0, len(events), 500):
+            self.send(*events[begin : begin + 500])
+        self.assertEqual(heard, [one.sequence for one in events])
+        self.assertEqual((agent.last_sequence, self.line.link.acknowledged[-1]), (len(events), len(events)))
+
     def test_the_events_of_one_call_are_bounded(self) -> None:
         agent = self.login()
         hand_off = self.now(agent.connect("bill", "138", serial="1"))

@@ -8,11 +8,12 @@ import json
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from subprocess import PIPE
-from typing import IO
+from typing import IO, Any
 
 import pytest
 from hypothesis import given
@@ -20,6 +21,7 @@ from hypothesis import strategies as st
 from twisted.logger import LogLevel
 from twisted.trial.unittest import SynchronousTestCase
 
+from ctiex.app import output
 from ctiex.app.logs import in_lines
 from ctiex.app.output import READER_GONE, OutputLost, say
 from ctiex.clients.terminal import Terminal
@@ -104,6 +106,56 @@ class SayingTests(SynchronousTestCase):
             self.assertFalse(error.reader_gone)
             self.assertIn("No space left", str(error))
             os.dup2(os.open(os.devnull, os.O_WRONLY), full.fileno())
+
+
+class SlowReaderTests(SynchronousTestCase):
+    """A pipe that doesn't block: standard output is one once a terminal is opened on it."""
+
+    def setUp(self) -> None:
+        self.reading, writing = os.pipe()
+        os.set_blocking(writing, False)
+        self.addCleanup(os.close, self.reading)
+        self.writing = writing
+
+    def read_slowly(self, into: list[bytes]) -> None:
+        while piece := os.read(self.reading, 10_000):
+            into.append(piece)
+            time.sleep(0.001)
+
+    def test_nothing_is_lost_to_a_reader_who_is_slow(self) -> None:
+        lines = [f"{number} é " + "x" * length for number, length in enumerate([10, 5_000, 200_000] * 4)]
+        for unbuffered in (False, True):
+            if unbuffered:
+                self.setUp()
+            pieces: list[bytes] = []
+            reader = threading.Thread(target=self.read_slowly, args=(pieces,))
+            reader.start()
+            binary: Any = open(self.writing, "wb", 0 if unbuffered else -1)
+            stream = io.TextIOWrapper(binary, encoding="utf-8", write_through=unbuffered)
+            for line in lines:
+                say(line, stream)
+            stream.close()
+            reader.join()
+            self.assertEqual(b"".join(pieces).decode().split("\n")[:-1], lines)
+
+    def test_one_who_has_stalled_is_told_as_such(self) -> None:
+        self.patch(output, "MOST_PATIENCE", 0.05)
+        with open(self.writing, "w") as stream:
+            error = self.assertRaises(OutputLost, say, "x" * 200_000, stream)
+            self.assertIn("nobody has read it", str(error))
+            self.assertFalse(error.reader_gone)
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+    def test_one_who_is_gone_is_known_as_gone(self) -> None:
+        reading, writing = os.pipe()
+        os.set_blocking(writing, False)
+        with open(writing, "w") as stream:
+            gone = threading.Timer(0.05, os.close, (reading,))
+            gone.start()
+            error = self.assertRaises(OutputLost, say, "x" * 200_000, stream)
+            gone.join()
+            self.assertTrue(error.reader_gone)
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 class TerminalTests(SynchronousTestCase):

@@ -187,6 +187,48 @@ class WrongPortTests(TlsCase):
         self.assertIn("looks like a TLS port", str(failed.exception))
         self.assertEqual(len([line for line in lines if "looks like a TLS port" in line]), 1, "told once")
 
+    async def test_a_unix_socket_that_closes_without_a_word_looks_like_none(self) -> None:
+        where = f"unix:{self.folder}/silent"
+        listening = await serverFromString(reactor, where).listen(SilentFactory())
+        self.addCleanup(listening.stopListening)
+        client = AgentClient(reactor, ExchangeAccount(clientFromString(reactor, where), "desk", "sesame"))
+        client.startService()
+        with self.assertRaises(RequestTimedOut) as failed:
+            await client.login("1001", timeout=2)
+        await client.stopService()
+        self.assertIn("closed", str(failed.exception))
+        self.assertNotIn("TLS", str(failed.exception))
+
+    async def test_a_client_that_stops_before_it_is_bound_has_no_such_trouble(self) -> None:
+        spoken: Deferred[None] = Deferred()
+        listening = await serverFromString(reactor, "tcp:0:interface=127.0.0.1").listen(MuteFactory(spoken))
+        endpoint = clientFromString(reactor, f"tcp:127.0.0.1:{self.opened(listening)}")
+        client = AgentClient(reactor, ExchangeAccount(endpoint, "desk", "sesame"))
+        client.startService()
+        await spoken
+        await client.stopService()
+        self.assertEqual(client._connection.trouble, "the client stops")
+
+
+class MuteFactory(Factory):
+    """Says nothing, and tells once it was spoken to."""
+
+    noisy = False
+
+    def __init__(self, spoken: Deferred[None]) -> None:
+        self.spoken = spoken
+
+    def buildProtocol(self, addr: object) -> Server:
+        """One link."""
+        spoken = self.spoken
+
+        class Mute(Server):
+            def dataReceived(self, data: bytes) -> None:
+                if not spoken.called:
+                    spoken.callback(None)
+
+        return Mute([])
+
 
 class SilentFactory(Factory):
     """Closes every link once it was spoken to."""

@@ -6,6 +6,7 @@ have then. What serves others ends in order too: customers who are being served 
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import stat
@@ -23,6 +24,13 @@ from ctiex.visible import visible
 
 READER_GONE = 141
 """The exit status of a command whose output nobody reads any more: 128 and the number of SIGPIPE."""
+
+
+MOST_PATIENCE = 10.0
+"""How long the reader of a pipe or terminal may take none of a line, in seconds; behind that it counts as gone.
+
+Nothing else goes on meanwhile, so it is less than a heartbeat.
+"""
 
 
 class Stream(Protocol):
@@ -61,15 +69,53 @@ def say_lines(text: object, stream: Stream) -> None:
 
 
 def write(text: str, stream: Stream) -> None:
-    """Write text that is known to be harmless.
+    """Write text that is known to be harmless; a reader who is only slow is waited for.
 
-    :raise OutputLost: it can't be written.
+    :raise OutputLost: it can't be written, or its reader has stalled.
     """
     try:
-        stream.write(text)
+        binary = getattr(stream, "buffer", None)
+        if binary is None:  # a text in memory
+            stream.write(text)
+            stream.flush()
+            return
         stream.flush()
+        _write_all(text.encode(getattr(stream, "encoding", None) or "utf-8", "backslashreplace"), binary)
     except OSError as error:
         raise OutputLost(error) from None
+
+
+def _write_all(data: bytes, binary: Any) -> None:
+    """Write bytes to a file that may be a descriptor which doesn't block: standard output is, once it is a transport's.
+
+    :raise OSError: it can't be written.
+    """
+    left = memoryview(data)
+    while left:
+        try:
+            left = left[binary.write(left) or 0 :]  # None: an unbuffered file takes nothing now
+        except BlockingIOError as full:
+            left = left[full.characters_written :]
+        if left:
+            _wait_for_room(binary.fileno())
+    while True:
+        try:
+            binary.flush()
+        except BlockingIOError:
+            _wait_for_room(binary.fileno())
+        else:
+            return
+
+
+def _wait_for_room(descriptor: int) -> None:
+    """Wait until more can be written.
+
+    :raise TimeoutError: its reader has stalled.
+    """
+    polled = select.poll()
+    polled.register(descriptor, select.POLLOUT)
+    if not polled.poll(MOST_PATIENCE * 1_000):
+        raise TimeoutError(errno.ETIMEDOUT, f"nobody has read it for {MOST_PATIENCE:g} s")
 
 
 class Heard:

@@ -117,7 +117,8 @@ class AgentNumber:
         :param serial: the call's own serial: then the request is repeated when the link is lost before
             its answer. Empty: the exchange allocates one, and a lost link is told as LinkLost.
         :param timeout: in seconds, lost links included; the exchange may take as long to answer.
-        :param resumed: an earlier run has asked for this same call: events of it that waited are heard as well.
+        :param resumed: an earlier run has asked for this same call, which may have ended: events of it that waited
+            are heard as well. Ask directly behind ``login``: what was replayed before went to ``on_event`` alone.
         :raise CallError: the exchange refuses; ``status`` says why.
         :raise RequestTimedOut: no answer in time.
         """
@@ -125,21 +126,24 @@ class AgentNumber:
         with self._hand_offs.asking(serial) as asked:
             if resumed:
                 asked.since = 0
-            hand_off = self._hand_offs.kept(asked, await self._kept(request, asked, timeout))
+            hand_off = self._hand_offs.kept(asked, await self._kept(request, asked, timeout, resumed))
         if self.ended is not None:  # while the answer was on its way
             self._hand_offs.fail_all(self.ended)
         return hand_off
 
-    async def _kept(self, request: ConnectRequest, asked: Asked, timeout: float) -> str:
+    async def _kept(self, request: ConnectRequest, asked: Asked, timeout: float, resumed: bool) -> str:
         """The serial under which the exchange has kept the call.
 
+        :param resumed: an earlier run has sent it.
         :raise CallError: the exchange refuses.
         """
         reply = await self._client.ask(request, timeout, bool(request.serial), lambda: asked.goes_out(self._numbered))
-        repeat_is_refused = asked.sent > 1 and getattr(reply, "status", None) == Status.DUPLICATE_SERIAL
+        is_repeat = resumed or asked.sent > 1
+        repeat_is_refused = is_repeat and getattr(reply, "status", None) == Status.DUPLICATE_SERIAL
         if repeat_is_refused and (self._hand_offs.has_early(asked) or self._taking.waits(asked.is_of)):
-            return request.serial  # it was kept before the link was lost, and has ended meanwhile
+            return request.serial  # it was kept at an earlier attempt, and has ended meanwhile
         kept: ConnectReply = checked(reply)
+        self._hand_offs.is_open(asked, kept.serial, self._taking.coming())
         return kept.serial
 
     async def cancel(self, serial: str, timeout: float = 30.0) -> None:
@@ -222,7 +226,8 @@ class AgentNumber:
         if link is not self._link:
             return  # of a login whose answer nobody waits for any more; this one's replays it
         self._numbered = max(self._numbered, event.sequence)
-        self._left_out = self._left_out or self._taking.full or len(self._events) >= MOST_UNTAKEN
+        too_many = len(self._events) >= MOST_UNTAKEN and not self._events.has_failed(event.sequence)
+        self._left_out = self._left_out or self._taking.full or too_many
         if self._left_out:
             return  # it isn't acknowledged, and comes again
         lost = self._events.skips_to(event.sequence)

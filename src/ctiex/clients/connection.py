@@ -10,7 +10,7 @@ from twisted.application.internet import ClientService, backoffPolicy
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError, ensureDeferred, fail, succeed
 from twisted.internet.error import ConnectingCancelledError
 from twisted.internet.interfaces import IAddress, IProtocol, IProtocolFactory, ISSLTransport, IStreamClientEndpoint
-from twisted.internet.protocol import Factory
+from twisted.internet.protocol import Factory, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -34,7 +34,7 @@ from ctiex.errors import (
 from ctiex.links import rules
 from ctiex.links._protocol import LinkProtocol
 from ctiex.links.handshakes import TLS_REFUSED
-from ctiex.links.peers import is_private, is_verified
+from ctiex.links.peers import LOCAL, is_private, is_verified, source_of
 from ctiex.links.session import Session
 from ctiex.links.terms import CLIENT_LIMITS
 from ctiex.links.waiting import Waiters
@@ -80,6 +80,8 @@ class ClientLink(LinkProtocol):
         self.answered = False
         """Whether the exchange has answered the Bind, whatever it said."""
         self._first_bytes = b""
+        self._ended_here = False
+        """Whether this side ended the link."""
         self.opened_at = 0.0
         """When it was opened, in seconds of the clock."""
         self.exchange_address = ""
@@ -204,17 +206,22 @@ class ClientLink(LinkProtocol):
             self._first_bytes += data[: _TLS_RECORD - len(self._first_bytes)]
         super().dataReceived(data)
 
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """The transport is gone."""
+        self._ended_here = self.session.ended is not None
+        super().connectionLost(reason)
+
     def in_words(self, error: CtiexError) -> CtiexError:
         """Why the link could not be bound, as it can be known from this end: who speaks TLS to whom."""
         if self.answered or not isinstance(error, LinkLost):
             return error
         if str(error).startswith(TLS_REFUSED):
             return TlsRefused(str(error))
-        if ISSLTransport.providedBy(self.transport):
+        if ISSLTransport.providedBy(self.transport) or source_of(self.transport) == LOCAL:
             return error
         if self._first_bytes[:1] in _TLS_RECORDS and self._first_bytes[1:2] == _TLS_MAJOR:
             return TlsRefused(f"{self.peer} speaks TLS: this looks like a TLS port, use tls:HOST:PORT, not tcp:")
-        if not self._first_bytes:
+        if not self._first_bytes and not self._ended_here:
             return LinkLost(
                 f"{self.peer} closed the link before it said anything ({error}): this looks like a TLS port (then use"
                 " tls:HOST:PORT, not tcp:), or an exchange that has too many links"

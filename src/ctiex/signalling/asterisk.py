@@ -164,6 +164,7 @@ class AsteriskSignalling:
         yield from TakingUp(calls, picture).steps()
         yield from self._read_unread()
         calls.seen = True
+        yield from calls.go_on_moving()
         for waiting in calls.offers:
             calls.try_unsettled(waiting)
             yield

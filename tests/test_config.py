@@ -212,6 +212,19 @@ WRONG = {
     "[links.sip]": ("links.sip: found an unknown key", "expected one of: agent, ivr"),
     "links = 3": ("links: found 3", "expected a table"),
     "[limits]\nmailbox = -1": ("limits.mailbox: found -1", "above 0"),
+    "[limits]\nmailbox_bytes = 2047": ("limits.mailbox_bytes: found 2047", "at least limits.end_bytes, which is 2048"),
+    "[limits]\nend_bytes = 5000000": (
+        "limits.mailbox_bytes: found 4194304",
+        "at least limits.end_bytes, which is 5000000",
+    ),
+    "[limits]\nbytes_per_identity = 10": (
+        "limits.bytes_per_identity: found 10",
+        "at least limits.mailbox_bytes, which is 4194304",
+    ),
+    "[limits]\nbytes_in_all = 1000000000": (
+        "limits.bytes_in_all: found 1000000000",
+        "at least limits.bytes_per_identity, which is 1073741824",
+    ),
     "[services.x]": ("services.x.access_code: missing", "1 to 255 bytes"),
     '[services.x]\naccess_code = "1"\nfetch_timeout = -1': ("services.x.fetch_timeout: found -1", "above 0"),
     '[services.x]\naccess_code = "1"\nrequest = []': ("services.x.request: found a list", "expected a table"),

@@ -114,6 +114,30 @@ class Platform:
             self._gone(other)
         return desk
 
+    def let_wait(self, customer: Leg) -> None:
+        """A customer leaves whoever they talk with, whose channel lasts, and waits: in a queue, or parked."""
+        self._leave(customer)
+        customer.place = "waits"
+
+    def take_next(self, desk: Leg, number: str) -> Leg:
+        """An agent whose channel lasts is connected with the next customer."""
+        customer = self._leg("PJSIP/trunk", number)
+        self._join(customer, desk, "talk")
+        return customer
+
+    def hand_on(self, customer: Leg, agent: str) -> Leg:
+        """A customer is connected with another agent; the channel of the first lasts."""
+        desk = self._leg(f"PJSIP/{agent}", agent)
+        self._join(customer, desk, "talk")
+        return desk
+
+    def replace(self, desk: Leg, device: str) -> Leg:
+        """Somebody takes the place of another in the same bridge."""
+        other = self._leg(device, "5")
+        self._enter(other, desk.bridge)
+        self._gone(desk)
+        return other
+
     def take_away(self, customer: Leg, agent: str) -> Leg:
         """Somebody takes a customer out of the service to another agent, past everything that was prepared."""
         self._drop_service(customer)

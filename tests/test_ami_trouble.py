@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from attrs import evolve
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.error import ConnectionRefusedError
 from twisted.internet.interfaces import IProtocolFactory, IStreamClientEndpoint
@@ -14,9 +15,16 @@ from twisted.test.iosim import FakeTransport, IOPump, connect
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
+from ctiex.codecs.binary import BinaryCodec
+from ctiex.interfaces import SignallingContext
+from ctiex.processing.sessions import ServiceSessions
+from ctiex.signalling.asterisk import AsteriskSignalling
+from ctiex.signalling.asterisk_settings import read_settings
 from ctiex.telephony.ami_client import AmiClient
 from ctiex.telephony.ami_link import AmiAccount
+from ctiex.testing.signalling_contract import RecordingWatcher
 from tests.fake_asterisk import SECRET, FakeAsterisk, Headers
+from tests.fake_platform import PlatformAsterisk
 
 
 class Grudging(FakeAsterisk):
@@ -149,6 +157,19 @@ class Trouble(SynchronousTestCase):
         self.wire.reachable = True
         self.assert_well(within=12)
 
+    def test_one_who_cant_be_reached_any_more_after_whatever_was_before(self) -> None:
+        for secret, before in ((SECRET, "logged in to Asterisk as ctiex"), ("another", "could not log in")):
+            self.told.clear()
+            self.wire.reachable = True
+            self.start(secret)
+            self.run_for(5, until=lambda: bool(self.told))
+            self.assertIn(before, self.told[0])
+            self.wire.reachable = False
+            self.asterisk.cut()
+            self.run_for(120)
+            self.assertEqual(len([one for one in self.told if "can't be reached: " in one]), 1, self.told)
+            self.client.stopService()
+
     def test_one_who_is_never_well_for_long(self) -> None:
         self.start()
         for _ in range(100):
@@ -170,3 +191,29 @@ class Trouble(SynchronousTestCase):
             tries = self.wire.tries
             self.run_for(2, until=lambda tries=tries: self.wire.tries > tries)  # type: ignore[misc]
             self.assertTrue(self.client.connected or self.wire.tries > tries)
+
+
+class Stopping(SynchronousTestCase):
+    """The end of an exchange while it still takes up the calls of a large platform."""
+
+    def test_it_is_no_fault_and_no_trouble(self) -> None:
+        clock, asterisk, told = Clock(), PlatformAsterisk(), list[LogEvent]()
+        for number in range(200):
+            asterisk.platform.call(str(2_000 + number), f"1{number}")
+        wire, watcher = Wire(asterisk), RecordingWatcher()
+        table = {"username": "ctiex", "secret": SECRET, "dial": "PJSIP/1@core", "customers": "PJSIP/trunk-"}
+
+        def make_client(reactor: Any, account: AmiAccount, *heard: Any) -> AmiClient:
+            return AmiClient(reactor, evolve(account, endpoint=wire), *heard)
+
+        context = SignallingContext(clock, watcher, ServiceSessions(), BinaryCodec(), {"bill": {}}, table)
+        driver = AsteriskSignalling(context, read_settings(table), make_client)
+        globalLogPublisher.addObserver(told.append)
+        self.addCleanup(globalLogPublisher.removeObserver, told.append)
+        driver.start()
+        while driver._taking_up is None:
+            wire.pump()
+        driver.stop()
+        wire.pump()
+        self.assertEqual([formatEvent(event) for event in told], [])
+        self.assertEqual((driver.connected, clock.getDelayedCalls()), (False, []))

@@ -189,6 +189,113 @@ class Untold(SynchronousTestCase):
             self.assertEqual(world.ends(serial), [] if stays else ["unreachable"])
 
 
+class Settled(SynchronousTestCase):
+    """Which customer goes is settled, and before they do they leave the agent, whose channel lasts."""
+
+    def setUp(self) -> None:
+        self.world = World()
+        self.world.connect()
+        self.customer = self.world.platform.call("1001", "1")
+        [self.desk] = self.world.platform.others_in(self.customer)
+        self.world.settle()
+
+    def offer(self, keeps: bool = True) -> None:
+        """A hand-off is begun, by a store that is quick or slow."""
+        self.world.watcher.keeps = keeps
+        self.world.offer("7", number="1")
+
+    def nobody_was_moved(self) -> None:
+        """Everybody talks with whom they talked, and the service is unreachable."""
+        self.world.settle()
+        self.assertEqual((self.world.platform.dialled, self.world.ends("7")), ([], ["unreachable"]))
+        self.assertEqual(self.world.platform.lost(), [])
+
+    def test_a_customer_who_waits_when_it_is_kept_isnt_moved_and_the_next_one_keeps_the_agent(self) -> None:
+        self.offer(keeps=False)
+        self.world.platform.let_wait(self.customer)
+        self.world.platform.take_next(self.desk, "2")
+        self.world.settle()
+        self.world.watcher.writes.pop()()
+        self.nobody_was_moved()
+
+    def test_nor_does_it_matter_whether_asterisk_was_away_meanwhile(self) -> None:
+        for waits in (True, False):
+            for kept in ("away", "while taken up", "afterwards"):
+                self.setUp()
+                self.offer(keeps=False)
+                self.world.cut()
+                if waits:
+                    self.world.platform.let_wait(self.customer)
+                else:
+                    self.world.platform.hand_on(self.customer, "1002")
+                self.world.platform.take_next(self.desk, "2")
+                if kept == "away":
+                    self.world.watcher.writes.pop()()
+                self.world.connect()
+                if kept == "while taken up":
+                    self.world.watcher.writes.pop()()
+                self.world.settle()
+                if kept == "afterwards":
+                    self.world.watcher.writes.pop()()
+                self.nobody_was_moved()
+
+    def test_a_move_that_was_lost_isnt_asked_for_again_once_one_of_them_talks_with_others(self) -> None:
+        for customer_waits, agent_has_gone in ((True, False), (False, False), (False, True)):
+            self.setUp()
+            self.offer()
+            while self.world.client.asked[0][0] == "Setvar":
+                self.world.perform()
+            self.world.cut()
+            if customer_waits:
+                self.world.platform.let_wait(self.customer)
+            else:
+                self.world.platform.hand_on(self.customer, "1002")
+            if agent_has_gone:
+                self.world.platform.hang_up(self.desk)
+            else:
+                self.world.platform.take_next(self.desk, "2")
+            self.world.connect()
+            self.nobody_was_moved()
+
+    def test_an_agent_who_was_replaced_in_the_bridge_while_asterisk_was_away_isnt_taken_for_there(self) -> None:
+        self.offer(keeps=False)
+        self.world.cut()
+        self.world.platform.replace(self.desk, "PJSIP/colleague")
+        self.world.connect()
+        self.world.settle()
+        self.world.watcher.writes.pop()()
+        self.nobody_was_moved()
+
+    def test_a_customer_who_stays_is_moved_once_whenever_it_is_kept(self) -> None:
+        for kept in ("away", "while taken up", "afterwards"):
+            self.setUp()
+            self.offer(keeps=False)
+            self.world.cut()
+            if kept == "away":
+                self.world.watcher.writes.pop()()
+            self.world.connect()
+            if kept == "while taken up":
+                while not self.world.clock.calls:
+                    self.world.perform()
+                    self.world.hear()
+                self.world.watcher.writes.pop()()
+            self.world.settle()
+            if kept == "afterwards":
+                self.world.watcher.writes.pop()()
+            self.world.settle()
+            self.assertEqual((self.world.dialling(), len(self.world.platform.dialled)), ([self.customer], 1), kept)
+
+    def test_one_that_is_withdrawn_while_the_calls_are_taken_up_leaves_nothing_behind(self) -> None:
+        self.offer(keeps=False)
+        self.world.cut()
+        self.world.watcher.writes.pop()()
+        self.world.connect()
+        self.world.perform()
+        self.world.driver.withdraw("7")
+        self.world.settle()
+        self.assertEqual((self.world.platform.dialled, self.world.driver._calls.forwardings.get("7")), ([], None))
+
+
 class Held(SynchronousTestCase):
     """Whoever is held waits for the customer, and for nobody else."""
 
@@ -286,10 +393,11 @@ class Names(SynchronousTestCase):
 
 
 _AGENTS = ("1001", "1002", "1003")
-_WIRE = ("perform", "hear", "take_up", "connect", "cut", "cut done", "restart")
+_WIRE = ("perform", "hear", "take_up", "connect", "cut", "cut done", "restart", "slow store", "kept")
 _CALLS = (
     "call", "call", "transfer", "take away", "pass on hold", "told serial", "told serial", "stale serial",
     "own serial", "no serial", "answer", "refuse", "finish", "withdraw", "customer hangs up", "agent hangs up",
+    "next customer",
 )  # fmt: skip
 _THEN = ("", "settle", "settle", "settle", "connect")
 _OPS = st.integers(0, (len(_WIRE) + 2 * len(_CALLS)) * len(_AGENTS) * 8 * len(_THEN) - 1)
@@ -331,6 +439,10 @@ class Walk:
                 self.world.cut(done=True)
             case "restart":
                 self._restart()
+            case "slow store":
+                self.world.watcher.keeps = False
+            case "kept":
+                self._keep()
             case "call":
                 self.customers.append(self.platform.call(agent, f"9{len(self.customers)}"))
             case "told serial" | "stale serial" | "own serial" | "no serial":
@@ -346,6 +458,8 @@ class Walk:
         match op:
             case "transfer":
                 platform.transfer(customer, agent)
+            case "next customer":
+                self._serve_next(customer)
             case "take away" if customer.name in platform.legs and customer.place == "served":
                 platform.take_away(customer, agent)
             case "pass on hold" if held is not None and held.place == "hold":
@@ -360,6 +474,29 @@ class Walk:
                 platform.refuse(customer, "BUSY")
             case "answer" | "finish":
                 getattr(platform, op)(customer)
+
+    def _hear(self) -> None:
+        """What has happened is known: a move that crosses it on the wire couldn't be stopped by anybody."""
+        while self.world.hear():
+            pass
+
+    def _keep(self) -> None:
+        """The store has kept what it was given."""
+        self._hear()
+        self.world.watcher.keeps = True
+        writes, self.world.watcher.writes = self.world.watcher.writes, []
+        for write in writes:
+            write()
+
+    def _serve_next(self, customer: Leg) -> None:
+        """The agent of a customer who is to wait takes the next one, with the same channel."""
+        self._hear()
+        others = self.platform.others_in(customer)
+        moves = any(name == "Redirect" for name, _, _ in self.world.client.asked)
+        if customer.place == "talk" and others and not moves:
+            self.platform.let_wait(customer)
+            self.customers.append(self.platform.take_next(others[0], f"9{len(self.customers)}"))
+            self._hear()
 
     def _offer(self, op: str, agent: str, which: int) -> None:
         with_agent = self._with(agent)
@@ -398,6 +535,7 @@ class Walk:
     def _restart(self) -> None:
         """Another exchange takes up what isn't closed, from a store that kept everything."""
         self.world.cut()
+        self.world.watcher.writes.clear()
         self.world.start()
         for serial, agent, number in self.offered:
             if serial in self.withdrawn or self.world.ends(serial):
@@ -409,12 +547,15 @@ class Walk:
 
     def end(self) -> None:
         """Every service comes to an end, and everybody hangs up."""
+        self._keep()
         for _ in range(10):
             self.world.connect()
             self.world.settle()
             for leg in list(self.platform.legs.values()):
                 self.platform.refuse(leg, "NOANSWER")
                 self.platform.finish(leg)
+                if leg.place == "waits":
+                    self.platform.hang_up(leg)
         self.world.settle()
 
     def check(self) -> None:
@@ -439,7 +580,7 @@ class Walk:
 
 
 class AnyWalk(SynchronousTestCase):
-    """Calls, transfers, holds, hand-offs, cuts and restarts in any order."""
+    """Calls, transfers, holds, hand-offs, cuts, restarts and slow commits in any order."""
 
     @settings(deadline=None, max_examples=examples(300))
     @given(st.lists(_OPS, min_size=20, max_size=50))

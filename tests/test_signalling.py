@@ -190,14 +190,7 @@ class Dialling(_Dialling):
         self.assertEqual(self.watcher.statuses, [31])
 
     async def test_an_address_that_isnt_reached_is_said_once_and_once_when_it_is_again(self) -> None:
-        said: list[str] = []
-
-        def observe(event: LogEvent) -> None:
-            if event.get("log_namespace") == DialSignalling.__module__:
-                said.append(formatEvent(event))
-
-        globalLogPublisher.addObserver(observe)
-        self.addCleanup(globalLogPublisher.removeObserver, observe)
+        said = self._listened_to()
         await self.listen(Status.OK)
         assert self.port is not None
         driver, address = self.dial(), self.port.getHost()
@@ -213,6 +206,30 @@ class Dialling(_Dialling):
             driver.offer(make_offer(str(number)))
             await self._until_told(str(number), "accepted")
         self.assertEqual(said[1:], ["bill: is reached again"])
+
+    def _listened_to(self) -> list[str]:
+        """What the driver says in the log from now on."""
+        said: list[str] = []
+
+        def observe(event: LogEvent) -> None:
+            if event.get("log_namespace") == DialSignalling.__module__:
+                said.append(formatEvent(event))
+
+        globalLogPublisher.addObserver(observe)
+        self.addCleanup(globalLogPublisher.removeObserver, observe)
+        return said
+
+    async def test_what_an_agent_takes_back_is_no_trouble_of_the_service(self) -> None:
+        said = self._listened_to()
+        await self.listen(None)
+        driver = self.dial()
+        driver.offer(make_offer("1"))
+        while not self.factory.links or not self.factory.links[0].connections:
+            await self._pause()
+        driver.withdraw("1")
+        await self.factory.gone[0]
+        await self._pause()
+        self.assertEqual(said, [])
 
     async def _until_told(self, serial: str, what: str) -> None:
         while what not in self.watcher.of(serial):

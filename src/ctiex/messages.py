@@ -19,6 +19,9 @@ VERSION = 1
 """The one version of the wire format so far."""
 DEFAULT_MAX_FRAME = 65_536
 """The limit on a frame's length where nothing else is configured, in bytes."""
+LEAST_MAX_FRAME = 1_024
+MOST_MAX_FRAME = 16_777_216
+"""Clients agree to no limit beyond these two, in bytes: an exchange that says another one is left by all of them."""
 
 
 class Role(IntEnum):

@@ -14,7 +14,7 @@ from attrs import field, frozen
 from ctiex.errors import ConfigurationError, CtiexError
 from ctiex.links.credentials import KnownIdentity
 from ctiex.links.secret_hashes import HASH_EXPECTED, SecretHash
-from ctiex.messages import DEFAULT_MAX_FRAME
+from ctiex.messages import DEFAULT_MAX_FRAME, LEAST_MAX_FRAME, MOST_MAX_FRAME
 from ctiex.processing.checks import Check, Count, Seconds, is_whole
 from ctiex.processing.identities import PATTERN_EXPECTED, parse_pattern
 from ctiex.processing.settings import Limits
@@ -51,7 +51,11 @@ Heartbeat = Annotated[
     int, Check("a whole number of seconds from 1 to 65535", lambda value: is_whole(value) and 1 <= value <= 0xFFFF)
 ]
 FrameLength = Annotated[
-    int, Check("a whole number from 1024 to 2147483647", lambda value: is_whole(value) and 1024 <= value < 2**31)
+    int,
+    Check(
+        f"a whole number from {LEAST_MAX_FRAME} to {MOST_MAX_FRAME}",
+        lambda value: is_whole(value) and LEAST_MAX_FRAME <= value <= MOST_MAX_FRAME,
+    ),
 ]
 AuditFile = Annotated[str, Check("the path of a file", lambda value: isinstance(value, str) and "\0" not in value)]
 RoleName = Annotated[str, Check('"agent" or "service"', lambda value: value in ("agent", "service"), stand_in="agent")]

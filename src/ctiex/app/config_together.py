@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import pairwise
 from typing import Any
 
 from ctiex.app.config_model import ConfiguredService, FileTables, IdentitySettings, LinkSettings, is_short_text
@@ -13,6 +14,7 @@ from ctiex.app.tls.endpoint import PREFIX as TLS_PREFIX
 from ctiex.errors import ConfigurationError
 from ctiex.links.checkers import CONFIGURED, canonical_name
 from ctiex.processing.identities import ANY_OWNER
+from ctiex.processing.settings import Limits
 from ctiex.services import BUILT_IN
 from ctiex.signalling.addresses import plain_host
 
@@ -36,6 +38,19 @@ def wrong_together(
     if read.metrics.listen:
         yield from _wrong_listening("metrics.listen", read.metrics.listen)
     yield from _wrong_voice(read)
+    yield from _wrong_limits(read.limits)
+
+
+_EACH_FITS_IN_THE_NEXT = ("end_bytes", "mailbox_bytes", "bytes_per_identity", "bytes_in_all")
+"""The room for one end, for the mailbox that it goes to, for the identity of that mailbox, and for all identities."""
+
+
+def _wrong_limits(limits: Limits) -> Iterator[str]:
+    """Room in which no call would fit."""
+    for inner, outer in pairwise(_EACH_FITS_IN_THE_NEXT):
+        least, found = getattr(limits, inner), getattr(limits, outer)
+        if found < least:
+            yield f"limits.{outer}: found {found}, expected at least limits.{inner}, which is {least}"
 
 
 _FOLLOWS = (

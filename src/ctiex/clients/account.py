@@ -11,6 +11,7 @@ from twisted.internet.interfaces import IStreamClientEndpoint
 from ctiex import __version__
 from ctiex.codecs.binary import BinaryCodec
 from ctiex.interfaces import ICodec
+from ctiex.messages import MOST_MAX_FRAME
 
 
 @frozen
@@ -35,5 +36,5 @@ class ExchangeAccount:
     """What is added to each pause, in seconds, so that not all clients come back at the same moment."""
     plain_secrets: bool = False
     """Speak over whatever link there is, also where others can read it or nobody verified the exchange."""
-    max_frame: int = 16_777_216
+    max_frame: int = MOST_MAX_FRAME
     """The longest frame that is agreed to, in bytes: an exchange that wants more isn't used."""

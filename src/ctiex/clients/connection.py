@@ -38,12 +38,10 @@ from ctiex.links.peers import LOCAL, is_private, is_verified, source_of
 from ctiex.links.session import Session
 from ctiex.links.terms import CLIENT_LIMITS
 from ctiex.links.waiting import Waiters
-from ctiex.messages import Bind, BindReply, Error, Message, Role
+from ctiex.messages import LEAST_MAX_FRAME, Bind, BindReply, Error, Message, Role
 
 _log = Logger()
 
-_LEAST_MAX_FRAME = 1024
-"""No exchange can be configured with less."""
 _TLS_RECORDS, _TLS_MAJOR, _TLS_RECORD = (b"\x15", b"\x16"), b"\x03", 2
 """How a record of TLS begins: an alert or a part of the handshake, then its version; so many bytes."""
 _SAY_GOODBYE_WITHIN = 2.0
@@ -124,8 +122,8 @@ class ClientLink(LinkProtocol):
         :raise BrokenExchange: nothing can be said under that, or it is more than the account takes.
         """
         most = self._connection.account.max_frame
-        if not _LEAST_MAX_FRAME <= reply.max_frame <= most:
-            raise BrokenExchange(f"it says max_frame {reply.max_frame}, expected {_LEAST_MAX_FRAME} to {most}")
+        if not LEAST_MAX_FRAME <= reply.max_frame <= most:
+            raise BrokenExchange(f"it says max_frame {reply.max_frame}, expected {LEAST_MAX_FRAME} to {most}")
         self.exchange_address = reply.exchange_address
         self.session.agree(reply.max_frame)
         heartbeat = float(reply.heartbeat_s or self.session.limits.heartbeat)

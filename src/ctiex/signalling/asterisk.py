@@ -12,11 +12,11 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.endpoints import clientFromString
-from twisted.internet.task import CooperativeTask, Cooperator
+from twisted.internet.task import CooperativeTask, Cooperator, TaskStopped
 from twisted.plugin import IPlugin
 from zope.interface import implementer
 
-from ctiex.errors import ConfigurationError
+from ctiex.errors import ConfigurationError, LinkLost
 from ctiex.interfaces import (
     IConfiguredSignallingPlugin,
     IRunningSignalling,
@@ -89,8 +89,8 @@ class AsteriskSignalling:
 
     def stop(self) -> Deferred[None]:
         """Disconnect. What goes on at Asterisk goes on."""
+        stopping: Deferred[None] = self._client.stopService()  # first: what isn't taken up now is no trouble any more
         self._look_away()
-        stopping: Deferred[None] = self._client.stopService()
         return stopping
 
     def resume(self, serial: str, agent: str) -> None:
@@ -155,7 +155,10 @@ class AsteriskSignalling:
                 " and write = call"
             ) from None
         self._taking_up = self._cooperator.cooperate(self._take_up(picture))
-        await self._taking_up.whenDone()
+        try:
+            await self._taking_up.whenDone()
+        except TaskStopped:
+            raise LinkLost("what goes on at Asterisk was still being taken up") from None
         self._taking_up = None
 
     def _take_up(self, picture: Picture) -> Iterator[None]:
@@ -164,6 +167,7 @@ class AsteriskSignalling:
         yield from TakingUp(calls, picture).steps()
         yield from self._read_unread()
         calls.seen = True
+        yield from calls.go_on_moving()
         for waiting in calls.offers:
             calls.try_unsettled(waiting)
             yield

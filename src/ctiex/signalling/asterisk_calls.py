@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -136,12 +136,50 @@ class Calls:
         self.watcher.offered(offer.serial, None, lambda: self._begin_to_move(forwarding))
 
     def _begin_to_move(self, forwarding: Forwarding) -> None:
-        """It is kept that the customer goes, who may have hung up meanwhile."""
-        if forwarding.stage is Stage.WAITING and not forwarding.ended:
-            forwarding.stage = Stage.MOVING
-            self.move(forwarding)
+        """It is kept that the customer goes, who may have hung up meanwhile, or have left the agent."""
+        if forwarding.stage is not Stage.WAITING or forwarding.ended:
+            return
+        if self.seen and not forwarding.talk.together:
+            self._part(forwarding)
+            return
+        forwarding.stage = Stage.MOVING
+        if self.seen:  # otherwise it begins once it is known who talks with whom
+            self._move(forwarding)
 
-    def move(self, forwarding: Forwarding) -> None:
+    def _part(self, forwarding: Forwarding) -> None:
+        """Nobody is moved who talks with others than those who are meant."""
+        _log.warn("call {serial}: agent {agent} doesn't talk with the customer who is meant any more",
+                  serial=forwarding.serial, agent=forwarding.talk.agent)  # fmt: skip
+        self.forwardings.happen(forwarding, Happening.ASTRAY)
+
+    def go_on_moving(self) -> Iterator[None]:
+        """The events are heard again: go on with the customers who were to go, or to be moved, and were not yet."""
+        begun = [one for one in self.forwardings if one.stage in (Stage.WAITING, Stage.MOVING)]
+        moving = {one.serial for one in begun if one.stage is Stage.MOVING}
+        for forwarding in begun:
+            if self.forwardings.get(forwarding.serial) is forwarding:
+                self._go_on_moving(forwarding, forwarding.serial in moving)
+            yield
+
+    def _go_on_moving(self, forwarding: Forwarding, was_moving: bool) -> None:
+        """Who began to move since the events are heard has been asked for already."""
+        moving = forwarding.stage is Stage.MOVING
+        if forwarding.stage not in (Stage.WAITING, Stage.MOVING) or (moving and not was_moving):
+            return
+        if forwarding.ended:
+            self.forwardings.forget(forwarding)
+            self._over(forwarding)
+        elif self._are_parted(forwarding.talk):
+            self._part(forwarding)
+        elif moving:
+            self._move(forwarding)
+
+    def _are_parted(self, talk: Talk) -> bool:
+        """Whether the customer or the agent talks with somebody else. Neither may be anywhere: they may be moving."""
+        customer, agent_channel = talk.customer, talk.agent_channel
+        return self.floor.hears_another(customer, agent_channel) or self.floor.hears_another(agent_channel, customer)
+
+    def _move(self, forwarding: Forwarding) -> None:
         """Ask Asterisk to move the customer to the service."""
         *variables, redirect = forwarding.move
         for action in variables:

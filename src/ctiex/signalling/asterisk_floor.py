@@ -172,6 +172,11 @@ class Floor:
                 return Talk(customer, agent_channel, agent)
         return None
 
+    def hears_another(self, channel: Channel, than: Channel) -> bool:
+        """Whether somebody is in a bridge with other people, and not with this one."""
+        members = self._members.get(channel.bridge, {}) if channel.bridge not in self._holding else {}
+        return len(members) > 1 and than.uniqueid not in members
+
     def held_under(self, serial: str) -> list[Channel]:
         """Whoever is held until the customer who was forwarded under this serial comes back."""
         return list(self._members.get(self._holds.get(_HOLD + serial, ""), {}).values())

@@ -69,6 +69,8 @@ class TakingUp:
         talk, floor = forwarding.talk, self._calls.floor
         customer = floor.channel(talk.customer.uniqueid)
         agent_channel = floor.channel(talk.agent_channel.uniqueid)
+        if agent_channel is None:
+            talk.agent_channel.bridge = ""  # gone, and nobody told
         talk.agent_channel = agent_channel or talk.agent_channel
         if customer is None:
             self._calls.release_agent(forwarding)
@@ -134,9 +136,7 @@ class TakingUp:
         if phase == "moving":
             if forwarding.ended:
                 forwardings.forget(forwarding)
-            elif forwarding.stage is Stage.MOVING:
-                self._calls.move(forwarding)
-            return
+            return  # whoever is still to be moved is, once the events are heard that came meanwhile
         result, cause = picture.variable(customer, "CTIEX_RESULT"), picture.variable(customer, "CTIEX_CAUSE")
         if phase == "out" and customer.bridge:
             forwardings.happen(forwarding, Happening.ANSWERED)

@@ -160,12 +160,13 @@ class DialSignalling:
             self._watcher.unreachable(serial, met)
 
     def _not_reached(self, attempt: _Attempt, failure: Failure) -> None:
-        if self._is_open(attempt):
-            self.in_vain(attempt, f"can't be dialled: {failure.getErrorMessage()}")
+        self.in_vain(attempt, f"can't be dialled: {failure.getErrorMessage()}")
         self.answered(attempt, None)
 
     def in_vain(self, attempt: _Attempt, reason: str) -> None:
-        """A service isn't reached: each call would say so, and one line is enough."""
+        """A service isn't reached: each call would say so, and one line is enough. None says it once withdrawn."""
+        if not self._is_open(attempt):
+            return
         service = attempt.offer.service
         self._troubles.setdefault(service, Trouble(_log, service)).tell(reason)
 

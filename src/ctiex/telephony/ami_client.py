@@ -7,11 +7,12 @@ from typing import Any
 
 from twisted.application.internet import ClientService, backoffPolicy
 from twisted.application.service import Service
-from twisted.internet.defer import CancelledError, Deferred, ensureDeferred, fail, maybeDeferred, succeed
-from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.defer import Deferred, ensureDeferred, fail, maybeDeferred, succeed
+from twisted.internet.interfaces import IDelayedCall, IProtocolFactory, IStreamClientEndpoint
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger, LogPublisher
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from ctiex.errors import LinkLost, RequestTimedOut
 from ctiex.telephony.ami import AmiError, AmiMessage
@@ -28,6 +29,25 @@ class _QuietClientService(ClientService):
     """Twisted's own, less its line for every single attempt: what is wrong is told once, by the client."""
 
     _log = Logger(observer=LogPublisher())
+
+
+@implementer(IStreamClientEndpoint)
+class _ToldEndpoint:
+    """An endpoint of which every attempt that fails is told: ``whenConnected`` tells of one, and of none while the
+    service still holds the connection that was lost."""
+
+    def __init__(self, endpoint: IStreamClientEndpoint, on_failure: Callable[[Failure], None]) -> None:
+        self._endpoint = endpoint
+        self._on_failure = on_failure
+
+    def connect(self, protocolFactory: IProtocolFactory) -> Deferred[Any]:
+        """Connect."""
+        connecting: Deferred[Any] = self._endpoint.connect(protocolFactory)
+        return connecting.addErrback(self._failed)
+
+    def _failed(self, failure: Failure) -> Failure:
+        self._on_failure(failure)
+        return failure
 
 
 class AmiClient(Service):
@@ -69,7 +89,8 @@ class AmiClient(Service):
         factory.noisy = False
         # Logging in is not left to ClientService's prepareConnection: it has no state for a rejected connection that
         # closes later. So what came to nothing is counted here for the pause between attempts.
-        return _QuietClientService(self.account.endpoint, factory, self._pause_after, self.reactor)
+        endpoint = _ToldEndpoint(self.account.endpoint, self._not_connected)
+        return _QuietClientService(endpoint, factory, self._pause_after, self.reactor)
 
     def _pause_after(self, tries: int) -> float:
         """How long to wait until it is tried again, in seconds."""
@@ -81,7 +102,6 @@ class AmiClient(Service):
         """Connect, and connect again after every loss."""
         super().startService()
         self._service.startService()
-        self._watch_failures()
 
     def stopService(self) -> Deferred[None]:
         """Let out what was written, and stay away."""
@@ -134,7 +154,7 @@ class AmiClient(Service):
 
     def _not_taken_up(self, failure: Failure, link: AmiLink) -> None:
         """What was to be asked after the login couldn't be had; a lost connection is told by itself."""
-        if self._link is not link:
+        if self._link is not link or not self.running:
             return
         refused = failure.check(ActionRefused) is not None
         if failure.check(AmiError, LinkLost, RequestTimedOut) is None:
@@ -178,13 +198,9 @@ class AmiClient(Service):
         if lasting is not None:
             lasting.cancel()
 
-    def _watch_failures(self) -> None:
-        """Say what keeps it from connecting, which is tried for as long as it takes."""
-        waiting = self._service.whenConnected(failAfterFailures=1)
-        waiting.addCallbacks(lambda _: None, self._not_connected)
-
     def _not_connected(self, failure: Failure) -> None:
-        if not failure.check(CancelledError):
+        """Say what keeps it from connecting, which is tried for as long as it takes."""
+        if self.running:
             self._trouble.tell(f"can't be reached: {failure.getErrorMessage()}")
 
     def take_event(self, message: AmiMessage) -> None:
@@ -200,8 +216,6 @@ class AmiClient(Service):
             return
         self._link = None
         self._was_well()
-        if self.running:
-            if not link.left:
-                self._trouble.tell(reason or "the connection was lost")
-            self._watch_failures()
+        if self.running and not link.left:
+            self._trouble.tell(reason or "the connection was lost")
         self._on_lost()

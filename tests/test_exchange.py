@@ -18,10 +18,11 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.endpoints import (
     TCP4ClientEndpoint,
     TCP4ServerEndpoint,
+    clientFromString,
     connectProtocol,
     serverFromString,
 )
-from twisted.internet.error import CannotListenError
+from twisted.internet.error import CannotListenError, ConnectError
 from twisted.internet.interfaces import IListeningPort
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import deferLater
@@ -463,6 +464,38 @@ class LifeTests(ExchangeCase):
         await deferLater(reactor, 0.05)
         await service.stopService()
         await eventually(lambda: silent.lost)
+
+    async def test_a_service_that_starts_again_listens_where_it_did(self) -> None:
+        running = await self.exchange()
+        service = await self.service(running)
+        where = f"unix:{self.mktemp()}"
+        await service.listen(serverFromString(reactor, where))
+        for _ in range(2):
+            await service.stopService()
+            with self.assertRaises(ConnectError):
+                await connectProtocol(clientFromString(reactor, where), WireClient(Role.SERVICE, "x"))
+            service.startService()
+            again = WireClient(Role.SERVICE, "x")
+            await connectProtocol(clientFromString(reactor, where), again)
+        await service.stopService()
+        await eventually(lambda: again.lost)
+
+    async def test_a_service_that_starts_again_goes_on_where_an_address_is_taken(self) -> None:
+        running = await self.exchange()
+        service = await self.service(running)
+        where = TCP4ServerEndpoint(reactor, free_port(), interface="127.0.0.1")
+        port = port_number(await service.listen(where))
+        await service.stopService()
+        other = await where.listen(Factory.forProtocol(Protocol))
+        with capturedLogs() as captured:
+            service.startService()
+            await service.bound()
+        await other.stopListening()
+        self.assertTrue([said for said in map(formatEvent, captured) if said and "can't listen again" in said])
+        await service.stopService()
+        service.startService()
+        await connectProtocol(TCP4ClientEndpoint(reactor, "127.0.0.1", port), WireClient(Role.SERVICE, "x"))
+        await service.stopService()
 
     async def test_a_start_that_fails_in_its_own_time_is_told_also_where_nobody_waits_for_it(self) -> None:
         embedded = Exchange(parse({}, None, "tcp:0:interface=127.0.0.1", "tcp:0:interface=127.0.0.1"), reactor)

@@ -91,14 +91,17 @@ class IntoExchange:
 class AgiPort:
     """Where Asterisk connects to."""
 
+    open = False
+
     def listen(self, protocolFactory: IProtocolFactory) -> Deferred[IListeningPort]:
         """Keep the factory for the test's calls."""
-        self.factory = protocolFactory
+        self.factory, self.open = protocolFactory, True
         port: Any = self
         return succeed(port)
 
     def stopListening(self) -> None:
         """No more calls."""
+        self.open = False
 
 
 class VoiceTestCase(SynchronousTestCase):
@@ -238,6 +241,20 @@ class ServingTests(VoiceTestCase):
         self.assertEqual(agent.events[-1].condition, Condition.UNREACHABLE)
         self.assertEqual(agent.events[-1].status, Status.SERVICE_REFUSED)
         self.exchange.clock = self.voice.automatic.reactor
+
+
+class RestartTests(VoiceTestCase):
+    """The services are stopped and started again."""
+
+    def test_calls_are_taken_where_they_were_before(self) -> None:
+        self.stop()
+        self.assertFalse(self.port.open)
+        self.voice.startService()
+        self.exchange.pump()
+        self.assertTrue(self.port.open)
+        self.hand_over()
+        self.assertEqual(self.call(typed="246810#").heard, ASKED)
+        self.assertEqual(self.last.condition, Condition.COMPLETED)
 
 
 class PromptTests(VoiceTestCase):

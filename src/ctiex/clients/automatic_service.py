@@ -115,6 +115,7 @@ class AutomaticService(Service):
 
     def _begin(self) -> None:
         self._connection.start()
+        self._dialled.listen_again()
 
     async def _end_all(self) -> None:
         await self._dialled.stop_listening()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from twisted.internet.defer import maybeDeferred
 from twisted.internet.interfaces import IAddress, IDelayedCall, IListeningPort, IReactorTime, IStreamServerEndpoint
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 
+from ctiex.clients.own_ports import OwnPorts
 from ctiex.errors import Status
 from ctiex.interfaces import ICodec
 from ctiex.links import rules
@@ -85,7 +85,8 @@ class DialledLinks(Factory):
         self._take = take
         self._home = home
         self._most_links = most_links
-        self._ports: list[IListeningPort] = []
+        bounds = PortBounds("the service", lambda: self._most_links, lambda: max(1, self._most_links // 2))
+        self._ports = OwnPorts(lambda: GuardedFactory(self, bounds, clock))
 
     def buildProtocol(self, addr: IAddress | None) -> _IncomingLink | None:
         """A link that an exchange has opened; None, which closes it, when there are as many as may be."""
@@ -95,17 +96,16 @@ class DialledLinks(Factory):
         return _IncomingLink(self)
 
     async def listen(self, endpoint: IStreamServerEndpoint) -> IListeningPort:
-        """Take links there from now on."""
-        bounds = PortBounds("the service", lambda: self._most_links, lambda: max(1, self._most_links // 2))
-        port: IListeningPort = await endpoint.listen(GuardedFactory(self, bounds, self.clock))
-        self._ports.append(port)
-        return port
+        """Take links there from now on, while the service runs."""
+        return await self._ports.listen(endpoint)
+
+    def listen_again(self) -> None:
+        """Take links where the run before did."""
+        self._ports.open_again()
 
     async def stop_listening(self) -> None:
-        """Take no more links."""
-        ports, self._ports = self._ports, []
-        for port in ports:
-            await maybeDeferred(port.stopListening)
+        """Take no more links in this run."""
+        await self._ports.close()
 
     def cut_all(self) -> None:
         """End those that are left."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from attrs import field, frozen
 from twisted.application.service import MultiService
-from twisted.internet.defer import Deferred, ensureDeferred, maybeDeferred
+from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
@@ -19,6 +19,7 @@ from ctiex.clients.automatic_service import NOT_OURS, AutomaticService
 from ctiex.clients.connection import ClientLink
 from ctiex.clients.handling import Handler
 from ctiex.clients.lifecycle import Lifecycle
+from ctiex.clients.own_ports import OwnPorts
 from ctiex.clients.served_call import ServedCall
 from ctiex.errors import CallerHungUp, CallError, LinkError, Status
 from ctiex.fields import Fields
@@ -85,7 +86,7 @@ class VoiceServices(MultiService):
         :param carrier: takes the serial out of what a call comes with; by default whichever arrives.
         """
         super().__init__()
-        self._life = Lifecycle(super().startService, self._stop)
+        self._life = Lifecycle(self._begin, self._stop)
         self._settings = VoiceSettings() if settings is None else settings
         self._paths = frozenset(services)
         handlers = {path: self._handler(service) for path, service in services.items()}
@@ -95,17 +96,13 @@ class VoiceServices(MultiService):
         self.automatic.setServiceParent(self)
         sources, most = self._settings.sources, self._settings.max_calls
         self._server = FastAgiServer(reactor, self._arrived, sources, most, Seldom().due)
-        self._reactor = reactor
-        self._ports: list[IListeningPort] = []
+        # One Asterisk alone may have all of them: what it lets in is a customer, and it is known by its address.
+        bounds = PortBounds("AGI calls", lambda: most, lambda: most)
+        self._ports = OwnPorts(lambda: GuardedFactory(self._server, bounds, reactor))
 
     async def listen(self, endpoint: IStreamServerEndpoint) -> IListeningPort:
-        """Take AGI calls there from now on."""
-        most = self._settings.max_calls
-        # One Asterisk alone may have all of them: what it lets in is a customer, and it is known by its address.
-        guarded = GuardedFactory(self._server, PortBounds("AGI calls", lambda: most, lambda: most), self._reactor)
-        port: IListeningPort = await endpoint.listen(guarded)
-        self._ports.append(port)
-        return port
+        """Take AGI calls there from now on, while the services run."""
+        return await self._ports.listen(endpoint)
 
     def bound(self) -> Deferred[ClientLink]:
         """Fires once the exchange has let the services in; fails with BindRefused when it doesn't."""
@@ -124,10 +121,12 @@ class VoiceServices(MultiService):
         """Take no more calls, let those under way finish for a moment, and say goodbye."""
         return self._life.stop()
 
+    def _begin(self) -> None:
+        super().startService()
+        self._ports.open_again()
+
     async def _stop(self) -> None:
-        ports, self._ports = self._ports, []
-        for port in ports:
-            await maybeDeferred(port.stopListening)
+        await self._ports.close()
         await super().stopService()
         self._server.cut_all()
 

@@ -98,7 +98,7 @@ class ByHandTests(AgentCase):
         agent = self.login()
         self.line.answers[ConnectRequest] = lambda _: None
         connecting = self.connect(agent)
-        self.line.answers[ConnectRequest] = lambda request: ConnectReply(Status.DUPLICATE_SERIAL, request.serial)
+        self.line.answers[ConnectRequest] = lambda request: ConnectReply(Status.OK, request.serial)
         self.waiting(of_call(1, Condition.CONNECTING), of_call(2, Condition.COMPLETED, NEW))
         self.lose_link()
         self.pass_time(2)
@@ -135,57 +135,6 @@ class ByHandTests(AgentCase):
         self.line.answers[ConnectRequest] = lambda request: ConnectReply(Status.DUPLICATE_SERIAL, request.serial)
         second = self.connect(agent)
         self.assertEqual(self.now(self.successResultOf(second).result()).fields, NEW)
-
-    def unanswered(self, agent: AgentNumber) -> None:
-        """The exchange keeps a call whose request has no answer here."""
-        self.line.answers[ConnectRequest] = lambda _: None
-        first = self.connect(agent, timeout=3)
-        self.pass_time(4)
-        self.failureResultOf(first, RequestTimedOut)
-        self.line.answers[ConnectRequest] = lambda request: ConnectReply(Status.OK, request.serial)
-
-    def hears_the_new_call_alone(self, agent: AgentNumber, first: int) -> None:
-        hand_off = self.successResultOf(self.connect(agent))
-        result = ensureDeferred(hand_off.result())
-        self.assertNoResult(result)
-        self.send(of_call(first, Condition.CONNECTING, NEW), of_call(first + 1, Condition.COMPLETED, NEW))
-        self.assertEqual(self.successResultOf(result).fields, NEW)
-        self.assertEqual([one.sequence for one in hand_off._events], [first, first + 1])
-
-    def test_the_end_of_one_that_had_no_answer_is_none_of_a_call_that_is_open_later(self) -> None:
-        agent = self.login()
-        self.unanswered(agent)
-        self.send(of_call(1, Condition.CONNECTING), of_call(2, Condition.COMPLETED))
-        self.hears_the_new_call_alone(agent, 3)
-
-    def test_an_end_that_the_application_is_still_taking_then_is_none_either(self) -> None:
-        taking: list[Deferred[None]] = []
-
-        def take(event: AgentEvent) -> Deferred[None]:
-            taking.append(Deferred())
-            if event.sequence != 2:
-                taking[-1].callback(None)
-            return taking[-1]
-
-        agent = self.login(on_event=take)
-        self.unanswered(agent)
-        self.send(of_call(1, Condition.CONNECTING), of_call(2, Condition.COMPLETED))
-        hand_off = self.successResultOf(self.connect(agent))
-        taking[1].callback(None)
-        result = ensureDeferred(hand_off.result())
-        self.assertNoResult(result)
-        self.send(of_call(3, Condition.COMPLETED, NEW))
-        self.assertEqual(self.successResultOf(result).fields, NEW)
-        self.assertEqual([one.sequence for one in hand_off._events], [3])
-
-    def test_what_an_open_call_told_before_a_second_try_is_its_own(self) -> None:
-        agent = self.login()
-        self.unanswered(agent)
-        self.send(of_call(1, Condition.CONNECTING, NEW))
-        hand_off = self.successResultOf(self.connect(agent))
-        self.send(of_call(2, Condition.COMPLETED, NEW))
-        self.assertEqual(self.now(hand_off.result()).fields, NEW)
-        self.assertEqual([one.sequence for one in hand_off._events], [1, 2])
 
     def test_a_call_of_an_earlier_run_is_resumed_when_it_is_said(self) -> None:
         self.line.answers[ConnectRequest] = lambda request: ConnectReply(Status.DUPLICATE_SERIAL, request.serial)

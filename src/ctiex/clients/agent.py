@@ -143,7 +143,6 @@ class AgentNumber:
         if repeat_is_refused and (self._hand_offs.has_early(asked) or self._taking.waits(asked.is_of)):
             return request.serial  # it was kept at an earlier attempt, and has ended meanwhile
         kept: ConnectReply = checked(reply)
-        self._hand_offs.is_open(asked, kept.serial, self._taking.coming())
         return kept.serial
 
     async def cancel(self, serial: str, timeout: float = 30.0) -> None:

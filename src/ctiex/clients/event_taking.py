@@ -70,12 +70,8 @@ class EventTaking:
 
     def waits(self, is_wanted: Callable[[AgentEvent], bool]) -> bool:
         """Whether one of these events is under way or waits."""
-        return any(map(is_wanted, self.coming()))
-
-    def coming(self) -> list[AgentEvent]:
-        """The events that are under way or wait, in order."""
         under_way = () if self._under_way is None else (self._under_way,)
-        return [coming.event for coming in (*under_way, *self._waiting)]
+        return any(is_wanted(coming.event) for coming in (*under_way, *self._waiting))
 
     def drop_waiting(self) -> None:
         """Bring none of those that wait: they are to come again at another login."""

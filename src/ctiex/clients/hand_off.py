@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -30,8 +30,6 @@ class HandOff:
     def __init__(self, reactor: Any, cancel: Cancel, serial: str, since: int = 0) -> None:
         self.since = since
         """Events up to this one are of another call, which had the same serial before."""
-        self.open_at = 0
-        """It was open when this event had been numbered: an end up to here is another call's."""
         self.serial = serial
         """The call serial number that goes with the call."""
         self.final: AgentEvent | None = None
@@ -114,10 +112,6 @@ class Asked:
 
     Whatever has a sequence up to it is of another call, which had the same serial before.
     """
-    numbered: int = 0
-    """The last event that the exchange was known to have numbered when the request went out last."""
-    open_at: int = 0
-    """What that was when the exchange answered that the call is open."""
     sent: int = 0
     """How often the request went out."""
     askers: int = 0
@@ -125,17 +119,8 @@ class Asked:
     def goes_out(self, numbered: int) -> None:
         """The request goes out, ``numbered`` being the last event that is known to be."""
         self.sent += 1
-        self.numbered = numbered
         if self.since is None:
             self.since = numbered
-
-    def is_open(self, ends: Iterable[int]) -> None:
-        """The exchange has answered that the call is open: what had ended before the request is another one.
-
-        :param ends: the final events that have come under its serial.
-        """
-        self.open_at = self.numbered
-        self.since = max([self.since or 0, *(end for end in ends if end <= self.numbered)])
 
     def is_newer(self, event: AgentEvent) -> bool:
         """Whether an event was numbered behind the request."""
@@ -208,20 +193,11 @@ class HandOffs:
         """Whether an event of this call, under a serial of the application's own, has come before the answer."""
         return any(map(asked.is_of, self._early))
 
-    def is_open(self, asked: Asked, serial: str, being_taken: Iterable[AgentEvent]) -> None:
-        """The exchange has answered that this call is open.
-
-        :param being_taken: the events that the application is still taking.
-        """
-        come = [event for event in (*self._early, *being_taken) if event.serial == serial]
-        asked.is_open(event.sequence for event in come if event.condition.final)
-
     def kept(self, asked: Asked, serial: str) -> HandOff:
-        """The exchange has the call, or had it: its hand-off, the same one for all who asked for it."""
+        """The exchange has the call: its hand-off, the same one for all who asked for it."""
         if asked.hand_off is not None:
             return asked.hand_off
         hand_off = self._going_on[serial] = HandOff(self._reactor, self._cancel, serial, asked.since or 0)
-        hand_off.open_at = asked.open_at
         if asked.serial:
             asked.hand_off = hand_off
         for event in [event for event in self._early if event.serial == serial]:
@@ -236,8 +212,6 @@ class HandOffs:
         if hand_off is None:
             if self._is_awaited(event):
                 self._early.append(event)
-        elif event.condition.final and event.sequence <= hand_off.open_at:
-            hand_off.since = max(hand_off.since, event.sequence)
         elif event.sequence > hand_off.since:
             if event.condition.final:
                 del self._going_on[event.serial]
@@ -247,7 +221,7 @@ class HandOffs:
         """What the exchange numbers now was never numbered before: all of it is of what is asked for."""
         self._early.clear()
         for asked in (*self._asked.values(), *self._unanswered.values()):
-            asked.since = asked.numbered = 0
+            asked.since = 0
 
     def fail_all(self, error: CtiexError) -> None:
         """Whoever waits for an event hears this."""

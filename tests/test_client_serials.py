@@ -136,6 +136,21 @@ class ByHandTests(AgentCase):
         second = self.connect(agent)
         self.assertEqual(self.now(self.successResultOf(second).result()).fields, NEW)
 
+    def test_the_end_of_one_that_had_no_answer_is_none_of_a_call_of_ten_minutes_later(self) -> None:
+        agent = self.login()
+        self.line.answers[ConnectRequest] = lambda _: None
+        first = self.connect(agent, timeout=3)
+        self.pass_time(4)
+        self.failureResultOf(first, RequestTimedOut)
+        self.send(of_call(1, Condition.CONNECTING), of_call(2, Condition.COMPLETED))
+        self.pass_time(601)
+        self.line.answers[ConnectRequest] = lambda request: ConnectReply(Status.OK, request.serial)
+        hand_off = self.successResultOf(self.connect(agent))
+        result = ensureDeferred(hand_off.result())
+        self.assertNoResult(result)
+        self.send(of_call(3, Condition.CONNECTING, NEW), of_call(4, Condition.COMPLETED, NEW))
+        self.assertEqual(self.successResultOf(result).fields, NEW)
+
     def test_a_call_of_an_earlier_run_is_resumed_when_it_is_said(self) -> None:
         self.line.answers[ConnectRequest] = lambda request: ConnectReply(Status.DUPLICATE_SERIAL, request.serial)
         self.waiting(of_call(1, Condition.COMPLETED, NEW))

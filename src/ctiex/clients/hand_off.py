@@ -18,6 +18,8 @@ from ctiex.messages import AgentEvent
 Cancel = Callable[[str], Awaitable[None]]
 MOST_EARLY = 1_000
 """How many events are kept, of those that come before the answer to the request that they belong to."""
+REMEMBERED = 600.0
+"""For how long a request without an answer is remembered, in seconds: its serial isn't free any sooner, as a rule."""
 MOST_UNANSWERED = 1_000
 """How many requests under own serials that were never answered are remembered, for a repeat."""
 MOST_EVENTS = 10_000
@@ -115,6 +117,8 @@ class Asked:
     sent: int = 0
     """How often the request went out."""
     askers: int = 0
+    given_up_at: float = 0.0
+    """When nobody waited for its answer any more, in clock seconds."""
 
     def goes_out(self, numbered: int) -> None:
         """The request goes out, ``numbered`` being the last event that is known to be."""
@@ -166,6 +170,9 @@ class HandOffs:
     def _asked_before(self, serial: str) -> Asked:
         """What is asked for already, or was without an answer; otherwise something new."""
         asked = self._asked.get(serial) or self._unanswered.pop(serial, None)
+        if asked is not None and not asked.askers and self._reactor.seconds() - asked.given_up_at > REMEMBERED:
+            asked = None  # the serial may be free again: what has come under it is of the call of then
+            self._early = deque((event for event in self._early if event.serial != serial), MOST_EARLY)
         if asked is None:
             asked = Asked(serial, self._going_on.get(serial))
         if serial:
@@ -176,6 +183,7 @@ class HandOffs:
         if asked.serial and not asked.askers:
             del self._asked[asked.serial]
             if not answered and asked.hand_off is None and asked.since is not None:
+                asked.given_up_at = self._reactor.seconds()
                 self._unanswered[asked.serial] = asked
                 if len(self._unanswered) > MOST_UNANSWERED:
                     del self._unanswered[next(iter(self._unanswered))]

@@ -191,9 +191,17 @@ class AgentApplication:
 
     async def _answered(self, agent: AgentNumber, request: Request) -> bool:
         self._asked[request.serial] = request
+        again = request.use in self._ledger.asked
+        if request.serial:
+            self._ledger.asked.add(request.use)
         try:
             hand_off = await agent.connect(
-                request.service, "13800138000", request.fields, request.serial, timeout=self._random.uniform(2.0, 20.0)
+                request.service,
+                "13800138000",
+                request.fields,
+                request.serial,
+                timeout=self._random.uniform(2.0, 20.0),
+                resumed=again,
             )
         except CallError as error:
             known = request.was_kept(error.status)

@@ -112,6 +112,8 @@ class Ledger:
     requests: dict[str, Request] = field(factory=dict)
     acknowledged: dict[str, str] = field(factory=dict)
     """Serial to agent number: calls whose ConnectReply was 0."""
+    asked: set[str] = field(factory=set)
+    """The calls that some process of an application has asked for."""
     last_use: dict[str, str] = field(factory=dict)
     """By serial, what its last call is called, where it was used more than once."""
     sent: dict[tuple[str, str], list[ServiceEvent]] = field(factory=dict)

@@ -342,6 +342,14 @@ class Held(SynchronousTestCase):
         self.assertNotIn(self.agent.name, world.platform.legs)
         self.assertEqual(world.platform.lost(), [])
 
+    def test_whoever_takes_over_as_the_customer_comes_back_elsewhere_is_free(self) -> None:
+        self.world.platform.take_away(self.customer, "1001")
+        while not self.world.client.asked:
+            self.world.hear()
+        self.world.platform.pass_on_hold(self.agent, "1002")
+        self.world.settle()
+        self.assertEqual(self.world.platform.lost(), [])
+
     def test_an_agent_who_was_left_on_hold_while_the_exchange_was_down_is_free_afterwards(self) -> None:
         world = self.world
         world.cut()

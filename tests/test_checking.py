@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from unittest import SkipTest
 from unittest.mock import patch
 
 from twisted.internet import reactor
@@ -96,6 +97,20 @@ WRONG = {
         '[links.ivr]\nlisten = "tcp:{port}:interface=127.0.0.1"\n',
         ['links.ivr.listen: found "tcp:{port}:interface=127.0.0.1", where links.agent.listen listens,'
          " expected a place of its own"],
+    ),
+    "two links at one port, of two names": (
+        '[links.agent]\nlisten = "tcp:{port}:interface=127.0.0.1"\n'
+        '[links.ivr]\nlisten = "tcp:{port}:interface=localhost"\n',
+        ['links.ivr.listen: found "tcp:{port}:interface=localhost", where links.agent.listen listens,'
+         " expected a place of its own"],
+    ),
+    "an audit log in the place of the store": (
+        LINKS + STORE + 'path = "{folder}/new"\n[audit]\nfile = "{folder}/sub/../new"\n',
+        ["audit.file: found {folder}/sub/../new, which store.path keeps for itself, expected a file of its own"],
+    ),
+    "an audit log in the place of the store's key": (
+        LINKS + STORE + 'path = "{folder}/newer"\n[audit]\nfile = "{folder}/newer.key"\n',
+        ["audit.file: found {folder}/newer.key, which store.key_file keeps for itself, expected a file of its own"],
     ),
     "an address that isn't this machine's": (
         '[links.agent]\nlisten = "tcp:{port}:interface=192.0.2.77"\nplain_secrets = "allowed"\n'
@@ -208,10 +223,37 @@ class VerdictTests(CheckingCase):
             LINKS + '[audit]\nfile = "{folder}/audit.jsonl"\n',
             TLS % ("exchange", "exchange") + '[links.ivr]\nlisten = "unix:{folder}/socket"\n',
         ):
-            code, out, said = self.checked(text)
-            self.assertEqual((code, said), (0, ""), said)
-            self.assertEqual(out.splitlines()[-1], "configuration: ok")
-            self.assertTrue(await self.started(), text)
+            await self.assert_right(text)
+
+    async def assert_right(self, text: str) -> None:
+        """It is taken, and an exchange starts with it."""
+        code, out, said = self.checked(text)
+        self.assertEqual((code, said), (0, ""), said)
+        self.assertEqual(out.splitlines()[-1], "configuration: ok")
+        self.assertTrue(await self.started(), text)
+
+    async def test_two_may_listen_at_one_port_of_ipv4_and_of_ipv6(self) -> None:
+        try:
+            socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+        except OSError:
+            raise SkipTest("this machine has no IPv6") from None
+        everywhere = 'plain_secrets = "allowed"\nlisten = "tcp:{port}"\n'
+        await self.assert_right(
+            f"[links.agent]\n{everywhere}[links.ivr]\n" + 'listen = "tcp:{port}:interface=\\\\:\\\\:1"\n'
+            '[identities.a]\nrole = "agent"\nsecret = "x"\nagents = ["1"]\n'
+        )
+
+    def test_all_of_ipv6_has_all_of_ipv4_as_well(self) -> None:
+        everywhere, own = 'plain_secrets = "allowed"\nlisten = "tcp6:{port}"\n', '"tcp:{port}:interface=127.0.0.1"\n'
+        text = (
+            f"[links.agent]\n{everywhere}[links.ivr]\nlisten = {own}" + '[identities.a]\nrole = "agent"\nsecret = "x"\n'
+        )
+        self.assertIn("where links.agent.listen listens, expected a place of its own", self.checked(text)[2])
+
+    def test_an_audit_log_has_no_place_in_what_stands_beside_a_store(self) -> None:
+        for beside in ("-wal", "-shm", ".lock"):
+            text = LINKS + STORE + 'path = "{folder}/new"\n[audit]\nfile = "{folder}/new' + beside + '"\n'
+            self.assertIn("which store.path keeps for itself", self.checked(text)[2])
 
     def test_a_store_s_key_may_come_from_the_environment(self) -> None:
         text = LINKS + STORE + 'path = "{folder}/some.sqlite"\n'

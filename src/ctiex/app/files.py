@@ -7,17 +7,21 @@ import os
 import socket
 import stat
 from collections.abc import Iterator
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from pathlib import Path
 
 from twisted.internet.abstract import isIPv6Address
 
-from ctiex.app.config_model import Configuration, failure_of
+from ctiex.app.config_model import Configuration, StoreSettings, failure_of
 from ctiex.app.listening import Listening, read_endpoint
 from ctiex.errors import ConfigurationError
 from ctiex.file_modes import wide_mode
 from ctiex.links.secret_hashes import SecretHash
 from ctiex.places import why_not_made, why_not_written
+from ctiex.stores.sqlite import BESIDE, files_of
 
-_EVERYWHERE = frozenset({"", "0.0.0.0", "::"})
+_ADDRESSES = {"": "0.0.0.0", "localhost": "127.0.0.1"}
+"""What Twisted listens at where an interface is no address."""
 _IN_USE = "is in use now: a start fails as long as it is"
 
 
@@ -75,6 +79,31 @@ def _wrong_audit(configuration: Configuration) -> Iterator[str]:
     file = configuration.audit.file
     if file and (why := why_not_written(file)):
         yield f"audit.file: {file} {why}"
+    for key, other in _files_of_store(configuration.store) if file else ():
+        if _same(Path(file), other):
+            yield f"audit.file: found {file}, which {key} keeps for itself, expected a file of its own"
+
+
+def _files_of_store(store: StoreSettings) -> Iterator[tuple[str, Path]]:
+    """The files of the store that is built in, each with the key that names it or what it is beside."""
+    if store.kind != "sqlite":
+        return
+    try:
+        files = files_of(store.settings)
+    except TypeError:
+        return  # told elsewhere
+    for key, path in files.items():
+        yield f"store.{key}", path
+    for beside in BESIDE:
+        yield "store.path", Path(f"{files['path']}{beside}")
+
+
+def _same(one: Path, other: Path) -> bool:
+    """Whether two names are of one file, there or not."""
+    try:
+        return os.path.realpath(one) == os.path.realpath(other) or os.path.samefile(one, other)
+    except (OSError, ValueError):
+        return False
 
 
 def _listening(configuration: Configuration) -> Iterator[tuple[str, Listening]]:
@@ -123,7 +152,23 @@ def _meet(one: Listening, other: Listening) -> bool:
         return one.path == other.path
     if one.interface is None or other.interface is None or one.port != other.port or one.port == 0:
         return False
-    return one.interface == other.interface or bool({one.interface, other.interface} & _EVERYWHERE)
+    here, there = _address(one.interface), _address(other.interface)
+    if here is None or there is None:
+        return one.interface == other.interface
+    return here == there or _takes(here, there) or _takes(there, here)
+
+
+def _address(interface: str) -> IPv4Address | IPv6Address | None:
+    """The address that an interface is listened at by; None for a name that only the system knows."""
+    try:
+        return ip_address(_ADDRESSES.get(interface, interface))
+    except ValueError:
+        return None
+
+
+def _takes(everywhere: IPv4Address | IPv6Address, other: IPv4Address | IPv6Address) -> bool:
+    """Whether whoever listens at the first, as it stands for all, has the other as well: IPv6's takes IPv4, too."""
+    return everywhere.is_unspecified and (everywhere.version == 6 or other.version == 4)
 
 
 def _try_port(where: Listening) -> None:

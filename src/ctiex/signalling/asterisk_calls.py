@@ -265,6 +265,9 @@ class Calls:
         forwarding = self.forwardings.get(self.floor.serial_of_hold(bridge))
         if forwarding is not None:
             self.follow_held(forwarding)
+        elif self.floor.is_freed(bridge):  # as somebody has taken over from who was there
+            for channel in self.floor.members(bridge):
+                self.release(channel)
 
     def follow_held(self, forwarding: Forwarding) -> None:
         """The customer comes back to whoever is held: the agent, or somebody who has taken over from them."""
@@ -294,7 +297,7 @@ class Calls:
 
     def _over(self, forwarding: Forwarding) -> None:
         """The customer is where they are to be, or gone: nobody is held for them any more."""
-        for channel in self.floor.held_under(forwarding.serial):
+        for channel in self.floor.free(forwarding.serial):
             self.release(channel)
         customer = forwarding.talk.customer
         self.see_pair(customer.bridge)

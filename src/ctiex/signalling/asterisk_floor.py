@@ -57,9 +57,12 @@ class Floor:
         """Bridges in which nobody hears anybody, with their names."""
         self._holds: dict[str, str] = {}
         """The same the other way round, of those in which agents are held."""
+        self._freed: set[str] = set()
+        """Bridges whose members wait for nobody any more: whoever else gets into one doesn't either."""
 
     def __len__(self) -> int:
-        return len(self._channels) + len(self._named) + len(self._members) + len(self._holding) + len(self._holds)
+        kept = self._channels, self._named, self._members, self._holding, self._holds, self._freed
+        return sum(map(len, kept))
 
     def channel(self, uniqueid: str) -> Channel | None:
         """The channel with this id, if it was ever in a bridge and isn't gone."""
@@ -155,6 +158,7 @@ class Floor:
             self._members.setdefault(bridge, {})[channel.uniqueid] = channel
 
     def _part_with(self, bridge: str) -> None:
+        self._freed.discard(bridge)
         name = self._holding.pop(bridge, "")
         if self._holds.get(name) == bridge:
             del self._holds[name]
@@ -163,7 +167,7 @@ class Floor:
 
     def pair_in(self, bridge: str) -> Talk | None:
         """The customer and the agent in a bridge, if these two are in it and nobody else."""
-        members = list(self._members.get(bridge, {}).values()) if bridge not in self._holding else []
+        members = self.members(bridge) if bridge not in self._holding else []
         if len(members) != 2:
             return None
         for customer, agent_channel in (members, reversed(members)):
@@ -179,7 +183,22 @@ class Floor:
 
     def held_under(self, serial: str) -> list[Channel]:
         """Whoever is held until the customer who was forwarded under this serial comes back."""
-        return list(self._members.get(self._holds.get(_HOLD + serial, ""), {}).values())
+        return self.members(self._holds.get(_HOLD + serial, ""))
+
+    def members(self, bridge: str) -> list[Channel]:
+        """Whoever is in a bridge."""
+        return list(self._members.get(bridge, {}).values())
+
+    def free(self, serial: str) -> list[Channel]:
+        """Nobody comes back under this serial any more. Returns whoever is held for them."""
+        bridge = self._holds.get(_HOLD + serial, "")
+        if bridge in self._members:
+            self._freed.add(bridge)
+        return self.held_under(serial)
+
+    def is_freed(self, bridge: str) -> bool:
+        """Whether the members of a bridge wait for nobody any more."""
+        return bridge in self._freed
 
     def serial_of_hold(self, bridge: str) -> str:
         """The serial under which somebody is held in this bridge; empty where nobody is."""

@@ -38,6 +38,17 @@ LOCK_WAIT = 10.0
 """How long to wait for another process to let go of the file, in seconds."""
 _ASK_AGAIN = 0.1
 _FILES = ("path", "key_file")
+BESIDE = ("-wal", "-shm", ".lock")
+"""The ends of the names of what stands beside the file."""
+
+
+def files_of(settings: Mapping[str, Any]) -> dict[str, Path]:
+    """The files of ``[store]``, by key.
+
+    :raise TypeError: one is no text.
+    """
+    path = Path(settings.get("path", "calls.sqlite"))
+    return {"path": path, "key_file": Path(settings.get("key_file", f"{path}.key"))}
 
 
 @contextmanager
@@ -93,11 +104,11 @@ class SQLiteCallStore:
                 raise ConfigurationError(f"unknown key {key!r}: the sqlite store takes path, key_file and lock_wait")
             if key in _FILES and (not isinstance(value, str) or not value):
                 raise ConfigurationError(f"{key}: found {value!r}, expected the name of a file")
-        path = Path(settings.get("path", "calls.sqlite"))
+        files = files_of(settings)
         lock_wait = settings.get("lock_wait", LOCK_WAIT)
         if isinstance(lock_wait, bool) or not isinstance(lock_wait, int | float) or not 0 <= lock_wait <= 3600:
             raise ConfigurationError(f"lock_wait: found {lock_wait!r}, expected seconds, from 0 to 3600")
-        return cls(path, Path(settings.get("key_file", f"{path}.key")), float(lock_wait))
+        return cls(files["path"], files["key_file"], float(lock_wait))
 
     # ------------------------------------------------------------ open and close
 

@@ -5,7 +5,7 @@ Whatever is asked about one channel or one bridge takes the same time however ma
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sized
 
 from attrs import define, field
 
@@ -61,7 +61,7 @@ class Floor:
         """Bridges whose members wait for nobody any more: whoever else gets into one doesn't either."""
 
     def __len__(self) -> int:
-        kept = self._channels, self._named, self._members, self._holding, self._holds, self._freed
+        kept: tuple[Sized, ...] = self._channels, self._named, self._members, self._holding, self._holds, self._freed
         return sum(map(len, kept))
 
     def channel(self, uniqueid: str) -> Channel | None:

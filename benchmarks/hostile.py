@@ -59,7 +59,7 @@ file = "audit.log"
 bytes_per_identity = 20000000
 calls_per_agent = 100000
 mailbox = 100000
-mailbox_bytes = 1000000000
+mailbox_bytes = 20000000
 [links.agent]
 heartbeat = {heartbeat}
 login_deadline = 2

@@ -321,6 +321,30 @@ def test_a_customer_who_is_being_served_then_is_finished(exchange: RunningExchan
     assert service.ended()[0] == READER_GONE
 
 
+_TALKER = """
+import sys
+from twisted.internet import reactor
+from ctiex.app.output import say
+from ctiex.clients.terminal import open_terminal
+open_terminal(reactor)
+for number in range(3_000):
+    say(f"{number} " + "x" * 100, sys.stdout)
+"""
+
+
+def test_a_process_with_a_terminal_loses_nothing_to_a_reader_who_is_slow() -> None:
+    talker = Program[bytes]([sys.executable, "-c", _TALKER], stdin=PIPE, stdout=PIPE, stderr=PIPE, env=environment())
+    try:
+        assert talker.stdout is not None
+        lines = [talker.stdout.readline()]
+        time.sleep(0.2)  # the pipe is full by now, or soon
+        lines += talker.stdout.readlines()
+        assert talker.ends() == 0
+        assert [int(line.split()[0]) for line in lines] == [*range(3_000)]
+    finally:
+        talker.end()
+
+
 def test_a_demo_whose_output_nobody_reads_ends_in_order(piped: type[Piped]) -> None:
     demo = piped("demo")
     demo.until_said(b"exchange: agents at")

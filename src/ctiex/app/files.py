@@ -18,7 +18,7 @@ from ctiex.errors import ConfigurationError
 from ctiex.file_modes import wide_mode
 from ctiex.links.secret_hashes import SecretHash
 from ctiex.places import why_not_made, why_not_written
-from ctiex.stores.sqlite import BESIDE, files_of
+from ctiex.stores.file_names import BESIDE, files_of
 
 _ADDRESSES = {"": "0.0.0.0", "localhost": "127.0.0.1"}
 """What Twisted listens at where an interface is no address."""

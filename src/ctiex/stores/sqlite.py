@@ -25,6 +25,7 @@ from ctiex.errors import ConfigurationError, StoreUnavailable
 from ctiex.file_modes import warn_of_wide_mode
 from ctiex.interfaces import ICallStore
 from ctiex.records import Call, Change, StoredEvent
+from ctiex.stores.file_names import files_of
 from ctiex.stores.memory import MemoryCallStore, Undo
 from ctiex.stores.opening import expect_sound, told
 from ctiex.stores.sealing import Seal, find_key
@@ -38,17 +39,6 @@ LOCK_WAIT = 10.0
 """How long to wait for another process to let go of the file, in seconds."""
 _ASK_AGAIN = 0.1
 _FILES = ("path", "key_file")
-BESIDE = ("-wal", "-shm", ".lock")
-"""The ends of the names of what stands beside the file."""
-
-
-def files_of(settings: Mapping[str, Any]) -> dict[str, Path]:
-    """The files of ``[store]``, by key.
-
-    :raise TypeError: one is no text.
-    """
-    path = Path(settings.get("path", "calls.sqlite"))
-    return {"path": path, "key_file": Path(settings.get("key_file", f"{path}.key"))}
 
 
 @contextmanager

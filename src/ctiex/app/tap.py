@@ -64,22 +64,30 @@ class Options(UsageOptions):
 
 def makeService(options: Options, reactor: Any = None) -> IService:
     """The exchange as one service."""
+    ours = reactor is None
     if reactor is None:
         from twisted.internet import reactor as the_reactor
 
         reactor = the_reactor
         make_steady(reactor)
         reactor.callWhenRunning(_leave_on_sigterm, reactor)
-        reactor.callWhenRunning(answer_signals, reactor)  # not before twistd has seen to its own
         allow_all()
         gc.set_threshold(*_COLLECT_AFTER)  # the process is ours
-    exchange = _PluginExchange(options["configuration"], reactor)
+    exchange = _PluginExchange(options["configuration"], reactor, ours)
     reactor.callWhenRunning(_stop_if_not_started, exchange, reactor)
     return exchange
 
 
 class _PluginExchange(Exchange):
     """An exchange that is all there is to the process: what keeps it from starting is said in one line."""
+
+    def __init__(self, configuration: Configuration, reactor: Any, ours: bool) -> None:
+        """Build it.
+
+        :param ours: whether this process and its reactor are this exchange's alone.
+        """
+        super().__init__(configuration, reactor)
+        self._ours = ours
 
     def privilegedStartService(self) -> None:
         """Prepare the start, or exit with code 1."""
@@ -88,6 +96,9 @@ class _PluginExchange(Exchange):
 
     def startService(self) -> None:
         """Start, or exit with code 1."""
+        if self._ours:
+            # Before anybody can take it for ready, and not before twistd has seen to its own signals.
+            answer_signals(self._reactor)
         with _one_line():
             super().startService()
 

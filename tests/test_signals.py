@@ -163,3 +163,28 @@ def test_what_nohup_ignores_stays_ignored(exchange: RunningExchange, programs: l
     program.until_said("SIGUSR2 is ignored")
     assert "SIGHUP" not in program.said
     assert program.ends_at(signal.SIGTERM) == 0
+
+
+BETWEEN = """
+import os, signal, sys
+from twisted.internet import reactor
+from twisted.logger import globalLogBeginner, textFileLogObserver
+from ctiex.app.tap import Options, makeService
+globalLogBeginner.beginLoggingTo([textFileLogObserver(sys.stdout)])
+options = Options()
+options.parseOptions(sys.argv[1:])
+service = makeService(options)
+service.startService()
+for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
+    os.kill(os.getpid(), number)
+reactor.run()
+"""
+"""What a runner does, with signals between the exchange's start and the reactor's."""
+
+
+def test_a_signal_between_the_start_and_the_reactor_s_ends_nothing(programs: list[Program], tmp_path: Path) -> None:
+    program = Program([sys.executable, "-c", BETWEEN, *LISTENS], tmp_path)
+    programs.append(program)
+    for number in NEEDLESS:
+        program.until_said(f"{number.name} is ignored")
+    assert program.ends_at(signal.SIGTERM) == 0, program.said

@@ -91,7 +91,8 @@ class ProcessingMachine(RuleBasedStateMachine):
         self.logins: dict[str, FakeOutlet] = {}
         self.calls: dict[str, ModelCall] = {}
         self.gone: list[ModelCall] = []
-        self.mailboxes: dict[str, list[float]] = defaultdict(list)
+        self.mailboxes: dict[str, list[tuple[float, str]]] = defaultdict(list)
+        """What waits for each agent: until when, and of which call."""
         """When each event that waits expires, in order."""
         self.last: dict[str, int] = defaultdict(int)
         self.begun: dict[str, tuple[int, int]] = {}
@@ -125,9 +126,13 @@ class ProcessingMachine(RuleBasedStateMachine):
     def has_room(self, agent: str) -> bool:
         return len(self.mailboxes[agent]) + self.open_calls(agent) < MAILBOX
 
+    def awaited(self, serial: str) -> bool:
+        """Whether an event of a call that is forgotten still waits: its serial isn't free yet."""
+        return any(event[1] == serial for waiting in self.mailboxes.values() for event in waiting)
+
     def post(self, call: ModelCall, condition: int, status: int = 0) -> None:
         call.expected.append((condition, status))
-        self.mailboxes[call.agent].append(self.now + TTL)
+        self.mailboxes[call.agent].append((self.now + TTL, call.serial))
         self.last[call.agent] += 1
 
     def tell(self, call: ModelCall, condition: int) -> None:
@@ -218,7 +223,7 @@ class ProcessingMachine(RuleBasedStateMachine):
     @rule(data=st.data(), agent=st.sampled_from(AGENTS), value=st.sampled_from([0, 0, 0, 1]))
     def connect_new(self, data: Any, agent: str, value: int) -> None:
         """A serial that is free, on the link where the agent is, as a rule."""
-        free = [serial for serial in SERIALS if serial not in self.calls]
+        free = [serial for serial in SERIALS if serial not in self.calls and not self.awaited(serial)]
         serial = data.draw(st.sampled_from([*free * 4, *SERIALS]), label="serial")
         here = [at for at, outlet in enumerate(self.outlets) if self.logins.get(agent) is outlet]
         self.connect(agent, data.draw(st.sampled_from([*here * 5, 0, 1]), label="link"), serial, value)
@@ -238,6 +243,8 @@ class ProcessingMachine(RuleBasedStateMachine):
         elif known is not None:
             same = known.state != "closed" and known.request == (agent, value)
             expected = Status.OK if same else Status.DUPLICATE_SERIAL
+        elif self.awaited(serial):
+            expected = Status.DUPLICATE_SERIAL
         elif not self.has_room(agent):
             expected = Status.QUEUE_FULL
         replies: list[Any] = []
@@ -356,7 +363,7 @@ class ProcessingMachine(RuleBasedStateMachine):
                 if call.deadline <= self.now:
                     self.time_out(call)
             for agent, waiting in self.mailboxes.items():
-                self.mailboxes[agent] = [expires for expires in waiting if expires > self.now]
+                self.mailboxes[agent] = [event for event in waiting if event[0] > self.now]
 
     # ------------------------------------------------------------ what always holds
 

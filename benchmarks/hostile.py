@@ -27,7 +27,7 @@ from fuzz.steady import IDENTITIES, Figures, SteadyPair
 _SAMPLE_EVERY = 0.02
 _SETTLED = 0.5
 """Seconds that the exchange gets to clear away what the peers left."""
-_CROWDED = 10.0
+CROWDED = 10.0
 """How long a crowd is at work, in seconds."""
 MB = 1 << 20
 WORST = 10.0
@@ -94,6 +94,10 @@ class Row:
     links: int = 0
     """How many links the peers had; memory at the peak is shared out to them."""
     prompt: tuple[float, float] = PROMPT_ENOUGH
+    patience: float = 1.0
+    """How many times as long as on a quiet machine something may take that isn't a hand-off."""
+    crowded: float = CROWDED
+    """How long a crowd is to be at work, in seconds."""
     since: float = 0.0
     until: float = math.inf
     """When the peers were at work, by the machine's monotonic clock."""
@@ -171,15 +175,23 @@ def bytes_held(row: Row, target: peers.Target, count: int) -> str:
     return f"{statuses[0]} calls taken with {taken / MB:.0f} MB of data, {statuses[14]} answered 14"
 
 
-def run(name: str, scale: int | None = None, prompt: tuple[float, float] = PROMPT_ENOUGH) -> Row:
+def run(
+    name: str,
+    scale: int | None = None,
+    prompt: tuple[float, float] = PROMPT_ENOUGH,
+    patience: float = 1.0,
+    crowded: float = CROWDED,
+) -> Row:
     """One kind of peer against an exchange of its own.
 
     :param scale: how many peers; None: as many as its default says.
     :param prompt: how long the pair's hand-offs may take where fairness is tried, median and longest, in seconds.
+    :param patience: how many times as long anything else may take as on a quiet machine.
+    :param crowded: how long a crowd is at work, in seconds.
     """
     raise_open_files()
     scenario, default, heartbeat = SCENARIOS[name]
-    row = Row(name, prompt=prompt)
+    row = Row(name, prompt=prompt, patience=patience, crowded=crowded)
     with tempfile.TemporaryDirectory(prefix="ctiex-hostile-") as made:
         directory = Path(made)
         metrics = free_port()
@@ -231,20 +243,23 @@ def raise_open_files() -> int:
 
 def slow_before_bind(row: Row, target: peers.Target, count: int) -> str:
     """A byte at a time, never a whole frame: the login deadline ends them."""
-    links = peers.open_links(target, count)
-    lived = peers.trickle(links, seconds=6.0)
+    trickle = peers.Trickle()
+    links = peers.open_links(target, count, meanwhile=trickle)
+    trickle.go_on(links, 6.0 * row.patience)
     ended = [link for link in links if link.ended]
+    longest = max(trickle.lived, default=0.0)
     row.links = count
     row.hold(len(ended) == count, f"{count - len(ended)} slow links outlived the login deadline of 2 s")
-    row.hold(max(lived, default=0.0) < 4.0, f"one was ended after {max(lived, default=0.0):.1f} s only")
+    row.hold(longest < 4.0 * row.patience, f"one was ended after {longest:.1f} s only")
     peers.close(links)
-    return f"{count} links, a byte each 0.1 s, no frame: all ended, the last after {max(lived, default=0.0):.1f} s"
+    return f"{count} links, a byte each 0.1 s, no frame: all ended, the last after {longest:.1f} s"
 
 
 def slow_when_bound(row: Row, target: peers.Target, count: int) -> str:
     """Bound, and a byte at a time of one endless frame: bytes are life, what waits is bounded."""
-    links = peers.open_links(target, count, bind=True)
-    peers.trickle(links, seconds=4.0, start=peers.LONG_FRAME)
+    trickle = peers.Trickle(peers.LONG_FRAME)
+    links = peers.open_links(target, count, bind=True, meanwhile=trickle)
+    trickle.go_on(links, 4.0)
     row.links = count
     open_still = sum(not link.ended for link in links)
     row.hold(open_still == count, f"{count - open_still} were ended, though bytes count as life")
@@ -284,7 +299,7 @@ def flood_of_services(row: Row, target: peers.Target, count: int) -> str:
 
 def half_open(row: Row, target: peers.Target, count: int) -> str:
     """Bound in a process that is then stopped: no bytes, no FIN. Two pings, then the end."""
-    took, ended = peers.stopped_process(target, count, wait=6.0)
+    took, ended = peers.stopped_process(target, count, wait=6.0 * row.patience)
     row.links = count
     row.hold(ended == count, f"{count - ended} half-open links were not ended")
     return f"{count} links of a stopped process, heartbeat 1 s: {ended} ended within {took:.1f} s"
@@ -292,10 +307,14 @@ def half_open(row: Row, target: peers.Target, count: int) -> str:
 
 def idle(row: Row, target: peers.Target, count: int) -> str:
     """Connected, half of them bound, and nothing more than the answers to pings."""
-    bound = peers.open_links(target, count // 2, bind=True)
-    unbound = peers.open_links(target, count - count // 2)
+    bound = peers.open_links(target, count // 2, bind=True, meanwhile=peers.answer_pings)
+    unbound = peers.open_links(target, count - count // 2, meanwhile=lambda _: peers.answer_pings(bound))
     row.links = count
-    peers.answer_pings(bound, seconds=4.0)
+    begun = time.monotonic()
+    while time.monotonic() < begun + 4.0 or not (
+        peers.count_ended(unbound) == len(unbound) or time.monotonic() > begun + 4.0 * row.patience
+    ):
+        peers.answer_pings(bound, 100)
     alive = sum(not link.ended for link in bound)
     row.hold(alive == len(bound), f"{len(bound) - alive} idle bound links were ended")
     gone = peers.count_ended(unbound)
@@ -323,12 +342,12 @@ def crowd_of(row: Row, target: peers.Target, count: int, frames: int, kind: str)
     """Very many links of one identity, each below the limits of a link; together they want all there is."""
     with crowd(target.agent_port, count, frames, kind) as sent:
         row.since = time.monotonic()
-        time.sleep(_CROWDED)
+        time.sleep(row.crowded)
         row.until = time.monotonic()
     row.links = count
     told = _told_of_strangers(target.directory / "audit.log")
     row.hold(told < count * 600 + MB, f"{told / MB:.1f} MB of audit log for it")
-    taken = f"{count} links, {frames} {kind} a second on each: {sent[0] / _CROWDED:,.0f} a second sent"
+    taken = f"{count} links, {frames} {kind} a second on each: {sent[0] / row.crowded:,.0f} a second sent"
     return f"{taken}, {told / 1e3:,.0f} kB of audit log"
 
 

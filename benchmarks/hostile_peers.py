@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,6 +21,7 @@ LONG_FRAME = (65_536).to_bytes(4, "big") + bytes([1, Kind.CONNECT_REQUEST, 0, 0,
 """The head of a frame of the greatest length."""
 UNFINISHED = LONG_FRAME + bytes(65_536 - 8 - 1)
 """All of it but its last byte."""
+_PONG = frame(Kind.PONG, b"", 0)
 _SMALL_BUFFER = 4096
 _FROM_ONE_ADDRESS = 200
 _AT_ONCE = 25
@@ -89,11 +91,23 @@ def connect(port: int, small_buffers: bool = False, number: int = 0) -> socket.s
     return made
 
 
+Doing = Callable[[list[HostileLink]], object]
+"""What peers do on their links again and again."""
+
+
 def open_links(
-    target: Target, count: int, bind: bool = False, to_services: bool = False, small_buffers: bool = False
+    target: Target,
+    count: int,
+    bind: bool = False,
+    to_services: bool = False,
+    small_buffers: bool = False,
+    meanwhile: Doing = len,
 ) -> list[HostileLink]:
-    """So many links; bound ones have read their BindReply, which has to be 0."""
-    links = []
+    """So many links; bound ones have read their BindReply, which has to be 0.
+
+    :param meanwhile: what those that are open do while the others are opened.
+    """
+    links: list[HostileLink] = []
     port = target.service_port if to_services else target.agent_port
     for number in range(count):
         made = connect(port, small_buffers, number)
@@ -106,6 +120,8 @@ def open_links(
             time.sleep(0.005)  # the kernel holds 50 connections for the exchange, and drops others for a second
         made.setblocking(False)
         links.append(HostileLink(made))
+        if number % _AT_ONCE == 0:
+            meanwhile(links)
     return links
 
 
@@ -190,19 +206,31 @@ def close(links: list[HostileLink]) -> None:
         link.socket.close()
 
 
-def trickle(links: list[HostileLink], seconds: float, start: bytes = LONG_FRAME[:4]) -> list[float]:
-    """A byte on each link every tenth of a second; how long those that were ended have lived, in seconds."""
-    for link in links:
-        link.send(start)
-    until, lived = time.monotonic() + seconds, []
-    while time.monotonic() < until and not all(link.ended for link in links):
-        open_still = [link for link in links if not link.ended]
-        for link in open_still:
-            link.send(b"\1")
-            link.drain()
-        lived += [time.monotonic() - link.opened for link in open_still if link.ended]
-        time.sleep(0.1)
-    return lived
+class Trickle:
+    """A byte at a time on each link, of a frame that never ends."""
+
+    def __init__(self, start: bytes = LONG_FRAME[:4]) -> None:
+        self._start = start
+        self._begun: set[HostileLink] = set()
+        self.lived: list[float] = []
+        """How long those have lived that were ended, in seconds."""
+
+    def __call__(self, links: list[HostileLink]) -> None:
+        """One byte more."""
+        for link in links:
+            if not link.ended:
+                link.send(b"\1" if link in self._begun else self._start)
+                link.drain()
+                if link.ended:
+                    self.lived.append(time.monotonic() - link.opened)
+        self._begun.update(links)
+
+    def go_on(self, links: list[HostileLink], seconds: float) -> None:
+        """One more every tenth of a second, until all are ended at most."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until and not all(link.ended for link in links):
+            self(links)
+            time.sleep(0.1)
 
 
 def send_all(links: list[HostileLink], data: bytes) -> None:
@@ -251,21 +279,14 @@ def count_ended(links: list[HostileLink]) -> int:
     return sum(link.ended for link in links)
 
 
-def answer_pings(links: list[HostileLink], seconds: float) -> None:
-    """Keep bound links alive and do nothing else."""
-    poller, by_number = select.poll(), {link.socket.fileno(): link for link in links}
+def answer_pings(links: list[HostileLink], wait: float = 0) -> None:
+    """Answer the pings that are there, and those that come within so many milliseconds."""
+    poller, by_number = select.poll(), {link.socket.fileno(): link for link in links if not link.ended}
     for number in by_number:
         poller.register(number, select.POLLIN)
-    until = time.monotonic() + seconds
-    pong = frame(Kind.PONG, b"", 0)
-    while time.monotonic() < until:
-        for number, _ in poller.poll(100):
-            link = by_number[number]
-            link.drain()
-            if link.ended:
-                poller.unregister(number)
-            else:
-                link.send(pong)
+    for number, _ in poller.poll(wait):
+        if by_number[number].drain():
+            by_number[number].send(_PONG)
 
 
 def stopped_process(target: Target, count: int, wait: float) -> tuple[float, int]:

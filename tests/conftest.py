@@ -12,9 +12,12 @@ from hypothesis import HealthCheck, settings
 from twisted.trial import util
 
 from . import processes
+from .effort import examples
 
 # A property is about what holds, not about how fast the machine finds it out: it may be busy.
-settings.register_profile("ctiex", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "ctiex", max_examples=examples(100), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("ctiex")
 # pytest's plugin for unittest asks for the version of Twisted at every test, which reads a file of its metadata.
 metadata.version = cache(metadata.version)

@@ -101,10 +101,10 @@ class Environment:
 
     def _take(self, taken: Distribution) -> None:
         for file in taken.files or ():
-            if ".." not in file.parts and file.suffix != ".pyc" and Path(str(file.locate())).is_file():
+            if ".." not in file.parts and Path(str(file.locate())).is_file():
                 target = self.packages / str(file)
                 target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(str(file.locate()), target)
+                shutil.copy2(str(file.locate()), target)  # with its time, by which Python knows what it has compiled
         for entry in taken.entry_points.select(group="console_scripts"):
             script = self.bin / entry.name
             first = entry.attr.partition(".")[0]

@@ -1,6 +1,6 @@
 """Hostile peers against the real process: each ends as it should, and a well-behaved pair notices nothing.
 
-``CTIEX_HOSTILE_SCALE=4`` has four times as many of them.
+``CTIEX_HOSTILE_SCALE=4`` has four times as many of them, and crowds that are at work four times as long.
 """
 
 from __future__ import annotations
@@ -13,6 +13,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from benchmarks.hostile import SCENARIOS, run, show
 
 _SCALE = float(os.environ.get("CTIEX_HOSTILE_SCALE", "1"))
+_PATIENCE = 15.0
+"""How many times as long as on a quiet machine the exchange may take to end somebody."""
+_CROWDED = 4.0
+"""How long a crowd is at work, in seconds."""
 
 
 class HostilePeers(SynchronousTestCase):
@@ -20,7 +24,7 @@ class HostilePeers(SynchronousTestCase):
 
     def _meet(self, name: str, hand_offs: int = 10, share: float = 1.0) -> None:
         """:param share: of the peers that the scenario has by default."""
-        row = run(name, int(SCENARIOS[name][1] * _SCALE * share))
+        row = run(name, int(SCENARIOS[name][1] * _SCALE * share), patience=_PATIENCE, crowded=_CROWDED * _SCALE)
         show(row)
         self.assertEqual(row.broken, [])
         self.assertGreaterEqual(row.pair.completed, hand_offs)

@@ -6,6 +6,7 @@ marked ``long`` pip has them from the index, as a user would.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -87,22 +88,54 @@ BROUGHT_ALONG: Mapping[str, tuple[str, ...]] = {"durable": (), "metrics": (), "t
 def test_an_install_without_extras_offers_the_plugin_and_every_command(minimal: Environment, tmp_path: Path) -> None:
     misses_but(minimal, tmp_path)
     offers_ctiex(minimal, tmp_path)
-    for name in COMMANDS:
-        assert f"Usage: ctiex {name}" in minimal.says(tmp_path, "ctiex", name, "--help")
+    said = one_after_the_other(minimal, tmp_path, [[name, "--help"] for name in COMMANDS])
+    for name, (code, helped) in zip(COMMANDS, said, strict=True):
+        assert code == 0
+        assert f"Usage: ctiex {name}" in helped
 
 
-@pytest.mark.parametrize(("configuration", "extra"), NEEDING.items(), ids=[text.split("\n")[1] for text in NEEDING])
-def test_a_configuration_that_needs_an_extra_names_it_before_anything_starts(
-    configuration: str, extra: str, minimal: Environment, tmp_path: Path
-) -> None:
-    file = tmp_path / "exchange.toml"
-    file.write_text(configuration)
-    for command in (("ctiex", "check-config", str(file)), ("twistd", "-n", "ctiex", "--config", str(file))):
-        done = minimal.run(tmp_path, *command)
-        said = done.stdout + done.stderr
-        assert done.returncode == 1, said
+IN_ONE_PROCESS = """
+import contextlib, io, json, sys
+from ctiex.app.cli import main
+for arguments in json.loads(sys.argv[1]):
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+        try:
+            main(arguments)
+        except SystemExit as ended:
+            code = ended.code
+            if isinstance(code, str):  # as Python itself does
+                said.write(code + chr(10))
+                code = 1
+    print(json.dumps([code or 0, said.getvalue()]))
+"""
+
+
+def one_after_the_other(environment: Environment, outside: Path, commands: list[list[str]]) -> list[tuple[int, str]]:
+    """The exit status of each command line of ``ctiex``, and what it says."""
+    said = environment.says(outside, "python", "-c", IN_ONE_PROCESS, json.dumps(commands))
+    return [tuple(json.loads(line)) for line in said.splitlines()]
+
+
+def test_a_configuration_that_needs_an_extra_names_it(minimal: Environment, tmp_path: Path) -> None:
+    for number, configuration in enumerate(NEEDING):
+        (tmp_path / f"{number}.toml").write_text(configuration)
+    checks = [["check-config", f"{number}.toml"] for number in range(len(NEEDING))]
+    for extra, (code, said) in zip(NEEDING.values(), one_after_the_other(minimal, tmp_path, checks), strict=True):
+        assert code == 1, said
         assert f"pip install 'ctiex[{extra}]'" in said
         assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("extra", sorted(set(NEEDING.values())))
+def test_so_does_a_start_before_anything_is_done(extra: str, minimal: Environment, tmp_path: Path) -> None:
+    file = tmp_path / "exchange.toml"
+    file.write_text(next(configuration for configuration in NEEDING if NEEDING[configuration] == extra))
+    done = minimal.run(tmp_path, "twistd", "-n", "ctiex", "--config", str(file))
+    said = done.stdout + done.stderr
+    assert done.returncode == 1, said
+    assert f"pip install 'ctiex[{extra}]'" in said
+    assert "Traceback" not in said
 
 
 @pytest.mark.parametrize(("command", "extra"), COMMANDS_NEEDING.items(), ids=[words[0] for words in COMMANDS_NEEDING])

@@ -229,9 +229,9 @@ class Piped:
         self.process.end()
 
 
-@pytest.fixture
-def exchange(tmp_path: Path) -> Iterator[RunningExchange]:
-    running = RunningExchange(tmp_path)
+@pytest.fixture(scope="module")
+def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningExchange]:
+    running = RunningExchange(tmp_path_factory.mktemp("exchange"))
     yield running
     running.stop()
 

@@ -25,9 +25,7 @@ _HEADER_VALUE = re.compile(r"[A-Za-z0-9.;=-]+")
 _MOST_IN_A_HEADER = 320
 """Characters: a protocol discriminator and 128 octets in hexadecimal digits, and parameters."""
 
-_quick = settings(
-    deadline=None, max_examples=100, suppress_health_check=[HealthCheck.differing_executors, HealthCheck.too_slow]
-)
+_quick = settings(deadline=None, suppress_health_check=[HealthCheck.differing_executors, HealthCheck.too_slow])
 
 
 class CarrierContract:

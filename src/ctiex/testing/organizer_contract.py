@@ -14,9 +14,7 @@ from ctiex.testing.strategies import field_names, values
 
 _values: st.SearchStrategy[Value] = st.one_of(values(), st.integers(0, 9), st.booleans(), st.text(max_size=3))
 """Any value, and often those that a rule may speak of."""
-_quick = settings(
-    deadline=None, max_examples=100, suppress_health_check=[HealthCheck.differing_executors, HealthCheck.too_slow]
-)
+_quick = settings(deadline=None, suppress_health_check=[HealthCheck.differing_executors, HealthCheck.too_slow])
 
 
 class OrganizerContract:

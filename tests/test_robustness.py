@@ -54,6 +54,19 @@ class LeavingTests(SynchronousTestCase):
         self.assertLess(kinds.index(ConnectReply), kinds.index(UnbindReply))
         self.assertFalse(pair.open)
 
+    def test_a_session_that_is_told_of_the_going_away_is_offered_nothing_more(self) -> None:
+        store = MemoryCallStore()
+        store.commit(Change(calls=(make_call("1", service="bill", calling_number="138", deadline=30.0),)))
+        exchange = MemoryExchange(store=store)
+        leaving = exchange.service()
+        exchange.ivr_links.going_away()
+        exchange.advance(2)
+        self.assertEqual((len(leaving.every(Unbind)), leaving.connections), (1, []))
+        self.assertEqual(store.pending("1001"), 0, "nobody is told that nobody could be reached")
+        staying = exchange.service()
+        exchange.advance(2)
+        self.assertEqual([connection.calling_number for connection in staying.connections], ["138**1"])
+
     def test_going_away_is_told_on_a_link_with_as_many_requests_in_flight_as_may_be(self) -> None:
         exchange = MemoryExchange(session_limits=SessionLimits(max_in_flight=2))
         agent = exchange.agent("1001")

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine
+from itertools import pairwise
 from typing import Any, TypeVar
 
 from OpenSSL.SSL import Error as SSLError
 from twisted.internet.defer import CancelledError, Deferred, ensureDeferred, succeed
 from twisted.internet.error import ConnectionRefusedError
 from twisted.internet.interfaces import IProtocol, IProtocolFactory, IStreamClientEndpoint
-from twisted.internet.task import Clock
+from twisted.internet.task import Clock, deferLater
 from twisted.logger import capturedLogs, formatEvent
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from ctiex.clients import AgentClient, AgentNumber, AutomaticService, ExchangeAccount, HandOff, ServedCall
+from ctiex.clients import (
+    AgentClient,
+    AgentNumber,
+    AutomaticService,
+    ExchangeAccount,
+    HandOff,
+    ServedCall,
+    event_taking,
+)
 from ctiex.clients.dialled import DialledLinks
 from ctiex.clients.taken_events import TakenEvents
 from ctiex.codecs.binary import BinaryCodec
@@ -361,6 +370,90 @@ class OnEventTests(AgentCase):
         self.taking[1].callback(None)
         self.line.pump()
         self.assertEqual((self.heard, self.line.link.acknowledged, agent.last_sequence), ([1], [], 1))
+
+
+class LeftEventsTests(AgentCase):
+    """More events than may wait, and an application that takes none of them, in its own time."""
+
+    last = 15
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.patch(event_taking, "MOST_WAITING", 10)
+        self.logins: list[float] = []
+        self.well = False
+        self.heard: list[int] = []
+
+    async def take(self, coming: AgentEvent) -> None:
+        await deferLater(self.clock, 0)
+        if not self.well:
+            raise ValueError
+        self.heard.append(coming.sequence)
+
+    def replay(self, login: AgentLogin) -> Message | None:
+        """The exchange sends all that isn't acknowledged at once."""
+        self.logins.append(self.clock.seconds())
+        link = self.line.link
+        link.send(AgentLoginReply(Status.OK, login.resume_after + 1, self.last), link.received[-1][0])
+        if len(self.logins) < 100:  # a client that never lets go would hold the test up for ever
+            for sequence in range(login.resume_after + 1, self.last + 1):
+                link.send(event(sequence, Condition.PROGRESS), 0)
+        return None
+
+    def begun(self) -> AgentNumber:
+        self.line.answers[AgentLogin] = self.replay
+        return self.login(on_event=self.take, resume_after=0)
+
+    def pauses(self) -> list[float]:
+        return [round(later - earlier, 3) for earlier, later in pairwise(self.logins)]
+
+    def test_they_are_asked_for_ever_more_seldom_and_why_is_said_once(self) -> None:
+        with capturedLogs() as logged:
+            self.begun()
+            self.pass_time(200, step=0.05)
+            pauses = self.pauses()
+            self.assertEqual(pauses[0], 0, "the first time at once: they may just have been too many")
+            self.assertTrue(all(earlier <= later + 0.1 for earlier, later in pairwise(pauses)), pauses)
+            self.assertGreaterEqual(pauses[-1], self.account.longest_retry)
+            self.well = True
+            self.pass_time(40)
+        self.assertEqual(self.heard, [*range(1, self.last + 1)])
+        self.assertEqual(self.line.link.acknowledged[-1], self.last)
+        told = [formatEvent(entry) for entry in logged if "on_event failed" not in str(entry["log_format"])]
+        self.assertEqual(len(told), 2, told)
+        self.assertIn("agent 1001 takes none of its events, and others wait", told[0])
+        self.assertIn("agent 1001 takes events again", told[1])
+
+    def test_one_that_takes_some_gets_the_others_at_once(self) -> None:
+        self.well = True
+        self.begun()
+        self.assertEqual((self.heard, len(self.logins)), ([*range(1, self.last + 1)], 2))
+
+    def test_whatever_ends_the_login_ends_the_wait_too(self) -> None:
+        for end in (lambda agent: self.now(agent.logout()), lambda agent: self.lose_link(), self.give_to_another):
+            self.setUp()
+            agent = self.begun()
+            self.pass_time(5, step=0.05)
+            self.line.reachable = False
+            end(agent)
+            asked = len(self.line.link.every(AgentLogin))
+            self.assertGreater(asked, 3)
+            self.pass_time(20)
+            self.assertEqual(len(self.line.link.every(AgentLogin)), asked)
+
+    def give_to_another(self, agent: AgentNumber) -> None:
+        self.send(Error(Status.SESSION_TAKEN_OVER, agent.number))
+
+    def test_another_link_brings_them_at_once_and_then_as_seldom(self) -> None:
+        self.begun()
+        self.pass_time(20, step=0.05)
+        last = self.pauses()[-1]
+        self.lose_link()
+        before = len(self.logins)
+        self.pass_time(2, step=0.05)
+        self.assertEqual(len(self.logins), before + 1, "the login of the new link")
+        self.pass_time(60, step=0.05)
+        self.assertGreater(self.pauses()[-1], last)
 
 
 class TakenEventsTests(SynchronousTestCase):

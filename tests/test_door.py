@@ -41,7 +41,7 @@ HASHED = [
 
 def patient() -> LoginThrottle:
     """One that never gets in the way."""
-    return LoginThrottle(most_failures=10_000, longest_delay=0.001)
+    return LoginThrottle(Limits(login_failures=10_000, login_delay=0.001))
 
 
 def links(identity: int, source: int, unbound_source: int, unbound: int) -> Limits:
@@ -65,7 +65,9 @@ class DoorCase(SynchronousTestCase):
         context = checker_context(HASHED)
         self.checker = ConfiguredChecker(context.secrets, context.identities, self.threads)
         portal = make_portal(HASHED, self.checker)
-        self.exchange = MemoryExchange(portal=portal, throttle=throttle or LoginThrottle(), **options)
+        if throttle is not None:
+            options["throttle"] = throttle
+        self.exchange = MemoryExchange(portal=portal, **options)
         self.clock, self.counts = self.exchange.clock, self.exchange.counts
 
     def open(self, host: str = "127.0.0.1", to_services: bool = False) -> tuple[FakePeer, LinkedPair]:

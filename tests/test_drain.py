@@ -4,26 +4,36 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, ensureDeferred
+from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
+from twisted.python.monkey import MonkeyPatcher
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
 
+from ctiex import lots
+from ctiex.app.assembly import Exchange
+from ctiex.app.config import parse
 from ctiex.clients import AutomaticService
 from ctiex.clients.connection import ClientLink
 from ctiex.errors import Status
-from ctiex.messages import Condition, Message
+from ctiex.interfaces import ISignalling, Offer
+from ctiex.messages import Condition, Message, Role
 from ctiex.processing.states import SIGNALLED
-from ctiex.records import CallState
+from ctiex.records import CallState, Change
 from ctiex.services.media import ScriptedMedia
+from ctiex.stores.sqlite import SQLiteCallStore
 from ctiex.stores.sqlite_file import Group, SqliteFile
+from ctiex.testing.store_contract import make_call
 
 from .processes import Program, accepts
-from .test_exchange import SERVICE, ExchangeCase, links
+from .test_exchange import SERVICE, ExchangeCase, WireClient, links, port_number
 from .test_kill import DurableExchange, has_done, kept_in, let_end, running_load
+from .waiting import eventually
 from .wire_client import AGENT_ROLE, SERVICE_ROLE, Kind, Peer, frame, message
 from .wire_client import Message as WireMessage
 
@@ -210,31 +220,103 @@ class SilentService(AutomaticService):
         """Leave it unanswered."""
 
 
+@implementer(ISignalling)
+class _WritesDown:
+    """A driver of which only the offers are of interest."""
+
+    sees_return = False
+
+    def __init__(self, offers: list[str]) -> None:
+        self._offers = offers
+
+    def offer(self, offer: Offer) -> None:
+        """Write it down."""
+        self._offers.append(offer.serial)
+
+    def withdraw(self, serial: str) -> int:
+        """Nothing is under way."""
+        return Status.SERVICE_UNREACHABLE
+
+
 class OnTheWayOutTests(ExchangeCase):
     """What the store takes while the exchange leaves."""
+
+    def silent_service(self, running: Exchange) -> SilentService:
+        """One that is bound, and doesn't answer the goodbye either."""
+        account = self.account(running.ivr_port, "service-demo")
+        service = SilentService(reactor, account, {}, lambda call: ScriptedMedia())
+        service.startService()
+        self.addCleanup(service.stopService)
+        return service
+
+    async def test_calls_that_are_not_taken_up_yet_are_left_to_the_next_start(self) -> None:
+        directory = Path(self.mktemp())
+        directory.mkdir()
+        store = {"kind": "sqlite", "path": str(directory / "calls.sqlite")}
+        serials = {str(number) for number in range(1, 101)}
+        await self.keeps(store, serials)
+        offers: list[str] = []
+        leaving = self.unstarted(store, offers)
+        self.patch(lots, "AT_ONCE", 1)
+        slow = self.slow_disk(0.02)
+        leaving.startService()
+        await leaving.started()
+        client = WireClient(Role.SERVICE, "service-demo")  # it doesn't answer the goodbye, which takes a second by that
+        await connectProtocol(TCP4ClientEndpoint(reactor, "127.0.0.1", port_number(leaving.ivr_port)), client)
+        await eventually(lambda: client.heard and offers)
+        stopping = leaving.stopService()
+        offered = list(offers)
+        await stopping
+        self.assertLessEqual(len(offers), len(offered) + 1, "none but the one on its way to the disk")
+        kept = kept_in(directory)
+        self.assertEqual(({call.state for call in kept.calls} - SIGNALLED, kept.events), (set(), ()))
+        slow.restore()
+        offered = list(offers)
+        next_one = self.unstarted(store, offers)
+        next_one.startService()
+        self.addCleanup(next_one.stopService)
+        await eventually(lambda: len(offers) == len(offered) + len(serials))
+        self.assertEqual(set(offers[len(offered) :]), serials)
+
+    def slow_disk(self, seconds: float, writing: Callable[[], object] = lambda: None) -> MonkeyPatcher:
+        """Each commit takes so long.
+
+        :param writing: called each time that one begins.
+        """
+        write = SqliteFile.write
+
+        def write_slowly(file: SqliteFile, group: Group) -> None:
+            reactor.callFromThread(writing)
+            time.sleep(seconds)  # in the store's own thread
+            write(file, group)
+
+        patched: MonkeyPatcher = self.patch(SqliteFile, "write", write_slowly)
+        return patched
+
+    async def keeps(self, settings: dict[str, str], serials: set[str]) -> None:
+        """A store keeps calls that an exchange has taken and not offered yet."""
+        store = SQLiteCallStore.from_settings({"path": settings["path"]})
+        await store.open(reactor)
+        deadline = time.time() + 30
+        calls = [make_call(serial, service=SERVICE, identity="agent-demo", deadline=deadline) for serial in serials]
+        await store.commit(Change(calls=tuple(calls)))
+        await store.close()
+
+    def unstarted(self, store: dict[str, str], offers: list[str]) -> Exchange:
+        """An exchange with a driver that writes down what it is offered, and what is left of that."""
+        services = {SERVICE: {"access_code": "7001", "signalling": "written-down"}}
+        tables = {"links": links(), "store": store, "services": services}
+        return Exchange(parse(tables), reactor, {"written-down": lambda context: _WritesDown(offers)})
 
     async def test_a_call_that_is_kept_on_the_way_out_stays_for_the_next_exchange(self) -> None:
         directory = Path(self.mktemp())
         directory.mkdir()
         store = {"kind": "sqlite", "path": str(directory / "calls.sqlite")}
         leaving = await self.exchange({"links": links(), "store": store})
-        account = self.account(leaving.ivr_port, "service-demo")
-        service = SilentService(reactor, account, {}, lambda call: ScriptedMedia())
-        service.startService()
-        self.addCleanup(service.stopService)
-        await service.bound()
+        await self.silent_service(leaving).bound()
         agent = await self.agent(leaving)
-        write = SqliteFile.write
-
         writing: Deferred[None] = Deferred()
-
-        def write_slowly(file: SqliteFile, group: Group) -> None:
-            if not writing.called:
-                reactor.callFromThread(writing.callback, None)
-            time.sleep(0.2)  # in the store's own thread: a slow disk
-            write(file, group)
-
-        self.patch(SqliteFile, "write", write_slowly)
+        self.slow_disk(0.2, lambda: writing.called or writing.callback(None))
         connecting = ensureDeferred(agent.connect(SERVICE, "138", serial="5"))
         await writing
         await leaving.stopService()

@@ -13,8 +13,9 @@ from subprocess import PIPE, STDOUT
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import treq
 from twisted.internet import reactor
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, fail
 from twisted.internet.endpoints import (
     TCP4ClientEndpoint,
     TCP4ServerEndpoint,
@@ -28,6 +29,7 @@ from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import deferLater
 from twisted.logger import capturedLogs, eventsFromJSONLogFile, formatEvent
 from twisted.trial.unittest import SynchronousTestCase, TestCase
+from zope.interface import implementer
 
 from ctiex.app.assembly import Exchange
 from ctiex.app.config import parse
@@ -44,7 +46,7 @@ from ctiex.codecs.binary import BinaryCodec
 from ctiex.codecs.json import JsonCodec
 from ctiex.errors import BindRefused, CallerHungUp, CallError, Status, StoreUnavailable
 from ctiex.fields import Fields
-from ctiex.interfaces import ICodec
+from ctiex.interfaces import ICodec, IRunningSignalling, Offer
 from ctiex.links.ivr import IvrLink
 from ctiex.messages import AgentEvent, Bind, BindReply, Condition, Message, Role, Unbind
 from ctiex.records import CallState
@@ -517,6 +519,119 @@ class LifeTests(ExchangeCase):
         self.assertTrue(running.ready)
         events = await self.complete_a_flow(running)
         self.assertEqual([event.sequence for event in events], [1, 2, 3, 4])
+
+
+@implementer(IRunningSignalling)
+class Driver:
+    """A driver that keeps what it is asked, and fails with some of it."""
+
+    sees_return = True
+    connected = True
+
+    def __init__(self, *fails: str, fails_late: bool = False) -> None:
+        self.asked: list[str] = []
+        self._fails = fails
+        self._fails_late = fails_late
+
+    def _is_asked(self, what: str) -> None:
+        self.asked.append(what)
+        if what in self._fails:
+            raise ZeroDivisionError("a secret of the platform")
+
+    def start(self) -> None:
+        self._is_asked("start")
+
+    def stop(self) -> Deferred[None] | None:
+        self._is_asked("stop")
+        return fail(ZeroDivisionError()) if self._fails_late else None
+
+    def resume(self, serial: str, agent: str) -> None:
+        self._is_asked("resume")
+
+    def agent_is_here(self, agent: str) -> None:
+        self._is_asked("agent_is_here")
+
+    def offer(self, offer: Offer) -> None:
+        self._is_asked("offer")
+
+    def withdraw(self, serial: str) -> int:
+        self._is_asked("withdraw")
+        return Status.SERVICE_UNREACHABLE
+
+
+class FaultTests(ExchangeCase):
+    """Drivers and stores that fail while the exchange starts and stops: everything else is done all the same."""
+
+    async def with_drivers(self, *drivers: Driver) -> Exchange:
+        """A running exchange with a service for each of these drivers, and metrics."""
+        services = {f"s{at}": {"access_code": "7", "signalling": f"d{at}"} for at in range(len(drivers))}
+        tables = {"links": links(), "services": services, "metrics": {"listen": "tcp:0:interface=127.0.0.1"}}
+        made = {f"d{at}": lambda context, driver=driver: driver for at, driver in enumerate(drivers)}
+        running = Exchange(parse(tables), reactor, made)
+        running.startService()
+        await running.started()
+        self.addCleanup(running.stopService)
+        return running
+
+    async def assert_said_goodbye(self, running: Exchange) -> None:
+        """It stops, and says goodbye to whoever is there."""
+        client = WireClient(Role.AGENT, "agent-demo")
+        endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", port_number(running.agent_port))
+        await connectProtocol(endpoint, client)
+        await eventually(lambda: client.heard)
+        closed: list[bool] = []
+        close = running.parts.store.close
+        self.patch(running.parts.store, "close", lambda: (closed.append(True), close())[1])
+        await running.stopService()
+        await eventually(lambda: client.lost)
+        last = client.heard[-1]
+        assert isinstance(last, Unbind)
+        self.assertEqual((last.status, closed), (Status.GOING_AWAY, [True]))
+
+    async def test_a_driver_that_can_not_start_is_told_by_the_health_and_the_others_start(self) -> None:
+        failing, well = Driver("start"), Driver()
+        running = await self.with_drivers(failing, well)
+        self.assertEqual((failing.asked, well.asked), (["start"], ["start"]))
+        self.assertEqual(running.not_ready, "a signalling driver could not start: ZeroDivisionError")
+        assert running.monitoring.port is not None
+        response = await treq.get(f"http://127.0.0.1:{port_number(running.monitoring.port)}/readyz", persistent=False)
+        self.assertEqual(response.code, 503)
+        self.assertEqual(await response.text(), f"not ready: {running.not_ready}\n")
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        await self.assert_said_goodbye(running)
+        self.assertEqual((failing.asked, well.asked), (["start", "stop"], ["start", "stop"]))
+
+    async def test_drivers_that_can_not_withdraw_or_stop_keep_nothing_from_being_stopped(self) -> None:
+        for failing in (Driver("withdraw", "stop"), Driver("withdraw", fails_late=True)):
+            well = Driver()
+            running = await self.with_drivers(failing, well)
+            await (await self.agent(running)).connect("s1", "138", serial="1")
+            await self.assert_said_goodbye(running)
+            self.assertEqual(failing.asked[-2:], ["withdraw", "stop"])
+            self.assertEqual(well.asked, ["start", "agent_is_here", "offer", "withdraw", "stop"])
+            self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 2)
+
+    async def test_a_store_that_fails_as_it_stops_keeps_nobody_from_the_goodbye(self) -> None:
+        def fails() -> None:
+            raise ZeroDivisionError
+
+        for commit in (fails, lambda: fail(ZeroDivisionError())):
+            running = await self.with_drivers(Driver())
+            self.patch(running.parts.store, "commit", lambda change: commit())  # noqa: B023
+            await self.assert_said_goodbye(running)
+
+    async def test_a_store_that_can_not_be_closed_is_told_and_everything_else_is_let_go(self) -> None:
+        running = await self.with_drivers(Driver())
+        port = running.monitoring.port
+        assert port is not None
+
+        def fails() -> None:
+            raise ZeroDivisionError
+
+        self.patch(running.parts.store, "close", fails)
+        await running.stopService()
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.assertIsNone(running.monitoring.port)
 
 
 class ReconnectTests(ExchangeCase):

@@ -55,7 +55,8 @@ class ConfigurationTests(SynchronousTestCase):
         held = admission.limits
         self.assertEqual((held.links_per_identity, held.links_per_source), (4096, 5))
         self.assertEqual((held.unbound_links_per_source, held.unbound_links), (4, 3))
-        self.assertEqual((throttle.most_failures, throttle.lock_out, throttle.longest_delay), (2, 7, 0.5))
+        limits = throttle.limits
+        self.assertEqual((limits.login_failures, limits.lock_out, limits.login_delay), (2, 7, 0.5))
         self.assertTrue(surroundings.door.plain_secrets)
         self.assertFalse(other.door.plain_secrets)
         self.assertIs(other.admission, admission)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from attrs import evolve
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
@@ -112,10 +114,23 @@ class LookUpTests(SynchronousTestCase):
             self.assertEqual(self.service.answer(asked[1]), ServiceEventReply(1, Status.UNKNOWN_SERIAL))
 
     def test_a_store_that_can_not_look_is_50(self) -> None:
+        self.all_are_refused(self.store.fail)
+
+    def test_so_is_one_that_fails_at_once(self) -> None:
+        def fails(serial: str) -> Deferred[Call | None]:
+            raise ZeroDivisionError
+
+        self.patch(self.store, "fetch", fails)
+        self.all_are_refused(lambda: None)
+        self.assertTrue(all(pair.open for pair in self.exchange.pairs))
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1, "that is said once, as of any outage")
+        self.assertTrue(self.exchange.desk.keeper.failing)
+
+    def all_are_refused(self, fail: Callable[[], object]) -> None:
         asked = self.service.fetch("7"), self.service.report("7", 1), self.agent.cancel("7")
         wanted = self.agent.connect("1001", "bill", "7")
         self.exchange.pump()
-        self.store.fail()
+        fail()
         self.exchange.pump()
         unavailable = Status.STORE_UNAVAILABLE
         self.assertEqual(self.service.answer(asked[0]), DataResult(unavailable, "7"))
@@ -144,6 +159,40 @@ class LookUpTests(SynchronousTestCase):
         self.settle()
         self.assertEqual(self.agent.answer(asked), CancelReply(Status.OK, "7"))
         self.assertIs(self.agent.events[-1].condition, Condition.CANCELLED)
+
+    def test_two_that_look_for_the_same_call_find_it_as_the_first_has_left_it(self) -> None:
+        self.connected("7")
+        cancelled = self.agent.cancel("7")
+        self.service.report("7", 1, Condition.COMPLETED)
+        self.exchange.pump()
+        (_, first), (_, second) = self.store.asked
+        self.store.asked = []
+        stale = self.store.elsewhere["7"]
+        self.store.commit(Change(calls=(stale,)))
+        first.callback(stale)
+        second.callback(stale)
+        self.exchange.pump()
+        self.assertEqual(self.agent.answer(cancelled), CancelReply(Status.OK, "7"))
+        self.assertEqual(self.service.every(ServiceEventReply), [ServiceEventReply(1, Status.ALREADY_FINISHED)])
+        ends = [event.condition for event in self.agent.events if event.condition.final]
+        self.assertEqual(ends, [Condition.CANCELLED])
+
+    def test_one_that_finds_nothing_takes_what_is_in_memory_by_then(self) -> None:
+        self.connected("7")
+        asked = self.service.fetch("7")
+        self.exchange.pump()
+        ((_, looking),) = self.store.asked
+        self.store.asked = []
+        self.store.commit(Change(calls=(self.store.elsewhere["7"],)))
+        looking.callback(None)
+        self.exchange.pump()
+        self.assertEqual(self.service.answer(asked), DataResult(Status.OK, "7", "1001"))
+
+    def test_a_request_that_finds_nothing_behind_a_call_that_was_made_meanwhile_is_its_repeat(self) -> None:
+        wanted = [self.agent.connect("1001", "bill", "7") for _ in range(2)]
+        self.settle()
+        self.assertEqual([self.agent.answer(one) for one in wanted], [ConnectReply(Status.OK, "7")] * 2)
+        self.assertEqual(len(self.service.connections), 1)
 
     def test_an_unbind_waits_for_the_store(self) -> None:
         self.connected("7")

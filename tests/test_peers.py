@@ -19,7 +19,9 @@ from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import directlyProvides
 
-from ctiex.links.peers import LOCAL, certificate_names, is_private, is_verified, source_of
+from ctiex.app.listening import read_endpoint
+from ctiex.links.endpoints import read_destination
+from ctiex.links.peers import LOCAL, certificate_names, is_loopback, is_private, is_verified, source_of
 from ctiex.testing.pairs import MemoryTransport
 
 from .certificates import Authority
@@ -69,6 +71,26 @@ class SourceTests(SynchronousTestCase):
 
     def test_an_address_with_a_zone_counts_by_its_64(self) -> None:
         self.assertEqual(source_of(plain("fe80::1%eth0")), "fe80::/64")
+
+
+class LoopbackTests(SynchronousTestCase):
+    """Which hosts are this machine's own loopback, wherever that is asked: of a peer, a port, a destination."""
+
+    def test_it_is_the_same_for_whoever_asks(self) -> None:
+        for host, local in (
+            ("127.0.0.1", True), ("127.8.9.1", True), ("::1", True), ("::ffff:127.0.0.1", True),
+            ("0.0.0.0", False), ("::", False), ("192.0.2.1", False), ("::ffff:192.0.2.1", False),
+        ):  # fmt: skip
+            with self.subTest(host=host):
+                escaped = host.replace(":", r"\:")
+                self.assertIs(is_loopback(host), local)
+                self.assertIs(is_private(plain(host)), local)
+                self.assertIs(read_endpoint(f"tcp:7300:interface={escaped}").local, local)
+                self.assertIs(read_destination(f"tcp:{escaped}:7300").is_local, local)
+
+    def test_a_name_is_only_where_it_is_localhost(self) -> None:
+        for host, local in (("localhost", True), ("localhost.example.net", False), ("", False)):
+            self.assertIs(is_loopback(host), local)
 
 
 class PrivacyTests(SynchronousTestCase):

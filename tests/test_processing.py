@@ -857,12 +857,16 @@ class SerialsUsedAgain(SynchronousTestCase):
         self.bench.clock.pump([3_600] * 24)
         self.assertEqual(self.bench.status(), 0)
 
-    def test_it_is_22_after_a_restart_too(self) -> None:
+    def _restarted(self) -> Bench:
+        """An exchange that takes the mailbox up from a store that doesn't say what call an event is about."""
         self.bench.processing.stop()
         store = MemoryCallStore()
         events = [evolve(event, serial=None) for event in self.bench.store.events("1001")]
-        store.take_up((), {"1001": 3}, events, {})
-        again = Bench(store, self.bench.clock)
+        store.take_up((), {"1001": self.bench.store.last_sequence("1001")}, events, {})
+        return Bench(store, self.bench.clock)
+
+    def test_it_is_22_after_a_restart_too(self) -> None:
+        again = self._restarted()
         self.assertEqual(again.status(), Status.DUPLICATE_SERIAL)
         again.exchange.desk.acknowledge("1001", again.outlet, 3)
         self.assertEqual(again.status(), 0)
@@ -870,3 +874,22 @@ class SerialsUsedAgain(SynchronousTestCase):
     def test_the_serial_of_a_call_that_has_come_may_be_used_at_once(self) -> None:
         serial = self.bench.processing.watcher.arrived("1001", "139")
         self.assertEqual(self.bench.status(serial), 0)
+
+    def test_and_after_a_restart(self) -> None:
+        serial = self.bench.processing.watcher.arrived("1001", "139")
+        self.assertEqual(self._restarted().status(serial), 0)
+
+    def test_progress_that_looks_like_a_call_that_has_come_is_an_event_of_its_call(self) -> None:
+        for restarts in (False, True):
+            with self.subTest(restarts=restarts):
+                self.setUp()
+                self.bench.accepted("8")
+                fields = Fields({"event": "call", "calling_number": "139"})
+                self.assertEqual(self.bench.report("8", 0, 1, fields=fields)[0].status, 0)
+                bench = self._restarted() if restarts else self.bench
+                progress = self.bench.store.last_sequence("1001")
+                bench.exchange.desk.acknowledge("1001", bench.outlet, progress - 1)
+                self.assertEqual([event.sequence for event in bench.store.events("1001")], [progress])
+                self.assertTrue(bench.exchange.desk.awaits("8"))
+                bench.exchange.desk.acknowledge("1001", bench.outlet, progress)
+                self.assertFalse(bench.exchange.desk.awaits("8"))

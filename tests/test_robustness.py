@@ -6,21 +6,24 @@ from typing import Any
 
 from attrs import evolve
 from twisted.internet.task import Clock
+from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from ctiex.interfaces import ISignalling, Offer
+from ctiex.interfaces import ICarrier, ISignalling, Offer, Signalled
 from ctiex.links.requests import Requests
 from ctiex.links.terms import SessionLimits
-from ctiex.messages import BindReply, CancelRequest, Condition, ConnectReply, Pong, Unbind, UnbindReply
+from ctiex.messages import BindReply, CancelRequest, Condition, ConnectReply, Ping, Pong, Unbind, UnbindReply
 from ctiex.processing.deadlines import Deadlines
 from ctiex.processing.settings import Limits
 from ctiex.processing.states import WITH_SERVICE
 from ctiex.records import CallState, Change
+from ctiex.signalling.calling_number import CallingNumberCarrier
 from ctiex.stores.memory import MemoryCallStore
 from ctiex.testing.fakes import FakeAgent, FakeService, WaitingStore
 from ctiex.testing.pairs import MemoryExchange
 from ctiex.testing.store_contract import make_call
+from tests.test_processing import Bench
 
 
 @implementer(ISignalling)
@@ -53,6 +56,19 @@ class LeavingTests(SynchronousTestCase):
         kinds = [type(message) for _, message in agent.received]
         self.assertLess(kinds.index(ConnectReply), kinds.index(UnbindReply))
         self.assertFalse(pair.open)
+
+    def test_a_session_that_is_told_of_the_going_away_is_offered_nothing_more(self) -> None:
+        store = MemoryCallStore()
+        store.commit(Change(calls=(make_call("1", service="bill", calling_number="138", deadline=30.0),)))
+        exchange = MemoryExchange(store=store)
+        leaving = exchange.service()
+        exchange.ivr_links.going_away()
+        exchange.advance(2)
+        self.assertEqual((len(leaving.every(Unbind)), leaving.connections), (1, []))
+        self.assertEqual(store.pending("1001"), 0, "nobody is told that nobody could be reached")
+        staying = exchange.service()
+        exchange.advance(2)
+        self.assertEqual([connection.calling_number for connection in staying.connections], ["138**1"])
 
     def test_going_away_is_told_on_a_link_with_as_many_requests_in_flight_as_may_be(self) -> None:
         exchange = MemoryExchange(session_limits=SessionLimits(max_in_flight=2))
@@ -159,6 +175,66 @@ class DriverFaultTests(SynchronousTestCase):
         self.assertIs(ended.state, CallState.CLOSED)
         [event] = store.events(fitting.agent)
         self.assertEqual(event.sequence, 1)
+
+
+@implementer(ICarrier)
+class _BrokenCarrier:
+    """Takes serials as the built-in one does, so often, and then fails."""
+
+    def __init__(self, well: int) -> None:
+        self._well = well
+
+    def embed(self, calling_number: str, serial: str) -> Signalled:
+        if not self._well:
+            raise OSError(f"no table for {calling_number}")
+        self._well -= 1
+        return CallingNumberCarrier().embed(calling_number, serial)
+
+    def extract(self, signalled: Signalled) -> tuple[str, str | None]:
+        raise OSError
+
+    def strip(self, signalled: Signalled) -> Signalled:
+        raise OSError(f"no table for {signalled.calling_number}")
+
+
+class CarrierFaultTests(SynchronousTestCase):
+    """A carrier's fault ends that call alone, and tells no number."""
+
+    def begun(self, well: int) -> tuple[MemoryExchange, FakeAgent]:
+        exchange = MemoryExchange(network=_BrokenCarrier(well))
+        exchange.service()
+        return exchange, exchange.agent("1001")
+
+    def test_a_request_that_it_fails_with_is_answered_51_and_the_link_goes_on(self) -> None:
+        exchange, agent = self.begun(well=0)
+        asked, other = agent.connect("1001", "bill", "1"), agent.send(Ping())
+        exchange.pump()
+        answer = agent.answer(asked)
+        assert isinstance(answer, ConnectReply)
+        self.assertEqual((answer.status, answer.detail), (51, "the carrier failed with OSError"))
+        self.assertEqual(agent.answer(other), Pong())
+
+    def test_a_call_that_is_kept_by_then_is_told_as_14_with_51(self) -> None:
+        exchange, agent = self.begun(well=1)
+        asked, other = agent.connect("1001", "bill", "1"), agent.send(Ping())
+        with capturedLogs() as logged:
+            exchange.pump()
+        self.assertEqual((agent.answer(asked), agent.answer(other)), (ConnectReply(0, "1"), Pong()))
+        ends = [(event.condition, event.status) for event in agent.events]
+        self.assertEqual(ends, [(Condition.UNREACHABLE, 51)])
+        (told,) = [formatEvent(entry) for entry in logged]
+        self.assertEqual(told, "call 1 can't be offered: the carrier failed with OSError")
+
+    def test_a_call_that_has_come_to_an_agent_is_told_to_nobody(self) -> None:
+        store = MemoryCallStore()
+        bench = Bench(store)
+        self.patch(bench.processing._with, "carrier", _BrokenCarrier(0))
+        with capturedLogs() as logged:
+            self.assertEqual(bench.processing.watcher.arrived("1001", "13800138000"), "")
+        (told,) = [formatEvent(entry) for entry in logged]
+        self.assertIn("agent 1001 isn't told of a call: the carrier failed with OSError", told)
+        self.assertNotIn("13800138000", told)
+        self.assertEqual(bench.heard, [])
 
 
 class LateAnswerTests(SynchronousTestCase):

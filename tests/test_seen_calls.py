@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
+from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
+from ctiex import lots
 from ctiex.errors import Status
 from ctiex.interfaces import IRunningSignalling, Offer
 from ctiex.messages import AgentEvent, Condition
 from ctiex.processing.settings import Limits
+from ctiex.records import CallState, Change
 from ctiex.serials import has_check_digits
 from ctiex.stores.memory import MemoryCallStore
+from ctiex.testing.fakes import WaitingStore
+from ctiex.testing.pairs import make_service
+from ctiex.testing.store_contract import make_call
 from tests.test_processing import Bench
 
 
@@ -158,6 +164,92 @@ class Strays(SeenCalls):
         self.assertEqual(self.bench.heard, [10, 11])
 
 
+class _Failing(RunningDriver):
+    """Does none of what it is asked, except to take offers."""
+
+    def withdraw(self, serial: str) -> int:
+        super().withdraw(serial)
+        raise ZeroDivisionError
+
+    def resume(self, serial: str, agent: str) -> None:
+        super().resume(serial, agent)
+        raise ZeroDivisionError
+
+    def agent_is_here(self, agent: str) -> None:
+        super().agent_is_here(agent)
+        raise ZeroDivisionError
+
+
+class DriversThatFail(SynchronousTestCase):
+    """A driver that raises whatever it is asked, beside one that doesn't: calls, links and the other one go on."""
+
+    def setUp(self) -> None:
+        self.failing, self.well = _Failing(), RunningDriver()
+        self.bench = self.make_bench()
+        self.watcher = self.bench.processing.watcher
+        self.addCleanup(self.flushLoggedErrors, ZeroDivisionError)
+
+    def make_bench(self, **settings: Any) -> Bench:
+        services = {
+            "bill": make_service("bill", signalling="failing"),
+            "other": make_service("other", signalling="well"),
+        }
+        return Bench(services=services, drivers={"failing": self.failing, "well": self.well}, **settings)
+
+    def connected(self, serial: str = "007", service: str = "bill") -> None:
+        self.assertEqual(self.bench.status(serial, service=service), 0)
+        self.watcher.offered(serial, None, lambda: self.watcher.accepted(serial))
+
+    def state(self, serial: str = "007") -> CallState | None:
+        call = self.bench.store.get(serial)
+        return None if call is None else call.state
+
+    def assert_over(self, *heard: int) -> None:
+        self.assertEqual((self.bench.heard, self.state()), (list(heard), CallState.CLOSED))
+        self.assertEqual(self.bench.processing.calls_open, 0)
+        self.assertIn("007", self.failing.withdrawn)
+        self.assertGreater(len(self.flushLoggedErrors(ZeroDivisionError)), 0, "it is told")
+
+    def test_a_call_that_it_can_not_withdraw_times_out(self) -> None:
+        self.bench.connect()
+        self.bench.clock.advance(31)
+        self.assert_over(10, 14)
+        self.assertEqual(self.bench.last_status, Status.SERVICE_UNREACHABLE)
+
+    def test_a_cancel_is_answered_and_told(self) -> None:
+        self.connected()
+        self.assertEqual(self.bench.cancel()[0].status, 0)
+        self.assert_over(10, 11, 16)
+
+    def test_a_result_of_a_customer_who_is_back_is_answered_and_told(self) -> None:
+        self.connected()
+        self.watcher.returned("007")
+        self.assertEqual(self.bench.report()[0].status, 0)
+        self.assert_over(10, 11, 13, 1)
+
+    def test_a_return_behind_the_result_is_told(self) -> None:
+        self.connected()
+        self.bench.report()
+        self.watcher.returned("007")
+        self.assertEqual((self.bench.heard, self.state()), ([10, 11, 1, 13], CallState.CLOSED))
+
+    def test_all_hear_who_has_logged_in(self) -> None:
+        self.bench.processing.agent_is_here("1001")
+        self.assertEqual((self.failing.here, self.well.here), (["1001"], ["1001"]))
+
+    def test_all_calls_of_before_are_looked_for(self) -> None:
+        for serial, service in (("1", "bill"), ("2", "other"), ("3", "bill"), ("4", "other")):
+            self.connected(serial, service)
+        self.bench.connect("5", service="other")
+        self.bench.processing.stop()
+        self.failing, self.well = _Failing(), RunningDriver()
+        again = self.make_bench(store=self.bench.store, clock=self.bench.clock)
+        self.assertEqual([serial for serial, _ in self.failing.resumed], ["1", "3"])
+        self.assertEqual([serial for serial, _ in self.well.resumed], ["2", "4"])
+        self.assertEqual([offer.serial for offer in self.well.offers], ["5"])
+        self.assertEqual(again.processing.calls_open, 5)
+
+
 class Arrivals(SynchronousTestCase):
     """A call has come to an agent."""
 
@@ -192,6 +284,44 @@ class Arrivals(SynchronousTestCase):
         bench = self.bench()
         self.assertEqual(bench.processing.watcher.arrived("1001", "\udcff"), "")
         self.assertEqual(bench.outlet.events, [])
+
+
+class FetchedAtARestart(SynchronousTestCase):
+    """A service comes for a call that was being offered before the exchange has taken it up: the driver sees it too."""
+
+    def setUp(self) -> None:
+        self.store, self.driver = WaitingStore(), RunningDriver()
+        self.store.waits = False
+        call = make_call("1", service="bill", state=CallState.CONNECTING, owner="services", deadline=30.0)
+        self.store.commit(Change(calls=(call, evolve(call, serial="2"))))
+        self.store.waits = True
+
+    def settle(self) -> None:
+        while self.store.waiting:
+            self.store.fire()
+            self.bench.clock.advance(0)
+
+    def test_while_that_is_on_its_way_to_the_store_it_waits_for_it(self) -> None:
+        self.bench = Bench(self.store, drivers={"link": self.driver})
+        answers: list[bytes | Status] = []
+        self.bench.ask("2", answers)
+        self.assertEqual(answers, [])
+        self.settle()
+        self.assertIsInstance(answers[0], bytes)
+        self.assertEqual([(offer.serial, offer.resumed) for offer in self.driver.offers], [("1", True), ("2", True)])
+
+    def test_before_that_it_is_given_the_data_and_the_driver_looks_for_the_call(self) -> None:
+        self.patch(lots, "AT_ONCE", 1)
+        self.bench = Bench(self.store, drivers={"link": self.driver})
+        self.assertIsInstance(self.bench.data("2"), bytes)
+        self.settle()
+        self.assertEqual([offer.serial for offer in self.driver.offers], ["1"])
+        self.assertEqual(self.driver.resumed, [("2", "1001")])
+        call = self.store.get("2")
+        self.assertIs(None if call is None else call.state, CallState.FETCHED)
+        self.store.waits = False
+        self.bench.clock.advance(3_601)
+        self.assertIn(15, self.bench.heard, "its deadline comes")
 
 
 class Restarts(SeenCalls):

@@ -9,23 +9,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ServerEndpoint
-from twisted.internet.interfaces import IListeningPort
+from twisted.internet.interfaces import IListeningPort, IProtocol, IProtocolFactory, IStreamClientEndpoint
 from twisted.internet.protocol import Factory
 from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import LogEvent, formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase, TestCase
+from zope.interface import implementer
 
 from ctiex.codecs.binary import BinaryCodec
 from ctiex.errors import ConfigurationError, Status
 from ctiex.interfaces import ISignalling, SignallingContext
 from ctiex.links.descriptors import Descriptors
-from ctiex.messages import Connection, Message
+from ctiex.messages import Condition, Connection, Message
 from ctiex.processing.sessions import ServiceSessions
+from ctiex.signalling import dial
 from ctiex.signalling.dial import DialSignalling, DialSignallingPlugin
 from ctiex.signalling.link import LinkSignalling, LinkSignallingPlugin
 from ctiex.testing.fakes import FakeService, FakeServiceSession
-from ctiex.testing.pairs import services
+from ctiex.testing.pairs import MemoryExchange, services
 from ctiex.testing.signalling_contract import RecordingWatcher, SignallingContract, make_offer
 
 
@@ -157,6 +159,14 @@ class _Withdrawing(RecordingWatcher):
         self.writes.pop()()  # it is kept all the same
 
 
+@implementer(IStreamClientEndpoint)
+class _FailingEndpoint:
+    """One of a plugin, with a fault."""
+
+    def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
+        raise ZeroDivisionError
+
+
 class Dialling(_Dialling):
     """What is the dial driver's own."""
 
@@ -258,6 +268,29 @@ class Dialling(_Dialling):
         self.assertEqual((len(driver._attempts), self.watcher.statuses), (3, [31, 31]))
         for serial in ("1", "2", "3"):
             driver.withdraw(serial)
+
+    def test_an_address_that_can_not_even_be_tried_is_31_and_holds_no_place(self) -> None:
+        def unreadable(reactor: Any, address: str) -> IStreamClientEndpoint:
+            raise ConfigurationError("a certificate that can't be read")
+
+        for endpoint in (unreadable, lambda reactor, address: _FailingEndpoint()):
+            self.patch(dial, "client_endpoint", endpoint)
+            exchange = MemoryExchange(make_drivers=self.dialling)
+            agent = exchange.agent("1001")
+            asked = [agent.connect("1001", "bill", str(number)) for number in range(1, 4)]
+            exchange.pump()
+            self.assertEqual([getattr(agent.answer(one), "status", None) for one in asked], [0, 0, 0])
+            ends = [(event.condition, event.status) for event in agent.events if event.condition.final]
+            self.assertEqual(ends, [(Condition.UNREACHABLE, Status.SERVICE_UNREACHABLE)] * 3)
+            self.assertEqual(self.driver._attempts, {})
+
+    def dialling(self, exchange: MemoryExchange) -> dict[str, ISignalling]:
+        """The dial driver of an exchange in memory."""
+        services, watcher = {"bill": {"address": "tls:ctiex.example:7400"}}, exchange.processing.watcher
+        self.driver = DialSignalling(
+            SignallingContext(exchange.clock, watcher, exchange.sessions, BinaryCodec(), services)
+        )
+        return {"link": self.driver}
 
     async def test_withdrawing_while_it_dials_gives_up(self) -> None:
         await self.listen(Status.OK)

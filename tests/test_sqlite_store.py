@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import tempfile
 from pathlib import Path
@@ -19,7 +20,10 @@ from ctiex.errors import ConfigurationError, StoreUnavailable
 from ctiex.interfaces import ICallStore
 from ctiex.records import CallState, Change
 from ctiex.stores import sqlite as sqlite_store
+from ctiex.stores.copying import back_up, restore
+from ctiex.stores.sealing import Seal, find_key
 from ctiex.stores.sqlite import SQLiteCallStore
+from ctiex.stores.sqlite_file import SqliteFile
 from ctiex.testing.store_contract import CallStoreContract, make_call, make_event
 
 
@@ -54,6 +58,44 @@ class SqliteContractTests(CallStoreContract, SqliteBench):
 
     def mend_store(self, store: ICallStore) -> None:
         os.rename(f"{self.path}.away", self.path)
+
+
+class RelativeNameTests(SqliteBench):
+    """A store that is named from the folder where the exchange runs, as a process that was killed has left it."""
+
+    async def killed(self) -> None:
+        """From here on this process runs in a folder with a file, its key, and a log that isn't empty."""
+        store = await self.open_store()
+        await store.commit(Change(calls=(make_call("007"),)))
+        left = self.path.parent / "left"
+        left.mkdir()
+        for ending in ("", "-wal", ".key"):
+            shutil.copy(f"{self.path}{ending}", left)
+        await store.close()
+        self.assertGreater((left / "calls.sqlite-wal").stat().st_size, 0)
+        self.addCleanup(os.chdir, os.getcwd())
+        os.chdir(left)
+        self.path = Path("calls.sqlite")
+
+    async def serials(self) -> list[str]:
+        store = await self.open_store()
+        kept = [call.serial for call in store.calls()]
+        await store.close()
+        return kept
+
+    async def test_it_opens_with_all_that_was_kept(self) -> None:
+        await self.killed()
+        self.assertEqual(await self.serials(), ["007"])
+
+    async def test_it_is_looked_at_copied_and_put_back(self) -> None:
+        await self.killed()
+        seal, copy = Seal(find_key(Path("calls.sqlite.key"), make=False)), Path("copy.sqlite")
+        file = SqliteFile(self.path, seal, read_only=True)
+        self.assertEqual(file.check(), [])
+        file.close()
+        back_up(self.path, copy)
+        restore(self.path, copy, seal)
+        self.assertEqual(await self.serials(), ["007"])
 
 
 class OutlivesTests(SqliteBench):

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.task import Clock
+from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from ctiex.errors import Status, StoreUnavailable
-from ctiex.interfaces import ISignalling, Offer
+from ctiex.interfaces import IOfferWatcher, ISignalling, Offer
 from ctiex.messages import CallEnded, Condition
-from ctiex.records import CallState
+from ctiex.processing.keeping import RETRY_AFTER
+from ctiex.records import Call, CallState, Change
 from ctiex.testing.fakes import FakeServiceSession, WaitingStore
 from tests.test_processing import _OTHERS, Bench
 
@@ -262,6 +266,66 @@ class Ends(_Failing):
         self.assertEqual(self.state(), CallState.CLOSED)
 
 
+class DataOfCallsThatAreOver(_Failing):
+    """Data asked for while it isn't kept yet what has become of the call: 50, and nothing that is true no more."""
+
+    def make_bench(self) -> Bench:
+        return Bench(self.store, drivers={"link": _Seeing()})
+
+    def connected(self) -> IOfferWatcher:
+        self.bench.connect()
+        watcher = self.bench.processing.watcher
+        watcher.offered("007", self.session, lambda: watcher.accepted("007"))
+        return watcher
+
+    def test_a_customer_who_has_hung_up_is_given_to_no_service(self) -> None:
+        for fetched in (False, True):
+            for in_time in (False, True):
+                with self.subTest(fetched=fetched, in_time=in_time):
+                    self.setUp()
+                    watcher = self.connected()
+                    if fetched:
+                        self.bench.data()
+                    self.failing(lambda: watcher.hung_up("007"), in_time)  # noqa: B023
+                    self.assertIs(self.bench.data(), Status.STORE_UNAVAILABLE)
+                    self.well_again()
+                    self.assertIs(self.bench.data(), Status.UNKNOWN_SERIAL)
+                    self.assertEqual(self.bench.heard, [10, 11, *[12] * fetched, 3])
+
+    def test_nor_one_who_is_back_with_the_agent(self) -> None:
+        for in_time in (False, True):
+            with self.subTest(in_time=in_time):
+                self.setUp()
+                watcher = self.connected()
+                self.failing(lambda: watcher.returned("007"), in_time)  # noqa: B023
+                self.assertIs(self.bench.data(), Status.STORE_UNAVAILABLE)
+                self.well_again()
+                self.assertIs(self.bench.data(), Status.UNKNOWN_SERIAL)
+                self.assertEqual(self.bench.heard, [10, 11, 13])
+
+    def test_a_fetch_that_was_not_kept_is_told_before_the_return(self) -> None:
+        watcher = self.connected()
+        self.store.unavailable = True
+        self.assertIsInstance(self.bench.data(), bytes)
+        watcher.returned("007")
+        self.store.unavailable = False
+        self.well_again()
+        self.assertEqual(self.bench.heard, [10, 11, 12, 13])
+
+    def test_whom_an_exchange_that_leaves_has_offered_waits_for_the_next_one(self) -> None:
+        for accepted in (False, True):
+            with self.subTest(accepted=accepted):
+                self.setUp()
+                self.bench.connect()
+                watcher = self.bench.processing.watcher
+                watcher.offered("007", self.session, lambda: None)
+                if accepted:
+                    watcher.accepted("007")
+                self.bench.processing.drain()
+                refused = self.bench.data() is Status.STORE_UNAVAILABLE
+                self.assertEqual((refused, 12 in self.bench.heard), (not accepted, accepted))
+
+
 class Cancels(_Failing):
     """A cancel that fails has never been."""
 
@@ -295,6 +359,133 @@ class Cancels(_Failing):
         self.bench.ask("007", answers)
         self.store.fire()
         self.assertEqual(answers, [Status.UNKNOWN_SERIAL])
+
+
+class TimeOuts(_Failing):
+    """A deadline that passes while the store is away is told once, with what was met then."""
+
+    def silent(self) -> None:
+        """A Connection that its service leaves unanswered for too long, while the end can't be kept."""
+        self.bench.connect()
+        self.bench.clock.advance(29)
+
+    def test_an_end_that_had_to_be_told_again_says_what_kept_the_call_from_going_on(self) -> None:
+        for in_time in (False, True):
+            with self.subTest(in_time=in_time):
+                self.setUp()
+                self.silent()
+                self.failing(lambda: self.bench.clock.advance(2), in_time)
+                self.assertEqual(self.bench.heard, [10])
+                self.bench.clock.pump([1] * 10)
+                self.assertEqual((self.bench.heard, self.bench.last_status), ([10, 14], Status.TIMED_OUT))
+                self.assertEqual(self.session.ended, [CallEnded("007", Condition.UNREACHABLE)])
+                self.assertEqual(self.bench.exchange.counts.calls_unreachable, 1)
+
+    def test_its_driver_is_asked_once_until_that_is_kept(self) -> None:
+        driver = _Seeing()
+        withdrawn: list[str] = []
+        driver.withdraw = lambda serial: (withdrawn.append(serial), Status.TIMED_OUT)[1]  # type: ignore[method-assign]
+        self.bench = Bench(self.store, drivers={"link": driver})
+        self.silent()
+        self.store.unavailable = True
+        self.bench.clock.pump([1] * 30)
+        self.assertEqual(withdrawn, ["007"])
+        self.store.unavailable = False
+        self.bench.clock.pump([1] * 10)
+        self.assertEqual((self.bench.heard, withdrawn), ([10, 14], ["007", "007"]), "and once more when it is over")
+
+    def test_what_was_met_is_not_remembered_of_the_next_call_with_its_serial(self) -> None:
+        self.silent()
+        self.failing(lambda: self.bench.clock.advance(2))
+        self.bench.clock.pump([1] * 10)
+        self.bench.clock.advance(601)
+        self.bench.exchange.desk.acknowledge("1001", self.bench.outlet, 2)
+        self.bench.connect()
+        self.session.die()
+        self.assertEqual((self.bench.heard, self.bench.last_status), ([10, 14, 10, 14], Status.SERVICE_UNREACHABLE))
+        self.assertEqual(self.bench.processing._life._met_by, {})
+
+    def test_the_end_waits_for_longer_than_a_closed_call_is_kept_and_is_told_once(self) -> None:
+        self.silent()
+        self.store.waits = True
+        self.bench.clock.pump([2, 700, 700])
+        self.store.fire()
+        self.assertEqual((self.bench.heard, self.bench.last_status), ([10, 14], Status.TIMED_OUT))
+
+
+class CallsThatNeverWere(_Failing):
+    """A new call that the store didn't take, under the serial of one that it was to forget."""
+
+    def test_the_one_before_stands_again_and_is_forgotten_in_its_time(self) -> None:
+        self.bench.accepted()
+        self.bench.report()
+        self.bench.exchange.desk.acknowledge("1001", self.bench.outlet, 3)
+        self.store.waits = True
+        self.bench.clock.advance(601)
+        again = self.bench.connect()
+        self.assertEqual((self.state(), again), (CallState.REQUESTED, []))
+        self.store.fail()
+        self.assertEqual((again[0].status, self.state()), (50, CallState.CLOSED))
+        self.store.waits = False
+        self.bench.clock.pump([1] * 12)
+        self.assertIsNone(self.state())
+        self.assertEqual(self.bench.status(), 0)
+
+
+class _Flapping(WaitingStore):
+    """Keeps what is no call's at once; of calls and events it keeps none until it is well."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waits = False
+        self.well = True
+        self.refused = 0
+
+    def commit(self, change: Change) -> Deferred[None] | None:
+        if not self.well and (change.calls or change.events):
+            self.refused += 1
+            raise StoreUnavailable("it has no room for that")
+        return super().commit(change)
+
+
+class Flapping(SynchronousTestCase):
+    """A store that takes some changes and others not, such as one on a disk that is nearly full."""
+
+    def setUp(self) -> None:
+        self.store = _Flapping()
+        self.bench = Bench(self.store, drivers={"link": _Seeing()})
+
+    def test_what_happened_is_tried_again_ever_more_slowly_and_kept_in_the_end(self) -> None:
+        serials = [str(number) for number in range(1, 31)]
+        for serial in serials:
+            self.bench.connect(serial)
+        self.store.well = False
+        with capturedLogs() as logged:
+            for serial in serials:
+                self.bench.processing.watcher.hung_up(serial)
+            self.bench.clock.pump([0.25] * 400)
+        tries = self.store.refused / len(serials)
+        self.assertGreater(tries, 100 / 10, "it is tried for as long as it takes")
+        self.assertLess(tries, 100 / RETRY_AFTER + 10)
+        self.assertLess(len(logged), 2 * (100 / RETRY_AFTER + 10))
+        self.store.well = True
+        self.bench.clock.pump([0.25] * 40)
+        told = [(event.serial, event.condition) for event in self.bench.outlet.events]
+        self.assertEqual(told[len(serials) :], [(serial, Condition.ABANDONED) for serial in serials])
+        self.assertEqual(self.bench.processing.calls_open, 0)
+
+    def test_one_that_was_well_for_a_while_is_tried_as_soon_as_ever(self) -> None:
+        self.store.well = False
+        self.bench.connect("1")
+        self.bench.clock.pump([0.25] * 400)
+        self.store.well = True
+        self.bench.clock.pump([0.25] * 40)
+        keeper = self.bench.exchange.desk.keeper
+        self.store.unavailable = True
+        self.bench.connect("2")
+        self.store.unavailable = False
+        self.bench.clock.advance(0.5)
+        self.assertFalse(keeper.failing)
 
 
 class Restarts(_Failing):
@@ -335,6 +526,33 @@ class Outages(_Failing):
         self.bench.clock.pump([1] * 6)
         self.assertEqual(len(self.flushLoggedErrors()), 0, "it is no traceback")
         self.assertFalse(self.bench.exchange.desk.keeper.failing)
+
+    def test_an_outage_is_told_when_it_begins_and_when_it_ends_however_the_store_says_so(self) -> None:
+        for in_time in (False, True):
+            with self.subTest(in_time=in_time):
+                self.setUp()
+                with capturedLogs() as logged:
+                    for number in range(20):
+                        self.failing(partial(self.bench.connect, f"1{number}"), in_time)
+                    self.assertTrue(self.bench.exchange.desk.keeper.failing)
+                    self.well_again()
+                    self.bench.connect("2")
+                began, ended = [formatEvent(entry) for entry in logged]
+                self.assertIn("is unavailable; that is said once until it is back: the test says so", began)
+                self.assertIn("takes changes again; it didn't take 20", ended)
+
+    def test_a_look_up_that_fails_is_the_same_outage(self) -> None:
+        with capturedLogs() as logged:
+            self.store.unavailable = True
+            self.bench.connect("1")
+            looking: Deferred[Call | None] = Deferred()
+            lost: list[bool] = []
+            self.bench.exchange.desk.keeper.heard(looking, lambda call: None, lambda: lost.append(True))
+            looking.errback(StoreUnavailable("it can't look either"))
+            self.store.unavailable = False
+            self.well_again()
+        self.assertEqual((len(logged), lost), (2, [True]))
+        self.assertIn("it didn't take 2", formatEvent(logged[1]))
 
     def test_it_is_found_to_be_back_though_nobody_asks_for_anything(self) -> None:
         self.store.unavailable = True

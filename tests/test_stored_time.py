@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from ctiex.messages import Condition
+from ctiex.processing.settings import Limits
 from ctiex.processing.stored_time import LABEL, StoredTime
-from ctiex.records import CallState
+from ctiex.records import CallState, StoredEvent
 from ctiex.stores.memory import MemoryCallStore
 from ctiex.testing.fakes import WaitingStore
 from tests.test_processing import Bench
@@ -137,3 +139,45 @@ class Calls(SynchronousTestCase):
     def _states(bench: Bench) -> tuple[CallState | None, ...]:
         calls = [bench.store.get(serial) for serial in ("1", "2")]
         return tuple(None if call is None else call.state for call in calls)
+
+
+class Mailboxes(SynchronousTestCase):
+    """Events that wait at a start: none is kept for longer than any may be, whatever clock it was made by."""
+
+    ttl = 1_000.0
+
+    def _started(self, *expire: float) -> Bench:
+        """An exchange that starts at moment 50 with these events of agent 1001, by when they are to expire."""
+        before = Bench()
+        bodies = [before.exchange.desk.compose("1001", "9", Condition.CONNECTING).body for _ in expire]
+        events = [StoredEvent("1001", at + 1, body, expire[at], "9") for at, body in enumerate(bodies)]
+        store = MemoryCallStore()
+        store.take_up((), {"1001": len(events)}, events, {})
+        clock = Clock()
+        clock.advance(50)
+        return Bench(store, clock, limits=Limits(mailbox_ttl=self.ttl))
+
+    def test_one_that_another_clock_would_keep_for_years_expires_in_the_time_that_any_has(self) -> None:
+        for far in (self.ttl + 60, 1.8e9):
+            bench = self._started(far)
+            bench.clock.advance(self.ttl - 1)
+            self.assertEqual(bench.store.pending("1001"), 1, far)
+            bench.clock.advance(2)
+            self.assertEqual((bench.store.pending("1001"), bench.exchange.counts.agent_events_expired), (0, 1), far)
+
+    def test_it_keeps_nothing_back_that_came_before_it_or_comes_after(self) -> None:
+        bench = self._started(200, 1.8e9)
+        bench.clock.advance(151)
+        self.assertEqual([event.sequence for event in bench.store.events("1001")], [2])
+        bench.clock.advance(349)
+        bench.connect("1")
+        bench.clock.advance(self.ttl - 500 + 1)
+        self.assertEqual(bench.store.events("1001")[0].sequence, 3)
+        bench.clock.advance(500)
+        self.assertNotEqual(bench.store.events("1001")[0].sequence, 3)
+
+    def test_those_of_this_clock_expire_when_they_were_to(self) -> None:
+        bench = self._started(200, 300)
+        for moment, left in ((199, [1, 2]), (201, [2]), (299, [2]), (301, [])):
+            bench.clock.advance(moment - bench.clock.seconds())
+            self.assertEqual([event.sequence for event in bench.store.events("1001")], left, moment)

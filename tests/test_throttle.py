@@ -8,6 +8,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from twisted.trial.unittest import SynchronousTestCase
 
 from ctiex.links.throttle import LoginThrottle
+from ctiex.processing.settings import Limits
+
+
+def throttle_of(failures: int, lock_out: float = 300, longest_delay: float = 5) -> LoginThrottle:
+    """One with these limits."""
+    return LoginThrottle(Limits(login_failures=failures, lock_out=lock_out, login_delay=longest_delay))
+
 
 SOURCES = st.sampled_from(["192.0.2.1", "192.0.2.2", "2001:db8::/64", "local"])
 
@@ -16,14 +23,14 @@ class DelayTests(SynchronousTestCase):
     """How long a refusal waits."""
 
     def test_the_first_two_refusals_are_prompt_and_then_the_delay_doubles_up_to_its_limit(self) -> None:
-        throttle = LoginThrottle(most_failures=20)
+        throttle = throttle_of(20)
         delays = [throttle.failed("192.0.2.1", b"%d" % number, 0) for number in range(10)]
         self.assertEqual(delays, [0, 0, 0.25, 0.5, 1, 2, 4, 5, 5, 5])
 
     @given(st.floats(0.01, 60), st.integers(1, 5_000))
     @settings(deadline=None)
     def test_no_delay_passes_the_limit_nor_is_less_than_the_one_before(self, longest: float, count: int) -> None:
-        throttle = LoginThrottle(longest_delay=longest)
+        throttle = throttle_of(10, 300, longest)
         delays = [throttle.failed("x", b"%d" % number, 0) for number in range(min(count, 60))]
         self.assertEqual(delays, sorted(delays))
         self.assertLessEqual(delays[-1], longest)
@@ -39,7 +46,7 @@ class RepeatedTests(SynchronousTestCase):
     """The same guess again."""
 
     def test_it_counts_once_neither_more_delay_nor_a_longer_memory_comes_of_it(self) -> None:
-        throttle = LoginThrottle(4, 300)
+        throttle = throttle_of(4)
         for number in range(3):
             throttle.failed("x", b"%d" % number, 0)
         delays = [throttle.failed("x", b"1", moment) for moment in range(1, 300)]
@@ -55,7 +62,7 @@ class RepeatedTests(SynchronousTestCase):
         self.assertFalse(throttle.was_refused("y", b"guess", 1))
 
     def test_what_is_remembered_is_bounded_and_no_secret(self) -> None:
-        throttle = LoginThrottle(most_failures=1_000_000)
+        throttle = throttle_of(1_000_000)
         for number in range(5_000):
             throttle.failed("x", b"a guess %d" % number, 0)
         remembered = [number for number in range(5_000) if throttle.was_refused("x", b"a guess %d" % number, 0)]
@@ -71,7 +78,7 @@ class LockOutTests(SynchronousTestCase):
     @given(st.integers(1, 30), st.floats(1, 1_000))
     @settings(deadline=None)
     def test_it_begins_with_the_last_failure_that_is_allowed_and_ends_in_time(self, most: int, lock_out: float) -> None:
-        throttle = LoginThrottle(most, lock_out)
+        throttle = throttle_of(most, lock_out)
         for number in range(most):
             self.assertEqual(throttle.locked_for("x", 100), 0)
             throttle.failed("x", b"%d" % number, 100)
@@ -81,27 +88,40 @@ class LockOutTests(SynchronousTestCase):
         self.assertEqual(throttle.failures("x", 100 + lock_out * 1.01), 0)
 
     def test_failures_are_forgotten_after_so_long_without_a_new_one(self) -> None:
-        throttle = LoginThrottle(3, 300)
+        throttle = throttle_of(3)
         throttle.failed("x", b"one", 0)
         throttle.failed("x", b"other", 299)
         self.assertEqual(throttle.failures("x", 301), 2)
         self.assertEqual(throttle.failures("x", 599), 0)
 
+    def test_a_limit_that_is_changed_holds_from_then_on(self) -> None:
+        limits = Limits(login_failures=3, lock_out=300, login_delay=5)
+        throttle = LoginThrottle(limits)
+        for number in range(3):
+            throttle.failed("x", b"%d" % number, 0)
+        self.assertEqual(throttle.locked_for("x", 0), 300)
+        limits.lock_out = 100
+        self.assertEqual((throttle.locked_for("x", 0), throttle.failures("x", 100)), (100, 0))
+        limits.login_failures = 4
+        self.assertEqual(throttle.locked_for("x", 0), 0)
+        limits.login_delay = 0.125
+        self.assertEqual(throttle.delay("x", 0), 0.125)
+
     def test_a_clock_that_is_set_back_prolongs_nothing(self) -> None:
-        throttle = LoginThrottle(1, 300)
+        throttle = throttle_of(1)
         throttle.failed("x", b"", 10_000)
         self.assertEqual(throttle.locked_for("x", 1_000), 300)
         self.assertEqual(throttle.locked_for("x", 1_300), 0)
 
     def test_the_table_is_bounded_and_the_oldest_goes_first(self) -> None:
-        throttle = LoginThrottle(1, 300, most_sources=3)
+        throttle = LoginThrottle(Limits(login_failures=1), most_sources=3)
         for moment, source in enumerate("abcad"):
             throttle.failed(source, b"%d" % moment, moment)
         self.assertEqual([throttle.failures(source, 5) for source in "abcd"], [2, 0, 1, 1])
         self.assertEqual(len(throttle), 3)
 
     def test_old_failures_take_no_room(self) -> None:
-        throttle = LoginThrottle(1, 300)
+        throttle = throttle_of(1)
         for number in range(100):
             throttle.failed(str(number), b"", 0)
         throttle.failed("new", b"", 300)
@@ -113,7 +133,7 @@ class ThrottleMachine(RuleBasedStateMachine):
 
     @initialize(most=st.integers(1, 5), lock_out=st.integers(1, 50))
     def begin(self, most: int, lock_out: int) -> None:
-        self.throttle = LoginThrottle(most, lock_out)
+        self.throttle = throttle_of(most, lock_out)
         self.most, self.lock_out = most, lock_out
         self.now = 0
         self.failures: dict[str, dict[bytes, int]] = {}

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.address import UNIXAddress
-from twisted.internet.defer import Deferred, DeferredList, ensureDeferred
+from twisted.internet.defer import Deferred, DeferredList, ensureDeferred, maybeDeferred
 from twisted.internet.interfaces import IListeningPort
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
@@ -20,7 +20,7 @@ from ctiex.app.listening import address_of
 from ctiex.app.metrics import MonitoringPort
 from ctiex.app.parts import MakeDriver, assemble
 from ctiex.file_modes import warn_of_wide_mode
-from ctiex.interfaces import IRunningSignalling
+from ctiex.interfaces import IRunningSignalling, ISignalling
 from ctiex.links.descriptors import Descriptors
 from ctiex.links.exchange import ExchangeLinkFactory
 from ctiex.links.ports import DescriptorGuard
@@ -218,18 +218,16 @@ class Exchange(Service):
         self.parts.processing.stop_resuming()  # those are offered by the next start
         ports = [port for port in (self.agent_port, self.ivr_port) if port is not None]
         self.agent_port = self.ivr_port = None
-        await DeferredList([d for port in ports if (d := port.stopListening()) is not None])
+        await _all_in_any_case("closing a port", [port.stopListening for port in ports])
         if self.store_open:
             await self._let_replies_out()
             self._withdraw_offers()  # after that: a call that was just kept is being signalled too
         await self._say_goodbye()
         running, self._running, self._not_started = self._running, [], ""
-        await DeferredList([d for driver in running if (d := driver.stop()) is not None])
+        await _all_in_any_case("stopping a signalling driver", [driver.stop for driver in running])
         self.parts.processing.stop()
         self.store_open = False
-        closing = self.parts.store.close()
-        if closing is not None:
-            await closing
+        await _in_any_case("closing the call store", self.parts.store.close)
         await self.monitoring.stop()
         if self.parts.audit is not None:
             self.parts.audit.close()
@@ -248,7 +246,13 @@ class Exchange(Service):
         for call in self.parts.store.calls():
             if call.state in SIGNALLED:
                 for driver in self.parts.drivers.values():
-                    driver.withdraw(call.serial)
+                    self._withdraw(driver, call.serial)
+
+    def _withdraw(self, driver: ISignalling, serial: str) -> None:
+        try:
+            driver.withdraw(serial)
+        except Exception:  # the others go on, and the goodbye is said
+            _log.failure("the signalling driver failed with {serial}", serial=serial)
 
     async def _let_replies_out(self) -> None:
         """Replies that wait for the store go out before the goodbye; what it can't take is answered 50."""
@@ -267,6 +271,18 @@ class Exchange(Service):
         for factory in factories:
             factory.cut_all()
         await deferLater(self._reactor, 0)
+
+
+async def _in_any_case(what: str, work: Callable[[], object]) -> None:
+    """Do a part of the stop: what it fails with is told, and whatever is to be done besides is done."""
+    try:
+        await maybeDeferred(work)
+    except Exception:
+        _log.failure("{what} failed", what=what)
+
+
+async def _all_in_any_case(what: str, works: Iterable[Callable[[], object]]) -> None:
+    await DeferredList([ensureDeferred(_in_any_case(what, work)) for work in works])
 
 
 def _where(port: IListeningPort) -> str:

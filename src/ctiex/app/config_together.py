@@ -9,10 +9,11 @@ from typing import Any
 
 from ctiex.app.config_model import ConfiguredService, FileTables, IdentitySettings, LinkSettings, is_short_text
 from ctiex.app.config_reading import dotted
-from ctiex.app.listening import is_loopback, read_endpoint
+from ctiex.app.listening import read_endpoint
 from ctiex.app.tls.endpoint import PREFIX as TLS_PREFIX
 from ctiex.errors import ConfigurationError
 from ctiex.links.checkers import CONFIGURED, canonical_name
+from ctiex.links.peers import is_loopback
 from ctiex.processing.identities import ANY_OWNER
 from ctiex.processing.settings import Limits
 from ctiex.services import BUILT_IN

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable
-from ipaddress import ip_address
 from typing import Any
 
 from attrs import define, evolve, frozen
@@ -19,6 +18,7 @@ from ctiex.app.tls.endpoint import PREFIX as TLS_PREFIX
 from ctiex.app.tls.endpoint import TlsFiles, TlsServerEndpoint
 from ctiex.errors import ConfigurationError
 from ctiex.extras import need
+from ctiex.links.peers import is_loopback
 
 EXPECTED = 'an endpoint such as "tcp:7300:interface=127.0.0.1"'
 _BEHIND_PROXY = "haproxy"
@@ -76,14 +76,6 @@ class _Recorder:
         if not 0 < len(os.fsencode(address)) <= _LONGEST_SOCKET:
             raise ValueError(f"the name of a socket has from 1 to {_LONGEST_SOCKET} bytes")
         self.asked = Listening(self.asked.description, local=True, path=address)
-
-
-def is_loopback(interface: str) -> bool:
-    """Whether the name or address of an interface, or of a host, is this machine's own loopback."""
-    try:
-        return interface == "localhost" or ip_address(interface).is_loopback
-    except ValueError:
-        return False
 
 
 def read_endpoint(description: str) -> Listening:

@@ -139,10 +139,10 @@ def _surroundings(configuration: Configuration, reactor: Any) -> Surroundings:
 
 def _doors(configuration: Configuration, reactor: Any, counts: Counts) -> Callable[[LinkSettings], Door]:
     """Makes the door of each link; who is known and who failed before is known at all of them."""
-    limits, login, known = configuration.limits, configuration.login, configuration.identities.values()
+    login, known = configuration.login, configuration.identities.values()
     plugin = find_plugin(ICheckerPlugin, login.checker)
     portal = make_portal(known, plugin.build(login.settings, checker_context(known, reactor)))
-    throttle = LoginThrottle(limits.login_failures, limits.lock_out, limits.login_delay)
+    throttle = LoginThrottle(configuration.limits)
     return lambda link: Door(reactor, portal, throttle, counts, link.plain_secrets == "allowed")
 
 

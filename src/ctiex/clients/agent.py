@@ -16,6 +16,7 @@ from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, ensureDeferred
+from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
 from ctiex.clients.account import ExchangeAccount
@@ -86,6 +87,9 @@ class AgentNumber:
         self._hand_offs = HandOffs(client.reactor, self.cancel)
         self._left_out = False
         """Whether events were left to another login, since too many wait."""
+        self._in_vain = 0
+        """Logins for those in a row since the application has taken any."""
+        self._next_login: IDelayedCall | None = None
         self._numbered = 0
         """The last event that the exchange is known to have numbered."""
         self._link: ClientLink | None = None
@@ -180,6 +184,7 @@ class AgentNumber:
         :raise BrokenExchange: it says what makes no sense.
         """
         self._link, self._left_out = None, False
+        self._wait_no_more()
         reply: Any = await link.ask(AgentLogin(self.number, self.last_sequence), timeout)
         numbers_anew = isinstance(reply, AgentLoginReply) and reply.status == Status.EXPIRED
         logged_in: AgentLoginReply = reply if numbers_anew else checked(reply)
@@ -240,10 +245,35 @@ class AgentNumber:
     def _tried(self, coming: Coming) -> None:
         """The acknowledgement goes first: who waits for the event may log out, or stop, as soon as it is told."""
         self._acknowledge()
+        if not coming.events.has_failed(coming.event.sequence):
+            self._takes_some()
         if not coming.again:
             self._hand_offs.received(coming.event)
         if self._left_out and self._taking.empty and len(self._events) < MOST_UNTAKEN and self._link is not None:
-            self._client.log_in_again(self, self._link)
+            self._log_in_again(self._link)
+
+    def _takes_some(self) -> None:
+        if self._in_vain > 1:
+            _log.info("agent {number} takes events again", number=self.number)
+        self._in_vain = 0
+
+    def _log_in_again(self, link: ClientLink) -> None:
+        """Have the events brought that were left out: at once, or with pauses as between links while none is taken."""
+        in_vain, self._in_vain = self._in_vain, self._in_vain + 1
+        if not in_vain:
+            self._client.log_in_again(self, link)
+            return
+        if in_vain == 1:
+            _log.warn("agent {number} takes none of its events, and others wait: it logs in for them ever more seldom",
+                      number=self.number)  # fmt: skip
+        self._next_login = self.reactor.callLater(
+            self._client.pause_after(in_vain), self._client.log_in_again, self, link
+        )
+
+    def _wait_no_more(self) -> None:
+        if self._next_login is not None and self._next_login.active():
+            self._next_login.cancel()
+        self._next_login = None
 
     def _acknowledge(self) -> None:
         if self._link is not None and self.last_sequence > self._acknowledged:
@@ -253,6 +283,7 @@ class AgentNumber:
     def pause(self, error: CtiexError) -> None:
         """Nothing comes for now; what waits to be taken comes again at the next login."""
         self._link = None
+        self._wait_no_more()
         self._taking.drop_waiting()
         self._hand_offs.fail_all(error)
 
@@ -391,6 +422,11 @@ class AgentClient(Service):
         """Don't log this agent number in again."""
         if self._agents.get(agent.number) is agent:
             del self._agents[agent.number]
+
+    @property
+    def pause_after(self) -> Callable[[int], float]:
+        """How long to wait after so many attempts that came to nothing, in seconds."""
+        return self._connection.pause_after
 
     # ------------------------------------------------------------ what the connection tells
 

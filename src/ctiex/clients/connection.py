@@ -282,13 +282,16 @@ class ExchangeConnection:
         self.trouble = ""
         """Why the last attempt came to nothing; empty once a link is bound."""
         self._life = Lifecycle(self._begin, self._end)
-        pause = backoffPolicy(initialDelay=0.1, maxDelay=account.longest_retry, jitter=account.jitter)
+        self.pause_after: Callable[[int], float] = backoffPolicy(
+            initialDelay=0.1, maxDelay=account.longest_retry, jitter=account.jitter
+        )
+        """How long to wait after so many attempts that came to nothing, in seconds."""
         self._service = ClientService(
             _ToldEndpoint(account, self._is_news),
             _ClientLinkFactory(self),
             # Binding is not left to ClientService's prepareConnection: it has no state for a rejected
             # connection that closes later. So what becomes of a link is counted here for the pause between attempts.
-            retryPolicy=lambda attempts: pause(attempts + self._losses),
+            retryPolicy=lambda attempts: self.pause_after(attempts + self._losses),
             clock=reactor,
         )
 

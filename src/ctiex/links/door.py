@@ -237,10 +237,11 @@ class Knock:
 
     def _tell_of_lock_out(self, now: float) -> None:
         door, source = self._door, self._visitor.source
-        if door.throttle.failures(source, now) == door.throttle.most_failures:
+        limits = door.throttle.limits
+        if door.throttle.failures(source, now) == limits.login_failures:
             door.counts.sources_locked_out += 1
             _log.warn("{source} is locked out for {seconds:g} s after {failures} refused logins", source=source,
-                      seconds=door.throttle.lock_out, failures=door.throttle.most_failures)  # fmt: skip
+                      seconds=limits.lock_out, failures=limits.login_failures)  # fmt: skip
 
     def _decide(self, verdict: Verdict) -> None:
         self._login = self._delay = None

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from ipaddress import ip_address
 from typing import Any
 
 from attrs import field, frozen
@@ -15,6 +14,7 @@ from twisted.internet.endpoints import clientFromString
 from twisted.internet.interfaces import IStreamClientEndpoint
 
 from ctiex.errors import ConfigurationError
+from ctiex.links.peers import is_loopback
 
 EXPECTED = "an endpoint such as tcp:HOST:PORT or tls:HOST:PORT"
 _OVER_TCP = frozenset({"tcp", "tls", "ssl"})
@@ -36,12 +36,7 @@ class Destination:
     @property
     def is_local(self) -> bool:
         """Whether it leads nowhere but to this machine."""
-        if self.kind == "unix" or self.host == "localhost":
-            return True
-        try:
-            return ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        return self.kind == "unix" or is_loopback(self.host)
 
 
 def read_destination(description: str) -> Destination:

@@ -64,6 +64,12 @@ def is_verified(transport: ITransport | None) -> bool:
     return not _asked_only(transport) if ISSLTransport.providedBy(transport) else _is_local(transport)
 
 
+def is_loopback(host: str) -> bool:
+    """Whether the name or address of a host, or of an interface, is this machine's own loopback."""
+    address = _internet_address(host)
+    return host == "localhost" if address is None else address.is_loopback
+
+
 def source_of(transport: ITransport | None) -> str:
     """What limits count a peer by.
 
@@ -90,13 +96,8 @@ def _asked_only(transport: Any) -> bool:
 
 
 def _is_local(transport: ITransport | None) -> bool:
-    host = _host(transport)
-    address = _internet_address(host)
-    return host is None if address is None else address.is_loopback
-
-
-def _host(transport: ITransport | None) -> str | None:
-    return None if transport is None else getattr(transport.getPeer(), "host", None)
+    host = None if transport is None else getattr(transport.getPeer(), "host", None)
+    return host is None or is_loopback(host)
 
 
 def _internet_address(host: str | None) -> IPv4Address | IPv6Address | None:

@@ -8,6 +8,8 @@ from collections import OrderedDict
 
 from attrs import define, field
 
+from ctiex.processing.settings import Limits
+
 _PROMPT = 2
 """So many refusals of a source go out at once: an error of typing costs nothing."""
 _FIRST_DELAY = 0.25
@@ -38,7 +40,7 @@ class _Failures:
 class LoginThrottle:
     """Remembers failed logins by source: a growing delay before each refusal, then a lock-out.
 
-    A source's failures are forgotten once ``lock_out`` seconds have passed without a new one. A
+    A source's failures are forgotten once ``limits.lock_out`` seconds have passed without a new one. A
     success wipes nothing, else a guesser with an identity of its own could go on for ever. While a
     source is locked out nothing of it is checked, so the lock-out ends.
 
@@ -46,12 +48,8 @@ class LoginThrottle:
     again and again must not lock out everyone else at its address.
     """
 
-    most_failures: int = 10
-    """After so many a source is locked out."""
-    lock_out: float = 300.0
-    """For how long it is, in seconds."""
-    longest_delay: float = 5.0
-    """Beyond this the delay doesn't grow, in seconds."""
+    limits: Limits = field(factory=Limits)
+    """Read at each login: ``login_failures``, ``lock_out`` and ``login_delay``."""
     most_sources: int = 10_000
     """Sources remembered at a time; the one whose last failure is the oldest goes first."""
     _sources: OrderedDict[str, _Failures] = field(factory=OrderedDict, init=False)
@@ -69,9 +67,9 @@ class LoginThrottle:
     def locked_for(self, source: str, now: float) -> float:
         """For how many seconds more this source is locked out; 0 if it isn't."""
         known = self._current(source, now)
-        if known is None or known.count < self.most_failures:
+        if known is None or known.count < self.limits.login_failures:
             return 0.0
-        return known.last + self.lock_out - now
+        return known.last + self.limits.lock_out - now
 
     def was_refused(self, source: str, guess: bytes, now: float) -> bool:
         """Whether this source was refused with the same guess before, as far as that is remembered."""
@@ -108,7 +106,7 @@ class LoginThrottle:
         if count <= _PROMPT:
             return 0.0
         doublings = min(count - _PROMPT - 1, _MOST_DOUBLINGS)
-        return min(_FIRST_DELAY * 2.0**doublings, self.longest_delay)
+        return min(_FIRST_DELAY * 2.0**doublings, self.limits.login_delay)
 
     def _current(self, source: str, now: float) -> _Failures | None:
         known = self._sources.get(source)
@@ -116,12 +114,12 @@ class LoginThrottle:
             return None
         # A clock that was set back must not prolong what was meant to end.
         known.last = min(known.last, now)
-        return None if now - known.last >= self.lock_out else known
+        return None if now - known.last >= self.limits.lock_out else known
 
     def _forget(self, now: float) -> None:
         """Let go of what is too old, the oldest first."""
         while self._sources:
             source, known = next(iter(self._sources.items()))
-            if now - known.last < self.lock_out:
+            if now - known.last < self.limits.lock_out:
                 return
             del self._sources[source]

@@ -37,6 +37,10 @@ class Arrivals:
         except (SerialError, FieldError, CodecError) as error:
             _log.warn("agent {agent} isn't told of a call: {reason}", agent=agent, reason=str(error))
             return ""
+        except Exception as error:  # anybody's carrier; what it says may hold the number
+            fault = type(error).__name__
+            _log.warn("agent {agent} isn't told of a call: the carrier failed with {fault}", agent=agent, fault=fault)
+            return ""
         return serial
 
     def _tell(self, agent: str, serial: str, number: str) -> None:

@@ -47,15 +47,10 @@ class Intake:
     def call(self, identity: Identity, request: ConnectRequest) -> Call:
         """The call that a request asks for, with its data organized and encoded.
 
-        :raise Refused: 34, 14 or 35.
+        :raise Refused: 34, 14, 35 or 51.
         """
         serial = request.serial or self._allocate()
-        try:
-            self._with.carrier.embed(request.calling_number, serial)
-            if self._with.network is not None:
-                self._with.network.embed(request.calling_number, serial)
-        except SerialError as error:
-            raise Refused(Status.SERIAL_DOES_NOT_FIT, str(error)) from None
+        self._check_carriers(request.calling_number, serial)
         check_fields(request.fields, self._with.limits)
         data = self._organized(request, serial)
         timeouts = self._with.services[request.service].timeouts
@@ -70,6 +65,16 @@ class Intake:
             state=CallState.REQUESTED,
             deadline=self._with.clock.seconds() + timeouts.signalling,
         )
+
+    def _check_carriers(self, calling_number: str, serial: str) -> None:
+        try:
+            self._with.carrier.embed(calling_number, serial)
+            if self._with.network is not None:
+                self._with.network.embed(calling_number, serial)
+        except SerialError as error:
+            raise Refused(Status.SERIAL_DOES_NOT_FIT, str(error)) from None
+        except Exception as error:  # anybody's carrier; what it says may hold the number
+            raise Refused(Status.INTERNAL, f"the carrier failed with {type(error).__name__}") from None
 
     def _allocate(self) -> str:
         try:

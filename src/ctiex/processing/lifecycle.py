@@ -174,6 +174,13 @@ class Lifecycle:
             _log.error("call {serial} can't be offered again: {reason}", serial=call.serial, reason=str(error))
             self.unreachable(call.serial, Status.SERIAL_DOES_NOT_FIT)
             return
+        except Exception as error:  # a carrier's fault must not become the link's; what it says may hold the number
+            fault = type(error).__name__
+            _log.error(
+                "call {serial} can't be offered: the carrier failed with {fault}", serial=call.serial, fault=fault
+            )
+            self.unreachable(call.serial, Status.INTERNAL)
+            return
         self._tell(call, Condition.CONNECTING)
         try:
             self.driver(call).offer(offer)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from twisted.logger import Logger
+from twisted.internet.defer import Deferred, fail
 
 from ctiex.errors import CallError, CodecError, FieldError, Status
 from ctiex.fields import Fields
@@ -38,8 +38,6 @@ from ctiex.processing.stored_time import LABEL
 from ctiex.processing.surroundings import Refused, Surroundings
 from ctiex.processing.watcher import OfferWatcher
 from ctiex.records import Call, CallState, Change, StoredEvent
-
-_log = Logger()
 
 
 class ProcessingService:
@@ -95,14 +93,12 @@ class ProcessingService:
 
     def _look_up_now(self, serial: str, found: Callable[[Call | None], None], lost: Callable[[], None]) -> None:
         call = self._store.get(serial) if serial else None
-        waiting = None
+        waiting: Deferred[Call | None] | None = None
         if serial and call is None:
             try:
                 waiting = self._store.fetch(serial)
             except Exception:  # a store's fault must not become that of the link that asks
-                _log.failure("the call store can't look for a call")
-                lost()
-                return
+                waiting = fail()
         if waiting is None:
             found(call)
         else:

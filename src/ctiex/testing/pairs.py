@@ -251,7 +251,7 @@ class MemoryExchange:
     portal: Portal | None = None
     """Where Binds are let in; by the secret ``secret`` unless given."""
     admission: Admission = field()
-    throttle: LoginThrottle = field(factory=LoginThrottle)
+    throttle: LoginThrottle = field()
     plain_secrets: bool = False
     drivers: Mapping[str, ISignalling] | None = None
     """By name; signalling by link alone, under ``link``, unless given."""
@@ -272,6 +272,10 @@ class MemoryExchange:
     @admission.default
     def _admission_of_its_own(self) -> Admission:
         return Admission(self.limits)
+
+    @throttle.default
+    def _throttle_of_its_own(self) -> LoginThrottle:
+        return LoginThrottle(self.limits)
 
     def __attrs_post_init__(self) -> None:
         max_frame = self.session_limits.max_frame

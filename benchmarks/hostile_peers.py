@@ -217,12 +217,11 @@ class Trickle:
 
     def __call__(self, links: list[HostileLink]) -> None:
         """One byte more."""
-        for link in links:
-            if not link.ended:
-                link.send(b"\1" if link in self._begun else self._start)
-                link.drain()
-                if link.ended:
-                    self.lived.append(time.monotonic() - link.opened)
+        open_still = [link for link in links if not link.ended]
+        for link in open_still:
+            link.send(b"\1" if link in self._begun else self._start)
+            link.drain()
+        self.lived += [time.monotonic() - link.opened for link in open_still if link.ended]
         self._begun.update(links)
 
     def go_on(self, links: list[HostileLink], seconds: float) -> None:

@@ -21,20 +21,18 @@ class _Mailbox:
     last_sequence: int = 0
     waiting: list[StoredEvent] = field(factory=list)
 
-    @property
-    def dropped(self) -> int:
-        """The last sequence that has left the mailbox."""
-        return self.last_sequence - len(self.waiting)
-
     def append(self, event: StoredEvent) -> None:
         self.waiting.append(event)
         self.last_sequence = event.sequence
 
     def drop(self, sequence: int) -> None:
-        del self.waiting[: max(0, sequence - self.dropped)]
+        count = sequence - self.last_sequence + len(self.waiting)
+        if count > 0:
+            del self.waiting[:count]
 
     def beyond(self, after: int) -> list[StoredEvent]:
-        return self.waiting[max(0, after - self.dropped) :]
+        count = after - self.last_sequence + len(self.waiting)
+        return self.waiting[count if count > 0 else 0 :]
 
 
 _NO_MAILBOX = _Mailbox()

@@ -92,7 +92,8 @@ class Account:
         owner = self._owners.get(agent)
         if owner is None:
             owner = self._owners[agent] = self._whose(agent)
-        self.add(owner, size)
+        self.of_identity[owner] += size
+        self.in_all += size
         _add(self.of_mailbox, agent, size)
         if agent not in self.of_mailbox:
             del self._owners[agent]

@@ -26,13 +26,9 @@ class _Mailbox:
         self.last_sequence = event.sequence
 
     def drop(self, sequence: int) -> None:
-        count = sequence - self.last_sequence + len(self.waiting)
-        if count > 0:
-            del self.waiting[:count]
-
-    def beyond(self, after: int) -> list[StoredEvent]:
-        count = after - self.last_sequence + len(self.waiting)
-        return self.waiting[count if count > 0 else 0 :]
+        gone = self.last_sequence - len(self.waiting)
+        if sequence > gone:
+            del self.waiting[: sequence - gone]
 
 
 _NO_MAILBOX = _Mailbox()
@@ -78,7 +74,8 @@ class MemoryCallStore:
 
         :raise ValueError: an event isn't numbered one beyond its agent's last; nothing was kept.
         """
-        self._check_numbering(change.events)
+        if change.events:
+            self._check_numbering(change.events)
         for call in change.calls:  # first, since what can't be packed is an error
             self._calls.check(call)
         for call in change.calls:
@@ -181,7 +178,9 @@ class MemoryCallStore:
 
     def events(self, agent: str, after: int = 0) -> Sequence[StoredEvent]:
         """The events that wait with a sequence beyond ``after``, in order."""
-        return self._mailboxes.get(agent, _NO_MAILBOX).beyond(after)
+        box = self._mailboxes.get(agent, _NO_MAILBOX)
+        gone = box.last_sequence - len(box.waiting)
+        return box.waiting[after - gone if after > gone else 0 :]
 
     def label(self, name: str) -> str | None:
         """What was last put under this name."""

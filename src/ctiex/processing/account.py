@@ -25,7 +25,6 @@ _REPORT_BYTES = 40
 """What the number of one report takes, by which a repeat is known."""
 _GROWS_OR_SHRINKS = frozenset({CallState.REQUESTED, CallState.CLOSED})
 """States that a record enters when it is made, or wiped; in between it grows by the numbers of reports alone."""
-_NOBODY = ""
 
 
 def size_of_call(call: Call) -> int:
@@ -43,15 +42,15 @@ class Account:
     """What is held, in bytes, and what is kept free for the ends of open calls."""
 
     def __init__(
-        self, limits: Limits, brought_by: Callable[[str], str | None], serial_of: Callable[[StoredEvent], str]
+        self, limits: Limits, brought_by: Callable[[str], str], serial_of: Callable[[StoredEvent], str]
     ) -> None:
         """Nothing is held.
 
-        :param brought_by: the identity that has brought an agent number; None: nobody that is known.
+        :param brought_by: the identity that has brought an agent number; empty: nobody that is known.
         :param serial_of: the call that an event is about; empty if none.
         """
         self._limits = limits
-        self._brought_by = brought_by
+        self._whose = brought_by
         self._serial_of = serial_of
         self.events_of: Counter[str] = Counter()
         """By serial: how many events of that call wait in mailboxes."""
@@ -76,17 +75,14 @@ class Account:
         for event in events:
             size += EVENT_BYTES + len(event.body)
             serial = event.serial if event.serial is not None else self._serial_of(event)
-            if serial == about:  # as most that come one behind the other
-                count += by
-                continue
-            self._add_about(about, count)
-            about, count = serial, by
-        self._add_about(about, count)
+            if serial != about:  # most are about the same call as the one before
+                if about:
+                    _add(self.events_of, about, count)
+                about, count = serial, 0
+            count += by
+        if about:
+            _add(self.events_of, about, count)
         self._add_to_mailbox(events[0].agent, by * size)
-
-    def _add_about(self, serial: str, count: int) -> None:
-        if serial:
-            _add(self.events_of, serial, count)
 
     def _add_to_mailbox(self, agent: str, size: int) -> None:
         owner = self._owners.get(agent)
@@ -94,17 +90,17 @@ class Account:
             owner = self._owners[agent] = self._whose(agent)
         self.of_identity[owner] += size
         self.in_all += size
-        _add(self.of_mailbox, agent, size)
-        if agent not in self.of_mailbox:
-            del self._owners[agent]
+        held = self.of_mailbox.get(agent, 0) + size
+        if held:
+            self.of_mailbox[agent] = held
+        else:
+            self.of_mailbox.pop(agent)
+            self._owners.pop(agent)
 
     def keep_for_end(self, agent: str, count: int = 1) -> None:
         """Room is kept for the end of one more call of this agent number, or of one less."""
         _add(self._ends_of_identity, self._whose(agent), count)
         self._ends += count
-
-    def _whose(self, agent: str) -> str:
-        return self._brought_by(agent) or _NOBODY
 
     # ------------------------------------------------------------ what may be
 

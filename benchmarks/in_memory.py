@@ -26,7 +26,7 @@ from benchmarks.compiling import CACHE
 from benchmarks.whole_exchange import CALIBRATION, Took, undisturbed
 
 RESULTS = CACHE / "in-memory.json"
-_PAIRS, _ROUNDS = 8, 200
+_PAIRS, _ROUNDS = 16, 80
 MOST = 1.03
 """How many times its cost beside it a kind of message may have."""
 Figures = Mapping[str, float]

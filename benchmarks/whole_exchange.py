@@ -52,9 +52,9 @@ from ctiex.testing.pairs import MemoryExchange
 
 BATCH = 20
 """Messages of one kind that come one behind the other."""
-PIECE = 5
+PIECE = 2
 """Messages that are timed together: in so little time it is likely that nothing comes between."""
-QUIET = 0.05
+QUIET = 0.03
 """Which part of the rounds is taken to have had a piece undisturbed."""
 CALIBRATION = "calibration"
 """What the calibration loop is called among the kinds of message: one turn of it."""

@@ -75,7 +75,17 @@ def source_of(transport: ITransport | None) -> str:
 
 def source_of_address(peer: object) -> str:
     """The same of a peer's address, which a listening port knows before there is a transport."""
-    address = _internet_address(getattr(peer, "host", None))
+    return _counted_by(_internet_address(getattr(peer, "host", None)))
+
+
+def seen(transport: ITransport | None) -> tuple[str, bool]:
+    """What :func:`source_of` and :func:`is_private` tell, where both are asked for: the address is read once."""
+    host = _host(transport)
+    address = _internet_address(host)
+    return _counted_by(address), ISSLTransport.providedBy(transport) or _is_here(host, address)
+
+
+def _counted_by(address: IPv4Address | IPv6Address | None) -> str:
     if address is None:
         return LOCAL
     if isinstance(address, IPv4Address):
@@ -91,7 +101,10 @@ def _asked_only(transport: Any) -> bool:
 
 def _is_local(transport: ITransport | None) -> bool:
     host = _host(transport)
-    address = _internet_address(host)
+    return _is_here(host, _internet_address(host))
+
+
+def _is_here(host: str | None, address: IPv4Address | IPv6Address | None) -> bool:
     return host is None if address is None else address.is_loopback
 
 

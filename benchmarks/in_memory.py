@@ -1,9 +1,10 @@
 """``python -m benchmarks.in_memory``: what each kind of message costs a whole exchange, without sockets.
 
 Sockets make a figure swing by several percent from one run to the next; this one repeats to one. Each process of
-several measures many rounds (``benchmarks/whole_exchange.py``): batches of each kind of message, by the processor's
-time of the thread, each divided by a calibration loop that ran right before and behind it. ``--beside PATH`` measures
-another checkout, such as a worktree of the commit before, in turns with this one, and says what has become dearer.
+several measures many rounds (``benchmarks/whole_exchange.py``): a few messages of a kind at a time, by the processor's
+time of the thread, and of each such piece one of the least times of all rounds. ``--beside PATH`` measures another
+checkout, such as a worktree of the commit before, round by round in turns with this one, and says what has become
+dearer. A calibration loop runs in both; its row tells how far the two were measured alike.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ import json
 import os
 import subprocess
 import sys
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -23,14 +23,14 @@ from typing import Any
 from benchmarks import machine
 from benchmarks.beside import Verdict, checkout, told
 from benchmarks.compiling import CACHE
+from benchmarks.whole_exchange import CALIBRATION, Took, undisturbed
 
 RESULTS = CACHE / "in-memory.json"
-_PAIRS, _TURNS = 7, 8
-_ROUNDS = 8
-"""Of each turn."""
+_PAIRS, _ROUNDS = 16, 80
 MOST = 1.03
 """How many times its cost beside it a kind of message may have."""
-Figures = Mapping[str, Mapping[str, float]]
+Figures = Mapping[str, float]
+"""Of each kind: microseconds for a message."""
 
 
 def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -38,13 +38,13 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.in_memory", description=__doc__)
     parser.add_argument("--beside", type=checkout, metavar="PATH", help="another checkout, measured in turns")
     parser.add_argument("--processes", type=int, default=_PAIRS, help="how many measure each checkout")
-    parser.add_argument("--turns", type=int, default=_TURNS, help="of each process")
+    parser.add_argument("--rounds", type=int, default=_ROUNDS, help="of each process")
     parser.add_argument("--results", type=Path, default=RESULTS, help="the JSON file")
     return parser.parse_args(arguments)
 
 
 class Measuring:
-    """A process that measures a checkout, some rounds whenever it is told to."""
+    """A process that measures a checkout, a round whenever it is told to."""
 
     def __init__(self, root: Path, seed: int) -> None:
         """Start it, and wait until it is warm.
@@ -70,12 +70,12 @@ class Measuring:
             raise SystemExit("it can't be measured: its process has ended")
         return json.loads(line)
 
-    def turn(self) -> Figures:
-        """Some rounds."""
+    def round(self) -> Took:
+        """What its pieces took."""
         assert self._process.stdin is not None
-        self._process.stdin.write(f"{_ROUNDS}\n")
-        figures: Figures = self._answer()
-        return figures
+        self._process.stdin.write("\n")
+        took: Took = self._answer()
+        return took
 
     def close(self) -> None:
         """End it."""
@@ -83,24 +83,24 @@ class Measuring:
         self._process.communicate()
 
 
-def in_turns(roots: Sequence[Path], processes: int, turns: int) -> list[list[list[Figures]]]:
-    """Of each pair of processes, the turns of each checkout; now the one is first, now the other."""
-    return [_pair(roots, seed, turns) for seed in range(processes)]
+def in_turns(roots: Sequence[Path], processes: int, rounds: int) -> list[list[Figures]]:
+    """What each pair of processes has found of each checkout; now the one is first, now the other."""
+    return [_pair(roots, seed, rounds) for seed in range(processes)]
 
 
-def _pair(roots: Sequence[Path], seed: int, turns: int) -> list[list[Figures]]:
+def _pair(roots: Sequence[Path], seed: int, rounds: int) -> list[Figures]:
     with ExitStack() as stack:
         measuring = []
         for root in roots:
             measuring.append(Measuring(root, seed))
             stack.callback(measuring[-1].close)
-        found: list[list[Figures]] = [[] for _ in roots]
-        for number in range(turns):
+        found: list[list[Took]] = [[] for _ in roots]
+        for number in range(rounds):
             order = list(zip(found, measuring, strict=True))
-            for figures, process in order if number % 2 else reversed(order):
-                figures.append(process.turn())
+            for took, process in order if number % 2 else reversed(order):
+                took.append(process.round())
     print(f"  process {seed + 1} is done", file=sys.stderr, flush=True)
-    return found
+    return [undisturbed(took) for took in found]
 
 
 def spread(values: Sequence[float]) -> dict[str, float]:
@@ -108,27 +108,16 @@ def spread(values: Sequence[float]) -> dict[str, float]:
     return {"median": median(values), "least": min(values), "most": max(values)}
 
 
-def of_process(turns: Sequence[Figures], unit: str) -> dict[str, float]:
-    """The medians of its turns."""
-    return {kind: median(one[unit][kind] for one in turns) for kind in turns[0][unit]}
-
-
-def table(processes: Sequence[Sequence[Figures]]) -> dict[str, dict[str, float]]:
+def table(processes: Sequence[Figures]) -> dict[str, dict[str, float]]:
     """Of each kind: microseconds, and turns of the calibration loop with their spread over the processes."""
-    us = [of_process(turns, "us") for turns in processes]
-    loops = [of_process(turns, "turns") for turns in processes]
-    return {kind: {"us": median(one[kind] for one in us), **spread([one[kind] for one in loops])} for kind in loops[0]}
+    loops = {kind: [one[kind] / one[CALIBRATION] for one in processes] for kind in processes[0]}
+    return {kind: {"us": median(one[kind] for one in processes), **spread(each)} for kind, each in loops.items()}
 
 
-def compared(pairs: Sequence[Sequence[Sequence[Figures]]]) -> list[Verdict]:
-    """Of each kind that both have, how many times the other's cost this one's is: the median of each pair's turns."""
-    ratios: dict[str, list[float]] = defaultdict(list)
-    for here, there in pairs:
-        both = [(one["turns"], other["turns"]) for one, other in zip(here, there, strict=True)]
-        for kind in both[0][0]:
-            if kind in both[0][1]:
-                ratios[kind].append(median(one[kind] / other[kind] for one, other in both))
-    return [Verdict(kind, each, MOST) for kind, each in ratios.items()]
+def compared(pairs: Sequence[Sequence[Figures]]) -> list[Verdict]:
+    """Of each kind that both have, how many times the other's cost this one's is, in each pair."""
+    kinds = [kind for kind in pairs[0][0] if kind in pairs[0][1]]
+    return [Verdict(kind, [here[kind] / there[kind] for here, there in pairs], MOST) for kind in kinds]
 
 
 def tell(rows: Mapping[str, Mapping[str, float]]) -> None:
@@ -143,7 +132,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """0, or 1 where something costs more than it did beside it."""
     chosen = options(arguments)
     roots = [machine.ROOT, *([chosen.beside] if chosen.beside else [])]
-    pairs = in_turns(roots, chosen.processes, chosen.turns)
+    pairs = in_turns(roots, chosen.processes, chosen.rounds)
     results: dict[str, Any] = {"about": machine.about(), "kinds": table([pair[0] for pair in pairs])}
     tell(results["kinds"])
     verdicts = compared(pairs) if chosen.beside else []

@@ -9,17 +9,15 @@ from __future__ import annotations
 
 import gc
 import json
-import resource
 import struct
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from statistics import median
 from time import thread_time_ns
 from typing import Any
 
-from attrs import frozen
 from twisted.internet.address import IPv4Address
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IConsumer, IPushProducer, ITransport
@@ -53,7 +51,13 @@ from ctiex.messages import (
 from ctiex.testing.pairs import MemoryExchange
 
 BATCH = 20
-"""Messages of one kind that are timed together."""
+"""Messages of one kind that come one behind the other."""
+PIECE = 2
+"""Messages that are timed together: in so little time it is likely that nothing comes between."""
+QUIET = 0.03
+"""Which part of the rounds is taken to have had a piece undisturbed."""
+CALIBRATION = "calibration"
+"""What the calibration loop is called among the kinds of message: one turn of it."""
 _BINDS = 10
 _WARM_UP = 5
 """Rounds that don't count: Python specializes its code, caches fill."""
@@ -185,8 +189,8 @@ def framed(message: Message, invoke_id: int = 0) -> bytes:
 class Round:
     """One new exchange, and every kind of message in its turn: no round finds more in the exchange than another."""
 
-    def __init__(self, cost: Callable[[str, int, Callable[[], None]], None]) -> None:
-        """:param cost: runs and times a batch, under its name, of so many messages."""
+    def __init__(self, cost: Callable[[str, int, Iterable[Callable[[], object]]], None]) -> None:
+        """:param cost: runs and times a batch, under its name, of so many messages, piece by piece."""
         self._cost = cost
         self._exchange = MemoryExchange()
         self._numbers = [f"1{number:03d}" for number in range(BATCH)]
@@ -210,14 +214,9 @@ class Round:
     def _send(self, name: str, frames: Sequence[tuple[Link, bytes]]) -> None:
         """Time what the exchange does with these, each received by itself."""
         work = [(link.receive, data) for link, data in frames]
-        advance = self._exchange.clock.advance
-
-        def batch() -> None:
-            for receive, data in work:
-                receive(data)
-            advance(0)  # what is to be done in the reactor's next turn
-
-        self._cost(name, len(work), batch)
+        pieces = [partial(_receive, work[at : at + PIECE]) for at in range(0, len(work), PIECE)]
+        next_turn = partial(self._exchange.clock.advance, 0)
+        self._cost(name, len(work), [*pieces, next_turn])
 
     def _ask(self, name: str, link: Link, messages: Iterable[Message], status: int | None = 0) -> None:
         """Requests of one link; all are answered with this status, where they are answered at all."""
@@ -281,6 +280,11 @@ class Round:
         ]
 
 
+def _receive(work: Iterable[tuple[Callable[[bytes], None], bytes]]) -> None:
+    for receive, data in work:
+        receive(data)
+
+
 def _all_ok(links: Sequence[Link], count: int, status: int = 0) -> None:
     """Every reply has this status; what else was said stays to be heard."""
     for link in links:
@@ -305,74 +309,58 @@ def _timed(work: Callable[[], object]) -> int:
     return thread_time_ns() - begun
 
 
-def _times_interrupted() -> int:
-    """How often the kernel has given this thread's core to another one: what comes behind finds the caches cold."""
-    return resource.getrusage(resource.RUSAGE_THREAD).ru_nivcsw
-
-
-@frozen
-class Sample:
-    """One batch."""
-
-    us: float
-    """Microseconds for each message."""
-    turns: float
-    """Turns of the calibration loop for each message."""
-    interrupted: bool
+Took = Mapping[str, Sequence[float]]
+"""What the pieces of one round took, in microseconds for each message of their kind: together they are its cost."""
 
 
 class Costs:
-    """What each message costs: in microseconds, and in turns of the calibration that ran right before and behind."""
+    """What each piece of a round took; a calibration loop runs before each batch."""
 
     def __init__(self) -> None:
-        self._samples: dict[str, list[Sample]] = defaultdict(list)
+        self._pieces: dict[str, list[int]] = defaultdict(list)
+        self._messages: Counter[str] = Counter()
 
-    def take(self, name: str, messages: int, batch: Callable[[], None]) -> None:
-        """Run a batch between two calibrations."""
-        interrupted = _times_interrupted()
-        before = _timed(calibration)
-        cost = _timed(batch)
-        turn = (before + _timed(calibration)) / (2 * LOOPS)
-        was_interrupted = _times_interrupted() > interrupted
-        self._samples[name].append(Sample(cost / messages / 1_000, cost / messages / turn, was_interrupted))
+    def take(self, name: str, messages: int, pieces: Iterable[Callable[[], object]]) -> None:
+        """Run a batch of so many messages, in pieces that are timed apart."""
+        for kind, count, parts in ((CALIBRATION, LOOPS, [calibration]), (name, messages, pieces)):
+            self._messages[kind] += count
+            self._pieces[kind] += [_timed(part) for part in parts]
 
-    def medians(self) -> dict[str, dict[str, float]]:
-        """Of each kind, and of a whole hand-off."""
-        counting = {name: _undisturbed(samples) for name, samples in self._samples.items()}
-        return {
-            "us": _medians({name: [one.us for one in samples] for name, samples in counting.items()}),
-            "turns": _medians({name: [one.turns for one in samples] for name, samples in counting.items()}),
-        }
+    def took(self) -> Took:
+        """All of it."""
+        each = {kind: 1_000 * messages for kind, messages in self._messages.items()}
+        return {kind: [piece / each[kind] for piece in pieces] for kind, pieces in self._pieces.items()}
 
 
-def _undisturbed(samples: list[Sample]) -> list[Sample]:
-    """Those that nothing came between, unless the machine is so busy that there are too few of them."""
-    found = [one for one in samples if not one.interrupted]
-    return found if 2 * len(found) >= len(samples) else samples
+def undisturbed(rounds: Sequence[Took]) -> dict[str, float]:
+    """What a message of each kind costs, and a whole hand-off, in microseconds, when nothing comes between.
 
-
-def _medians(costs: Mapping[str, Sequence[float]]) -> dict[str, float]:
-    found = {name: median(each) for name, each in costs.items()}
+    Whatever does, makes a piece dearer, and nothing makes one cheaper: so of each piece one of its least counts. The
+    very least would be as much a matter of chance as the most.
+    """
+    least = int(len(rounds) * QUIET)
+    places = {kind: zip(*(one[kind] for one in rounds), strict=True) for kind in rounds[0]}
+    found = {kind: sum(sorted(place)[least] for place in pieces) for kind, pieces in places.items()}
     return {**found, "a whole hand-off": sum(found[name] for name in HAND_OFF)}
 
 
-def measure(rounds: int) -> dict[str, dict[str, float]]:
-    """So many rounds; garbage is collected between them, never within what is timed."""
+def measure() -> Took:
+    """One round; garbage is collected behind it, never within what is timed."""
     costs = Costs()
-    for _ in range(rounds):
-        Round(costs.take).run()
-        gc.collect()
-    return costs.medians()
+    Round(costs.take).run()
+    gc.collect()
+    return costs.took()
 
 
 def main() -> None:
-    """For each line of the input, a number of rounds: a line of JSON. The first line tells which ``ctiex`` it is."""
+    """For each line of the input a round: a line of JSON. The first line tells which ``ctiex`` it is."""
     gc.disable()
-    measure(_WARM_UP)
+    for _ in range(_WARM_UP):
+        measure()
     gc.freeze()
     print(json.dumps(str(Path(ctiex.__file__).parent)), flush=True)
-    for line in sys.stdin:
-        print(json.dumps(measure(int(line))), flush=True)
+    for _ in sys.stdin:
+        print(json.dumps(measure()), flush=True)
 
 
 if __name__ == "__main__":

@@ -6,16 +6,30 @@ import argparse
 import json
 import shutil
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from random import Random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from benchmarks import in_memory, whole_exchange
+from benchmarks import in_memory
 from benchmarks.beside import GUNS, ROUNDS, Verdict, checkout, told
 from benchmarks.beside import MOST as MOST_OVER_SOCKETS
 from benchmarks.machine import ROOT
-from benchmarks.whole_exchange import BATCH, HAND_OFF, Costs, Round, WrongAnswer
+from benchmarks.whole_exchange import (
+    BATCH,
+    CALIBRATION,
+    HAND_OFF,
+    LOOPS,
+    QUIET,
+    Costs,
+    Round,
+    WrongAnswer,
+    calibration,
+    undisturbed,
+)
 
 KINDS = {
     "Bind", "AgentLogin", "Ping", "ConnectRequest", "ConnectionReply", "DataRequest", "DataRequest, again",
@@ -27,9 +41,10 @@ KINDS = {
 def test_a_round_measures_every_kind_of_message_and_a_whole_hand_off() -> None:
     counted: Counter[str] = Counter()
 
-    def cost(name: str, messages: int, batch: Callable[[], None]) -> None:
+    def cost(name: str, messages: int, pieces: Iterable[Callable[[], object]]) -> None:
         counted[name] += messages
-        batch()
+        for piece in pieces:
+            piece()
 
     Round(cost).run()
     assert set(counted) == KINDS
@@ -38,34 +53,57 @@ def test_a_round_measures_every_kind_of_message_and_a_whole_hand_off() -> None:
 
 
 def test_an_exchange_that_does_something_else_is_not_measured() -> None:
-    def lazy(name: str, messages: int, batch: Callable[[], None]) -> None:
-        if name != "DataRequest":
-            batch()
+    def lazy(name: str, messages: int, pieces: Iterable[Callable[[], object]]) -> None:
+        for piece in pieces if name != "DataRequest" else ():
+            piece()
 
     with pytest.raises(WrongAnswer, match="replies"):
         Round(lazy).run()
 
 
-def test_a_cost_is_in_turns_of_the_calibration_beside_it() -> None:
+def test_what_a_message_takes_is_that_of_all_pieces_of_its_kind() -> None:
     costs = Costs()
-    for name in HAND_OFF:
-        costs.take(name, 10, lambda: setattr(costs, "done", whole_exchange.calibration()))
-    turns = costs.medians()["turns"]
-    # One calibration for ten messages: a tenth of its turns each, whatever the machine.
-    expected = whole_exchange.LOOPS / 10
-    assert turns["DataRequest"] == pytest.approx(expected, rel=0.5)
-    assert turns["a whole hand-off"] == pytest.approx(len(HAND_OFF) * expected, rel=0.5)
+    for _ in range(2):
+        costs.take("Ping", 10, [calibration, calibration])
+    took = costs.took()
+    assert (len(took["Ping"]), len(took[CALIBRATION])) == (4, 2)
+    # Four calibrations for twenty messages: a fifth of its turns each, whatever the machine.
+    assert sum(took["Ping"]) == pytest.approx(sum(took[CALIBRATION]) * LOOPS / 5, rel=0.5)
 
 
-def figures(**turns: float) -> dict[str, dict[str, float]]:
-    return {"us": dict(turns), "turns": dict(turns)}
+def rounds(of: int, *pieces: float, later: float = 0.0) -> list[dict[str, list[float]]]:
+    """So many rounds of the kinds of a hand-off; ``later`` is what each has beyond the one before."""
+    return [{kind: [piece + later * number for piece in pieces] for kind in HAND_OFF} for number in range(of)]
 
 
-def test_what_is_compared_is_the_median_of_the_turns_of_each_pair() -> None:
-    here = [figures(Ping=1.0, New=5.0), figures(Ping=2.0, New=5.0), figures(Ping=9.0, New=5.0)]
-    there = [figures(Ping=1.0), figures(Ping=1.0), figures(Ping=3.0)]
-    (ping,) = in_memory.compared([[here, there], [there, there]])
+@given(st.lists(st.floats(0, 1_000), min_size=180, max_size=180), st.randoms(use_true_random=False))
+def test_whatever_comes_between_in_most_of_the_rounds_changes_no_cost(more: list[float], random: Random) -> None:
+    disturbed = [{kind: [1.0 + beyond, 2.0 + beyond] for kind in HAND_OFF} for beyond in more]
+    together = [*rounds(20, 1.0, 2.0), *disturbed]
+    random.shuffle(together)
+    found = undisturbed(together)
+    assert found["DataRequest"] == 3.0
+    assert found["a whole hand-off"] == len(HAND_OFF) * 3.0
+
+
+def test_the_least_of_many_rounds_counts_no_more_than_others() -> None:
+    assert undisturbed(rounds(100, 1.0, later=1.0))["DataRequest"] == 1.0 + 100 * QUIET
+
+
+def test_pieces_are_taken_where_they_were_undisturbed_each_in_its_own_round() -> None:
+    first, second = rounds(1, 1.0, 9.0), rounds(1, 9.0, 2.0)
+    assert undisturbed(first + second)["DataRequest"] == 3.0
+
+
+def test_what_is_compared_is_what_each_pair_has_found() -> None:
+    pairs = [[{"Ping": 2.0, "New": 5.0}, {"Ping": 1.0}], [{"Ping": 3.0, "New": 5.0}, {"Ping": 3.0}]]
+    (ping,) = in_memory.compared(pairs)
     assert (ping.name, ping.ratios, ping.red) == ("Ping", [2.0, 1.0], True)
+
+
+def test_the_table_tells_costs_in_turns_of_the_calibration_too() -> None:
+    processes = [{"Ping": 6.0, CALIBRATION: 2.0}, {"Ping": 8.0, CALIBRATION: 2.0}, {"Ping": 9.0, CALIBRATION: 1.0}]
+    assert in_memory.table(processes)["Ping"] == {"us": 8.0, "median": 4.0, "least": 3.0, "most": 9.0}
 
 
 @pytest.mark.parametrize(("ratios", "red"), [([1.0, 1.02, 9.0], False), ([1.0, 1.04, 1.05], True)])
@@ -88,11 +126,10 @@ def test_a_folder_that_is_no_checkout_is_told(tmp_path: Path) -> None:
         checkout(str(tmp_path))
 
 
-def test_another_checkout_is_measured_in_turns_with_this_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(in_memory, "_ROUNDS", 1)
+def test_another_checkout_is_measured_in_turns_with_this_one(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))
     results = tmp_path / "results.json"
-    words = ["--beside", str(tmp_path), "--processes", "1", "--turns", "1", "--results", str(results)]
-    assert in_memory.main(words) in (0, 1), "whether one turn is red is chance"
+    words = ["--beside", str(tmp_path), "--processes", "1", "--rounds", "1", "--results", str(results)]
+    assert in_memory.main(words) in (0, 1), "whether one round is red is chance"
     kept = json.loads(results.read_text())
-    assert set(kept["kinds"]) == set(kept["beside"]) == {*KINDS, "a whole hand-off"}
+    assert set(kept["kinds"]) == set(kept["beside"]) == {*KINDS, CALIBRATION, "a whole hand-off"}

@@ -120,14 +120,14 @@ class Bench:
         for agent in store.agents():
             for event in store.events(agent):
                 of_mailbox[agent] += size_of_event(event)
-                of_identity[desk.numbers.brought_by(agent) or ""] += size_of_event(event)
+                of_identity[desk.numbers.brought_by(agent)] += size_of_event(event)
         account, reserved = desk.account, desk._reserved
         case.assertEqual((account.of_identity, account.of_mailbox), (of_identity, of_mailbox))
         case.assertEqual(account.in_all, of_identity.total())
         case.assertEqual(account._ends, reserved.total())
         ends: Counter[str] = Counter()
         for agent, count in reserved.items():
-            ends[desk.numbers.brought_by(agent) or ""] += count
+            ends[desk.numbers.brought_by(agent)] += count
         case.assertEqual(account._ends_of_identity, ends)
 
 
@@ -510,7 +510,7 @@ class Numbers(SynchronousTestCase):
                 self.assertEqual(numbers.bring(agent, identity), allowed)
             if allowed:
                 model.setdefault(agent, identity)
-            self.assertEqual((len(numbers), numbers.brought_by(agent)), (len(model), model.get(agent)))
+            self.assertEqual((len(numbers), numbers.brought_by(agent)), (len(model), model.get(agent, "")))
 
     def _exchange(self, store: ICallStore | None = None) -> MemoryExchange:
         return MemoryExchange(

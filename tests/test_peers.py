@@ -21,7 +21,7 @@ from zope.interface import directlyProvides
 
 from ctiex.app.listening import read_endpoint
 from ctiex.links.endpoints import read_destination
-from ctiex.links.peers import LOCAL, certificate_names, is_loopback, is_private, is_verified, source_of
+from ctiex.links.peers import LOCAL, certificate_names, is_loopback, is_private, is_verified, seen, source_of
 from ctiex.testing.pairs import MemoryTransport
 
 from .certificates import Authority
@@ -117,6 +117,13 @@ class PrivacyTests(SynchronousTestCase):
 
     def test_tls_is_private_from_anywhere(self) -> None:
         self.assertTrue(is_private(encrypted(None)))
+
+    @given(st.ip_addresses().map(str) | st.sampled_from(["localhost.example.net", "::ffff:127.0.0.1"]))
+    @settings(deadline=None)
+    def test_source_and_privacy_together_are_what_each_is_alone(self, host: str) -> None:
+        unusual = (StringTransport(peerAddress=UNIXAddress(None)), MemoryTransport("first"), encrypted(None), None)
+        for transport in (plain(host), *unusual):
+            self.assertEqual(seen(transport), (source_of(transport), is_private(transport)))
 
 
 class CertificateNameTests(SynchronousTestCase):

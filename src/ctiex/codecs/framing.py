@@ -72,8 +72,10 @@ class BinaryDecoder:
         """
         while self._failure is None:
             data, at = self._data, self._at
-            if len(data) - at < _HEADER.size:
-                self._check_start(data, at)
+            there = len(data) - at
+            if there < _HEADER.size:
+                if there:
+                    self._check_start(data, at)
                 break
             length, version, kind, flags, invoke_id = _HEADER.unpack_from(data, at)
             if not LEAST_LENGTH <= length <= self.max_frame or version != VERSION:

@@ -79,8 +79,11 @@ class QuickAnswers:
             if form is None:
                 return at, frames
             head, digits, tail, form_size, pattern = form
-            begun, run = at, form_size * min((end - at) // form_size, most - frames)
-            for its_head, invoke_id, its_digits, serial, its_tail in pattern.iter_unpack(data[at : at + max(0, run)]):
+            begun, run = at, min((end - at) // form_size, most - frames)
+            if run <= 0:
+                break
+            run_end = at + run * form_size
+            for its_head, invoke_id, its_digits, serial, its_tail in pattern.iter_unpack(data[at:run_end]):
                 if its_head != head or its_digits != digits or its_tail != tail:
                     break
                 try:

@@ -144,7 +144,7 @@ class LinkProtocol(Protocol):
     def _schedule(self) -> None:
         """Keep one timer that fires no later than the session's next tick."""
         due = self.session.next_tick()
-        if self._timer is not None and self._timer.active():
+        if self._timer is not None:
             if self._timer_at <= due:
                 return
             self._timer.cancel()
@@ -152,7 +152,8 @@ class LinkProtocol(Protocol):
         self._timer = self.clock.callLater(max(0.0, due - self.clock.seconds()), self._tick)
 
     def _tick(self) -> None:
-        self._guard(lambda: self.session.tick(self.clock.seconds()))
+        self._timer = None
+        self._guard(self.session.tick, self.clock.seconds())
 
     def _cancel_timer(self) -> None:
         if self._timer is not None and self._timer.active():
@@ -184,10 +185,10 @@ class LinkProtocol(Protocol):
         """Bytes came."""
         if self._closing:
             return
-        session = self.session
+        session, now = self.session, self.clock.seconds()
         if session.quick is not None:
             answers: list[bytes] = []
-            data = session.receive_quickly(data, self.clock.seconds(), answers)
+            data = session.receive_quickly(data, now, answers)
             if answers:
                 self._write(b"".join(answers), at_once=True)
             if not data:
@@ -195,11 +196,11 @@ class LinkProtocol(Protocol):
                     self._wait()
                     self.throttle()
                 return
-        self.handle(lambda: session.receive(data, self.clock.seconds()))
+        self.handle(session.receive, data, now)
 
-    def handle(self, work: Callable[[], None]) -> None:
+    def handle(self, work: Callable[..., None], *what: object) -> None:
         """Handle what came; what is held has its turn after those of all other links."""
-        self._guard(work)
+        self._guard(work, *what)
         if self.session.held:
             self._wait()
         self.throttle()
@@ -222,10 +223,10 @@ class LinkProtocol(Protocol):
         if self.writable and not self._closing:
             self.handle(self.session.read_on)
 
-    def _guard(self, work: Callable[[], None]) -> None:
+    def _guard(self, work: Callable[..., None], *what: object) -> None:
         self._receiving = True
         try:
-            work()
+            work(*what)
         except Exception as error:
             # One link's fault must not become another's: this one is given up.
             _log.failure("the link failed inside")

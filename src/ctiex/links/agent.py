@@ -45,6 +45,9 @@ class AgentLink(ExchangeLink):
         """What a bound agent asks for."""
         who = self.who
         assert who is not None, "only bound sessions pass requests on"
+        if isinstance(message, AgentEventAck):
+            self._desk.acknowledge(message.agent, self, message.sequence)
+            return
         answer: Callable[[Message], None] = partial(self._answer, invoke_id)
         if self.audit is not None:
             answer = partial(self._answer_audited, who, message, invoke_id)
@@ -57,8 +60,6 @@ class AgentLink(ExchangeLink):
                 self._with.processing.connect(who, self, message, answer)
             case CancelRequest():
                 self._with.processing.cancel(who, message, answer)
-            case AgentEventAck():
-                self._desk.acknowledge(message.agent, self, message.sequence)
 
     def _answer(self, invoke_id: int, message: Message) -> None:
         """Write a reply, now or when the store has taken its time."""

@@ -19,7 +19,7 @@ from ctiex.links.admission import Admission, Crowded, Seldom
 from ctiex.links.auditing import LinkAudit
 from ctiex.links.door import Door, Knock, Verdict, Visitor
 from ctiex.links.handshakes import TLS_REFUSED
-from ctiex.links.peers import certificate_names, is_private, source_of, source_of_address
+from ctiex.links.peers import certificate_names, seen, source_of, source_of_address
 from ctiex.links.refusals import Refusals
 from ctiex.links.session import Session
 from ctiex.links.terms import SessionLimits, SessionState
@@ -133,8 +133,8 @@ class ExchangeLink(LinkProtocol):
         assert self._source is not None, "a link that was turned away takes no Bind"
         names = () if bind.secret else certificate_names(self.transport)
         # Not the source that the link is counted by: a proxy tells whose connection it is after it has opened.
-        source = source_of(self.transport)
-        return Visitor(self.role, source, is_private(self.transport), names, self.session.login_due)
+        source, private = seen(self.transport)
+        return Visitor(self.role, source, private, names, self.session.login_due)
 
     def _decided(self, bind: Bind, invoke_id: int, verdict: Verdict) -> None:
         self._knock = None

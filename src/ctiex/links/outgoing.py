@@ -27,6 +27,8 @@ class Outgoing:
         self.state = state
         self.ended: str | None = None
         """Why the link ends, in words; None while it goes on."""
+        self.accepting = True
+        """Whether more bytes are of use now: not while a Bind is looked at, nor behind an Unbind, nor after the end."""
         self.counts = counts
         self.send_limit = limits.max_frame
         """The longest frame that the other side takes, in bytes."""
@@ -43,6 +45,8 @@ class Outgoing:
 
     def take_output(self) -> bytes:
         """The bytes that are to be written now, in one piece."""
+        if not self._output:
+            return b""
         output, self._output = self._output, []
         self._output_size = 0
         return output[0] if len(output) == 1 else b"".join(output)
@@ -149,4 +153,4 @@ class Outgoing:
         """The link is to be closed, once what is in the output is written."""
         if self.ended is None:
             self.ended = reason
-            self.state, self.quick = SessionState.ENDED, None
+            self.state, self.quick, self.accepting = SessionState.ENDED, None, False

@@ -6,6 +6,8 @@ answers, what ends the link, signs of life, and replies matched to requests by i
 
 from __future__ import annotations
 
+from math import inf
+
 from ctiex.errors import CodecError, Status
 from ctiex.interfaces import Frame, ICodec
 from ctiex.links import rules
@@ -65,7 +67,8 @@ class Session(Outgoing):
         self._traffic = Traffic(limits.frames_per_second, limits.bytes_per_second)
         self.work = Work()
         """What may be handled in this turn; that of many links, where they are one party's."""
-        self._opened = now
+        self.login_due = now + limits.login_deadline if bound_by is None else inf
+        """By when it has to be bound, in clock seconds: a Bind that is still looked at then ends the link, too."""
         self._sign_due = now + limits.heartbeat
         self._pings = 0
         self._reading = False
@@ -80,7 +83,7 @@ class Session(Outgoing):
         """Look at every time-out of the link; call it at ``next_tick`` or later."""
         self._requests.time_out(now)
         self._send_requests()
-        if self.state in _BEFORE_BOUND and now >= self.login_due:
+        if now >= self.login_due and self.state in _BEFORE_BOUND:
             self.counts.links_silent += 1
             self.end("not bound within the login deadline")
         if self.held:  # what it sends isn't read now, so that its silence tells nothing
@@ -99,24 +102,11 @@ class Session(Outgoing):
         # Any byte counts as life, so the Pong itself is not waited for.
         self._send(Ping(), self._requests.new_invoke_id())
 
-    @property
-    def login_due(self) -> float:
-        """By when it has to be bound, in clock seconds: a Bind that is still looked at then ends the link, too."""
-        return self._opened + self.limits.login_deadline
-
     def next_tick(self) -> float:
         """When ``tick`` has something to do next, in clock seconds."""
-        due = self._sign_due
-        if self.state in _BEFORE_BOUND:
-            due = min(due, self.login_due)
-        return min(due, self._requests.first_deadline)
+        return min(self._sign_due, self.login_due, self._requests.first_deadline)
 
     # ------------------------------------------------------------ input
-
-    @property
-    def accepting(self) -> bool:
-        """Whether more bytes are of use now: not while a Bind is looked at, nor behind an Unbind, nor after the end."""
-        return self.ended is None and self.state is not SessionState.BINDING and self._unbind_id is None
 
     def receive(self, data: bytes, now: float) -> None:
         """Take bytes off the wire and handle every frame that is complete."""
@@ -151,7 +141,7 @@ class Session(Outgoing):
                 traffic.frames += 1
                 left -= 1
                 self._frame_received(frame)
-                self.held = not left or self.full
+                self.held = not left or self._output_size >= MUCH_OUTPUT
                 if self.held or not self.accepting:
                     break
         except CodecError as error:
@@ -182,7 +172,7 @@ class Session(Outgoing):
             self._allowed_or_refused(frame, message_type)
 
     def _allowed_or_refused(self, frame: Frame, message_type: type[Message]) -> None:
-        verdict = self.rules.get(message_type, self.rules.get(None))
+        verdict = self.rules.get(message_type) or self.rules[None]
         if verdict is rules.IGNORE:
             return
         if isinstance(verdict, Status):
@@ -197,16 +187,17 @@ class Session(Outgoing):
             if verdict is rules.REPLY:
                 self._answer(frame.invoke_id, Error(error.status, str(error)))
             return
-        self._message_received(message, frame.invoke_id)
+        self._message_received(message, frame.invoke_id, verdict)
 
-    def _message_received(self, message: Message, invoke_id: int) -> None:
-        verdict = self.rules[type(message)]
+    def _message_received(self, message: Message, invoke_id: int, verdict: rules.Verdict) -> None:
         if verdict is rules.REPLY:
             self._answer(invoke_id, message)
         elif (invoke_id == 0) is not (verdict is rules.NOTICE) and not isinstance(message, Unbind):
             needed = "0" if verdict is rules.NOTICE else "another invoke id than 0"
             name = type(message).__name__
             self._refuse(invoke_id, Status.MALFORMED, f"{name} goes under {needed}", name)
+        elif verdict is rules.NOTICE:
+            self._handler.request_received(message, 0)
         else:
             self._dispatch(message, invoke_id)
 
@@ -215,7 +206,7 @@ class Session(Outgoing):
             case Ping():
                 self._send(Pong(), invoke_id)
             case Unbind():
-                self._unbind_id, self.quick = invoke_id, None
+                self._unbind_id, self.quick, self.accepting = invoke_id, None, False
                 self._leave_when_answered()
             case Bind():
                 self._bind_received(message, invoke_id)
@@ -223,15 +214,13 @@ class Session(Outgoing):
                 self._request_received(message, invoke_id)
 
     def _request_received(self, message: Message, invoke_id: int) -> None:
-        if invoke_id:
-            self._in_flight += 1
-            if self._in_flight > self.limits.max_in_flight:
-                self._refuse_busy(message, invoke_id, "too many requests in flight")
-                return
-            if self._traffic.frames > self.limits.frames_per_second:
-                self._refuse_busy(message, invoke_id, "too many frames in a second")
-                return
-        self._handler.request_received(message, invoke_id)
+        self._in_flight += 1
+        if self._in_flight > self.limits.max_in_flight:
+            self._refuse_busy(message, invoke_id, "too many requests in flight")
+        elif self._traffic.frames > self.limits.frames_per_second:
+            self._refuse_busy(message, invoke_id, "too many frames in a second")
+        else:
+            self._handler.request_received(message, invoke_id)
 
     def _refuse(self, invoke_id: int, status: int, detail: str, name: str = "") -> None:
         """Answer with Error; ``name`` is that of the message."""
@@ -286,7 +275,7 @@ class Session(Outgoing):
 
     def _bind_received(self, bind: Bind, invoke_id: int) -> None:
         self._in_flight += 1
-        self.state = SessionState.BINDING
+        self.state, self.accepting = SessionState.BINDING, False
         if bind.min_version <= VERSION <= bind.max_version:
             self._handler.bind_received(bind, invoke_id)
         else:
@@ -307,7 +296,7 @@ class Session(Outgoing):
         if reply.status != Status.OK or role is None:
             self.end(f"bind refused: {Status.of(reply.status).text}")
             return
-        self.state = SessionState.BOUND
+        self.state, self.accepting, self.login_due = SessionState.BOUND, True, inf
         self.rules = rules.EXCHANGE[role]
         self.read_on()
 

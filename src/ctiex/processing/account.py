@@ -25,7 +25,6 @@ _REPORT_BYTES = 40
 """What the number of one report takes, by which a repeat is known."""
 _GROWS_OR_SHRINKS = frozenset({CallState.REQUESTED, CallState.CLOSED})
 """States that a record enters when it is made, or wiped; in between it grows by the numbers of reports alone."""
-_NOBODY = ""
 
 
 def size_of_call(call: Call) -> int:
@@ -43,15 +42,15 @@ class Account:
     """What is held, in bytes, and what is kept free for the ends of open calls."""
 
     def __init__(
-        self, limits: Limits, brought_by: Callable[[str], str | None], serial_of: Callable[[StoredEvent], str]
+        self, limits: Limits, brought_by: Callable[[str], str], serial_of: Callable[[StoredEvent], str]
     ) -> None:
         """Nothing is held.
 
-        :param brought_by: the identity that has brought an agent number; None: nobody that is known.
+        :param brought_by: the identity that has brought an agent number; empty: nobody that is known.
         :param serial_of: the call that an event is about; empty if none.
         """
         self._limits = limits
-        self._brought_by = brought_by
+        self._whose = brought_by
         self._serial_of = serial_of
         self.events_of: Counter[str] = Counter()
         """By serial: how many events of that call wait in mailboxes."""
@@ -67,34 +66,41 @@ class Account:
 
     def add(self, identity: str, size: int) -> None:
         """An identity's calls and mailboxes take so much more, or less."""
-        _add(self.of_identity, identity, size)
+        self.of_identity[identity] += size
         self.in_all += size
 
     def add_events(self, events: Sequence[StoredEvent], by: int) -> None:
         """Events of one agent have come to its mailbox (1), or have left it (-1)."""
-        agent, size = events[0].agent, by * sum([EVENT_BYTES + len(event.body) for event in events])
+        size, about, count = 0, "", 0
+        for event in events:
+            size += EVENT_BYTES + len(event.body)
+            serial = event.serial if event.serial is not None else self._serial_of(event)
+            if serial != about:  # most are about the same call as the one before
+                if about:
+                    _add(self.events_of, about, count)
+                about, count = serial, 0
+            count += by
+        if about:
+            _add(self.events_of, about, count)
+        self._add_to_mailbox(events[0].agent, by * size)
+
+    def _add_to_mailbox(self, agent: str, size: int) -> None:
         owner = self._owners.get(agent)
         if owner is None:
             owner = self._owners[agent] = self._whose(agent)
-        self.add(owner, size)
-        _add(self.of_mailbox, agent, size)
-        if agent not in self.of_mailbox:
-            del self._owners[agent]
-        of_serial: dict[str, int] = {}  # most are about one call
-        for event in events:
-            serial = event.serial if event.serial is not None else self._serial_of(event)
-            of_serial[serial] = of_serial.get(serial, 0) + by
-        for serial, count in of_serial.items():
-            if serial:
-                _add(self.events_of, serial, count)
+        self.of_identity[owner] += size
+        self.in_all += size
+        held = self.of_mailbox.get(agent, 0) + size
+        if held:
+            self.of_mailbox[agent] = held
+        else:
+            self.of_mailbox.pop(agent)
+            self._owners.pop(agent)
 
     def keep_for_end(self, agent: str, count: int = 1) -> None:
         """Room is kept for the end of one more call of this agent number, or of one less."""
         _add(self._ends_of_identity, self._whose(agent), count)
         self._ends += count
-
-    def _whose(self, agent: str) -> str:
-        return self._brought_by(agent) or _NOBODY
 
     # ------------------------------------------------------------ what may be
 
@@ -170,9 +176,7 @@ class AccountedStore:
 
         :raise StoreUnavailable: it wasn't kept.
         """
-        entries = self._calls(change) if change.calls or change.forgotten else []
-        if change.events or change.dropped:
-            entries += self._events(change)
+        entries = self._entries(change)
         waiting: Deferred[None] | None = self._store.commit(change)
         for add, what, by in entries:
             add(what, by)
@@ -180,27 +184,25 @@ class AccountedStore:
             waiting.addErrback(_undo, entries)
         return waiting
 
-    def _calls(self, change: Change) -> list[Entry]:
+    def _entries(self, change: Change) -> list[Entry]:
+        """What a change that is about to be committed means to the account."""
         entries: list[Entry] = []
-        add, get = self._account.add, self._store.get
+        account, store = self._account, self._store
         for call in change.calls:
             if call.event_ids or call.state in _GROWS_OR_SHRINKS:
-                before = get(call.serial)
+                before = store.get(call.serial)
                 size = size_of_call(call) - (0 if before is None else size_of_call(before))
-                entries.append((add, call.identity, size))
+                entries.append((account.add, call.identity, size))
         for serial in change.forgotten:
-            gone = get(serial)
+            gone = store.get(serial)
             if gone is not None:
-                entries.append((add, gone.identity, -size_of_call(gone)))
-        return entries
-
-    def _events(self, change: Change) -> list[Entry]:
-        add = self._account.add_events
-        entries: list[Entry] = [(add, (event,), 1) for event in change.events]
+                entries.append((account.add, gone.identity, -size_of_call(gone)))
+        for event in change.events:
+            entries.append((account.add_events, (event,), 1))
         for agent, sequence in change.dropped:
-            waiting = self._store.events(agent)
+            waiting = store.events(agent)
             if waiting and waiting[0].sequence <= sequence:
-                entries.append((add, waiting[: sequence - waiting[0].sequence + 1], -1))
+                entries.append((account.add_events, waiting[: sequence - waiting[0].sequence + 1], -1))
         return entries
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
+from math import inf
 from typing import Protocol
 
 from attrs import define
@@ -78,7 +80,7 @@ class Desk:
         """By agent: the last event that another wall clock would keep for longer than any may be kept."""
         self._started_at = clock.seconds()
         self._acknowledged: dict[str, int] = {}
-        """By agent: what the store hasn't dropped yet, although it may."""
+        """By agent: up to where the store was to drop acknowledged events, and didn't."""
         self.account = Account(limits, self.numbers.brought_by, self._serial_of)
         self.keeper = Keeper(AccountedStore(store, self.account).commit, clock, counts)
         """Commits every change of the processing service: one place knows whether the store is well."""
@@ -238,12 +240,8 @@ class Desk:
 
     def acknowledge(self, agent: str, outlet: AgentOutlet, sequence: int) -> None:
         """Drop the agent's events up to ``sequence``; ignored from elsewhere and beyond the last."""
-        if not self.is_on(agent, outlet) or sequence > self._kept.get(agent, 0):
-            return
-        before = self._store.pending(agent)
-        self._acknowledged[agent] = max(sequence, self._acknowledged.get(agent, 0))
-        self._drop(agent, sequence)
-        self._counts.agent_events_acknowledged += before - self._store.pending(agent)
+        if self.is_on(agent, outlet) and sequence <= self._kept.get(agent, 0):
+            self._counts.agent_events_acknowledged += self._drop(agent, sequence, self._acknowledge_again)
 
     def resume(self, agent: str, outlet: AgentOutlet) -> None:
         """Send what waits for an agent number on this link."""
@@ -262,20 +260,31 @@ class Desk:
             self._counts.agent_events_sent += 1
             login.outlet.send_event(event.body)
 
-    def _drop(self, agent: str, sequence: int) -> None:
-        if self._store.pending(agent):
-            # Nobody waits for it: an event that is still there after a crash is merely sent again.
-            self.keeper.keep(
-                Change(dropped=((agent, sequence),)),
-                lambda: self._dropped(agent, sequence),
-                # The agent may never acknowledge anything more.
-                lambda: self._expiry.set(agent, self._clock.seconds() + RETRY_AFTER),
-            )
+    def _drop(self, agent: str, sequence: int, lost: Callable[[str, int], None]) -> int:
+        """Drop an agent's events up to ``sequence``; how many have left the mailbox."""
+        before = self._store.pending(agent)
+        if not before:
+            return 0
+        # Nobody waits for it: an event that is still there after a crash is merely sent again.
+        self.keeper.keep(
+            Change(dropped=((agent, sequence),)),
+            lambda: self._dropped(agent, sequence),
+            lambda: lost(agent, sequence),
+        )
+        return before - self._store.pending(agent)
 
     def _dropped(self, agent: str, sequence: int) -> None:
-        if sequence >= self._acknowledged.get(agent, 0):
-            self._acknowledged.pop(agent, None)
+        if self._acknowledged.get(agent, inf) <= sequence:
+            del self._acknowledged[agent]
         self._watch_oldest(agent)
+
+    def _acknowledge_again(self, agent: str, sequence: int) -> None:
+        """Later: the agent may never acknowledge anything more."""
+        self._acknowledged[agent] = max(sequence, self._acknowledged.get(agent, 0))
+        self._expire_again(agent, sequence)
+
+    def _expire_again(self, agent: str, sequence: int) -> None:
+        self._expiry.set(agent, self._clock.seconds() + RETRY_AFTER)
 
     def _watch_oldest(self, agent: str) -> None:
         waiting = self._store.events(agent)
@@ -290,15 +299,13 @@ class Desk:
         return min(event.expires, self._started_at + self._limits.mailbox_ttl)
 
     def _expire(self, agent: str) -> None:
-        acknowledged = self._acknowledged.get(agent, 0)
-        if acknowledged:  # the store didn't take that
-            self._drop(agent, acknowledged)
+        acknowledged = self._acknowledged.get(agent)
+        if acknowledged is not None:
+            self._drop(agent, acknowledged, self._acknowledge_again)
             return
         now = self._clock.seconds()
         old = [event.sequence for event in self._store.events(agent) if self._expires(event) <= now]
         if old:
-            before = self._store.pending(agent)
-            self._drop(agent, old[-1])
-            self._counts.agent_events_expired += before - self._store.pending(agent)
+            self._counts.agent_events_expired += self._drop(agent, old[-1], self._expire_again)
         else:
             self._watch_oldest(agent)

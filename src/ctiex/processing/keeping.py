@@ -74,7 +74,7 @@ class Keeper:
 
         ``lost`` is called instead when the store could not take it: then it is undone.
         """
-        if change != _NOTHING:
+        if change is not _NOTHING:
             news = self.time.news()
             if news is not None:
                 change = evolve(change, labels=(*change.labels, news))
@@ -84,7 +84,7 @@ class Keeper:
             self._lost(Failure(), lost)
             return
         if waiting is None:
-            if self._outage.failures and change != _NOTHING:
+            if self._outage.failures and change is not _NOTHING:
                 self._outage.worked()
             kept()
         else:
@@ -103,9 +103,12 @@ class Keeper:
         if news is not None:
             self.keep(Change(labels=(news,)))
 
-    def settled(self, go_on: Callable[[], None]) -> None:
-        """Go on once the store is done with every change before, whatever came of them."""
-        self.keep(_NOTHING, go_on, go_on)
+    def settled(self, go_on: Callable[[], None], lost: Callable[[], None] | None = None) -> None:
+        """Go on once the store is done with every change before, whatever came of them.
+
+        :param lost: called instead when the store could not take them all.
+        """
+        self.keep(_NOTHING, go_on, go_on if lost is None else lost)
 
     def again(self, key: str, work: Callable[[], None]) -> None:
         """Do something once more, from within ``lost``, when the store is well again; for each key the last one."""

@@ -50,6 +50,6 @@ class NumbersInUse:
         if identity is not None:
             self._count[identity] -= 1
 
-    def brought_by(self, agent: str) -> str | None:
-        """The identity that brought it; None for a number that nobody brought."""
-        return self._brought_by.get(agent)
+    def brought_by(self, agent: str) -> str:
+        """The identity that brought it; empty for a number that nobody brought."""
+        return self._brought_by.get(agent, "")

@@ -37,7 +37,7 @@ from ctiex.processing.states import SIGNALLED, TRANSITIONS, Step
 from ctiex.processing.stored_time import LABEL
 from ctiex.processing.surroundings import Refused, Surroundings
 from ctiex.processing.watcher import OfferWatcher
-from ctiex.records import Call, CallState, Change, StoredEvent
+from ctiex.records import Call, CallState, StoredEvent
 
 
 class ProcessingService:
@@ -87,7 +87,7 @@ class ProcessingService:
         """
         if serial in self._life.undecided:
             again = partial(self._look_up, serial, found, lost)
-            self._keeper.keep(Change(), again, lambda: lost() if serial in self._life.undecided else again())
+            self._keeper.settled(again, lambda: lost() if serial in self._life.undecided else again())
         else:
             self._look_up_now(serial, found, lost)
 
@@ -149,8 +149,7 @@ class ProcessingService:
     ) -> None:
         try:
             if self._intake.repeated(request, outlet, known):
-                self._keeper.keep(
-                    Change(),
+                self._keeper.settled(
                     lambda: reply(ConnectReply(Status.OK, request.serial)),
                     lambda: reply(_connect_refused(request, Status.STORE_UNAVAILABLE)),
                 )
@@ -341,7 +340,7 @@ class ProcessingService:
 
     def _answer_kept(self, answer: Callable[[Status], None], status: Status) -> None:
         """Say that something has happened before, once that is kept: if it is undone, it hasn't."""
-        self._keeper.keep(Change(), lambda: answer(status), lambda: answer(Status.STORE_UNAVAILABLE))
+        self._keeper.settled(lambda: answer(status), lambda: answer(Status.STORE_UNAVAILABLE))
 
     def _takes_progress(self, call: Call, told: StoredEvent) -> bool:
         """Room for the final result is kept; progress takes what is left."""

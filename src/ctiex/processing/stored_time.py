@@ -52,7 +52,7 @@ class StoredTime:
 
     def news(self) -> tuple[str, str] | None:
         """What the store is to be told of the wall clock, where that was set since it was told last."""
-        ahead = self.ahead
+        ahead = self._wall() - (self._clock.seconds() - self._behind)  # asked with every change: no call in between
         if abs(ahead - self._told) < _NOTICED:
             return None
         if self._told < inf:

@@ -19,7 +19,8 @@ Record = tuple[str, str, bytes, bytes, str, str, str, float, int, tuple[int, ...
 """State, owner, data, number and digest, agent, service, identity, deadline, conditions told, event_ids."""
 
 _STATES = {state.value: state for state in CallState}
-FETCHED = CallState.FETCHED.value
+_FETCHED = CallState.FETCHED
+FETCHED = _FETCHED.value
 STATE: Final = 0
 OWNER: Final = 1
 DATA: Final = 2
@@ -139,7 +140,7 @@ class Calls:
         if held is None:
             return None
         if isinstance(held, Call):
-            return held.data if held.owner == owner and held.state is CallState.FETCHED else None
+            return held.data if held.state is _FETCHED and held.owner == owner else None
         return held[DATA] if held[OWNER] == owner and held[STATE] == FETCHED else None
 
     def held(self, serial: str) -> Held | None:

@@ -21,20 +21,14 @@ class _Mailbox:
     last_sequence: int = 0
     waiting: list[StoredEvent] = field(factory=list)
 
-    @property
-    def dropped(self) -> int:
-        """The last sequence that has left the mailbox."""
-        return self.last_sequence - len(self.waiting)
-
     def append(self, event: StoredEvent) -> None:
         self.waiting.append(event)
         self.last_sequence = event.sequence
 
     def drop(self, sequence: int) -> None:
-        del self.waiting[: max(0, sequence - self.dropped)]
-
-    def beyond(self, after: int) -> list[StoredEvent]:
-        return self.waiting[max(0, after - self.dropped) :]
+        gone = self.last_sequence - len(self.waiting)
+        if sequence > gone:
+            del self.waiting[: sequence - gone]
 
 
 _NO_MAILBOX = _Mailbox()
@@ -80,7 +74,8 @@ class MemoryCallStore:
 
         :raise ValueError: an event isn't numbered one beyond its agent's last; nothing was kept.
         """
-        self._check_numbering(change.events)
+        if change.events:
+            self._check_numbering(change.events)
         for call in change.calls:  # first, since what can't be packed is an error
             self._calls.check(call)
         for call in change.calls:
@@ -183,7 +178,9 @@ class MemoryCallStore:
 
     def events(self, agent: str, after: int = 0) -> Sequence[StoredEvent]:
         """The events that wait with a sequence beyond ``after``, in order."""
-        return self._mailboxes.get(agent, _NO_MAILBOX).beyond(after)
+        box = self._mailboxes.get(agent, _NO_MAILBOX)
+        gone = box.last_sequence - len(box.waiting)
+        return box.waiting[after - gone if after > gone else 0 :]
 
     def label(self, name: str) -> str | None:
         """What was last put under this name."""

@@ -235,7 +235,16 @@ def test_a_third_party_adds_one_module_to_the_plugins_and_no_package(third_party
     assert added == ["ctiex/plugins/smallsite.py", *package]
 
 
+HOW_OFTEN = """
+from hypothesis import settings
+settings.register_profile("short", max_examples=25)
+settings.load_profile("short")
+"""
+"""Whoever runs a contract says how many examples it tries."""
+
+
 def test_a_third_party_holds_its_own_to_the_contracts(third_party: Path) -> None:
+    (third_party / "source" / "conftest.py").write_text(HOW_OFTEN)
     said = run(third_party / "source", PYTHON, "-m", "pytest", "-v", site=third_party / "site")
     for test in ("test_every_split_gives_the_same", "test_a_change_with_a_wrong_sequence_is_refused_whole"):
         assert f"{test} PASSED" in said, said

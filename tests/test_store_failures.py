@@ -312,6 +312,18 @@ class Restarts(_Failing):
         self.well_again()
         self.assertEqual(len(again.session.connections), 1)
 
+    def test_a_call_whose_time_is_over_while_the_exchange_leaves_is_left_to_the_next_one(self) -> None:
+        self.bench.connect()
+        self.bench.processing.drain()
+        self.bench.processing.stop_resuming()
+        self.bench.clock.advance(31)
+        self.assertEqual((self.state(), self.bench.heard), (CallState.CONNECTING, [10]))
+        self.bench.processing.stop()
+        again = Bench(self.store, self.bench.clock)
+        again.clock.advance(1)
+        again.session.accept()
+        self.assertIsInstance(again.data(), bytes)
+
     def test_calls_of_services_that_are_not_configured_any_more_end_all_the_same(self) -> None:
         self.bench.connect()
         self.bench.processing.stop()

@@ -151,6 +151,27 @@ class ByHandTests(AgentCase):
         self.send(of_call(3, Condition.CONNECTING, NEW), of_call(4, Condition.COMPLETED, NEW))
         self.assertEqual(self.successResultOf(result).fields, NEW)
 
+    def test_another_request_under_the_serial_of_one_that_had_no_answer_is_no_second_try_of_it(self) -> None:
+        agent = self.login(on_event=lambda _: Deferred())
+        self.line.answers[ConnectRequest] = lambda _: None
+        first = self.connect(agent, timeout=3)
+        self.pass_time(4)
+        self.failureResultOf(first, RequestTimedOut)
+        self.send(of_call(1, Condition.COMPLETED))
+        self.line.answers[ConnectRequest] = lambda request: ConnectReply(Status.DUPLICATE_SERIAL, request.serial)
+        another = self.connect(agent, fields=NEW)
+        self.assertIs(self.failureResultOf(another, CallError).value.status, Status.DUPLICATE_SERIAL)
+
+    def test_nor_is_it_of_one_whose_answer_is_still_awaited(self) -> None:
+        agent = self.login(on_event=lambda _: Deferred())
+        self.line.answers[ConnectRequest] = lambda _: None
+        first = self.connect(agent)
+        self.send(of_call(1, Condition.COMPLETED))
+        self.line.answers[ConnectRequest] = lambda request: ConnectReply(Status.DUPLICATE_SERIAL, request.serial)
+        another = self.connect(agent, fields=NEW)
+        self.assertIs(self.failureResultOf(another, CallError).value.status, Status.DUPLICATE_SERIAL)
+        self.assertNoResult(first)
+
     def test_a_call_of_an_earlier_run_is_resumed_when_it_is_said(self) -> None:
         self.line.answers[ConnectRequest] = lambda request: ConnectReply(Status.DUPLICATE_SERIAL, request.serial)
         self.waiting(of_call(1, Condition.COMPLETED, NEW))

@@ -80,6 +80,10 @@ class Platform:
         if customer is not None and customer.place in (Place.CALLING, Place.SERVED):
             customer.place = Place.WITH_AGENT
 
+    def use_again(self, serial: str) -> None:
+        """Another customer goes under this serial from now on."""
+        self._customers.pop(serial, None)
+
     # ------------------------------------------------------------ what happens
 
     def _later(self, most: float, what: Callable[[], object]) -> None:

@@ -32,6 +32,7 @@ from ctiex.testing.simulation.debts import Debts
 from ctiex.testing.simulation.waits import Waits
 
 _CODEC = BinaryCodec()
+_NOTHING = Change()
 
 
 class Witness:
@@ -48,7 +49,7 @@ class Witness:
 
     def process_died(self) -> None:
         """The exchange has crashed, or begins to leave."""
-        self.debts.forgive()
+        self.debts.forgive(for_good=False)
         self.custody.exchange_died()
         self._offered.clear()
 
@@ -58,7 +59,9 @@ class Witness:
         :param gone: whether the customer of a serial has hung up, as telephones know.
         """
         self.waits.restarted()
+        self.debts.begin()
         for serial, call in calls.items():
+            self.custody.taken_up(call)
             if call.state in SIGNALLED:
                 self._owe_offer(serial, "it was being signalled before a restart")
             if gone(serial) and Condition.RETURNED not in call.told:
@@ -82,11 +85,11 @@ class Witness:
 
     def kept(self, change: Change) -> None:
         """It is kept."""
-        self.debts.done(_serials(change), True)
+        self.debts.done(_serials(change), kept=change != _NOTHING)  # which a store that takes nothing keeps too
 
     def lost(self, change: Change) -> None:
         """It isn't kept."""
-        self.debts.done(_serials(change), False)
+        self.debts.done(_serials(change), kept=False)
         self.waits.undone(_serials(change))
 
     # ------------------------------------------------------------ what is owed

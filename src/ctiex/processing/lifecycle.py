@@ -131,7 +131,7 @@ class Lifecycle:
         before and isn't kept; and once more when the store is well again.
         """
         call = self._store.get(serial)
-        if call is None:
+        if call is None or (what.wanted and self._left_to_the_next):
             return
         again = partial(self.happened, serial, what, act)
         if serial in self.undecided or serial in self._unkept:
@@ -212,15 +212,17 @@ class Lifecycle:
     def fetched(self, call: Call, identity: Identity) -> None:
         """The service has its data: the agent hears 12. A call that any identity may come for is this one's now."""
         self.owners.claim(call, identity)
-        self.happened(call.serial, Happening.FETCHED, self._fetched)
+        self.happened(call.serial, Happening.FETCHED, partial(self._fetched, identity))
 
     def is_leaving(self, serial: str) -> bool:
         """Whether the customer is known to be gone from the service, or the call over, although that isn't kept yet."""
         return self._unkept.has(serial, Happening.RETURNED) or self._unkept.has(serial, Happening.ENDED)
 
-    def _fetched(self, call: Call, lost: Callable[[], None]) -> None:
-        if call.state is CallState.CONNECTED and Condition.RETURNED in call.told:
-            return  # it had gone on before this was kept
+    def _fetched(self, identity: Identity, call: Call, lost: Callable[[], None]) -> None:
+        if not self.owners.owns(identity, call) or (
+            call.state is CallState.CONNECTED and Condition.RETURNED in call.told
+        ):
+            return  # it had gone on before this was kept, or gone to another identity
         self.step(call, Step.FETCH, Condition.DATA_FETCHED, lost=lost)
 
     def agent_is_here(self, agent: str) -> None:

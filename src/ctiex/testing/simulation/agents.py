@@ -270,7 +270,7 @@ class AgentApplication:
     async def _cancelled(self, agent: AgentNumber, serial: str) -> None:
         try:
             await agent.cancel(serial, timeout=15.0)
-            self._ledger.cancelled.add(self._ledger.use_now(serial))
+            self._ledger.cancelled[self._ledger.use_now(serial)] = None
         except CallError as error:
             self._ledger.hold(error.status in _DONE_BEFORE, f"call {serial}: cancelling it was answered {error}")
         except LinkError:

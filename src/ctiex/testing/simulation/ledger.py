@@ -121,7 +121,7 @@ class Ledger:
     """The calls that some process of an application has asked for."""
     met: dict[str, str] = field(factory=dict)
     """By call that was to be asked for: what the last try has met with."""
-    cancelled: set[str] = field(factory=set)
+    cancelled: dict[str, None] = field(factory=dict)
     """Calls whose cancel was answered 0."""
     last_use: dict[str, str] = field(factory=dict)
     """By serial, what its last call is called, where it was used more than once."""

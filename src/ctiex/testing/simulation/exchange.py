@@ -38,7 +38,7 @@ _HEARTBEAT = 10.0
 SERVICES = {
     name: make_service(name, timeouts, signalling)
     for name, timeouts, signalling in (
-        ("bill", _TIMEOUTS, "link"),
+        ("bill", _SOON_FORGOTTEN, "link"),
         ("password", _SOON_FORGOTTEN, "link"),
         ("voice", _TIMEOUTS, "seen"),
     )

@@ -94,7 +94,7 @@ MISHAPS: tuple[Mishap, ...] = (
         24.0,
         lambda world, dice: world.away(dice.randrange(5), dice.choice((1.0, 10.0, 60.0, 130.0, 130.0))),
     ),
-    Mishap(Fault.AGENT, 72.0, lambda world, dice: world.busy(dice.randrange(3), dice.choice((10.0, 130.0)))),
+    Mishap(Fault.AGENT, 60.0, lambda world, dice: world.busy(dice.randrange(3), dice.choice((10.0, 130.0, 130.0)))),
     Mishap(Fault.AGENT, 9.0, lambda world, dice: world.cancel(dice.randrange(1_000))),
 )
 

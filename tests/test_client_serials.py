@@ -162,6 +162,27 @@ class ByHandTests(AgentCase):
         another = self.connect(agent, fields=NEW)
         self.assertIs(self.failureResultOf(another, CallError).value.status, Status.DUPLICATE_SERIAL)
 
+    def test_it_waits_until_the_end_of_the_first_one_has_come(self) -> None:
+        agent = self.login()
+        self.line.answers[ConnectRequest] = lambda _: None
+        self.connect(agent, timeout=3).addErrback(lambda failure: failure.trap(RequestTimedOut))
+        self.pass_time(4)
+        self.line.answers[ConnectRequest] = lambda request: ConnectReply(Status.OK, request.serial)
+        another = self.connect(agent, fields=NEW)
+        self.assertIs(self.failureResultOf(another, CallError).value.status, Status.DUPLICATE_SERIAL)
+        self.send(of_call(1, Condition.COMPLETED))
+        result = ensureDeferred(self.successResultOf(self.connect(agent, fields=NEW)).result())
+        self.assertNoResult(result)
+        self.send(of_call(2, Condition.COMPLETED, NEW))
+        self.assertEqual(self.successResultOf(result).fields, NEW)
+
+    def test_and_so_it_does_while_the_first_one_goes_on(self) -> None:
+        agent = self.login()
+        first = self.successResultOf(self.connect(agent))
+        self.assertIs(self.successResultOf(self.connect(agent)), first, "the same request again")
+        another = self.connect(agent, fields=NEW)
+        self.assertIs(self.failureResultOf(another, CallError).value.status, Status.DUPLICATE_SERIAL)
+
     def test_nor_is_it_of_one_whose_answer_is_still_awaited(self) -> None:
         agent = self.login(on_event=lambda _: Deferred())
         self.line.answers[ConnectRequest] = lambda _: None

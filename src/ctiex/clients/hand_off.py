@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from attrs import define
+from attrs import define, evolve
 from twisted.internet.defer import CancelledError, Deferred, fail
 
 from ctiex.clients.connection import within
-from ctiex.errors import CtiexError, LinkError
+from ctiex.errors import CallError, CtiexError, LinkError, Status
 from ctiex.links.waiting import Waiters
 from ctiex.messages import AgentEvent, ConnectRequest
 
@@ -36,6 +36,8 @@ class HandOff:
         """The call serial number that goes with the call."""
         self.final: AgentEvent | None = None
         """The event that ended it; None while it goes on."""
+        self.request: ConnectRequest | None = None
+        """What was asked for, under its serial."""
         self._reactor = reactor
         self._cancel = cancel
         self._events: deque[AgentEvent] = deque(maxlen=MOST_EVENTS)
@@ -162,6 +164,7 @@ class HandOffs:
     @contextmanager
     def asking(self, request: ConnectRequest) -> Iterator[Asked]:
         """While the answer to a request is awaited; the exchange allocates an empty serial."""
+        self._check_serial(request)
         asked, serial = self._asked_before(request), request.serial
         asked.askers += 1
         self._without_serial += not serial
@@ -175,6 +178,24 @@ class HandOffs:
             asked.askers -= 1
             self._without_serial -= not serial
             self._asked_no_more(asked, answered)
+
+    def _check_serial(self, request: ConnectRequest) -> None:
+        """See that nothing can come yet of another call under this serial: nobody could tell which one it is of.
+
+        :raise CallError: the end of another one hasn't come.
+        """
+        serial = request.serial
+        going_on, asked = self._going_on.get(serial), self._asked.get(serial) or self._unanswered.get(serial)
+        taken = going_on is not None and going_on.request != request
+        if asked is not None and asked.request != request and not self._is_over(asked):
+            taken = True
+        if serial and taken:
+            raise CallError(Status.DUPLICATE_SERIAL, "the end of another call with this serial hasn't come yet")
+
+    def _is_over(self, asked: Asked) -> bool:
+        """Whether nothing more comes of a request that had no answer."""
+        ended = any(asked.is_of(event) and event.condition.final for event in self._early)
+        return not asked.askers and (ended or self._reactor.seconds() - asked.given_up_at > REMEMBERED)
 
     def _asked_before(self, request: ConnectRequest) -> Asked:
         """What is asked for already, or was without an answer; otherwise something new."""
@@ -220,6 +241,7 @@ class HandOffs:
         if asked.hand_off is not None:
             return asked.hand_off
         hand_off = self._going_on[serial] = HandOff(self._reactor, self._cancel, serial, asked.since or 0)
+        hand_off.request = evolve(asked.request, serial=serial)
         if asked.serial:
             asked.hand_off = hand_off
         for event in [event for event in self._early if event.serial == serial]:

@@ -65,7 +65,7 @@ class Witness:
             if call.state in SIGNALLED:
                 self._owe_offer(serial, "it was being signalled before a restart")
             if gone(serial) and Condition.RETURNED not in call.told:
-                self.ends_by_driver(serial, "the customer had hung up before a restart")
+                self._owe_end(serial, "the customer had hung up before a restart", call.state is not CallState.REPORTED)
 
     # ------------------------------------------------------------ the store
 
@@ -101,9 +101,15 @@ class Witness:
 
         self.debts.owe(serial, f"{why}, and it is to be offered", offered)
 
-    def _owe_end(self, serial: str, why: str) -> None:
+    def _owe_end(self, serial: str, why: str, or_result: bool = False) -> None:
+        """:param or_result: a result that is kept from now on will do: its time-out ends the call, if nobody looks."""
+
+        def ended() -> bool:
+            call = self.custody.on_disk(serial)
+            return self.is_over(serial) or (or_result and call is not None and call.state is CallState.REPORTED)
+
         if not self.is_over(serial):
-            self.debts.owe(serial, f"{why}, which is its end", lambda: self.is_over(serial))
+            self.debts.owe(serial, f"{why}, which is its end", ended)
 
     def is_over(self, serial: str) -> bool:
         """Whether the end of a call is kept, or it never was."""

@@ -197,14 +197,15 @@ PLANTED = (
 
 
 def worlds(planted: Planted, seed: int, calls: int = 1_000) -> Iterator[Outcome]:
-    """The worlds of a run with a fault."""
+    """The worlds of a run with a fault; ``customers`` counts the calls up to each one's end."""
     with planted.elsewhere():
         yield from walks(seed, calls) if planted.of_asterisk else _simulated(planted, seed, calls)
 
 
 def _simulated(planted: Planted, seed: int, calls: int) -> Iterator[Outcome]:
     for number in range(calls // CALLS_OF_A_WORLD):
-        yield World(world_seed(seed, number), planted.faults, spoil=planted.spoil).run(CALLS_OF_A_WORLD)
+        outcome = World(world_seed(seed, number), planted.faults, spoil=planted.spoil).run(CALLS_OF_A_WORLD)
+        yield evolve(outcome, counts=Counter(customers=CALLS_OF_A_WORLD * (number + 1)))
 
 
 def walks(seed: int, calls: int) -> Iterator[Outcome]:
@@ -236,7 +237,7 @@ def main(seeds: list[int]) -> None:
 def _in_words(outcome: Outcome | None) -> str:
     if outcome is None:
         return "NOT FOUND"
-    return f"world {outcome.seed}, call {outcome.counts['customers']} at most, {outcome.broken}"
+    return f"within {outcome.counts['customers']} calls, world {outcome.seed}, {outcome.broken}"
 
 
 if __name__ == "__main__":

@@ -87,7 +87,7 @@ class Custody:
             held.accepted = held.accepted and call is not None and call.state not in SIGNALLED
 
     def taken_up(self, call: Call) -> None:
-        """Another exchange goes on with a call: that it was about to be offered is kept, though nothing was written."""
+        """Another exchange goes on with a call, or will: that it was to be offered is kept, if not written."""
         held, owner = self._held.get(call.serial), _ANY if call.owner == ANY_OWNER else call.owner
         if call.owner and call.state in SIGNALLED and (held is None or held.identity != owner):
             self._held[call.serial] = Holding(owner, call.service)

@@ -180,6 +180,7 @@ class ExchangeProcess:
         self._leaving = True
         assert self.witness is not None
         self.witness.process_died()
+        self.witness.leaving = True
         exchange.processing.drain()
         exchange.processing.stop_resuming()
         self._not_listening()

@@ -43,7 +43,9 @@ class Witness:
         self.debts = debts
         self.waits = waits
         self._offered: set[str] = set()
-        """The calls that this process has begun to signal."""
+        """The calls that this process has begun to signal, or for which it was too late."""
+        self.leaving = False
+        """Whether the exchange takes its offers back: those that are kept from then on aren't written."""
 
     # ------------------------------------------------------------ processes
 
@@ -60,6 +62,7 @@ class Witness:
         """
         self.waits.restarted()
         self.debts.begin()
+        self.leaving = False
         for serial, call in calls.items():
             self.custody.taken_up(call)
             if call.state in SIGNALLED:
@@ -79,12 +82,16 @@ class Witness:
                 self._offered.discard(call.serial)
             if (call.serial, Condition.UNREACHABLE) in ends:
                 self.custody.told_unreachable(call.serial)
+                self._offered.add(call.serial)
             self.waits.moved(before(call.serial), call, (call.serial, Condition.TIMED_OUT) in ends)
         for serial in change.forgotten:
             self.waits.forgotten(serial)
 
     def kept(self, change: Change) -> None:
         """It is kept."""
+        if self.leaving:
+            for call in change.calls:
+                self.custody.taken_up(call)
         self.debts.done(_serials(change), kept=change != _NOTHING)  # which a store that takes nothing keeps too
 
     def lost(self, change: Change) -> None:

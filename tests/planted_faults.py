@@ -1,25 +1,37 @@
-"""Faults that the exchange and its clients once had, planted again to see that the simulation finds them.
+"""Faults that the exchange, its clients and its drivers once had, planted again to see that they are found.
 
 ``python -m tests.planted_faults`` plants each of them in as many worlds as it takes, four to a seed and 250 calls to a
-world, and prints which world found it, and how.
+world, and prints which world found it, and how. What Asterisk's driver had is planted in random walks of that driver
+with a platform of the tests' own, as many as have a thousand calls together.
 """
 
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
+from random import Random
+from typing import Any
+from unittest import mock
 
 from attrs import evolve, frozen
 
-from ctiex.interfaces import IServiceSession
+from ctiex.clients.hand_off import Asked
+from ctiex.errors import Status
+from ctiex.interfaces import IServiceSession, Offer
 from ctiex.messages import Condition
 from ctiex.processing.identities import ANY_OWNER
 from ctiex.processing.states import TRANSITIONS, Step
+from ctiex.records import Call, CallState
+from ctiex.signalling.asterisk_offers import Choice
 from ctiex.testing.pairs import MemoryExchange
 from ctiex.testing.simulation.faults import ALL, Fault
 from ctiex.testing.simulation.runs import CALLS_OF_A_WORLD, world_seed
 from ctiex.testing.simulation.world import Outcome, World
+
+from .asterisk_walk import OPS, Walk
 
 Spoil = Callable[[MemoryExchange], None]
 _RETRY_AFTER = 5.0
@@ -32,10 +44,15 @@ class Planted:
     name: str
     what: str
     """What goes wrong."""
-    spoil: Spoil
     breaks: str
-    """A pattern of how the simulation says so."""
+    """A pattern of how it is told."""
+    spoil: Spoil = lambda _: None
+    """Puts it into an exchange."""
+    elsewhere: Callable[[], AbstractContextManager[Any]] = nullcontext
+    """Puts it into what is no part of an exchange."""
     faults: frozenset[Fault] = ALL
+    of_asterisk: bool = False
+    """Whether Asterisk's driver has it, which the simulation hasn't."""
 
 
 def _offer_before_it_is_kept(exchange: MemoryExchange, again: bool) -> None:
@@ -78,32 +95,131 @@ def _ends_told_once(exchange: MemoryExchange) -> None:
     )
 
 
+def _never_offered_when_a_cancel_fails(exchange: MemoryExchange) -> None:
+    """A call that is kept while a cancel of it is under way isn't signalled, whatever comes of the cancel."""
+    life, store, signal = exchange.processing._life, exchange.store, exchange.processing._life.signal
+
+    def signal_now(serial: str, resumed: bool = False) -> None:
+        call = store.get(serial)
+        if resumed or (call is not None and call.state is CallState.REQUESTED):
+            signal(serial, resumed)
+
+    vars(life)["signal"] = signal_now
+
+
+def _cancels_answered_before_they_are_kept(exchange: MemoryExchange) -> None:
+    """A cancel is answered 0 at once, and undone by a store that doesn't take it, or by a crash."""
+    life, end = exchange.processing._life, exchange.processing._life.end
+
+    def end_now(call: Call, condition: Condition, *rest: Any, **more: Any) -> None:
+        if condition is Condition.CANCELLED and (call.state, Step.END) in TRANSITIONS:
+            more.pop("answer")(Status.OK)
+        end(call, condition, *rest, **more)
+
+    vars(life)["end"] = end_now
+
+
+def _serials_free_too_early(exchange: MemoryExchange) -> None:
+    """A serial may be used again while an event of its last call waits in the mailbox."""
+    vars(exchange.desk)["awaits"] = lambda serial: False
+
+
+@contextmanager
+def _hand_offs_hear_every_call_of_their_serial() -> Iterator[None]:
+    """A client takes whatever comes under a serial for its new call's."""
+
+    def goes_out(asked: Asked, numbered: int) -> None:
+        asked.sent, asked.since = asked.sent + 1, 0
+
+    with mock.patch.object(Asked, "goes_out", goes_out):
+        yield
+
+
+@contextmanager
+def _any_serial_means_the_agents_only_customer() -> Iterator[None]:
+    """A serial that isn't that of a talk of the agent who names it is taken for their only customer's."""
+
+    def of(choice: Choice, offer: Offer) -> str:
+        talks = choice._talks.of_agent(offer.agent)
+        [customer] = [talk.customer.uniqueid for talk in talks if offer.serial == talk.serial] or [""]
+        return customer or (talks[0].customer.uniqueid if len(talks) == 1 else "")
+
+    with mock.patch.object(Choice, "of", of):
+        yield
+
+
 PLANTED = (
     Planted(
         "stale owner",
         "an offer that the store didn't take is made once more, and takes the call from whoever has it by then",
-        partial(_offer_before_it_is_kept, again=True),
         "its data goes to|there is no such call|is refused as unknown|is kept, whose call it isn't",
+        partial(_offer_before_it_is_kept, again=True),
     ),
     Planted(
         "offer lost",
         "a Connection is written before it is kept whose call it is, and the store doesn't take that",
-        partial(_offer_before_it_is_kept, again=False),
         "there is no such call|is refused as unknown|a service has accepted it",
+        partial(_offer_before_it_is_kept, again=False),
     ),
     Planted(
         "hang-up lost",
         "a hang-up that the store didn't take is never told again",
-        _ends_told_once,
         "the customer has hung up|the customer had hung up|nobody is left to try",
+        _ends_told_once,
+    ),
+    Planted(
+        "cancel undone",
+        "a call whose cancel comes to nothing isn't offered any more",
+        "it was acknowledged, and it is to be offered",
+        _never_offered_when_a_cancel_fails,
+    ),
+    Planted(
+        "cancel answered too early",
+        "a cancel that was answered 0 is undone by a store that fails, or by a crash",
+        "its cancel was answered 0",
+        _cancels_answered_before_they_are_kept,
+    ),
+    Planted(
+        "old result",
+        "the result of an earlier call is given as that of another one with the same serial",
+        "which is another call's",
+        _serials_free_too_early,
+        _hand_offs_hear_every_call_of_their_serial,
+    ),
+    Planted(
+        "wrong party",
+        "the serial of a customer who was passed on moves the one with whom the agent talks now",
+        r"names \S+ and moved",
+        elsewhere=_any_serial_means_the_agents_only_customer,
+        of_asterisk=True,
     ),
 )
 
 
 def worlds(planted: Planted, seed: int, calls: int = 1_000) -> Iterator[Outcome]:
-    """The worlds of a run with a fault."""
+    """The worlds of a run with a fault; ``customers`` counts the calls up to each one's end."""
+    with planted.elsewhere():
+        yield from walks(seed, calls) if planted.of_asterisk else _simulated(planted, seed, calls)
+
+
+def _simulated(planted: Planted, seed: int, calls: int) -> Iterator[Outcome]:
     for number in range(calls // CALLS_OF_A_WORLD):
-        yield World(world_seed(seed, number), planted.faults, spoil=planted.spoil).run(CALLS_OF_A_WORLD)
+        outcome = World(world_seed(seed, number), planted.faults, spoil=planted.spoil).run(CALLS_OF_A_WORLD)
+        yield evolve(outcome, counts=Counter(customers=CALLS_OF_A_WORLD * (number + 1)))
+
+
+def walks(seed: int, calls: int) -> Iterator[Outcome]:
+    """Random walks with Asterisk's driver that have at most so many calls together, counted as ``customers``."""
+    dice, called = Random(seed), 0
+    while called < calls:
+        walk, broken = Walk(), None
+        try:
+            walk.go(dice.randrange(OPS) for _ in range(dice.randint(20, 50)))
+        except AssertionError as wrong:
+            broken = str(wrong)
+        called += len(walk.customers)
+        if called <= calls:
+            yield Outcome(seed, "", Counter(customers=called), broken)
 
 
 def found(planted: Planted, seed: int, calls: int = 1_000) -> Outcome | None:
@@ -115,9 +231,13 @@ def main(seeds: list[int]) -> None:
     """Plant each fault with each seed."""
     for planted in PLANTED:
         for seed in seeds:
-            outcome = found(planted, seed)
-            told = "NOT FOUND" if outcome is None else f"world {outcome.seed}, {outcome.broken}"
-            print(f"{planted.name}, seed {seed}: {told}", flush=True)
+            print(f"{planted.name}, seed {seed}: {_in_words(found(planted, seed))}", flush=True)
+
+
+def _in_words(outcome: Outcome | None) -> str:
+    if outcome is None:
+        return "NOT FOUND"
+    return f"within {outcome.counts['customers']} calls, world {outcome.seed}, {outcome.broken}"
 
 
 if __name__ == "__main__":

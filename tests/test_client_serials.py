@@ -151,6 +151,48 @@ class ByHandTests(AgentCase):
         self.send(of_call(3, Condition.CONNECTING, NEW), of_call(4, Condition.COMPLETED, NEW))
         self.assertEqual(self.successResultOf(result).fields, NEW)
 
+    def test_another_request_under_the_serial_of_one_that_had_no_answer_is_no_second_try_of_it(self) -> None:
+        agent = self.login(on_event=lambda _: Deferred())
+        self.line.answers[ConnectRequest] = lambda _: None
+        first = self.connect(agent, timeout=3)
+        self.pass_time(4)
+        self.failureResultOf(first, RequestTimedOut)
+        self.send(of_call(1, Condition.COMPLETED))
+        self.line.answers[ConnectRequest] = lambda request: ConnectReply(Status.DUPLICATE_SERIAL, request.serial)
+        another = self.connect(agent, fields=NEW)
+        self.assertIs(self.failureResultOf(another, CallError).value.status, Status.DUPLICATE_SERIAL)
+
+    def test_it_waits_until_the_end_of_the_first_one_has_come(self) -> None:
+        agent = self.login()
+        self.line.answers[ConnectRequest] = lambda _: None
+        self.connect(agent, timeout=3).addErrback(lambda failure: failure.trap(RequestTimedOut))
+        self.pass_time(4)
+        self.line.answers[ConnectRequest] = lambda request: ConnectReply(Status.OK, request.serial)
+        another = self.connect(agent, fields=NEW)
+        self.assertIs(self.failureResultOf(another, CallError).value.status, Status.DUPLICATE_SERIAL)
+        self.send(of_call(1, Condition.COMPLETED))
+        result = ensureDeferred(self.successResultOf(self.connect(agent, fields=NEW)).result())
+        self.assertNoResult(result)
+        self.send(of_call(2, Condition.COMPLETED, NEW))
+        self.assertEqual(self.successResultOf(result).fields, NEW)
+
+    def test_and_so_it_does_while_the_first_one_goes_on(self) -> None:
+        agent = self.login()
+        first = self.successResultOf(self.connect(agent))
+        self.assertIs(self.successResultOf(self.connect(agent)), first, "the same request again")
+        another = self.connect(agent, fields=NEW)
+        self.assertIs(self.failureResultOf(another, CallError).value.status, Status.DUPLICATE_SERIAL)
+
+    def test_nor_is_it_of_one_whose_answer_is_still_awaited(self) -> None:
+        agent = self.login(on_event=lambda _: Deferred())
+        self.line.answers[ConnectRequest] = lambda _: None
+        first = self.connect(agent)
+        self.send(of_call(1, Condition.COMPLETED))
+        self.line.answers[ConnectRequest] = lambda request: ConnectReply(Status.DUPLICATE_SERIAL, request.serial)
+        another = self.connect(agent, fields=NEW)
+        self.assertIs(self.failureResultOf(another, CallError).value.status, Status.DUPLICATE_SERIAL)
+        self.assertNoResult(first)
+
     def test_a_call_of_an_earlier_run_is_resumed_when_it_is_said(self) -> None:
         self.line.answers[ConnectRequest] = lambda request: ConnectReply(Status.DUPLICATE_SERIAL, request.serial)
         self.waiting(of_call(1, Condition.COMPLETED, NEW))

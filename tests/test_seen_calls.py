@@ -113,6 +113,13 @@ class EarlyReturns(SeenCalls):
         self.watcher.returned("007")
         self.assertEqual(self.bench.data(), before)
 
+    def test_nobody_left_to_try_behind_the_result_ends_it_too(self) -> None:
+        self.bench.data()
+        self.bench.report()
+        self.assertEqual(self.state(), "reported")
+        self.watcher.unreachable("007", Status.SERVICE_REFUSED)
+        self.assertEqual((self.state(), self.bench.heard, self.driver.withdrawn), ("closed", [10, 11, 12, 1], ["007"]))
+
     def test_a_second_return_is_not_told(self) -> None:
         self.watcher.returned("007")
         self.watcher.returned("007")

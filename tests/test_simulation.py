@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections import Counter
 from collections.abc import Callable
@@ -89,13 +90,14 @@ def test_without_faults_every_call_is_acknowledged_served_and_told() -> None:
 def test_each_class_of_faults_alone_breaks_no_promise(fault: Fault) -> None:
     tally = run(250, 100, [fault])
     assert tally.broken is None
-    assert tally.counts["calls acknowledged"] > 150
+    assert tally.counts["calls acknowledged"] > 200
     assert fault is Fault.NETWORK or [name for name in tally.counts if name.startswith("fault: ")]
 
 
 def test_all_faults_together_break_no_promise_and_all_of_them_happen() -> None:
     tally = run(1_500, 200)
     assert tally.broken is None
+    assert tally.counts["calls acknowledged"] > 1_050
     happened = {name for name in tally.counts if name.startswith("fault: ")}
     assert len(happened) >= len(MISHAPS), happened
 
@@ -406,6 +408,18 @@ def test_the_command_prints_what_was_survived() -> None:
     assert output.count("120 calls in 1 worlds") == 2
     assert "exchange crashed: " in output and "calls: 240" in output and "broken: 0" in output
     assert "service crashed" not in output
+
+
+def test_the_command_tells_what_became_of_the_calls_that_were_not_acknowledged() -> None:
+    _, output = command("--calls", "250", "--seed", "3", "--faults", "all")
+    acknowledged = re.search(r"calls: 250(?:, and (\d+) more under serials used again)?, of which (\d+)", output)
+    assert acknowledged is not None
+    _, found, others = output.partition("what the others met last:\n")
+    assert found
+    met = re.match(r"(?:  .+: \d+\n)+", others)
+    assert met is not None
+    told = sum(int(line.rpartition(" ")[2]) for line in met[0].splitlines())
+    assert told + int(acknowledged[2]) == 250 + int(acknowledged[1] or 0)
 
 
 def test_the_command_tells_the_seed_of_a_broken_promise(monkeypatch: pytest.MonkeyPatch) -> None:

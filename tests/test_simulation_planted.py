@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from .planted_faults import PLANTED, Planted, found
+from .planted_faults import PLANTED, Planted, found, walks
 
 SEED = 2
 
@@ -15,4 +15,11 @@ SEED = 2
 def test_a_planted_fault_is_found_within_a_thousand_calls(planted: Planted) -> None:
     outcome = found(planted, SEED)
     assert outcome is not None, planted.what
+    assert outcome.counts["customers"] <= 1_000
     assert outcome.broken is not None and re.search(planted.breaks, outcome.broken), outcome.broken
+
+
+def test_without_a_fault_the_walks_of_asterisks_driver_find_nothing() -> None:
+    outcomes = list(walks(SEED, 1_000))
+    assert outcomes[-1].counts["customers"] > 900
+    assert [outcome.broken for outcome in outcomes if outcome.broken is not None] == []

@@ -123,6 +123,18 @@ class Offers(_Failing):
         self.assertIs(self.bench.data(), Status.UNKNOWN_SERIAL)
         self.assertIsInstance(self.bench.data(who=_OTHERS), bytes)
 
+    def test_nor_is_it_that_of_who_was_offered_the_call_meanwhile(self) -> None:
+        others = FakeServiceSession("others")
+        self.bench.exchange.sessions.add(others, _OTHERS)
+        self.bench.connect()
+        self.store.unavailable = True
+        self.session.refuse()
+        self.assertIsInstance(self.bench.data(), bytes)
+        self.store.unavailable = False
+        self.well_again()
+        self.assertEqual(len(others.connections), 1)
+        self.assertEqual((self.state(), self.bench.heard), (CallState.CONNECTING, [10]), "it has fetched nothing")
+
     def test_a_call_that_goes_to_an_address_stays_with_who_came_first_though_that_was_not_kept(self) -> None:
         self.bench = Bench(self.store, drivers={"link": _Seeing()})
         self.bench.connect()
@@ -502,6 +514,31 @@ class Restarts(_Failing):
         self.bench = again
         self.well_again()
         self.assertEqual(len(again.session.connections), 1)
+
+    def test_a_call_whose_time_is_over_while_the_exchange_leaves_is_left_to_the_next_one(self) -> None:
+        self.bench.connect()
+        self.bench.processing.drain()
+        self.bench.processing.stop_resuming()
+        self.bench.clock.advance(31)
+        self.assertEqual((self.state(), self.bench.heard), (CallState.CONNECTING, [10]))
+        self.bench.processing.stop()
+        again = Bench(self.store, self.bench.clock)
+        again.clock.advance(1)
+        again.session.accept()
+        self.assertIsInstance(again.data(), bytes)
+
+    def test_an_offer_that_was_not_kept_is_not_made_by_an_exchange_that_leaves(self) -> None:
+        others = FakeServiceSession("others")
+        self.bench.exchange.sessions.add(others, _OTHERS)
+        self.bench.connect()
+        self.store.unavailable = True
+        self.session.refuse()
+        self.bench.processing.drain()
+        self.bench.processing.stop_resuming()
+        self.store.unavailable = False
+        self.well_again()
+        self.assertEqual(others.connections, [])
+        self.assertIs(self.bench.data(who=_OTHERS), Status.UNKNOWN_SERIAL)
 
     def test_calls_of_services_that_are_not_configured_any_more_end_all_the_same(self) -> None:
         self.bench.connect()

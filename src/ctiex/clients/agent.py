@@ -113,7 +113,7 @@ class AgentNumber:
     ) -> HandOff:
         """Ask the exchange to connect a customer to a service; it has kept the call when this returns.
 
-        A second request under the same serial gives the first one's HandOff while its call goes on. Otherwise the
+        The same request again under the same serial gives the first one's HandOff while its call goes on. Otherwise the
         HandOff hears nothing that the exchange had numbered before the request went out: that is of a call which had
         the serial earlier.
 
@@ -127,7 +127,7 @@ class AgentNumber:
         :raise RequestTimedOut: no answer in time.
         """
         request = ConnectRequest(serial, self.number, service, calling_number, fields)
-        with self._hand_offs.asking(serial) as asked:
+        with self._hand_offs.asking(request) as asked:
             if resumed:
                 asked.since = 0
             hand_off = self._hand_offs.kept(asked, await self._kept(request, asked, timeout, resumed))
@@ -142,7 +142,7 @@ class AgentNumber:
         :raise CallError: the exchange refuses.
         """
         reply = await self._client.ask(request, timeout, bool(request.serial), lambda: asked.goes_out(self._numbered))
-        is_repeat = resumed or asked.sent > 1
+        is_repeat = resumed or asked.has_sent(request)
         repeat_is_refused = is_repeat and getattr(reply, "status", None) == Status.DUPLICATE_SERIAL
         if repeat_is_refused and (self._hand_offs.has_early(asked) or self._taking.waits(asked.is_of)):
             return request.serial  # it was kept at an earlier attempt, and has ended meanwhile

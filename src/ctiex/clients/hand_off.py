@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from attrs import define
+from attrs import define, evolve
 from twisted.internet.defer import CancelledError, Deferred, fail
 
 from ctiex.clients.connection import within
-from ctiex.errors import CtiexError, LinkError
+from ctiex.errors import CallError, CtiexError, LinkError, Status
 from ctiex.links.waiting import Waiters
-from ctiex.messages import AgentEvent
+from ctiex.messages import AgentEvent, ConnectRequest
 
 Cancel = Callable[[str], Awaitable[None]]
 MOST_EARLY = 1_000
@@ -36,6 +36,8 @@ class HandOff:
         """The call serial number that goes with the call."""
         self.final: AgentEvent | None = None
         """The event that ended it; None while it goes on."""
+        self.request: ConnectRequest | None = None
+        """What was asked for, under its serial."""
         self._reactor = reactor
         self._cancel = cancel
         self._events: deque[AgentEvent] = deque(maxlen=MOST_EVENTS)
@@ -105,8 +107,8 @@ class HandOff:
 class Asked:
     """A hand-off that is asked for: under a serial of the application's own by one ``connect`` or several."""
 
-    serial: str
-    """Empty: the exchange allocates it."""
+    request: ConnectRequest
+    """The first one; with an empty serial the exchange allocates it."""
     hand_off: HandOff | None = None
     """What an earlier ``connect`` gave, while its call goes on."""
     since: int | None = None
@@ -119,6 +121,15 @@ class Asked:
     askers: int = 0
     given_up_at: float = 0.0
     """When nobody waited for its answer any more, in clock seconds."""
+
+    @property
+    def serial(self) -> str:
+        """The application's own; empty: the exchange allocates it."""
+        return self.request.serial
+
+    def has_sent(self, request: ConnectRequest) -> bool:
+        """Whether the same request has gone out before, when it has just done so."""
+        return self.sent > 1 and self.request == request
 
     def goes_out(self, numbered: int) -> None:
         """The request goes out, ``numbered`` being the last event that is known to be."""
@@ -151,9 +162,10 @@ class HandOffs:
         self._early: deque[AgentEvent] = deque(maxlen=MOST_EARLY)
 
     @contextmanager
-    def asking(self, serial: str) -> Iterator[Asked]:
+    def asking(self, request: ConnectRequest) -> Iterator[Asked]:
         """While the answer to a request is awaited; the exchange allocates an empty serial."""
-        asked = self._asked_before(serial)
+        self._check_serial(request)
+        asked, serial = self._asked_before(request), request.serial
         asked.askers += 1
         self._without_serial += not serial
         answered = True
@@ -167,17 +179,40 @@ class HandOffs:
             self._without_serial -= not serial
             self._asked_no_more(asked, answered)
 
-    def _asked_before(self, serial: str) -> Asked:
+    def _check_serial(self, request: ConnectRequest) -> None:
+        """See that nothing can come yet of another call under this serial: nobody could tell which one it is of.
+
+        :raise CallError: the end of another one hasn't come.
+        """
+        serial = request.serial
+        going_on, asked = self._going_on.get(serial), self._asked.get(serial) or self._unanswered.get(serial)
+        taken = going_on is not None and going_on.request != request
+        if asked is not None and asked.request != request and not self._is_over(asked):
+            taken = True
+        if serial and taken:
+            raise CallError(Status.DUPLICATE_SERIAL, "the end of another call with this serial hasn't come yet")
+
+    def _is_over(self, asked: Asked) -> bool:
+        """Whether nothing more comes of a request that had no answer."""
+        ended = any(asked.is_of(event) and event.condition.final for event in self._early)
+        return not asked.askers and (ended or self._reactor.seconds() - asked.given_up_at > REMEMBERED)
+
+    def _asked_before(self, request: ConnectRequest) -> Asked:
         """What is asked for already, or was without an answer; otherwise something new."""
+        serial = request.serial
         asked = self._asked.get(serial) or self._unanswered.pop(serial, None)
-        if asked is not None and not asked.askers and self._reactor.seconds() - asked.given_up_at > REMEMBERED:
-            asked = None  # the serial may be free again: what has come under it is of the call of then
+        if asked is not None and not asked.askers and self._is_for_another_call(asked, request):
+            asked = None  # what has come under the serial is of the call of then
             self._early = deque((event for event in self._early if event.serial != serial), MOST_EARLY)
         if asked is None:
-            asked = Asked(serial, self._going_on.get(serial))
+            asked = Asked(request, self._going_on.get(serial))
         if serial:
             self._asked[serial] = asked
         return asked
+
+    def _is_for_another_call(self, asked: Asked, request: ConnectRequest) -> bool:
+        """Whether a request under the serial of one that had no answer is no second try of it."""
+        return request != asked.request or self._reactor.seconds() - asked.given_up_at > REMEMBERED
 
     def _asked_no_more(self, asked: Asked, answered: bool) -> None:
         if asked.serial and not asked.askers:
@@ -206,6 +241,7 @@ class HandOffs:
         if asked.hand_off is not None:
             return asked.hand_off
         hand_off = self._going_on[serial] = HandOff(self._reactor, self._cancel, serial, asked.since or 0)
+        hand_off.request = evolve(asked.request, serial=serial)
         if asked.serial:
             asked.hand_off = hand_off
         for event in [event for event in self._early if event.serial == serial]:

@@ -69,6 +69,9 @@ class Counts:
     agent_events_expired: int = 0
     """Dropped from a mailbox unacknowledged: the agent is told a gap at its next login."""
     store_failures: int = 0
+    """Changes that the store didn't keep."""
+    store_probes_failed: int = 0
+    """Trials whether a store that failed is well again, which it wasn't."""
     audit_failures: int = 0
     """Times that the audit log could not be written."""
     audit_refusals_left_out: int = 0

@@ -129,7 +129,10 @@ class Keeper:
         _guarded(failure, lambda: self._lost(failure, lost))
 
     def _lost(self, failure: Failure, lost: Callable[[], None]) -> None:
-        self._counts.store_failures += 1
+        if lost == self._probe_failed:
+            self._counts.store_probes_failed += 1
+        else:
+            self._counts.store_failures += 1
         self.time.not_kept()
         if not (self.failing or failure.check(StoreUnavailable)):
             _log.failure("the call store failed", failure)
@@ -147,7 +150,10 @@ class Keeper:
         """See whether the store takes changes again: nobody else may try, where nobody is sent here any more."""
         self._probing = None
         self._probe_after = min(2 * self._probe_after, RETRY_AFTER)
-        self.keep(_PROBE)
+        self.keep(_PROBE, lost=self._probe_failed)
+
+    def _probe_failed(self) -> None:
+        """Another one is set already."""
 
     def _well(self, failures: int) -> None:
         _log.info("the call store takes changes again; it didn't take {count}", count=failures)

@@ -66,6 +66,8 @@ class Lifecycle:
         self._met_by: dict[str, Status] = {}
         """By serial: what was met by calls whose time is over, until their end is kept."""
         self._resuming = Lots(surroundings.clock, self._keeper.settled)
+        self._left_to_the_next = False
+        """Whether calls that are being signalled are left to the next start."""
         self.held = Held(surroundings.limits, surroundings.desk)
 
     # ------------------------------------------------------------ from start to stop
@@ -111,7 +113,8 @@ class Lifecycle:
                 _guarded(call.serial, lambda: driver.resume(call.serial, call.agent))
 
     def stop_resuming(self) -> None:
-        """Leave calls of before that aren't taken up yet to the next start."""
+        """Leave calls that are being signalled, and those of before that aren't taken up yet, to the next start."""
+        self._left_to_the_next = True
         self._resuming.stop()
 
     def stop(self) -> None:
@@ -128,7 +131,7 @@ class Lifecycle:
         before and isn't kept; and once more when the store is well again.
         """
         call = self._store.get(serial)
-        if call is None:
+        if call is None or (what.wanted and self._left_to_the_next):
             return
         again = partial(self.happened, serial, what, act)
         if serial in self.undecided or serial in self._unkept:
@@ -199,9 +202,12 @@ class Lifecycle:
         return Offer(call.serial, call.service, call.calling_number, connection, deadline, resumed, signalled, agent)
 
     def unreachable(self, serial: str, status: int) -> None:
-        """Nobody can be reached: the agent hears 14 with this status."""
+        """Nobody can be reached: the agent hears 14 with this status, unless the service's result has told it more."""
 
         def end(call: Call, lost: Callable[[], None]) -> None:
+            if call.state is CallState.REPORTED:  # offered again after a restart, it had served the customer meanwhile
+                self.let_go(call, lost)
+                return
             self.end(call, Condition.UNREACHABLE, Status.of(status), held=False, lost=lost)
 
         self.happened(serial, Happening.ENDED, end)
@@ -213,15 +219,17 @@ class Lifecycle:
     def fetched(self, call: Call, identity: Identity) -> None:
         """The service has its data: the agent hears 12. A call that any identity may come for is this one's now."""
         self.owners.claim(call, identity)
-        self.happened(call.serial, Happening.FETCHED, self._fetched)
+        self.happened(call.serial, Happening.FETCHED, partial(self._fetched, identity))
 
     def is_leaving(self, serial: str) -> bool:
         """Whether the customer is known to be gone from the service, or the call over, although that isn't kept yet."""
         return self._unkept.has(serial, Happening.RETURNED) or self._unkept.has(serial, Happening.ENDED)
 
-    def _fetched(self, call: Call, lost: Callable[[], None]) -> None:
-        if call.state is CallState.CONNECTED and Condition.RETURNED in call.told:
-            return  # it had gone on before this was kept
+    def _fetched(self, identity: Identity, call: Call, lost: Callable[[], None]) -> None:
+        if not self.owners.owns(identity, call) or (
+            call.state is CallState.CONNECTED and Condition.RETURNED in call.told
+        ):
+            return  # it had gone on before this was kept, or gone to another identity
         self.step(call, Step.FETCH, Condition.DATA_FETCHED, lost=lost)
 
     def agent_is_here(self, agent: str) -> None:
@@ -410,6 +418,8 @@ class Lifecycle:
         self._unkept.drop_wanted(serial)  # it is too late for that
         if serial in self.undecided or serial in self._unkept:  # it has gone on: that is told first
             self._deadlines.set(serial, self._retry_at())
+        elif call.state in SIGNALLED and self._left_to_the_next:
+            return  # its offer is taken back, and made again: the time for that begins anew then
         elif call.state is CallState.CLOSED:
             again = self._retry_at()
             self._keeper.keep(

@@ -114,7 +114,7 @@ class ProcessingService:
             found(call)
 
     def stop_resuming(self) -> None:
-        """Leave calls of before that aren't taken up yet to the next start."""
+        """Leave calls that are being signalled, and those of before that aren't taken up yet, to the next start."""
         self._life.stop_resuming()
 
     def stop(self) -> None:

@@ -80,7 +80,10 @@ def run(options: Options, stdout: TextIO, stderr: TextIO, seconds: Callable[[], 
 def summary(total: Tally, seconds: float) -> Iterator[str]:
     """What was survived, a line each."""
     counts = total.counts
-    yield f"calls: {total.calls:,}, of which {counts['calls acknowledged']:,} were acknowledged"
+    again = counts["fault: serial used again"]
+    more = f", and {again:,} more under serials used again" if again else ""
+    yield f"calls: {total.calls:,}{more}, of which {counts['calls acknowledged']:,} were acknowledged"
+    yield from _of("what the others met last", "not acknowledged: ", counts)
     yield from _of("how they ended", "outcome: ", counts)
     yield from _of("faults survived", "fault: ", counts)
     yield f"service events acknowledged: {counts['service events acknowledged']:,}"
@@ -90,10 +93,11 @@ def summary(total: Tally, seconds: float) -> Iterator[str]:
 
 
 def _of(title: str, prefix: str, counts: Counter[str]) -> Iterator[str]:
-    yield f"{title}:"
-    for name in sorted(counts):
-        if name.startswith(prefix):
-            yield f"  {name.removeprefix(prefix)}: {counts[name]:,}"
+    names = sorted(name for name in counts if name.startswith(prefix))
+    if names:
+        yield f"{title}:"
+    for name in names:
+        yield f"  {name.removeprefix(prefix)}: {counts[name]:,}"
 
 
 def _progress(calls: int, seed: int, stderr: TextIO) -> Callable[[int], None]:

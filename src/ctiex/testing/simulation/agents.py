@@ -7,7 +7,7 @@ from random import Random
 from typing import Any
 
 from attrs import evolve
-from twisted.internet.defer import ensureDeferred
+from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.task import deferLater
 
 from ctiex.clients.account import ExchangeAccount
@@ -56,6 +56,9 @@ class AgentApplication:
         self._random = random
         self._allowed = frozenset(numbers)
         self._asked: dict[str, Request] = {}
+        self._until_login: dict[str, list[Deferred[None]]] = {}
+        """By agent number, the requests that go out directly behind its login."""
+        self._busy_until = 0.0
 
     # ------------------------------------------------------------ the process
 
@@ -74,7 +77,10 @@ class AgentApplication:
         for number in list(self.wanted):
             self._spawn(self._keep_logged_in(number, process, client))
         for request in list(self.outbox.values()):
-            self._spawn(self._until_answered(request))
+            if request.is_first_use or request.use not in self._ledger.asked:
+                self._spawn(self._until_answered(request))
+            else:  # nobody can tell any more which of its events are of the call of before
+                del self.outbox[request.serial]
 
     def crash(self) -> None:
         """The process dies."""
@@ -83,6 +89,8 @@ class AgentApplication:
             self._network.kill(self.process)
             self.process = self.client = None
             self.agents = {}
+            self._until_login = {}
+            self._busy_until = 0.0
 
     def stop(self) -> None:
         """Say goodbye."""
@@ -111,15 +119,23 @@ class AgentApplication:
             self._ledger.connect_answered(self._allowed, self._asked.get(message.serial), message)
 
     def _take_event(self, event: AgentEvent) -> Awaitable[None] | None:
-        """Some are taken at once, some after a while."""
+        """Some are taken at once, some after a while, and none while it is busy."""
+        busy = self._busy_until - self._clock.now
+        if busy > 0:
+            return self._taken_later(event, busy)
         if self._random.random() < 0.8:
             self._ledger.event_taken(event)
             return None
-        return self._taken_later(event)
+        return self._taken_later(event, self._random.choice((0.05, 0.5, 0.5, 3.0)) * self._random.uniform(0.5, 1.5))
 
-    async def _taken_later(self, event: AgentEvent) -> None:
-        await self._pause(self._random.choice((0.05, 0.5, 0.5, 3.0)))
+    async def _taken_later(self, event: AgentEvent, seconds: float) -> None:
+        assert self.process is not None
+        await deferLater(self.process, seconds, lambda: None)
         self._ledger.event_taken(event)
+
+    def busy(self, seconds: float) -> None:
+        """It takes no events for a while, and asks and cancels all the same."""
+        self._busy_until = self._clock.now + seconds
 
     # ------------------------------------------------------------ here and away
 
@@ -167,8 +183,28 @@ class AgentApplication:
             return
         if number in self.wanted:
             self.agents[number] = agent
+            self._wake(number)
         else:
             self._spawn(self._log_out(agent))
+
+    def has(self, number: str) -> bool:
+        """Whether an agent is here."""
+        return number in self.wanted and number in self.agents and not self.agents[number].taken_over
+
+    def _wake(self, number: str) -> None:
+        for woken in self._until_login.pop(number, ()):
+            if not woken.called:
+                woken.callback(None)
+
+    def _pause_or_login(self, number: str) -> Awaitable[None]:
+        """Goes on after a while, or directly behind a login."""
+        assert self.process is not None
+        woken: Deferred[None] = Deferred()
+        self._until_login.setdefault(number, []).append(woken)
+        self.process.callLater(
+            2.0 * self._random.uniform(0.5, 1.5), lambda: None if woken.called else woken.callback(None)
+        )
+        return woken
 
     # ------------------------------------------------------------ calls
 
@@ -183,17 +219,15 @@ class AgentApplication:
         """Repeat only while the exchange still knows the serial, and nothing was heard of its end."""
         book = self._ledger.books[request.agent]
         while self._clock.now < request.repeat_until and request.use not in book.finals:
-            agent = self.agents.get(request.agent)
-            if agent is not None and not agent.taken_over and await self._answered(agent, request):
+            if self.has(request.agent) and await self._answered(self.agents[request.agent], request):
                 break
-            await self._pause(2.0)
+            await self._pause_or_login(request.agent)
         self.outbox.pop(request.serial, None)
 
     async def _answered(self, agent: AgentNumber, request: Request) -> bool:
         self._asked[request.serial] = request
-        again = request.use in self._ledger.asked
-        if request.serial:
-            self._ledger.asked.add(request.use)
+        again = request.is_first_use and request.use in self._ledger.asked
+        self._ledger.asked.add(request.use)
         try:
             hand_off = await agent.connect(
                 request.service,
@@ -204,14 +238,17 @@ class AgentApplication:
                 resumed=again,
             )
         except CallError as error:
+            self._ledger.met[request.use] = f"refused: {error.status.text}"
             known = request.was_kept(error.status)
             passing = error.status in _PASSING or (error.status is Status.DUPLICATE_SERIAL and not known)
             self._ledger.hold(known or passing, f"call {request.serial} was refused: {error}")
             return known
         except LinkError as error:
             self._ledger.counts["connect requests unanswered"] += 1
+            self._ledger.met[request.use] = "link lost" if isinstance(error, LinkLost) else "no answer in time"
             return not request.serial and isinstance(error, LinkLost)
         if not request.serial:
+            self._ledger.met.pop(request.use)
             request = evolve(request, use=hand_off.serial)
         self._ledger.requests.setdefault(request.use, request)
         self._ledger.acknowledged.setdefault(request.use, request.agent)
@@ -233,6 +270,7 @@ class AgentApplication:
     async def _cancelled(self, agent: AgentNumber, serial: str) -> None:
         try:
             await agent.cancel(serial, timeout=15.0)
+            self._ledger.cancelled[self._ledger.use_now(serial)] = None
         except CallError as error:
             self._ledger.hold(error.status in _DONE_BEFORE, f"call {serial}: cancelling it was answered {error}")
         except LinkError:

@@ -10,7 +10,7 @@ from attrs import define, field
 
 from ctiex.errors import Status
 from ctiex.messages import Condition
-from ctiex.processing.identities import Identity
+from ctiex.processing.identities import ANY_OWNER, Identity
 from ctiex.processing.states import SIGNALLED
 from ctiex.records import Call, CallState
 from ctiex.testing.simulation.ledger import Ledger
@@ -86,6 +86,12 @@ class Custody:
             call = self._disk.calls.get(serial)
             held.accepted = held.accepted and call is not None and call.state not in SIGNALLED
 
+    def taken_up(self, call: Call) -> None:
+        """Another exchange goes on with a call, or will: that it was to be offered is kept, if not written."""
+        held, owner = self._held.get(call.serial), _ANY if call.owner == ANY_OWNER else call.owner
+        if call.owner and call.state in SIGNALLED and (held is None or held.identity != owner):
+            self._held[call.serial] = Holding(owner, call.service)
+
     def told_unreachable(self, serial: str) -> None:
         """The exchange is about to tell the agent that no service could be reached."""
         held = self._held.get(serial)
@@ -102,6 +108,7 @@ class Custody:
             mine = held is not None and held.is_for(identity)
             owner = "nobody" if held is None else held.identity or f"any for {held.service}"
             self._ledger.hold(mine, f"call {serial}: its data goes to {identity.name}, it was offered to {owner} last")
+            self._ledger.hold(not self._is_over(serial), f"call {serial}: its data goes to {identity.name}, it is over")
             if held is not None:
                 held.came.add(identity.name)
         elif status is Status.UNKNOWN_SERIAL:
@@ -148,9 +155,12 @@ class Custody:
         return held.identity != _ANY or held.came <= {identity.name}
 
     def _is_back(self, serial: str) -> bool:
-        """Whether the customer is with the agent again without the data having been fetched: then nobody gets them."""
+        """Whether the customer is with the agent again without the data having been fetched: then nobody gets them.
+
+        That a driver has told so isn't undone, though the service's acceptance, which it follows, may not be kept yet.
+        """
         held, call = self._held.get(serial), self.on_disk(serial)
-        if call is None or call.state is not CallState.CONNECTED:
+        if call is None or call.state not in (CallState.CONNECTING, CallState.CONNECTED):
             return False
         return Condition.RETURNED in call.told or (held is not None and held.back)
 

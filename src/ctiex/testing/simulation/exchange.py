@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+from attrs import evolve
 from twisted.internet.defer import DeferredList
 
 from ctiex.interfaces import ICallStore, ISignalling
@@ -25,14 +26,22 @@ if TYPE_CHECKING:
     from ctiex.testing.simulation.witness import Witness
 
 AGENT_ADDRESS, IVR_ADDRESS = "agents:7300", "services:7301"
-TIMEOUTS = Timeouts(signalling=20.0, fetch=40.0, service=90.0, return_=15.0, keep_closed=70.0)
+_TIMEOUTS = Timeouts(signalling=20.0, fetch=40.0, service=90.0, return_=15.0, keep_closed=200.0)
+_SOON_FORGOTTEN = evolve(_TIMEOUTS, keep_closed=90.0)
+"""The serials of these calls are free again sooner than an agent who is away for long comes back."""
 MAILBOX_TTL = 691_200.0
 """Longer than the wall clock is ever set forward: no event expires while somebody waits for it."""
 _LEAVE_WITHIN = 5.0
+_HEARTBEAT = 10.0
+"""Whoever is cut off learns of it within three of them, in seconds, as all waits here are shorter than usual."""
 
 SERVICES = {
-    name: make_service(name, TIMEOUTS, signalling)
-    for name, signalling in (("bill", "link"), ("password", "link"), ("voice", "seen"))
+    name: make_service(name, timeouts, signalling)
+    for name, timeouts, signalling in (
+        ("bill", _SOON_FORGOTTEN, "link"),
+        ("password", _SOON_FORGOTTEN, "link"),
+        ("voice", _TIMEOUTS, "seen"),
+    )
 }
 """Customers of ``voice`` go there by telephone, and the driver sees what becomes of them."""
 AGENTS = {"platform-1": ("1001", "1002", "1003"), "platform-3": ("3001", "3002")}
@@ -110,7 +119,7 @@ class ExchangeProcess:
             identities=IDENTITIES,
             services=SERVICES,
             limits=self.limits,
-            session_limits=SessionLimits(),
+            session_limits=SessionLimits(heartbeat=_HEARTBEAT),
             store=store,
             clock=process,
             wall=lambda: self._clock.wall,
@@ -171,6 +180,7 @@ class ExchangeProcess:
         self._leaving = True
         assert self.witness is not None
         self.witness.process_died()
+        self.witness.leaving = True
         exchange.processing.drain()
         exchange.processing.stop_resuming()
         self._not_listening()

@@ -33,7 +33,7 @@ class Fault(Enum):
     LATE = "late"
     """Signalling drivers go on about calls that have ended."""
     AGENT = "agent"
-    """Applications crash, agents go away, take each other over, and cancel."""
+    """Applications crash, are busy, cancel and use serials again; agents go away, and take each other over."""
 
 
 ALL = frozenset(Fault)
@@ -66,6 +66,7 @@ TROUBLES = (
     WELL,
     Troubles(refused=0.1),
     Troubles(failed=0.15),
+    Troubles(failed=0.5),
     Troubles(slow=0.03),
     Troubles(refused=0.08, failed=0.1, slow=0.01),
 )
@@ -81,7 +82,7 @@ MISHAPS: tuple[Mishap, ...] = (
     Mishap(Fault.COMMIT, 30.0, lambda world, dice: world.trouble_store(dice.choice(TROUBLES))),
     Mishap(Fault.CLOCK, 54.0, lambda world, dice: world.pause(dice.choice((1.0, 5.0, 15.0, 35.0, 100.0)))),
     Mishap(Fault.CLOCK, 27.0, lambda world, dice: world.set_clock(dice.choice((-1, 1)) * dice.choice(STEPS))),
-    Mishap(Fault.SERVICE, 24.0, lambda world, dice: world.crash_service(dice.randrange(3), dice.choice((0.0, 8.0)))),
+    Mishap(Fault.SERVICE, 40.0, lambda world, dice: world.crash_service(dice.randrange(3), dice.choice((0.0, 8.0)))),
     Mishap(Fault.SERVICE, 72.0, lambda world, dice: world.stop_service(dice.randrange(3), dice.choice((8.0, 20.0)))),
     Mishap(Fault.SERVICE, 18.0, lambda world, dice: world.probe(dice.randrange(3), dice.randrange(1_000))),
     Mishap(Fault.SERVICE, 6.0, lambda world, dice: world.hang_up(dice.randrange(1_000))),
@@ -91,8 +92,9 @@ MISHAPS: tuple[Mishap, ...] = (
     Mishap(
         Fault.AGENT,
         24.0,
-        lambda world, dice: world.away(dice.randrange(5), dice.choice((1.0, 10.0, 60.0, 110.0, 110.0))),
+        lambda world, dice: world.away(dice.randrange(5), dice.choice((1.0, 10.0, 60.0, 130.0, 130.0))),
     ),
+    Mishap(Fault.AGENT, 60.0, lambda world, dice: world.busy(dice.randrange(3), dice.choice((10.0, 130.0, 130.0)))),
     Mishap(Fault.AGENT, 9.0, lambda world, dice: world.cancel(dice.randrange(1_000))),
 )
 

@@ -96,7 +96,12 @@ class Request:
     repeat_until: float
     """When the application gives up an unanswered request, in clock seconds."""
     use: str
-    """What the ledger calls it: the serial, unless that was used before."""
+    """What the ledger calls it: the serial, unless that was used before, or isn't known yet."""
+
+    @property
+    def is_first_use(self) -> bool:
+        """Whether its serial, if it has one of the application's own, was used for no other call before."""
+        return not self.serial or self.use == self.serial
 
     def was_kept(self, status: int) -> bool:
         """Whether a refusal says that an earlier request for this call was kept: nobody else has its serial."""
@@ -114,6 +119,10 @@ class Ledger:
     """Serial to agent number: calls whose ConnectReply was 0."""
     asked: set[str] = field(factory=set)
     """The calls that some process of an application has asked for."""
+    met: dict[str, str] = field(factory=dict)
+    """By call that was to be asked for: what the last try has met with."""
+    cancelled: dict[str, None] = field(factory=dict)
+    """Calls whose cancel was answered 0."""
     last_use: dict[str, str] = field(factory=dict)
     """By serial, what its last call is called, where it was used more than once."""
     sent: dict[tuple[str, str], list[ServiceEvent]] = field(factory=dict)
@@ -194,8 +203,18 @@ class Ledger:
 
     # ------------------------------------------------------------ at the end
 
+    def not_acknowledged(self) -> Iterator[str]:
+        """Why each call that an application was to ask for was never acknowledged, in a few words."""
+        yield from (why for use, why in self.met.items() if use not in self.acknowledged)
+
     def settle(self) -> None:
         """Hold everything that was acknowledged against what the agents have in their books."""
+        for use in self.cancelled:
+            ends = [book.finals[use].condition.text for book in self.books.values() if use in book.finals]
+            self.hold(
+                ends == [Condition.CANCELLED.text],
+                f"call {use}: its cancel was answered 0, and its end was told as {ends}",
+            )
         for serial, agent in self.acknowledged.items():
             found = [book.agent for book in self.books.values() if serial in book.finals]
             self.hold(found == [agent], f"call {serial} of agent {agent} was acknowledged; its end was told to {found}")

@@ -50,6 +50,10 @@ class _Nobody:
         """Nobody hears."""
 
 
+def _nothing() -> None:
+    pass
+
+
 @define
 class Disk:
     """What is written; the same tables as in the file of the SQLite store."""
@@ -71,6 +75,8 @@ class Disk:
     happened: Counter[str] = field(factory=Counter)
     """How often what befell a change."""
     witness: StoreWitness = field(factory=_Nobody)
+    once_written: dict[str, Callable[[], None]] = field(factory=dict)
+    """By serial, what happens once something of its call is written."""
 
     def write(self, group: Group) -> None:
         """Write a group, all of it.
@@ -92,6 +98,8 @@ class Disk:
             kept = self.events.get(agent, {})
             for sequence in [sequence for sequence in kept if sequence <= dropped]:
                 del kept[sequence]
+        for serial in group.calls:
+            self.once_written.pop(serial, _nothing)()
 
     def read(self) -> Kept:
         """Everything that is written."""

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from ctiex.testing.simulation.services import ServiceProcess
 
 _RINGS_FOR = 1.0
-"""How long a service's telephone rings at most, in seconds."""
+"""How soon a service's telephone is answered at most, in seconds."""
+_GIVES_UP = 60.0
+"""How long one rings that nobody answers, in seconds."""
 _LOOK_EVERY = 2.0
 """How soon the platform finds that a service's process isn't there any more, in seconds."""
 
@@ -80,6 +82,10 @@ class Platform:
         if customer is not None and customer.place in (Place.CALLING, Place.SERVED):
             customer.place = Place.WITH_AGENT
 
+    def use_again(self, serial: str) -> None:
+        """Another customer goes under this serial from now on."""
+        self._customers.pop(serial, None)
+
     # ------------------------------------------------------------ what happens
 
     def _later(self, most: float, what: Callable[[], object]) -> None:
@@ -95,6 +101,7 @@ class Platform:
             return
         process = self._random.choice(there)
         if process.takes_no_call():
+            self._clock.network.callLater(_GIVES_UP, self._rang_in_vain, customer)
             return
         arriving = process.arrived(customer.number)
         if arriving.called and isinstance(arriving.result, Failure):
@@ -118,6 +125,10 @@ class Platform:
                     self._watch(customer, process)
 
         self._clock.network.callLater(_LOOK_EVERY, look)
+
+    def _rang_in_vain(self, customer: Customer) -> None:
+        if customer.place is Place.CALLING:
+            self._not_reached(customer, Status.SERVICE_UNREACHABLE)
 
     def _not_reached(self, customer: Customer, status: Status) -> None:
         customer.place = Place.WITH_AGENT

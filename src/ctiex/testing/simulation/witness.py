@@ -32,6 +32,7 @@ from ctiex.testing.simulation.debts import Debts
 from ctiex.testing.simulation.waits import Waits
 
 _CODEC = BinaryCodec()
+_NOTHING = Change()
 
 
 class Witness:
@@ -42,13 +43,15 @@ class Witness:
         self.debts = debts
         self.waits = waits
         self._offered: set[str] = set()
-        """The calls that this process has begun to signal."""
+        """The calls that this process has begun to signal, or for which it was too late."""
+        self.leaving = False
+        """Whether the exchange takes its offers back: those that are kept from then on aren't written."""
 
     # ------------------------------------------------------------ processes
 
     def process_died(self) -> None:
         """The exchange has crashed, or begins to leave."""
-        self.debts.forgive()
+        self.debts.forgive(for_good=False)
         self.custody.exchange_died()
         self._offered.clear()
 
@@ -58,11 +61,14 @@ class Witness:
         :param gone: whether the customer of a serial has hung up, as telephones know.
         """
         self.waits.restarted()
+        self.debts.begin()
+        self.leaving = False
         for serial, call in calls.items():
+            self.custody.taken_up(call)
             if call.state in SIGNALLED:
                 self._owe_offer(serial, "it was being signalled before a restart")
             if gone(serial) and Condition.RETURNED not in call.told:
-                self.ends_by_driver(serial, "the customer had hung up before a restart")
+                self._owe_end(serial, "the customer had hung up before a restart", call.state is not CallState.REPORTED)
 
     # ------------------------------------------------------------ the store
 
@@ -76,17 +82,21 @@ class Witness:
                 self._offered.discard(call.serial)
             if (call.serial, Condition.UNREACHABLE) in ends:
                 self.custody.told_unreachable(call.serial)
+                self._offered.add(call.serial)
             self.waits.moved(before(call.serial), call, (call.serial, Condition.TIMED_OUT) in ends)
         for serial in change.forgotten:
             self.waits.forgotten(serial)
 
     def kept(self, change: Change) -> None:
         """It is kept."""
-        self.debts.done(_serials(change), True)
+        if self.leaving:
+            for call in change.calls:
+                self.custody.taken_up(call)
+        self.debts.done(_serials(change), kept=change != _NOTHING)  # which a store that takes nothing keeps too
 
     def lost(self, change: Change) -> None:
         """It isn't kept."""
-        self.debts.done(_serials(change), False)
+        self.debts.done(_serials(change), kept=False)
         self.waits.undone(_serials(change))
 
     # ------------------------------------------------------------ what is owed
@@ -98,9 +108,15 @@ class Witness:
 
         self.debts.owe(serial, f"{why}, and it is to be offered", offered)
 
-    def _owe_end(self, serial: str, why: str) -> None:
+    def _owe_end(self, serial: str, why: str, or_result: bool = False) -> None:
+        """:param or_result: a result that is kept from now on will do: its time-out ends the call, if nobody looks."""
+
+        def ended() -> bool:
+            call = self.custody.on_disk(serial)
+            return self.is_over(serial) or (or_result and call is not None and call.state is CallState.REPORTED)
+
         if not self.is_over(serial):
-            self.debts.owe(serial, f"{why}, which is its end", lambda: self.is_over(serial))
+            self.debts.owe(serial, f"{why}, which is its end", ended)
 
     def is_over(self, serial: str) -> bool:
         """Whether the end of a call is kept, or it never was."""

@@ -36,10 +36,17 @@ _CLOCK_WITHIN = 300_000
 """How far the wall clock may go, in seconds: between powers of two sums of times and whole seconds are exact."""
 _BETWEEN_CALLS = 1.0
 """How many seconds pass between two customers, on average."""
-_REPEAT_WITHIN = 40.0
-"""How long an application repeats a request: shorter than the exchange knows a closed call's serial."""
-_THINKS_BETTER = 0.1
+_KNOWN_FOR_LONGER = 60.0
+"""By how much longer the exchange knows a closed call's serial than an application repeats its request, in seconds."""
+_AGENT_IS_AWAY = 0.03
+"""How many customers are handed over by agents of whom it doesn't matter whether they are there."""
+_THINKS_BETTER = 0.15
 """How many customers are taken back before their request is answered."""
+_FAILS_THEN = 0.6
+"""Behind how many of those requests, once they are written, the store takes nothing for a moment, or the exchange dies.
+"""
+_MOMENT = 0.5
+"""In seconds."""
 _CALM = 900.0
 """Longer than all time-outs of a call together, and than a service takes to give up, in seconds."""
 _GOODBYE = 60.0
@@ -100,6 +107,7 @@ class World:
             self.applications[2].let_go(number)  # its turn comes with a take-over
         self._settled = False
         self._serials: list[str] = []
+        """Of the application's own; empty for the calls whose serial the exchange is to allocate."""
         self.ledger.books = {number: Book(number) for numbers in AGENTS.values() for number in numbers}
         self._start_all()
         self._look_at_waits()
@@ -152,6 +160,7 @@ class World:
         self.heal()
         self.settle()
         self.ledger.counts.update(f"outcome: {outcome}" for outcome in self.ledger.outcomes())
+        self.ledger.counts.update(f"not acknowledged: {why}" for why in self.ledger.not_acknowledged())
         self.ledger.counts.update({f"fault: {name}": count for name, count in self.exchange.disk.happened.items()})
         self.ledger.counts["customers"] += calls
         self.ledger.counts["bytes carried"] += self.network.bytes_carried
@@ -208,14 +217,32 @@ class World:
 
     def customer(self) -> None:
         """A customer is to be served; the application hands them over."""
-        number = self.dice.choice(list(self.ledger.books))
+        number = self._some_agent()
         serial = "" if self.dice.random() < 0.1 else f"9{self.dice.getrandbits(20):07d}{len(self._serials):07d}"
         fields = Fields({"account": f"{number}-{len(self._serials)}", "vip": self.dice.random() < 0.5})
         service = self.dice.choice(list(SERVICES))
+        use = serial or f"without serial {len(self._serials)}"
         self._serials.append(serial)
-        self._hand_over(Request(serial, number, service, fields, self._repeat_until(), serial))
+        self._hand_over(Request(serial, number, service, fields, self._repeat_until(service), use))
         if serial and Fault.AGENT in self.faults and not self.healed and self.dice.random() < _THINKS_BETTER:
-            self._later(self.dice.uniform(0.0, 0.4), lambda: self._cancel(serial))
+            self._take_back(serial)
+
+    def _take_back(self, serial: str) -> None:
+        """An agent thinks better of it, mostly before anything is kept; what was begun may be cut short."""
+        wait = self.dice.uniform(0.0, self.dice.choice((2 * self.exchange.disk.usual, 0.4)))
+        self._later(wait, lambda: self._cancel(serial))
+        if self.dice.random() < _FAILS_THEN:
+            fails = [lambda: self.fill_disk(_MOMENT)] * 3 if Fault.STORE in self.faults else []
+            fails += [lambda: self.crash_exchange(0.0)] if Fault.CRASH in self.faults else []
+            if fails:
+                what = self.dice.choice(fails)
+                self.exchange.disk.once_written[serial] = lambda: self._later(0.0, what)
+
+    def _some_agent(self) -> str:
+        """One who is there, as a rule: whoever isn't has no customers."""
+        numbers = list(self.ledger.books)
+        here = [number for number in numbers if any(one.has(number) for one in self.applications)]
+        return self.dice.choice(numbers if not here or self.dice.random() < _AGENT_IS_AWAY else here)
 
     def use_serials_again(self, number: str) -> None:
         """An agent's application uses serials again that the exchange has forgotten; the agent hasn't heard yet."""
@@ -223,8 +250,10 @@ class World:
             self._happened("serial used again")
             use = self.ledger.books[number].use_again(serial, self.exchange.disk.last_sequences[number])
             self.ledger.last_use[serial] = use
+            self.platform.use_again(serial)
             service = self.dice.choice(list(SERVICES))
-            self._hand_over(Request(serial, number, service, Fields({"account": use}), self._repeat_until(), use))
+            fields = Fields({"account": use})
+            self._hand_over(Request(serial, number, service, fields, self._repeat_until(service), use))
 
     def _serials_to_use_again(self, number: str) -> list[str]:
         """Those of calls whose ends still wait in the agent's mailbox, and that are forgotten otherwise."""
@@ -240,12 +269,13 @@ class World:
         ]
 
     def _hand_over(self, request: Request) -> None:
+        self.ledger.met[request.use] = "the agent was away"
         if request.serial:
             self.ledger.requests[request.use] = request
         self._holder(request.agent).hand_over(request)
 
-    def _repeat_until(self) -> float:
-        return self.clock.now + _REPEAT_WITHIN
+    def _repeat_until(self, service: str) -> float:
+        return self.clock.now + SERVICES[service].timeouts.keep_closed - _KNOWN_FOR_LONGER
 
     def _holder(self, number: str) -> AgentApplication:
         """The application where an agent is, or would be."""
@@ -377,8 +407,26 @@ class World:
     def crash_agent(self, at: int, down: float) -> None:
         """An application dies; the next process resumes behind what was taken."""
         self._happened("agent's application crashed")
-        self.applications[at].crash()
-        self._later(down, self.applications[at].start)
+        application = self.applications[at]
+        application.crash()
+        self._later(down, lambda: self._start_again(application))
+
+    def _start_again(self, application: AgentApplication) -> None:
+        application.start()
+        for number in application.wanted:
+            self.use_serials_again(number)
+
+    def busy(self, at: int, seconds: float) -> None:
+        """An application takes no events for a while; before that is over it uses serials again."""
+        self._happened("agent's application busy")
+        application = self.applications[at]
+        application.busy(seconds)
+
+        def use_again() -> None:
+            for number in application.wanted:
+                self.use_serials_again(number)
+
+        self._later(0.9 * seconds, use_again)
 
     def take_over(self, at: int) -> None:
         """An agent logs in at the other application of the same platform."""

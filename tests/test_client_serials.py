@@ -15,6 +15,7 @@ from ctiex.errors import CallError, RequestTimedOut, Status
 from ctiex.fields import Fields
 from ctiex.messages import (
     AgentEvent,
+    AgentEventAck,
     AgentLogin,
     AgentLoginReply,
     Condition,
@@ -113,6 +114,50 @@ class ByHandTests(AgentCase):
         self.lose_link()
         self.pass_time(2)
         self.assertIs(self.failureResultOf(connecting, CallError).value.status, Status.DUPLICATE_SERIAL)
+
+    def test_an_old_end_is_none_of_a_request_whose_first_try_was_lost(self) -> None:
+        self.refuse_until_acknowledged(1)
+        agent = self.login()
+        deaf, self.line.answers[ConnectRequest] = self.line.answers[ConnectRequest], lambda _: None
+        connecting = self.connect(agent)
+        self.line.answers[ConnectRequest] = deaf
+        self.waiting(of_call(1, Condition.COMPLETED))
+        self.lose_link()
+        self.pass_time(2)
+        result = ensureDeferred(self.successResultOf(connecting).result())
+        self.assertNoResult(result)
+        self.send(of_call(2, Condition.COMPLETED, NEW))
+        self.assertEqual(self.successResultOf(result).fields, NEW)
+
+    def test_nor_is_one_that_the_application_takes_its_time_for(self) -> None:
+        self.refuse_until_acknowledged(1)
+        taking: list[Deferred[None]] = [Deferred(), Deferred()]
+        takings = iter(taking)
+        agent = self.login(on_event=lambda _: next(takings))
+        deaf, self.line.answers[ConnectRequest] = self.line.answers[ConnectRequest], lambda _: None
+        connecting = self.connect(agent)
+        self.line.answers[ConnectRequest] = deaf
+        self.waiting(of_call(1, Condition.COMPLETED))
+        self.lose_link()
+        self.pass_time(2)
+        self.assertNoResult(connecting)
+        taking[0].callback(None)
+        self.line.pump()
+        result = ensureDeferred(self.successResultOf(connecting).result())
+        self.send(of_call(2, Condition.COMPLETED, NEW))
+        taking[1].callback(None)
+        self.assertEqual(self.successResultOf(result).fields, NEW)
+
+    def refuse_until_acknowledged(self, sequence: int) -> None:
+        """The serial is another call's until this event of it is acknowledged."""
+        acknowledged: list[int] = []
+        self.line.answers[AgentEventAck] = lambda message: acknowledged.append(message.sequence)
+
+        def answer(request: ConnectRequest) -> Message:
+            in_use = max(acknowledged, default=0) < sequence
+            return ConnectReply(Status.DUPLICATE_SERIAL if in_use else Status.OK, request.serial)
+
+        self.line.answers[ConnectRequest] = answer
 
     def test_a_request_that_is_made_while_there_is_no_link_counts_from_when_it_goes_out(self) -> None:
         agent = self.login()

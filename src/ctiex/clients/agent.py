@@ -20,13 +20,14 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
 from ctiex.clients.account import ExchangeAccount
-from ctiex.clients.connection import ClientLink, ExchangeConnection
+from ctiex.clients.connection import ClientLink, ExchangeConnection, within
 from ctiex.clients.event_taking import Coming, EventTaking, OnEvent
 from ctiex.clients.hand_off import Asked, HandOff, HandOffs
 from ctiex.clients.replies import PASSING, checked
 from ctiex.clients.taken_events import TakenEvents
 from ctiex.errors import BrokenExchange, CallError, CtiexError, LinkLost, NotBound, Status
 from ctiex.fields import EMPTY, Fields
+from ctiex.links.waiting import Waiters
 from ctiex.messages import (
     AgentEvent,
     AgentEventAck,
@@ -51,6 +52,11 @@ MOST_UNTAKEN = 10_000
 OnGap = Callable[[int, int], object]
 OnTakenOver = Callable[[], object]
 OnRefused = Callable[[CallError], object]
+
+
+def _is_in_use(reply: object) -> bool:
+    """Whether a request is refused since its serial is."""
+    return getattr(reply, "status", None) == Status.DUPLICATE_SERIAL
 
 
 def _ignore(*_: object) -> None:
@@ -96,6 +102,8 @@ class AgentNumber:
         """The last link that it was logged in on: events that come elsewhere, or before, are none of its own."""
         self._acknowledged = 0
         """The last event that was acknowledged on that link."""
+        self._tries: Waiters[None] = Waiters()
+        """Who waits for acknowledgements: told of each login, and of each event that the application tried to take."""
 
     @property
     def last_sequence(self) -> int:
@@ -141,13 +149,32 @@ class AgentNumber:
         :param resumed: an earlier run has sent it.
         :raise CallError: the exchange refuses.
         """
-        reply = await self._client.ask(request, timeout, bool(request.serial), lambda: asked.goes_out(self._numbered))
-        is_repeat = resumed or asked.has_sent(request)
-        repeat_is_refused = is_repeat and getattr(reply, "status", None) == Status.DUPLICATE_SERIAL
-        if repeat_is_refused and (self._hand_offs.has_early(asked) or self._taking.waits(asked.is_of)):
-            return request.serial  # it was kept at an earlier attempt, and has ended meanwhile
+        until = self.reactor.seconds() + timeout
+        reply = await self._ask(request, asked, timeout)
+        if _is_in_use(reply) and (resumed or asked.has_sent(request)) and self._has_heard(asked):
+            # It was kept at an earlier attempt, and has ended meanwhile; or the earlier attempt was lost, and these are
+            # events of another call, which had the serial before: then it is free once they are acknowledged.
+            if resumed:
+                return request.serial
+            await within(self.reactor, timeout, partial(self._all_acknowledged, asked))
+            numbered = self._numbered
+            reply = await self._ask(request, asked, max(0.0, until - self.reactor.seconds()))
+            if _is_in_use(reply):
+                return request.serial
+            asked.since = numbered
         kept: ConnectReply = checked(reply)
         return kept.serial
+
+    async def _ask(self, request: ConnectRequest, asked: Asked, timeout: float) -> Any:
+        return await self._client.ask(request, timeout, bool(request.serial), lambda: asked.goes_out(self._numbered))
+
+    def _has_heard(self, asked: Asked) -> bool:
+        return self._hand_offs.has_early(asked) or self._taking.waits(asked.is_of)
+
+    async def _all_acknowledged(self, asked: Asked) -> None:
+        """Wait until no event under the serial of this call waits at the exchange, of those that have come."""
+        while self._taking.waits(asked.is_of) or self._acknowledged < self._hand_offs.last_early(asked):
+            await self._tries.add()
 
     async def cancel(self, serial: str, timeout: float = 30.0) -> None:
         """Take a connection back, also one of an earlier run.
@@ -205,6 +232,7 @@ class AgentNumber:
         if failed or lost is not None:
             self._tell_gap(min([*failed, *(lost or ())]), max([*failed, *(lost or ())]))
         self._acknowledge()  # what was taken before, but the acknowledgement was lost on its way or in a crash
+        self._tries.fire(None)
 
     def _number_anew(self, first: int) -> None:
         """The exchange has forgotten its numbering; everything it has kept is replayed."""
@@ -249,6 +277,7 @@ class AgentNumber:
             self._takes_some()
         if not coming.again:
             self._hand_offs.received(coming.event)
+        self._tries.fire(None)
         if self._left_out and self._taking.empty and len(self._events) < MOST_UNTAKEN and self._link is not None:
             self._log_in_again(self._link)
 

@@ -236,6 +236,10 @@ class HandOffs:
         """Whether an event of this call, under a serial of the application's own, has come before the answer."""
         return any(map(asked.is_of, self._early))
 
+    def last_early(self, asked: Asked) -> int:
+        """The last event of this call, or of one before it with the same serial, that came before the answer."""
+        return max((event.sequence for event in self._early if asked.is_of(event)), default=0)
+
     def kept(self, asked: Asked, serial: str) -> HandOff:
         """The exchange has the call: its hand-off, the same one for all who asked for it."""
         if asked.hand_off is not None:

@@ -15,7 +15,7 @@ def TestOneInput(data: bytes) -> None:  # noqa: N802 (atheris calls it so)
 
     :raise AssertionError: an error without a text.
     """
-    from ctiex.app.config import parse
+    from ctiex.config.reading import parse
     from ctiex.errors import ConfigurationError
 
     tables = _tables(data)

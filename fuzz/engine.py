@@ -27,7 +27,7 @@ def main(arguments: list[str]) -> None:
         raise SystemExit("needs atheris: .venv/bin/pip install -e .[fuzz]") from None
     name, more = arguments[0], arguments[1:]
     with atheris.instrument_imports(include=["ctiex"]):
-        for module in ("ctiex.codecs.json", "ctiex.links.session", "ctiex.app.config"):
+        for module in ("ctiex.codecs.json", "ctiex.links.session", "ctiex.config.reading"):
             importlib.import_module(module)
     harness = importlib.import_module(f"fuzz.{name}")
     found = _ROOT / ".cache" / "fuzz" / name

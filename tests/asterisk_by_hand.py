@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 
-from ctiex.telephony.sounds import DEFAULT_SOUNDS
+from ctiex.telephony.asterisk.sounds import DEFAULT_SOUNDS
 
 ALL_SOUNDS = frozenset(sound for sounds in DEFAULT_SOUNDS.values() for sound in sounds) | {
     "digits/minus",
@@ -41,7 +41,7 @@ def arguments_of(line: str) -> list[str]:
 
 
 class AsteriskByHand(Protocol):
-    """The other end of an :class:`ctiex.telephony.fastagi.AgiChannel`."""
+    """The other end of an :class:`ctiex.telephony.asterisk.fastagi.AgiChannel`."""
 
     def __init__(
         self,

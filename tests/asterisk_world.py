@@ -17,12 +17,12 @@ from ctiex.codecs.binary import BinaryCodec
 from ctiex.errors import LinkLost
 from ctiex.interfaces import IOfferWatcher, Offer, SignallingContext
 from ctiex.messages import Connection
-from ctiex.processing.sessions import ServiceSessions
+from ctiex.processing.service_sessions import ServiceSessions
 from ctiex.serials import SerialAllocator
 from ctiex.signalling.asterisk import AsteriskSignalling
-from ctiex.signalling.asterisk_settings import read_settings
-from ctiex.telephony.ami import AmiMessage
-from ctiex.telephony.ami_link import ActionRefused, AmiAnswer
+from ctiex.telephony.asterisk.ami import AmiMessage
+from ctiex.telephony.asterisk.ami_link import ActionRefused, AmiAnswer
+from ctiex.telephony.asterisk.settings import read_settings
 from ctiex.testing.signalling_contract import RecordingWatcher
 from tests.fake_platform import Event, Leg, Platform
 

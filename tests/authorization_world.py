@@ -9,12 +9,12 @@ from attrs import define, field, frozen
 from zope.interface import implementer
 
 from ctiex.errors import Status
+from ctiex.identities import Identity
 from ctiex.interfaces import ISignalling, Offer
+from ctiex.limits import Timeouts
 from ctiex.links.exchange import ExchangeLink
-from ctiex.links.terms import SessionLimits
+from ctiex.links.session_types import SessionLimits
 from ctiex.messages import Bind, Condition, ConnectionReply, Message, Role
-from ctiex.processing.identities import Identity
-from ctiex.processing.settings import Timeouts
 from ctiex.records import Call, CallState, StoredEvent
 from ctiex.signalling.link import LinkSignalling
 from ctiex.testing.fakes import FakeAgent, FakePeer, FakeService

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from twisted.internet.defer import Deferred
 
-from ctiex.links.secret_hashes import SecretHash
+from ctiex.login.secret_hashes import SecretHash
 
 
 def cheaply_hashed(secret: str, salt: bytes = b"salt") -> SecretHash:

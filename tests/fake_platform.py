@@ -8,7 +8,7 @@ from typing import Any
 
 from attrs import define, field
 
-from ctiex.signalling.asterisk_orders import WATCHED
+from ctiex.telephony.asterisk.actions import WATCHED
 from tests.fake_asterisk import FakeAsterisk, Headers
 
 Event = list[tuple[str, str]]

@@ -20,9 +20,9 @@ from attrs import evolve, frozen
 
 from ctiex.clients.hand_off import Asked
 from ctiex.errors import Status
+from ctiex.identities import ANY_OWNER
 from ctiex.interfaces import IServiceSession, Offer
 from ctiex.messages import Condition
-from ctiex.processing.identities import ANY_OWNER
 from ctiex.processing.states import TRANSITIONS, Step
 from ctiex.records import Call, CallState
 from ctiex.signalling.asterisk_offers import Choice

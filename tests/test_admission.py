@@ -9,10 +9,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, MultipleResults, RuleBasedStateMachine, consumes, invariant, multiple, rule
 from twisted.trial.unittest import SynchronousTestCase
 
-from ctiex.links.admission import Admission, Crowded, Pace, Seldom
+from ctiex.limits import Limits
+from ctiex.links.admission import Admission, Crowded
 from ctiex.links.descriptors import Descriptors
-from ctiex.processing.counts import Counts
-from ctiex.processing.settings import Limits
+from ctiex.monitoring.counters import Counts
+from ctiex.monitoring.log_limiter import Seldom
+from ctiex.rates import Pace
 
 SOURCES = st.sampled_from(["192.0.2.1", "192.0.2.2", "192.0.2.3"])
 IDENTITIES = st.sampled_from(["agents", "ivr"])

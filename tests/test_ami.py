@@ -18,9 +18,9 @@ from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from ctiex.errors import LinkLost, RequestTimedOut
-from ctiex.telephony.ami import MAX_SENT_LINE, AmiDecoder, AmiError, AmiMessage, encode_action
-from ctiex.telephony.ami_client import AmiClient
-from ctiex.telephony.ami_link import ActionRefused, AmiAccount, AmiLink
+from ctiex.telephony.asterisk.ami import MAX_SENT_LINE, AmiDecoder, AmiError, AmiMessage, encode_action
+from ctiex.telephony.asterisk.ami_client import AmiClient
+from ctiex.telephony.asterisk.ami_link import ActionRefused, AmiAccount, AmiLink
 from tests.fake_asterisk import SECRET, FakeAsterisk
 
 from .waiting import eventually
@@ -50,7 +50,7 @@ def pieces(data: bytes, cuts: list[int]) -> list[bytes]:
 
 
 class Decoding(SynchronousTestCase):
-    """ctiex.telephony.ami.AmiDecoder."""
+    """ctiex.telephony.asterisk.ami.AmiDecoder."""
 
     @settings(deadline=None)
     @given(st.lists(st.tuples(HEADERS, st.lists(VALUES, max_size=3)), max_size=5), st.lists(st.integers(0, 10_000)))
@@ -104,7 +104,7 @@ class Decoding(SynchronousTestCase):
 
 
 class Encoding(SynchronousTestCase):
-    """ctiex.telephony.ami.encode_action."""
+    """ctiex.telephony.asterisk.ami.encode_action."""
 
     @settings(deadline=None)
     @given(KEYS, HEADERS)
@@ -135,7 +135,7 @@ class Encoding(SynchronousTestCase):
 
 
 class Connected(TestCase):
-    """ctiex.telephony.ami_client.AmiClient, with a server of the test's own over TCP."""
+    """ctiex.telephony.asterisk.ami_client.AmiClient, with a server of the test's own over TCP."""
 
     async def begin(self, secret: str = SECRET, **account: Any) -> None:
         """Connect a client to a fake Asterisk."""

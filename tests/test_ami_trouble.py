@@ -17,11 +17,11 @@ from zope.interface import implementer
 
 from ctiex.codecs.binary import BinaryCodec
 from ctiex.interfaces import SignallingContext
-from ctiex.processing.sessions import ServiceSessions
+from ctiex.processing.service_sessions import ServiceSessions
 from ctiex.signalling.asterisk import AsteriskSignalling
-from ctiex.signalling.asterisk_settings import read_settings
-from ctiex.telephony.ami_client import AmiClient
-from ctiex.telephony.ami_link import AmiAccount
+from ctiex.telephony.asterisk.ami_client import AmiClient
+from ctiex.telephony.asterisk.ami_link import AmiAccount
+from ctiex.telephony.asterisk.settings import read_settings
 from ctiex.testing.signalling_contract import RecordingWatcher
 from tests.fake_asterisk import SECRET, FakeAsterisk, Headers
 from tests.fake_platform import PlatformAsterisk

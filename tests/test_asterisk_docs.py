@@ -13,20 +13,20 @@ import attrs
 import pytest
 from twisted.python.usage import UsageError
 
-from ctiex.app import config_model
-from ctiex.app.carriers import build_carriers
 from ctiex.app.cli import COMMANDS, Options
 from ctiex.app.commands import dialplan, voice
-from ctiex.app.config import parse
-from ctiex.app.config_model import Configuration
-from ctiex.app.look_up import check_plugins
+from ctiex.carriers.sip_header import SERIAL_HEADER
+from ctiex.carriers.user_to_user import USER_TO_USER, UserToUserCarrier
+from ctiex.config import model as config_model
+from ctiex.config.carriers import build_carriers
+from ctiex.config.model import Configuration
+from ctiex.config.plugin_checks import check_plugins
+from ctiex.config.reading import parse
 from ctiex.interfaces import Signalled
-from ctiex.processing.counts import Counts
-from ctiex.signalling import asterisk_orders
-from ctiex.signalling.asterisk_settings import AsteriskSettings
-from ctiex.signalling.sip_header import SERIAL_HEADER
-from ctiex.signalling.user_to_user import USER_TO_USER, UserToUserCarrier
-from ctiex.telephony.ami_link import AmiAccount
+from ctiex.monitoring.counters import Counts
+from ctiex.telephony.asterisk import actions as asterisk_orders
+from ctiex.telephony.asterisk.ami_link import AmiAccount
+from ctiex.telephony.asterisk.settings import AsteriskSettings
 
 from .test_docs import DOCS, block_with, commands, list_tables, page, section
 

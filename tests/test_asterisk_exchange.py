@@ -10,11 +10,11 @@ from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import clientFromString
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from ctiex.app.assembly import Exchange
-from ctiex.app.config import parse
-from ctiex.app.config_model import Configuration
-from ctiex.app.look_up import check_plugins
+from ctiex.app.exchange import Exchange
 from ctiex.clients import AgentClient, ExchangeAccount
+from ctiex.config.model import Configuration
+from ctiex.config.plugin_checks import check_plugins
+from ctiex.config.reading import parse
 from ctiex.errors import ConfigurationError
 from ctiex.messages import AgentEvent, Condition
 from tests.fake_asterisk import SECRET

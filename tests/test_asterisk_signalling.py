@@ -21,14 +21,14 @@ from ctiex.errors import ConfigurationError, RequestTimedOut, Status
 from ctiex.interfaces import IConfiguredSignallingPlugin, IRunningSignalling, ISignalling, Signalled, SignallingContext
 from ctiex.messages import Connection
 from ctiex.plugins import find_plugin
-from ctiex.processing.sessions import ServiceSessions
+from ctiex.processing.service_sessions import ServiceSessions
 from ctiex.serials import names_a_told_call
 from ctiex.signalling.asterisk import AsteriskSignallingPlugin
-from ctiex.signalling.asterisk_floor import Channel, Floor, Talk
 from ctiex.signalling.asterisk_forwarding import TABLE as STAGES
 from ctiex.signalling.asterisk_forwarding import Forwarding, Happening, Stage, Telling, status_of
-from ctiex.signalling.asterisk_settings import read_settings
-from ctiex.telephony.ami import AmiMessage
+from ctiex.telephony.asterisk.ami import AmiMessage
+from ctiex.telephony.asterisk.settings import read_settings
+from ctiex.telephony.call_model import Channel, Floor, Talk
 from ctiex.testing.signalling_contract import SignallingContract, agent_of
 from tests.asterisk_world import ENDS, TABLE, World
 from tests.fake_platform import Leg, PlatformAsterisk

@@ -21,12 +21,12 @@ from twisted.logger import capturedLogs, formatEvent
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from ctiex.app.assembly import Exchange
-from ctiex.app.audit_log import AuditLog, line_of
-from ctiex.app.config import parse
+from ctiex.app.exchange import Exchange
+from ctiex.config.reading import parse
 from ctiex.errors import ConfigurationError, Status
 from ctiex.fields import Fields
-from ctiex.links.terms import SessionLimits
+from ctiex.limits import Limits
+from ctiex.links.session_types import SessionLimits
 from ctiex.messages import (
     AgentLogin,
     AgentLoginReply,
@@ -43,9 +43,9 @@ from ctiex.messages import (
     Role,
     ServiceEventReply,
 )
-from ctiex.processing.audit import About, AuditEvent
-from ctiex.processing.counts import Counts
-from ctiex.processing.settings import Limits
+from ctiex.monitoring.audit_events import About, AuditEvent
+from ctiex.monitoring.audit_log import AuditLog, line_of
+from ctiex.monitoring.counters import Counts
 from ctiex.testing.fakes import FakeAgent, FakePeer, FakeService
 from ctiex.testing.pairs import MemoryExchange, agents, make_service, services
 

@@ -21,8 +21,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from ctiex import messages as m
 from ctiex.errors import ConfigurationError
 from ctiex.fields import EMPTY
+from ctiex.identities import AgentNumbers, Identity
 from ctiex.messages import KIND_OF, KINDS, REPLY_OF, AgentEvent, CallEnded, Error, Message
-from ctiex.processing.identities import AgentNumbers, Identity
 from ctiex.records import CallState
 
 from . import authorization_table as table

@@ -29,7 +29,7 @@ from benchmarks.page import write
 from benchmarks.results import Results
 from benchmarks.shots import Sample, ratio, summary
 from benchmarks.work import Dialogue
-from ctiex.app.config import parse
+from ctiex.config.reading import parse
 
 from .waiting import PATIENCE, until
 

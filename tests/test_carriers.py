@@ -10,9 +10,9 @@ from twisted.plugin import getPlugins
 from twisted.trial.unittest import SynchronousTestCase
 
 import ctiex.plugins
+from ctiex.carriers.calling_number import CallingNumberCarrier
 from ctiex.errors import ConfigurationError, SerialError
 from ctiex.interfaces import ICarrier, ICarrierPlugin, Signalled
-from ctiex.signalling.calling_number import CallingNumberCarrier
 from ctiex.testing.carrier_contract import CarrierContract, calling_numbers
 from ctiex.testing.strategies import serials
 

@@ -9,20 +9,20 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from ctiex.app.carriers import build_carriers
-from ctiex.app.config import parse
-from ctiex.app.config_model import CarrierSettings, Configuration
-from ctiex.app.look_up import check_plugins
+from ctiex.carriers.calling_number import CallingNumberCarrier
+from ctiex.carriers.combined import SeveralCarriers
+from ctiex.carriers.sip_header import SipHeaderCarrier
+from ctiex.carriers.user_to_user import UserToUserCarrier
 from ctiex.clients import AutomaticService, ExchangeAccount, ServedCall
+from ctiex.config.carriers import build_carriers
+from ctiex.config.model import CarrierSettings, Configuration
+from ctiex.config.plugin_checks import check_plugins
+from ctiex.config.reading import parse
 from ctiex.errors import ConfigurationError, SerialError, Status
 from ctiex.interfaces import ICarrier, ISignalling, Offer, Signalled
 from ctiex.messages import Connection, ConnectReply
 from ctiex.services.media import ScriptedMedia
 from ctiex.services.outcome import Outcome
-from ctiex.signalling.calling_number import CallingNumberCarrier
-from ctiex.signalling.several_carriers import SeveralCarriers
-from ctiex.signalling.sip_header import SipHeaderCarrier
-from ctiex.signalling.user_to_user import UserToUserCarrier
 from ctiex.testing.pairs import MemoryExchange
 
 NUMBER = "13800138000"

@@ -20,9 +20,10 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface.verify import verifyObject
 
 from ctiex.errors import CheckBusy, ConfigurationError
+from ctiex.identities import AgentNumbers, Identity
 from ctiex.interfaces import IBindCredentials, ICertificateCredentials, ICheckerPlugin, IIdentity
-from ctiex.links.checkers import CertificateChecker, ConfiguredChecker, canonical_name
-from ctiex.links.credentials import (
+from ctiex.login.checkers import CertificateChecker, ConfiguredChecker, canonical_name
+from ctiex.login.credentials import (
     BindCredentials,
     CertificateCredentials,
     IdentityRealm,
@@ -32,7 +33,6 @@ from ctiex.links.credentials import (
 )
 from ctiex.messages import Role
 from ctiex.plugins import find_plugin
-from ctiex.processing.identities import AgentNumbers, Identity
 from ctiex.testing.checker_contract import CheckerContract
 
 from .checking import Threads, cheaply_hashed

@@ -18,10 +18,10 @@ from twisted.python.usage import UsageError
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 import ctiex.plugins
-from ctiex.app.assembly import Exchange
 from ctiex.app.commands import check_config
-from ctiex.app.config import examine, read_file
+from ctiex.app.exchange import Exchange
 from ctiex.app.tap import Options
+from ctiex.config.reading import examine, read_file
 from ctiex.errors import CtiexError
 from ctiex.stores.sealing import KEY_VARIABLE, new_key
 

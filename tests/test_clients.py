@@ -16,6 +16,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
+from ctiex.carriers.calling_number import CallingNumberCarrier
 from ctiex.clients import (
     AgentClient,
     AgentNumber,
@@ -31,7 +32,7 @@ from ctiex.codecs.binary import BinaryCodec
 from ctiex.errors import CallError, LinkLost, RequestTimedOut, Status, TlsRefused
 from ctiex.fields import EMPTY, Fields
 from ctiex.interfaces import ICarrier, IMedia, Signalled
-from ctiex.links.waiting import Waiters
+from ctiex.links.waiters import Waiters
 from ctiex.messages import (
     AgentEvent,
     AgentEventAck,
@@ -58,7 +59,6 @@ from ctiex.messages import (
 from ctiex.services.media import ScriptedMedia
 from ctiex.services.outcome import Outcome, Report
 from ctiex.services.serving import handler_of
-from ctiex.signalling.calling_number import CallingNumberCarrier
 from ctiex.testing.fakes import FakePeer
 from ctiex.testing.pairs import LinkedPair, pump_all
 

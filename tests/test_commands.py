@@ -14,12 +14,12 @@ from twisted.python.usage import Options, UsageError
 from twisted.trial.unittest import SynchronousTestCase
 
 from ctiex.app.commands import check_config, decode, passwd
-from ctiex.app.config import parse
 from ctiex.codecs.binary import BinaryCodec
 from ctiex.codecs.json import JsonCodec
+from ctiex.config.reading import parse
 from ctiex.fields import Fields, Value
 from ctiex.interfaces import ICodec
-from ctiex.links.secret_hashes import SecretHash
+from ctiex.login.secret_hashes import SecretHash
 from ctiex.messages import KIND_OF, Bind, Condition, ConnectRequest, DataResult, Message, Ping, Role, ServiceEvent
 
 Outcome = tuple[int, str, str]

@@ -15,17 +15,17 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.interface import InterfaceClass
 
 import ctiex.plugins
-from ctiex.app.config import exchange_address, load, parse
-from ctiex.app.config_model import Configuration
-from ctiex.app.config_reading import dotted
-from ctiex.app.listening import advertised_address, read_endpoint
-from ctiex.app.look_up import check_plugins
-from ctiex.app.tls.endpoint import TlsFiles
+from ctiex.config.endpoints import advertised_address, read_endpoint
+from ctiex.config.model import Configuration
+from ctiex.config.plugin_checks import check_plugins
+from ctiex.config.reading import exchange_address, load, parse
+from ctiex.config.structuring import dotted
 from ctiex.errors import ConfigurationError
 from ctiex.interfaces import ICallStorePlugin, ICodecPlugin, IOrganizerPlugin, ISignallingPlugin
-from ctiex.links.secret_hashes import SecretHash, hash_secret
+from ctiex.login.secret_hashes import SecretHash, hash_secret
 from ctiex.messages import Role
 from ctiex.plugins import find_plugin
+from ctiex.tls.endpoint import TlsFiles
 
 HASH = hash_secret("x", salt=lambda size: bytes(size)).format()
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from ctiex.processing.deadlines import Deadlines
+from ctiex.processing.timer_wheel import Deadlines
 
 from .effort import examples
 
@@ -27,7 +27,7 @@ _TICK = 0.125
 
 
 class ManyDeadlines(SynchronousTestCase):
-    """ctiex.processing.deadlines.Deadlines."""
+    """ctiex.processing.timer_wheel.Deadlines."""
 
     def setUp(self) -> None:
         self.clock = Clock()

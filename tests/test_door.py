@@ -17,14 +17,14 @@ from twisted.protocols.haproxy._wrapper import HAProxyWrappingFactory
 from twisted.trial.unittest import SynchronousTestCase
 
 from ctiex.errors import CheckBusy
+from ctiex.limits import Limits
 from ctiex.links import exchange as exchange_module
-from ctiex.links.checkers import ConfiguredChecker
-from ctiex.links.credentials import KnownIdentity, checker_context, make_portal
-from ctiex.links.terms import SessionLimits
-from ctiex.links.throttle import LoginThrottle
+from ctiex.links.session_types import SessionLimits
+from ctiex.login.checkers import ConfiguredChecker
+from ctiex.login.credentials import KnownIdentity, checker_context, make_portal
+from ctiex.login.throttle import LoginThrottle
 from ctiex.messages import Bind, BindReply, Ping, Role
-from ctiex.processing.audit import AuditEvent
-from ctiex.processing.settings import Limits
+from ctiex.monitoring.audit_events import AuditEvent
 from ctiex.testing.fakes import FakeAgent, FakePeer, FakeService
 from ctiex.testing.pairs import LinkedPair, MemoryExchange, MemoryTransport, agents, services
 

@@ -16,10 +16,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from ctiex import lots
-from ctiex.app.assembly import Exchange
-from ctiex.app.config import parse
+from ctiex.app.exchange import Exchange
 from ctiex.clients import AutomaticService
 from ctiex.clients.connection import ClientLink
+from ctiex.config.reading import parse
 from ctiex.errors import Status
 from ctiex.interfaces import ISignalling, Offer
 from ctiex.messages import Condition, Message, Role

@@ -28,9 +28,9 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface import implementer
 
-from ctiex.app.assembly import Exchange
-from ctiex.app.config import parse
-from ctiex.app.listening import make_endpoint, read_endpoint
+from ctiex.app.exchange import Exchange
+from ctiex.config.endpoints import make_endpoint, read_endpoint
+from ctiex.config.reading import parse
 from ctiex.errors import ConfigurationError, CtiexError
 from ctiex.links.peers import certificate_names
 

@@ -31,8 +31,7 @@ from twisted.logger import capturedLogs, eventsFromJSONLogFile, formatEvent
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface import implementer
 
-from ctiex.app.assembly import Exchange
-from ctiex.app.config import parse
+from ctiex.app.exchange import Exchange
 from ctiex.clients import (
     AgentClient,
     AgentNumber,
@@ -44,6 +43,7 @@ from ctiex.clients import (
 )
 from ctiex.codecs.binary import BinaryCodec
 from ctiex.codecs.json import JsonCodec
+from ctiex.config.reading import parse
 from ctiex.errors import BindRefused, CallerHungUp, CallError, Status, StoreUnavailable
 from ctiex.fields import Fields
 from ctiex.interfaces import ICodec, IRunningSignalling, Offer
@@ -769,11 +769,11 @@ class RunnerTests(SynchronousTestCase):
         output = self.output_of_a_run(*TWISTD, "--logger=ctiex.app.logs.json")
         events = [json.loads(line) for line in output.splitlines()]
         (ready,) = [event for event in events if event["text"].startswith("exchange 1 is ready")]
-        self.assertEqual((ready["level"], ready["namespace"], ready["id"]), ("info", "ctiex.app.assembly", "1"))
+        self.assertEqual((ready["level"], ready["namespace"], ready["id"]), ("info", "ctiex.app.exchange", "1"))
 
     def test_twistd_with_lines_for_people(self) -> None:
         self.assertIn(
-            "[ctiex.app.assembly#info] exchange 1", self.output_of_a_run(*TWISTD, "--logger=ctiex.app.logs.human")
+            "[ctiex.app.exchange#info] exchange 1", self.output_of_a_run(*TWISTD, "--logger=ctiex.app.logs.human")
         )
 
     def test_twist(self) -> None:

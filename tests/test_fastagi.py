@@ -14,10 +14,10 @@ from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from ctiex.errors import CallerHungUp, ConfigurationError
-from ctiex.links.admission import Seldom
-from ctiex.telephony.agi import AgiAnswer, AgiError
-from ctiex.telephony.fastagi import ANSWER_WITHIN, CALL_WITHIN, AgiChannel, FastAgiServer
-from ctiex.telephony.sources import Sources
+from ctiex.monitoring.log_limiter import Seldom
+from ctiex.telephony.asterisk.agi import AgiAnswer, AgiError
+from ctiex.telephony.asterisk.allowed_hosts import Sources
+from ctiex.telephony.asterisk.fastagi import ANSWER_WITHIN, CALL_WITHIN, AgiChannel, FastAgiServer
 from ctiex.testing.pairs import LinkedPair
 
 from .asterisk_by_hand import AsteriskByHand

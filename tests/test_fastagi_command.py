@@ -16,10 +16,10 @@ from twisted.python.usage import UsageError
 
 from ctiex.app.commands import service, voice
 from ctiex.app.commands.dialplan import dialplan
-from ctiex.app.config import parse
-from ctiex.app.config_model import VoiceTable
+from ctiex.config.model import VoiceTable
+from ctiex.config.reading import parse
 from ctiex.errors import ConfigurationError
-from ctiex.telephony.sounds import DEFAULT_SOUNDS
+from ctiex.telephony.asterisk.sounds import DEFAULT_SOUNDS
 
 from .processes import ROOT, Program, free_port, surroundings
 from .test_docs import csv_tables

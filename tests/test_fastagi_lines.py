@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from ctiex.telephony.agi import (
+from ctiex.telephony.asterisk.agi import (
     MAX_ABOUT_CALL,
     MAX_ANSWER,
     MAX_COMMAND,

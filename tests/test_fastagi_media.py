@@ -17,10 +17,10 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from ctiex.errors import CallerHungUp, ConfigurationError
 from ctiex.interfaces import IMedia
 from ctiex.services import prompts as names
-from ctiex.telephony.agi import AgiError
-from ctiex.telephony.asterisk_media import AsteriskMedia
-from ctiex.telephony.fastagi import AgiChannel, FastAgiServer
-from ctiex.telephony.sounds import DEFAULT_SOUNDS, SOUND_EXPECTED, Sounds, is_sound
+from ctiex.telephony.asterisk.agi import AgiError
+from ctiex.telephony.asterisk.fastagi import AgiChannel, FastAgiServer
+from ctiex.telephony.asterisk.media import AsteriskMedia
+from ctiex.telephony.asterisk.sounds import DEFAULT_SOUNDS, SOUND_EXPECTED, Sounds, is_sound
 from ctiex.testing.media import MediaContract
 from ctiex.testing.pairs import LinkedPair
 
@@ -48,7 +48,7 @@ class AsteriskMediaContractTests(MediaContract, TestCase):
     """The contract of IMedia."""
 
     def make_media(self, typed: str) -> IMedia:
-        """:class:`ctiex.telephony.asterisk_media.AsteriskMedia`."""
+        """:class:`ctiex.telephony.asterisk.media.AsteriskMedia`."""
         return self._made(AsteriskByHand(typed=f"{typed}#", sounds={*ALL_SOUNDS, "welcome"}))
 
     def make_left_media(self) -> IMedia:

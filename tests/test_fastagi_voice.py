@@ -19,6 +19,8 @@ from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
+from ctiex.carriers.sip_header import SipHeaderCarrier
+from ctiex.carriers.user_to_user import UserToUserCarrier
 from ctiex.clients import ExchangeAccount
 from ctiex.clients.voice import ANY_PATH, VoiceServices, VoiceSettings
 from ctiex.errors import Status
@@ -27,9 +29,7 @@ from ctiex.interfaces import IOfferWatcher, ISignalling, Offer, Signalled
 from ctiex.links.ports import TurnedAway
 from ctiex.messages import AgentEvent, Condition
 from ctiex.services import BUILT_IN
-from ctiex.signalling.sip_header import SipHeaderCarrier
-from ctiex.signalling.user_to_user import UserToUserCarrier
-from ctiex.telephony.sounds import CALL_UNKNOWN, DEFAULT_SOUNDS, UNAVAILABLE, Sounds
+from ctiex.telephony.asterisk.sounds import CALL_UNKNOWN, DEFAULT_SOUNDS, UNAVAILABLE, Sounds
 from ctiex.testing.fakes import FakeAgent
 from ctiex.testing.pairs import LinkedPair, MemoryExchange, agents, make_service, services
 

@@ -11,7 +11,7 @@ from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.trial.unittest import SynchronousTestCase
 
 from ctiex.errors import CheckBusy
-from ctiex.links.hashing import HashingQueue
+from ctiex.login.hashing_queue import HashingQueue
 
 from .checking import Threads
 

@@ -11,13 +11,13 @@ from twisted.plugin import getPlugins
 from twisted.trial.unittest import SynchronousTestCase
 
 import ctiex.plugins
+from ctiex.carriers.calling_number import CallingNumberCarrier
+from ctiex.carriers.combined import WHICHEVER_ARRIVES, SeveralCarriers, changes_the_number
+from ctiex.carriers.sip_header import SipHeaderCarrier
+from ctiex.carriers.user_to_user import UserToUserCarrier
 from ctiex.errors import ConfigurationError, SerialError
 from ctiex.interfaces import ICarrier, ICarrierPlugin, Signalled
 from ctiex.serials import is_serial
-from ctiex.signalling.calling_number import CallingNumberCarrier
-from ctiex.signalling.several_carriers import WHICHEVER_ARRIVES, SeveralCarriers, changes_the_number
-from ctiex.signalling.sip_header import SipHeaderCarrier
-from ctiex.signalling.user_to_user import UserToUserCarrier
 from ctiex.testing.carrier_contract import CarrierContract
 from ctiex.testing.strategies import serials
 

@@ -11,14 +11,15 @@ from hypothesis import strategies as st
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from ctiex.app.config import parse
-from ctiex.app.config_model import LinkSettings
-from ctiex.app.kept_codecs import AGENT_CODEC, IVR_CODEC
-from ctiex.app.parts import assemble
+from ctiex.app.assembly import assemble
+from ctiex.app.store_codecs import AGENT_CODEC, IVR_CODEC
+from ctiex.config.model import LinkSettings
+from ctiex.config.reading import parse
 from ctiex.errors import Status, StoreUnavailable
 from ctiex.fields import Fields
 from ctiex.interfaces import ICallStore
-from ctiex.links.terms import SessionLimits
+from ctiex.limits import Limits
+from ctiex.links.session_types import SessionLimits
 from ctiex.messages import (
     CancelReply,
     CancelRequest,
@@ -30,8 +31,7 @@ from ctiex.messages import (
     ServiceEventReply,
 )
 from ctiex.processing.account import size_of_call, size_of_event
-from ctiex.processing.numbers import NumbersInUse, is_number_label, label_of
-from ctiex.processing.settings import Limits
+from ctiex.processing.number_quota import NumbersInUse, is_number_label, label_of
 from ctiex.records import CallState
 from ctiex.stores.memory import MemoryCallStore
 from ctiex.testing.fakes import FakeAgent, FakeOutlet, FakeServiceSession, WaitingStore

@@ -8,11 +8,11 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from ctiex.errors import ConfigurationError
+from ctiex.identities import AgentNumbers, Identity
 from ctiex.interfaces import IIdentity
-from ctiex.links.credentials import KnownIdentity
-from ctiex.links.secret_hashes import SecretHash, hash_secret
+from ctiex.login.credentials import KnownIdentity
+from ctiex.login.secret_hashes import SecretHash, hash_secret
 from ctiex.messages import Role
-from ctiex.processing.identities import AgentNumbers, Identity
 
 digits = st.text("0123456789", min_size=1, max_size=6)
 CHEAP = SecretHash.parse("scrypt$2$1$1$c2FsdA$aGFzaA")

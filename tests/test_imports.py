@@ -10,29 +10,34 @@ from twisted.trial.unittest import SynchronousTestCase
 
 SOURCE = Path(__file__).resolve().parent.parent / "src"
 
-VALUES = frozenset({"errors", "extras", "fields", "messages", "records", "serials"})
-TOOLS = frozenset({"file_modes", "frozen", "lots", "outage", "places", "steady_time", "visible"})
+VALUES = frozenset({"errors", "extras", "fields", "limits", "messages", "records", "serials", "settings"})
+TOOLS = frozenset({"file_modes", "frozen", "lots", "outage", "places", "rates", "steady_time", "visible"})
 """What any part may use, and knows of none."""
-BELOW = VALUES | TOOLS | {"interfaces"}
-MIDDLE = frozenset({"codecs", "processing", "stores", "signalling", "telephony"})
-UPPER = frozenset({"links", "clients", "services"})
+ORDER = (
+    {"interfaces"},
+    {"identities"},
+    {"monitoring"},
+    {"codecs", "stores", "carriers", "tls"},
+    {"processing"},
+    {"login"},
+    {"links"},
+    {"services", "telephony"},
+    {"signalling"},
+    {"clients"},
+    {"plugins"},
+    {"testing", "config"},
+    {"app"},
+)
+"""The parts of ctiex, the lowest first: each may import the values, the tools, and what stands before it."""
 
 MAY_IMPORT = {
     **dict.fromkeys(VALUES, VALUES | TOOLS),
     **dict.fromkeys(TOOLS, TOOLS),
-    "interfaces": VALUES | TOOLS,
-    **dict.fromkeys(MIDDLE, BELOW),
-    "links": BELOW | MIDDLE - {"signalling"},
-    "signalling": BELOW | {"telephony", "links"},
-    "services": BELOW | MIDDLE,
-    "clients": BELOW | MIDDLE | {"links", "services"},
-    "plugins": BELOW | MIDDLE | {"links", "clients", "services"},
-    "testing": BELOW | MIDDLE | UPPER | {"plugins"},
-    "app": BELOW | MIDDLE | UPPER | {"plugins", "testing"},
+    **{part: VALUES | TOOLS | frozenset().union(*ORDER[:place]) for place, parts in enumerate(ORDER) for part in parts},
 }
 """Each part of ctiex, with the other parts that it may import."""
 
-HAVE_TRANSPORTS = frozenset({"links", "clients", "signalling", "telephony", "app", "testing"})
+HAVE_TRANSPORTS = frozenset({"config", "tls", "links", "clients", "signalling", "telephony", "app", "testing"})
 WITHOUT_TRANSPORTS = frozenset({"defer", "error", "interfaces", "task", "threads"})
 """The modules of twisted.internet that touch no transport."""
 TRANSPORTS = ("asyncio", "socket", "ssl", "twisted.application.internet", "twisted.protocols", "twisted.web")
@@ -114,10 +119,10 @@ class RuleTests(SynchronousTestCase):
     def test_an_import_against_the_direction_is_seen(self) -> None:
         for name, line in (
             ("ctiex.codecs.binary", "from ctiex.links import session"),
-            ("ctiex.codecs.binary", "import ctiex.app.config"),
+            ("ctiex.codecs.binary", "import ctiex.config.reading"),
             ("ctiex.errors", "from ctiex import interfaces"),
             ("ctiex.stores.memory", "def late():\n    from ctiex.codecs.binary import BinaryCodec"),
-            ("ctiex.testing.fakes", "from ctiex.app.config import load"),
+            ("ctiex.testing.fakes", "from ctiex.config.reading import load"),
             ("ctiex.links.agent", "from . import session"),
         ):
             self.assertEqual(len(list(wrong_direction(name, ast.parse(line)))), 1, line)

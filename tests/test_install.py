@@ -173,7 +173,7 @@ def uses_testing(environment: Environment, outside: Path) -> None:
 
 def uses_tls(environment: Environment, outside: Path) -> None:
     """Whatever makes handshakes can be imported, and files are looked at."""
-    environment.says(outside, "python", "-c", "import ctiex.app.tls.contexts")
+    environment.says(outside, "python", "-c", "import ctiex.tls.contexts")
     (outside / "exchange.toml").write_text(
         '[links.agent]\nlisten = "ctiex-tls:0:interface=127.0.0.1:certificate=a.pem"\n'
     )

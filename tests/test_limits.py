@@ -20,16 +20,16 @@ from twisted.internet.threads import deferToThread
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from ctiex.app.assembly import Exchange
-from ctiex.app.config import parse
-from ctiex.app.config_model import LinkSettings
+from ctiex.app.exchange import Exchange
 from ctiex.app.metrics import ExchangeCollector
 from ctiex.clients.dialled import DialledLinks
 from ctiex.codecs.binary import BinaryCodec
+from ctiex.config.model import LinkSettings
+from ctiex.config.reading import parse
+from ctiex.limits import Limits
 from ctiex.links.descriptors import Descriptors
 from ctiex.links.ports import DescriptorGuard, GuardedFactory, PortBounds
 from ctiex.messages import Ping, Pong
-from ctiex.processing.settings import Limits
 from ctiex.testing.fakes import FakeAgent
 from ctiex.testing.pairs import MemoryExchange, agents, services
 

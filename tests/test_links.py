@@ -15,10 +15,11 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ctiex.errors import StoreUnavailable
 from ctiex.fields import Fields
-from ctiex.links.checkers import ConfiguredChecker
-from ctiex.links.credentials import KnownIdentity, checker_context, configured_portal, make_portal
-from ctiex.links.secret_hashes import hash_secret
-from ctiex.links.terms import SessionLimits
+from ctiex.limits import Limits
+from ctiex.links.session_types import SessionLimits
+from ctiex.login.checkers import ConfiguredChecker
+from ctiex.login.credentials import KnownIdentity, checker_context, configured_portal, make_portal
+from ctiex.login.secret_hashes import hash_secret
 from ctiex.messages import (
     AgentLogin,
     AgentLoginReply,
@@ -40,7 +41,6 @@ from ctiex.messages import (
     Unbind,
     UnbindReply,
 )
-from ctiex.processing.settings import Limits
 from ctiex.records import StoredEvent
 from ctiex.stores.memory import MemoryCallStore
 from ctiex.testing.fakes import FakeAgent, FakePeer, FakeService, WaitingStore

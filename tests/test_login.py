@@ -11,9 +11,9 @@ from twisted.internet.protocol import Protocol
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from ctiex.app.assembly import Exchange
-from ctiex.app.config import parse
+from ctiex.app.exchange import Exchange
 from ctiex.codecs.binary import BinaryCodec
+from ctiex.config.reading import parse
 from ctiex.errors import ConfigurationError
 from ctiex.messages import Bind, BindReply, Role
 

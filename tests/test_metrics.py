@@ -25,13 +25,13 @@ from twisted.web.http_headers import Headers
 
 from ctiex import extras
 from ctiex.app import metrics
-from ctiex.app.assembly import Exchange
-from ctiex.app.config import parse
+from ctiex.app.exchange import Exchange
 from ctiex.app.metrics import ExchangeCollector, registry_of
 from ctiex.app.tap import Options
+from ctiex.config.reading import parse
 from ctiex.errors import ConfigurationError, StoreUnavailable
 from ctiex.messages import ConnectRequest
-from ctiex.processing.counts import Counts
+from ctiex.monitoring.counters import Counts
 from ctiex.records import Change
 from tests.asterisk_world import World
 

@@ -13,7 +13,7 @@ import ctiex.plugins
 from ctiex.errors import ConfigurationError, FieldError
 from ctiex.fields import MAX_COUNT, Fields, Value
 from ctiex.interfaces import IOrganizer, IOrganizerPlugin
-from ctiex.processing.organizing import RuleOrganizer
+from ctiex.processing.field_rules import RuleOrganizer
 from ctiex.testing.organizer_contract import OrganizerContract
 
 quick = settings(deadline=None)

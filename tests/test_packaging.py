@@ -16,7 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 import ctiex
-from ctiex.app.tls.endpoint import TlsEndpointParser
+from ctiex.tls.endpoint import TlsEndpointParser
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -19,7 +19,7 @@ from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import directlyProvides
 
-from ctiex.app.listening import read_endpoint
+from ctiex.config.endpoints import read_endpoint
 from ctiex.links.endpoints import read_destination
 from ctiex.links.peers import LOCAL, certificate_names, is_loopback, is_private, is_verified, seen, source_of
 from ctiex.testing.pairs import MemoryTransport

@@ -14,8 +14,10 @@ from zope.interface import implementer
 from ctiex.codecs.binary import BinaryCodec
 from ctiex.errors import Status, StoreUnavailable
 from ctiex.fields import EMPTY, Fields
+from ctiex.identities import Identity
 from ctiex.interfaces import Frame, ICallStore, ISignalling, Offer
-from ctiex.links.terms import SessionLimits
+from ctiex.limits import Limits
+from ctiex.links.session_types import SessionLimits
 from ctiex.messages import (
     KIND_OF,
     CallEnded,
@@ -29,9 +31,7 @@ from ctiex.messages import (
     ServiceEvent,
     ServiceEventReply,
 )
-from ctiex.processing.identities import Identity
-from ctiex.processing.organizing import RuleOrganizer
-from ctiex.processing.settings import Limits
+from ctiex.processing.field_rules import RuleOrganizer
 from ctiex.records import CallState
 from ctiex.stores.memory import MemoryCallStore
 from ctiex.testing.fakes import FakeOutlet, FakeServiceSession, WaitingStore

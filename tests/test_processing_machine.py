@@ -14,6 +14,7 @@ from ctiex.codecs.binary import BinaryCodec
 from ctiex.errors import Status
 from ctiex.fields import Fields
 from ctiex.interfaces import Frame
+from ctiex.limits import Limits, Timeouts
 from ctiex.messages import (
     KIND_OF,
     AgentEvent,
@@ -23,7 +24,6 @@ from ctiex.messages import (
     DataRequest,
     ServiceEvent,
 )
-from ctiex.processing.settings import Limits, Timeouts
 from ctiex.records import Change
 from ctiex.stores.memory import MemoryCallStore
 from ctiex.testing.fakes import FakeOutlet, FakeServiceSession

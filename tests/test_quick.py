@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from ctiex.codecs.binary import BinaryCodec
-from ctiex.codecs.quick import QuickAnswers
+from ctiex.codecs.data_fast_path import QuickAnswers
 from ctiex.errors import Status
-from ctiex.links.terms import SessionLimits
+from ctiex.links.session_types import SessionLimits
 from ctiex.messages import KIND_OF, DataRequest, DataResult, Error, Message, Ping, Unbind, UnbindReply
-from ctiex.processing.audit import AuditEvent
+from ctiex.monitoring.audit_events import AuditEvent
 from ctiex.records import Call
 from ctiex.stores.memory import MemoryCallStore
 from ctiex.testing.fakes import FakeService
@@ -109,7 +109,7 @@ def _split(stream: bytes, at: list[int]) -> list[bytes]:
 
 
 class QuickAnswersTests(SynchronousTestCase):
-    """ctiex.codecs.quick, and what the session lets it do."""
+    """ctiex.codecs.data_fast_path, and what the session lets it do."""
 
     @given(_STREAMS, st.lists(st.integers(0, 300), max_size=4))
     @settings(deadline=None, max_examples=examples(300))

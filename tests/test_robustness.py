@@ -10,15 +10,15 @@ from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
+from ctiex.carriers.calling_number import CallingNumberCarrier
 from ctiex.interfaces import ICarrier, ISignalling, Offer, Signalled
+from ctiex.limits import Limits
 from ctiex.links.requests import Requests
-from ctiex.links.terms import SessionLimits
+from ctiex.links.session_types import SessionLimits
 from ctiex.messages import BindReply, CancelRequest, Condition, ConnectReply, Ping, Pong, Unbind, UnbindReply
-from ctiex.processing.deadlines import Deadlines
-from ctiex.processing.settings import Limits
 from ctiex.processing.states import WITH_SERVICE
+from ctiex.processing.timer_wheel import Deadlines
 from ctiex.records import CallState, Change
-from ctiex.signalling.calling_number import CallingNumberCarrier
 from ctiex.stores.memory import MemoryCallStore
 from ctiex.testing.fakes import FakeAgent, FakeService, WaitingStore
 from ctiex.testing.pairs import MemoryExchange

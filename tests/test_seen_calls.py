@@ -11,8 +11,8 @@ from zope.interface import implementer
 from ctiex import lots
 from ctiex.errors import Status
 from ctiex.interfaces import IRunningSignalling, Offer
+from ctiex.limits import Limits
 from ctiex.messages import AgentEvent, Condition
-from ctiex.processing.settings import Limits
 from ctiex.records import CallState, Change
 from ctiex.serials import has_check_digits
 from ctiex.stores.memory import MemoryCallStore

@@ -15,7 +15,7 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from ctiex.links.sending import send, sends_at_once
+from ctiex.links.direct_send import send, sends_at_once
 
 reactor: Any = real_reactor
 TAKES = st.one_of(st.integers(0, 8), st.none())

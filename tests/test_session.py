@@ -14,7 +14,7 @@ from ctiex.errors import LinkError, LinkLost, RequestTimedOut, Status
 from ctiex.interfaces import ICodec
 from ctiex.links import rules
 from ctiex.links.session import Session
-from ctiex.links.terms import SessionLimits, SessionState
+from ctiex.links.session_types import SessionLimits, SessionState
 from ctiex.messages import (
     KIND_OF,
     KINDS,

@@ -22,7 +22,7 @@ from ctiex.errors import ConfigurationError, Status
 from ctiex.interfaces import ISignalling, SignallingContext
 from ctiex.links.descriptors import Descriptors
 from ctiex.messages import Condition, Connection, Message
-from ctiex.processing.sessions import ServiceSessions
+from ctiex.processing.service_sessions import ServiceSessions
 from ctiex.signalling import dial
 from ctiex.signalling.dial import DialSignalling, DialSignallingPlugin
 from ctiex.signalling.link import LinkSignalling, LinkSignallingPlugin

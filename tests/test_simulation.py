@@ -21,9 +21,9 @@ from twisted.python.usage import UsageError
 from ctiex.app.commands import simulate
 from ctiex.codecs.binary import BinaryCodec
 from ctiex.fields import Fields
+from ctiex.limits import Limits
 from ctiex.lots import AT_ONCE
 from ctiex.messages import CallEnded, CancelRequest, Condition, ConnectReply, ConnectRequest, DataResult
-from ctiex.processing.settings import Limits
 from ctiex.records import Call, CallState, Change, StoredEvent
 from ctiex.testing.fakes import FakeOutlet, WaitingStore
 from ctiex.testing.pairs import MemoryExchange, agents

@@ -15,7 +15,7 @@ from twisted.internet.defer import gatherResults
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import TestCase
 
-from ctiex.app.kept_codecs import codecs_to_keep
+from ctiex.app.store_codecs import codecs_to_keep
 from ctiex.errors import ConfigurationError, StoreUnavailable
 from ctiex.interfaces import ICallStore
 from ctiex.records import CallState, Change

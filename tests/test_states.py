@@ -6,8 +6,8 @@ from typing import cast
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from ctiex.limits import Timeouts
 from ctiex.messages import FINAL_CONDITIONS
-from ctiex.processing.settings import Timeouts
 from ctiex.processing.states import SIGNALLED, TIMED_OUT_AS, TIMEOUT_OF, TRANSITIONS, WITH_SERVICE, Step
 from ctiex.records import CallState
 

@@ -16,6 +16,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
+from ctiex.carriers.calling_number import CallingNumberCarrier
 from ctiex.clients import AutomaticService, ExchangeAccount, ServedCall
 from ctiex.clients.served_call import FinishedSerials
 from ctiex.errors import CallError, SerialError, Status
@@ -25,7 +26,6 @@ from ctiex.messages import Condition, Connection, DataResult
 from ctiex.serials import SerialAllocator, check_digits, is_serial
 from ctiex.services.media import ScriptedMedia
 from ctiex.services.outcome import Outcome
-from ctiex.signalling.calling_number import CallingNumberCarrier
 from ctiex.testing.fakes import FakeAgent, FakeService
 from ctiex.testing.pairs import LinkedPair, MemoryExchange, agents, make_service, services
 from ctiex.testing.strategies import serials

@@ -15,14 +15,14 @@ from twisted.python.usage import UsageError
 from twisted.trial.unittest import SynchronousTestCase
 
 from ctiex.app.commands import store
-from ctiex.app.kept_codecs import AGENT_CODEC, IVR_CODEC
+from ctiex.app.store_codecs import AGENT_CODEC, IVR_CODEC
 from ctiex.codecs.binary import BinaryCodec
 from ctiex.codecs.json import JsonCodec
 from ctiex.errors import Status
 from ctiex.fields import Fields
 from ctiex.interfaces import ICodec
 from ctiex.messages import AgentEvent, Condition, DataResult
-from ctiex.processing.numbers import label_of
+from ctiex.processing.number_quota import label_of
 from ctiex.records import CallState, StoredEvent
 from ctiex.stores.sealing import KEY_VARIABLE, Seal, find_key, new_key
 from ctiex.stores.sqlite_file import Group, SqliteFile

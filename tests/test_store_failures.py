@@ -15,7 +15,7 @@ from zope.interface import implementer
 from ctiex.errors import Status, StoreUnavailable
 from ctiex.interfaces import IOfferWatcher, ISignalling, Offer
 from ctiex.messages import CallEnded, Condition
-from ctiex.processing.keeping import RETRY_AFTER
+from ctiex.processing.commits import RETRY_AFTER
 from ctiex.records import Call, CallState, Change
 from ctiex.testing.fakes import FakeServiceSession, WaitingStore
 from tests.test_processing import _OTHERS, Bench

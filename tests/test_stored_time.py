@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from ctiex.limits import Limits
 from ctiex.messages import Condition
-from ctiex.processing.settings import Limits
 from ctiex.processing.stored_time import LABEL, StoredTime
 from ctiex.records import CallState, StoredEvent
 from ctiex.stores.memory import MemoryCallStore

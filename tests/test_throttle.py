@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from twisted.trial.unittest import SynchronousTestCase
 
-from ctiex.links.throttle import LoginThrottle
-from ctiex.processing.settings import Limits
+from ctiex.limits import Limits
+from ctiex.login.throttle import LoginThrottle
 
 
 def throttle_of(failures: int, lock_out: float = 300, longest_delay: float = 5) -> LoginThrottle:

@@ -31,10 +31,10 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface import directlyProvides
 
-from ctiex.app.tls.contexts import Refusals, ServerContexts, TlsLinkFactory
-from ctiex.app.tls.endpoint import TlsFiles
 from ctiex.errors import ConfigurationError
 from ctiex.links.peers import certificate_names, is_private, is_verified
+from ctiex.tls.contexts import Refusals, ServerContexts, TlsLinkFactory
+from ctiex.tls.endpoint import TlsFiles
 
 from .certificates import DAY, Authority, Signed, replace
 from .effort import examples

@@ -27,7 +27,7 @@ from ctiex.codecs.binary import BinaryCodec
 from ctiex.codecs.json import JsonCodec
 from ctiex.errors import BindRefused, ConfigurationError, RequestTimedOut, Status, TlsRefused, UnsafeLink
 from ctiex.interfaces import ISignalling, SignallingContext
-from ctiex.processing.sessions import ServiceSessions
+from ctiex.processing.service_sessions import ServiceSessions
 from ctiex.signalling.dial import DialSignalling, DialSignallingPlugin
 from ctiex.testing.signalling_contract import SignallingContract, make_offer
 

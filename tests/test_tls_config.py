@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from ctiex.app.commands import check_config
-from ctiex.app.config import parse
-from ctiex.app.config_model import Configuration
-from ctiex.app.tls.checks import check_certificates
+from ctiex.config.certificate_checks import check_certificates
+from ctiex.config.model import Configuration
+from ctiex.config.reading import parse
 from ctiex.errors import ConfigurationError
 from tests.processes import finished
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from ctiex.app.config import parse
-from ctiex.app.tls.contexts import _VERIFICATION
-from ctiex.links.handshakes import _REASONS
+from ctiex.config.reading import parse
+from ctiex.tls.contexts import _VERIFICATION
+from ctiex.tls.handshake_errors import _REASONS
 
 from .processes import finished, free_port
 from .test_docs import Terminal, block_with, code_blocks, commands, environment, list_tables, section

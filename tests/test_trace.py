@@ -18,12 +18,12 @@ from twisted.internet.task import Clock
 from twisted.python.usage import UsageError
 from twisted.trial.unittest import SynchronousTestCase
 
-from ctiex.app.audit_log import AuditLog, line_of
 from ctiex.app.commands import trace
 from ctiex.fields import Fields
 from ctiex.messages import Condition, DataResult, Role
-from ctiex.processing.audit import About, AuditEvent
-from ctiex.processing.counts import Counts
+from ctiex.monitoring.audit_events import About, AuditEvent
+from ctiex.monitoring.audit_log import AuditLog, line_of
+from ctiex.monitoring.counters import Counts
 from ctiex.testing.fakes import FakeService
 from ctiex.testing.pairs import MemoryExchange, agents, services
 

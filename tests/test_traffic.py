@@ -13,9 +13,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from ctiex.codecs.binary import BinaryCodec
 from ctiex.errors import LinkBusy
 from ctiex.fields import Fields
+from ctiex.limits import Limits
+from ctiex.links.rate_limit import Traffic
 from ctiex.links.session import Session
-from ctiex.links.terms import CLIENT_LIMITS, SessionLimits
-from ctiex.links.traffic import Traffic
+from ctiex.links.session_types import CLIENT_LIMITS, SessionLimits
 from ctiex.messages import (
     KIND_OF,
     REPLY_OF,
@@ -34,8 +35,7 @@ from ctiex.messages import (
     Role,
     refusal,
 )
-from ctiex.processing.audit import AuditEvent
-from ctiex.processing.settings import Limits
+from ctiex.monitoring.audit_events import AuditEvent
 from ctiex.testing.fakes import FakeAgent, FakeService
 from ctiex.testing.pairs import BUFFER, LinkedPair, MemoryExchange
 

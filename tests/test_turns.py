@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from ctiex.links.terms import SessionLimits
-from ctiex.links.traffic import FRAME
+from ctiex.limits import Limits
+from ctiex.links.rate_limit import FRAME
+from ctiex.links.session_types import SessionLimits
 from ctiex.links.turns import SHARE, Share, Turns
 from ctiex.messages import CancelReply, CancelRequest, Ping, Pong
-from ctiex.processing.counts import Counts
-from ctiex.processing.settings import Limits
+from ctiex.monitoring.counters import Counts
 from ctiex.testing.fakes import FakeAgent
 from ctiex.testing.pairs import LinkedPair, MemoryExchange, agents, services
 

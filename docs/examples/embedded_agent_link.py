@@ -21,13 +21,13 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger, globalLogBeginner, textFileLogObserver
 from zope.interface import implementer
 
-from ctiex.app.assembly import Exchange
-from ctiex.app.config import parse
+from ctiex.app.exchange import Exchange
+from ctiex.config.reading import parse
 from ctiex.errors import Status
 from ctiex.fields import Fields
+from ctiex.identities import Identity
 from ctiex.interfaces import ISignalling, Offer, SignallingContext
 from ctiex.messages import Condition, Role, ServiceEvent
-from ctiex.processing.identities import Identity
 
 log = Logger()
 

@@ -23,8 +23,8 @@ from twisted.logger import globalLogBeginner, textFileLogObserver
 from twisted.web.resource import Resource
 from twisted.web.server import Request, Site
 
-from ctiex.app.assembly import Exchange
-from ctiex.app.config import load
+from ctiex.app.exchange import Exchange
+from ctiex.config.reading import load
 
 
 class StatusPage(Resource):

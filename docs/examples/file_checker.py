@@ -17,7 +17,7 @@ from zope.interface import Interface, implementer
 
 from ctiex.errors import CheckBusy, ConfigurationError
 from ctiex.interfaces import CheckerContext, IBindCredentials, ICheckerPlugin
-from ctiex.links.secret_hashes import SecretHash, hash_secret
+from ctiex.login.secret_hashes import SecretHash, hash_secret
 
 # ---------------------------------------------------------------- the checker
 

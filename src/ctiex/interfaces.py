@@ -554,7 +554,7 @@ class CheckerContext:
     identities: Mapping[str, IIdentity]
     """By name, whoever may bind. Only these are let in, whatever the checker says."""
     secrets: Mapping[str, Any] = field(repr=False, factory=dict)
-    """By name, the secret (text) or its hash (`ctiex.links.secret_hashes.SecretHash`) of those that have one."""
+    """By name, the secret (text) or its hash (`ctiex.login.secret_hashes.SecretHash`) of those that have one."""
 
 
 class ICheckerPlugin(Interface):

@@ -14,10 +14,10 @@ from twisted.trial.unittest import TestCase
 from ctiex.codecs.binary import BinaryCodec
 from ctiex.interfaces import Offer, SignallingContext
 from ctiex.messages import Connection
-from ctiex.processing.sessions import ServiceSessions
+from ctiex.processing.service_sessions import ServiceSessions
 from ctiex.signalling.asterisk import AsteriskSignalling
-from ctiex.signalling.asterisk_settings import read_settings
-from ctiex.telephony.ami import AmiMessage
+from ctiex.telephony.asterisk.ami import AmiMessage
+from ctiex.telephony.asterisk.settings import read_settings
 from ctiex.testing.signalling_contract import RecordingWatcher
 
 from .addresses import Addresses

@@ -17,9 +17,9 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 
 from ctiex.errors import CallerHungUp
-from ctiex.telephony.asterisk_media import AsteriskMedia
-from ctiex.telephony.fastagi import AgiChannel, FastAgiServer
-from ctiex.telephony.sounds import DEFAULT_SOUNDS, Sounds
+from ctiex.telephony.asterisk.fastagi import AgiChannel, FastAgiServer
+from ctiex.telephony.asterisk.media import AsteriskMedia
+from ctiex.telephony.asterisk.sounds import DEFAULT_SOUNDS, Sounds
 
 from .addresses import Addresses
 from .happenings import LONGEST

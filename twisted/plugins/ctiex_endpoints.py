@@ -1,5 +1,5 @@
 """Makes the server endpoint ``ctiex-tls:`` known."""
 
-from ctiex.app.tls.endpoint import TlsEndpointParser
+from ctiex.tls.endpoint import TlsEndpointParser
 
 ctiex_tls = TlsEndpointParser()

@@ -10,12 +10,12 @@ from functools import partial
 
 from attrs import evolve
 
-from ctiex.app.config import examine, read_file
-from ctiex.app.config_model import Configuration, failure_of
-from ctiex.app.files import check_files, check_ports, wide_files
-from ctiex.app.look_up import Finder, check_plugins
 from ctiex.app.metrics import check_metrics
-from ctiex.app.tls.checks import check_certificates
+from ctiex.config.certificate_checks import check_certificates
+from ctiex.config.file_checks import check_files, check_ports, wide_files
+from ctiex.config.model import Configuration, failure_of
+from ctiex.config.plugin_checks import Finder, check_plugins
+from ctiex.config.reading import examine, read_file
 from ctiex.errors import ConfigurationError
 from ctiex.plugins import broken_plugins, find_plugin
 

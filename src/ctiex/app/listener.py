@@ -11,7 +11,7 @@ from twisted.internet.abstract import isIPv6Address
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IStreamServerEndpoint
 
-from ctiex.app.listening import Listening, make_endpoint, read_endpoint
+from ctiex.config.endpoints import Listening, make_endpoint, read_endpoint
 from ctiex.errors import ConfigurationError
 
 _PRIVILEGED = range(1, 1024)
@@ -66,7 +66,7 @@ class Listener:
             where = read_endpoint(description)
             self._bind(where)
             if where.files is not None:
-                from ctiex.app.tls.contexts import ServerContexts  # needs what the extra brings
+                from ctiex.tls.contexts import ServerContexts  # needs what the extra brings
 
                 self._reactor.contexts[where.files] = ServerContexts(where.files, self._reactor.reactor)
 

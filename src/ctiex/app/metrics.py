@@ -21,14 +21,14 @@ from twisted.web.pages import notFound
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import Site
 
-from ctiex.app.config_model import Configuration
+from ctiex.app.assembly import Parts
 from ctiex.app.listener import Listener
-from ctiex.app.parts import Parts
+from ctiex.config.model import Configuration
 from ctiex.extras import need
 from ctiex.interfaces import IRunningSignalling
 from ctiex.links.exchange import ExchangeLinkFactory
 from ctiex.links.ports import GuardedFactory, PortBounds
-from ctiex.processing.counts import Counts
+from ctiex.monitoring.counters import Counts
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry

@@ -17,10 +17,10 @@ from twisted.python.failure import Failure
 from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
-from ctiex.app.assembly import Exchange
 from ctiex.app.checking import checked
-from ctiex.app.config_model import Configuration
+from ctiex.app.exchange import Exchange
 from ctiex.app.signals import answer_signals
+from ctiex.config.model import Configuration
 from ctiex.errors import ConfigurationError, CtiexError
 from ctiex.links.descriptors import allow_all
 from ctiex.steady_time import make_steady

@@ -27,7 +27,7 @@ from ctiex.clients.replies import PASSING, checked
 from ctiex.clients.taken_events import TakenEvents
 from ctiex.errors import BrokenExchange, CallError, CtiexError, LinkLost, NotBound, Status
 from ctiex.fields import EMPTY, Fields
-from ctiex.links.waiting import Waiters
+from ctiex.links.waiters import Waiters
 from ctiex.messages import (
     AgentEvent,
     AgentEventAck,

@@ -23,6 +23,7 @@ from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
+from ctiex.carriers.combined import WHICHEVER_ARRIVES
 from ctiex.clients.account import ExchangeAccount
 from ctiex.clients.connection import ClientLink, ExchangeConnection
 from ctiex.clients.dialled import DialledLinks
@@ -33,7 +34,6 @@ from ctiex.clients.replies import KEPT, PASSING
 from ctiex.clients.served_call import FinishedSerials, ServedCall
 from ctiex.errors import BrokenExchange, CallerHungUp, CallError, CodecError, LinkError, RequestTimedOut, Status
 from ctiex.interfaces import NO_HEADERS, ICarrier, IMedia, Signalled
-from ctiex.links.admission import Seldom
 from ctiex.messages import (
     CallEnded,
     CallEndedReply,
@@ -45,8 +45,8 @@ from ctiex.messages import (
     Role,
     ServiceEvent,
 )
+from ctiex.monitoring.log_limiter import Seldom
 from ctiex.services.outcome import Outcome, failed
-from ctiex.signalling.several_carriers import WHICHEVER_ARRIVES
 
 _log = Logger()
 

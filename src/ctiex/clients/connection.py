@@ -33,12 +33,12 @@ from ctiex.errors import (
 )
 from ctiex.links import rules
 from ctiex.links._protocol import LinkProtocol
-from ctiex.links.handshakes import TLS_REFUSED
 from ctiex.links.peers import LOCAL, is_private, is_verified, source_of
 from ctiex.links.session import Session
-from ctiex.links.terms import CLIENT_LIMITS
-from ctiex.links.waiting import Waiters
+from ctiex.links.session_types import CLIENT_LIMITS
+from ctiex.links.waiters import Waiters
 from ctiex.messages import LEAST_MAX_FRAME, Bind, BindReply, Error, Message, Role
+from ctiex.tls.handshake_errors import TLS_REFUSED
 
 _log = Logger()
 

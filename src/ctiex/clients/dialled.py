@@ -15,7 +15,7 @@ from ctiex.links import rules
 from ctiex.links._protocol import LinkProtocol
 from ctiex.links.ports import GuardedFactory, PortBounds
 from ctiex.links.session import Session
-from ctiex.links.terms import SessionLimits
+from ctiex.links.session_types import SessionLimits
 from ctiex.messages import Bind, Connection, ConnectionReply, Error, Message
 
 _log = Logger()

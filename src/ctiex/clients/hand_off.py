@@ -12,7 +12,7 @@ from twisted.internet.defer import CancelledError, Deferred, fail
 
 from ctiex.clients.connection import within
 from ctiex.errors import CallError, CtiexError, LinkError, Status
-from ctiex.links.waiting import Waiters
+from ctiex.links.waiters import Waiters
 from ctiex.messages import AgentEvent, ConnectRequest
 
 Cancel = Callable[[str], Awaitable[None]]

@@ -9,7 +9,7 @@ from typing import Any
 from twisted.internet.defer import Deferred, ensureDeferred, succeed
 from twisted.logger import Logger
 
-from ctiex.links.waiting import Waiters
+from ctiex.links.waiters import Waiters
 
 _log = Logger()
 

@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ctiex.errors import CallerHungUp
-from ctiex.links.waiting import Waiters
+from ctiex.links.waiters import Waiters
 from ctiex.visible import visible
 
 

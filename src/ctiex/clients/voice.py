@@ -14,6 +14,8 @@ from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
+from ctiex.carriers.sip_header import SERIAL_HEADER
+from ctiex.carriers.user_to_user import USER_TO_USER
 from ctiex.clients.account import ExchangeAccount
 from ctiex.clients.automatic_service import NOT_OURS, AutomaticService
 from ctiex.clients.connection import ClientLink
@@ -24,17 +26,15 @@ from ctiex.clients.served_call import ServedCall
 from ctiex.errors import CallerHungUp, CallError, LinkError, Status
 from ctiex.fields import Fields
 from ctiex.interfaces import ICarrier, IMedia, Signalled
-from ctiex.links.admission import Seldom
 from ctiex.links.ports import GuardedFactory, PortBounds
+from ctiex.monitoring.log_limiter import Seldom
 from ctiex.services.outcome import Outcome, Service, failed
 from ctiex.services.serving import serve
-from ctiex.signalling.sip_header import SERIAL_HEADER
-from ctiex.signalling.user_to_user import USER_TO_USER
-from ctiex.telephony.agi import AgiError
-from ctiex.telephony.asterisk_media import AsteriskMedia
-from ctiex.telephony.fastagi import MOST_CHANNELS, AgiChannel, FastAgiServer
-from ctiex.telephony.sounds import CALL_UNKNOWN, PLEASE_WAIT, UNAVAILABLE, Sounds
-from ctiex.telephony.sources import Sources
+from ctiex.telephony.asterisk.agi import AgiError
+from ctiex.telephony.asterisk.allowed_hosts import Sources
+from ctiex.telephony.asterisk.fastagi import MOST_CHANNELS, AgiChannel, FastAgiServer
+from ctiex.telephony.asterisk.media import AsteriskMedia
+from ctiex.telephony.asterisk.sounds import CALL_UNKNOWN, PLEASE_WAIT, UNAVAILABLE, Sounds
 
 _log = Logger()
 

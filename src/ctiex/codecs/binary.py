@@ -7,9 +7,9 @@ from collections.abc import Callable
 from attrs import frozen
 from zope.interface import implementer
 
+from ctiex.codecs.data_fast_path import QuickAnswers
 from ctiex.codecs.derived import DECODERS, encoder_of
 from ctiex.codecs.framing import LEAST_LENGTH, BinaryDecoder, frame_bytes
-from ctiex.codecs.quick import QuickAnswers
 from ctiex.errors import UnknownKind
 from ctiex.interfaces import Frame, ICodec, IDecoder, IQuickAnswers
 from ctiex.messages import Message

@@ -18,10 +18,10 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from ctiex.links.handshakes import why_lost
-from ctiex.links.sending import send, sends_at_once
+from ctiex.links.direct_send import send, sends_at_once
 from ctiex.links.session import Session
 from ctiex.links.turns import Share, Turns
+from ctiex.tls.handshake_errors import why_lost
 
 _log = Logger()
 

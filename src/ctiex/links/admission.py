@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from enum import Enum
 
 from attrs import define, field
 
+from ctiex.limits import Limits
 from ctiex.links.descriptors import Descriptors
-from ctiex.processing.settings import Limits
+from ctiex.rates import Pace
 
 _EVERYONE = ""
 """The key that all links together are counted under."""
@@ -39,41 +39,6 @@ class LinkCounter:
             self._held[key] = left
         else:
             del self._held[key]
-
-
-@define
-class Pace:
-    """How fast something comes from each key. What two seconds may bring may come at once."""
-
-    burst: float = 2.0
-    """For how many seconds what isn't used is saved up."""
-    _used_until: OrderedDict[str, float] = field(factory=OrderedDict, init=False)
-    """By key: the moment up to which its rate is used up, as of when something last came."""
-
-    def __len__(self) -> int:
-        """How many keys are remembered."""
-        return len(self._used_until)
-
-    def take(self, key: str, most: float, now: float) -> bool:
-        """Count one more; False where it comes too fast, and isn't counted.
-
-        :param most: so many in a second.
-        """
-        self._forget(now)
-        begun = max(self._used_until.get(key, now - self.burst), now - self.burst)
-        if begun > now - 1 / most:
-            return False
-        self._used_until[key] = begun + 1 / most
-        self._used_until.move_to_end(key)
-        return True
-
-    def _forget(self, now: float) -> None:
-        """Let go of those that have everything again, and after a clock was put back of all that it would keep out."""
-        while self._used_until:
-            key, used = next(iter(self._used_until.items()))
-            if now - self.burst < used <= now:
-                return
-            del self._used_until[key]
 
 
 class Crowded(Enum):
@@ -148,23 +113,3 @@ class Admission:
     def _no_longer_unbound(self, source: str) -> None:
         for counter, key in self._unbound_counters(source):
             counter.give_back(key)
-
-
-@define
-class Seldom:
-    """Lets what happens in floods be logged once in a while, for each kind of it."""
-
-    every: float = 60.0
-    """At most once in so many seconds."""
-    _last: dict[str, float] = field(factory=dict, init=False)
-
-    def due(self, kind: str, now: float) -> bool:
-        """Whether to log it now.
-
-        :param kind: one of few; not anything that came from outside.
-        """
-        last = self._last.get(kind)
-        if last is not None and 0 <= now - last < self.every:
-            return False
-        self._last[kind] = now
-        return True

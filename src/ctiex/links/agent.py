@@ -9,6 +9,7 @@ from typing import Any
 from twisted.internet.interfaces import IAddress
 
 from ctiex.errors import Status
+from ctiex.identities import Identity
 from ctiex.links.exchange import ExchangeLink, ExchangeLinkFactory, LinkSurroundings
 from ctiex.messages import (
     KIND_OF,
@@ -25,7 +26,6 @@ from ctiex.messages import (
     refusal,
 )
 from ctiex.processing.desk import Desk
-from ctiex.processing.identities import Identity
 
 _AGENT_EVENT = KIND_OF[AgentEvent]
 

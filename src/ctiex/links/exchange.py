@@ -13,23 +13,24 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ctiex.errors import Status
+from ctiex.identities import Identity
 from ctiex.interfaces import ICodec
 from ctiex.links._protocol import LinkProtocol
-from ctiex.links.admission import Admission, Crowded, Seldom
-from ctiex.links.auditing import LinkAudit
-from ctiex.links.door import Door, Knock, Verdict, Visitor
-from ctiex.links.handshakes import TLS_REFUSED
+from ctiex.links.admission import Admission, Crowded
 from ctiex.links.peers import certificate_names, seen, source_of, source_of_address
-from ctiex.links.refusals import Refusals
 from ctiex.links.session import Session
-from ctiex.links.terms import SessionLimits, SessionState
+from ctiex.links.session_types import SessionLimits, SessionState
 from ctiex.links.turns import Share, Turns
-from ctiex.links.waiting import Waiters
+from ctiex.links.waiters import Waiters
+from ctiex.login.authentication import Door, Knock, Verdict, Visitor
 from ctiex.messages import VERSION, Bind, BindReply, Error, Message, Role
-from ctiex.processing.audit import Audit
-from ctiex.processing.counts import Counts
-from ctiex.processing.identities import Identity
+from ctiex.monitoring.audit_events import Audit
+from ctiex.monitoring.counters import Counts
+from ctiex.monitoring.link_audit import LinkAudit
+from ctiex.monitoring.log_limiter import Seldom
+from ctiex.monitoring.refusals import Refusals
 from ctiex.processing.service import ProcessingService
+from ctiex.tls.handshake_errors import TLS_REFUSED
 
 _log = Logger()
 

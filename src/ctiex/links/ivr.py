@@ -9,10 +9,11 @@ from twisted.internet.interfaces import IAddress
 from zope.interface import implementer
 
 from ctiex.errors import LinkError, RequestTimedOut, Status
+from ctiex.identities import Identity
 from ctiex.interfaces import IQuickAnswers, IServiceSession
 from ctiex.links.exchange import ExchangeLink, ExchangeLinkFactory, LinkSurroundings
 from ctiex.links.requests import connection_status
-from ctiex.links.terms import SessionState
+from ctiex.links.session_types import SessionState
 from ctiex.messages import (
     KIND_OF,
     CallEnded,
@@ -24,8 +25,7 @@ from ctiex.messages import (
     ServiceEvent,
     ServiceEventReply,
 )
-from ctiex.processing.identities import Identity
-from ctiex.processing.sessions import ServiceSessions
+from ctiex.processing.service_sessions import ServiceSessions
 
 _DATA_RESULT = KIND_OF[DataResult]
 

@@ -10,9 +10,9 @@ from ctiex.errors import FrameTooLong, LinkBusy, LinkLost, Status
 from ctiex.fields import EMPTY
 from ctiex.interfaces import ICodec, IQuickAnswers, decoded
 from ctiex.links.requests import Answered, Requests
-from ctiex.links.terms import SessionLimits, SessionState
+from ctiex.links.session_types import SessionLimits, SessionState
 from ctiex.messages import KIND_OF, AgentEvent, DataResult, Message, Unbind, UnbindReply
-from ctiex.processing.counts import Counts
+from ctiex.monitoring.counters import Counts
 
 MUCH_OUTPUT = 65_536
 """Output that is written before more frames are handled, in bytes: small requests may have large replies."""

@@ -17,9 +17,10 @@ from twisted.internet.protocol import Factory, Protocol
 from twisted.logger import Logger
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 
-from ctiex.links.admission import LinkCounter, Seldom
+from ctiex.links.admission import LinkCounter
 from ctiex.links.descriptors import Descriptors
 from ctiex.links.peers import source_of_address
+from ctiex.monitoring.log_limiter import Seldom
 
 _log = Logger()
 

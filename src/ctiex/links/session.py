@@ -12,8 +12,8 @@ from ctiex.errors import CodecError, Status
 from ctiex.interfaces import Frame, ICodec
 from ctiex.links import rules
 from ctiex.links.outgoing import MUCH_OUTPUT, Outgoing
-from ctiex.links.terms import NOBODY, SessionAudit, SessionHandler, SessionLimits, SessionState
-from ctiex.links.traffic import BYTES_SHIFT, FRAME, Traffic, Work
+from ctiex.links.rate_limit import BYTES_SHIFT, FRAME, Traffic, Work
+from ctiex.links.session_types import NOBODY, SessionAudit, SessionHandler, SessionLimits, SessionState
 from ctiex.messages import (
     KINDS,
     VERSION,
@@ -27,7 +27,7 @@ from ctiex.messages import (
     Unbind,
     refusal,
 )
-from ctiex.processing.counts import Counts
+from ctiex.monitoring.counters import Counts
 
 _MANY_FRAMES = 64
 """Frames that are handled before others have their turn: one read may hold thousands of small ones."""

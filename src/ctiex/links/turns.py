@@ -18,8 +18,8 @@ from typing import Protocol
 from attrs import define, field
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-from ctiex.links.traffic import FRAME, Work
-from ctiex.processing.counts import Counts
+from ctiex.links.rate_limit import FRAME, Work
+from ctiex.monitoring.counters import Counts
 
 SHARE = 128 * FRAME
 """Pieces of work that are done for one party in a turn of the reactor: some 2 ms, or 10 of requests that cost most."""

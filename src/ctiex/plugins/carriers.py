@@ -8,10 +8,10 @@ from typing import Any
 from twisted.plugin import IPlugin
 from zope.interface import implementer
 
+from ctiex.carriers.calling_number import CallingNumberCarrier
+from ctiex.carriers.sip_header import SipHeaderCarrier
+from ctiex.carriers.user_to_user import UserToUserCarrier
 from ctiex.interfaces import ICarrier, ICarrierPlugin
-from ctiex.signalling.calling_number import CallingNumberCarrier
-from ctiex.signalling.sip_header import SipHeaderCarrier
-from ctiex.signalling.user_to_user import UserToUserCarrier
 
 
 @implementer(IPlugin, ICarrierPlugin)

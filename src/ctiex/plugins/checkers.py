@@ -12,7 +12,7 @@ from zope.interface import implementer
 
 from ctiex.errors import ConfigurationError
 from ctiex.interfaces import CheckerContext, ICheckerPlugin
-from ctiex.links.checkers import CONFIGURED, ConfiguredChecker
+from ctiex.login.checkers import CONFIGURED, ConfiguredChecker
 
 
 @implementer(IPlugin, ICheckerPlugin)

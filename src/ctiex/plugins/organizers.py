@@ -9,7 +9,7 @@ from twisted.plugin import IPlugin
 from zope.interface import implementer
 
 from ctiex.interfaces import IOrganizer, IOrganizerPlugin
-from ctiex.processing.organizing import RuleOrganizer
+from ctiex.processing.field_rules import RuleOrganizer
 
 
 @implementer(IPlugin, IOrganizerPlugin)

@@ -14,7 +14,7 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from ctiex.interfaces import ICallStore
-from ctiex.processing.settings import Limits
+from ctiex.limits import Limits
 from ctiex.records import Call, CallState, Change, StoredEvent
 
 RECORD_BYTES = 256

@@ -12,17 +12,17 @@ from attrs import define
 from ctiex.errors import FrameTooLong, Status
 from ctiex.fields import EMPTY, Fields
 from ctiex.interfaces import ICallStore, ICodec, decoded
+from ctiex.limits import Limits
 from ctiex.messages import KIND_OF, AgentEvent, AgentLoginReply, Condition
+from ctiex.monitoring.counters import Counts
 from ctiex.processing.account import Account, AccountedStore, size_of_event
-from ctiex.processing.checks import LEAST_END
-from ctiex.processing.counts import Counts
-from ctiex.processing.deadlines import Deadlines
-from ctiex.processing.keeping import RETRY_AFTER, Keeper
-from ctiex.processing.numbers import NumbersInUse, label_of
-from ctiex.processing.settings import Limits
+from ctiex.processing.commits import RETRY_AFTER, Keeper
+from ctiex.processing.number_quota import NumbersInUse, label_of
 from ctiex.processing.stored_time import StoredTime
+from ctiex.processing.timer_wheel import Deadlines
 from ctiex.records import Change, StoredEvent
 from ctiex.serials import names_a_told_call
+from ctiex.settings import LEAST_END
 
 
 def arrival(calling_number: str) -> Fields:

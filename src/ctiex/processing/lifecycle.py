@@ -8,18 +8,18 @@ from functools import partial
 from twisted.logger import Logger
 
 from ctiex.errors import SerialError, Status
+from ctiex.identities import ANY_OWNER, Identity
 from ctiex.interfaces import IRunningSignalling, ISignalling, Offer
 from ctiex.lots import Lots
 from ctiex.messages import CallEnded, Condition, Connection
+from ctiex.monitoring.call_audit import CallAudit
 from ctiex.processing.account import size_of_call
-from ctiex.processing.auditing import CallAudit
-from ctiex.processing.deadlines import Deadlines
-from ctiex.processing.held import Held
-from ctiex.processing.identities import ANY_OWNER, Identity
-from ctiex.processing.keeping import RETRY_AFTER
+from ctiex.processing.commits import RETRY_AFTER
+from ctiex.processing.context import Surroundings
 from ctiex.processing.owners import Owners
+from ctiex.processing.quotas import Held
 from ctiex.processing.states import ENDED, SIGNALLED, TIMED_OUT_AS, TIMEOUT_OF, TRANSITIONS, WITH_SERVICE, Step
-from ctiex.processing.surroundings import Surroundings
+from ctiex.processing.timer_wheel import Deadlines
 from ctiex.processing.unkept import Happening, Unkept
 from ctiex.records import Call, CallState, Change, StoredEvent
 

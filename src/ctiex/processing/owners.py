@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from ctiex.identities import ANY_OWNER, Identity
 from ctiex.interfaces import IServiceSession
-from ctiex.processing.identities import ANY_OWNER, Identity
 from ctiex.records import Call
 
 

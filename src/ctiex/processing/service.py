@@ -13,6 +13,7 @@ from twisted.internet.defer import Deferred, fail
 
 from ctiex.errors import CallError, CodecError, FieldError, Status
 from ctiex.fields import Fields
+from ctiex.identities import Identity
 from ctiex.interfaces import IOfferWatcher, ISignalling, decoded
 from ctiex.messages import (
     KIND_OF,
@@ -28,14 +29,13 @@ from ctiex.messages import (
     ServiceEventReply,
 )
 from ctiex.processing.account import size_of_event
+from ctiex.processing.context import Refused, Surroundings
 from ctiex.processing.desk import AgentOutlet
-from ctiex.processing.held import check_fields
-from ctiex.processing.identities import Identity
-from ctiex.processing.intake import Intake
 from ctiex.processing.lifecycle import Lifecycle
+from ctiex.processing.quotas import check_fields
+from ctiex.processing.request_checks import Intake
 from ctiex.processing.states import SIGNALLED, TRANSITIONS, Step
 from ctiex.processing.stored_time import LABEL
-from ctiex.processing.surroundings import Refused, Surroundings
 from ctiex.processing.watcher import OfferWatcher
 from ctiex.records import Call, CallState, StoredEvent
 

@@ -73,7 +73,7 @@ TIMEOUT_OF: dict[CallState, str] = {
     _REPORTED: "return_",
     _CLOSED: "keep_closed",
 }
-"""Which of the service's time-outs (:class:`ctiex.processing.settings.Timeouts`) bounds each state."""
+"""Which of the service's time-outs (:class:`ctiex.limits.Timeouts`) bounds each state."""
 
 TIMED_OUT_AS: dict[CallState, Condition] = {
     _REQUESTED: Condition.UNREACHABLE,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import Enum, auto
 
-from ctiex.processing.keeping import Keeper
+from ctiex.processing.commits import Keeper
 
 Tell = Callable[[], None]
 

@@ -7,13 +7,13 @@ from functools import partial
 
 from zope.interface import implementer
 
+from ctiex.identities import ANY_OWNER
 from ctiex.interfaces import IOfferWatcher, IServiceSession
 from ctiex.messages import Condition
-from ctiex.processing.arrivals import Arrivals
-from ctiex.processing.identities import ANY_OWNER
+from ctiex.processing.call_notices import Arrivals
+from ctiex.processing.context import Surroundings
 from ctiex.processing.lifecycle import Lifecycle
 from ctiex.processing.states import TRANSITIONS, Step
-from ctiex.processing.surroundings import Surroundings
 from ctiex.processing.unkept import Happening
 from ctiex.records import Call, CallState
 

@@ -24,14 +24,14 @@ from ctiex.interfaces import (
     Offer,
     SignallingContext,
 )
-from ctiex.signalling import asterisk_orders as orders
 from ctiex.signalling.asterisk_calls import Calls
-from ctiex.signalling.asterisk_picture import Picture
-from ctiex.signalling.asterisk_settings import AsteriskSettings, check_service, read_settings
 from ctiex.signalling.asterisk_taking_up import TakingUp
-from ctiex.telephony.ami import AmiMessage
-from ctiex.telephony.ami_client import AmiClient
-from ctiex.telephony.ami_link import ActionRefused, AmiAccount, AmiAnswer
+from ctiex.telephony.asterisk import actions as orders
+from ctiex.telephony.asterisk.ami import AmiMessage
+from ctiex.telephony.asterisk.ami_client import AmiClient
+from ctiex.telephony.asterisk.ami_link import ActionRefused, AmiAccount, AmiAnswer
+from ctiex.telephony.asterisk.settings import AsteriskSettings, check_service, read_settings
+from ctiex.telephony.asterisk.snapshot import Picture
 
 _LOT = 50
 """How many steps of taking up calls are done before everybody else has a turn."""
@@ -59,7 +59,7 @@ class AsteriskSignalling:
     ) -> None:
         """Nothing is connected before ``start``.
 
-        :param make_client: called as :class:`ctiex.telephony.ami_client.AmiClient` is.
+        :param make_client: called as :class:`ctiex.telephony.asterisk.ami_client.AmiClient` is.
         :raise ConfigurationError: the endpoint is none.
         """
         clock = context.reactor

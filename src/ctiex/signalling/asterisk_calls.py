@@ -12,15 +12,15 @@ from twisted.python.failure import Failure
 
 from ctiex.errors import RequestTimedOut, Status
 from ctiex.interfaces import IOfferWatcher, Offer
-from ctiex.signalling import asterisk_orders as orders
-from ctiex.signalling.asterisk_floor import Channel, Floor, Talk
 from ctiex.signalling.asterisk_forwarding import Forwarding, Happening, Stage
 from ctiex.signalling.asterisk_forwardings import Forwardings
 from ctiex.signalling.asterisk_offers import Choice, Offers, Waiting
-from ctiex.signalling.asterisk_settings import AsteriskSettings
 from ctiex.signalling.asterisk_talks import Talks
-from ctiex.telephony.ami import AmiError, AmiMessage
-from ctiex.telephony.ami_link import ActionRefused
+from ctiex.telephony.asterisk import actions as orders
+from ctiex.telephony.asterisk.ami import AmiError, AmiMessage
+from ctiex.telephony.asterisk.ami_link import ActionRefused
+from ctiex.telephony.asterisk.settings import AsteriskSettings
+from ctiex.telephony.call_model import Channel, Floor, Talk
 
 _log = Logger()
 

@@ -7,8 +7,8 @@ from enum import Enum, auto
 from attrs import define, field
 
 from ctiex.errors import Status
-from ctiex.signalling.asterisk_floor import Talk
-from ctiex.signalling.asterisk_orders import Action
+from ctiex.telephony.asterisk.actions import Action
+from ctiex.telephony.call_model import Talk
 
 
 class Stage(Enum):

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 
 from ctiex.errors import Status
 from ctiex.interfaces import IOfferWatcher
-from ctiex.signalling import asterisk_orders as orders
 from ctiex.signalling.asterisk_forwarding import Forwarding, Happening, Stage, Telling, status_of
-from ctiex.signalling.asterisk_settings import AsteriskSettings
+from ctiex.telephony.asterisk import actions as orders
+from ctiex.telephony.asterisk.settings import AsteriskSettings
 
 _RESULTS = {"ANSWER": Happening.SERVICE_OVER, "": Happening.RECALLED}
 """What a customer on the way back comes from, by the dialplan's result; any other: a call that failed."""

@@ -12,9 +12,9 @@ from attrs import define, field
 
 from ctiex.interfaces import Offer
 from ctiex.serials import names_a_told_call
-from ctiex.signalling.asterisk_floor import Talk
 from ctiex.signalling.asterisk_forwardings import Forwardings
 from ctiex.signalling.asterisk_talks import Talks
+from ctiex.telephony.call_model import Talk
 
 
 @define(eq=False)

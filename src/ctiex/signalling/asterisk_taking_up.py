@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ctiex.signalling.asterisk_calls import Calls
-from ctiex.signalling.asterisk_floor import Talk
 from ctiex.signalling.asterisk_forwarding import Forwarding, Happening, Stage
-from ctiex.signalling.asterisk_picture import Picture
+from ctiex.telephony.asterisk.snapshot import Picture
+from ctiex.telephony.call_model import Talk
 
 
 class TakingUp:

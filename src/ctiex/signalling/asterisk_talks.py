@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sized
 
-from ctiex.signalling.asterisk_floor import Floor, Talk
+from ctiex.telephony.call_model import Floor, Talk
 
 _MOST_NAMES = 20
 """How many serials one customer goes by: each agent whom they were passed on to was told another one."""

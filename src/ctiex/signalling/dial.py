@@ -23,14 +23,14 @@ from ctiex.errors import ConfigurationError, LinkError, RequestTimedOut, Status
 from ctiex.interfaces import IOfferWatcher, ISignalling, ISignallingPlugin, Offer, SignallingContext
 from ctiex.links import rules
 from ctiex.links._protocol import LinkProtocol
+from ctiex.links.addresses import check_address
 from ctiex.links.descriptors import Descriptors
 from ctiex.links.endpoints import client_endpoint
 from ctiex.links.requests import connection_status
 from ctiex.links.session import Session
-from ctiex.links.terms import SessionLimits
+from ctiex.links.session_types import SessionLimits
 from ctiex.messages import Bind, Error, Message
-from ctiex.signalling.addresses import check_address
-from ctiex.telephony.trouble import Trouble
+from ctiex.telephony.asterisk.trouble import Trouble
 
 _log = Logger()
 

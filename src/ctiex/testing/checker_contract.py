@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.python.failure import Failure
 from zope.interface.verify import verifyObject
 
-from ctiex.links.credentials import BindCredentials
+from ctiex.login.credentials import BindCredentials
 from ctiex.messages import Role
 
 _quick = settings(

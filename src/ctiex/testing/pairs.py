@@ -20,29 +20,30 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from ctiex.carriers.calling_number import CallingNumberCarrier
 from ctiex.codecs.binary import BinaryCodec
+from ctiex.identities import AgentNumbers, Identity
 from ctiex.interfaces import ICallStore, ICarrier, ICodec, ISignalling
+from ctiex.limits import Limits, Timeouts
 from ctiex.links.admission import Admission
 from ctiex.links.agent import AgentLink, AgentLinkFactory
-from ctiex.links.credentials import KnownIdentity, configured_portal
-from ctiex.links.door import Door
 from ctiex.links.exchange import LinkSurroundings
 from ctiex.links.ivr import IvrLink, IvrLinkFactory
-from ctiex.links.terms import SessionLimits
-from ctiex.links.throttle import LoginThrottle
+from ctiex.links.session_types import SessionLimits
+from ctiex.login.authentication import Door
+from ctiex.login.credentials import KnownIdentity, configured_portal
+from ctiex.login.throttle import LoginThrottle
 from ctiex.messages import Role
-from ctiex.processing.audit import Audit
-from ctiex.processing.counts import Counts
+from ctiex.monitoring.audit_events import Audit
+from ctiex.monitoring.counters import Counts
+from ctiex.processing.context import Surroundings
 from ctiex.processing.desk import Desk
-from ctiex.processing.identities import AgentNumbers, Identity
-from ctiex.processing.organizing import RuleOrganizer
+from ctiex.processing.field_rules import RuleOrganizer
 from ctiex.processing.service import ProcessingService
-from ctiex.processing.sessions import ServiceSessions
-from ctiex.processing.settings import Limits, ServiceSettings, Timeouts
+from ctiex.processing.service_sessions import ServiceSessions
+from ctiex.processing.service_settings import ServiceSettings
 from ctiex.processing.stored_time import StoredTime
-from ctiex.processing.surroundings import Surroundings
 from ctiex.serials import SerialAllocator
-from ctiex.signalling.calling_number import CallingNumberCarrier
 from ctiex.signalling.link import LinkSignalling
 from ctiex.stores.memory import MemoryCallStore
 from ctiex.testing.fakes import FakeAgent, FakePeer, FakeService

@@ -11,8 +11,8 @@ from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
-from ctiex.app.config import DEMO_SECRET
 from ctiex.clients import ExchangeAccount
+from ctiex.config.reading import DEMO_SECRET
 from ctiex.errors import BindRefused, ConfigurationError, Status
 from ctiex.extras import need
 from ctiex.interfaces import ICodecPlugin

@@ -9,15 +9,15 @@ from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
 from ctiex.app.checking import checked
-from ctiex.app.config import exchange_address
-from ctiex.app.config_model import Configuration, ConfiguredService, LinkSettings
-from ctiex.app.look_up import Finder
 from ctiex.app.output import say, say_lines
+from ctiex.config.model import Configuration, ConfiguredService, LinkSettings
+from ctiex.config.plugin_checks import Finder
+from ctiex.config.reading import exchange_address
 from ctiex.errors import ConfigurationError
-from ctiex.links.credentials import KnownIdentity
-from ctiex.links.secret_hashes import SecretHash
+from ctiex.identities import AgentNumbers
+from ctiex.login.credentials import KnownIdentity
+from ctiex.login.secret_hashes import SecretHash
 from ctiex.plugins import find_plugin
-from ctiex.processing.identities import AgentNumbers
 
 
 class Options(UsageOptions):

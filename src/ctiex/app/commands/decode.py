@@ -11,8 +11,8 @@ from attrs import define, field
 from twisted.python.usage import UsageError
 
 from ctiex.app.commands.secret_names import MaskingOptions
-from ctiex.app.look_up import Finder
 from ctiex.app.output import say, say_lines
+from ctiex.config.plugin_checks import Finder
 from ctiex.errors import CodecError, ConfigurationError, Status
 from ctiex.fields import MASK, Fields
 from ctiex.interfaces import Frame, ICodec, ICodecPlugin

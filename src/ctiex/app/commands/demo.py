@@ -13,12 +13,12 @@ from twisted.internet.task import deferLater
 from twisted.python.usage import Options as UsageOptions
 from zope.interface import implementer
 
-from ctiex.app.assembly import Exchange
-from ctiex.app.config import DEMO_SECRET, load
-from ctiex.app.config_model import Configuration
+from ctiex.app.exchange import Exchange
 from ctiex.app.output import say
 from ctiex.clients import AgentClient, AutomaticService, ExchangeAccount, ServedCall
 from ctiex.codecs.binary import BinaryCodec
+from ctiex.config.model import Configuration
+from ctiex.config.reading import DEMO_SECRET, load
 from ctiex.errors import CtiexError
 from ctiex.fields import Fields, Value
 from ctiex.interfaces import Frame, ICodec, IDecoder

@@ -9,9 +9,9 @@ from typing import TextIO
 
 from twisted.python.usage import Options as UsageOptions
 
-from ctiex.app.config_model import is_short_text
 from ctiex.app.output import say
-from ctiex.links.secret_hashes import hash_secret
+from ctiex.config.model import is_short_text
+from ctiex.login.secret_hashes import hash_secret
 
 
 class Options(UsageOptions):

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ctiex.app.commands.any_order import AnyOrder
-from ctiex.app.config import load
-from ctiex.app.config_model import ConfiguredService
-from ctiex.app.look_up import Finder
+from ctiex.config.model import ConfiguredService
+from ctiex.config.plugin_checks import Finder
+from ctiex.config.reading import load
 from ctiex.interfaces import IOrganizerPlugin
 
 

@@ -12,10 +12,10 @@ from twisted.python.usage import UsageError
 from ctiex.app.commands.accounts import AccountOptions
 from ctiex.app.commands.any_order import AnyOrder
 from ctiex.app.commands.voice import listen_at, serve_calls
-from ctiex.app.config import DEMO_SERVICES
 from ctiex.app.output import say
 from ctiex.clients import AutomaticService, Handler, ServedCall
 from ctiex.clients.voice import ANY_PATH, VoiceServices
+from ctiex.config.reading import DEMO_SERVICES
 from ctiex.errors import BindRefused, ConfigurationError, NotBound, TlsRefused, UnsafeLink
 from ctiex.interfaces import IMedia, IMediaPlugin
 from ctiex.links.descriptors import allow_all

@@ -12,16 +12,16 @@ from attrs import frozen
 from twisted.python.usage import UsageError
 
 from ctiex.app.commands.secret_names import MaskingOptions
-from ctiex.app.kept_codecs import AGENT_CODEC, IVR_CODEC
-from ctiex.app.look_up import Finder
 from ctiex.app.output import say
+from ctiex.app.store_codecs import AGENT_CODEC, IVR_CODEC
+from ctiex.config.plugin_checks import Finder
 from ctiex.errors import CodecError, ConfigurationError, StoreUnavailable
 from ctiex.extras import need
 from ctiex.fields import EMPTY, MASK, Fields, Value
 from ctiex.interfaces import ICodec, ICodecPlugin
 from ctiex.messages import KIND_OF, AgentEvent, DataResult, Message
 from ctiex.plugins import find_plugin
-from ctiex.processing.numbers import is_number_label
+from ctiex.processing.number_quota import is_number_label
 from ctiex.records import Call, CallState, StoredEvent
 
 if TYPE_CHECKING:

@@ -12,13 +12,13 @@ from typing import BinaryIO, TextIO
 from attrs import define, field
 from twisted.python.usage import UsageError
 
-from ctiex.app.audit_reading import Reading, Record, opened
 from ctiex.app.commands.any_order import AnyOrder
-from ctiex.app.config import load
 from ctiex.app.output import say
+from ctiex.config.reading import load
 from ctiex.errors import ConfigurationError, SerialError
-from ctiex.links.auditing import printable
-from ctiex.processing.audit import AuditEvent
+from ctiex.monitoring.audit_events import AuditEvent
+from ctiex.monitoring.audit_reader import Reading, Record, opened
+from ctiex.monitoring.link_audit import printable
 from ctiex.serials import check_serial
 
 _BESIDE = frozenset({AuditEvent.BOUND.value, AuditEvent.UNBOUND.value})

@@ -11,19 +11,19 @@ from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IStreamServerEndpoint
 from twisted.python.usage import UsageError
 
-from ctiex.app.carriers import build_carriers
 from ctiex.app.commands.accounts import AccountOptions
-from ctiex.app.config import load
-from ctiex.app.config_model import CarrierSettings, Configuration, VoiceTable
-from ctiex.app.listening import EXPECTED, read_endpoint
 from ctiex.app.output import say
 from ctiex.clients.voice import VoiceServices, VoiceSettings
+from ctiex.config.carriers import build_carriers
+from ctiex.config.endpoints import EXPECTED, read_endpoint
+from ctiex.config.model import CarrierSettings, Configuration, VoiceTable
+from ctiex.config.reading import load
 from ctiex.errors import BindRefused, ConfigurationError, NotBound, TlsRefused, UnsafeLink
 from ctiex.interfaces import ICarrier
 from ctiex.links.descriptors import allow_all
 from ctiex.services import BUILT_IN
-from ctiex.telephony.sounds import Sounds
-from ctiex.telephony.sources import Sources
+from ctiex.telephony.asterisk.allowed_hosts import Sources
+from ctiex.telephony.asterisk.sounds import Sounds
 
 DEFAULT_PATHS: Mapping[str, str] = {
     "password": "password-authentication",

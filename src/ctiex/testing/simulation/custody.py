@@ -9,8 +9,8 @@ from __future__ import annotations
 from attrs import define, field
 
 from ctiex.errors import Status
+from ctiex.identities import ANY_OWNER, Identity
 from ctiex.messages import Condition
-from ctiex.processing.identities import ANY_OWNER, Identity
 from ctiex.processing.states import SIGNALLED
 from ctiex.records import Call, CallState
 from ctiex.testing.simulation.ledger import Ledger

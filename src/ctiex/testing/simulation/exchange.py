@@ -10,8 +10,8 @@ from attrs import evolve
 from twisted.internet.defer import DeferredList
 
 from ctiex.interfaces import ICallStore, ISignalling
-from ctiex.links.terms import SessionLimits
-from ctiex.processing.settings import Limits, Timeouts
+from ctiex.limits import Limits, Timeouts
+from ctiex.links.session_types import SessionLimits
 from ctiex.processing.states import SIGNALLED
 from ctiex.processing.stored_time import LABEL
 from ctiex.signalling.link import LinkSignalling

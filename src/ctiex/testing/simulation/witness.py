@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from ctiex.codecs.binary import BinaryCodec
 from ctiex.errors import Status
+from ctiex.identities import Identity
 from ctiex.interfaces import Frame, ICallStore, IOfferWatcher, IServiceSession, ISignalling, Offer
 from ctiex.links.ivr import IvrLink
 from ctiex.messages import (
@@ -23,7 +24,6 @@ from ctiex.messages import (
     ServiceEvent,
     ServiceEventReply,
 )
-from ctiex.processing.identities import Identity
 from ctiex.processing.service import ProcessingService
 from ctiex.processing.states import SIGNALLED
 from ctiex.records import Call, CallState, Change, StoredEvent

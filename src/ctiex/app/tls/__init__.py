@@ -1,6 +1,0 @@
-"""TLS on the exchange's links: the endpoint ``ctiex-tls:``, its files, and what is told of them.
-
-``endpoint`` reads the endpoint string and listens; ``files`` reads certificates and keys and says what is wrong with
-them; ``contexts`` does the handshakes, takes up files that have changed, and logs who was refused; ``checks`` is for
-``ctiex check-config``. Only ``files`` and ``contexts`` need the extra ``tls``.
-"""

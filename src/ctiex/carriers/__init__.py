@@ -1,0 +1,1 @@
+"""How a call serial number travels with a call: inside the calling number, or in a header field."""

@@ -1,0 +1,37 @@
+"""The carriers that ``[carrier]`` asks for, and which of them does what."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from attrs import frozen
+from zope.interface.interface import InterfaceClass
+
+from ctiex.carriers.calling_number import CallingNumberCarrier
+from ctiex.carriers.combined import SeveralCarriers, changes_the_number
+from ctiex.config.model import CarrierSettings
+from ctiex.interfaces import ICarrier, ICarrierPlugin
+from ctiex.plugins import find_plugin
+
+
+@frozen
+class Carriers:
+    """How serials travel."""
+
+    connection: ICarrier
+    """To services over links: always in the calling number, since a Connection has nothing else for it."""
+    network: ICarrier | None
+    """Through the telephone network; None: in the same way."""
+
+
+def build_carriers(settings: CarrierSettings, find: Callable[[InterfaceClass, str], Any] = find_plugin) -> Carriers:
+    """The carriers of a configuration.
+
+    :raise ConfigurationError: a plugin is missing, doesn't take its settings, or two would write the same place.
+    """
+    kinds = (settings.kind, *settings.also)
+    built = tuple(find(ICarrierPlugin, kind).build(settings.settings_of(kind)) for kind in kinds)
+    network: ICarrier = SeveralCarriers(built) if len(built) > 1 else built[0]
+    in_number: ICarrier = next(filter(changes_the_number, built), CallingNumberCarrier())
+    return Carriers(in_number, None if network is in_number else network)

@@ -1,0 +1,182 @@
+"""The files and sockets that a configuration names, beside certificates: whether they can be had, before the start."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import stat
+from collections.abc import Iterator
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from pathlib import Path
+
+from twisted.internet.abstract import isIPv6Address
+
+from ctiex.config.endpoints import Listening, read_endpoint
+from ctiex.config.model import Configuration, StoreSettings, failure_of
+from ctiex.errors import ConfigurationError
+from ctiex.file_modes import wide_mode
+from ctiex.login.secret_hashes import SecretHash
+from ctiex.places import why_not_made, why_not_written
+from ctiex.stores.file_names import BESIDE, files_of
+
+_ADDRESSES = {"": "0.0.0.0", "localhost": "127.0.0.1"}
+"""What Twisted listens at where an interface is no address."""
+_IN_USE = "is in use now: a start fails as long as it is"
+
+
+def check_files(configuration: Configuration) -> None:
+    """See that the audit log and sockets can stand where they are to stand, and that no two listen at one place.
+
+    :raise ConfigurationError: with a line for each thing that is wrong.
+    """
+    errors = [*_wrong_audit(configuration), *_wrong_sockets(configuration), *_doubled(configuration)]
+    if errors:
+        raise failure_of(errors, configuration.source)
+
+
+def check_ports(configuration: Configuration) -> list[str]:
+    """Open each TCP port that is to be listened at, and close it again.
+
+    :return: a warning for each that is in use now, maybe by the exchange that is to be restarted.
+    :raise ConfigurationError: with a line for each that can't be had at all.
+    """
+    errors: list[str] = []
+    warnings: list[str] = []
+    for key, where in _listening(configuration):
+        try:
+            _try_port(where)
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                warnings.append(f'{key}: "{where.description}" {_IN_USE}')
+            else:
+                errors.append(f'{key}: found "{where.description}", which can\'t be had: {error.strerror or error}')
+    if errors:
+        raise failure_of(errors, configuration.source)
+    return warnings
+
+
+def wide_files(configuration: Configuration, source: str | None) -> Iterator[str]:
+    """A warning for each file that others may read or change, and shouldn't.
+
+    :param source: the file that the configuration was read from.
+    """
+    if configuration.audit.file and (who := wide_mode(configuration.audit.file)):
+        yield f"audit.file: {configuration.audit.file} was there with a mode by which {who} may read or change it"
+    if source and _has_secrets(configuration) and (who := wide_mode(source)):
+        yield f"{source} has secrets in clear, and {who} may read or change it: chmod 600 {source}"
+
+
+def _has_secrets(configuration: Configuration) -> bool:
+    in_clear = (known.secret for known in configuration.identities.values())
+    return (
+        any(secret is not None and not isinstance(secret, SecretHash) for secret in in_clear)
+        and not configuration.demo_identities
+    ) or any("secret" in table for table in configuration.signalling.values())
+
+
+def _wrong_audit(configuration: Configuration) -> Iterator[str]:
+    file = configuration.audit.file
+    if file and (why := why_not_written(file)):
+        yield f"audit.file: {file} {why}"
+    for key, other in _files_of_store(configuration.store) if file else ():
+        if _same(Path(file), other):
+            yield f"audit.file: found {file}, which {key} keeps for itself, expected a file of its own"
+
+
+def _files_of_store(store: StoreSettings) -> Iterator[tuple[str, Path]]:
+    """The files of the store that is built in, each with the key that names it or what it is beside."""
+    if store.kind != "sqlite":
+        return
+    try:
+        files = files_of(store.settings)
+    except TypeError:
+        return  # told elsewhere
+    for key, path in files.items():
+        yield f"store.{key}", path
+    for beside in BESIDE:
+        yield "store.path", Path(f"{files['path']}{beside}")
+
+
+def _same(one: Path, other: Path) -> bool:
+    """Whether two names are of one file, there or not."""
+    try:
+        return os.path.realpath(one) == os.path.realpath(other) or os.path.samefile(one, other)
+    except (OSError, ValueError):
+        return False
+
+
+def _listening(configuration: Configuration) -> Iterator[tuple[str, Listening]]:
+    """Where the exchange is to listen, as far as it can be read."""
+    for key, listen in (
+        ("links.agent.listen", configuration.agent_link.listen),
+        ("links.ivr.listen", configuration.ivr_link.listen),
+        ("metrics.listen", configuration.metrics.listen),
+    ):
+        try:
+            if listen:
+                yield key, read_endpoint(listen)
+        except ConfigurationError:
+            pass  # told elsewhere
+
+
+def _wrong_sockets(configuration: Configuration) -> Iterator[str]:
+    for key, where in _listening(configuration):
+        if where.path is None or where.path.startswith("\0"):
+            continue
+        try:
+            there = stat.S_ISSOCK(os.stat(where.path).st_mode)
+        except FileNotFoundError:
+            there = True
+        except (OSError, ValueError) as error:
+            yield f"{key}: {where.path} can't be had: {getattr(error, 'strerror', None) or error}"
+            continue
+        if not there:
+            yield f"{key}: {where.path} is there and no socket, expected a socket, or a name that is free"
+        elif why := why_not_made(where.path):
+            yield f"{key}: {where.path} {why}"
+
+
+def _doubled(configuration: Configuration) -> Iterator[str]:
+    before: dict[str, Listening] = {}
+    for key, where in _listening(configuration):
+        for other_key, other in before.items():
+            if _meet(where, other):
+                yield f'{key}: found "{where.description}", where {other_key} listens, expected a place of its own'
+        before[key] = where
+
+
+def _meet(one: Listening, other: Listening) -> bool:
+    """Whether two can't listen beside each other."""
+    if one.path is not None or other.path is not None:
+        return one.path == other.path
+    if one.interface is None or other.interface is None or one.port != other.port or one.port == 0:
+        return False
+    here, there = _address(one.interface), _address(other.interface)
+    if here is None or there is None:
+        return one.interface == other.interface
+    return here == there or _takes(here, there) or _takes(there, here)
+
+
+def _address(interface: str) -> IPv4Address | IPv6Address | None:
+    """The address that an interface is listened at by; None for a name that only the system knows."""
+    try:
+        return ip_address(_ADDRESSES.get(interface, interface))
+    except ValueError:
+        return None
+
+
+def _takes(everywhere: IPv4Address | IPv6Address, other: IPv4Address | IPv6Address) -> bool:
+    """Whether whoever listens at the first, as it stands for all, has the other as well: IPv6's takes IPv4, too."""
+    return everywhere.is_unspecified and (everywhere.version == 6 or other.version == 4)
+
+
+def _try_port(where: Listening) -> None:
+    """:raise OSError: the port can't be had."""
+    if where.interface is None or not where.port:
+        return
+    family = socket.AF_INET6 if isIPv6Address(where.interface) else socket.AF_INET
+    with socket.socket(family) as tried:
+        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        tried.bind((where.interface, where.port))
+        tried.listen(1)

@@ -1,0 +1,287 @@
+"""What can be configured: one frozen class for each table of the file, with its defaults.
+
+A type of an attribute carries what is expected of its value; :mod:`ctiex.config.structuring`
+holds the file against it. Times are in seconds, sizes in bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any
+
+from attrs import field, frozen
+
+from ctiex.errors import ConfigurationError, CtiexError
+from ctiex.identities import PATTERN_EXPECTED, parse_pattern
+from ctiex.limits import Limits
+from ctiex.login.credentials import KnownIdentity
+from ctiex.login.secret_hashes import HASH_EXPECTED, SecretHash
+from ctiex.messages import DEFAULT_MAX_FRAME, LEAST_MAX_FRAME, MOST_MAX_FRAME
+from ctiex.serials import check_exchange_id
+from ctiex.settings import Check, Count, Seconds, is_whole
+from ctiex.telephony.asterisk.allowed_hosts import LOOPBACK, SOURCE_EXPECTED, parse_source
+from ctiex.telephony.asterisk.sounds import SOUND_EXPECTED, is_sound
+
+MAX_SHORT_TEXT = 255
+"""The longest ``text8`` of the wire format, in bytes of UTF-8."""
+
+
+def is_short_text(value: object) -> bool:
+    """Whether it is text of 1 to 255 bytes, as ``text8`` takes it."""
+    return isinstance(value, str) and 1 <= len(value.encode(errors="replace")) <= MAX_SHORT_TEXT
+
+
+def _accepted_by(parse: Callable[[str], object]) -> Callable[[Any], bool]:
+    def accepts(value: Any) -> bool:
+        try:
+            return isinstance(value, str) and parse(value) is not None
+        except CtiexError:
+            return False
+
+    return accepts
+
+
+Name = Annotated[str, Check("text of 1 to 255 bytes", is_short_text, stand_in="-")]
+Address = Annotated[str, Check("text of at most 255 bytes", lambda value: value == "" or is_short_text(value))]
+Listen = Annotated[
+    str, Check('an endpoint such as "tcp:7300:interface=127.0.0.1"', lambda value: isinstance(value, str))
+]
+ExchangeId = Annotated[str, Check('text of 1 to 3 decimal digits, such as "1"', _accepted_by(check_exchange_id))]
+Heartbeat = Annotated[
+    int, Check("a whole number of seconds from 1 to 65535", lambda value: is_whole(value) and 1 <= value <= 0xFFFF)
+]
+FrameLength = Annotated[
+    int,
+    Check(
+        f"a whole number from {LEAST_MAX_FRAME} to {MOST_MAX_FRAME}",
+        lambda value: is_whole(value) and LEAST_MAX_FRAME <= value <= MOST_MAX_FRAME,
+    ),
+]
+AuditFile = Annotated[str, Check("the path of a file", lambda value: isinstance(value, str) and "\0" not in value)]
+RoleName = Annotated[str, Check('"agent" or "service"', lambda value: value in ("agent", "service"), stand_in="agent")]
+Secret = Annotated[str, Check("text of 1 to 255 bytes", is_short_text, secret=True)]
+HashedSecret = Annotated[str, Check(HASH_EXPECTED, _accepted_by(SecretHash.parse), secret=True)]
+PlainSecrets = Annotated[str, Check('"refused" or "allowed"', lambda value: value in ("refused", "allowed"))]
+CertificateName = Annotated[str, Check("a name in a certificate, of 1 to 255 bytes", is_short_text)]
+Source = Annotated[str, Check(SOURCE_EXPECTED, _accepted_by(parse_source))]
+SoundFile = Annotated[str, Check(SOUND_EXPECTED, is_sound)]
+AgentPattern = Annotated[str, Check(PATTERN_EXPECTED, _accepted_by(parse_pattern))]
+
+REST = {"rest": True}
+"""Marks the attribute that takes every other key of its table, for a plugin."""
+
+
+@frozen(kw_only=True)
+class ExchangeSettings:
+    """``[exchange]``."""
+
+    id: ExchangeId = "1"
+    address: Address = ""
+    """What services are told as the exchange's address; empty: where the IVR link listens."""
+
+
+@frozen(kw_only=True)
+class LinkSettings:
+    """What ``[links.agent]`` and ``[links.ivr]`` have in common."""
+
+    listen: Listen
+    codec: Name = "binary"
+    heartbeat: Heartbeat = 30
+    login_deadline: Seconds = 10
+    max_frame: FrameLength = DEFAULT_MAX_FRAME
+    """The limit on the value of a frame's length."""
+    max_in_flight: Count = 1024
+    """Requests of one link that wait for their answer."""
+    max_queued: Count = 100_000
+    """Requests of the exchange that wait behind those until they may go out."""
+    max_unread: Count = 1_048_576
+    """Output that the peer hasn't read yet; beyond it the link ends."""
+    plain_secrets: PlainSecrets = "refused"
+    """Whether a secret is taken over plain TCP from beyond loopback."""
+    frames_per_second: Count = 20_000
+    """Frames of one link: requests beyond are refused, twice as many end it."""
+    bytes_per_second: Count = 33_554_432
+    """Bytes of one link: more end it."""
+
+
+@frozen(kw_only=True)
+class AgentLinkSettings(LinkSettings):
+    """``[links.agent]``."""
+
+    listen: Listen = "tcp:7300:interface=127.0.0.1"
+
+
+@frozen(kw_only=True)
+class IvrLinkSettings(LinkSettings):
+    """``[links.ivr]``."""
+
+    listen: Listen = "tcp:7301:interface=127.0.0.1"
+    """Empty: there is no IVR link, and the calls are served by the application that embeds the exchange."""
+
+
+@frozen(kw_only=True)
+class StoreSettings:
+    """``[store]``: which plugin, and its own keys."""
+
+    kind: Name = "memory"
+    settings: Mapping[str, Any] = field(factory=dict, metadata=REST, repr=False)
+
+
+@frozen(kw_only=True)
+class CarrierSettings:
+    """``[carrier]``: which plugins; the own keys of ``kind``, and a table for each of the others that has any."""
+
+    kind: Name = "calling-number"
+    also: tuple[Name, ...] = ()
+    """Others that the serial goes by as well."""
+    settings: Mapping[str, Any] = field(factory=dict, metadata=REST)
+
+    def settings_of(self, kind: str) -> Mapping[str, Any]:
+        """The own keys of one of the plugins.
+
+        :raise ConfigurationError: what should be a table is none.
+        """
+        if kind == self.kind:
+            return {key: value for key, value in self.settings.items() if key not in self.also}
+        settings = self.settings.get(kind, {})
+        if not isinstance(settings, dict):
+            raise ConfigurationError(f"{kind}: expected a table")
+        return settings
+
+
+@frozen(kw_only=True)
+class VoiceTable:
+    """``[voice]``: what ``ctiex voice`` does for an Asterisk."""
+
+    listen: Listen = "tcp:4573:interface=127.0.0.1"
+    allow: tuple[Source, ...] = LOOPBACK
+    """The addresses whose connections are taken."""
+    data_within: Seconds = 5
+    """How long a customer may wait for their data."""
+    told_within: Seconds = 2
+    """How long a customer who has been served may wait until the exchange has the result."""
+    max_calls: Count = 1000
+    services: Mapping[Name, Name] = field(factory=dict)
+    """The built-in services by the path of the AGI call; empty: under ``password``, ``bill`` and ``number``."""
+    prompts: Mapping[Name, tuple[SoundFile, ...]] = field(factory=dict)
+    """Sound files by the name of a prompt, beside the defaults."""
+
+
+@frozen(kw_only=True)
+class MetricsSettings:
+    """``[metrics]``: the HTTP port of metrics and health; off where ``listen`` is empty."""
+
+    listen: Listen = ""
+
+
+@frozen(kw_only=True)
+class AuditSettings:
+    """``[audit]``: the file that the audit log is appended to; none is written where it is empty."""
+
+    file: AuditFile = ""
+
+
+@frozen(kw_only=True)
+class LoginSettings:
+    """``[login]``: which plugin checks identities and secrets, and its own keys."""
+
+    checker: Name = "configured"
+    settings: Mapping[str, Any] = field(factory=dict, metadata=REST, repr=False)
+
+
+@frozen(kw_only=True)
+class OrganizerSettings:
+    """``[services.NAME.request]`` or ``.result``: which plugin, and its own keys."""
+
+    organizer: Name = "rules"
+    settings: Mapping[str, Any] = field(factory=dict, metadata=REST, repr=False)
+
+
+@frozen(kw_only=True)
+class ConfiguredService:
+    """``[services.NAME]``: how a customer gets to a service, and how long each step may take."""
+
+    access_code: Name
+    signalling: Name = "link"
+    signalling_timeout: Seconds = 30
+    fetch_timeout: Seconds = 120
+    service_timeout: Seconds = 3600
+    return_timeout: Seconds = 60
+    """From the final result until the customer is back, with a driver that sees the call."""
+    keep_closed: Seconds = 600
+    request: OrganizerSettings = field(factory=OrganizerSettings)
+    result: OrganizerSettings = field(factory=OrganizerSettings)
+    settings: Mapping[str, Any] = field(factory=dict, metadata=REST, repr=False)
+    """The signalling driver's own keys."""
+
+
+@frozen(kw_only=True)
+class IdentitySettings:
+    """``[identities.NAME]``."""
+
+    role: RoleName
+    secret: Secret = field(default="", repr=False)
+    secret_hash: HashedSecret = field(default="", repr=False)
+    certificate: CertificateName = ""
+    """A name in the client certificate of whoever is let in without a secret."""
+    agents: tuple[AgentPattern, ...] = ()
+    services: tuple[Name, ...] = ()
+
+
+@frozen(kw_only=True)
+class LinkTables:
+    """``[links]``."""
+
+    agent: AgentLinkSettings = field(factory=AgentLinkSettings)
+    ivr: IvrLinkSettings = field(factory=IvrLinkSettings)
+
+
+@frozen(kw_only=True)
+class FileTables:
+    """A whole file, as its tables stand in it."""
+
+    exchange: ExchangeSettings = field(factory=ExchangeSettings)
+    links: LinkTables = field(factory=LinkTables)
+    store: StoreSettings = field(factory=StoreSettings)
+    carrier: CarrierSettings = field(factory=CarrierSettings)
+    signalling: Mapping[str, Mapping[str, Any]] = field(factory=dict, repr=False)
+    """The own tables of signalling drivers, by name."""
+    voice: VoiceTable = field(factory=VoiceTable)
+    metrics: MetricsSettings = field(factory=MetricsSettings)
+    audit: AuditSettings = field(factory=AuditSettings)
+    limits: Limits = field(factory=Limits)
+    login: LoginSettings = field(factory=LoginSettings)
+    identities: Mapping[str, IdentitySettings] = field(factory=dict)
+    services: Mapping[str, ConfiguredService] = field(factory=dict)
+
+
+@frozen(kw_only=True)
+class Configuration:
+    """Everything that an exchange is built from, checked."""
+
+    exchange: ExchangeSettings
+    agent_link: LinkSettings
+    ivr_link: LinkSettings
+    store: StoreSettings
+    carrier: CarrierSettings
+    metrics: MetricsSettings
+    audit: AuditSettings
+    limits: Limits
+    login: LoginSettings
+    identities: Mapping[str, KnownIdentity]
+    services: Mapping[str, ConfiguredService]
+    source: str | None = None
+    """The file that it was read from; None: the built-in defaults."""
+    demo_identities: bool = False
+    """Whether the built-in identities, whose secret everybody knows, are in use."""
+    warnings: tuple[str, ...] = ()
+    """What an operator should know, a sentence each."""
+    signalling: Mapping[str, Mapping[str, Any]] = field(factory=dict, repr=False)
+    """The own tables of signalling drivers, by name."""
+    voice: VoiceTable = field(factory=VoiceTable)
+
+
+def failure_of(lines: list[str], source: str | None) -> ConfigurationError:
+    """One error with a line for each thing that is wrong, the file's name in front of each."""
+    where = f"{source}: " if source else ""
+    return ConfigurationError("\n".join(where + line for line in lines))

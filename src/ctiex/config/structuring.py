@@ -1,0 +1,244 @@
+"""From the tables of a TOML file to the classes of the model, with every error at once.
+
+cattrs walks the tables; the hooks here make it strict (no text taken for a number) and let
+each error say its key, what was found and what was expected.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from copy import deepcopy
+from typing import Annotated, Any, TypeVar, get_args, get_origin
+
+from attrs import Attribute, fields, frozen, has
+from cattrs import (
+    AttributeValidationNote,
+    ClassValidationError,
+    Converter,
+    ForbiddenExtraKeysError,
+    IterableValidationError,
+    IterableValidationNote,
+)
+from cattrs.gen import make_dict_structure_fn, mapping_structure_factory
+
+from ctiex.config.model import REST
+from ctiex.errors import ConfigurationError
+from ctiex.settings import Check
+
+T = TypeVar("T")
+_Hook = Callable[[Any, Any], Any]
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
+_MAX_SHOWN = 60
+
+
+class UnfitError(ValueError):
+    """A value that isn't what was expected; the text says both."""
+
+    def __init__(self, found: str, expected: str) -> None:
+        super().__init__(f"found {found}, expected {expected}")
+
+
+_MOST_ROUNDS = 100
+"""Each one takes out what is wrong: what is left is looked at in the next."""
+
+
+def structure(tables: Mapping[str, Any], model: type[T]) -> tuple[T | None, list[str]]:
+    """The tables as an instance of the model, without what is wrong in them, and every error with its dotted key.
+
+    What is wrong has its default, or what stands in for it; None where nothing is left.
+    """
+    left, told = deepcopy(dict(tables)), dict[_Path, str]()
+    for _ in range(_MOST_ROUNDS):
+        try:
+            return _CONVERTER.structure(left, model), sorted(told.values())
+        except (ClassValidationError, IterableValidationError) as group:
+            found = list(_wrong(group, model, ()))
+        for one in found:
+            told.setdefault(one.path, f"{_key(one.path)}: {one.text}")
+        _take_out(left, found)
+    return None, sorted(told.values())
+
+
+def dotted(*keys: str) -> str:
+    """The keys as TOML writes them: ``services."pin check".access_code``."""
+    return ".".join(key if _BARE_KEY.fullmatch(key) else json.dumps(key) for key in keys)
+
+
+def shown(value: object) -> str:
+    """A value of a TOML file for an error, not too long."""
+    if isinstance(value, dict):
+        return "a table"
+    if isinstance(value, list):
+        return "a list"
+    text = json.dumps(value, ensure_ascii=False) if isinstance(value, (str, bool)) else str(value)
+    return text if len(text) <= _MAX_SHOWN else text[:_MAX_SHOWN] + "..."
+
+
+# ---------------------------------------------------------------- hooks
+
+
+def _check_of(type_: Any) -> Check | None:
+    if get_origin(type_) is not Annotated:
+        return None
+    return next((note for note in get_args(type_)[1:] if isinstance(note, Check)), None)
+
+
+def _structure_checked(value: Any, type_: Any) -> Any:
+    check = _check_of(type_)
+    assert check is not None
+    if not check.accepts(value):
+        raise UnfitError(_kind(value) if check.secret else shown(value), check.expected)
+    return value
+
+
+def _kind(value: object) -> str:
+    """What a value is, without showing it."""
+    words = {str: "a text that isn't shown here", bool: "a boolean", int: "a number", float: "a number"}
+    return words.get(type(value), shown(value))
+
+
+def _table_hook(model: type[Any], converter: Converter) -> _Hook:
+    inner = make_dict_structure_fn(model, converter, _cattrs_forbid_extra_keys=True)
+    known = {attribute.name for attribute in fields(model) if attribute.metadata != REST}
+    rest = next((attribute.name for attribute in fields(model) if attribute.metadata == REST), None)
+
+    def hook(value: Any, _: Any) -> Any:
+        table = _table(value)
+        if rest is not None:
+            others = {key: item for key, item in table.items() if key not in known}
+            table = {key: item for key, item in table.items() if key in known} | {rest: others}
+        return inner(table, model)
+
+    return hook
+
+
+def _mapping_hook(type_: Any, converter: Converter) -> _Hook:
+    inner = mapping_structure_factory(type_, converter)
+    return lambda value, _: inner(_table(value), type_)
+
+
+def _table(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise UnfitError(shown(value), "a table")
+    return value
+
+
+def _list_hook(type_: Any, converter: Converter) -> _Hook:
+    item = get_args(type_)[0]
+
+    def hook(value: Any, _: Any) -> Any:
+        if not isinstance(value, list):
+            raise UnfitError(shown(value), "a list")
+        return tuple(converter.structure(value, list[item]))  # type: ignore[valid-type]
+
+    return hook
+
+
+def _is_made_of(origin: Any) -> Callable[[Any], bool]:
+    return lambda type_: get_origin(type_) is origin
+
+
+def _make_converter() -> Converter:
+    converter = Converter(forbid_extra_keys=True, detailed_validation=True)
+    converter.register_structure_hook_factory(has, _table_hook)
+    converter.register_structure_hook_factory(_is_made_of(Mapping), _mapping_hook)
+    converter.register_structure_hook_factory(_is_made_of(tuple), _list_hook)
+    converter.register_structure_hook_func(lambda type_: _check_of(type_) is not None, _structure_checked)
+    return converter
+
+
+_CONVERTER = _make_converter()
+
+
+# ---------------------------------------------------------------- errors
+
+
+_Path = tuple[str | int, ...]
+"""The keys and places from the top of the file to a value."""
+
+
+@frozen
+class _Wrong:
+    """One thing that is wrong."""
+
+    path: _Path
+    text: str
+    stand_in: object = None
+    """What stands there for the rest of the look, where something has to."""
+
+
+def _wrong(error: BaseException, model: Any, path: _Path) -> Iterator[_Wrong]:
+    """The errors inside an error."""
+    if not isinstance(error, (ClassValidationError, IterableValidationError)):
+        yield _Wrong(path, _worded(error))
+        return
+    for inner in error.exceptions:
+        if isinstance(inner, ForbiddenExtraKeysError):
+            yield from _unknown_keys(inner, path)
+            continue
+        step, type_ = _step(inner)
+        below = path if step is None else (*path, step)
+        if isinstance(inner, KeyError) and isinstance(step, str):
+            check = _check_of(type_)
+            yield _Wrong(below, f"missing, expected {_expected(type_)}", check and check.stand_in)
+        else:
+            yield from _wrong(inner, type_, below)
+
+
+def _step(error: BaseException) -> tuple[str | int | None, Any]:
+    """Where below its parent an error stands, and the type that was expected there."""
+    for note in getattr(error, "__notes__", ()):
+        if isinstance(note, AttributeValidationNote):
+            return note.name, note.type
+        if isinstance(note, IterableValidationNote):
+            return note.index, note.type
+    return None, None
+
+
+def _key(path: _Path) -> str:
+    """The dotted key of a place: ``identities.desk.agents[1]``."""
+    text = ""
+    for step in path:
+        text += f"[{step}]" if isinstance(step, int) else f".{dotted(step)}" if text else dotted(step)
+    return text or "the file"
+
+
+def _take_out(tables: dict[str, Any], wrong: Iterable[_Wrong]) -> None:
+    """Take what is wrong out of the tables, and put in what has to stand there."""
+    for one in sorted(wrong, key=lambda one: tuple(map(_last_first, one.path)), reverse=True):
+        inside: Any = tables
+        for step in one.path[:-1]:
+            inside = inside[step]
+        if one.stand_in is not None:
+            inside[one.path[-1]] = one.stand_in
+        elif not one.path:
+            tables.clear()
+        elif isinstance(inside, dict):
+            inside.pop(one.path[-1], None)  # a key and its value may both be wrong
+        else:
+            del inside[one.path[-1]]
+
+
+def _last_first(step: str | int) -> tuple[bool, int, str]:
+    """So that what is taken out of a list moves none of what is taken out after it."""
+    return (True, step, "") if isinstance(step, int) else (False, 0, step)
+
+
+def _expected(type_: Any) -> str:
+    check = _check_of(type_)
+    return check.expected if check else "a value"
+
+
+def _unknown_keys(error: ForbiddenExtraKeysError, path: _Path) -> Iterator[_Wrong]:
+    attributes: tuple[Attribute[Any], ...] = fields(error.cl)
+    known = ", ".join(sorted(attribute.name for attribute in attributes))
+    for key in sorted(error.extra_fields):
+        yield _Wrong((*path, key), f"found an unknown key, expected one of: {known}")
+
+
+def _worded(error: BaseException) -> str:
+    if isinstance(error, (UnfitError, ConfigurationError)):
+        return str(error)
+    return f"found a value of no use ({type(error).__name__}), expected another"

@@ -1,0 +1,1 @@
+"""Who may bind: authentication, credentials, secrets."""

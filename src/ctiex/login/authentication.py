@@ -1,0 +1,249 @@
+"""The door of a listening port: looks at each Bind, and says who is let in or why not.
+
+A refusal tells the other side nothing of its reason: unknown identity, wrong secret, wrong role
+and other link are answered alike, after the same work. The log is told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+from attrs import define, field, frozen
+from twisted.cred.error import LoginFailed
+from twisted.cred.portal import Portal
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from ctiex.errors import CheckBusy, Status
+from ctiex.identities import Identity
+from ctiex.interfaces import IIdentity
+from ctiex.login.credentials import credentials_of
+from ctiex.login.throttle import LoginThrottle
+from ctiex.messages import Bind, Role
+from ctiex.monitoring.counters import Counts
+
+_log = Logger()
+
+_OF_THE_TIME_LEFT = 0.9
+"""A delayed refusal goes out before the login deadline ends the link."""
+
+
+@frozen
+class Visitor:
+    """Who knocks, as far as the transport tells."""
+
+    role: Role
+    """The role of the listening port."""
+    source: str
+    """What limits count it by."""
+    private: bool
+    """Whether nobody on the way can read the secret."""
+    names: tuple[str, ...]
+    """The names in its verified certificate."""
+    answer_by: float
+    """When the link ends unless it is bound, in clock seconds."""
+
+
+@frozen
+class Verdict:
+    """What came of a Bind."""
+
+    status: Status
+    identity: Identity | None = None
+    """Who it is; None for anyone who is refused."""
+    detail: str = ""
+    """What the other side hears."""
+    reason: str = ""
+    """Why, for log and audit."""
+    in_floods: bool = False
+    """Whether one peer can bring as many of these about as it likes: not a line of the log for each."""
+
+
+Hears = Callable[[Verdict], None]
+
+_PLAIN = Verdict(
+    Status.REFUSED_CREDENTIALS,
+    detail="a secret is taken over TLS or on loopback only",
+    reason="a secret over plain TCP from beyond loopback; plain_secrets refuses it",
+    in_floods=True,
+)
+_LOCKED_OUT = Verdict(
+    Status.TOO_BUSY,
+    detail="too many refused logins from this address; try again later",
+    reason="its source is locked out",
+    in_floods=True,
+)
+_BUSY = Verdict(
+    Status.TOO_BUSY,
+    detail="too many secrets are being checked",
+    reason="too many secrets are being checked",
+    in_floods=True,
+)
+_UNCHECKED = Verdict(Status.INTERNAL, detail="the identity could not be checked", reason="the check failed")
+
+
+def _refusal(reason: str, in_floods: bool = False) -> Verdict:
+    detail = Status.REFUSED_CREDENTIALS.text
+    return Verdict(Status.REFUSED_CREDENTIALS, detail=detail, reason=reason, in_floods=in_floods)
+
+
+_REPEATED = _refusal("the same as one that was refused before", in_floods=True)
+
+
+@define(eq=False)
+class Door:
+    """Where the Binds of one listening port are looked at."""
+
+    clock: IReactorTime
+    portal: Portal
+    throttle: LoginThrottle
+    """Shared by all doors of an exchange."""
+    counts: Counts
+    plain_secrets: bool = False
+    """Whether a secret is taken over plain TCP from beyond loopback."""
+
+    def knock(self, bind: Bind, visitor: Visitor, refused: Hears, decided: Hears) -> Knock:
+        """Take a Bind; ``look`` begins with it.
+
+        :param refused: hears of a refusal as soon as it is certain, also after ``leave``: who guesses and goes
+            has guessed.
+        :param decided: hears the verdict when it is to be answered, at once or later; not at all after ``leave``.
+        """
+        return Knock(self, bind, visitor, refused, decided)
+
+
+@define(eq=False)
+class Knock:
+    """One Bind that is looked at."""
+
+    _door: Door
+    _bind: Bind = field(repr=False)
+    _visitor: Visitor
+    _refused: Hears
+    _decided: Hears
+    _login: Deferred[Any] | None = field(default=None, init=False)
+    _delay: IDelayedCall | None = field(default=None, init=False)
+    _begun: bool = field(default=False, init=False)
+    """Whether the secret is being hashed, so that this is a guess that counts, whoever waits for its outcome."""
+    _gone: bool = field(default=False, init=False)
+
+    def look(self) -> None:
+        """Look who it is."""
+        unseen = self._refused_unseen()
+        if unseen is not None:
+            self._refuse(unseen)
+            return
+        if not self._visitor.names and self._was_refused():
+            self._refuse_late(_REPEATED, self._door.throttle.delay(self._visitor.source, self._door.clock.seconds()))
+            return
+        visitor = self._visitor
+        role = visitor.role if self._bind.role is visitor.role else None
+        credentials = credentials_of(self._bind, visitor.names, visitor.source, role, self._wanted)
+        self._login = login = self._door.portal.login(credentials, None, IIdentity)
+        login.addCallbacks(self._known, self._unknown)
+        login.addErrback(lambda failure: _log.failure("a Bind could not be answered", failure))
+
+    def leave(self) -> None:
+        """The link is gone: nobody waits any more."""
+        self._gone = True
+        if self._delay is not None:
+            self._delay.cancel()
+        if self._login is not None and not self._begun:
+            self._login.cancel()
+        self._login = self._delay = None
+
+    # ------------------------------------------------------------ before the secret is looked at
+
+    def _refused_unseen(self) -> Verdict | None:
+        if not (self._visitor.private or self._door.plain_secrets):
+            self._door.counts.plain_secrets_refused += 1
+            return _PLAIN
+        # A certificate can't be guessed, so whoever has one isn't kept out for what others at its address have done.
+        return None if self._visitor.names else self._locked_out()
+
+    def _was_refused(self) -> bool:
+        """Whether nothing can come of it that didn't before: it isn't checked again, and counts no more."""
+        door = self._door
+        return door.throttle.was_refused(self._visitor.source, self._guess(), door.clock.seconds())
+
+    def _guess(self) -> bytes:
+        """All that its refusal may be due to."""
+        bind, visitor = self._bind, self._visitor
+        return repr((visitor.role.value, bind.role.value, bind.identity, bind.secret, visitor.names)).encode()
+
+    def _locked_out(self) -> Verdict | None:
+        door = self._door
+        if not door.throttle.locked_for(self._visitor.source, door.clock.seconds()):
+            return None
+        door.counts.logins_locked_out += 1
+        return _LOCKED_OUT
+
+    def _wanted(self) -> bool:
+        door = self._door
+        locked = door.throttle.locked_for(self._visitor.source, door.clock.seconds())
+        self._begun = not (self._gone or locked)
+        return self._begun
+
+    # ------------------------------------------------------------ once it was looked at
+
+    def _known(self, avatar: tuple[object, object, Callable[[], None]]) -> None:
+        identity = cast(Identity, avatar[1])
+        if identity.role is self._bind.role is self._visitor.role:
+            self._decide(Verdict(Status.OK, identity))
+        else:
+            self._failed(f"an identity for the role {identity.role.name.lower()}")
+
+    def _unknown(self, failure: Failure) -> None:
+        if failure.check(LoginFailed):
+            self._failed(str(failure.value) or "identity or secret")
+        elif self._gone:
+            return
+        elif failure.check(CheckBusy):
+            self._refuse(self._locked_out() or self._too_busy())
+        else:
+            _log.failure("an identity could not be checked", failure)
+            self._refuse(_UNCHECKED)
+
+    def _too_busy(self) -> Verdict:
+        self._door.counts.logins_over_limit += 1
+        return _BUSY
+
+    def _failed(self, reason: str) -> None:
+        """Count it against the source, and refuse when its time has come."""
+        locked_out = self._locked_out() if self._visitor.names else None
+        if locked_out is not None:
+            self._refuse(locked_out)
+            return
+        throttle, source, now = self._door.throttle, self._visitor.source, self._door.clock.seconds()
+        repeated = self._was_refused()
+        delay = throttle.failed(source, self._guess(), now)
+        if not repeated:
+            self._tell_of_lock_out(now)
+        self._refuse_late(_REPEATED if repeated else _refusal(reason), delay)
+
+    def _refuse_late(self, verdict: Verdict, delay: float) -> None:
+        time_left = self._visitor.answer_by - self._door.clock.seconds()
+        self._refuse(verdict, min(delay, time_left * _OF_THE_TIME_LEFT))
+
+    def _refuse(self, verdict: Verdict, delay: float = 0) -> None:
+        self._refused(verdict)
+        if delay > 0 and not self._gone:
+            self._delay = self._door.clock.callLater(delay, self._decide, verdict)
+        else:
+            self._decide(verdict)
+
+    def _tell_of_lock_out(self, now: float) -> None:
+        door, source = self._door, self._visitor.source
+        limits = door.throttle.limits
+        if door.throttle.failures(source, now) == limits.login_failures:
+            door.counts.sources_locked_out += 1
+            _log.warn("{source} is locked out for {seconds:g} s after {failures} refused logins", source=source,
+                      seconds=limits.lock_out, failures=limits.login_failures)  # fmt: skip
+
+    def _decide(self, verdict: Verdict) -> None:
+        self._login = self._delay = None
+        if not self._gone:
+            self._decided(verdict)

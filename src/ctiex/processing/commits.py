@@ -1,0 +1,168 @@
+"""One way to commit a change and to go on behind it, with no Deferred where none is needed.
+
+While the store takes nothing, that is said once, and once more when it is well again; what nobody
+else repeats is done again then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from attrs import evolve
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from ctiex.errors import StoreUnavailable
+from ctiex.lots import Lots
+from ctiex.monitoring.counters import Counts
+from ctiex.outage import Outage
+from ctiex.processing.stored_time import StoredTime
+from ctiex.records import Call, Change
+
+_log = Logger()
+
+RETRY_AFTER = 5.0
+"""How long a deadline is put off whose work the store didn't take, in seconds."""
+_PROBE_AFTER = 0.5
+"""How soon a store that failed is tried again, in seconds; twice as long each time that it fails, up to RETRY_AFTER."""
+_PROBE = Change(labels=(("store probe", ""),))
+_NOTHING = Change()
+
+Commit = Callable[[Change], Deferred[None] | None]
+
+
+def _nothing() -> None:
+    pass
+
+
+def _guarded(_: object, work: Callable[[], None]) -> None:
+    """Work behind the store's: what goes wrong in it is its own, and not the store's."""
+    try:
+        work()
+    except Exception:
+        _log.failure("work behind the call store failed")
+
+
+class Keeper:
+    """Commits changes to a store and tells each one's outcome, and that of a look-up that waits."""
+
+    def __init__(self, commit: Commit, clock: StoredTime, counts: Counts) -> None:
+        """Nothing is known of the store yet.
+
+        :param commit: the store's, as :class:`ctiex.interfaces.ICallStore` has it.
+        """
+        self._commit = commit
+        self.time = clock
+        self._counts = counts
+        self._outage = Outage(self._began_to_fail, self._well)
+        self._again: dict[str, Callable[[], None]] = {}
+        self._lots = Lots(clock, self.settled)
+        self._probe_after = _PROBE_AFTER
+        self._well_at = -RETRY_AFTER
+        self._probing: IDelayedCall | None = None
+        self._stopped = False
+
+    @property
+    def failing(self) -> bool:
+        """Whether the store didn't take what it was given last."""
+        return self._outage.lasts
+
+    def keep(self, change: Change, kept: Callable[[], None] = _nothing, lost: Callable[[], None] = _nothing) -> None:
+        """Commit a change; call ``kept`` once it is kept, at once where the store is that fast.
+
+        ``lost`` is called instead when the store could not take it: then it is undone.
+        """
+        if change is not _NOTHING:
+            news = self.time.news()
+            if news is not None:
+                change = evolve(change, labels=(*change.labels, news))
+        try:
+            waiting = self._commit(change)
+        except Exception:  # a store's fault must not become that of the link whose change it was
+            self._lost(Failure(), lost)
+            return
+        if waiting is None:
+            if self._outage.failures and change is not _NOTHING:
+                self._outage.worked()
+            kept()
+        else:
+            # One pair of callbacks, not two: under load many thousands of these wait at a time.
+            waiting.addCallbacks(self._kept_later, self._lost_later, callbackArgs=(kept,), errbackArgs=(lost,))
+
+    def heard(
+        self, looking: Deferred[Call | None], found: Callable[[Call | None], None], lost: Callable[[], None]
+    ) -> None:
+        """Go on with what a look-up beyond memory finds; ``lost`` is called instead when the store can't look."""
+        looking.addCallbacks(lambda call: _guarded(None, lambda: found(call)), self._lost_later, errbackArgs=(lost,))
+
+    def tell_time(self) -> None:
+        """Have the store know of the wall clock what it doesn't know yet."""
+        news = self.time.news()
+        if news is not None:
+            self.keep(Change(labels=(news,)))
+
+    def settled(self, go_on: Callable[[], None], lost: Callable[[], None] | None = None) -> None:
+        """Go on once the store is done with every change before, whatever came of them.
+
+        :param lost: called instead when the store could not take them all.
+        """
+        self.keep(_NOTHING, go_on, go_on if lost is None else lost)
+
+    def again(self, key: str, work: Callable[[], None]) -> None:
+        """Do something once more, from within ``lost``, when the store is well again; for each key the last one."""
+        self._again[key] = work
+
+    def stop(self) -> None:
+        """Let go of the timers."""
+        self._stopped = True
+        self._again.clear()
+        self._lots.stop()
+        self._stop_probing()
+
+    def _kept_later(self, _: object, kept: Callable[[], None]) -> None:
+        self._outage.worked()
+        _guarded(None, kept)
+
+    def _lost_later(self, failure: Failure, lost: Callable[[], None]) -> None:
+        _guarded(failure, lambda: self._lost(failure, lost))
+
+    def _lost(self, failure: Failure, lost: Callable[[], None]) -> None:
+        if lost == self._probe_failed:
+            self._counts.store_probes_failed += 1
+        else:
+            self._counts.store_failures += 1
+        self.time.not_kept()
+        if not (self.failing or failure.check(StoreUnavailable)):
+            _log.failure("the call store failed", failure)
+        if not self.failing and self.time.seconds() - self._well_at >= RETRY_AFTER:
+            self._probe_after = _PROBE_AFTER  # else it isn't really well: it takes some changes and others not
+        self._outage.failed(failure.getErrorMessage())
+        if self._probing is None and not self._stopped:
+            self._probing = self.time.callLater(self._probe_after, self._probe)
+        lost()
+
+    def _began_to_fail(self, reason: str) -> None:
+        _log.error("the call store is unavailable; that is said once until it is back: {reason}", reason=reason)
+
+    def _probe(self) -> None:
+        """See whether the store takes changes again: nobody else may try, where nobody is sent here any more."""
+        self._probing = None
+        self._probe_after = min(2 * self._probe_after, RETRY_AFTER)
+        self.keep(_PROBE, lost=self._probe_failed)
+
+    def _probe_failed(self) -> None:
+        """Another one is set already."""
+
+    def _well(self, failures: int) -> None:
+        _log.info("the call store takes changes again; it didn't take {count}", count=failures)
+        self._well_at = self.time.seconds()
+        self._stop_probing()
+        again, self._again = self._again, {}
+        self._lots.do(again.values())
+
+    def _stop_probing(self) -> None:
+        if self._probing is not None:
+            self._probing.cancel()
+            self._probing = None

@@ -1,0 +1,114 @@
+"""What a ConnectRequest has to pass before it becomes a call, in the order of the wire's rules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from hashlib import blake2b
+
+from ctiex.errors import CodecError, FieldError, SerialError, Status
+from ctiex.fields import Fields
+from ctiex.identities import Identity
+from ctiex.messages import ConnectRequest, DataResult
+from ctiex.processing.context import Refused, Surroundings
+from ctiex.processing.desk import AgentOutlet
+from ctiex.processing.quotas import check_fields
+from ctiex.records import Call, CallState
+
+
+class Intake:
+    """Checks requests and makes calls of them. Keeps nothing."""
+
+    def __init__(self, surroundings: Surroundings) -> None:
+        self._with = surroundings
+
+    def repeated(self, request: ConnectRequest, outlet: AgentOutlet, known: Call | None) -> bool:
+        """Whether it is a repeat of a call that is open: answered like the first, and no more.
+
+        :param known: the call that has its serial.
+        :raise Refused: 42, 30 or 22.
+        """
+        self._check_login(request, outlet)
+        if known is not None:
+            self._check_repeat(known, request)
+        elif self._with.desk.awaits(request.serial):
+            raise Refused(Status.DUPLICATE_SERIAL, "an event of an earlier call with this serial still waits")
+        return known is not None
+
+    def _check_login(self, request: ConnectRequest, outlet: AgentOutlet) -> None:
+        if not self._with.desk.is_on(request.agent, outlet):
+            raise Refused(Status.AGENT_NOT_LOGGED_IN, "AgentLogin of this agent number is needed on this link")
+        if request.service not in self._with.services:
+            raise Refused(Status.UNKNOWN_SERVICE, f"no service {request.service!r} is configured")
+
+    def _check_repeat(self, known: Call, request: ConnectRequest) -> None:
+        if known.state is CallState.CLOSED or known.digest != _digest(request):
+            raise Refused(Status.DUPLICATE_SERIAL, "this serial belongs to another call")
+
+    def call(self, identity: Identity, request: ConnectRequest) -> Call:
+        """The call that a request asks for, with its data organized and encoded.
+
+        :raise Refused: 34, 14, 35 or 51.
+        """
+        serial = request.serial or self._allocate()
+        self._check_carriers(request.calling_number, serial)
+        check_fields(request.fields, self._with.limits)
+        data = self._organized(request, serial)
+        timeouts = self._with.services[request.service].timeouts
+        return Call(
+            serial=serial,
+            agent=request.agent,
+            service=request.service,
+            identity=identity.name,
+            calling_number=request.calling_number,
+            digest=_digest(request),
+            data=data,
+            state=CallState.REQUESTED,
+            deadline=self._with.clock.seconds() + timeouts.signalling,
+        )
+
+    def _check_carriers(self, calling_number: str, serial: str) -> None:
+        try:
+            self._with.carrier.embed(calling_number, serial)
+            if self._with.network is not None:
+                self._with.network.embed(calling_number, serial)
+        except SerialError as error:
+            raise Refused(Status.SERIAL_DOES_NOT_FIT, str(error)) from None
+        except Exception as error:  # anybody's carrier; what it says may hold the number
+            raise Refused(Status.INTERNAL, f"the carrier failed with {type(error).__name__}") from None
+
+    def _allocate(self) -> str:
+        try:
+            return self._with.new_serial()
+        except SerialError as error:
+            raise Refused(Status.TOO_BUSY, str(error)) from None
+
+    def _organized(self, request: ConnectRequest, serial: str) -> bytes:
+        """The encoded body of the call's DataResult, made once for all its DataRequests."""
+        try:
+            fields = self._with.services[request.service].request.organize(request.fields)
+            data = self._with.codec.encode_body(DataResult(Status.OK, serial, request.agent, fields))
+        except (FieldError, CodecError) as error:  # anybody's organizer and codec; what they say may hold the data
+            what = f"organized for the service it breaks a limit of messages ({type(error).__name__})"
+            raise Refused(Status.DATA_TOO_LARGE, what) from None
+        except Exception as error:
+            raise Refused(Status.INTERNAL, f"the organizer failed with {type(error).__name__}") from None
+        if self._with.codec.frame_length(data) > self._with.max_frame:
+            raise Refused(Status.DATA_TOO_LARGE, f"organized for the service it passes {self._with.max_frame} bytes")
+        return data
+
+
+def _digest(request: ConnectRequest) -> bytes:
+    """What a repeat of the request has in common with it, and any other use of its serial has not."""
+    digest = blake2b(digest_size=16)
+    for part in (request.agent, request.service, request.calling_number, *_field_parts(request.fields)):
+        data = part if isinstance(part, bytes) else part.encode()
+        digest.update(len(data).to_bytes(4) + data)
+    return digest.digest()
+
+
+def _field_parts(fields: Fields) -> Iterable[str | bytes]:
+    for name in sorted(fields):
+        value = fields[name]
+        yield name
+        yield type(value).__name__
+        yield value if isinstance(value, bytes) else str(value)

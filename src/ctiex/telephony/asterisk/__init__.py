@@ -1,0 +1,1 @@
+"""Asterisk: its manager interface (AMI), FastAGI, settings."""

@@ -1,0 +1,142 @@
+"""What Asterisk is asked to do with a talk, as actions of its manager interface. The dialplan does the rest.
+
+The contexts and variables are those of ``ctiex/telephony/dialplan/platform-1.conf``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from math import ceil
+from typing import Any
+
+from ctiex.interfaces import Offer
+from ctiex.telephony.asterisk.ami import AmiError, encode_action
+from ctiex.telephony.asterisk.settings import AsteriskSettings, dial_string, is_safe_number
+from ctiex.telephony.call_model import Channel, Talk
+
+Action = tuple[str, tuple[tuple[str, str], ...]]
+"""The name of an action, and its headers."""
+
+WATCHED = (
+    "CTIEX_SERIAL", "CTIEX_PHASE", "CTIEX_RESULT", "CTIEX_CAUSE", "CTIEX_AGENT_CHANNEL", "CTIEX_TALK",
+    "CTIEX_TALK_AGENT",
+)  # fmt: skip
+"""The variables that tell, after a time without events, where everybody is."""
+MOST_HEADERS = 4
+"""How many SIP header fields a call may be sent with."""
+_HOLD_LONGER = 60
+"""How much longer than anything may take an agent is held, in seconds."""
+_LONGEST_RING = 3_600.0
+
+
+def move(
+    talk: Talk, offer: Offer, settings: AsteriskSettings, own: Mapping[str, Any], now: float
+) -> tuple[Action, ...]:
+    """Send the customer to the service, and put the agent on hold.
+
+    :param own: the service's own keys.
+    :param now: the time, in seconds of the clock.
+    :raise AmiError: something in the offer doesn't go through a dialplan.
+    """
+    dial = dial_string(own.get("dial", settings.dial), offer.connection.access_code)
+    if dial is None:
+        raise AmiError(f"the access code {offer.connection.access_code!r} is none that a dialplan takes")
+    carried = _carried(offer)
+    ring = min(own.get("ring", settings.ring), max(1.0, offer.deadline - now), _LONGEST_RING)
+    longest = own.get("longest", settings.longest)
+    variables = {
+        "CTIEX_PHASE": "moving",
+        "CTIEX_RESULT": "",
+        "CTIEX_SERIAL": offer.serial,
+        "CTIEX_AGENT_CHANNEL": talk.agent_channel.name,
+        "CTIEX_CARRIED": carried,
+        "CTIEX_DIAL": dial,
+        "CTIEX_RING": str(ceil(ring)),
+        "CTIEX_LONGEST": str(ceil(longest)),
+        "CTIEX_FALLBACK": settings.fallback,
+        **_headers(offer.signalled.headers),
+    }
+    held = {"CTIEX_SERIAL": offer.serial, "CTIEX_HOLD": str(ceil(ring + longest) + _HOLD_LONGER)}
+    actions = (
+        *_variables(talk.customer, variables),
+        *_variables(talk.agent_channel, held),
+        _redirect_both(talk, settings),
+    )
+    for action in actions:  # all or none: what can't be said must not leave a customer half prepared
+        encode_action(*action)
+    return actions
+
+
+def _carried(offer: Offer) -> str:
+    """The calling number that the call is sent with, with the customer's own number left out where it can't go."""
+    carried = offer.signalled.calling_number
+    if not is_safe_number(carried):
+        carried = carried.removeprefix(offer.calling_number)  # a carrier puts the serial behind it
+    if not is_safe_number(carried):
+        raise AmiError("what the carrier puts behind the calling number holds something else than digits and + * #")
+    return carried
+
+
+def _headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """Variables that the call to the service inherits; those of an earlier call are emptied."""
+    if len(headers) > MOST_HEADERS:
+        raise AmiError(f"{len(headers)} SIP header fields: at most {MOST_HEADERS} go with a call")
+    pairs = [*headers.items(), *[("", "")] * (MOST_HEADERS - len(headers))]
+    variables = {}
+    for number, (name, value) in enumerate(pairs, 1):
+        variables[f"_CTIEX_HEADER_{number}_NAME"] = name
+        variables[f"_CTIEX_HEADER_{number}"] = value
+    return variables
+
+
+def _variables(channel: Channel, variables: Mapping[str, str]) -> Iterator[Action]:
+    for name, value in variables.items():
+        yield "Setvar", (("Channel", channel.name), ("Variable", name), ("Value", value))
+
+
+def _redirect_both(talk: Talk, settings: AsteriskSettings) -> Action:
+    return "Redirect", (
+        ("Channel", talk.customer.name),
+        ("Context", settings.forward_context),
+        ("Exten", "s"),
+        ("Priority", "1"),
+        ("ExtraChannel", talk.agent_channel.name),
+        ("ExtraContext", settings.hold_context),
+        ("ExtraExten", "s"),
+        ("ExtraPriority", "1"),
+    )
+
+
+def _redirect(channel: Channel, context: str) -> Action:
+    return "Redirect", (("Channel", channel.name), ("Context", context), ("Exten", "s"), ("Priority", "1"))
+
+
+def recall(customer: Channel, settings: AsteriskSettings) -> Action:
+    """Take the customer out of the service, back to the agent."""
+    return _redirect(customer, settings.return_context)
+
+
+def release(agent_channel: Channel, settings: AsteriskSettings) -> Action:
+    """End the call of an agent whom nobody comes back to."""
+    return _redirect(agent_channel, settings.release_context)
+
+
+def mark(talk: Talk) -> tuple[Action, ...]:
+    """Have the customer's channel remember the serial that its agent was told, and which agent; or that none was."""
+    return tuple(_variables(talk.customer, {"CTIEX_TALK": talk.serial, "CTIEX_TALK_AGENT": talk.agent}))
+
+
+def comes_back_to(customer: Channel, held: Channel) -> Action:
+    """Have a customer come back to somebody who has taken over from the agent who was held."""
+    [action] = _variables(customer, {"CTIEX_AGENT_CHANNEL": held.name})
+    return action
+
+
+def list_channels() -> Action:
+    """Ask for every channel, with the variables that tell where it is."""
+    return "Status", (("Variables", ",".join(WATCHED)),)
+
+
+def list_bridges() -> Action:
+    """Ask for every bridge, with its kind."""
+    return "BridgeList", ()

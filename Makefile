@@ -1,4 +1,4 @@
-# make demo    see the three services run          make test    what every change runs; make test-long    the rest
+# make demo    see the three services run          make test    what every change runs; make test-gate and test-long    the rest
 # make run     an exchange with the defaults       make check   style, types, import rules, docs
 # make venv    everything for development          make docs    the pages and the API reference
 # make telephony    scenarios with real telephones, builds the peers first    make telephone-demo    plays one
@@ -17,7 +17,7 @@ INSTALL = -m pip install --quiet --disable-pip-version-check
 HASHED = $(INSTALL) --require-hashes --requirement
 SPHINX := $(BIN)/python -m sphinx -W --keep-going -q
 
-.PHONY: venv demo run check lint types imports docs test test-long bench bench-page bench-memory bench-beside telephony-peers telephony telephone-demo bench-store audit-dependencies pins fuzz fuzz-frames clean FORCE
+.PHONY: venv demo run check lint types imports docs test test-gate test-long bench bench-page bench-memory bench-beside telephony-peers telephony telephone-demo bench-store audit-dependencies pins fuzz fuzz-frames clean FORCE
 
 venv: $(VENV)/dev-ready
 
@@ -48,6 +48,10 @@ docs: $(VENV)/dev-ready
 WORKERS ?= 3
 test: $(VENV)/dev-ready
 	$(BIN)/python -m pytest -n $(WORKERS) $(TESTS)
+
+# What the gate runs behind it: environments to install into, hostile peers.
+test-gate: $(VENV)/dev-ready
+	$(BIN)/python -m pytest -n $(WORKERS) -m "gate and not long"
 
 # Hours of it; LONG="--only kill" runs a part, LONG=--quick a minute of each. The figures go into docs/.
 test-long: $(VENV)/dev-ready

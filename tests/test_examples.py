@@ -243,6 +243,7 @@ settings.load_profile("short")
 """Whoever runs a contract says how many examples it tries."""
 
 
+@pytest.mark.gate
 def test_a_third_party_holds_its_own_to_the_contracts(third_party: Path) -> None:
     (third_party / "source" / "conftest.py").write_text(HOW_OFTEN)
     said = run(third_party / "source", PYTHON, "-m", "pytest", "-v", site=third_party / "site")

@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from benchmarks.hostile import SCENARIOS, run, show
 
+pytestmark = pytest.mark.gate
 _SCALE = float(os.environ.get("CTIEX_HOSTILE_SCALE", "1"))
 _PATIENCE = 15.0
 """How many times as long as on a quiet machine the exchange may take to end somebody."""

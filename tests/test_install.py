@@ -18,6 +18,7 @@ from ctiex.extras import EXTRAS
 from .environments import Environment, build_wheel, copy_checkout, required
 from .test_packaging import canonical
 
+pytestmark = pytest.mark.gate
 READS_AN_ENDPOINT = """
 from twisted.internet.endpoints import serverFromString
 print(type(serverFromString(None, "ctiex-tls:0:certificate=exchange.pem")).__name__)

@@ -47,7 +47,7 @@ def write(results: Results, docs: Path) -> Path:
     return page
 
 
-Picture = Callable[[str, str, str], str]
+Snapshot = Callable[[str, str, str], str]
 
 
 # ---------------------------------------------------------------- pieces of reStructuredText
@@ -113,7 +113,7 @@ def _missing(figures: dict[str, Any]) -> str:
     return "".join(f"\nNot measured: {name}, {why}.\n" for name, why in figures["missing"].items())
 
 
-def _answers(figures: dict[str, Any], picture: Picture) -> Iterator[str]:
+def _answers(figures: dict[str, Any], picture: Snapshot) -> Iterator[str]:
     """Ratios and costs by server and shape."""
     shapes, titles = figures["shapes"], figures["titles"]
     servers = list(next(iter(shapes.values())))
@@ -148,7 +148,7 @@ def _point(found: dict[str, float] | None) -> plots.Point | None:
     return None if found is None else plots.Point(found["median"], found["least"], found["most"])
 
 
-def _client_side(figures: dict[str, Any], picture: Picture) -> Iterator[str]:
+def _client_side(figures: dict[str, Any], picture: Snapshot) -> Iterator[str]:
     """The clients' own cost."""
     rivals = sorted({rival for entry in figures["clients"].values() for rival in entry["to"]})
     yield title("The client's side")
@@ -160,7 +160,7 @@ def _client_side(figures: dict[str, Any], picture: Picture) -> Iterator[str]:
     yield table(("client", "us", *(f"{rival} / this" for rival in rivals)), rows) + _missing(figures)
 
 
-def _calls(figures: dict[str, Any], picture: Picture) -> Iterator[str]:
+def _calls(figures: dict[str, Any], picture: Snapshot) -> Iterator[str]:
     """ConnectRequest, ServiceEvent and whole hand-offs."""
     names = {
         "connect": "ConnectRequest, through to the service that accepts and the agent who is told",
@@ -187,7 +187,7 @@ def _calls(figures: dict[str, Any], picture: Picture) -> Iterator[str]:
     )
 
 
-def _latency(figures: dict[str, Any], picture: Picture) -> Iterator[str]:
+def _latency(figures: dict[str, Any], picture: Snapshot) -> Iterator[str]:
     """Quantiles at a steady pace."""
     titles, servers = figures["titles"], figures["servers"]
     yield title("Latency")
@@ -211,7 +211,7 @@ def _tail(counts: list[tuple[int, int]]) -> Iterator[tuple[float, float]]:
             yield 1 / (1 - share), histogram.quantile([(at, count) for at, count in counts], share) * 1e6
 
 
-def _memory(figures: dict[str, Any], picture: Picture) -> Iterator[str]:
+def _memory(figures: dict[str, Any], picture: Snapshot) -> Iterator[str]:
     """Bytes for each."""
     names = {"link": "an idle bound link", "context": "a stored call with 12 fields", "message": "a parsed message"}
     yield title("Memory")
@@ -220,7 +220,7 @@ def _memory(figures: dict[str, Any], picture: Picture) -> Iterator[str]:
     yield "\n*Traced* is what ``tracemalloc`` sees, *resident* what the process grew by, with all that lies between.\n"
 
 
-def _growth(figures: dict[str, Any], picture: Picture) -> Iterator[str]:
+def _growth(figures: dict[str, Any], picture: Snapshot) -> Iterator[str]:
     """The cost by stored calls and by links; the collector."""
     yield title("Growth")
     series = [
@@ -260,7 +260,7 @@ def _growth(figures: dict[str, Any], picture: Picture) -> Iterator[str]:
     yield table(("links bound", "us of a DataRequest", "/ the fewest"), rows_of_links)
 
 
-_SECTIONS: dict[str, Callable[[dict[str, Any], Picture], Iterator[str]]] = {
+_SECTIONS: dict[str, Callable[[dict[str, Any], Snapshot], Iterator[str]]] = {
     "answers": _answers,
     "client-side": _client_side,
     "calls": _calls,

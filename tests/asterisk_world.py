@@ -15,7 +15,7 @@ from zope.interface import implementer
 
 from ctiex.codecs.binary import BinaryCodec
 from ctiex.errors import LinkLost
-from ctiex.interfaces import IOfferWatcher, Offer, SignallingContext
+from ctiex.interfaces import ISignallingListener, Offer, SignallingContext
 from ctiex.messages import Connection
 from ctiex.processing.service_sessions import ServiceSessions
 from ctiex.serials import SerialAllocator
@@ -33,10 +33,10 @@ TABLE: Mapping[str, Any] = {
     "customers": "PJSIP/trunk-",
     "fallback": "queues,800,1",
 }
-ENDS = frozenset({"unreachable", "returned", "strayed", "hung_up"})
+ENDS = frozenset({"unreachable", "returned", "agent_lost", "hung_up"})
 
 
-@implementer(IOfferWatcher)
+@implementer(ISignallingListener)
 class Exchange(RecordingWatcher):
     """A watcher that withdraws a call when it has ended, as the processing service does."""
 
@@ -69,9 +69,9 @@ class Exchange(RecordingWatcher):
         super().returned(serial)
         self._world.driver.withdraw(serial)
 
-    def strayed(self, serial: str) -> None:
+    def agent_lost(self, serial: str) -> None:
         """The customer is elsewhere."""
-        super().strayed(serial)
+        super().agent_lost(serial)
         self._world.driver.withdraw(serial)
 
     def hung_up(self, serial: str) -> None:

@@ -10,10 +10,10 @@ from hypothesis.stateful import Bundle, MultipleResults, RuleBasedStateMachine, 
 from twisted.trial.unittest import SynchronousTestCase
 
 from ctiex.limits import Limits
-from ctiex.links.admission import Admission, Crowded
+from ctiex.links.admission import Admission, AdmissionRefusal
 from ctiex.links.descriptors import Descriptors
-from ctiex.monitoring.counters import Counts
-from ctiex.monitoring.log_limiter import Seldom
+from ctiex.monitoring.counters import Counters
+from ctiex.monitoring.log_limiter import LogLimiter
 from ctiex.rates import Pace
 
 SOURCES = st.sampled_from(["192.0.2.1", "192.0.2.2", "192.0.2.3"])
@@ -23,7 +23,7 @@ FAST = 1_000_000
 
 
 class AdmissionMachine(RuleBasedStateMachine):
-    """Held against a plain list of the links there are."""
+    """CallQuotas against a plain list of the links there are."""
 
     links: Bundle[list[str | None]] = Bundle("links")
 
@@ -46,11 +46,11 @@ class AdmissionMachine(RuleBasedStateMachine):
         unbound = [link for link in self.open if link[1] is None]
         crowded = self.admission.admit(source, 0.0)
         if len(of_source) >= PER_SOURCE:
-            assert crowded is Crowded.links_over_source_limit
+            assert crowded is AdmissionRefusal.links_over_source_limit
         elif sum(link[1] is None for link in of_source) >= UNBOUND_PER_SOURCE:
-            assert crowded is Crowded.unbound_links_over_source_limit
+            assert crowded is AdmissionRefusal.unbound_links_over_source_limit
         elif len(unbound) >= UNBOUND:
-            assert crowded is Crowded.unbound_links_over_limit
+            assert crowded is AdmissionRefusal.unbound_links_over_limit
         else:
             assert crowded is None
             self.open.append([source, None])
@@ -99,13 +99,13 @@ class TheLimits(SynchronousTestCase):
         limits = Limits(links_per_source=1)
         admission = Admission(limits)
         self.assertIsNone(admission.admit("a", 0.0))
-        self.assertIs(admission.admit("a", 0.0), Crowded.links_over_source_limit)
+        self.assertIs(admission.admit("a", 0.0), AdmissionRefusal.links_over_source_limit)
         limits.links_per_source = 2
         self.assertIsNone(admission.admit("a", 0.0))
 
     def test_every_reason_to_turn_a_connection_away_has_its_counter(self) -> None:
-        counts = Counts()
-        for crowded in Crowded:
+        counts = Counters()
+        for crowded in AdmissionRefusal:
             counts.turned_away(crowded.name)
             self.assertEqual(getattr(counts, crowded.name), 1)
 
@@ -165,11 +165,11 @@ class SeldomTests(SynchronousTestCase):
     """What is logged once in a while."""
 
     def test_each_kind_is_due_once_in_its_time(self) -> None:
-        seldom = Seldom(60)
+        seldom = LogLimiter(60)
         self.assertEqual([seldom.due("a", now) for now in (0, 1, 59, 60, 61)], [True, False, False, True, False])
         self.assertTrue(seldom.due("b", 61))
 
     def test_a_clock_that_is_set_back_silences_nothing(self) -> None:
-        seldom = Seldom(60)
+        seldom = LogLimiter(60)
         seldom.due("a", 1_000)
         self.assertTrue(seldom.due("a", 10))

@@ -23,7 +23,7 @@ from ctiex.config.model import Configuration
 from ctiex.config.plugin_checks import check_plugins
 from ctiex.config.reading import parse
 from ctiex.interfaces import Signalled
-from ctiex.monitoring.counters import Counts
+from ctiex.monitoring.counters import Counters
 from ctiex.telephony.asterisk import actions as asterisk_orders
 from ctiex.telephony.asterisk.ami_link import AmiAccount
 from ctiex.telephony.asterisk.settings import AsteriskSettings
@@ -195,7 +195,7 @@ def test_the_keys_that_are_named_are_those_of_the_configuration() -> None:
 def test_the_counters_that_are_named_are_there() -> None:
     named = re.findall(r"``ctiex_(\w+)_total``", page(PAGE))
     assert named
-    assert set(named) <= {one.name for one in attrs.fields(Counts)}
+    assert set(named) <= {one.name for one in attrs.fields(Counters)}
 
 
 # ---------------------------------------------------------------- the commands

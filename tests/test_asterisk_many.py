@@ -97,7 +97,7 @@ class Many(SynchronousTestCase):
         def go() -> None:
             customer.append(world.platform.call("1001", "9"))
             world.settle()
-            world.driver.agent_is_here("1001")
+            world.driver.agent_logged_in("1001")
             world.offer("one", number="9")
             world.settle()
             world.platform.answer(customer[0])

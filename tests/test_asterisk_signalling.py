@@ -25,48 +25,50 @@ from ctiex.processing.service_sessions import ServiceSessions
 from ctiex.serials import names_a_told_call
 from ctiex.signalling.asterisk import AsteriskSignallingPlugin
 from ctiex.signalling.asterisk_forwarding import TABLE as STAGES
-from ctiex.signalling.asterisk_forwarding import Forwarding, Happening, Stage, Telling, status_of
+from ctiex.signalling.asterisk_forwarding import Notification, Stage, Transfer, TransferEvent, status_of
 from ctiex.telephony.asterisk.ami import AmiMessage
 from ctiex.telephony.asterisk.settings import read_settings
-from ctiex.telephony.call_model import Channel, Floor, Talk
+from ctiex.telephony.call_model import CallModel, Channel, Conversation
 from ctiex.testing.signalling_contract import SignallingContract, agent_of
 from tests.asterisk_world import ENDS, TABLE, World
 from tests.fake_platform import Leg, PlatformAsterisk
 
 from .effort import examples
 
-_ENDING = {Telling.UNREACHABLE, Telling.RETURNED, Telling.STRAYED, Telling.HUNG_UP}
+_ENDING = {Notification.UNREACHABLE, Notification.RETURNED, Notification.STRAYED, Notification.HUNG_UP}
 
 
-def talk() -> Talk:
-    return Talk(Channel("1.1", "PJSIP/trunk-00000001"), Channel("1.2", "PJSIP/1001-00000002"), "1001")
+def talk() -> Conversation:
+    return Conversation(Channel("1.1", "PJSIP/trunk-00000001"), Channel("1.2", "PJSIP/1001-00000002"), "1001")
 
 
 class Stages(SynchronousTestCase):
     """The table of ctiex.signalling.asterisk_forwarding."""
 
     @settings(deadline=None)
-    @given(st.lists(st.sampled_from(Happening)))
-    def test_whatever_happens_one_end_is_told_at_most_and_nothing_behind_it(self, happenings: list[Happening]) -> None:
-        forwarding = Forwarding("7", talk())
+    @given(st.lists(st.sampled_from(TransferEvent)))
+    def test_whatever_happens_one_end_is_told_at_most_and_nothing_behind_it(
+        self, happenings: list[TransferEvent]
+    ) -> None:
+        forwarding = Transfer("7", talk())
         told = [telling for happening in happenings for telling in forwarding.happen(happening)]
         ends = [telling for telling in told if telling in _ENDING]
         self.assertLessEqual(len(ends), 1)
         self.assertEqual(told[-1:] if ends else [], ends)
-        self.assertLessEqual(told.count(Telling.ACCEPTED), 1)
+        self.assertLessEqual(told.count(Notification.ACCEPTED), 1)
         if forwarding.stage is Stage.OVER:
             self.assertEqual(len(ends), 1)
 
     def test_a_customer_who_hangs_up_ends_it_in_every_stage(self) -> None:
         for stage in set(Stage) - {Stage.OVER}:
-            self.assertEqual(STAGES[stage, Happening.CUSTOMER_GONE], (Stage.OVER, (Telling.HUNG_UP,)))
+            self.assertEqual(STAGES[stage, TransferEvent.CUSTOMER_GONE], (Stage.OVER, (Notification.HUNG_UP,)))
 
     def test_nothing_happens_when_it_is_over(self) -> None:
         self.assertEqual([stage for stage, _ in STAGES if stage is Stage.OVER], [])
 
     def test_only_a_customer_who_was_served_is_told_to_have_returned(self) -> None:
         for (stage, _), (_, told) in STAGES.items():
-            if Telling.RETURNED in told:
+            if Notification.RETURNED in told:
                 self.assertIn(stage, (Stage.SERVED, Stage.RETURNING))
 
     def test_the_failures_of_a_call_have_their_statuses(self) -> None:
@@ -191,7 +193,7 @@ class Seeing(SynchronousTestCase):
         world.watcher.agents_are_here = True
         world.watcher.arrivals.clear()
         for _ in range(2):
-            world.driver.agent_is_here("1001")
+            world.driver.agent_logged_in("1001")
         self.assertEqual(world.watcher.arrivals, [("1001", "13800138000")])
 
     def test_agents_among_themselves_and_strangers_are_no_call(self) -> None:
@@ -205,7 +207,7 @@ class Seeing(SynchronousTestCase):
         self.assertEqual(world.watcher.arrivals, [])
 
     def test_a_withheld_number_isnt_told_as_the_one_that_carried_the_serial(self) -> None:
-        floor = Floor(read_settings(TABLE))
+        floor = CallModel(read_settings(TABLE))
         for number, known in (("13800138000**7", "13800138000**7"), ("", "13800138000**7"), ("<unknown>", "")):
             self.assertEqual(floor.seen("1.1", "PJSIP/trunk-00000001", number, "bridge").number, known)
 
@@ -278,7 +280,7 @@ class Forwarding_(SynchronousTestCase):  # noqa: N801
         self.assertEqual(world.watcher.of("7"), ["offered", "accepted"])
         world.platform.finish(customer)
         world.settle()
-        self.assertEqual(world.watcher.of("7"), ["offered", "accepted", "strayed"])
+        self.assertEqual(world.watcher.of("7"), ["offered", "accepted", "agent_lost"])
         self.assertEqual(customer.place, "fallback")
 
     def test_a_withdrawal_brings_the_customer_back_once(self) -> None:
@@ -483,7 +485,7 @@ class Gaps(SynchronousTestCase):
             "refuse": ["offered", "unreachable"],
             "finish": ["offered", "accepted", "returned"],
             "customer": ["offered", "unreachable"],  # nobody knows any more whether they were served
-            "agent": ["offered", "accepted", "strayed"],
+            "agent": ["offered", "accepted", "agent_lost"],
         }.items():
             world = World()
             self.assertEqual(ends(world, world.forwarded(), do), told, do)
@@ -569,7 +571,7 @@ class Gaps(SynchronousTestCase):
         world.driver.resume("7", "1001")
         world.connect()
         world.settle()
-        self.assertEqual(world.watcher.of("7"), ["strayed"])
+        self.assertEqual(world.watcher.of("7"), ["agent_lost"])
 
     def test_a_customer_of_an_exchange_that_forgot_is_brought_back(self) -> None:
         world = World()
@@ -594,7 +596,7 @@ _OPS = st.tuples(
 """What happens, and whether everything has time to settle behind it."""
 
 
-class AnyOrder(SynchronousTestCase):
+class InterspersedOptions(SynchronousTestCase):
     """Whatever happens in whatever order."""
 
     @settings(deadline=None, max_examples=examples(300))

@@ -297,7 +297,7 @@ class Settled(SynchronousTestCase):
         self.assertEqual((self.world.platform.dialled, self.world.driver._calls.forwardings.get("7")), ([], None))
 
 
-class Held(SynchronousTestCase):
+class CallQuotas(SynchronousTestCase):
     """Whoever is held waits for the customer, and for nobody else."""
 
     def setUp(self) -> None:
@@ -319,7 +319,7 @@ class Held(SynchronousTestCase):
             world.platform.finish(self.customer)
             world.settle()
             self.assertEqual(world.platform.others_in(self.customer), [other])
-            self.assertEqual(world.ends("7"), ["strayed"], "the result is the first agent's")
+            self.assertEqual(world.ends("7"), ["agent_lost"], "the result is the first agent's")
             self.assertEqual(world.watcher.arrivals[-1][0], "1005")
             self.assertEqual(world.platform.lost(), [])
 
@@ -339,7 +339,7 @@ class Held(SynchronousTestCase):
         world = self.world
         world.platform.take_away(self.customer, "1002")
         world.settle()
-        self.assertEqual(world.ends("7"), ["strayed"])
+        self.assertEqual(world.ends("7"), ["agent_lost"])
         self.assertNotIn(self.agent.name, world.platform.legs)
         self.assertEqual(world.platform.lost(), [])
 

@@ -45,7 +45,7 @@ from ctiex.messages import (
 )
 from ctiex.monitoring.audit_events import About, AuditEvent
 from ctiex.monitoring.audit_log import AuditLog, line_of
-from ctiex.monitoring.counters import Counts
+from ctiex.monitoring.counters import Counters
 from ctiex.testing.fakes import FakeAgent, FakePeer, FakeService
 from ctiex.testing.pairs import MemoryExchange, agents, make_service, services
 
@@ -522,7 +522,7 @@ class FileTests(SynchronousTestCase):
         self.clock.advance(1_000_000_000.25)
 
     def open(self, path: Path | None = None, most_waiting: int = 10_000) -> AuditLog:
-        self.counts = Counts()
+        self.counts = Counters()
         log = AuditLog(str(path or self.path), self.clock, self.counts, most_waiting, self.clock.seconds)
         log.open()
         self.addCleanup(log.close)

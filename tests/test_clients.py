@@ -810,7 +810,7 @@ class TellingService:
 
 
 class ProgressTests(ServiceCase):
-    """Telling the agent how it goes holds no customer up."""
+    """Notification the agent how it goes holds no customer up."""
 
     def serve(self, progress: Answer) -> None:
         self.line.answers[ServiceEvent] = lambda reported: (

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from ctiex.processing.timer_wheel import Deadlines
+from ctiex.processing.timer_wheel import TimerWheel
 
 from .effort import examples
 
@@ -27,19 +27,19 @@ _TICK = 0.125
 
 
 class ManyDeadlines(SynchronousTestCase):
-    """ctiex.processing.timer_wheel.Deadlines."""
+    """ctiex.processing.timer_wheel.TimerWheel."""
 
     def setUp(self) -> None:
         self.clock = Clock()
         self.due: list[str] = []
-        self.deadlines = Deadlines(self.clock, self.due.append)
+        self.deadlines = TimerWheel(self.clock, self.due.append)
 
     @given(_STEPS)
     @settings(deadline=None, max_examples=examples(300))
     def test_each_key_comes_due_once_never_early_and_hardly_late(self, steps: list[tuple[str, str, float]]) -> None:
         clock = Clock()
         due: list[tuple[str, float]] = []
-        deadlines = Deadlines(clock, lambda key: due.append((key, clock.seconds())))
+        deadlines = TimerWheel(clock, lambda key: due.append((key, clock.seconds())))
         expected: dict[str, float] = {}
         for step, key, value in [*steps, ("advance", "", 15.0)]:
             if step == "set":
@@ -77,7 +77,7 @@ class ManyDeadlines(SynchronousTestCase):
         clock = Clock()
         clock.advance(begun)
         due: list[float] = []
-        deadlines = Deadlines(clock, lambda key: due.append(clock.seconds()))
+        deadlines = TimerWheel(clock, lambda key: due.append(clock.seconds()))
         deadlines.set("a", begun + wait)
         clock.advance(wait - 0.01)
         self.assertEqual(due, [])
@@ -118,7 +118,7 @@ class ManyDeadlines(SynchronousTestCase):
         self.assertEqual(self.due, [])
 
     def test_a_key_may_clear_another_of_the_same_moment(self) -> None:
-        deadlines = Deadlines(self.clock, lambda key: (self.due.append(key), deadlines.clear("b")))  # type: ignore[func-returns-value]
+        deadlines = TimerWheel(self.clock, lambda key: (self.due.append(key), deadlines.clear("b")))  # type: ignore[func-returns-value]
         deadlines.set("a", 1.0)
         deadlines.set("b", 1.0)
         self.clock.advance(1)
@@ -130,7 +130,7 @@ class ManyDeadlines(SynchronousTestCase):
             if key == "a":
                 raise ValueError("a failed")
 
-        deadlines = Deadlines(self.clock, due)
+        deadlines = TimerWheel(self.clock, due)
         for key in "ab":
             deadlines.set(key, 1.0)
         self.clock.advance(1)
@@ -143,7 +143,7 @@ class ManyDeadlines(SynchronousTestCase):
             if len(self.due) < 50:
                 deadlines.set(key, 0.5)
 
-        deadlines = Deadlines(self.clock, due)
+        deadlines = TimerWheel(self.clock, due)
         deadlines.set("a", 1.0)
         self.clock.advance(1)
         self.assertEqual(self.due, ["a"])
@@ -158,7 +158,7 @@ class ManyDeadlines(SynchronousTestCase):
 
     def test_many_that_come_due_together_wait_for_what_they_bring(self) -> None:
         waiting: list[Callable[[], None]] = []
-        deadlines = Deadlines(self.clock, self.due.append, waiting.append)
+        deadlines = TimerWheel(self.clock, self.due.append, waiting.append)
         for number in range(700):
             deadlines.set(str(number), 1.0)
         self.clock.advance(1)

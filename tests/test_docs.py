@@ -26,7 +26,7 @@ from ctiex.config.reading import load, parse
 from ctiex.errors import ConfigurationError, Status
 from ctiex.limits import Limits
 from ctiex.messages import SERVICE_CONDITIONS, Condition
-from ctiex.monitoring.counters import Counts
+from ctiex.monitoring.counters import Counters
 from ctiex.processing.field_rules import RuleOrganizer
 from ctiex.processing.states import TIMED_OUT_AS, TIMEOUT_OF, TRANSITIONS, Step
 from ctiex.records import CallState
@@ -465,7 +465,7 @@ def test_the_states_in_the_page_are_those_of_the_code() -> None:
 
 def test_the_operators_page_has_every_counter() -> None:
     told = re.findall(r"^   \* - ``ctiex_(\w+)_total``", page("docs/operating.rst"), re.M)
-    assert told == [one.name for one in attrs.fields(Counts)]
+    assert told == [one.name for one in attrs.fields(Counters)]
 
 
 # ---------------------------------------------------------------- TOML

@@ -548,8 +548,8 @@ class Driver:
     def resume(self, serial: str, agent: str) -> None:
         self._is_asked("resume")
 
-    def agent_is_here(self, agent: str) -> None:
-        self._is_asked("agent_is_here")
+    def agent_logged_in(self, agent: str) -> None:
+        self._is_asked("agent_logged_in")
 
     def offer(self, offer: Offer) -> None:
         self._is_asked("offer")
@@ -608,7 +608,7 @@ class FaultTests(ExchangeCase):
             await (await self.agent(running)).connect("s1", "138", serial="1")
             await self.assert_said_goodbye(running)
             self.assertEqual(failing.asked[-2:], ["withdraw", "stop"])
-            self.assertEqual(well.asked, ["start", "agent_is_here", "offer", "withdraw", "stop"])
+            self.assertEqual(well.asked, ["start", "agent_logged_in", "offer", "withdraw", "stop"])
             self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 2)
 
     async def test_a_store_that_fails_as_it_stops_keeps_nobody_from_the_goodbye(self) -> None:

@@ -14,7 +14,7 @@ from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from ctiex.errors import CallerHungUp, ConfigurationError
-from ctiex.monitoring.log_limiter import Seldom
+from ctiex.monitoring.log_limiter import LogLimiter
 from ctiex.telephony.asterisk.agi import AgiAnswer, AgiError
 from ctiex.telephony.asterisk.allowed_hosts import Sources
 from ctiex.telephony.asterisk.fastagi import ANSWER_WITHIN, CALL_WITHIN, AgiChannel, FastAgiServer
@@ -234,7 +234,7 @@ class ServerTests(SynchronousTestCase):
         self.assertRaises(ConfigurationError, Sources.of, ["asterisk.example.net"])
 
     def test_strangers_in_any_number_cost_a_line_a_minute(self) -> None:
-        clock, seldom, stranger = Clock(), Seldom(), IPv4Address("TCP", "192.0.2.7", 4444)
+        clock, seldom, stranger = Clock(), LogLimiter(), IPv4Address("TCP", "192.0.2.7", 4444)
         server = FastAgiServer(clock, self.wait, worth_a_line=seldom.due)
         with capturedLogs() as logged:
             for _ in range(100):

@@ -25,7 +25,7 @@ from ctiex.clients import ExchangeAccount
 from ctiex.clients.voice import ANY_PATH, VoiceServices, VoiceSettings
 from ctiex.errors import Status
 from ctiex.fields import Fields, Value
-from ctiex.interfaces import IOfferWatcher, ISignalling, Offer, Signalled
+from ctiex.interfaces import ISignalling, ISignallingListener, Offer, Signalled
 from ctiex.links.ports import TurnedAway
 from ctiex.messages import AgentEvent, Condition
 from ctiex.services import BUILT_IN
@@ -47,7 +47,7 @@ class Telephone:
     """A driver that leaves it to the test to have the customer's call arrive."""
 
     sees_return = False
-    watcher: IOfferWatcher
+    watcher: ISignallingListener
 
     def offer(self, offer: Offer) -> None:
         """The call is on its way; whoever serves it may come back for it."""

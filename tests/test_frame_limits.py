@@ -36,7 +36,7 @@ WIDE = SessionLimits(max_frame=200_000)
 
 @implementer(IStreamClientEndpoint)
 @define
-class Door:
+class Authenticator:
     """Leads to the links of an exchange in memory, and counts who comes."""
 
     exchange: MemoryExchange
@@ -56,7 +56,7 @@ class WideFramesTests(SynchronousTestCase):
 
     def flow(self, codec: ICodec) -> None:
         exchange = MemoryExchange(session_limits=WIDE, codec=codec)
-        doors = Door(exchange, exchange.agent_links), Door(exchange, exchange.ivr_links)
+        doors = Authenticator(exchange, exchange.agent_links), Authenticator(exchange, exchange.ivr_links)
 
         async def serve(call: ServedCall) -> Outcome:
             return Outcome(Condition.COMPLETED, await call.data())

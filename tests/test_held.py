@@ -31,7 +31,7 @@ from ctiex.messages import (
     ServiceEventReply,
 )
 from ctiex.processing.account import size_of_call, size_of_event
-from ctiex.processing.number_quota import NumbersInUse, is_number_label, label_of
+from ctiex.processing.number_quota import AgentNumberQuota, is_number_label, label_of
 from ctiex.records import CallState
 from ctiex.stores.memory import MemoryCallStore
 from ctiex.testing.fakes import FakeAgent, FakeOutlet, FakeServiceSession, WaitingStore
@@ -120,14 +120,14 @@ class Bench:
         for agent in store.agents():
             for event in store.events(agent):
                 of_mailbox[agent] += size_of_event(event)
-                of_identity[desk.numbers.brought_by(agent)] += size_of_event(event)
+                of_identity[desk.numbers.registered_by(agent)] += size_of_event(event)
         account, reserved = desk.account, desk._reserved
         case.assertEqual((account.of_identity, account.of_mailbox), (of_identity, of_mailbox))
         case.assertEqual(account.in_all, of_identity.total())
         case.assertEqual(account._ends, reserved.total())
         ends: Counter[str] = Counter()
         for agent, count in reserved.items():
-            ends[desk.numbers.brought_by(agent)] += count
+            ends[desk.numbers.registered_by(agent)] += count
         case.assertEqual(account._ends_of_identity, ends)
 
 
@@ -483,8 +483,8 @@ class TheBooks(SynchronousTestCase):
     def _check_numbers(self, bench: Bench, store: WaitingStore) -> None:
         desk = bench.exchange.desk
         in_use = {*desk._logins, *desk._reserved, *store.agents()}
-        self.assertEqual(set(desk.numbers._brought_by), in_use)
-        self.assertEqual(+desk.numbers._count, Counter(desk.numbers._brought_by.values()))
+        self.assertEqual(set(desk.numbers._registered_by), in_use)
+        self.assertEqual(+desk.numbers._count, Counter(desk.numbers._registered_by.values()))
         self.assertLessEqual(max(desk.numbers._count.values(), default=0), 2)
 
 
@@ -497,7 +497,7 @@ class Numbers(SynchronousTestCase):
     def test_a_number_counts_once_for_whoever_brought_it_first(
         self, steps: list[tuple[str, str, str]], most: int
     ) -> None:
-        numbers, model = NumbersInUse(Limits(agents_per_identity=most)), cast(dict[str, str], {})
+        numbers, model = AgentNumberQuota(Limits(agents_per_identity=most)), cast(dict[str, str], {})
         for step, agent, identity in steps:
             if step == "gone":
                 numbers.gone(agent)
@@ -510,7 +510,7 @@ class Numbers(SynchronousTestCase):
                 self.assertEqual(numbers.bring(agent, identity), allowed)
             if allowed:
                 model.setdefault(agent, identity)
-            self.assertEqual((len(numbers), numbers.brought_by(agent)), (len(model), model.get(agent, "")))
+            self.assertEqual((len(numbers), numbers.registered_by(agent)), (len(model), model.get(agent, "")))
 
     def _exchange(self, store: ICallStore | None = None) -> MemoryExchange:
         return MemoryExchange(

@@ -19,7 +19,7 @@ from ctiex.links.session_types import SessionState
 from ctiex.messages import KIND_OF, KINDS, Error, Message, Unbind
 from ctiex.testing.strategies import invoke_ids, messages_of
 
-from .test_session import Talk, _expected
+from .test_session import Conversation, _expected
 
 _few = settings(
     deadline=None, max_examples=8, database=None,
@@ -103,8 +103,8 @@ class EveryStateAndKind(SynchronousTestCase):
         elif expected != "ignored" or answers:
             self._is_error(answers, invoke_id, expected if expected in (5, 10) else 1)
 
-    def _talk(self, state: str, codec: ICodec) -> Talk:
-        talk = Talk(state, codec)
+    def _talk(self, state: str, codec: ICodec) -> Conversation:
+        talk = Conversation(state, codec)
         talk.said()
         return talk
 
@@ -144,7 +144,7 @@ class WhereNothingIsAnswered(EveryCell):
 
     def _silent(self, make: str, ends: bool, codec: ICodec, message: Message, invoke_id: int) -> None:
         for damage in (good, lengthened, cut):
-            talk = Talk(make, codec)
+            talk = Conversation(make, codec)
             if ends:
                 talk.session.end("for a test")
             talk.said()
@@ -164,7 +164,7 @@ class WhereNothingIsAnswered(EveryCell):
         self._hold(self._handled_later)
 
     def _handled_later(self, codec: ICodec, message: Message, invoke_id: int) -> None:
-        waiting, at_once = Talk("binding", codec), Talk("agent", codec)
+        waiting, at_once = Conversation("binding", codec), Conversation("agent", codec)
         at_once.said()
         waiting.hear(good(codec, message, invoke_id))
         waiting.above.decide()
@@ -176,7 +176,7 @@ class WhileLeaving(EveryCell):
 
     def _answered_once(self, state: str, codec: ICodec, message: Message, invoke_id: int) -> None:
         for damage in (good, lengthened, cut):
-            talk = Talk(state, codec)
+            talk = Conversation(state, codec)
             talk.session.unbind(15, "", 10.0)
             talk.said()
             self.assertIs(talk.session.state, SessionState.LEAVING)

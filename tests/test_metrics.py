@@ -31,7 +31,7 @@ from ctiex.app.tap import Options
 from ctiex.config.reading import parse
 from ctiex.errors import ConfigurationError, StoreUnavailable
 from ctiex.messages import ConnectRequest
-from ctiex.monitoring.counters import Counts
+from ctiex.monitoring.counters import Counters
 from ctiex.records import Change
 from tests.asterisk_world import World
 
@@ -71,18 +71,18 @@ class CollectorTests(SynchronousTestCase):
 
     def test_every_counter_is_there_under_its_own_name(self) -> None:
         counts = self.exchange.parts.counts
-        for number, attribute in enumerate(fields(Counts), 1):
+        for number, attribute in enumerate(fields(Counters), 1):
             setattr(counts, attribute.name, number)
         collected = self.collected()
-        for number, attribute in enumerate(fields(Counts), 1):
+        for number, attribute in enumerate(fields(Counters), 1):
             self.assertEqual(collected[f"ctiex_{attribute.name}_total"], number)
 
     def test_a_new_counter_shows_up_by_itself(self) -> None:
         @define
-        class More(Counts):
+        class More(Counters):
             customers_amused: int = 7
 
-        self.patch(metrics, "Counts", More)
+        self.patch(metrics, "Counters", More)
         self.exchange.parts.counts = More()
         self.assertEqual(self.collected()["ctiex_customers_amused_total"], 7)
 
@@ -232,13 +232,13 @@ class PortTests(TestCase):
 
     async def test_one_whose_store_takes_nothing_is_not_ready_and_is_again_when_it_does(self) -> None:
         running = await self.started()
-        port, store, keeper = self.port_of(running), running.parts.store, running.parts.desk.keeper
+        port, store, commits = self.port_of(running), running.parts.store, running.parts.desk.commits
 
         def commit(change: Change) -> None:
             raise StoreUnavailable("the disk is full")
 
         self.patch(store, "commit", commit)
-        keeper.keep(Change(forgotten=("1",)))
+        commits.keep(Change(forgotten=("1",)))
         code, text, _ = await self.get(port, "/readyz")
         self.assertEqual((code, text), (503, "not ready: the call store takes no changes\n"))
         vars(store).pop("commit")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from ctiex.codecs.binary import BinaryCodec
-from ctiex.codecs.data_fast_path import QuickAnswers
+from ctiex.codecs.data_fast_path import DataResponder
 from ctiex.errors import Status
 from ctiex.links.session_types import SessionLimits
 from ctiex.messages import KIND_OF, DataRequest, DataResult, Error, Message, Ping, Unbind, UnbindReply
@@ -29,7 +29,7 @@ _FETCHED = _SERIALS[:3]
 
 
 class _NoQuickAnswers(BinaryCodec):
-    def quick_answers(self, *_: Any) -> None:  # type: ignore[override]
+    def data_responder(self, *_: Any) -> None:  # type: ignore[override]
         """None: everything goes the usual way."""
 
 
@@ -175,7 +175,7 @@ class QuickAnswersTests(SynchronousTestCase):
     @given(st.binary(max_size=60), st.integers(-3, 3), st.integers(-10, 10))
     @settings(deadline=None)
     def test_any_bytes_and_bounds_come_to_an_end(self, data: bytes, most: int, full: int) -> None:
-        answers = QuickAnswers.of(lambda serial, identity: b"body", "services", "exchange:7301")
+        answers = DataResponder.of(lambda serial, identity: b"body", "services", "exchange:7301")
         output: list[bytes] = []
         for one in (data, _frame(DataRequest("7"), 1) + data, _frame(DataRequest("7", "x"), 1) + data):
             taken, frames = answers.answer(one, output, most, full)

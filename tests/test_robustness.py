@@ -17,7 +17,7 @@ from ctiex.links.requests import Requests
 from ctiex.links.session_types import SessionLimits
 from ctiex.messages import BindReply, CancelRequest, Condition, ConnectReply, Ping, Pong, Unbind, UnbindReply
 from ctiex.processing.states import WITH_SERVICE
-from ctiex.processing.timer_wheel import Deadlines
+from ctiex.processing.timer_wheel import TimerWheel
 from ctiex.records import CallState, Change
 from ctiex.stores.memory import MemoryCallStore
 from ctiex.testing.fakes import FakeAgent, FakeService, WaitingStore
@@ -301,7 +301,7 @@ class EndTests(SynchronousTestCase):
 
     def test_deadlines_that_are_stopped_take_no_more(self) -> None:
         clock = Clock()
-        deadlines = Deadlines(clock, lambda key: None)
+        deadlines = TimerWheel(clock, lambda key: None)
         deadlines.stop()
         deadlines.set("late", 1.0)
         self.assertEqual(clock.getDelayedCalls(), [])
@@ -313,7 +313,7 @@ class EndTests(SynchronousTestCase):
             told.append(key)
             deadlines.stop()
 
-        deadlines = Deadlines(clock, due)
+        deadlines = TimerWheel(clock, due)
         deadlines.set("a", 1.0)
         deadlines.set("b", 1.0)
         clock.advance(2)

@@ -45,7 +45,7 @@ class RunningDriver:
         """Keep it."""
         self.resumed.append((serial, agent))
 
-    def agent_is_here(self, agent: str) -> None:
+    def agent_logged_in(self, agent: str) -> None:
         """Keep it."""
         self.here.append(agent)
 
@@ -155,19 +155,19 @@ class Strays(SeenCalls):
             self.setUp()
             if reports_first:
                 self.bench.report()
-            self.watcher.strayed("007")
+            self.watcher.agent_lost("007")
             if not reports_first:
                 self.assertEqual(self.bench.report()[0].status, 0)
                 self.bench.clock.advance(61)
             self.assertEqual((self.bench.heard, self.state()), ([10, 11, 1], "closed"))
 
     def test_without_a_result_the_agent_hears_15(self) -> None:
-        self.watcher.strayed("007")
+        self.watcher.agent_lost("007")
         self.bench.clock.advance(61)
         self.assertEqual((self.bench.heard, self.bench.last_status), ([10, 11, 15], 33))
 
     def test_a_call_that_nobody_knows_does_nothing(self) -> None:
-        self.watcher.strayed("404")
+        self.watcher.agent_lost("404")
         self.assertEqual(self.bench.heard, [10, 11])
 
 
@@ -182,8 +182,8 @@ class _Failing(RunningDriver):
         super().resume(serial, agent)
         raise ZeroDivisionError
 
-    def agent_is_here(self, agent: str) -> None:
-        super().agent_is_here(agent)
+    def agent_logged_in(self, agent: str) -> None:
+        super().agent_logged_in(agent)
         raise ZeroDivisionError
 
 
@@ -241,7 +241,7 @@ class DriversThatFail(SynchronousTestCase):
         self.assertEqual((self.bench.heard, self.state()), ([10, 11, 1, 13], CallState.CLOSED))
 
     def test_all_hear_who_has_logged_in(self) -> None:
-        self.bench.processing.agent_is_here("1001")
+        self.bench.processing.agent_logged_in("1001")
         self.assertEqual((self.failing.here, self.well.here), (["1001"], ["1001"]))
 
     def test_all_calls_of_before_are_looked_for(self) -> None:

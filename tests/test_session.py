@@ -79,7 +79,7 @@ class Above:
         self.session.bound(BindReply(status), invoke_id, bind.role)
 
 
-class Talk:
+class Conversation:
     """A session with a conversation on it."""
 
     def __init__(
@@ -141,7 +141,7 @@ class EveryMessageInEveryState(SynchronousTestCase):
     @given(messages(), invoke_ids(), st.sampled_from(["open", "agent", "service"]))
     @_quick
     def test_each_is_answered_refused_or_ignored(self, message: Message, invoke_id: int, state: str) -> None:
-        talk, kind = Talk(state), KIND_OF[type(message)]
+        talk, kind = Conversation(state), KIND_OF[type(message)]
         talk.said()
         answers = talk.say(message, invoke_id)
         expected = _expected(kind, invoke_id, state)
@@ -156,7 +156,7 @@ class EveryMessageInEveryState(SynchronousTestCase):
             self.assertEqual((found, answer.status), (invoke_id, expected))
         self._check_end(talk, message, state)
 
-    def _check_end(self, talk: Talk, message: Message, state: str) -> None:
+    def _check_end(self, talk: Conversation, message: Message, state: str) -> None:
         left = isinstance(message, Unbind) and state != "open"
         refused = (
             isinstance(message, Bind) and state == "open" and talk.session.state is SessionState.ENDED
@@ -169,7 +169,7 @@ class EveryMessageInEveryState(SynchronousTestCase):
     def test_a_bad_body_comes_behind_bound_and_role(self, data: Any, state: str, invoke_id: int) -> None:
         kind = data.draw(st.sampled_from(sorted(set(KINDS) - {0x07})))
         message = data.draw(messages_of(KINDS[kind]))
-        talk = Talk(state)
+        talk = Conversation(state)
         talk.said()
         body = _BINARY.encode_body(message) + b"\0"
         answers = talk.hear(_BINARY.frame(kind, invoke_id, body))
@@ -185,7 +185,7 @@ class EveryMessageInEveryState(SynchronousTestCase):
     @given(messages(), invoke_ids(), st.integers(1, 0xFFFF), st.sampled_from(["open", "agent", "service"]))
     @_quick
     def test_flags_are_looked_at_first(self, message: Message, invoke_id: int, flags: int, state: str) -> None:
-        talk = Talk(state)
+        talk = Conversation(state)
         talk.said()
         frame = bytearray(talk.frame(message, invoke_id))
         frame[6:8] = flags.to_bytes(2, "big")
@@ -201,21 +201,21 @@ class EveryMessageInEveryState(SynchronousTestCase):
     @_quick
     def test_unknown_kinds_are_2_in_every_state(self, kind: int, invoke_id: int, body: bytes) -> None:
         for state in ("open", "agent", "service"):
-            talk = Talk(state)
+            talk = Conversation(state)
             talk.said()
             [(found, answer)] = talk.hear(_BINARY.frame(kind, invoke_id, body))
             self.assertEqual((found, cast(Error, answer).status), (invoke_id, 2))
             self.assertIsNone(talk.session.ended)
 
     def test_what_ends_the_link_is_told_first(self) -> None:
-        good = Talk().frame(Ping(), 1)
+        good = Conversation().frame(Ping(), 1)
         for data, status in (
             (good[:4] + b"\2" + good[5:], 3),
             (b"\0\1\0\1" + good[4:], 4),
             (b"\0\0\0\7" + good[4:], 1),
         ):
             for state in ("open", "agent", "service"):
-                talk = Talk(state)
+                talk = Conversation(state)
                 talk.said()
                 answers = talk.hear(good + data + good)
                 self.assertEqual([type(answer) for _, answer in answers], [Pong, Error])
@@ -230,14 +230,14 @@ class AnyBytes(SynchronousTestCase):
     @given(st.binary(max_size=300), st.sampled_from(["open", "binding", "agent", "service"]), st.booleans())
     @_quick
     def test_any_bytes_give_answers_and_never_an_exception(self, data: bytes, state: str, json: bool) -> None:
-        talk = Talk(state, JsonCodec() if json else _BINARY)
+        talk = Conversation(state, JsonCodec() if json else _BINARY)
         talk.hear(data)
         talk.session.tick(1.0)
 
     @given(st.data(), st.sampled_from(["open", "binding", "agent", "service"]), st.booleans())
     @_quick
     def test_so_do_messages_with_bytes_changed(self, data: Any, state: str, json: bool) -> None:
-        talk = Talk(state, JsonCodec() if json else _BINARY)
+        talk = Conversation(state, JsonCodec() if json else _BINARY)
         frame = bytearray(talk.frame(data.draw(messages()), data.draw(invoke_ids())))
         for _ in range(data.draw(st.integers(1, 4))):
             frame[data.draw(st.integers(0, len(frame) - 1))] = data.draw(st.integers(0, 255))
@@ -248,9 +248,9 @@ class AnyBytes(SynchronousTestCase):
     def test_every_split_of_a_conversation_gives_the_same_output(self, data: Any, state: str, json: bool) -> None:
         codec: ICodec = JsonCodec() if json else _BINARY
         said = data.draw(st.lists(st.tuples(messages(), invoke_ids()), min_size=1, max_size=5))
-        stream = b"".join(Talk(codec=codec).frame(message, invoke_id) for message, invoke_id in said)
+        stream = b"".join(Conversation(codec=codec).frame(message, invoke_id) for message, invoke_id in said)
         stream += data.draw(st.binary(max_size=20))
-        whole, split = Talk(state, codec), Talk(state, codec)
+        whole, split = Conversation(state, codec), Conversation(state, codec)
         whole.session.receive(stream, 0.0)
         for chunk in data.draw(splits(stream)):
             split.session.receive(chunk, 0.0)
@@ -263,7 +263,7 @@ class Binding(SynchronousTestCase):
     """What happens around a Bind."""
 
     def test_frames_behind_a_bind_wait_for_its_reply_and_keep_their_order(self) -> None:
-        talk = Talk("binding")
+        talk = Conversation("binding")
         for invoke_id in (2, 3):
             self.assertEqual(talk.say(AgentLogin("1001"), invoke_id), [])
         self.assertFalse(talk.session.accepting)
@@ -272,7 +272,7 @@ class Binding(SynchronousTestCase):
         self.assertTrue(talk.session.accepting)
 
     def test_frames_behind_a_refused_bind_are_lost_with_the_link(self) -> None:
-        talk = Talk("binding")
+        talk = Conversation("binding")
         talk.say(Ping(), 2)
         talk.above.decide(Status.REFUSED_CREDENTIALS)
         [(_, answer)] = talk.said()
@@ -280,13 +280,13 @@ class Binding(SynchronousTestCase):
         self.assertIsNotNone(talk.session.ended)
 
     def test_a_range_without_version_1_is_answered_3_with_version_1(self) -> None:
-        talk = Talk()
+        talk = Conversation()
         [(_, answer)] = talk.say(Bind(Role.AGENT, "x", "y", 2, 9), 1)
         self.assertEqual((cast(BindReply, answer).status, cast(BindReply, answer).version), (3, 1))
         self.assertIsNotNone(talk.session.ended)
 
     def test_no_bind_within_the_login_deadline_ends_the_link_whatever_else_is_said(self) -> None:
-        talk = Talk()
+        talk = Conversation()
         for now in range(10):
             self.assertEqual([answer for _, answer in talk.say(Ping(), 1, float(now))], [Pong()])
         self.assertEqual(talk.session.next_tick(), 10.0)
@@ -297,12 +297,12 @@ class Binding(SynchronousTestCase):
 
     def test_a_bound_link_has_no_login_deadline(self) -> None:
         for state in ("agent", "service"):
-            talk = Talk(state)
+            talk = Conversation(state)
             talk.tick(11.0)
             self.assertIsNone(talk.session.ended)
 
     def test_a_bind_that_is_not_answered_by_the_login_deadline_ends_the_link(self) -> None:
-        talk = Talk("binding")
+        talk = Conversation("binding")
         self.assertEqual(talk.session.next_tick(), 10.0)
         talk.tick(9.9)
         self.assertIsNone(talk.session.ended)
@@ -310,7 +310,7 @@ class Binding(SynchronousTestCase):
         self.assertIsNotNone(talk.session.ended)
 
     def test_a_second_bind_is_5_and_changes_nothing(self) -> None:
-        talk = Talk("agent")
+        talk = Conversation("agent")
         talk.said()
         [(_, answer)] = talk.say(Bind(Role.SERVICE, "z", ""), 2)
         self.assertEqual(cast(Error, answer).status, 5)
@@ -321,7 +321,7 @@ class SignsOfLife(SynchronousTestCase):
     """The heartbeat, both ways."""
 
     def test_two_unanswered_pings_end_the_link(self) -> None:
-        talk = Talk("agent")
+        talk = Conversation("agent")
         talk.said()
         self.assertEqual(talk.tick(29.9), [])
         self.assertEqual(talk.tick(30), [Ping()])
@@ -333,7 +333,7 @@ class SignsOfLife(SynchronousTestCase):
     @given(st.lists(st.floats(0.1, 89), min_size=1, max_size=10))
     @_quick
     def test_any_byte_within_the_time_keeps_it_open(self, gaps: list[float]) -> None:
-        talk, now = Talk("agent"), 0.0
+        talk, now = Conversation("agent"), 0.0
         for gap in gaps:
             while talk.session.next_tick() <= now + gap:
                 talk.tick(talk.session.next_tick())
@@ -344,7 +344,7 @@ class SignsOfLife(SynchronousTestCase):
     @given(st.floats(30, 1e7))
     @_quick
     def test_after_a_jump_of_the_clock_the_other_side_still_has_its_time_to_answer(self, jump: float) -> None:
-        talk = Talk("agent")
+        talk = Conversation("agent")
         talk.said()
         now = jump
         self.assertEqual(talk.tick(now), [Ping()])
@@ -358,19 +358,19 @@ class SignsOfLife(SynchronousTestCase):
     @given(st.lists(st.floats(-1e6, 1e6), max_size=20))
     @_quick
     def test_a_clock_that_jumps_anywhere_raises_nothing_and_always_has_a_next_tick(self, moments: list[float]) -> None:
-        talk = Talk("agent")
+        talk = Conversation("agent")
         for now in moments:
             talk.tick(now)
             self.assertLess(abs(talk.session.next_tick()), 1e7)
 
     def test_a_ping_is_answered_under_its_own_invoke_id(self) -> None:
         for state in ("open", "agent", "service"):
-            talk = Talk(state)
+            talk = Conversation(state)
             talk.said()
             self.assertEqual(talk.say(Ping(), 77), [(77, Pong())])
 
     def test_a_session_that_has_ended_says_nothing_more(self) -> None:
-        talk = Talk("agent")
+        talk = Conversation("agent")
         talk.said()
         talk.session.end("enough")
         self.assertEqual(talk.tick(1_000.0), [])
@@ -380,7 +380,7 @@ class Requests(SynchronousTestCase):
     """Requests of either side: how many, and for how long."""
 
     def test_more_in_flight_than_allowed_are_answered_14(self) -> None:
-        talk = Talk("agent", limits=SessionLimits(max_in_flight=2), answers=False)
+        talk = Conversation("agent", limits=SessionLimits(max_in_flight=2), answers=False)
         talk.said()
         for invoke_id in (5, 6):
             self.assertEqual(talk.say(CancelRequest("1"), invoke_id), [])
@@ -394,7 +394,7 @@ class Requests(SynchronousTestCase):
     @given(st.lists(st.sampled_from(["ask", "answer"]), max_size=30), st.integers(1, 4))
     @_quick
     def test_what_is_in_flight_is_counted_right(self, steps: list[str], most: int) -> None:
-        talk = Talk("service", limits=SessionLimits(max_in_flight=most), answers=False)
+        talk = Conversation("service", limits=SessionLimits(max_in_flight=most), answers=False)
         talk.said()
         open_requests = 0
         for invoke_id, step in enumerate(steps, 10):
@@ -408,7 +408,7 @@ class Requests(SynchronousTestCase):
                 talk.said()
 
     def test_notices_and_pings_are_not_in_flight(self) -> None:
-        talk = Talk("agent", limits=SessionLimits(max_in_flight=1), answers=False)
+        talk = Conversation("agent", limits=SessionLimits(max_in_flight=1), answers=False)
         talk.said()
         for _ in range(5):
             talk.say(AgentEventAck("1001", 1), 0)
@@ -419,7 +419,7 @@ class Requests(SynchronousTestCase):
     @given(st.permutations(range(4)))
     @_quick
     def test_replies_in_any_order_find_their_requests(self, order: list[int]) -> None:
-        talk = Talk("service")
+        talk = Conversation("service")
         talk.said()
         heard: dict[int, Any] = {}
         for number in range(4):
@@ -433,7 +433,7 @@ class Requests(SynchronousTestCase):
 
     def test_an_error_answers_a_request_too_and_so_does_a_bad_reply(self) -> None:
         for answer in (Error(5), None):
-            talk = Talk("service")
+            talk = Conversation("service")
             talk.said()
             heard: list[Message | LinkError] = []
             talk.session.request(Connection("7000", "1"), heard.append, 100.0)
@@ -446,7 +446,7 @@ class Requests(SynchronousTestCase):
             self.assertIsInstance(found, Error)
 
     def test_a_request_times_out_at_its_deadline_and_a_late_reply_does_nothing(self) -> None:
-        talk = Talk("service")
+        talk = Conversation("service")
         talk.said()
         heard: list[Any] = []
         talk.session.request(Connection("7000", "1"), heard.append, 5.0)
@@ -459,7 +459,7 @@ class Requests(SynchronousTestCase):
         self.assertEqual([type(one) for one in heard], [RequestTimedOut])
 
     def test_whoever_waits_when_the_link_is_lost_hears_of_it_once(self) -> None:
-        talk = Talk("service")
+        talk = Conversation("service")
         heard: list[Any] = []
         talk.session.request(Connection("7000", "1"), heard.append, 5.0)
         talk.session.lost("cut")
@@ -469,7 +469,7 @@ class Requests(SynchronousTestCase):
 
     def test_a_request_on_a_link_that_has_ended_fails_at_once(self) -> None:
         for end in (Session.end, Session.lost):
-            talk = Talk("service")
+            talk = Conversation("service")
             talk.said()
             end(talk.session, "over")
             heard: list[Any] = []
@@ -479,7 +479,7 @@ class Requests(SynchronousTestCase):
 
     def test_leaving_waits_for_the_answer_and_no_longer_than_its_deadline(self) -> None:
         for answered in (True, False):
-            talk = Talk("agent")
+            talk = Conversation("agent")
             talk.said()
             talk.session.unbind(15, "going", 5.0)
             [(invoke_id, message)] = talk.said()
@@ -497,7 +497,7 @@ class BoundedOutput(SynchronousTestCase):
     """One read of small requests must not become any amount of output."""
 
     def test_a_session_stops_reading_when_much_is_to_be_written(self) -> None:
-        talk = Talk("service", limits=SessionLimits(max_in_flight=10_000))
+        talk = Conversation("service", limits=SessionLimits(max_in_flight=10_000))
         talk.session.take_output()
         large = b"x" * 60_000
         talk.above.request_received = (  # type: ignore[method-assign]
@@ -518,7 +518,7 @@ class BoundedTurns(SynchronousTestCase):
     """One read of many small requests must not keep all other links waiting."""
 
     def test_a_session_handles_so_many_frames_at_a_time_and_what_comes_meanwhile_waits_behind_them(self) -> None:
-        talk = Talk("service")
+        talk = Conversation("service")
         talk.session.take_output()
         asked = list(range(1, 1_001))
         frames = [talk.frame(Ping(), invoke_id) for invoke_id in asked]
@@ -542,14 +542,14 @@ class ClientRules(SynchronousTestCase):
     def test_a_service_gets_connections_and_call_ended(self) -> None:
         above = Above()
         session = above.session = Session(_BINARY, SessionLimits(), above, 0.0, bound_by=rules.CLIENT[Role.SERVICE])
-        session.receive(Talk().frame(Connection("7000", "1"), 3), 0.0)
-        self.assertEqual(session.take_output(), Talk().frame(ConnectionReply(0), 3))
+        session.receive(Conversation().frame(Connection("7000", "1"), 3), 0.0)
+        self.assertEqual(session.take_output(), Conversation().frame(ConnectionReply(0), 3))
 
     def test_a_service_refuses_what_only_an_exchange_takes(self) -> None:
         above = Above()
         session = above.session = Session(_BINARY, SessionLimits(), above, 0.0, bound_by=rules.CLIENT[Role.SERVICE])
-        session.receive(Talk().frame(ServiceEvent(1, "1", "", Condition.PROGRESS), 3), 0.0)
-        talk = Talk()
+        session.receive(Conversation().frame(ServiceEvent(1, "1", "", Condition.PROGRESS), 3), 0.0)
+        talk = Conversation()
         talk._read.receive(session.take_output())
         [frame] = talk._read.frames()
         self.assertEqual(cast(Error, _BINARY.decode_body(frame)).status, 5)

@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from ctiex.errors import Status, StoreUnavailable
-from ctiex.interfaces import IOfferWatcher, ISignalling, Offer
+from ctiex.interfaces import ISignalling, ISignallingListener, Offer
 from ctiex.messages import CallEnded, Condition
 from ctiex.processing.commits import RETRY_AFTER
 from ctiex.records import Call, CallState, Change
@@ -284,7 +284,7 @@ class DataOfCallsThatAreOver(_Failing):
     def make_bench(self) -> Bench:
         return Bench(self.store, drivers={"link": _Seeing()})
 
-    def connected(self) -> IOfferWatcher:
+    def connected(self) -> ISignallingListener:
         self.bench.connect()
         watcher = self.bench.processing.watcher
         watcher.offered("007", self.session, lambda: watcher.accepted("007"))
@@ -492,12 +492,12 @@ class Flapping(SynchronousTestCase):
         self.bench.clock.pump([0.25] * 400)
         self.store.well = True
         self.bench.clock.pump([0.25] * 40)
-        keeper = self.bench.exchange.desk.keeper
+        commits = self.bench.exchange.desk.commits
         self.store.unavailable = True
         self.bench.connect("2")
         self.store.unavailable = False
         self.bench.clock.advance(0.5)
-        self.assertFalse(keeper.failing)
+        self.assertFalse(commits.failing)
 
 
 class Restarts(_Failing):
@@ -562,7 +562,7 @@ class Outages(_Failing):
         self.store.unavailable = False
         self.bench.clock.pump([1] * 6)
         self.assertEqual(len(self.flushLoggedErrors()), 0, "it is no traceback")
-        self.assertFalse(self.bench.exchange.desk.keeper.failing)
+        self.assertFalse(self.bench.exchange.desk.commits.failing)
 
     def test_an_outage_is_told_when_it_begins_and_when_it_ends_however_the_store_says_so(self) -> None:
         for in_time in (False, True):
@@ -571,7 +571,7 @@ class Outages(_Failing):
                 with capturedLogs() as logged:
                     for number in range(20):
                         self.failing(partial(self.bench.connect, f"1{number}"), in_time)
-                    self.assertTrue(self.bench.exchange.desk.keeper.failing)
+                    self.assertTrue(self.bench.exchange.desk.commits.failing)
                     self.well_again()
                     self.bench.connect("2")
                 began, ended = [formatEvent(entry) for entry in logged]
@@ -584,7 +584,7 @@ class Outages(_Failing):
             self.bench.connect("1")
             looking: Deferred[Call | None] = Deferred()
             lost: list[bool] = []
-            self.bench.exchange.desk.keeper.heard(looking, lambda call: None, lambda: lost.append(True))
+            self.bench.exchange.desk.commits.heard(looking, lambda call: None, lambda: lost.append(True))
             looking.errback(StoreUnavailable("it can't look either"))
             self.store.unavailable = False
             self.well_again()
@@ -594,13 +594,13 @@ class Outages(_Failing):
     def test_it_is_found_to_be_back_though_nobody_asks_for_anything(self) -> None:
         self.store.unavailable = True
         self.bench.connect()
-        keeper = self.bench.exchange.desk.keeper
-        self.assertTrue(keeper.failing)
+        commits = self.bench.exchange.desk.commits
+        self.assertTrue(commits.failing)
         self.bench.clock.pump([1] * 30)
-        self.assertTrue(keeper.failing)
+        self.assertTrue(commits.failing)
         self.store.unavailable = False
         self.bench.clock.pump([1] * 6)
-        self.assertFalse(keeper.failing)
+        self.assertFalse(commits.failing)
 
     def test_no_timer_is_left_when_it_stops(self) -> None:
         self.store.unavailable = True

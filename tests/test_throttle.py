@@ -129,7 +129,7 @@ class LockOutTests(SynchronousTestCase):
 
 
 class ThrottleMachine(RuleBasedStateMachine):
-    """Held against a model that keeps every failure for ever."""
+    """CallQuotas against a model that keeps every failure for ever."""
 
     @initialize(most=st.integers(1, 5), lock_out=st.integers(1, 50))
     def begin(self, most: int, lock_out: int) -> None:

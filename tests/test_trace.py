@@ -23,7 +23,7 @@ from ctiex.fields import Fields
 from ctiex.messages import Condition, DataResult, Role
 from ctiex.monitoring.audit_events import About, AuditEvent
 from ctiex.monitoring.audit_log import AuditLog, line_of
-from ctiex.monitoring.counters import Counts
+from ctiex.monitoring.counters import Counters
 from ctiex.testing.fakes import FakeService
 from ctiex.testing.pairs import MemoryExchange, agents, services
 
@@ -63,7 +63,7 @@ class DocumentedTests(CommandCase):
     def make(self) -> None:
         clock = Clock()
         clock.advance(1_790_000_000.0)
-        log = AuditLog(str(self.path), clock, Counts(), wall=clock.seconds)
+        log = AuditLog(str(self.path), clock, Counters(), wall=clock.seconds)
         log.open()
         known = agents("platform-1-agents"), services("platform-2-ivr"), services("platform-3-ivr", "other")
         exchange = MemoryExchange(identities=known, clock=clock, audit=log)

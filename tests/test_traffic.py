@@ -58,7 +58,7 @@ _ASKING_NOTHING = {
 }
 
 
-class Talk:
+class Conversation:
     """The exchange's end of a bound link; everything is answered at once."""
 
     def __init__(self, role: Role, limits: SessionLimits) -> None:
@@ -125,7 +125,7 @@ class Frames(SynchronousTestCase):
     @given(_moments, st.integers(1, 8))
     @_quick
     def test_no_second_has_more_than_twice_as_many_requests(self, gaps: list[float], most: int) -> None:
-        talk, now = Talk(Role.SERVICE, SessionLimits(frames_per_second=most)), 0.0
+        talk, now = Conversation(Role.SERVICE, SessionLimits(frames_per_second=most)), 0.0
         handled: list[float] = []
         for invoke_id, gap in enumerate(gaps, 2):
             now += gap
@@ -143,14 +143,14 @@ class Frames(SynchronousTestCase):
     @_quick
     def test_who_keeps_to_it_in_every_second_notices_nothing(self, gaps: list[float]) -> None:
         moments = [sum(gaps[: at + 1]) for at in range(len(gaps))]
-        talk = Talk(Role.SERVICE, SessionLimits(frames_per_second=most_in_a_second(moments)))
+        talk = Conversation(Role.SERVICE, SessionLimits(frames_per_second=most_in_a_second(moments)))
         for invoke_id, moment in enumerate(moments, 2):
             self.assertEqual(statuses(talk.hear(frame(DataRequest("1"), invoke_id), moment)), [0])
 
     @given(st.integers(0, 12))
     @_quick
     def test_requests_beyond_are_14_by_their_own_reply_and_twice_as_many_the_end(self, count: int) -> None:
-        talk = Talk(Role.AGENT, SessionLimits(frames_per_second=5))
+        talk = Conversation(Role.AGENT, SessionLimits(frames_per_second=5))
         answers = talk.hear(b"".join(frame(CancelRequest("1"), 10 + n) for n in range(count)))
         self.assertEqual([invoke_id for invoke_id, _ in answers], list(range(10, 10 + count)))
         self.assertEqual(statuses(answers), [0] * min(count, 5) + [14] * (count - 5))
@@ -163,21 +163,21 @@ class Frames(SynchronousTestCase):
     @_quick
     def test_what_asks_for_no_reply_counts_for_the_end_alone(self, kinds: list[str]) -> None:
         for role, fitting in ((Role.AGENT, ("ack", "pong")), (Role.SERVICE, ("reply", "pong"))):
-            talk = Talk(role, SessionLimits(frames_per_second=5))
+            talk = Conversation(role, SessionLimits(frames_per_second=5))
             for at, kind in enumerate(one if one in fitting else "pong" for one in kinds):
                 self.assertIsNone(talk.session.ended, f"{at} frames are no flood")
                 self.assertEqual(talk.hear(_ASKING_NOTHING[kind]), [])
             self.assertTrue(talk.session.flooding)
 
     def test_a_ping_is_answered_as_long_as_the_link_is_there(self) -> None:
-        talk = Talk(Role.AGENT, SessionLimits(frames_per_second=2))
+        talk = Conversation(Role.AGENT, SessionLimits(frames_per_second=2))
         for _ in range(4):
             self.assertEqual(talk.hear(frame(Ping(), 7)), [(7, Pong())])
         self.assertEqual(statuses(talk.hear(frame(CancelRequest("1"), 8))), [14])
         self.assertTrue(talk.session.flooding)
 
     def test_what_is_wrong_with_a_frame_is_told_as_ever(self) -> None:
-        talk = Talk(Role.AGENT, SessionLimits(frames_per_second=1))
+        talk = Conversation(Role.AGENT, SessionLimits(frames_per_second=1))
         wrong = [
             _CODEC.frame(KIND_OF[CancelRequest], 5, b""),
             frame(CancelRequest("1"), 0),
@@ -191,7 +191,7 @@ class Frames(SynchronousTestCase):
         self.assertEqual(told, [1, 1, 5, 2])
 
     def test_the_next_second_begins_afresh(self) -> None:
-        talk = Talk(Role.AGENT, SessionLimits(frames_per_second=1))
+        talk = Conversation(Role.AGENT, SessionLimits(frames_per_second=1))
         got = [statuses(talk.hear(frame(CancelRequest("1"), 9), now)) for now in (0.0, 0.5, 1.0, 1.9, 2.1)]
         self.assertEqual(got, [[0], [14], [0], [14], [0]])
 
@@ -203,7 +203,10 @@ class Bytes(SynchronousTestCase):
     @_quick
     def test_nothing_of_what_goes_beyond_is_handled(self, sizes: list[int]) -> None:
         data = b"".join(frame(CancelRequest("1"), 9) for _ in range(sum(sizes) // 14))
-        length, talk = len(frame(CancelRequest("1"), 9)), Talk(Role.AGENT, SessionLimits(bytes_per_second=1_000))
+        length, talk = (
+            len(frame(CancelRequest("1"), 9)),
+            Conversation(Role.AGENT, SessionLimits(bytes_per_second=1_000)),
+        )
         came = 0
         for size in sizes:
             talk.hear(data[:size])
@@ -217,7 +220,7 @@ class Bytes(SynchronousTestCase):
             self.assertEqual(len(talk.handled), came // length)
 
     def test_a_client_trusts_its_exchange(self) -> None:
-        talk = Talk(Role.SERVICE, CLIENT_LIMITS)
+        talk = Conversation(Role.SERVICE, CLIENT_LIMITS)
         answers = talk.hear(b"".join(frame(DataRequest("1"), 9) for _ in range(50_000)))
         while talk.session.held:
             talk.session.read_on()
@@ -328,7 +331,7 @@ class Unanswered(SynchronousTestCase):
         self.assertEqual((len(stuck.connections), len(other.connections)), (4, 4))
 
     def test_a_request_beyond_is_told_so_at_once_and_counted(self) -> None:
-        talk = Talk(Role.SERVICE, SessionLimits(max_in_flight=1, max_queued=1))
+        talk = Conversation(Role.SERVICE, SessionLimits(max_in_flight=1, max_queued=1))
         heard: list[Any] = []
         for number in range(3):
             talk.session.request(Connection("1", str(number)), heard.append, 9.0)

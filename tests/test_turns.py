@@ -14,7 +14,7 @@ from ctiex.links.rate_limit import FRAME
 from ctiex.links.session_types import SessionLimits
 from ctiex.links.turns import SHARE, Share, Turns
 from ctiex.messages import CancelReply, CancelRequest, Ping, Pong
-from ctiex.monitoring.counters import Counts
+from ctiex.monitoring.counters import Counters
 from ctiex.testing.fakes import FakeAgent
 from ctiex.testing.pairs import LinkedPair, MemoryExchange, agents, services
 
@@ -51,7 +51,7 @@ class TheTurns(SynchronousTestCase):
     """Parties take turns, and so do the links of each."""
 
     def setUp(self) -> None:
-        self.clock, self.counts = Clock(), Counts()
+        self.clock, self.counts = Clock(), Counters()
         self.handled: list[str] = []
 
     def _turn(self) -> list[str]:

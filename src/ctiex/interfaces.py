@@ -58,7 +58,7 @@ class IDecoder(Interface):
         """How many bytes wait for the rest of their frame."""
 
 
-class IQuickAnswers(Interface):
+class IDataResponder(Interface):
     """Answers DataRequests with no decoder, no message, and a look at nothing but the store's memory."""
 
     def answer(data: bytes, output: list[bytes], most: int, full: int) -> tuple[int, int]:
@@ -112,9 +112,9 @@ class ICodec(Interface):
     def frame_length(body: bytes) -> int:
         """The length that counts against the limit for a frame with this body, in bytes."""
 
-    def quick_answers(
+    def data_responder(
         fetched: Callable[[str, str], bytes | None], identity: str, exchange_address: str
-    ) -> IQuickAnswers | None:
+    ) -> IDataResponder | None:
         """What answers the DataRequests of this identity straight from the bytes; None: this codec has no such thing.
 
         :param fetched: :meth:`ICallStore.fetched`.
@@ -275,7 +275,7 @@ class IServiceSessions(Interface):
         """``joined`` hears of every session that is bound from now on."""
 
 
-class IOfferWatcher(Interface):
+class ISignallingListener(Interface):
     """Hears what becomes of an offer. Calls about a serial that has ended do nothing."""
 
     def offered(serial: str, session: IServiceSession | None, write: Callable[[], None]) -> None:
@@ -301,7 +301,7 @@ class IOfferWatcher(Interface):
     def hung_up(serial: str) -> None:
         """The customer has hung up (drivers that see the call)."""
 
-    def strayed(serial: str) -> None:
+    def agent_lost(serial: str) -> None:
         """The customer has left the service and isn't with the agent, who is gone (drivers that see the call)."""
 
     def arrived(agent: str, calling_number: str) -> str:
@@ -345,7 +345,7 @@ class IRunningSignalling(ISignalling):
         It is called before ``start``. The calls that weren't accepted yet come as offers.
         """
 
-    def agent_is_here(agent: str) -> None:
+    def agent_logged_in(agent: str) -> None:
         """An agent number was logged in: a call of it that nobody was told of is to be told by ``arrived``."""
 
 
@@ -355,7 +355,7 @@ class SignallingContext:
 
     reactor: Any
     """For time and endpoints."""
-    watcher: IOfferWatcher
+    watcher: ISignallingListener
     sessions: IServiceSessions
     codec: ICodec
     """The codec of the IVR link."""

@@ -275,8 +275,8 @@ class LiveOn22(LiveCase):
         self.offer("short")
         await self.told("accepted")
         await self.hang_up(DESK)
-        await self.told("strayed")
-        self.assertEqual(self.watcher.of("7"), ["offered", "accepted", "strayed"])
+        await self.told("agent_lost")
+        self.assertEqual(self.watcher.of("7"), ["offered", "accepted", "agent_lost"])
         await self.end()
 
     async def take_over(self) -> str:
@@ -297,7 +297,7 @@ class LiveOn22(LiveCase):
         await self.told("accepted")
         other = await self.take_over()
         await self.hang_up("Local/long@local-services")
-        await self.told("strayed")
+        await self.told("agent_lost")
         await self.until(lambda: len(self.watcher.arrivals) == 2)
         self.assertEqual(self.watcher.arrivals[1][0], "1005")
         customer, desk = await self.channel(CUSTOMER), await self.channel(other)

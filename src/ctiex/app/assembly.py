@@ -29,18 +29,18 @@ from ctiex.limits import Timeouts
 from ctiex.links.admission import Admission
 from ctiex.links.agent import AgentLinkFactory
 from ctiex.links.descriptors import Descriptors
-from ctiex.links.exchange import LinkSurroundings
+from ctiex.links.exchange import LinkContext
 from ctiex.links.ivr import IvrLinkFactory
 from ctiex.links.session_types import SessionLimits
 from ctiex.links.turns import Turns
-from ctiex.login.authentication import Door
+from ctiex.login.authentication import Authenticator
 from ctiex.login.credentials import checker_context, make_portal
 from ctiex.login.throttle import LoginThrottle
 from ctiex.monitoring.audit_log import AuditLog
-from ctiex.monitoring.counters import Counts
+from ctiex.monitoring.counters import Counters
 from ctiex.monitoring.refusals import Refusals
 from ctiex.plugins import find_plugin
-from ctiex.processing.context import Surroundings
+from ctiex.processing.context import ProcessingContext
 from ctiex.processing.desk import Desk
 from ctiex.processing.service import ProcessingService
 from ctiex.processing.service_sessions import ServiceSessions
@@ -56,11 +56,11 @@ MakeDriver = Callable[[SignallingContext], ISignalling]
 class Parts:
     """What an exchange is made of."""
 
-    counts: Counts
+    counts: Counters
     store: ICallStore
     desk: Desk
     sessions: ServiceSessions
-    surroundings: Surroundings
+    surroundings: ProcessingContext
     processing: ProcessingService
     drivers: Mapping[str, ISignalling]
     agent_links: AgentLinkFactory
@@ -79,7 +79,7 @@ def assemble(configuration: Configuration, reactor: Any, drivers: Mapping[str, M
     processing, desk, sessions = ProcessingService(surroundings), surroundings.desk, surroundings.sessions
     context = partial(SignallingContext, reactor, processing.watcher, sessions, surroundings.codec)
     link = partial(
-        LinkSurroundings,
+        LinkContext,
         clock=reactor,
         processing=processing,
         new_session_name=lambda: secrets.token_hex(8),
@@ -107,21 +107,21 @@ def assemble(configuration: Configuration, reactor: Any, drivers: Mapping[str, M
     )
 
 
-def _audit_log(configuration: Configuration, reactor: Any, surroundings: Surroundings) -> AuditLog | None:
+def _audit_log(configuration: Configuration, reactor: Any, surroundings: ProcessingContext) -> AuditLog | None:
     """The audit log, if one is wanted, made known to the processing service."""
     file = configuration.audit.file
     surroundings.audit = audit = AuditLog(file, reactor, surroundings.counts) if file else None
     return audit
 
 
-def _surroundings(configuration: Configuration, reactor: Any) -> Surroundings:
+def _surroundings(configuration: Configuration, reactor: Any) -> ProcessingContext:
     """What the processing service works with."""
-    counts, limits = Counts(), configuration.limits
+    counts, limits = Counters(), configuration.limits
     store: ICallStore = _build(ICallStorePlugin, configuration.store.kind, configuration.store.settings)
     carriers = build_carriers(configuration.carrier)
     agent_codec: ICodec = find_plugin(ICodecPlugin, configuration.agent_link.codec).build()
     clock = StoredTime(reactor, time.time)
-    return Surroundings(
+    return ProcessingContext(
         clock=clock,
         store=store,
         desk=Desk(store, agent_codec, configuration.agent_link.max_frame, limits, clock, counts),
@@ -138,13 +138,13 @@ def _surroundings(configuration: Configuration, reactor: Any) -> Surroundings:
     )
 
 
-def _doors(configuration: Configuration, reactor: Any, counts: Counts) -> Callable[[LinkSettings], Door]:
+def _doors(configuration: Configuration, reactor: Any, counts: Counters) -> Callable[[LinkSettings], Authenticator]:
     """Makes the door of each link; who is known and who failed before is known at all of them."""
     login, known = configuration.login, configuration.identities.values()
     plugin = find_plugin(ICheckerPlugin, login.checker)
     portal = make_portal(known, plugin.build(login.settings, checker_context(known, reactor)))
     throttle = LoginThrottle(configuration.limits)
-    return lambda link: Door(reactor, portal, throttle, counts, link.plain_secrets == "allowed")
+    return lambda link: Authenticator(reactor, portal, throttle, counts, link.plain_secrets == "allowed")
 
 
 def _build(interface: Any, name: str, settings: Mapping[str, Any]) -> Any:

@@ -28,7 +28,7 @@ from ctiex.extras import need
 from ctiex.interfaces import IRunningSignalling
 from ctiex.links.exchange import ExchangeLinkFactory
 from ctiex.links.ports import GuardedFactory, PortBounds
-from ctiex.monitoring.counters import Counts
+from ctiex.monitoring.counters import Counters
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -85,11 +85,11 @@ class ExchangeCollector:
         yield _gauge("ready", "1 while calls are taken, else 0.", int(self._exchange.ready))
 
 
-def _counters(counts: Counts) -> Iterator[Metric]:
+def _counters(counts: Counters) -> Iterator[Metric]:
     """One counter for each attribute of the counts, so that a new one shows up by itself."""
     from prometheus_client.metrics_core import CounterMetricFamily
 
-    attributes: tuple[Attribute[Any], ...] = fields(Counts)
+    attributes: tuple[Attribute[Any], ...] = fields(Counters)
     for attribute in attributes:
         help_text = f"{attribute.name.replace('_', ' ').capitalize()}, since the exchange started."
         yield CounterMetricFamily(f"ctiex_{attribute.name}", help_text, getattr(counts, attribute.name))

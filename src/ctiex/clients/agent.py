@@ -23,7 +23,7 @@ from ctiex.clients.account import ExchangeAccount
 from ctiex.clients.connection import ClientLink, ExchangeConnection, within
 from ctiex.clients.event_taking import Coming, EventTaking, OnEvent
 from ctiex.clients.hand_off import Asked, HandOff, HandOffs
-from ctiex.clients.replies import PASSING, checked
+from ctiex.clients.replies import TRANSIENT, checked
 from ctiex.clients.taken_events import TakenEvents
 from ctiex.errors import BrokenExchange, CallError, CtiexError, LinkLost, NotBound, Status
 from ctiex.fields import EMPTY, Fields
@@ -470,7 +470,7 @@ class AgentClient(Service):
             try:
                 await agent.log_in(link)
             except CallError as error:
-                if error.status in PASSING:
+                if error.status in TRANSIENT:
                     raise
                 _log.error("agent {number} could not log in again: {reason}", number=agent.number, reason=str(error))
                 self.forget(agent)

@@ -30,7 +30,7 @@ from ctiex.clients.dialled import DialledLinks
 from ctiex.clients.faults import without_text
 from ctiex.clients.handling import Handler, end_of, final_outcome, log_failure, log_fault, telling
 from ctiex.clients.lifecycle import Lifecycle
-from ctiex.clients.replies import KEPT, PASSING
+from ctiex.clients.replies import KEPT, TRANSIENT
 from ctiex.clients.served_call import FinishedSerials, ServedCall
 from ctiex.errors import BrokenExchange, CallerHungUp, CallError, CodecError, LinkError, RequestTimedOut, Status
 from ctiex.interfaces import NO_HEADERS, ICarrier, IMedia, Signalled
@@ -45,12 +45,12 @@ from ctiex.messages import (
     Role,
     ServiceEvent,
 )
-from ctiex.monitoring.log_limiter import Seldom
+from ctiex.monitoring.log_limiter import LogLimiter
 from ctiex.services.outcome import Outcome, failed
 
 _log = Logger()
 
-NOT_OURS = frozenset({Status.UNKNOWN_SERIAL, Status.EXPIRED, Status.ALREADY_FINISHED, Status.OTHER_EXCHANGE})
+NOT_THIS_SERVICES = frozenset({Status.UNKNOWN_SERIAL, Status.EXPIRED, Status.ALREADY_FINISHED, Status.OTHER_EXCHANGE})
 """What an exchange answers when a call isn't, or is no longer, the service's that asks."""
 _RETRY_AFTER = 1.0
 _REPORT_WITHIN = 600.0
@@ -96,7 +96,7 @@ class AutomaticService(Service):
         self._calls: dict[str, tuple[ServedCall, Deferred[Any]]] = {}
         self._finished = FinishedSerials(reactor, _FINISHED_FOR)
         self._max_calls = max_calls
-        self._seldom = Seldom()
+        self._seldom = LogLimiter()
         self._life = Lifecycle(self._begin, self._end_all)
         self._connection = ExchangeConnection(reactor, account, Role.SERVICE, self)
         self._dialled = DialledLinks(reactor, account.codec, self.take, self._home)
@@ -289,7 +289,7 @@ class AutomaticService(Service):
                 raise
             return failed("the service stops")
         except CallError as error:
-            if error.status not in NOT_OURS:
+            if error.status not in NOT_THIS_SERVICES:
                 log_fault(call, error)
                 return failed("the service failed")
             _log.info("call {serial} is not served: {reason}", serial=call.serial, reason=error.status.text)
@@ -326,6 +326,6 @@ class AutomaticService(Service):
             status = Status.of(getattr(reply, "status", Status.INTERNAL))
             if status in KEPT:
                 return
-            if status not in PASSING:
+            if status not in TRANSIENT:
                 raise CallError(status, getattr(reply, "detail", ""))
             await deferLater(self.reactor, _RETRY_AFTER)

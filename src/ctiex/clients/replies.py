@@ -7,7 +7,7 @@ from typing import Any
 from ctiex.errors import CallError, Status
 from ctiex.messages import CancelRequest, ConnectRequest, DataRequest, Error, Message, ServiceEvent
 
-PASSING = frozenset({Status.TOO_BUSY, Status.GOING_AWAY, Status.STORE_UNAVAILABLE})
+TRANSIENT = frozenset({Status.TOO_BUSY, Status.GOING_AWAY, Status.STORE_UNAVAILABLE})
 """Statuses that are worth another try."""
 KEPT = frozenset({Status.OK, Status.QUEUED_AGENT_AWAY, Status.DUPLICATE_EVENT})
 """Statuses of a report that the exchange has."""

@@ -17,7 +17,7 @@ from twisted.logger import Logger
 from ctiex.carriers.sip_header import SERIAL_HEADER
 from ctiex.carriers.user_to_user import USER_TO_USER
 from ctiex.clients.account import ExchangeAccount
-from ctiex.clients.automatic_service import NOT_OURS, AutomaticService
+from ctiex.clients.automatic_service import NOT_THIS_SERVICES, AutomaticService
 from ctiex.clients.connection import ClientLink
 from ctiex.clients.handling import Handler
 from ctiex.clients.lifecycle import Lifecycle
@@ -27,7 +27,7 @@ from ctiex.errors import CallerHungUp, CallError, LinkError, Status
 from ctiex.fields import Fields
 from ctiex.interfaces import ICarrier, IMedia, Signalled
 from ctiex.links.ports import GuardedFactory, PortBounds
-from ctiex.monitoring.log_limiter import Seldom
+from ctiex.monitoring.log_limiter import LogLimiter
 from ctiex.services.outcome import Outcome, Service, failed
 from ctiex.services.serving import serve
 from ctiex.telephony.asterisk.agi import AgiError
@@ -95,7 +95,7 @@ class VoiceServices(MultiService):
         )
         self.automatic.setServiceParent(self)
         sources, most = self._settings.sources, self._settings.max_calls
-        self._server = FastAgiServer(reactor, self._arrived, sources, most, Seldom().due)
+        self._server = FastAgiServer(reactor, self._arrived, sources, most, LogLimiter().due)
         # One Asterisk alone may have all of them: what it lets in is a customer, and it is known by its address.
         bounds = PortBounds("AGI calls", lambda: most, lambda: most)
         self._ports = OwnPorts(lambda: GuardedFactory(self._server, bounds, reactor))
@@ -152,7 +152,7 @@ class VoiceServices(MultiService):
                 fields = await self._fetched(call)
             except CallError as refused:
                 await _announce(call.media, _announcement(refused))
-                if refused.status in NOT_OURS:
+                if refused.status in NOT_THIS_SERVICES:
                     raise
                 return failed("the exchange gave no data")
             except LinkError as error:
@@ -185,7 +185,7 @@ def _no_media(call: ServedCall) -> IMedia:
 
 
 def _announcement(refused: CallError) -> str:
-    unknown = refused.status in NOT_OURS or refused.status is Status.DUPLICATE_SERIAL
+    unknown = refused.status in NOT_THIS_SERVICES or refused.status is Status.DUPLICATE_SERIAL
     return CALL_UNKNOWN if unknown else UNAVAILABLE
 
 

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from attrs import frozen
 from zope.interface import implementer
 
-from ctiex.codecs.data_fast_path import QuickAnswers
+from ctiex.codecs.data_fast_path import DataResponder
 from ctiex.codecs.derived import DECODERS, encoder_of
 from ctiex.codecs.framing import LEAST_LENGTH, BinaryDecoder, frame_bytes
 from ctiex.errors import UnknownKind
-from ctiex.interfaces import Frame, ICodec, IDecoder, IQuickAnswers
+from ctiex.interfaces import Frame, ICodec, IDataResponder, IDecoder
 from ctiex.messages import Message
 
 
@@ -53,11 +53,11 @@ class BinaryCodec:
         """
         return frame_bytes(kind, invoke_id, body)
 
-    def quick_answers(
+    def data_responder(
         self, fetched: Callable[[str, str], bytes | None], identity: str, exchange_address: str
-    ) -> IQuickAnswers:
+    ) -> IDataResponder:
         """What answers the DataRequests of this identity straight from the bytes."""
-        return QuickAnswers.of(fetched, identity, exchange_address)
+        return DataResponder.of(fetched, identity, exchange_address)
 
     def frame_length(self, body: bytes) -> int:
         """The value of ``length`` in a frame with this body, in bytes."""

@@ -20,7 +20,7 @@ from zope.interface import implementer
 from ctiex.codecs.framing import frame_bytes
 from ctiex.codecs.layouts import HEADER, LAYOUTS
 from ctiex.codecs.shapes import Text, number_codes, shape_of
-from ctiex.interfaces import IQuickAnswers
+from ctiex.interfaces import IDataResponder
 from ctiex.messages import KIND_OF, DataRequest, DataResult
 
 _SERIAL, _ADDRESS = shape_of(LAYOUTS[DataRequest])
@@ -48,9 +48,9 @@ def _form(digits: int, tail: bytes) -> _Form:
     return head, digits, tail, pattern.size, pattern
 
 
-@implementer(IQuickAnswers)
+@implementer(IDataResponder)
 @frozen
-class QuickAnswers:
+class DataResponder:
     """Answers the DataRequests of one identity's links."""
 
     _fetched: Callable[[str, str], bytes | None]
@@ -61,7 +61,7 @@ class QuickAnswers:
     """The heads of answers that were given, by the length of the body."""
 
     @classmethod
-    def of(cls, fetched: Callable[[str, str], bytes | None], identity: str, exchange_address: str) -> QuickAnswers:
+    def of(cls, fetched: Callable[[str, str], bytes | None], identity: str, exchange_address: str) -> DataResponder:
         """For the links of an identity, at an exchange with this advertised address."""
         address = exchange_address.encode()
         tails = _ADDRESS_LENGTH.pack(0), _ADDRESS_LENGTH.pack(len(address)) + address

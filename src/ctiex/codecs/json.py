@@ -80,7 +80,7 @@ class JsonCodec:
         head = f"{_HEADS[kind]}{invoke_id:d}".encode()
         return b"%b}\n" % head if body == b"{}" else b"%b,%b\n" % (head, body[1:])
 
-    def quick_answers(self, fetched: Callable[[str, str], bytes | None], identity: str, exchange_address: str) -> None:
+    def data_responder(self, fetched: Callable[[str, str], bytes | None], identity: str, exchange_address: str) -> None:
         """None: this codec is for people."""
 
     def frame_length(self, body: bytes) -> int:

@@ -188,7 +188,7 @@ class LinkProtocol(Protocol):
         session, now = self.session, self.clock.seconds()
         if session.quick is not None:
             answers: list[bytes] = []
-            data = session.receive_quickly(data, now, answers)
+            data = session.receive_fast(data, now, answers)
             if answers:
                 self._write(b"".join(answers), at_once=True)
             if not data:

@@ -41,7 +41,7 @@ class LinkCounter:
             del self._held[key]
 
 
-class Crowded(Enum):
+class AdmissionRefusal(Enum):
     """Why a connection is turned away: the text is for the log, the name that of its counter."""
 
     links_over_source_limit = "this source has as many links as it may have"
@@ -72,17 +72,17 @@ class Admission:
         """Whether no link is counted."""
         return not (self.per_identity or self.per_source or self.unbound_per_source or self.unbound)
 
-    def admit(self, source: str, now: float) -> Crowded | None:
+    def admit(self, source: str, now: float) -> AdmissionRefusal | None:
         """A connection was made; None if it is counted from now on, else why it is not to stay."""
         limits, of_one = self.limits, self.descriptors.of_one
         if self.per_source.held(source) >= of_one(limits.links_per_source):
-            return Crowded.links_over_source_limit
+            return AdmissionRefusal.links_over_source_limit
         if self.unbound_per_source.held(source) >= of_one(limits.unbound_links_per_source):
-            return Crowded.unbound_links_over_source_limit
+            return AdmissionRefusal.unbound_links_over_source_limit
         if self.unbound.held(_EVERYONE) >= of_one(limits.unbound_links):
-            return Crowded.unbound_links_over_limit
+            return AdmissionRefusal.unbound_links_over_limit
         if not self.pace.take(source, limits.connections_per_second_per_source, now):
-            return Crowded.connections_too_fast
+            return AdmissionRefusal.connections_too_fast
         for counter, key in self._unbound_counters(source):
             counter.take(key)
         self.per_source.take(source)

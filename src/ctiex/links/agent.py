@@ -10,7 +10,7 @@ from twisted.internet.interfaces import IAddress
 
 from ctiex.errors import Status
 from ctiex.identities import Identity
-from ctiex.links.exchange import ExchangeLink, ExchangeLinkFactory, LinkSurroundings
+from ctiex.links.exchange import ExchangeLink, ExchangeLinkFactory, LinkContext
 from ctiex.messages import (
     KIND_OF,
     AgentEvent,
@@ -35,7 +35,7 @@ class AgentLink(ExchangeLink):
 
     role = Role.AGENT
 
-    def __init__(self, surroundings: LinkSurroundings, factory: ExchangeLinkFactory, desk: Desk) -> None:
+    def __init__(self, surroundings: LinkContext, factory: ExchangeLinkFactory, desk: Desk) -> None:
         super().__init__(surroundings, factory)
         self._desk = desk
         # A dictionary, since a set would be walked in another order in every run.
@@ -91,7 +91,7 @@ class AgentLink(ExchangeLink):
         self._agents[message.agent] = None
         answer(reply)
         self._desk.resume(message.agent, self)
-        self._with.processing.agent_is_here(message.agent)
+        self._with.processing.agent_logged_in(message.agent)
 
     def _logout(self, message: AgentLogout, answer: Callable[[Message], None]) -> None:
         was_here = self._desk.logout(message.agent, self)
@@ -127,7 +127,7 @@ class AgentLink(ExchangeLink):
 class AgentLinkFactory(ExchangeLinkFactory):
     """Accepts the agents' links."""
 
-    def __init__(self, surroundings: LinkSurroundings, desk: Desk) -> None:
+    def __init__(self, surroundings: LinkContext, desk: Desk) -> None:
         super().__init__(surroundings)
         self._desk = desk
 

@@ -16,18 +16,18 @@ from ctiex.errors import Status
 from ctiex.identities import Identity
 from ctiex.interfaces import ICodec
 from ctiex.links._protocol import LinkProtocol
-from ctiex.links.admission import Admission, Crowded
+from ctiex.links.admission import Admission, AdmissionRefusal
 from ctiex.links.peers import certificate_names, seen, source_of, source_of_address
 from ctiex.links.session import Session
 from ctiex.links.session_types import SessionLimits, SessionState
 from ctiex.links.turns import Share, Turns
 from ctiex.links.waiters import Waiters
-from ctiex.login.authentication import Door, Knock, Verdict, Visitor
+from ctiex.login.authentication import Authenticator, LoginAttempt, LoginDecision, PeerInfo
 from ctiex.messages import VERSION, Bind, BindReply, Error, Message, Role
 from ctiex.monitoring.audit_events import Audit
-from ctiex.monitoring.counters import Counts
+from ctiex.monitoring.counters import Counters
 from ctiex.monitoring.link_audit import LinkAudit
-from ctiex.monitoring.log_limiter import Seldom
+from ctiex.monitoring.log_limiter import LogLimiter
 from ctiex.monitoring.refusals import Refusals
 from ctiex.processing.service import ProcessingService
 from ctiex.tls.handshake_errors import TLS_REFUSED
@@ -36,23 +36,23 @@ _log = Logger()
 
 
 @define
-class LinkSurroundings:
+class LinkContext:
     """What every link of one listening port works with."""
 
     clock: IReactorTime
     codec: ICodec
     limits: SessionLimits
-    door: Door
+    door: Authenticator
     """Looks at every Bind."""
     processing: ProcessingService
     new_session_name: Callable[[], str]
     """Makes a name for each session, for logs on both sides."""
     admission: Admission = field(factory=Admission)
-    """Counts the links, those of the other listening port with them."""
-    counts: Counts = field(factory=Counts)
+    """Counters the links, those of the other listening port with them."""
+    counts: Counters = field(factory=Counters)
     turns: Turns = field()
     """Has identities take turns, and the sources of unbound links; those of the other listening port, too."""
-    seldom: Seldom = field(factory=Seldom)
+    seldom: LogLimiter = field(factory=LogLimiter)
     """What comes in floods is logged by it."""
     audit: Audit | None = None
     """Hears of every Bind and of every request; None: nobody wants to know."""
@@ -75,7 +75,7 @@ class ExchangeLink(LinkProtocol):
 
     role: Role
 
-    def __init__(self, surroundings: LinkSurroundings, factory: ExchangeLinkFactory) -> None:
+    def __init__(self, surroundings: LinkContext, factory: ExchangeLinkFactory) -> None:
         super().__init__(surroundings.clock)
         self._with = surroundings
         self._factory = factory
@@ -86,7 +86,7 @@ class ExchangeLink(LinkProtocol):
         """Whose turns it has: its source's, and once it is bound its identity's."""
         self._source: str | None = None
         """What limits count it by; None if it was turned away, and isn't counted."""
-        self._knock: Knock | None = None
+        self._knock: LoginAttempt | None = None
         """The Bind that is looked at."""
         self.audit: LinkAudit | None = None
 
@@ -130,14 +130,14 @@ class ExchangeLink(LinkProtocol):
         self._knock = knock = self._with.door.knock(bind, self._visitor(bind), refused, decided)
         knock.look()
 
-    def _visitor(self, bind: Bind) -> Visitor:
+    def _visitor(self, bind: Bind) -> PeerInfo:
         assert self._source is not None, "a link that was turned away takes no Bind"
         names = () if bind.secret else certificate_names(self.transport)
         # Not the source that the link is counted by: a proxy tells whose connection it is after it has opened.
         source, private = seen(self.transport)
-        return Visitor(self.role, source, private, names, self.session.login_due)
+        return PeerInfo(self.role, source, private, names, self.session.login_due)
 
-    def _decided(self, bind: Bind, invoke_id: int, verdict: Verdict) -> None:
+    def _decided(self, bind: Bind, invoke_id: int, verdict: LoginDecision) -> None:
         self._knock = None
         answer = partial(self._answer_bind, bind, invoke_id, verdict)
         if self._receiving:
@@ -145,7 +145,7 @@ class ExchangeLink(LinkProtocol):
         else:
             self.handle(answer)
 
-    def _answer_bind(self, bind: Bind, invoke_id: int, verdict: Verdict) -> None:
+    def _answer_bind(self, bind: Bind, invoke_id: int, verdict: LoginDecision) -> None:
         if self.session.state is not SessionState.BINDING:
             return  # gone while it was looked at
         verdict = self._if_there_is_room(bind, verdict)
@@ -164,23 +164,23 @@ class ExchangeLink(LinkProtocol):
         self.session.bound(self._bind_reply(), invoke_id, self.role)
         self.link_bound(identity)
 
-    def _if_there_is_room(self, bind: Bind, verdict: Verdict) -> Verdict:
+    def _if_there_is_room(self, bind: Bind, verdict: LoginDecision) -> LoginDecision:
         """The verdict on an identity that is known may still be that it can't bind now."""
         identity = verdict.identity
         if identity is None:
             return verdict
         assert self._source is not None
         if self._with.processing.leaving:
-            verdict = Verdict(Status.GOING_AWAY, detail=Status.GOING_AWAY.text, reason="the exchange goes away")
+            verdict = LoginDecision(Status.GOING_AWAY, detail=Status.GOING_AWAY.text, reason="the exchange goes away")
         elif not self._with.admission.bind(self._source, identity.name):
             self._with.counts.links_over_identity_limit += 1
             detail = "this identity has as many links as it may have"
-            verdict = Verdict(Status.TOO_BUSY, detail=detail, reason=detail)
+            verdict = LoginDecision(Status.TOO_BUSY, detail=detail, reason=detail)
         if verdict.identity is None:
             self._bind_refused(bind, verdict)
         return verdict
 
-    def _bind_refused(self, bind: Bind, verdict: Verdict) -> None:
+    def _bind_refused(self, bind: Bind, verdict: LoginDecision) -> None:
         """Count a refusal and write it down; the answer may come later."""
         self._with.counts.binds_refused += 1
         if not verdict.in_floods or self._with.seldom.due(verdict.reason, self.clock.seconds()):
@@ -217,7 +217,7 @@ class ExchangeLink(LinkProtocol):
         self._factory.add(self)
         self._with.counts.links_opened += 1
 
-    def _turn_away(self, crowded: Crowded, source: str) -> None:
+    def _turn_away(self, crowded: AdmissionRefusal, source: str) -> None:
         self._with.counts.turned_away(crowded.name)
         if self._with.seldom.due(crowded.name, self.clock.seconds()):
             _log.warn("connection from {source} closed at once: {why}", source=source, why=crowded.value)
@@ -283,7 +283,7 @@ class ExchangeLinkFactory(Factory):
 
     noisy = False
 
-    def __init__(self, surroundings: LinkSurroundings) -> None:
+    def __init__(self, surroundings: LinkContext) -> None:
         self._with = surroundings
         # A dictionary, since a set would be walked in another order in every run.
         self._links: dict[ExchangeLink, None] = {}
@@ -291,7 +291,7 @@ class ExchangeLinkFactory(Factory):
 
     @property
     def admission(self) -> Admission:
-        """Counts the links."""
+        """Counters the links."""
         return self._with.admission
 
     @property
@@ -301,7 +301,7 @@ class ExchangeLinkFactory(Factory):
 
     def without_descriptor(self, address: IAddress | None) -> None:
         """A connection was turned away, since there are hardly any file descriptors left."""
-        crowded, source = Crowded.connections_without_descriptor, source_of_address(address)
+        crowded, source = AdmissionRefusal.connections_without_descriptor, source_of_address(address)
         self._with.counts.turned_away(crowded.name)
         if self._with.seldom.due(crowded.name, self._with.clock.seconds()):
             _log.warn("connection from {source} closed at once: {why}", source=source, why=crowded.value)

@@ -10,8 +10,8 @@ from zope.interface import implementer
 
 from ctiex.errors import LinkError, RequestTimedOut, Status
 from ctiex.identities import Identity
-from ctiex.interfaces import IQuickAnswers, IServiceSession
-from ctiex.links.exchange import ExchangeLink, ExchangeLinkFactory, LinkSurroundings
+from ctiex.interfaces import IDataResponder, IServiceSession
+from ctiex.links.exchange import ExchangeLink, ExchangeLinkFactory, LinkContext
 from ctiex.links.requests import connection_status
 from ctiex.links.session_types import SessionState
 from ctiex.messages import (
@@ -38,14 +38,14 @@ class IvrLink(ExchangeLink):
 
     def __init__(
         self,
-        surroundings: LinkSurroundings,
+        surroundings: LinkContext,
         factory: ExchangeLinkFactory,
         sessions: ServiceSessions,
-        quick_answers: Callable[[str], IQuickAnswers | None],
+        data_responder: Callable[[str], IDataResponder | None],
     ) -> None:
         super().__init__(surroundings, factory)
         self._sessions = sessions
-        self._quick_answers = quick_answers
+        self._quick_answers = data_responder
 
     def request_received(self, message: Message, invoke_id: int) -> None:
         """What a bound service asks for."""
@@ -124,18 +124,18 @@ class IvrLink(ExchangeLink):
 class IvrLinkFactory(ExchangeLinkFactory):
     """Accepts the automatic services' links."""
 
-    def __init__(self, surroundings: LinkSurroundings, sessions: ServiceSessions) -> None:
+    def __init__(self, surroundings: LinkContext, sessions: ServiceSessions) -> None:
         super().__init__(surroundings)
         self._sessions = sessions
-        self._quick_answers: dict[str, IQuickAnswers | None] = {}
+        self._quick_answers: dict[str, IDataResponder | None] = {}
         self._measures: bool | None = None
         """Whether every answer is to be measured; None before the first service has bound."""
 
     def buildProtocol(self, addr: IAddress | None) -> IvrLink:
         """A link for a connection that was accepted."""
-        return IvrLink(self._with, self, self._sessions, self.quick_answers)
+        return IvrLink(self._with, self, self._sessions, self.data_responder)
 
-    def quick_answers(self, identity: str) -> IQuickAnswers | None:
+    def data_responder(self, identity: str) -> IDataResponder | None:
         """What answers the DataRequests of an identity at once; one for all of its links."""
         if identity not in self._quick_answers:
             self._quick_answers[identity] = None if self._to_be_measured() else self._made(identity)
@@ -147,6 +147,6 @@ class IvrLinkFactory(ExchangeLinkFactory):
             self._measures = self._with.processing.keeps_too_long()
         return self._measures
 
-    def _made(self, identity: str) -> IQuickAnswers | None:
+    def _made(self, identity: str) -> IDataResponder | None:
         processing = self._with.processing
-        return self._with.codec.quick_answers(processing.fetched, identity, processing.exchange_address)
+        return self._with.codec.data_responder(processing.fetched, identity, processing.exchange_address)

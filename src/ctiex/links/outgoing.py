@@ -8,11 +8,11 @@ from attrs import evolve
 
 from ctiex.errors import FrameTooLong, LinkBusy, LinkLost, Status
 from ctiex.fields import EMPTY
-from ctiex.interfaces import ICodec, IQuickAnswers, decoded
+from ctiex.interfaces import ICodec, IDataResponder, decoded
 from ctiex.links.requests import Answered, Requests
 from ctiex.links.session_types import SessionLimits, SessionState
 from ctiex.messages import KIND_OF, AgentEvent, DataResult, Message, Unbind, UnbindReply
-from ctiex.monitoring.counters import Counts
+from ctiex.monitoring.counters import Counters
 
 MUCH_OUTPUT = 65_536
 """Output that is written before more frames are handled, in bytes: small requests may have large replies."""
@@ -21,7 +21,7 @@ MUCH_OUTPUT = 65_536
 class Outgoing:
     """The half of a session that speaks; :class:`ctiex.links.session.Session` is all of it."""
 
-    def __init__(self, codec: ICodec, limits: SessionLimits, state: SessionState, counts: Counts) -> None:
+    def __init__(self, codec: ICodec, limits: SessionLimits, state: SessionState, counts: Counters) -> None:
         self.codec = codec
         self.limits = limits
         self.state = state
@@ -32,7 +32,7 @@ class Outgoing:
         self.counts = counts
         self.send_limit = limits.max_frame
         """The longest frame that the other side takes, in bytes."""
-        self.quick: IQuickAnswers | None = None
+        self.quick: IDataResponder | None = None
         """Answers DataRequests straight from what was read, while the session is bound and nobody leaves."""
         self._output: list[bytes] = []
         self._output_size = 0

@@ -20,7 +20,7 @@ from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from ctiex.links.admission import LinkCounter
 from ctiex.links.descriptors import Descriptors
 from ctiex.links.peers import source_of_address
-from ctiex.monitoring.log_limiter import Seldom
+from ctiex.monitoring.log_limiter import LogLimiter
 
 _log = Logger()
 
@@ -41,8 +41,8 @@ class PortBounds:
     """From one source, now."""
     descriptors: Descriptors = field(factory=Descriptors.of_this_process)
     refused: Callable[[], None] = _nobody_counts
-    """Counts a connection that was refused."""
-    seldom: Seldom = field(factory=Seldom)
+    """Counters a connection that was refused."""
+    seldom: LogLimiter = field(factory=LogLimiter)
 
 
 class TurnedAway(Protocol):

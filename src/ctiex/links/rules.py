@@ -39,7 +39,7 @@ from ctiex.messages import (
 )
 
 
-class Verdict(Enum):
+class Treatment(Enum):
     """What is done with a message that may come."""
 
     REQUEST = "request"
@@ -52,11 +52,11 @@ class Verdict(Enum):
     """A reply that this side never asks for."""
 
 
-REQUEST, NOTICE, REPLY, IGNORE = Verdict.REQUEST, Verdict.NOTICE, Verdict.REPLY, Verdict.IGNORE
+REQUEST, NOTICE, REPLY, IGNORE = Treatment.REQUEST, Treatment.NOTICE, Treatment.REPLY, Treatment.IGNORE
 
-Rules = Mapping[type[Message] | None, Verdict | Status]
+Rules = Mapping[type[Message] | None, Treatment | Status]
 
-_ALWAYS: dict[type[Message] | None, Verdict | Status] = {
+_ALWAYS: dict[type[Message] | None, Treatment | Status] = {
     None: Status.NOT_ALLOWED_HERE,
     Ping: REQUEST,
     Pong: REPLY,

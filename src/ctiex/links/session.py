@@ -27,7 +27,7 @@ from ctiex.messages import (
     Unbind,
     refusal,
 )
-from ctiex.monitoring.counters import Counts
+from ctiex.monitoring.counters import Counters
 
 _MANY_FRAMES = 64
 """Frames that are handled before others have their turn: one read may hold thousands of small ones."""
@@ -48,14 +48,14 @@ class Session(Outgoing):
         handler: SessionHandler,
         now: float,
         bound_by: rules.Rules | None = None,
-        counts: Counts | None = None,
+        counts: Counters | None = None,
     ) -> None:
         """A session that waits for a Bind; with ``bound_by``, one that needs none, under these rules.
 
         :param counts: where it counts what it refuses and why it ends; its own unless given.
         """
         state = SessionState.OPEN if bound_by is None else SessionState.BOUND
-        super().__init__(codec, limits, state, Counts() if counts is None else counts)
+        super().__init__(codec, limits, state, Counters() if counts is None else counts)
         self.rules = rules.UNBOUND if bound_by is None else bound_by
         self.audit: SessionAudit | None = None
         self.flooding = False
@@ -189,7 +189,7 @@ class Session(Outgoing):
             return
         self._message_received(message, frame.invoke_id, verdict)
 
-    def _message_received(self, message: Message, invoke_id: int, verdict: rules.Verdict) -> None:
+    def _message_received(self, message: Message, invoke_id: int, verdict: rules.Treatment) -> None:
         if verdict is rules.REPLY:
             self._answer(invoke_id, message)
         elif (invoke_id == 0) is not (verdict is rules.NOTICE) and not isinstance(message, Unbind):
@@ -246,7 +246,7 @@ class Session(Outgoing):
 
     # ------------------------------------------------------------ the fast path
 
-    def receive_quickly(self, data: bytes, now: float, answers: list[bytes]) -> bytes:
+    def receive_fast(self, data: bytes, now: float, answers: list[bytes]) -> bytes:
         """Answer the DataRequests at the head of a read whose data is in memory: the fast path.
 
         Every rule holds on it: where anything stands in its way, or a limit is reached, nothing more is

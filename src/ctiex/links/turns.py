@@ -19,7 +19,7 @@ from attrs import define, field
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from ctiex.links.rate_limit import FRAME, Work
-from ctiex.monitoring.counters import Counts
+from ctiex.monitoring.counters import Counters
 
 SHARE = 128 * FRAME
 """Pieces of work that are done for one party in a turn of the reactor: some 2 ms, or 10 of requests that cost most."""
@@ -46,7 +46,7 @@ def _any_number() -> float:
     return inf
 
 
-_UNREAD = Counts()
+_UNREAD = Counters()
 """Where those count whom nobody asks: clients."""
 
 
@@ -109,7 +109,7 @@ class Share(Work):
 class Turns:
     """Knows the parties, and gives those that wait their turns, one after the other."""
 
-    def __init__(self, clock: IReactorTime, counts: Counts = _UNREAD, rate: Rate = _any_number) -> None:
+    def __init__(self, clock: IReactorTime, counts: Counters = _UNREAD, rate: Rate = _any_number) -> None:
         """Nobody waits yet.
 
         :param rate: of each party; as much as it likes unless given.

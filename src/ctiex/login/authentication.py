@@ -23,7 +23,7 @@ from ctiex.interfaces import IIdentity
 from ctiex.login.credentials import credentials_of
 from ctiex.login.throttle import LoginThrottle
 from ctiex.messages import Bind, Role
-from ctiex.monitoring.counters import Counts
+from ctiex.monitoring.counters import Counters
 
 _log = Logger()
 
@@ -32,7 +32,7 @@ _OF_THE_TIME_LEFT = 0.9
 
 
 @frozen
-class Visitor:
+class PeerInfo:
     """Who knocks, as far as the transport tells."""
 
     role: Role
@@ -48,7 +48,7 @@ class Visitor:
 
 
 @frozen
-class Verdict:
+class LoginDecision:
     """What came of a Bind."""
 
     status: Status
@@ -62,66 +62,66 @@ class Verdict:
     """Whether one peer can bring as many of these about as it likes: not a line of the log for each."""
 
 
-Hears = Callable[[Verdict], None]
+Hears = Callable[[LoginDecision], None]
 
-_PLAIN = Verdict(
+_PLAIN = LoginDecision(
     Status.REFUSED_CREDENTIALS,
     detail="a secret is taken over TLS or on loopback only",
     reason="a secret over plain TCP from beyond loopback; plain_secrets refuses it",
     in_floods=True,
 )
-_LOCKED_OUT = Verdict(
+_LOCKED_OUT = LoginDecision(
     Status.TOO_BUSY,
     detail="too many refused logins from this address; try again later",
     reason="its source is locked out",
     in_floods=True,
 )
-_BUSY = Verdict(
+_BUSY = LoginDecision(
     Status.TOO_BUSY,
     detail="too many secrets are being checked",
     reason="too many secrets are being checked",
     in_floods=True,
 )
-_UNCHECKED = Verdict(Status.INTERNAL, detail="the identity could not be checked", reason="the check failed")
+_UNCHECKED = LoginDecision(Status.INTERNAL, detail="the identity could not be checked", reason="the check failed")
 
 
-def _refusal(reason: str, in_floods: bool = False) -> Verdict:
+def _refusal(reason: str, in_floods: bool = False) -> LoginDecision:
     detail = Status.REFUSED_CREDENTIALS.text
-    return Verdict(Status.REFUSED_CREDENTIALS, detail=detail, reason=reason, in_floods=in_floods)
+    return LoginDecision(Status.REFUSED_CREDENTIALS, detail=detail, reason=reason, in_floods=in_floods)
 
 
 _REPEATED = _refusal("the same as one that was refused before", in_floods=True)
 
 
 @define(eq=False)
-class Door:
+class Authenticator:
     """Where the Binds of one listening port are looked at."""
 
     clock: IReactorTime
     portal: Portal
     throttle: LoginThrottle
     """Shared by all doors of an exchange."""
-    counts: Counts
+    counts: Counters
     plain_secrets: bool = False
     """Whether a secret is taken over plain TCP from beyond loopback."""
 
-    def knock(self, bind: Bind, visitor: Visitor, refused: Hears, decided: Hears) -> Knock:
+    def knock(self, bind: Bind, visitor: PeerInfo, refused: Hears, decided: Hears) -> LoginAttempt:
         """Take a Bind; ``look`` begins with it.
 
         :param refused: hears of a refusal as soon as it is certain, also after ``leave``: who guesses and goes
             has guessed.
         :param decided: hears the verdict when it is to be answered, at once or later; not at all after ``leave``.
         """
-        return Knock(self, bind, visitor, refused, decided)
+        return LoginAttempt(self, bind, visitor, refused, decided)
 
 
 @define(eq=False)
-class Knock:
+class LoginAttempt:
     """One Bind that is looked at."""
 
-    _door: Door
+    _door: Authenticator
     _bind: Bind = field(repr=False)
-    _visitor: Visitor
+    _visitor: PeerInfo
     _refused: Hears
     _decided: Hears
     _login: Deferred[Any] | None = field(default=None, init=False)
@@ -157,7 +157,7 @@ class Knock:
 
     # ------------------------------------------------------------ before the secret is looked at
 
-    def _refused_unseen(self) -> Verdict | None:
+    def _refused_unseen(self) -> LoginDecision | None:
         if not (self._visitor.private or self._door.plain_secrets):
             self._door.counts.plain_secrets_refused += 1
             return _PLAIN
@@ -174,7 +174,7 @@ class Knock:
         bind, visitor = self._bind, self._visitor
         return repr((visitor.role.value, bind.role.value, bind.identity, bind.secret, visitor.names)).encode()
 
-    def _locked_out(self) -> Verdict | None:
+    def _locked_out(self) -> LoginDecision | None:
         door = self._door
         if not door.throttle.locked_for(self._visitor.source, door.clock.seconds()):
             return None
@@ -192,7 +192,7 @@ class Knock:
     def _known(self, avatar: tuple[object, object, Callable[[], None]]) -> None:
         identity = cast(Identity, avatar[1])
         if identity.role is self._bind.role is self._visitor.role:
-            self._decide(Verdict(Status.OK, identity))
+            self._decide(LoginDecision(Status.OK, identity))
         else:
             self._failed(f"an identity for the role {identity.role.name.lower()}")
 
@@ -207,7 +207,7 @@ class Knock:
             _log.failure("an identity could not be checked", failure)
             self._refuse(_UNCHECKED)
 
-    def _too_busy(self) -> Verdict:
+    def _too_busy(self) -> LoginDecision:
         self._door.counts.logins_over_limit += 1
         return _BUSY
 
@@ -224,11 +224,11 @@ class Knock:
             self._tell_of_lock_out(now)
         self._refuse_late(_REPEATED if repeated else _refusal(reason), delay)
 
-    def _refuse_late(self, verdict: Verdict, delay: float) -> None:
+    def _refuse_late(self, verdict: LoginDecision, delay: float) -> None:
         time_left = self._visitor.answer_by - self._door.clock.seconds()
         self._refuse(verdict, min(delay, time_left * _OF_THE_TIME_LEFT))
 
-    def _refuse(self, verdict: Verdict, delay: float = 0) -> None:
+    def _refuse(self, verdict: LoginDecision, delay: float = 0) -> None:
         self._refused(verdict)
         if delay > 0 and not self._gone:
             self._delay = self._door.clock.callLater(delay, self._decide, verdict)
@@ -243,7 +243,7 @@ class Knock:
             _log.warn("{source} is locked out for {seconds:g} s after {failures} refused logins", source=source,
                       seconds=limits.lock_out, failures=limits.login_failures)  # fmt: skip
 
-    def _decide(self, verdict: Verdict) -> None:
+    def _decide(self, verdict: LoginDecision) -> None:
         self._login = self._delay = None
         if not self._gone:
             self._decided(verdict)

@@ -23,7 +23,7 @@ from ctiex.errors import ConfigurationError, Status
 from ctiex.file_modes import warn_of_wide_mode
 from ctiex.messages import Condition
 from ctiex.monitoring.audit_events import About, AuditEvent
-from ctiex.monitoring.counters import Counts
+from ctiex.monitoring.counters import Counters
 from ctiex.outage import Outage
 
 _log = Logger()
@@ -63,7 +63,7 @@ class AuditLog:
         self,
         path: str,
         clock: IReactorTime,
-        counts: Counts,
+        counts: Counters,
         most_waiting: int = _MOST_WAITING,
         wall: Callable[[], float] = time.time,
     ) -> None:

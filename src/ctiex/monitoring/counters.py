@@ -6,7 +6,7 @@ from attrs import define
 
 
 @define
-class Counts:
+class Counters:
     """Counters since the start, and nothing else; every one only grows."""
 
     links_opened: int = 0

@@ -6,7 +6,7 @@ from attrs import define, field
 
 
 @define
-class Seldom:
+class LogLimiter:
     """Lets what happens in floods be logged once in a while, for each kind of it."""
 
     every: float = 60.0

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from attrs import define, field
 
 from ctiex.limits import Limits
-from ctiex.monitoring.counters import Counts
+from ctiex.monitoring.counters import Counters
 from ctiex.rates import Pace
 
 _MOST_PARTIES = 10_000
@@ -16,10 +16,10 @@ _MOST_PARTIES = 10_000
 
 @define
 class Refusals:
-    """Counts what is left out, so that the party's next record can tell of it."""
+    """Counters what is left out, so that the party's next record can tell of it."""
 
     limits: Limits = field(factory=Limits)
-    counts: Counts = field(factory=Counts)
+    counts: Counters = field(factory=Counters)
     _pace: Pace = field(factory=Pace, init=False)
     _left_out: OrderedDict[str, int] = field(factory=OrderedDict, init=False)
 

@@ -42,15 +42,15 @@ class Account:
     """What is held, in bytes, and what is kept free for the ends of open calls."""
 
     def __init__(
-        self, limits: Limits, brought_by: Callable[[str], str], serial_of: Callable[[StoredEvent], str]
+        self, limits: Limits, registered_by: Callable[[str], str], serial_of: Callable[[StoredEvent], str]
     ) -> None:
         """Nothing is held.
 
-        :param brought_by: the identity that has brought an agent number; empty: nobody that is known.
+        :param registered_by: the identity that has brought an agent number; empty: nobody that is known.
         :param serial_of: the call that an event is about; empty if none.
         """
         self._limits = limits
-        self._whose = brought_by
+        self._whose = registered_by
         self._serial_of = serial_of
         self.events_of: Counter[str] = Counter()
         """By serial: how many events of that call wait in mailboxes."""

@@ -7,7 +7,7 @@ from twisted.logger import Logger
 from ctiex.errors import CodecError, FieldError, SerialError, Status
 from ctiex.interfaces import Signalled
 from ctiex.messages import Condition
-from ctiex.processing.context import Surroundings
+from ctiex.processing.context import ProcessingContext
 from ctiex.processing.desk import arrival
 from ctiex.records import Change
 
@@ -17,9 +17,9 @@ _log = Logger()
 class Arrivals:
     """Gives each new talk a serial, under which the agent's application may have it connected to a service."""
 
-    def __init__(self, surroundings: Surroundings) -> None:
+    def __init__(self, surroundings: ProcessingContext) -> None:
         self._with = surroundings
-        self._keeper = surroundings.keeper
+        self._commits = surroundings.commits
 
     def arrived(self, agent: str, calling_number: str) -> str:
         """The serial of the event of condition 0 that tells of it; empty when nobody is told.
@@ -47,8 +47,8 @@ class Arrivals:
         """Keep the event; later, if the store doesn't take it now."""
         desk = self._with.desk
         event = desk.compose(agent, serial, Condition.PROGRESS, Status.OK, arrival(number), about="")
-        self._keeper.keep(
+        self._commits.keep(
             Change(events=(event,), labels=desk.labels(agent, "")),
             lambda: desk.kept(event),
-            lambda: self._keeper.again(serial, lambda: self._tell(agent, serial, number)),
+            lambda: self._commits.again(serial, lambda: self._tell(agent, serial, number)),
         )

@@ -16,7 +16,7 @@ from twisted.python.failure import Failure
 
 from ctiex.errors import StoreUnavailable
 from ctiex.lots import Lots
-from ctiex.monitoring.counters import Counts
+from ctiex.monitoring.counters import Counters
 from ctiex.outage import Outage
 from ctiex.processing.stored_time import StoredTime
 from ctiex.records import Call, Change
@@ -45,10 +45,10 @@ def _guarded(_: object, work: Callable[[], None]) -> None:
         _log.failure("work behind the call store failed")
 
 
-class Keeper:
+class Commits:
     """Commits changes to a store and tells each one's outcome, and that of a look-up that waits."""
 
-    def __init__(self, commit: Commit, clock: StoredTime, counts: Counts) -> None:
+    def __init__(self, commit: Commit, clock: StoredTime, counts: Counters) -> None:
         """Nothing is known of the store yet.
 
         :param commit: the store's, as :class:`ctiex.interfaces.ICallStore` has it.

@@ -10,8 +10,8 @@ from ctiex.errors import Status
 from ctiex.interfaces import ICallStore, ICarrier, ICodec
 from ctiex.limits import Limits
 from ctiex.monitoring.audit_events import Audit
-from ctiex.monitoring.counters import Counts
-from ctiex.processing.commits import Keeper
+from ctiex.monitoring.counters import Counters
+from ctiex.processing.commits import Commits
 from ctiex.processing.desk import Desk
 from ctiex.processing.service_sessions import ServiceSessions
 from ctiex.processing.service_settings import ServiceSettings
@@ -20,7 +20,7 @@ from ctiex.serials import SerialAllocator
 
 
 @define
-class Surroundings:
+class ProcessingContext:
     """What the processing service works with."""
 
     clock: StoredTime
@@ -37,16 +37,16 @@ class Surroundings:
     exchange_address: str
     """The advertised address of the IVR link."""
     limits: Limits = field(factory=Limits)
-    counts: Counts = field(factory=Counts)
+    counts: Counters = field(factory=Counters)
     network: ICarrier | None = None
     """Takes serials through the telephone network, where that is another than ``carrier``, which makes Connections."""
     audit: Audit | None = None
     """Hears what becomes of each call; None: nobody wants to know."""
 
     @property
-    def keeper(self) -> Keeper:
+    def commits(self) -> Commits:
         """Commits changes, and knows whether the store takes them."""
-        return self.desk.keeper
+        return self.desk.commits
 
     def new_serial(self, told: bool = False) -> str:
         """A serial that no call has, and that no event which still waits is about.

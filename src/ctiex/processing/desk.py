@@ -14,12 +14,12 @@ from ctiex.fields import EMPTY, Fields
 from ctiex.interfaces import ICallStore, ICodec, decoded
 from ctiex.limits import Limits
 from ctiex.messages import KIND_OF, AgentEvent, AgentLoginReply, Condition
-from ctiex.monitoring.counters import Counts
+from ctiex.monitoring.counters import Counters
 from ctiex.processing.account import Account, AccountedStore, size_of_event
-from ctiex.processing.commits import RETRY_AFTER, Keeper
-from ctiex.processing.number_quota import NumbersInUse, label_of
+from ctiex.processing.commits import RETRY_AFTER, Commits
+from ctiex.processing.number_quota import AgentNumberQuota, label_of
 from ctiex.processing.stored_time import StoredTime
-from ctiex.processing.timer_wheel import Deadlines
+from ctiex.processing.timer_wheel import TimerWheel
 from ctiex.records import Change, StoredEvent
 from ctiex.serials import names_a_told_call
 from ctiex.settings import LEAST_END
@@ -64,7 +64,7 @@ class Desk:
     """
 
     def __init__(
-        self, store: ICallStore, codec: ICodec, max_frame: int, limits: Limits, clock: StoredTime, counts: Counts
+        self, store: ICallStore, codec: ICodec, max_frame: int, limits: Limits, clock: StoredTime, counts: Counters
     ) -> None:
         self._store = store
         self.codec = codec
@@ -74,26 +74,26 @@ class Desk:
         self._counts = counts
         self._logins: dict[str, _Login] = {}
         self._reserved: Counter[str] = Counter()
-        self.numbers = NumbersInUse(limits)
+        self.numbers = AgentNumberQuota(limits)
         self._kept: dict[str, int] = {}
         self._of_another_clock: dict[str, int] = {}
         """By agent: the last event that another wall clock would keep for longer than any may be kept."""
         self._started_at = clock.seconds()
         self._acknowledged: dict[str, int] = {}
         """By agent: up to where the store was to drop acknowledged events, and didn't."""
-        self.account = Account(limits, self.numbers.brought_by, self._serial_of)
-        self.keeper = Keeper(AccountedStore(store, self.account).commit, clock, counts)
+        self.account = Account(limits, self.numbers.registered_by, self._serial_of)
+        self.commits = Commits(AccountedStore(store, self.account).commit, clock, counts)
         """Commits every change of the processing service: one place knows whether the store is well."""
-        self._expiry = Deadlines(clock, self._expire, self.keeper.settled)
+        self._expiry = TimerWheel(clock, self._expire, self.commits.settled)
 
     def start(self) -> None:
         """Take up the mailboxes of an opened store."""
         self._started_at = self._clock.seconds()
         for agent in self._store.agents():
             self._kept[agent] = self._store.last_sequence(agent)
-            brought_by = self._store.label(label_of(agent))
-            if brought_by is not None:  # a file of an earlier version says nothing: then it counts for nobody
-                self.numbers.put(agent, brought_by)
+            registered_by = self._store.label(label_of(agent))
+            if registered_by is not None:  # a file of an earlier version says nothing: then it counts for nobody
+                self.numbers.put(agent, registered_by)
             waiting = self._store.events(agent)
             if waiting:
                 self.account.add_events(waiting, 1)
@@ -196,7 +196,7 @@ class Desk:
         """What a store is to keep with an agent's first event: who brought the number, ``identity`` unless known."""
         if agent in self._kept:
             return ()
-        return ((label_of(agent), self.numbers.brought_by(agent) or identity),)
+        return ((label_of(agent), self.numbers.registered_by(agent) or identity),)
 
     # ------------------------------------------------------------ events
 
@@ -266,7 +266,7 @@ class Desk:
         if not before:
             return 0
         # Nobody waits for it: an event that is still there after a crash is merely sent again.
-        self.keeper.keep(
+        self.commits.keep(
             Change(dropped=((agent, sequence),)),
             lambda: self._dropped(agent, sequence),
             lambda: lost(agent, sequence),

@@ -15,12 +15,12 @@ from ctiex.messages import CallEnded, Condition, Connection
 from ctiex.monitoring.call_audit import CallAudit
 from ctiex.processing.account import size_of_call
 from ctiex.processing.commits import RETRY_AFTER
-from ctiex.processing.context import Surroundings
+from ctiex.processing.context import ProcessingContext
 from ctiex.processing.owners import Owners
-from ctiex.processing.quotas import Held
+from ctiex.processing.quotas import CallQuotas
 from ctiex.processing.states import ENDED, SIGNALLED, TIMED_OUT_AS, TIMEOUT_OF, TRANSITIONS, WITH_SERVICE, Step
-from ctiex.processing.timer_wheel import Deadlines
-from ctiex.processing.unkept import Happening, Unkept
+from ctiex.processing.timer_wheel import TimerWheel
+from ctiex.processing.unkept import SignallingEvent, Unkept
 from ctiex.records import Call, CallState, Change, StoredEvent
 
 _log = Logger()
@@ -51,24 +51,24 @@ def _guarded(whom: str, ask: Callable[[], int | None]) -> int | None:
 class Lifecycle:
     """Moves calls along the table of states and tells agents and services what happened."""
 
-    def __init__(self, surroundings: Surroundings) -> None:
+    def __init__(self, surroundings: ProcessingContext) -> None:
         self._with = surroundings
         self._store = surroundings.store
         self._desk = surroundings.desk
         self.audit = None if surroundings.audit is None else CallAudit(surroundings.audit)
-        self._keeper = surroundings.keeper
-        self._deadlines = Deadlines(surroundings.clock, self._time_out, self._keeper.settled)
+        self._commits = surroundings.commits
+        self._deadlines = TimerWheel(surroundings.clock, self._time_out, self._commits.settled)
         self._drivers: Mapping[str, ISignalling] = {}
         self.owners = Owners()
         self.undecided: set[str] = set()
         """Calls that may be over, or somebody else's: that is on its way to the store, and may come to nothing."""
-        self._unkept = Unkept(self._keeper)
+        self._unkept = Unkept(self._commits)
         self._met_by: dict[str, Status] = {}
         """By serial: what was met by calls whose time is over, until their end is kept."""
-        self._resuming = Lots(surroundings.clock, self._keeper.settled)
+        self._resuming = Lots(surroundings.clock, self._commits.settled)
         self._left_to_the_next = False
         """Whether calls that are being signalled are left to the next start."""
-        self.held = Held(surroundings.limits, surroundings.desk)
+        self.held = CallQuotas(surroundings.limits, surroundings.desk)
 
     # ------------------------------------------------------------ from start to stop
 
@@ -79,7 +79,7 @@ class Lifecycle:
         """
         self._drivers = drivers
         again = [again for call in self._store.calls() if (again := self._taken_up(call)) is not None]
-        self._resuming.do([*again, partial(self._keeper.settled, taken_up)])
+        self._resuming.do([*again, partial(self._commits.settled, taken_up)])
 
     def _taken_up(self, call: Call) -> Callable[[], None] | None:
         """Go on with a call; what takes a commit is returned: there may be very many, so that is done in lots."""
@@ -99,7 +99,7 @@ class Lifecycle:
         def end(call: Call, lost: Callable[[], None]) -> None:
             self.end(call, TIMED_OUT_AS[call.state], Status.UNKNOWN_SERVICE, lost=lost)
 
-        self.happened(serial, Happening.ENDED, end)
+        self.happened(serial, SignallingEvent.ENDED, end)
 
     def _no_later(self, call: Call) -> float:
         """A stored deadline; one that lies further ahead than it was ever set was kept by another wall clock."""
@@ -124,7 +124,7 @@ class Lifecycle:
 
     # ------------------------------------------------------------ what has happened
 
-    def happened(self, serial: str, what: Happening, act: Act) -> None:
+    def happened(self, serial: str, what: SignallingEvent, act: Act) -> None:
         """Take what has happened to a call, which can't be undone by a store that is unavailable.
 
         It is taken on the call as it is now: when that is known, if it is undecided; behind what has happened
@@ -146,7 +146,7 @@ class Lifecycle:
 
         :param resumed: it was under way before a restart.
         """
-        self.happened(serial, Happening.SIGNALLED, self._signal_again if resumed else self._signal)
+        self.happened(serial, SignallingEvent.SIGNALLED, self._signal_again if resumed else self._signal)
 
     def _signal(self, call: Call, lost: Callable[[], None]) -> None:
         if call.state is CallState.REQUESTED:  # not cancelled meanwhile
@@ -210,7 +210,7 @@ class Lifecycle:
                 return
             self.end(call, Condition.UNREACHABLE, Status.of(status), held=False, lost=lost)
 
-        self.happened(serial, Happening.ENDED, end)
+        self.happened(serial, SignallingEvent.ENDED, end)
 
     def driver(self, call: Call) -> ISignalling:
         """The driver that signals calls of this service."""
@@ -219,11 +219,11 @@ class Lifecycle:
     def fetched(self, call: Call, identity: Identity) -> None:
         """The service has its data: the agent hears 12. A call that any identity may come for is this one's now."""
         self.owners.claim(call, identity)
-        self.happened(call.serial, Happening.FETCHED, partial(self._fetched, identity))
+        self.happened(call.serial, SignallingEvent.FETCHED, partial(self._fetched, identity))
 
     def is_leaving(self, serial: str) -> bool:
         """Whether the customer is known to be gone from the service, or the call over, although that isn't kept yet."""
-        return self._unkept.has(serial, Happening.RETURNED) or self._unkept.has(serial, Happening.ENDED)
+        return self._unkept.has(serial, SignallingEvent.RETURNED) or self._unkept.has(serial, SignallingEvent.ENDED)
 
     def _fetched(self, identity: Identity, call: Call, lost: Callable[[], None]) -> None:
         if not self.owners.owns(identity, call) or (
@@ -232,11 +232,11 @@ class Lifecycle:
             return  # it had gone on before this was kept, or gone to another identity
         self.step(call, Step.FETCH, Condition.DATA_FETCHED, lost=lost)
 
-    def agent_is_here(self, agent: str) -> None:
+    def agent_logged_in(self, agent: str) -> None:
         """An agent number was logged in: drivers that see calls may have one to tell of."""
         for driver in self._drivers.values():
             if IRunningSignalling.providedBy(driver):
-                _guarded(agent, lambda driver=driver: driver.agent_is_here(agent))  # type: ignore[misc]
+                _guarded(agent, lambda driver=driver: driver.agent_logged_in(agent))  # type: ignore[misc]
 
     # ------------------------------------------------------------ one step of a call
 
@@ -323,7 +323,7 @@ class Lifecycle:
             change = Change(calls=(call,), events=(event,), labels=self._desk.labels(call.agent, call.identity))
         if call.state in ENDED:
             kept, lost = self.undecided_until(call, kept, lost)
-        self._keeper.keep(change, kept, partial(self._undone, call.serial, lost))
+        self._commits.keep(change, kept, partial(self._undone, call.serial, lost))
 
     def _undone(self, serial: str, lost: Callable[[], None]) -> None:
         """Its deadline is that of the record which stands again, if that isn't over."""
@@ -422,7 +422,7 @@ class Lifecycle:
             return  # its offer is taken back, and made again: the time for that begins anew then
         elif call.state is CallState.CLOSED:
             again = self._retry_at()
-            self._keeper.keep(
+            self._commits.keep(
                 Change(forgotten=(serial,)),
                 lambda: self._forgotten(call),
                 lambda: self._deadlines.set(serial, again),

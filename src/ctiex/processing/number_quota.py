@@ -20,36 +20,36 @@ def is_number_label(name: str) -> bool:
     return name.startswith(_LABEL)
 
 
-class NumbersInUse:
+class AgentNumberQuota:
     """Knows who brought each agent number that is logged in, has a mailbox, or has open calls."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._brought_by: dict[str, str] = {}
+        self._registered_by: dict[str, str] = {}
         self._count: Counter[str] = Counter()
 
     def __len__(self) -> int:
-        return len(self._brought_by)
+        return len(self._registered_by)
 
     def bring(self, agent: str, identity: str) -> bool:
         """An identity brings a number, new or not; False when it has brought as many as it may."""
-        if agent not in self._brought_by and self._count[identity] >= self._limits.agents_per_identity:
+        if agent not in self._registered_by and self._count[identity] >= self._limits.agents_per_identity:
             return False
         self.put(agent, identity)
         return True
 
     def put(self, agent: str, identity: str) -> None:
         """A number that is in use, whatever the limit; it counts for whoever brought it first."""
-        if agent not in self._brought_by:
-            self._brought_by[agent] = identity
+        if agent not in self._registered_by:
+            self._registered_by[agent] = identity
             self._count[identity] += 1
 
     def gone(self, agent: str) -> None:
         """Nothing is kept for a number any more."""
-        identity = self._brought_by.pop(agent, None)
+        identity = self._registered_by.pop(agent, None)
         if identity is not None:
             self._count[identity] -= 1
 
-    def brought_by(self, agent: str) -> str:
+    def registered_by(self, agent: str) -> str:
         """The identity that brought it; empty for a number that nobody brought."""
-        return self._brought_by.get(agent, "")
+        return self._registered_by.get(agent, "")

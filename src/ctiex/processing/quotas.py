@@ -12,8 +12,8 @@ from ctiex.processing.desk import Desk
 from ctiex.records import Call
 
 
-class Held:
-    """Counts calls that aren't closed and records that aren't forgotten.
+class CallQuotas:
+    """Counters calls that aren't closed and records that aren't forgotten.
 
     The calls of an agent number are counted by the desk already: each holds room for its end.
     """

@@ -9,7 +9,7 @@ from ctiex.errors import CodecError, FieldError, SerialError, Status
 from ctiex.fields import Fields
 from ctiex.identities import Identity
 from ctiex.messages import ConnectRequest, DataResult
-from ctiex.processing.context import Refused, Surroundings
+from ctiex.processing.context import ProcessingContext, Refused
 from ctiex.processing.desk import AgentOutlet
 from ctiex.processing.quotas import check_fields
 from ctiex.records import Call, CallState
@@ -18,7 +18,7 @@ from ctiex.records import Call, CallState
 class Intake:
     """Checks requests and makes calls of them. Keeps nothing."""
 
-    def __init__(self, surroundings: Surroundings) -> None:
+    def __init__(self, surroundings: ProcessingContext) -> None:
         self._with = surroundings
 
     def repeated(self, request: ConnectRequest, outlet: AgentOutlet, known: Call | None) -> bool:

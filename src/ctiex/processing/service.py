@@ -14,7 +14,7 @@ from twisted.internet.defer import Deferred, fail
 from ctiex.errors import CallError, CodecError, FieldError, Status
 from ctiex.fields import Fields
 from ctiex.identities import Identity
-from ctiex.interfaces import IOfferWatcher, ISignalling, decoded
+from ctiex.interfaces import ISignalling, ISignallingListener, decoded
 from ctiex.messages import (
     KIND_OF,
     CancelReply,
@@ -29,29 +29,29 @@ from ctiex.messages import (
     ServiceEventReply,
 )
 from ctiex.processing.account import size_of_event
-from ctiex.processing.context import Refused, Surroundings
+from ctiex.processing.context import ProcessingContext, Refused
 from ctiex.processing.desk import AgentOutlet
 from ctiex.processing.lifecycle import Lifecycle
 from ctiex.processing.quotas import check_fields
 from ctiex.processing.request_checks import Intake
 from ctiex.processing.states import SIGNALLED, TRANSITIONS, Step
 from ctiex.processing.stored_time import LABEL
-from ctiex.processing.watcher import OfferWatcher
+from ctiex.processing.watcher import SignallingListener
 from ctiex.records import Call, CallState, StoredEvent
 
 
 class ProcessingService:
     """Stores calls, answers for their data, and brings the results to their agents."""
 
-    def __init__(self, surroundings: Surroundings) -> None:
+    def __init__(self, surroundings: ProcessingContext) -> None:
         self._with = surroundings
         self._store = surroundings.store
         self._desk = surroundings.desk
         self._counts = surroundings.counts
-        self._keeper = surroundings.keeper
+        self._commits = surroundings.commits
         self._intake = Intake(surroundings)
         self._life = Lifecycle(surroundings)
-        self.watcher: IOfferWatcher = OfferWatcher(surroundings, self._life)
+        self.watcher: ISignallingListener = SignallingListener(surroundings, self._life)
         """Hears what signalling meets."""
         self.leaving = False
         """Whether new calls are refused because the exchange goes away."""
@@ -77,7 +77,7 @@ class ProcessingService:
 
     def drain(self) -> None:
         """Take no new calls from now on; those under way go on."""
-        self._keeper.tell_time()
+        self._commits.tell_time()
         self.leaving = True
 
     def _look_up(self, serial: str, found: Callable[[Call | None], None], lost: Callable[[], None]) -> None:
@@ -87,7 +87,7 @@ class ProcessingService:
         """
         if serial in self._life.undecided:
             again = partial(self._look_up, serial, found, lost)
-            self._keeper.settled(again, lambda: lost() if serial in self._life.undecided else again())
+            self._commits.settled(again, lambda: lost() if serial in self._life.undecided else again())
         else:
             self._look_up_now(serial, found, lost)
 
@@ -102,7 +102,7 @@ class ProcessingService:
         if waiting is None:
             found(call)
         else:
-            self._keeper.heard(waiting, partial(self._looked_up, serial, found, lost), lost)
+            self._commits.heard(waiting, partial(self._looked_up, serial, found, lost), lost)
 
     def _looked_up(
         self, serial: str, found: Callable[[Call | None], None], lost: Callable[[], None], call: Call | None
@@ -121,13 +121,13 @@ class ProcessingService:
         """Let go of the timers."""
         self._life.stop()
         self._desk.stop()
-        self._keeper.stop()
+        self._commits.stop()
 
     # ------------------------------------------------------------ the agent's side
 
-    def agent_is_here(self, agent: str) -> None:
+    def agent_logged_in(self, agent: str) -> None:
         """An agent number was logged in, and its reply is written."""
-        self._life.agent_is_here(agent)
+        self._life.agent_logged_in(agent)
 
     def connect(
         self, identity: Identity, outlet: AgentOutlet, request: ConnectRequest, reply: Callable[[ConnectReply], None]
@@ -149,7 +149,7 @@ class ProcessingService:
     ) -> None:
         try:
             if self._intake.repeated(request, outlet, known):
-                self._keeper.settled(
+                self._commits.settled(
                     lambda: reply(ConnectReply(Status.OK, request.serial)),
                     lambda: reply(_connect_refused(request, Status.STORE_UNAVAILABLE)),
                 )
@@ -340,7 +340,7 @@ class ProcessingService:
 
     def _answer_kept(self, answer: Callable[[Status], None], status: Status) -> None:
         """Say that something has happened before, once that is kept: if it is undone, it hasn't."""
-        self._keeper.settled(lambda: answer(status), lambda: answer(Status.STORE_UNAVAILABLE))
+        self._commits.settled(lambda: answer(status), lambda: answer(Status.STORE_UNAVAILABLE))
 
     def _takes_progress(self, call: Call, told: StoredEvent) -> bool:
         """Room for the final result is kept; progress takes what is left."""

@@ -11,13 +11,13 @@ from twisted.logger import Logger
 
 _log = Logger()
 _TICK = 0.125
-"""Deadlines that fall into the same tick fire together, in seconds; never early."""
+"""TimerWheel that fall into the same tick fire together, in seconds; never early."""
 _FAR = 7_200 * 8
 """How many ticks away a deadline is far: it falls into every 64th alone, up to 8 seconds late, so that a day of
 mailboxes that come and go leaves thousands of ticks behind, not hundreds of thousands."""
 _FAR_STEP = 64
 _AT_ONCE = 500
-"""Deadlines that fire in one turn of the reactor: many that have come due while nobody ran let others have theirs."""
+"""TimerWheel that fire in one turn of the reactor: many that have come due while nobody ran let others have theirs."""
 _LEFT_LYING = 1_000
 """Entries of moved and cleared deadlines that may lie about, beside as many as there are deadlines."""
 
@@ -29,7 +29,7 @@ def _at_once(go_on: Callable[[], None]) -> None:
     go_on()
 
 
-class Deadlines:
+class TimerWheel:
     """Calls ``due(key)`` once the deadline that was last set for ``key`` has come.
 
     It is up to an eighth of a second late, or 8 seconds if it was set more than two hours before.

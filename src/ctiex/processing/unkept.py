@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import Enum, auto
 
-from ctiex.processing.commits import Keeper
+from ctiex.processing.commits import Commits
 
 Tell = Callable[[], None]
 
 
-class Happening(Enum):
+class SignallingEvent(Enum):
     """What may have happened to a call; the last one of a kind replaces those before."""
 
     SIGNALLED = auto()
@@ -25,15 +25,15 @@ class Happening(Enum):
     @property
     def wanted(self) -> bool:
         """Whether it was only about to happen: when the time for it is over, it doesn't."""
-        return self in (Happening.SIGNALLED, Happening.OFFERED)
+        return self in (SignallingEvent.SIGNALLED, SignallingEvent.OFFERED)
 
 
 class Unkept:
     """Remembers by serial what is to be told again, in the order in which it happened."""
 
-    def __init__(self, keeper: Keeper) -> None:
-        self._keeper = keeper
-        self._of: dict[str, dict[Happening, Tell]] = {}
+    def __init__(self, commits: Commits) -> None:
+        self._commits = commits
+        self._of: dict[str, dict[SignallingEvent, Tell]] = {}
 
     def __contains__(self, serial: str) -> bool:
         return serial in self._of
@@ -41,18 +41,18 @@ class Unkept:
     def __len__(self) -> int:
         return len(self._of)
 
-    def has(self, serial: str, what: Happening) -> bool:
+    def has(self, serial: str, what: SignallingEvent) -> bool:
         """Whether this is to be told again of a call."""
         return what in self._of.get(serial, ())
 
-    def put(self, serial: str, what: Happening, tell: Tell) -> None:
+    def put(self, serial: str, what: SignallingEvent, tell: Tell) -> None:
         """Remember something until :meth:`take` or :meth:`pop`."""
         self._of.setdefault(serial, {})[what] = tell
 
-    def put_until_well(self, serial: str, what: Happening, tell: Tell) -> None:
+    def put_until_well(self, serial: str, what: SignallingEvent, tell: Tell) -> None:
         """Remember something that the store didn't take, until it takes changes again."""
         self.put(serial, what, tell)
-        self._keeper.again(serial, lambda: self.take(serial))
+        self._commits.again(serial, lambda: self.take(serial))
 
     def take(self, serial: str) -> None:
         """Tell everything about a call again."""

@@ -8,21 +8,21 @@ from functools import partial
 from zope.interface import implementer
 
 from ctiex.identities import ANY_OWNER
-from ctiex.interfaces import IOfferWatcher, IServiceSession
+from ctiex.interfaces import IServiceSession, ISignallingListener
 from ctiex.messages import Condition
 from ctiex.processing.call_notices import Arrivals
-from ctiex.processing.context import Surroundings
+from ctiex.processing.context import ProcessingContext
 from ctiex.processing.lifecycle import Lifecycle
 from ctiex.processing.states import TRANSITIONS, Step
-from ctiex.processing.unkept import Happening
+from ctiex.processing.unkept import SignallingEvent
 from ctiex.records import Call, CallState
 
 
-@implementer(IOfferWatcher)
-class OfferWatcher:
+@implementer(ISignallingListener)
+class SignallingListener:
     """Hears the drivers. What they tell has happened: it is taken however the store fares."""
 
-    def __init__(self, surroundings: Surroundings, life: Lifecycle) -> None:
+    def __init__(self, surroundings: ProcessingContext, life: Lifecycle) -> None:
         self._life = life
         self._audit = life.audit
         self._store = surroundings.store
@@ -30,7 +30,7 @@ class OfferWatcher:
 
     def offered(self, serial: str, session: IServiceSession | None, write: Callable[[], None]) -> None:
         """The call belongs to the session's identity once that is kept: only then is the Connection written."""
-        self._life.happened(serial, Happening.OFFERED, partial(self._offered, session, write))
+        self._life.happened(serial, SignallingEvent.OFFERED, partial(self._offered, session, write))
 
     def _offered(
         self, session: IServiceSession | None, write: Callable[[], None], call: Call, lost: Callable[[], None]
@@ -50,7 +50,7 @@ class OfferWatcher:
 
     def accepted(self, serial: str) -> None:
         """The agent hears 11."""
-        self._life.happened(serial, Happening.ACCEPTED, self._accepted)
+        self._life.happened(serial, SignallingEvent.ACCEPTED, self._accepted)
 
     def _accepted(self, call: Call, lost: Callable[[], None]) -> None:
         def kept() -> None:
@@ -71,7 +71,7 @@ class OfferWatcher:
 
     def returned(self, serial: str) -> None:
         """The agent hears 13. The call is closed, unless its result is still to come."""
-        self._life.happened(serial, Happening.RETURNED, self._returned)
+        self._life.happened(serial, SignallingEvent.RETURNED, self._returned)
 
     def _returned(self, call: Call, lost: Callable[[], None]) -> None:
         if (call.state, Step.RETURN) not in TRANSITIONS or Condition.RETURNED in call.told:
@@ -85,9 +85,9 @@ class OfferWatcher:
         if call.state is CallState.REPORTED:
             self._life.withdraw(call)
 
-    def strayed(self, serial: str) -> None:
+    def agent_lost(self, serial: str) -> None:
         """Nobody hears of it: the result tells the agent more, or the time-out if none comes."""
-        self._life.happened(serial, Happening.RETURNED, self._life.let_go)
+        self._life.happened(serial, SignallingEvent.RETURNED, self._life.let_go)
 
     def arrived(self, agent: str, calling_number: str) -> str:
         """The agent hears 0, under a new serial."""
@@ -95,7 +95,7 @@ class OfferWatcher:
 
     def hung_up(self, serial: str) -> None:
         """The agent hears 3, unless the service's result has told it more."""
-        self._life.happened(serial, Happening.ENDED, self._hung_up)
+        self._life.happened(serial, SignallingEvent.ENDED, self._hung_up)
 
     def _hung_up(self, call: Call, lost: Callable[[], None]) -> None:
         if call.state is CallState.REPORTED:

@@ -31,7 +31,7 @@ from ctiex.telephony.asterisk.ami import AmiMessage
 from ctiex.telephony.asterisk.ami_client import AmiClient
 from ctiex.telephony.asterisk.ami_link import ActionRefused, AmiAccount, AmiAnswer
 from ctiex.telephony.asterisk.settings import AsteriskSettings, check_service, read_settings
-from ctiex.telephony.asterisk.snapshot import Picture
+from ctiex.telephony.asterisk.snapshot import Snapshot
 
 _LOT = 50
 """How many steps of taking up calls are done before everybody else has a turn."""
@@ -97,7 +97,7 @@ class AsteriskSignalling:
         """Look for a call of before the start once Asterisk is there."""
         self._calls.resumed[serial] = agent
 
-    def agent_is_here(self, agent: str) -> None:
+    def agent_logged_in(self, agent: str) -> None:
         """Tell the agent's application of a call that began before it was there."""
         for talk in self._calls.talks.of_agent(agent):
             if talk.together and not talk.serial:
@@ -145,7 +145,7 @@ class AsteriskSignalling:
         return ensureDeferred(self._look_around())
 
     async def _look_around(self) -> None:
-        picture = Picture(self._settings)
+        picture = Snapshot(self._settings)
         try:  # one after the other: Asterisk answers in order, and a long list would cost the next one its time
             await self._act(orders.list_bridges(), picture.take)
             await self._act(orders.list_channels(), picture.take)
@@ -161,7 +161,7 @@ class AsteriskSignalling:
             raise LinkLost("what goes on at Asterisk was still being taken up") from None
         self._taking_up = None
 
-    def _take_up(self, picture: Picture) -> Iterator[None]:
+    def _take_up(self, picture: Snapshot) -> Iterator[None]:
         """In lots, since there may be many calls and everybody else wants to go on."""
         calls = self._calls
         yield from TakingUp(calls, picture).steps()

@@ -11,16 +11,16 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ctiex.errors import RequestTimedOut, Status
-from ctiex.interfaces import IOfferWatcher, Offer
-from ctiex.signalling.asterisk_forwarding import Forwarding, Happening, Stage
-from ctiex.signalling.asterisk_forwardings import Forwardings
+from ctiex.interfaces import ISignallingListener, Offer
+from ctiex.signalling.asterisk_forwarding import Stage, Transfer, TransferEvent
+from ctiex.signalling.asterisk_forwardings import ActiveTransfers
 from ctiex.signalling.asterisk_offers import Choice, Offers, Waiting
-from ctiex.signalling.asterisk_talks import Talks
+from ctiex.signalling.asterisk_talks import Conversations
 from ctiex.telephony.asterisk import actions as orders
 from ctiex.telephony.asterisk.ami import AmiError, AmiMessage
 from ctiex.telephony.asterisk.ami_link import ActionRefused
 from ctiex.telephony.asterisk.settings import AsteriskSettings
-from ctiex.telephony.call_model import Channel, Floor, Talk
+from ctiex.telephony.call_model import CallModel, Channel, Conversation
 
 _log = Logger()
 
@@ -31,7 +31,7 @@ class Calls:
     def __init__(
         self,
         clock: IReactorTime,
-        watcher: IOfferWatcher,
+        watcher: ISignallingListener,
         settings: AsteriskSettings,
         services: Mapping[str, Mapping[str, Any]],
         act: Callable[[orders.Action], Deferred[Any]],
@@ -49,12 +49,12 @@ class Calls:
         self._services = services
         self._act = act
         self._ask_anew = ask_anew
-        self.floor = Floor(settings)
-        self.talks = Talks()
+        self.floor = CallModel(settings)
+        self.talks = Conversations()
         self.offers = Offers()
         self.resumed: dict[str, str] = {}
         """Calls of before the start that weren't found yet, with their agent numbers."""
-        self.forwardings = Forwardings(watcher, settings, self.ask, self._over)
+        self.forwardings = ActiveTransfers(watcher, settings, self.ask, self._over)
         self.choice = Choice(self.talks, self.forwardings)
         self.seen = False
         """Whether the events are heard now, so that offers may begin."""
@@ -124,7 +124,7 @@ class Calls:
                   serial=offer.serial, agent=offer.agent)  # fmt: skip
         self.watcher.unreachable(offer.serial, Status.SERVICE_UNREACHABLE)
 
-    def _begin(self, talk: Talk, offer: Offer) -> None:
+    def _begin(self, talk: Conversation, offer: Offer) -> None:
         own = self._services.get(offer.service, {})
         try:
             actions = orders.move(talk, offer, self.settings, own, self._clock.seconds())
@@ -132,10 +132,10 @@ class Calls:
             _log.error("call {serial} can't be forwarded: {reason}", serial=offer.serial, reason=str(error))
             self.watcher.unreachable(offer.serial, Status.SERVICE_UNREACHABLE)
             return
-        forwarding = self.forwardings.keep(Forwarding(offer.serial, talk, Stage.WAITING, move=actions))
+        forwarding = self.forwardings.keep(Transfer(offer.serial, talk, Stage.WAITING, move=actions))
         self.watcher.offered(offer.serial, None, lambda: self._begin_to_move(forwarding))
 
-    def _begin_to_move(self, forwarding: Forwarding) -> None:
+    def _begin_to_move(self, forwarding: Transfer) -> None:
         """It is kept that the customer goes, who may have hung up meanwhile, or have left the agent."""
         if forwarding.stage is not Stage.WAITING or forwarding.ended:
             return
@@ -146,11 +146,11 @@ class Calls:
         if self.seen:  # otherwise it begins once it is known who talks with whom
             self._move(forwarding)
 
-    def _part(self, forwarding: Forwarding) -> None:
+    def _part(self, forwarding: Transfer) -> None:
         """Nobody is moved who talks with others than those who are meant."""
         _log.warn("call {serial}: agent {agent} doesn't talk with the customer who is meant any more",
                   serial=forwarding.serial, agent=forwarding.talk.agent)  # fmt: skip
-        self.forwardings.happen(forwarding, Happening.ASTRAY)
+        self.forwardings.happen(forwarding, TransferEvent.AGENT_LOST)
 
     def go_on_moving(self) -> Iterator[None]:
         """The events are heard again: go on with the customers who were to go, or to be moved, and were not yet."""
@@ -161,7 +161,7 @@ class Calls:
                 self._go_on_moving(forwarding, forwarding.serial in moving)
             yield
 
-    def _go_on_moving(self, forwarding: Forwarding, was_moving: bool) -> None:
+    def _go_on_moving(self, forwarding: Transfer, was_moving: bool) -> None:
         """Who began to move since the events are heard has been asked for already."""
         moving = forwarding.stage is Stage.MOVING
         if forwarding.stage not in (Stage.WAITING, Stage.MOVING) or (moving and not was_moving):
@@ -174,24 +174,24 @@ class Calls:
         elif moving:
             self._move(forwarding)
 
-    def _are_parted(self, talk: Talk) -> bool:
+    def _are_parted(self, talk: Conversation) -> bool:
         """Whether the customer or the agent talks with somebody else. Neither may be anywhere: they may be moving."""
         customer, agent_channel = talk.customer, talk.agent_channel
         return self.floor.hears_another(customer, agent_channel) or self.floor.hears_another(agent_channel, customer)
 
-    def _move(self, forwarding: Forwarding) -> None:
+    def _move(self, forwarding: Transfer) -> None:
         """Ask Asterisk to move the customer to the service."""
         *variables, redirect = forwarding.move
         for action in variables:
             self.ask(action)
         self._act(redirect).addCallbacks(lambda _: None, lambda failure: self._not_moved(forwarding, failure))
 
-    def _not_moved(self, forwarding: Forwarding, failure: Failure) -> None:
+    def _not_moved(self, forwarding: Transfer, failure: Failure) -> None:
         """Only a refusal is certain; what becomes of the rest is told after the next login."""
         if failure.check(ActionRefused):
             _log.warn("call {serial} wasn't forwarded: {reason}", serial=forwarding.serial,
                       reason=failure.getErrorMessage())  # fmt: skip
-            self.forwardings.happen(forwarding, Happening.REFUSED)
+            self.forwardings.happen(forwarding, TransferEvent.REFUSED)
         elif failure.check(RequestTimedOut):
             self._ask_anew(f"it didn't say whether call {forwarding.serial} was forwarded")
 
@@ -223,7 +223,7 @@ class Calls:
         if forwarding is not None and event.event == "DialBegin":
             self.forwardings.dialled(forwarding, event["DestUniqueid"])
         elif forwarding is not None and event["DialStatus"] == "ANSWER":
-            self.forwardings.happen(forwarding, Happening.ANSWERED)
+            self.forwardings.happen(forwarding, TransferEvent.ANSWERED)
 
     def _take_phase(self, event: AmiMessage) -> None:
         """The dialplan tells where a customer is."""
@@ -246,15 +246,15 @@ class Calls:
             self._see_talk(pair)
         elif not forwarding.is_on_its_way:
             same = pair.agent == forwarding.talk.agent
-            self.forwardings.happen(forwarding, Happening.TOGETHER if same else Happening.ASTRAY)
+            self.forwardings.happen(forwarding, TransferEvent.TOGETHER if same else TransferEvent.AGENT_LOST)
 
-    def _see_talk(self, pair: Talk) -> None:
+    def _see_talk(self, pair: Conversation) -> None:
         talk, new = self.talks.began(pair)
         if new:
             self.arrived(talk)
         self._try_offers_of(talk.customer.uniqueid)
 
-    def arrived(self, talk: Talk) -> None:
+    def arrived(self, talk: Conversation) -> None:
         """Tell the agent's application of the customer, and have the channel remember it."""
         serial = self.watcher.arrived(talk.agent, talk.customer.number)
         if self.talks.told(talk, serial):
@@ -269,7 +269,7 @@ class Calls:
             for channel in self.floor.members(bridge):
                 self.release(channel)
 
-    def follow_held(self, forwarding: Forwarding) -> None:
+    def follow_held(self, forwarding: Transfer) -> None:
         """The customer comes back to whoever is held: the agent, or somebody who has taken over from them."""
         agent_channel = forwarding.talk.agent_channel
         for channel in self.floor.held_under(forwarding.serial):
@@ -282,10 +282,10 @@ class Calls:
         forwarding = self.forwardings.of_customer(uniqueid)
         if forwarding is not None:
             self.release_agent(forwarding)
-            self.forwardings.happen(forwarding, Happening.CUSTOMER_GONE)
+            self.forwardings.happen(forwarding, TransferEvent.CUSTOMER_GONE)
         self._try_offers_of(uniqueid)
 
-    def release_agent(self, forwarding: Forwarding) -> None:
+    def release_agent(self, forwarding: Transfer) -> None:
         """An agent who isn't even held yet waits for nobody any more."""
         agent_channel = self.floor.channel(forwarding.talk.agent_channel.uniqueid)
         if agent_channel is not None and not agent_channel.bridge:
@@ -295,7 +295,7 @@ class Calls:
         """End the call of somebody who waits for nobody any more."""
         self.ask(orders.release(channel, self.settings))
 
-    def _over(self, forwarding: Forwarding) -> None:
+    def _over(self, forwarding: Transfer) -> None:
         """The customer is where they are to be, or gone: nobody is held for them any more."""
         for channel in self.floor.free(forwarding.serial):
             self.release(channel)

@@ -8,7 +8,7 @@ from attrs import define, field
 
 from ctiex.errors import Status
 from ctiex.telephony.asterisk.actions import Action
-from ctiex.telephony.call_model import Talk
+from ctiex.telephony.call_model import Conversation
 
 
 class Stage(Enum):
@@ -28,7 +28,7 @@ class Stage(Enum):
     """With the agent, elsewhere, or gone."""
 
 
-class Happening(Enum):
+class TransferEvent(Enum):
     """What the platform tells of it."""
 
     LEFT_AGENT = auto()
@@ -41,14 +41,14 @@ class Happening(Enum):
     """The customer was taken out of it."""
     TOGETHER = auto()
     """Customer and agent are connected."""
-    ASTRAY = auto()
+    AGENT_LOST = auto()
     """The agent is gone, and the customer with somebody else."""
     CUSTOMER_GONE = auto()
     REFUSED = auto()
     """Asterisk didn't move them."""
 
 
-class Telling(Enum):
+class Notification(Enum):
     """What is told of it."""
 
     ACCEPTED = auto()
@@ -66,47 +66,47 @@ _W, _M, _C, _S, _R, _O = (
     Stage.RETURNING,
     Stage.OVER,
 )
-_Tellings = tuple[Telling, ...]
+_Tellings = tuple[Notification, ...]
 
-TABLE: dict[tuple[Stage, Happening], tuple[Stage, _Tellings]] = {
-    (_W, Happening.ASTRAY): (_O, (Telling.UNREACHABLE,)),
-    (_W, Happening.CUSTOMER_GONE): (_O, (Telling.HUNG_UP,)),
-    (_M, Happening.LEFT_AGENT): (_C, ()),
-    (_M, Happening.ANSWERED): (_S, (Telling.ACCEPTED,)),
-    (_M, Happening.NOT_ANSWERED): (_R, (Telling.UNREACHABLE,)),
-    (_M, Happening.SERVICE_OVER): (_R, (Telling.ACCEPTED,)),
-    (_M, Happening.RECALLED): (_R, (Telling.UNREACHABLE,)),
-    (_M, Happening.ASTRAY): (_O, (Telling.UNREACHABLE,)),
-    (_M, Happening.CUSTOMER_GONE): (_O, (Telling.HUNG_UP,)),
-    (_M, Happening.REFUSED): (_O, (Telling.UNREACHABLE,)),
-    (_C, Happening.ANSWERED): (_S, (Telling.ACCEPTED,)),
-    (_C, Happening.NOT_ANSWERED): (_R, (Telling.UNREACHABLE,)),
-    (_C, Happening.SERVICE_OVER): (_R, (Telling.ACCEPTED,)),
-    (_C, Happening.RECALLED): (_R, (Telling.UNREACHABLE,)),
-    (_C, Happening.TOGETHER): (_O, (Telling.UNREACHABLE,)),
-    (_C, Happening.ASTRAY): (_O, (Telling.UNREACHABLE,)),
-    (_C, Happening.CUSTOMER_GONE): (_O, (Telling.HUNG_UP,)),
-    (_S, Happening.NOT_ANSWERED): (_R, ()),
-    (_S, Happening.SERVICE_OVER): (_R, ()),
-    (_S, Happening.RECALLED): (_R, ()),
-    (_S, Happening.TOGETHER): (_O, (Telling.RETURNED,)),
-    (_S, Happening.ASTRAY): (_O, (Telling.STRAYED,)),
-    (_S, Happening.CUSTOMER_GONE): (_O, (Telling.HUNG_UP,)),
-    (_R, Happening.TOGETHER): (_O, (Telling.RETURNED,)),
-    (_R, Happening.ASTRAY): (_O, (Telling.STRAYED,)),
-    (_R, Happening.CUSTOMER_GONE): (_O, (Telling.HUNG_UP,)),
+TABLE: dict[tuple[Stage, TransferEvent], tuple[Stage, _Tellings]] = {
+    (_W, TransferEvent.AGENT_LOST): (_O, (Notification.UNREACHABLE,)),
+    (_W, TransferEvent.CUSTOMER_GONE): (_O, (Notification.HUNG_UP,)),
+    (_M, TransferEvent.LEFT_AGENT): (_C, ()),
+    (_M, TransferEvent.ANSWERED): (_S, (Notification.ACCEPTED,)),
+    (_M, TransferEvent.NOT_ANSWERED): (_R, (Notification.UNREACHABLE,)),
+    (_M, TransferEvent.SERVICE_OVER): (_R, (Notification.ACCEPTED,)),
+    (_M, TransferEvent.RECALLED): (_R, (Notification.UNREACHABLE,)),
+    (_M, TransferEvent.AGENT_LOST): (_O, (Notification.UNREACHABLE,)),
+    (_M, TransferEvent.CUSTOMER_GONE): (_O, (Notification.HUNG_UP,)),
+    (_M, TransferEvent.REFUSED): (_O, (Notification.UNREACHABLE,)),
+    (_C, TransferEvent.ANSWERED): (_S, (Notification.ACCEPTED,)),
+    (_C, TransferEvent.NOT_ANSWERED): (_R, (Notification.UNREACHABLE,)),
+    (_C, TransferEvent.SERVICE_OVER): (_R, (Notification.ACCEPTED,)),
+    (_C, TransferEvent.RECALLED): (_R, (Notification.UNREACHABLE,)),
+    (_C, TransferEvent.TOGETHER): (_O, (Notification.UNREACHABLE,)),
+    (_C, TransferEvent.AGENT_LOST): (_O, (Notification.UNREACHABLE,)),
+    (_C, TransferEvent.CUSTOMER_GONE): (_O, (Notification.HUNG_UP,)),
+    (_S, TransferEvent.NOT_ANSWERED): (_R, ()),
+    (_S, TransferEvent.SERVICE_OVER): (_R, ()),
+    (_S, TransferEvent.RECALLED): (_R, ()),
+    (_S, TransferEvent.TOGETHER): (_O, (Notification.RETURNED,)),
+    (_S, TransferEvent.AGENT_LOST): (_O, (Notification.STRAYED,)),
+    (_S, TransferEvent.CUSTOMER_GONE): (_O, (Notification.HUNG_UP,)),
+    (_R, TransferEvent.TOGETHER): (_O, (Notification.RETURNED,)),
+    (_R, TransferEvent.AGENT_LOST): (_O, (Notification.STRAYED,)),
+    (_R, TransferEvent.CUSTOMER_GONE): (_O, (Notification.HUNG_UP,)),
 }
 """(stage, happening) to the next stage and what is told; whatever isn't here changes nothing."""
 
-_ENDS = frozenset({Telling.UNREACHABLE, Telling.RETURNED, Telling.STRAYED, Telling.HUNG_UP})
+_ENDS = frozenset({Notification.UNREACHABLE, Notification.RETURNED, Notification.STRAYED, Notification.HUNG_UP})
 
 
 @define(eq=False)
-class Forwarding:
+class Transfer:
     """One hand-off on the platform. Tells at most one end of it, and nothing once it was withdrawn."""
 
     serial: str
-    talk: Talk
+    talk: Conversation
     stage: Stage = Stage.MOVING
     ended: bool = False
     """Whether its end was told, or nobody wants to know any more."""
@@ -119,7 +119,7 @@ class Forwarding:
     move: tuple[Action, ...] = field(default=(), repr=False)
     """What Asterisk is asked in order to begin."""
 
-    def happen(self, happening: Happening) -> _Tellings:
+    def happen(self, happening: TransferEvent) -> _Tellings:
         """Go to the next stage; what is to be told of it, in order."""
         stage, tellings = TABLE.get((self.stage, happening), (self.stage, ()))
         self.stage = stage

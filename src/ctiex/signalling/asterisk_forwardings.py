@@ -5,24 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from ctiex.errors import Status
-from ctiex.interfaces import IOfferWatcher
-from ctiex.signalling.asterisk_forwarding import Forwarding, Happening, Stage, Telling, status_of
+from ctiex.interfaces import ISignallingListener
+from ctiex.signalling.asterisk_forwarding import Notification, Stage, Transfer, TransferEvent, status_of
 from ctiex.telephony.asterisk import actions as orders
 from ctiex.telephony.asterisk.settings import AsteriskSettings
 
-_RESULTS = {"ANSWER": Happening.SERVICE_OVER, "": Happening.RECALLED}
+_RESULTS = {"ANSWER": TransferEvent.SERVICE_OVER, "": TransferEvent.RECALLED}
 """What a customer on the way back comes from, by the dialplan's result; any other: a call that failed."""
 
 
-class Forwardings:
+class ActiveTransfers:
     """By serial, and by the ids of the channels of customer and service."""
 
     def __init__(
         self,
-        watcher: IOfferWatcher,
+        watcher: ISignallingListener,
         settings: AsteriskSettings,
         ask: Callable[[orders.Action], None],
-        over: Callable[[Forwarding], None],
+        over: Callable[[Transfer], None],
     ) -> None:
         """None yet.
 
@@ -33,34 +33,34 @@ class Forwardings:
         self._settings = settings
         self._ask = ask
         self._over = over
-        self._of_serial: dict[str, Forwarding] = {}
-        self._of_customer: dict[str, Forwarding] = {}
-        self._of_service: dict[str, Forwarding] = {}
+        self._of_serial: dict[str, Transfer] = {}
+        self._of_customer: dict[str, Transfer] = {}
+        self._of_service: dict[str, Transfer] = {}
 
     def __len__(self) -> int:
         return len(self._of_serial) + len(self._of_customer) + len(self._of_service)
 
-    def __iter__(self) -> Iterator[Forwarding]:
+    def __iter__(self) -> Iterator[Transfer]:
         return iter(list(self._of_serial.values()))
 
     def __contains__(self, serial: object) -> bool:
         return serial in self._of_serial
 
-    def get(self, serial: str) -> Forwarding | None:
+    def get(self, serial: str) -> Transfer | None:
         """That of a serial."""
         return self._of_serial.get(serial)
 
-    def of_customer(self, uniqueid: str) -> Forwarding | None:
+    def of_customer(self, uniqueid: str) -> Transfer | None:
         """That of the customer whose channel this is."""
         return self._of_customer.get(uniqueid)
 
-    def keep(self, forwarding: Forwarding) -> Forwarding:
+    def keep(self, forwarding: Transfer) -> Transfer:
         """One begins."""
         self._of_serial[forwarding.serial] = forwarding
         self._of_customer[forwarding.talk.customer.uniqueid] = forwarding
         return forwarding
 
-    def forget(self, forwarding: Forwarding) -> None:
+    def forget(self, forwarding: Transfer) -> None:
         """One is over."""
         self._of_serial.pop(forwarding.serial, None)
         self._of_customer.pop(forwarding.talk.customer.uniqueid, None)
@@ -68,7 +68,9 @@ class Forwardings:
 
     # ------------------------------------------------------------ what happens
 
-    def happen(self, forwarding: Forwarding, happening: Happening, status: Status = Status.SERVICE_UNREACHABLE) -> None:
+    def happen(
+        self, forwarding: Transfer, happening: TransferEvent, status: Status = Status.SERVICE_UNREACHABLE
+    ) -> None:
         """Go to the next stage, and tell what is to be told.
 
         :param status: what to tell of a service that isn't reached.
@@ -80,37 +82,37 @@ class Forwardings:
             self.forget(forwarding)
             self._over(forwarding)
 
-    def _tell(self, serial: str, telling: Telling, status: Status) -> None:
+    def _tell(self, serial: str, telling: Notification, status: Status) -> None:
         match telling:
-            case Telling.ACCEPTED:
+            case Notification.ACCEPTED:
                 self._watcher.accepted(serial)
-            case Telling.UNREACHABLE:
+            case Notification.UNREACHABLE:
                 self._watcher.unreachable(serial, status)
-            case Telling.RETURNED:
+            case Notification.RETURNED:
                 self._watcher.returned(serial)
-            case Telling.STRAYED:
-                self._watcher.strayed(serial)
-            case Telling.HUNG_UP:
+            case Notification.STRAYED:
+                self._watcher.agent_lost(serial)
+            case Notification.HUNG_UP:
                 self._watcher.hung_up(serial)
 
-    def in_phase(self, forwarding: Forwarding, phase: str, result: str, cause: str) -> None:
+    def in_phase(self, forwarding: Transfer, phase: str, result: str, cause: str) -> None:
         """The dialplan has told where the customer is, with its result and the cause of a failure."""
         match phase:
             case "out":
-                self.happen(forwarding, Happening.LEFT_AGENT)
+                self.happen(forwarding, TransferEvent.LEFT_AGENT)
             case "back":
-                happening = _RESULTS.get(result, Happening.NOT_ANSWERED)
+                happening = _RESULTS.get(result, TransferEvent.NOT_ANSWERED)
                 self.happen(forwarding, happening, status_of(result, cause))
             case "astray":
-                self.happen(forwarding, Happening.ASTRAY)
+                self.happen(forwarding, TransferEvent.AGENT_LOST)
 
-    def recall(self, forwarding: Forwarding) -> None:
+    def recall(self, forwarding: Transfer) -> None:
         """Bring a customer back whom the service is to have no longer."""
         if forwarding.to_be_recalled:
             forwarding.recalled = True
             self._ask(orders.recall(forwarding.talk.customer, self._settings))
 
-    def dialled(self, forwarding: Forwarding, service: str) -> None:
+    def dialled(self, forwarding: Transfer, service: str) -> None:
         """The service is called; this is its channel."""
         self._of_service.pop(forwarding.service, None)
         forwarding.service, forwarding.cause = service, ""

@@ -12,9 +12,9 @@ from attrs import define, field
 
 from ctiex.interfaces import Offer
 from ctiex.serials import names_a_told_call
-from ctiex.signalling.asterisk_forwardings import Forwardings
-from ctiex.signalling.asterisk_talks import Talks
-from ctiex.telephony.call_model import Talk
+from ctiex.signalling.asterisk_forwardings import ActiveTransfers
+from ctiex.signalling.asterisk_talks import Conversations
+from ctiex.telephony.call_model import Conversation
 
 
 @define(eq=False)
@@ -81,7 +81,7 @@ class Choice:
     customer; among several the calling number decides.
     """
 
-    def __init__(self, talks: Talks, forwardings: Forwardings) -> None:
+    def __init__(self, talks: Conversations, forwardings: ActiveTransfers) -> None:
         self._talks = talks
         self._forwardings = forwardings
 
@@ -112,12 +112,12 @@ class Choice:
         """Whether a serial was ever told, by this exchange or one before: it names that customer, or nobody."""
         return names_a_told_call(serial) or bool(self._talks.customer_of(serial))
 
-    def _comes_back(self, talk: Talk) -> bool:
+    def _comes_back(self, talk: Conversation) -> bool:
         forwarding = self._forwardings.of_customer(talk.customer.uniqueid)
         return forwarding is not None and forwarding.comes_back
 
 
-def _the_one(talks: list[Talk], calling_number: str) -> str:
+def _the_one(talks: list[Conversation], calling_number: str) -> str:
     if len(talks) > 1:
         talks = [talk for talk in talks if talk.customer.number == calling_number]
     return talks[0].customer.uniqueid if len(talks) == 1 else ""

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ctiex.signalling.asterisk_calls import Calls
-from ctiex.signalling.asterisk_forwarding import Forwarding, Happening, Stage
-from ctiex.telephony.asterisk.snapshot import Picture
-from ctiex.telephony.call_model import Talk
+from ctiex.signalling.asterisk_forwarding import Stage, Transfer, TransferEvent
+from ctiex.telephony.asterisk.snapshot import Snapshot
+from ctiex.telephony.call_model import Conversation
 
 
 class TakingUp:
     """Brings what is known up to a picture of the platform, in steps: there may be many calls."""
 
-    def __init__(self, calls: Calls, picture: Picture) -> None:
+    def __init__(self, calls: Calls, picture: Snapshot) -> None:
         self._calls = calls
         self._picture = picture
-        self._new: list[Talk] = []
+        self._new: list[Conversation] = []
         self._awaited: set[str] = set()
         """The serials of customers who are there and may come back."""
 
@@ -42,7 +42,7 @@ class TakingUp:
                     self._new.append(talk)
             yield
 
-    def _remember(self, talk: Talk) -> None:
+    def _remember(self, talk: Conversation) -> None:
         """What the customer's channel tells of who was told of it, and under which serial."""
         serial = self._picture.variable(talk.customer, "CTIEX_TALK")
         if serial:
@@ -64,7 +64,7 @@ class TakingUp:
                 self._go_on(forwarding)
             yield
 
-    def _go_on(self, forwarding: Forwarding) -> None:
+    def _go_on(self, forwarding: Transfer) -> None:
         """Catch up with a call that was forwarded before the events stopped."""
         talk, floor = forwarding.talk, self._calls.floor
         customer = floor.channel(talk.customer.uniqueid)
@@ -74,7 +74,7 @@ class TakingUp:
         talk.agent_channel = agent_channel or talk.agent_channel
         if customer is None:
             self._calls.release_agent(forwarding)
-            gone = Happening.ASTRAY if agent_channel is None else Happening.CUSTOMER_GONE
+            gone = TransferEvent.AGENT_LOST if agent_channel is None else TransferEvent.CUSTOMER_GONE
             self._calls.forwardings.happen(forwarding, gone)
             return
         talk.customer = customer
@@ -82,7 +82,7 @@ class TakingUp:
         self._catch_up(forwarding)
 
     def _adopt_forwardings(self) -> Iterator[None]:
-        out, others = list[tuple[str, Talk]](), list[tuple[str, Talk]]()
+        out, others = list[tuple[str, Conversation]](), list[tuple[str, Conversation]]()
         for one in self._picture.forwarded():
             if one is not None:
                 (out if self._picture.phase_of(one[1].customer, one[0]) == "out" else others).append(one)
@@ -95,7 +95,7 @@ class TakingUp:
                 self._adopt(serial, talk)
             yield
 
-    def _adopt(self, serial: str, talk: Talk) -> None:
+    def _adopt(self, serial: str, talk: Conversation) -> None:
         """Take up a call that was forwarded by an exchange of before; one that nobody waits for is brought back."""
         calls, phase = self._calls, self._picture.phase_of(talk.customer, serial)
         waiting = calls.offers.get(serial)
@@ -109,7 +109,7 @@ class TakingUp:
             self._remember(talk)
             calls.talks.began(talk)
         stage = Stage.CALLING if calls.resumed.pop(serial, None) is None else Stage.SERVED
-        forwarding = calls.forwardings.keep(Forwarding(serial, talk, stage, ended=not expected))
+        forwarding = calls.forwardings.keep(Transfer(serial, talk, stage, ended=not expected))
         if calls.offers.pop(serial) is not None:
             calls.watcher.offered(serial, None, lambda: None)  # the customer has gone already
         self._catch_up(forwarding)
@@ -117,7 +117,7 @@ class TakingUp:
     def _give_up_resumed(self) -> Iterator[None]:
         for serial in list(self._calls.resumed):
             if self._calls.resumed.pop(serial, None) is not None:  # nowhere to be found
-                self._calls.watcher.strayed(serial)
+                self._calls.watcher.agent_lost(serial)
             yield
 
     def _release_held(self) -> Iterator[None]:
@@ -130,7 +130,7 @@ class TakingUp:
                     self._calls.release(channel)
             yield
 
-    def _catch_up(self, forwarding: Forwarding) -> None:
+    def _catch_up(self, forwarding: Transfer) -> None:
         forwardings, customer, picture = self._calls.forwardings, forwarding.talk.customer, self._picture
         phase = picture.phase_of(customer, forwarding.serial)
         if phase == "moving":
@@ -139,9 +139,9 @@ class TakingUp:
             return  # whoever is still to be moved is, once the events are heard that came meanwhile
         result, cause = picture.variable(customer, "CTIEX_RESULT"), picture.variable(customer, "CTIEX_CAUSE")
         if phase == "out" and customer.bridge:
-            forwardings.happen(forwarding, Happening.ANSWERED)
+            forwardings.happen(forwarding, TransferEvent.ANSWERED)
         forwardings.in_phase(forwarding, "out" if phase == "out" else "back", result, cause)
         if phase == "astray":
-            forwardings.happen(forwarding, Happening.ASTRAY)
+            forwardings.happen(forwarding, TransferEvent.AGENT_LOST)
         self._calls.see_pair(customer.bridge)
         self._calls.follow_held(forwarding)

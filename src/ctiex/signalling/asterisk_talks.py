@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sized
 
-from ctiex.telephony.call_model import Floor, Talk
+from ctiex.telephony.call_model import CallModel, Conversation
 
 _MOST_NAMES = 20
 """How many serials one customer goes by: each agent whom they were passed on to was told another one."""
 
 
-class Talks:
+class Conversations:
     """By their customers, their agents, and the agents' channels."""
 
     def __init__(self) -> None:
-        self._of_customer: dict[str, Talk] = {}
-        self._of_agent: dict[str, dict[str, Talk]] = {}
-        self._of_channel: dict[str, dict[str, Talk]] = {}
+        self._of_customer: dict[str, Conversation] = {}
+        self._of_agent: dict[str, dict[str, Conversation]] = {}
+        self._of_channel: dict[str, dict[str, Conversation]] = {}
         self._customers: dict[str, str] = {}
         """The ids of customers' channels, by each serial that an agent was told for them."""
         self._serials: dict[str, list[str]] = {}
@@ -25,7 +25,7 @@ class Talks:
     def __len__(self) -> int:
         return len(self._of_customer)
 
-    def __iter__(self) -> Iterator[Talk]:
+    def __iter__(self) -> Iterator[Conversation]:
         return iter(list(self._of_customer.values()))
 
     @property
@@ -34,17 +34,17 @@ class Talks:
         indices: tuple[Sized, ...] = self._of_customer, self._of_agent, self._of_channel, self._customers, self._serials
         return sum(map(len, indices))
 
-    def of_customer(self, uniqueid: str) -> Talk | None:
+    def of_customer(self, uniqueid: str) -> Conversation | None:
         """The talk of this customer's channel."""
         return self._of_customer.get(uniqueid)
 
-    def of_agent(self, agent: str) -> list[Talk]:
+    def of_agent(self, agent: str) -> list[Conversation]:
         """The talks of this agent number."""
         return list(self._of_agent.get(agent, {}).values())
 
     # ------------------------------------------------------------ which serial names whom
 
-    def told(self, talk: Talk, serial: str) -> bool:
+    def told(self, talk: Conversation, serial: str) -> bool:
         """The agent was told of the customer under this serial; empty: wasn't told.
 
         It names that customer as long as their channel is there, and nobody else ever.
@@ -72,7 +72,7 @@ class Talks:
 
     # ------------------------------------------------------------ what happens
 
-    def began(self, pair: Talk) -> tuple[Talk, bool]:
+    def began(self, pair: Conversation) -> tuple[Conversation, bool]:
         """Two are connected: their talk, and whether it is a new one.
 
         It is the same one when the agent's channel is another (a forwarded extension, an optimized ``Local``).
@@ -94,7 +94,7 @@ class Talks:
         for serial in self._serials.pop(uniqueid, ()):
             del self._customers[serial]
 
-    def go_on(self, floor: Floor) -> Iterator[None]:
+    def go_on(self, floor: CallModel) -> Iterator[None]:
         """Go on with the talks whose channels are both still there, on a floor that was looked at anew, one by one."""
         for talk in self:
             self._go_on(talk, floor)
@@ -104,7 +104,7 @@ class Talks:
                 self.gone(customer)
             yield
 
-    def _go_on(self, talk: Talk, floor: Floor) -> None:
+    def _go_on(self, talk: Conversation, floor: CallModel) -> None:
         customer, agent_channel = (floor.channel(one.uniqueid) for one in (talk.customer, talk.agent_channel))
         if customer is None:
             self.gone(talk.customer.uniqueid)
@@ -113,13 +113,13 @@ class Talks:
         else:
             talk.customer, talk.agent_channel = customer, agent_channel
 
-    def _link(self, talk: Talk) -> None:
+    def _link(self, talk: Conversation) -> None:
         customer = talk.customer.uniqueid
         self._of_customer[customer] = talk
         self._of_agent.setdefault(talk.agent, {})[customer] = talk
         self._of_channel.setdefault(talk.agent_channel.uniqueid, {})[customer] = talk
 
-    def _unlink(self, talk: Talk) -> None:
+    def _unlink(self, talk: Conversation) -> None:
         customer = talk.customer.uniqueid
         self._of_customer.pop(customer, None)
         for index, key in ((self._of_agent, talk.agent), (self._of_channel, talk.agent_channel.uniqueid)):

@@ -20,7 +20,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ctiex.errors import ConfigurationError, LinkError, RequestTimedOut, Status
-from ctiex.interfaces import IOfferWatcher, ISignalling, ISignallingPlugin, Offer, SignallingContext
+from ctiex.interfaces import ISignalling, ISignallingListener, ISignallingPlugin, Offer, SignallingContext
 from ctiex.links import rules
 from ctiex.links._protocol import LinkProtocol
 from ctiex.links.addresses import check_address
@@ -97,7 +97,7 @@ class DialSignalling:
 
     def __init__(self, context: SignallingContext) -> None:
         self.context = context
-        self._watcher: IOfferWatcher = context.watcher
+        self._watcher: ISignallingListener = context.watcher
         self._descriptors = Descriptors.of_this_process()
         self._attempts: dict[str, _Attempt] = {}
         self._endpoints: dict[str, tuple[float, IStreamClientEndpoint]] = {}

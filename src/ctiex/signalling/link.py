@@ -17,10 +17,10 @@ from zope.interface import implementer
 
 from ctiex.errors import ConfigurationError, Status
 from ctiex.interfaces import (
-    IOfferWatcher,
     IServiceSession,
     IServiceSessions,
     ISignalling,
+    ISignallingListener,
     ISignallingPlugin,
     Offer,
     SignallingContext,
@@ -46,7 +46,7 @@ class LinkSignalling:
 
     sees_return = False
 
-    def __init__(self, watcher: IOfferWatcher, sessions: IServiceSessions, clock: IReactorTime) -> None:
+    def __init__(self, watcher: ISignallingListener, sessions: IServiceSessions, clock: IReactorTime) -> None:
         self._watcher = watcher
         self._sessions = sessions
         self._clock = clock

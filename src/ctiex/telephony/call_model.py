@@ -29,7 +29,7 @@ class Channel:
 
 
 @define(eq=False)
-class Talk:
+class Conversation:
     """A customer and an agent who are connected, or were until one of them was put elsewhere."""
 
     customer: Channel
@@ -45,7 +45,7 @@ class Talk:
         return bool(self.customer.bridge) and self.customer.bridge == self.agent_channel.bridge
 
 
-class Floor:
+class CallModel:
     """The channels that are or were in a bridge, and the bridges that they are in."""
 
     def __init__(self, settings: AsteriskSettings) -> None:
@@ -165,7 +165,7 @@ class Floor:
 
     # ------------------------------------------------------------ who talks with whom
 
-    def pair_in(self, bridge: str) -> Talk | None:
+    def pair_in(self, bridge: str) -> Conversation | None:
         """The customer and the agent in a bridge, if these two are in it and nobody else."""
         members = self.members(bridge) if bridge not in self._holding else []
         if len(members) != 2:
@@ -173,7 +173,7 @@ class Floor:
         for customer, agent_channel in (members, reversed(members)):
             agent = self.agent_of(agent_channel)
             if agent and self._settings.is_customer(customer.name):
-                return Talk(customer, agent_channel, agent)
+                return Conversation(customer, agent_channel, agent)
         return None
 
     def hears_another(self, channel: Channel, than: Channel) -> bool:

@@ -27,16 +27,16 @@ from ctiex.interfaces import ICallStore, ICarrier, ICodec, ISignalling
 from ctiex.limits import Limits, Timeouts
 from ctiex.links.admission import Admission
 from ctiex.links.agent import AgentLink, AgentLinkFactory
-from ctiex.links.exchange import LinkSurroundings
+from ctiex.links.exchange import LinkContext
 from ctiex.links.ivr import IvrLink, IvrLinkFactory
 from ctiex.links.session_types import SessionLimits
-from ctiex.login.authentication import Door
+from ctiex.login.authentication import Authenticator
 from ctiex.login.credentials import KnownIdentity, configured_portal
 from ctiex.login.throttle import LoginThrottle
 from ctiex.messages import Role
 from ctiex.monitoring.audit_events import Audit
-from ctiex.monitoring.counters import Counts
-from ctiex.processing.context import Surroundings
+from ctiex.monitoring.counters import Counters
+from ctiex.processing.context import ProcessingContext
 from ctiex.processing.desk import Desk
 from ctiex.processing.field_rules import RuleOrganizer
 from ctiex.processing.service import ProcessingService
@@ -260,7 +260,7 @@ class MemoryExchange:
     """Makes them instead, where they need parts of the exchange."""
     network: ICarrier | None = None
     """Takes serials through the telephone network; in the calling number unless given."""
-    counts: Counts = field(factory=Counts)
+    counts: Counters = field(factory=Counters)
     audit: Audit | None = None
     pairs: list[LinkedPair] = field(factory=list, init=False)
     """Every link that was opened."""
@@ -283,7 +283,7 @@ class MemoryExchange:
         clock = StoredTime(self.clock, self.wall or self.clock.seconds)
         self.desk = Desk(self.store, self.codec, max_frame, self.limits, clock, self.counts)
         self.processing = ProcessingService(
-            Surroundings(
+            ProcessingContext(
                 clock=clock,
                 store=self.store,
                 desk=self.desk,
@@ -306,8 +306,8 @@ class MemoryExchange:
     def _make_links(self) -> None:
         known = [KnownIdentity(identity, "secret") for identity in self.identities]
         portal = self.portal or configured_portal(known, execute)
-        door = Door(self.clock, portal, self.throttle, self.counts, self.plain_secrets)
-        surroundings = LinkSurroundings(
+        door = Authenticator(self.clock, portal, self.throttle, self.counts, self.plain_secrets)
+        surroundings = LinkContext(
             clock=self.clock,
             codec=self.codec,
             limits=self.session_limits,

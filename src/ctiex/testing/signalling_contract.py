@@ -13,14 +13,14 @@ from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from ctiex.errors import Status
-from ctiex.interfaces import IOfferWatcher, IServiceSession, ISignalling, Offer
+from ctiex.interfaces import IServiceSession, ISignalling, ISignallingListener, Offer
 from ctiex.messages import Connection
 
 MET = frozenset({Status.SERVICE_UNREACHABLE, Status.SERVICE_REFUSED, Status.TIMED_OUT})
 """What a driver may say of a call that reached nobody."""
 
 
-@implementer(IOfferWatcher)
+@implementer(ISignallingListener)
 @define(eq=False)
 class RecordingWatcher:
     """Keeps what a driver tells of its offers, in order."""
@@ -71,9 +71,9 @@ class RecordingWatcher:
         """The customer has hung up."""
         self.told.append(("hung_up", serial))
 
-    def strayed(self, serial: str) -> None:
+    def agent_lost(self, serial: str) -> None:
         """The customer is elsewhere."""
-        self.told.append(("strayed", serial))
+        self.told.append(("agent_lost", serial))
 
     def arrived(self, agent: str, calling_number: str) -> str:
         """Two have begun to talk; their serial is made of the agent number and what was told before."""

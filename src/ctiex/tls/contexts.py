@@ -67,7 +67,7 @@ class HandshakeRefused(SSL.Error):
 
 
 @define
-class Refusals:
+class HandshakeRefusals:
     """Tells the log of the handshakes that were refused on one port, one by one as long as they are no flood."""
 
     _clock: IReactorTime
@@ -93,7 +93,7 @@ class Refusals:
 class Handshake(SSL.Connection):
     """One connection of a client; one that is refused is told to the log, once."""
 
-    refusals: Refusals
+    refusals: HandshakeRefusals
     verification: str | None = None
     """What is wrong with the client's certificate."""
 
@@ -217,7 +217,7 @@ class ServerContexts:
         self._files = files
         self._clock = clock
         self._now = now
-        self._refusals = Refusals(clock)
+        self._refusals = HandshakeRefusals(clock)
         self._looked_at = clock.seconds()
         self._stamp: Stamp = stamp_of(files)
         self._context = self._read(self._tell_out_of_time)

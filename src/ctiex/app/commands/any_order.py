@@ -9,7 +9,7 @@ from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
 
-class AnyOrder(UsageOptions):
+class InterspersedOptions(UsageOptions):
     """Mixed into the options of a command, it takes ``NAME --option`` like ``--option NAME``."""
 
     def parseOptions(self, options: Sequence[str] | None = None) -> None:

@@ -106,7 +106,7 @@ class ObservedCodec:
         """The binary codec's."""
         return self._codec.frame(kind, invoke_id, body)
 
-    def quick_answers(self, fetched: Callable[[str, str], bytes | None], identity: str, exchange_address: str) -> None:
+    def data_responder(self, fetched: Callable[[str, str], bytes | None], identity: str, exchange_address: str) -> None:
         """None: every message is to be seen."""
 
     def frame_length(self, body: bytes) -> int:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ctiex.app.commands.any_order import AnyOrder
+from ctiex.app.commands.any_order import InterspersedOptions
 from ctiex.config.model import ConfiguredService
 from ctiex.config.plugin_checks import Finder
 from ctiex.config.reading import load
 from ctiex.interfaces import IOrganizerPlugin
 
 
-class MaskingOptions(AnyOrder):
+class MaskingOptions(InterspersedOptions):
     """``--show-values``, ``--secret`` and ``--config``."""
 
     optFlags: list[list[Any]] = [["show-values", None, "Show the values of fields."]]

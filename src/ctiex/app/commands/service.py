@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred, DeferredLock
 from twisted.python.usage import UsageError
 
 from ctiex.app.commands.accounts import AccountOptions
-from ctiex.app.commands.any_order import AnyOrder
+from ctiex.app.commands.any_order import InterspersedOptions
 from ctiex.app.commands.voice import listen_at, serve_calls
 from ctiex.app.output import say
 from ctiex.clients import AutomaticService, Handler, ServedCall
@@ -25,7 +25,7 @@ from ctiex.services.outcome import Outcome
 from ctiex.services.serving import handler_of
 
 
-class Options(AnyOrder, AccountOptions):
+class Options(InterspersedOptions, AccountOptions):
     """The options of ``ctiex service``."""
 
     synopsis = f"[options] {{{' | '.join(BUILT_IN)}}}"

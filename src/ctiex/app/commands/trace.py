@@ -12,7 +12,7 @@ from typing import BinaryIO, TextIO
 from attrs import define, field
 from twisted.python.usage import UsageError
 
-from ctiex.app.commands.any_order import AnyOrder
+from ctiex.app.commands.any_order import InterspersedOptions
 from ctiex.app.output import say
 from ctiex.config.reading import load
 from ctiex.errors import ConfigurationError, SerialError
@@ -29,7 +29,7 @@ _OF_AGENT = frozenset(
 """And what does when it was its agent's number."""
 
 
-class Options(AnyOrder):
+class Options(InterspersedOptions):
     """The options of ``ctiex trace``."""
 
     synopsis = "SERIAL --audit FILE | --config FILE"

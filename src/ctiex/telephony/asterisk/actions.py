@@ -12,7 +12,7 @@ from typing import Any
 from ctiex.interfaces import Offer
 from ctiex.telephony.asterisk.ami import AmiError, encode_action
 from ctiex.telephony.asterisk.settings import AsteriskSettings, dial_string, is_safe_number
-from ctiex.telephony.call_model import Channel, Talk
+from ctiex.telephony.call_model import Channel, Conversation
 
 Action = tuple[str, tuple[tuple[str, str], ...]]
 """The name of an action, and its headers."""
@@ -30,7 +30,7 @@ _LONGEST_RING = 3_600.0
 
 
 def move(
-    talk: Talk, offer: Offer, settings: AsteriskSettings, own: Mapping[str, Any], now: float
+    talk: Conversation, offer: Offer, settings: AsteriskSettings, own: Mapping[str, Any], now: float
 ) -> tuple[Action, ...]:
     """Send the customer to the service, and put the agent on hold.
 
@@ -94,7 +94,7 @@ def _variables(channel: Channel, variables: Mapping[str, str]) -> Iterator[Actio
         yield "Setvar", (("Channel", channel.name), ("Variable", name), ("Value", value))
 
 
-def _redirect_both(talk: Talk, settings: AsteriskSettings) -> Action:
+def _redirect_both(talk: Conversation, settings: AsteriskSettings) -> Action:
     return "Redirect", (
         ("Channel", talk.customer.name),
         ("Context", settings.forward_context),
@@ -121,7 +121,7 @@ def release(agent_channel: Channel, settings: AsteriskSettings) -> Action:
     return _redirect(agent_channel, settings.release_context)
 
 
-def mark(talk: Talk) -> tuple[Action, ...]:
+def mark(talk: Conversation) -> tuple[Action, ...]:
     """Have the customer's channel remember the serial that its agent was told, and which agent; or that none was."""
     return tuple(_variables(talk.customer, {"CTIEX_TALK": talk.serial, "CTIEX_TALK_AGENT": talk.agent}))
 

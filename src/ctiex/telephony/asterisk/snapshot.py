@@ -6,16 +6,16 @@ from collections.abc import Iterator
 
 from ctiex.telephony.asterisk.ami import AmiMessage
 from ctiex.telephony.asterisk.settings import AsteriskSettings
-from ctiex.telephony.call_model import Channel, Floor, Talk
+from ctiex.telephony.call_model import CallModel, Channel, Conversation
 
 _PHASES = frozenset({"moving", "out", "back", "astray"})
 
 
-class Picture:
+class Snapshot:
     """Every channel with its bridge and its variables."""
 
     def __init__(self, settings: AsteriskSettings) -> None:
-        self.floor = Floor(settings)
+        self.floor = CallModel(settings)
         """Who is connected with whom."""
         self._variables: dict[str, dict[str, str]] = {}
         """By channel, those that are set."""
@@ -40,15 +40,15 @@ class Picture:
         phase = self.variable(customer, "CTIEX_PHASE")
         return phase if self.variable(customer, "CTIEX_SERIAL") == serial and phase in _PHASES else "moving"
 
-    def forwarded(self) -> Iterator[tuple[str, Talk] | None]:
+    def forwarded(self) -> Iterator[tuple[str, Conversation] | None]:
         """The serials of the customers who were forwarded, each with the customer's talk of before; None for others."""
         for uniqueid in list(self._variables):
             customer = self.floor.channel(uniqueid)
             yield None if customer is None else self._forwarded(customer)
 
-    def _forwarded(self, customer: Channel) -> tuple[str, Talk] | None:
+    def _forwarded(self, customer: Channel) -> tuple[str, Conversation] | None:
         serial, name = self.variable(customer, "CTIEX_SERIAL"), self.variable(customer, "CTIEX_AGENT_CHANNEL")
         if not serial or not name:  # an agent's channel has no agent's channel of its own
             return None
         agent_channel = self.floor.named(name) or Channel("", name)
-        return serial, Talk(customer, agent_channel, self.floor.agent_of(agent_channel))
+        return serial, Conversation(customer, agent_channel, self.floor.agent_of(agent_channel))

@@ -21,7 +21,7 @@ from ctiex.testing.simulation.ledger import Ledger, Request
 from ctiex.testing.simulation.network import Network, NetworkEndpoint
 from ctiex.testing.simulation.observing import ObservingCodec
 
-_PASSING = frozenset(
+_TRANSIENT = frozenset(
     {
         Status.AGENT_NOT_LOGGED_IN,
         Status.QUEUE_FULL,
@@ -240,7 +240,7 @@ class AgentApplication:
         except CallError as error:
             self._ledger.met[request.use] = f"refused: {error.status.text}"
             known = request.was_kept(error.status)
-            passing = error.status in _PASSING or (error.status is Status.DUPLICATE_SERIAL and not known)
+            passing = error.status in _TRANSIENT or (error.status is Status.DUPLICATE_SERIAL and not known)
             self._ledger.hold(known or passing, f"call {request.serial} was refused: {error}")
             return known
         except LinkError as error:

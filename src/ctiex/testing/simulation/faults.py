@@ -70,7 +70,7 @@ TROUBLES = (
     Troubles(slow=0.03),
     Troubles(refused=0.08, failed=0.1, slow=0.01),
 )
-LATE_WORDS = ("offered", "accepted", "refused", "unreachable", "returned", "strayed", "hung_up")
+LATE_WORDS = ("offered", "accepted", "refused", "unreachable", "returned", "agent_lost", "hung_up")
 
 MISHAPS: tuple[Mishap, ...] = (
     Mishap(Fault.NETWORK, 9.0, lambda world, dice: world.cut(dice.randrange(1_000))),

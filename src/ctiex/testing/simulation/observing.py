@@ -8,7 +8,7 @@ from attrs import frozen
 from zope.interface import implementer
 
 from ctiex.codecs.binary import BinaryCodec
-from ctiex.interfaces import Frame, ICodec, IDecoder, IQuickAnswers
+from ctiex.interfaces import Frame, ICodec, IDataResponder, IDecoder
 from ctiex.messages import Message
 
 _CODEC = BinaryCodec()
@@ -42,11 +42,11 @@ class ObservingCodec:
         """A whole frame."""
         return _CODEC.frame(kind, invoke_id, body)
 
-    def quick_answers(
+    def data_responder(
         self, fetched: Callable[[str, str], bytes | None], identity: str, exchange_address: str
-    ) -> IQuickAnswers | None:
+    ) -> IDataResponder | None:
         """What answers DataRequests straight from the bytes."""
-        return _CODEC.quick_answers(fetched, identity, exchange_address)
+        return _CODEC.data_responder(fetched, identity, exchange_address)
 
     def frame_length(self, body: bytes) -> int:
         """What counts against the limit."""

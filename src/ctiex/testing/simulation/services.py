@@ -40,7 +40,7 @@ class ServiceFault(Exception):
 
 
 @define
-class Moods:
+class Misbehaviour:
     """How often a service does what it shouldn't, from 0 to 1."""
 
     refuse: float = 0.0
@@ -53,7 +53,7 @@ class Moods:
     """The customer hangs up."""
 
     @classmethod
-    def faulty(cls) -> Moods:
+    def faulty(cls) -> Misbehaviour:
         """All of it, now and then."""
         return cls(refuse=0.1, silent=0.02, raise_=0.04, hang=0.03)
 
@@ -61,7 +61,7 @@ class Moods:
 class _Service(AutomaticService):
     """An automatic service with moods."""
 
-    moods: Moods
+    moods: Misbehaviour
     dice: Random
     ledger: Ledger
 
@@ -100,7 +100,7 @@ class ServiceProcess:
         network: Network,
         ledger: Ledger,
         random: Random,
-        moods: Moods,
+        moods: Misbehaviour,
     ) -> None:
         self.label = label
         self.identity = identity

@@ -17,7 +17,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ctiex.errors import CallError, Status
-from ctiex.interfaces import IOfferWatcher, IRunningSignalling, Offer
+from ctiex.interfaces import IRunningSignalling, ISignallingListener, Offer
 from ctiex.testing.simulation.clock import ProcessClock, WorldClock
 
 if TYPE_CHECKING:
@@ -171,7 +171,7 @@ class SeenSignalling:
     sees_return = True
     connected = True
 
-    def __init__(self, watcher: IOfferWatcher, platform: Platform, process: ProcessClock) -> None:
+    def __init__(self, watcher: ISignallingListener, platform: Platform, process: ProcessClock) -> None:
         self.process = process
         self._watcher = watcher
         self._platform = platform
@@ -189,7 +189,7 @@ class SeenSignalling:
     def stop(self) -> None:
         """What goes on at the platform goes on."""
 
-    def agent_is_here(self, agent: str) -> None:
+    def agent_logged_in(self, agent: str) -> None:
         """Agents are told of no calls of before."""
 
     def resume(self, serial: str, agent: str) -> None:

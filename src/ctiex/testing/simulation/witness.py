@@ -11,7 +11,7 @@ from typing import Any, cast
 from ctiex.codecs.binary import BinaryCodec
 from ctiex.errors import Status
 from ctiex.identities import Identity
-from ctiex.interfaces import Frame, ICallStore, IOfferWatcher, IServiceSession, ISignalling, Offer
+from ctiex.interfaces import Frame, ICallStore, IServiceSession, ISignalling, ISignallingListener, Offer
 from ctiex.links.ivr import IvrLink
 from ctiex.messages import (
     KIND_OF,
@@ -194,9 +194,9 @@ class Witness:
 
     # ------------------------------------------------------------ signalling
 
-    def watched(self, watcher: IOfferWatcher) -> IOfferWatcher:
+    def watched(self, watcher: ISignallingListener) -> ISignallingListener:
         """The same watcher, for a driver; what it is told is heard."""
-        return cast(IOfferWatcher, _Watching(watcher, self))
+        return cast(ISignallingListener, _Watching(watcher, self))
 
     def watch_driver(self, driver: ISignalling) -> ISignalling:
         """Hear of every offer."""
@@ -224,7 +224,7 @@ class Witness:
 class _Watching:
     """Passes everything on."""
 
-    def __init__(self, watcher: IOfferWatcher, witness: Witness) -> None:
+    def __init__(self, watcher: ISignallingListener, witness: Witness) -> None:
         self._watcher = watcher
         self._witness = witness
 

@@ -24,7 +24,7 @@ from ctiex.testing.simulation.faults import ALL, Fault, plan
 from ctiex.testing.simulation.invariants import check_empty, check_quiet
 from ctiex.testing.simulation.ledger import Book, Ledger, Request
 from ctiex.testing.simulation.network import Network
-from ctiex.testing.simulation.services import Moods, ServiceFault, ServiceProcess
+from ctiex.testing.simulation.services import Misbehaviour, ServiceFault, ServiceProcess
 from ctiex.testing.simulation.store import SimulatedStore
 from ctiex.testing.simulation.telephones import Place, Platform
 from ctiex.testing.simulation.troubles import WELL, Troubles
@@ -123,7 +123,7 @@ class World:
         return Random(f"{self.seed}/{who}")
 
     def _service(self, number: int, identity: str) -> ServiceProcess:
-        moods = Moods.faulty() if Fault.SERVICE in self.faults else Moods()
+        moods = Misbehaviour.faulty() if Fault.SERVICE in self.faults else Misbehaviour()
         label = f"{identity} {number}"
         return ServiceProcess(label, identity, self.clock, self.network, self.ledger, self._dice(label), moods)
 

@@ -121,7 +121,7 @@ class PrefixedJsonCodec:
         content = b"[%d,%d,%b]" % (kind, invoke_id, body)
         return _LENGTH.pack(len(content)) + content
 
-    def quick_answers(self, fetched: Callable[[str, str], bytes | None], identity: str, exchange_address: str) -> None:
+    def data_responder(self, fetched: Callable[[str, str], bytes | None], identity: str, exchange_address: str) -> None:
         """None: nobody has asked for more speed."""
 
     def frame_length(self, body: bytes) -> int:

@@ -71,7 +71,7 @@ class Walk:
             case "restart":
                 self._restart()
             case "slow store":
-                self.world.watcher.keeps = False
+                self.world.listener.keeps = False
             case "kept":
                 self._keep()
             case "call":
@@ -114,8 +114,8 @@ class Walk:
     def _keep(self) -> None:
         """The store has kept what it was given."""
         self._hear()
-        self.world.watcher.keeps = True
-        writes, self.world.watcher.writes = self.world.watcher.writes, []
+        self.world.listener.keeps = True
+        writes, self.world.listener.writes = self.world.listener.writes, []
         for write in writes:
             write()
 
@@ -130,14 +130,16 @@ class Walk:
             self._hear()
 
     def _offer(self, op: str, agent: str, which: int) -> None:
-        with_agent = self._with(agent)
+        with_agent = self._context(agent)
         number = with_agent[which % len(with_agent)].number if with_agent else "none"
-        told = [serial for serial, whose in self.world.watcher.names.items() if op == "stale serial" or whose == number]
+        told = [
+            serial for serial, whose in self.world.listener.names.items() if op == "stale serial" or whose == number
+        ]
         match op:
             case "own serial":
                 serial = str(len(self.offered) + 1)
             case "no serial":
-                serial = self.world.watcher.asked_without()
+                serial = self.world.listener.asked_without()
             case _ if told:
                 serial = told[which % len(told)]
             case _:
@@ -151,7 +153,7 @@ class Walk:
             self.meant[serial] = {leg.number for leg in with_agent}
         self.world.offer(serial, agent, number=number)
 
-    def _with(self, agent: str) -> list[Leg]:
+    def _context(self, agent: str) -> list[Leg]:
         """Customers who talk with an agent, or for whom the agent is held."""
         own = [leg for name, leg in self.platform.legs.items() if f"/{agent}-" in name]
         talking = [other for leg in own for other in self.platform.others_in(leg) if other in self.customers]
@@ -161,17 +163,17 @@ class Walk:
 
     def _withdraw(self, serial: str) -> None:
         self.world.driver.withdraw(serial)
-        self.withdrawn.setdefault(serial, len(self.world.watcher.of(serial)))
+        self.withdrawn.setdefault(serial, len(self.world.listener.of(serial)))
 
     def _restart(self) -> None:
         """Another exchange takes up what isn't closed, from a store that kept everything."""
         self.world.cut()
-        self.world.watcher.writes.clear()
+        self.world.listener.writes.clear()
         self.world.start()
         for serial, agent, number in self.offered:
             if serial in self.withdrawn or self.world.ends(serial):
                 continue
-            if "accepted" in self.world.watcher.of(serial):
+            if "accepted" in self.world.listener.of(serial):
                 self.world.driver.resume(serial, agent)
             else:
                 self.world.offer(serial, agent, number=number, resumed=True)
@@ -191,7 +193,7 @@ class Walk:
 
     def check(self) -> None:
         """What is promised."""
-        watcher, names = self.world.watcher, self.world.watcher.names
+        listener, names = self.world.listener, self.world.listener.names
         for serial, moved in self.platform.moved.items():
             assert len(moved) == 1, f"{serial} moved {moved}"
             if serial in names:
@@ -199,7 +201,7 @@ class Walk:
             elif serial in self.meant:
                 assert moved <= self.meant[serial], f"{serial} means {self.meant[serial]} and moved {moved}"
         for serial, told in self.withdrawn.items():
-            assert len(watcher.of(serial)) == told, f"{serial} had ended, and {watcher.of(serial)} was told"
+            assert len(listener.of(serial)) == told, f"{serial} had ended, and {listener.of(serial)} was told"
         for serial, _, _ in self.offered:
             ends = self.world.ends(serial)
             assert len(ends) == 1 or (not ends and serial in self.withdrawn), f"{serial} has the ends {ends}"

@@ -23,7 +23,7 @@ from ctiex.signalling.asterisk import AsteriskSignalling
 from ctiex.telephony.asterisk.ami import AmiMessage
 from ctiex.telephony.asterisk.ami_link import ActionRefused, AmiAnswer
 from ctiex.telephony.asterisk.settings import read_settings
-from ctiex.testing.signalling_contract import RecordingWatcher
+from ctiex.testing.signalling_contract import RecordingListener
 from tests.fake_platform import Event, Leg, Platform
 
 TABLE: Mapping[str, Any] = {
@@ -37,7 +37,7 @@ ENDS = frozenset({"unreachable", "returned", "agent_lost", "hung_up"})
 
 
 @implementer(ISignallingListener)
-class Exchange(RecordingWatcher):
+class Exchange(RecordingListener):
     """A watcher that withdraws a call when it has ended, as the processing service does."""
 
     def __init__(self, world: World) -> None:
@@ -143,7 +143,7 @@ class World:
     def __init__(self, table: Mapping[str, Any] = TABLE, services: Mapping[str, Any] | None = None) -> None:
         self.clock = Clock()
         self.platform = Platform(self._emit)
-        self.watcher = Exchange(self)
+        self.listener = Exchange(self)
         self._told: deque[Callable[[], None]] = deque()
         self._table = table
         self._services = {"bill": {}} if services is None else services
@@ -152,7 +152,7 @@ class World:
     def start(self) -> None:
         """A new exchange, not connected yet."""
         context = SignallingContext(
-            self.clock, self.watcher, ServiceSessions(), BinaryCodec(), self._services, self._table
+            self.clock, self.listener, ServiceSessions(), BinaryCodec(), self._services, self._table
         )
         self.driver = AsteriskSignalling(context, read_settings(self._table), WaitingClient)
         self.client: WaitingClient = self.driver._client
@@ -254,7 +254,7 @@ class World:
 
     def ends(self, serial: str) -> list[str]:
         """The ends that were told of a call."""
-        return [what for what in self.watcher.of(serial) if what in ENDS]
+        return [what for what in self.listener.of(serial) if what in ENDS]
 
 
 def _row(event: str, row: Mapping[str, str]) -> AmiMessage:

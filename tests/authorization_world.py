@@ -76,7 +76,7 @@ class HeldSignalling:
     def attach(self, exchange: MemoryExchange) -> None:
         """Work for this exchange."""
         self._exchange = exchange
-        self._by_link = LinkSignalling(exchange.processing.watcher, exchange.sessions, exchange.clock)
+        self._by_link = LinkSignalling(exchange.processing.listener, exchange.sessions, exchange.clock)
 
     def offer(self, offer: Offer) -> None:
         """Keep it."""
@@ -94,12 +94,12 @@ class HeldSignalling:
         if way is Way.LINK:
             self._by_link.offer(offer)
         else:
-            self._exchange.processing.watcher.offered(SERIAL, None, lambda: None)
+            self._exchange.processing.listener.offered(SERIAL, None, lambda: None)
 
     def accept(self) -> None:
         """A dialled service accepts."""
         assert self._exchange is not None
-        self._exchange.processing.watcher.accepted(SERIAL)
+        self._exchange.processing.listener.accepted(SERIAL)
 
 
 @frozen

@@ -78,7 +78,7 @@ def _offer_before_it_is_kept(exchange: MemoryExchange, again: bool) -> None:
         take(serial, session)
         write()
 
-    vars(exchange.processing.watcher)["offered"] = offered
+    vars(exchange.processing.listener)["offered"] = offered
 
 
 def _ends_told_once(exchange: MemoryExchange) -> None:
@@ -90,7 +90,7 @@ def _ends_told_once(exchange: MemoryExchange) -> None:
         if call is not None:
             life.end(call, condition)
 
-    vars(exchange.processing.watcher).update(
+    vars(exchange.processing.listener).update(
         hung_up=partial(end, Condition.ABANDONED), unreachable=partial(end, Condition.UNREACHABLE)
     )
 

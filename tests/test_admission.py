@@ -44,15 +44,15 @@ class AdmissionMachine(RuleBasedStateMachine):
     def opens(self, source: str) -> list[str | None] | MultipleResults[list[str | None]]:
         of_source = [link for link in self.open if link[0] == source]
         unbound = [link for link in self.open if link[1] is None]
-        crowded = self.admission.admit(source, 0.0)
+        refusal = self.admission.admit(source, 0.0)
         if len(of_source) >= PER_SOURCE:
-            assert crowded is AdmissionRefusal.links_over_source_limit
+            assert refusal is AdmissionRefusal.links_over_source_limit
         elif sum(link[1] is None for link in of_source) >= UNBOUND_PER_SOURCE:
-            assert crowded is AdmissionRefusal.unbound_links_over_source_limit
+            assert refusal is AdmissionRefusal.unbound_links_over_source_limit
         elif len(unbound) >= UNBOUND:
-            assert crowded is AdmissionRefusal.unbound_links_over_limit
+            assert refusal is AdmissionRefusal.unbound_links_over_limit
         else:
-            assert crowded is None
+            assert refusal is None
             self.open.append([source, None])
             return self.open[-1]
         return multiple()
@@ -105,9 +105,9 @@ class TheLimits(SynchronousTestCase):
 
     def test_every_reason_to_turn_a_connection_away_has_its_counter(self) -> None:
         counts = Counters()
-        for crowded in AdmissionRefusal:
-            counts.turned_away(crowded.name)
-            self.assertEqual(getattr(counts, crowded.name), 1)
+        for refusal in AdmissionRefusal:
+            counts.turned_away(refusal.name)
+            self.assertEqual(getattr(counts, refusal.name), 1)
 
     @given(st.integers(40, 100_000), st.integers(1, 100_000))
     def test_nobody_gets_more_than_half_of_the_descriptors_that_are_for_connections(
@@ -165,11 +165,13 @@ class SeldomTests(SynchronousTestCase):
     """What is logged once in a while."""
 
     def test_each_kind_is_due_once_in_its_time(self) -> None:
-        seldom = LogLimiter(60)
-        self.assertEqual([seldom.due("a", now) for now in (0, 1, 59, 60, 61)], [True, False, False, True, False])
-        self.assertTrue(seldom.due("b", 61))
+        log_limiter = LogLimiter(60)
+        self.assertEqual(
+            [log_limiter.allows("a", now) for now in (0, 1, 59, 60, 61)], [True, False, False, True, False]
+        )
+        self.assertTrue(log_limiter.allows("b", 61))
 
     def test_a_clock_that_is_set_back_silences_nothing(self) -> None:
-        seldom = LogLimiter(60)
-        seldom.due("a", 1_000)
-        self.assertTrue(seldom.due("a", 10))
+        log_limiter = LogLimiter(60)
+        log_limiter.allows("a", 1_000)
+        self.assertTrue(log_limiter.allows("a", 10))

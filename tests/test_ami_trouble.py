@@ -22,7 +22,7 @@ from ctiex.signalling.asterisk import AsteriskSignalling
 from ctiex.telephony.asterisk.ami_client import AmiClient
 from ctiex.telephony.asterisk.ami_link import AmiAccount
 from ctiex.telephony.asterisk.settings import read_settings
-from ctiex.testing.signalling_contract import RecordingWatcher
+from ctiex.testing.signalling_contract import RecordingListener
 from tests.fake_asterisk import SECRET, FakeAsterisk, Headers
 from tests.fake_platform import PlatformAsterisk
 
@@ -200,13 +200,13 @@ class Stopping(SynchronousTestCase):
         clock, asterisk, told = Clock(), PlatformAsterisk(), list[LogEvent]()
         for number in range(200):
             asterisk.platform.call(str(2_000 + number), f"1{number}")
-        wire, watcher = Wire(asterisk), RecordingWatcher()
+        wire, listener = Wire(asterisk), RecordingListener()
         table = {"username": "ctiex", "secret": SECRET, "dial": "PJSIP/1@core", "customers": "PJSIP/trunk-"}
 
         def make_client(reactor: Any, account: AmiAccount, *heard: Any) -> AmiClient:
             return AmiClient(reactor, evolve(account, endpoint=wire), *heard)
 
-        context = SignallingContext(clock, watcher, ServiceSessions(), BinaryCodec(), {"bill": {}}, table)
+        context = SignallingContext(clock, listener, ServiceSessions(), BinaryCodec(), {"bill": {}}, table)
         driver = AsteriskSignalling(context, read_settings(table), make_client)
         globalLogPublisher.addObserver(told.append)
         self.addCleanup(globalLogPublisher.removeObserver, told.append)

@@ -107,7 +107,7 @@ class Many(SynchronousTestCase):
             world.settle()
 
         work = lines_of(go)
-        self.assertEqual(world.watcher.of("one"), ["offered", "accepted", "returned"])
+        self.assertEqual(world.listener.of("one"), ["offered", "accepted", "returned"])
         return work
 
     def test_nothing_is_left_of_any_of_them(self) -> None:

@@ -152,7 +152,7 @@ class Settings(SynchronousTestCase):
                 plugin.check(table)
 
     def test_an_endpoint_that_is_none_is_told(self) -> None:
-        context = SignallingContext(reactor, World().watcher, ServiceSessions(), BinaryCodec(), {}, {
+        context = SignallingContext(reactor, World().listener, ServiceSessions(), BinaryCodec(), {}, {
             **TABLE, "endpoint": "nowhere"})  # fmt: skip
         with self.assertRaisesRegex(ConfigurationError, 'endpoint: found "nowhere"'):
             AsteriskSignallingPlugin().build(context)
@@ -167,7 +167,7 @@ class Seeing(SynchronousTestCase):
         world.settle()
         customer = world.platform.call("1001", "13800138000**123")
         world.settle()
-        self.assertEqual(world.watcher.arrivals, [("1001", "13800138000**123")])
+        self.assertEqual(world.listener.arrivals, [("1001", "13800138000**123")])
         self.assertTrue(names_a_told_call(customer.variables["CTIEX_TALK"]))
         self.assertEqual(customer.variables["CTIEX_TALK_AGENT"], "1001")
 
@@ -181,20 +181,20 @@ class Seeing(SynchronousTestCase):
         world.start()  # and a new exchange has it from the channel itself
         world.connect()
         world.settle()
-        self.assertEqual(len(world.watcher.arrivals), 1)
+        self.assertEqual(len(world.listener.arrivals), 1)
 
     def test_an_application_that_comes_later_is_told_then_and_once(self) -> None:
         world = World()
-        world.watcher.agents_are_here = False
+        world.listener.agents_are_here = False
         world.connect()
         world.platform.call("1001")
         world.platform.call("1002")
         world.settle()
-        world.watcher.agents_are_here = True
-        world.watcher.arrivals.clear()
+        world.listener.agents_are_here = True
+        world.listener.arrivals.clear()
         for _ in range(2):
             world.driver.agent_logged_in("1001")
-        self.assertEqual(world.watcher.arrivals, [("1001", "13800138000")])
+        self.assertEqual(world.listener.arrivals, [("1001", "13800138000")])
 
     def test_agents_among_themselves_and_strangers_are_no_call(self) -> None:
         world = World()
@@ -204,7 +204,7 @@ class Seeing(SynchronousTestCase):
         world.platform._join(one, other, "talk")
         world.platform._join(world.platform._leg("PJSIP/trunk", "1"), world.platform._leg("PJSIP/trunk", "2"), "talk")
         world.settle()
-        self.assertEqual(world.watcher.arrivals, [])
+        self.assertEqual(world.listener.arrivals, [])
 
     def test_a_withheld_number_isnt_told_as_the_one_that_carried_the_serial(self) -> None:
         floor = CallModel(read_settings(TABLE))
@@ -227,13 +227,13 @@ class Forwarding_(SynchronousTestCase):  # noqa: N801
         world = World()
         customer = world.forwarded()
         self.assertEqual(world.platform.dialled, [("PJSIP/7000@core", "13800138000**7")])
-        self.assertEqual(world.watcher.of("7"), ["offered"])
+        self.assertEqual(world.listener.of("7"), ["offered"])
         world.platform.answer(customer)
         world.settle()
-        self.assertEqual(world.watcher.of("7"), ["offered", "accepted"])
+        self.assertEqual(world.listener.of("7"), ["offered", "accepted"])
         world.platform.finish(customer)
         world.settle()
-        self.assertEqual(world.watcher.of("7"), ["offered", "accepted", "returned"])
+        self.assertEqual(world.listener.of("7"), ["offered", "accepted", "returned"])
         self.assertEqual(world.platform.lost(), [])
         self.assertEqual(customer.variables["CTIEX_FALLBACK"], "queues,800,1")
 
@@ -248,7 +248,7 @@ class Forwarding_(SynchronousTestCase):  # noqa: N801
             world.settle()
         self.assertEqual([number for _, number in world.platform.dialled],
                          ["13800138000**7", "13800138000**8", "13800138000**9"])  # fmt: skip
-        self.assertEqual(len(world.watcher.arrivals), 1)
+        self.assertEqual(len(world.listener.arrivals), 1)
 
     def test_a_service_that_isnt_reached_is_told_and_the_customer_is_back(self) -> None:
         for result, cause, status in (("BUSY", "17", 32), ("NOANSWER", "", 33), ("CHANUNAVAIL", "20", 31)):
@@ -256,8 +256,8 @@ class Forwarding_(SynchronousTestCase):  # noqa: N801
             customer = world.forwarded()
             world.platform.refuse(customer, result, cause)
             world.settle()
-            self.assertEqual(world.watcher.of("7"), ["offered", "unreachable"])
-            self.assertEqual(world.watcher.statuses, [status])
+            self.assertEqual(world.listener.of("7"), ["offered", "unreachable"])
+            self.assertEqual(world.listener.statuses, [status])
             self.assertEqual([leg.name for leg in world.platform.others_in(customer)], ["PJSIP/1001-00000002"])
 
     def test_a_customer_who_hangs_up_is_told_and_the_agent_is_free(self) -> None:
@@ -277,10 +277,10 @@ class Forwarding_(SynchronousTestCase):  # noqa: N801
         world.platform.answer(customer)
         world.platform.hang_up(world.platform.legs["PJSIP/1001-00000002"])
         world.settle()
-        self.assertEqual(world.watcher.of("7"), ["offered", "accepted"])
+        self.assertEqual(world.listener.of("7"), ["offered", "accepted"])
         world.platform.finish(customer)
         world.settle()
-        self.assertEqual(world.watcher.of("7"), ["offered", "accepted", "agent_lost"])
+        self.assertEqual(world.listener.of("7"), ["offered", "accepted", "agent_lost"])
         self.assertEqual(customer.place, "fallback")
 
     def test_a_withdrawal_brings_the_customer_back_once(self) -> None:
@@ -290,7 +290,7 @@ class Forwarding_(SynchronousTestCase):  # noqa: N801
         world.driver.withdraw("7")
         world.platform.answer(customer)
         world.settle()
-        self.assertEqual(world.watcher.of("7"), ["offered"])
+        self.assertEqual(world.listener.of("7"), ["offered"])
         self.assertEqual(customer.place, "talk")
         self.assertEqual(world.platform.lost(), [])
         self.assertEqual(len(world.platform.legs), 2)
@@ -304,7 +304,7 @@ class Forwarding_(SynchronousTestCase):  # noqa: N801
                 if served:
                     world.platform.answer(customer)
                     world.settle()
-                told = list(world.watcher.of("7"))
+                told = list(world.listener.of("7"))
                 for what in (*first, last):  # all of it before the exchange hears any of it
                     if what == "withdraw":
                         world.driver.withdraw("7")
@@ -312,7 +312,7 @@ class Forwarding_(SynchronousTestCase):  # noqa: N801
                         more = ("BUSY",) if what == "refuse" else ()
                         getattr(world.platform, what)(customer, *more)
                 world.settle()
-                self.assertEqual(world.watcher.of("7"), told, last)
+                self.assertEqual(world.listener.of("7"), told, last)
                 world.platform.hang_up(customer)
                 world.settle()
                 self.assertEqual((len(world.driver), world.platform.legs), (0, {}), last)
@@ -329,7 +329,7 @@ class Forwarding_(SynchronousTestCase):  # noqa: N801
             more = (("UserEvent", "ctiex"), ("Phase", "back"), ("Serial", "7"), ("DialStatus", "ANSWER"))
             own = (("Event", event), ("Uniqueid", gone.uniqueid), ("Channel", gone.name), ("BridgeUniqueid", "b"))
             world.driver.take(AmiMessage((*own, ("DestUniqueid", "9.9"), *more)))
-        self.assertEqual((len(world.driver), world.watcher.told), (0, []))
+        self.assertEqual((len(world.driver), world.listener.told), (0, []))
 
     def test_a_withdrawal_while_they_are_being_moved_brings_the_customer_back_too(self) -> None:
         world = World()
@@ -340,14 +340,14 @@ class Forwarding_(SynchronousTestCase):  # noqa: N801
         world.driver.withdraw("7")
         world.settle()
         self.assertEqual((customer.place, len(world.platform.legs)), ("talk", 2))
-        self.assertEqual(world.watcher.of("7"), ["offered"])
+        self.assertEqual(world.listener.of("7"), ["offered"])
 
     def test_an_agent_without_a_customer_is_told_at_once(self) -> None:
         world = World()
         world.connect()
         world.settle()
         world.offer("7")
-        self.assertEqual((world.watcher.of("7"), world.watcher.statuses), (["unreachable"], [31]))
+        self.assertEqual((world.listener.of("7"), world.listener.statuses), (["unreachable"], [31]))
 
     def test_a_move_that_asterisk_refuses_is_told(self) -> None:
         world = World()
@@ -451,10 +451,10 @@ class Gaps(SynchronousTestCase):
         world = World()
         world.platform.call("1001")
         world.offer("7", resumed=True)
-        self.assertEqual(world.watcher.told, [])
+        self.assertEqual(world.listener.told, [])
         world.connect()
         world.settle()
-        self.assertEqual(world.watcher.of("7"), ["offered"])
+        self.assertEqual(world.listener.of("7"), ["offered"])
 
     def test_what_happened_meanwhile_is_told_afterwards(self) -> None:
         def ends(world: World, customer: Leg, do: str) -> Sequence[str]:
@@ -477,7 +477,7 @@ class Gaps(SynchronousTestCase):
                     world.platform.finish(customer)
             world.connect()
             world.settle()
-            return world.watcher.of("7")
+            return world.listener.of("7")
 
         for do, told in {
             "nothing": ["offered"],
@@ -502,7 +502,7 @@ class Gaps(SynchronousTestCase):
             world.connect()
             world.settle()
             self.assertEqual(len(world.platform.dialled), 1)
-            self.assertEqual(world.watcher.of("7"), ["offered"])
+            self.assertEqual(world.listener.of("7"), ["offered"])
 
     def test_a_move_that_asterisk_doesnt_answer_is_looked_at_anew(self) -> None:
         for done in (False, True):
@@ -520,7 +520,7 @@ class Gaps(SynchronousTestCase):
             world.connect()
             world.settle()
             self.assertEqual(len(world.platform.dialled), 1)
-            self.assertEqual(world.watcher.of("7"), ["offered"])
+            self.assertEqual(world.listener.of("7"), ["offered"])
 
     def test_a_withdrawal_while_asterisk_is_away_is_made_good(self) -> None:
         world = World()
@@ -546,7 +546,7 @@ class Gaps(SynchronousTestCase):
         world.platform.answer(customer)
         world.platform.finish(customer)
         world.settle()
-        self.assertEqual(world.watcher.of("7"), ["offered", "offered", "accepted", "returned"])
+        self.assertEqual(world.listener.of("7"), ["offered", "offered", "accepted", "returned"])
 
     def test_a_new_exchange_goes_on_with_a_call_that_is_served(self) -> None:
         for meanwhile in (False, True):
@@ -564,14 +564,14 @@ class Gaps(SynchronousTestCase):
             if not meanwhile:
                 world.platform.finish(customer)
                 world.settle()
-            self.assertEqual(world.watcher.of("7"), ["offered", "accepted", "returned"])
+            self.assertEqual(world.listener.of("7"), ["offered", "accepted", "returned"])
 
     def test_a_call_that_is_nowhere_to_be_found_is_told_as_strayed(self) -> None:
         world = World()
         world.driver.resume("7", "1001")
         world.connect()
         world.settle()
-        self.assertEqual(world.watcher.of("7"), ["agent_lost"])
+        self.assertEqual(world.listener.of("7"), ["agent_lost"])
 
     def test_a_customer_of_an_exchange_that_forgot_is_brought_back(self) -> None:
         world = World()
@@ -583,7 +583,7 @@ class Gaps(SynchronousTestCase):
         world.connect()
         world.settle()
         self.assertEqual((customer.place, world.platform.lost()), ("talk", []))
-        self.assertEqual(world.watcher.of("7"), ["offered", "accepted"])
+        self.assertEqual(world.listener.of("7"), ["offered", "accepted"])
 
 
 _AGENTS = ("1001", "1002")
@@ -620,9 +620,9 @@ class InterspersedOptions(SynchronousTestCase):
         self._run_out(world)
         for serial in offered:
             ends = world.ends(serial)
-            self.assertLessEqual(len(ends), 1, world.watcher.told)
-            self.assertTrue(ends or serial in withdrawn, world.watcher.told)
-        self.assertEqual(world.platform.lost(), [], world.watcher.told)
+            self.assertLessEqual(len(ends), 1, world.listener.told)
+            self.assertTrue(ends or serial in withdrawn, world.listener.told)
+        self.assertEqual(world.platform.lost(), [], world.listener.told)
         calls = world.driver._calls
         self.assertEqual((len(calls.forwardings), len(calls.offers)), (0, 0))
 
@@ -669,7 +669,7 @@ class InterspersedOptions(SynchronousTestCase):
         agents |= calls.resumed
         world.start()
         for serial in offered:
-            told = world.watcher.of(serial)
+            told = world.listener.of(serial)
             if serial in withdrawn or ENDS & set(told):
                 continue
             if "accepted" in told:
@@ -714,7 +714,7 @@ class AsteriskContract(SignallingContract, TestCase):
     def make_driver(self) -> ISignalling:
         address: Any = self.port.getHost()
         table = {**TABLE, "endpoint": f"tcp:127.0.0.1:{address.port}"}
-        context = SignallingContext(reactor, self.watcher, ServiceSessions(), BinaryCodec(), {"bill": {}}, table)
+        context = SignallingContext(reactor, self.listener, ServiceSessions(), BinaryCodec(), {"bill": {}}, table)
         self.driver: Any = AsteriskSignallingPlugin().build(context)
         assert IRunningSignalling.providedBy(self.driver)
         self.driver.start()

@@ -42,7 +42,7 @@ class Told(SynchronousTestCase):
         world.platform.transfer(customer, "1002")
         self.called(world, "1001", "2")
         self.assertEqual(self.hand_over(world, serial, "1"), [])
-        self.assertEqual((world.ends(serial), world.watcher.statuses), (["unreachable"], [31]))
+        self.assertEqual((world.ends(serial), world.listener.statuses), (["unreachable"], [31]))
 
     def test_it_moves_that_customer_again_when_they_are_passed_back(self) -> None:
         world = self.begin()
@@ -75,7 +75,7 @@ class Told(SynchronousTestCase):
             customer, serial = self.called(world, "1001", "1")
             world.platform.hang_up(customer)
             world.settle()
-            world.watcher.agents_are_here = other_is_told
+            world.listener.agents_are_here = other_is_told
             other = world.platform.call("1001", "2")
             self.restart(world)
             self.assertEqual("CTIEX_TALK" in other.variables, other_is_told)
@@ -105,17 +105,17 @@ class Told(SynchronousTestCase):
         world.start()
         world.connect()
         world.settle()
-        self.assertEqual(world.watcher.arrivals, [("1001", "1"), ("1002", "1")])
+        self.assertEqual(world.listener.arrivals, [("1001", "1"), ("1002", "1")])
         self.assertEqual((customer.variables["CTIEX_TALK_AGENT"], world.told_for(customer) == serial), ("1002", False))
         self.assertEqual(self.hand_over(world, serial, "1"), [])
 
     def test_an_agent_who_isnt_there_to_be_told_leaves_no_mark_of_the_one_before(self) -> None:
         world = self.begin()
         customer, serial = self.called(world, "1001", "1")
-        world.watcher.agents_are_here = False
+        world.listener.agents_are_here = False
         world.platform.transfer(customer, "1002")
         world.settle()
-        world.watcher.agents_are_here = True
+        world.listener.agents_are_here = True
         self.restart(world)
         self.assertNotIn(world.told_for(customer), ("", serial))
         self.assertEqual(customer.variables["CTIEX_TALK_AGENT"], "1002")
@@ -137,7 +137,7 @@ class Untold(SynchronousTestCase):
             world.connect()
             customer = world.platform.call("1001", "1")
             world.settle()
-            serial = "7" if own else world.watcher.asked_without()
+            serial = "7" if own else world.listener.asked_without()
             world.offer(serial, number="another")
             world.settle()
             self.assertEqual(world.dialling(), [customer])
@@ -174,7 +174,7 @@ class Untold(SynchronousTestCase):
             world.connect()
             customer = world.platform.call("1001", "")
             world.settle()
-            serial = world.watcher.asked_without()
+            serial = world.listener.asked_without()
             world.offer(serial, number="")
             while world.client.asked and world.client.asked[0][0] == "Setvar":
                 world.perform()
@@ -202,7 +202,7 @@ class Settled(SynchronousTestCase):
 
     def offer(self, keeps: bool = True) -> None:
         """A hand-off is begun, by a store that is quick or slow."""
-        self.world.watcher.keeps = keeps
+        self.world.listener.keeps = keeps
         self.world.offer("7", number="1")
 
     def nobody_was_moved(self) -> None:
@@ -216,7 +216,7 @@ class Settled(SynchronousTestCase):
         self.world.platform.let_wait(self.customer)
         self.world.platform.take_next(self.desk, "2")
         self.world.settle()
-        self.world.watcher.writes.pop()()
+        self.world.listener.writes.pop()()
         self.nobody_was_moved()
 
     def test_nor_does_it_matter_whether_asterisk_was_away_meanwhile(self) -> None:
@@ -231,13 +231,13 @@ class Settled(SynchronousTestCase):
                     self.world.platform.hand_on(self.customer, "1002")
                 self.world.platform.take_next(self.desk, "2")
                 if kept == "away":
-                    self.world.watcher.writes.pop()()
+                    self.world.listener.writes.pop()()
                 self.world.connect()
                 if kept == "while taken up":
-                    self.world.watcher.writes.pop()()
+                    self.world.listener.writes.pop()()
                 self.world.settle()
                 if kept == "afterwards":
-                    self.world.watcher.writes.pop()()
+                    self.world.listener.writes.pop()()
                 self.nobody_was_moved()
 
     def test_a_move_that_was_lost_isnt_asked_for_again_once_one_of_them_talks_with_others(self) -> None:
@@ -264,7 +264,7 @@ class Settled(SynchronousTestCase):
         self.world.platform.replace(self.desk, "PJSIP/colleague")
         self.world.connect()
         self.world.settle()
-        self.world.watcher.writes.pop()()
+        self.world.listener.writes.pop()()
         self.nobody_was_moved()
 
     def test_a_customer_who_stays_is_moved_once_whenever_it_is_kept(self) -> None:
@@ -273,23 +273,23 @@ class Settled(SynchronousTestCase):
             self.offer(keeps=False)
             self.world.cut()
             if kept == "away":
-                self.world.watcher.writes.pop()()
+                self.world.listener.writes.pop()()
             self.world.connect()
             if kept == "while taken up":
                 while not self.world.clock.calls:
                     self.world.perform()
                     self.world.hear()
-                self.world.watcher.writes.pop()()
+                self.world.listener.writes.pop()()
             self.world.settle()
             if kept == "afterwards":
-                self.world.watcher.writes.pop()()
+                self.world.listener.writes.pop()()
             self.world.settle()
             self.assertEqual((self.world.dialling(), len(self.world.platform.dialled)), ([self.customer], 1), kept)
 
     def test_one_that_is_withdrawn_while_the_calls_are_taken_up_leaves_nothing_behind(self) -> None:
         self.offer(keeps=False)
         self.world.cut()
-        self.world.watcher.writes.pop()()
+        self.world.listener.writes.pop()()
         self.world.connect()
         self.world.perform()
         self.world.driver.withdraw("7")
@@ -320,7 +320,7 @@ class CallQuotas(SynchronousTestCase):
             world.settle()
             self.assertEqual(world.platform.others_in(self.customer), [other])
             self.assertEqual(world.ends("7"), ["agent_lost"], "the result is the first agent's")
-            self.assertEqual(world.watcher.arrivals[-1][0], "1005")
+            self.assertEqual(world.listener.arrivals[-1][0], "1005")
             self.assertEqual(world.platform.lost(), [])
 
     def test_they_are_free_when_the_customer_hangs_up(self) -> None:

@@ -737,7 +737,7 @@ class ExchangeTests(SynchronousTestCase):
     def test_without_one_nothing_is_told_to_anybody(self) -> None:
         parts = Exchange(parse({}), MemoryReactorClock()).parts
         self.assertIsNone(parts.audit)
-        self.assertIsNone(parts.surroundings.audit)
+        self.assertIsNone(parts.context.audit)
 
 
 class DocumentationTests(SynchronousTestCase):

@@ -463,8 +463,8 @@ class AnyExchange(RuleBasedStateMachine):
         self.good = MemoryExchange(clock=self.clock)
         self.doors = [Either(self.clock, self.good, links) for links in (self.good.agent_links, self.good.ivr_links)]
         accounts = [
-            ExchangeAccount(door, name, "secret", jitter=lambda: 0.0)
-            for door, name in zip(self.doors, ("agents", "services"), strict=True)
+            ExchangeAccount(authenticator, name, "secret", jitter=lambda: 0.0)
+            for authenticator, name in zip(self.doors, ("agents", "services"), strict=True)
         ]
         self.agent = AgentClient(self.clock, accounts[0])
         self.service = AutomaticService(self.clock, accounts[1], {"7000": complete}, lambda _: ScriptedMedia())
@@ -481,7 +481,7 @@ class AnyExchange(RuleBasedStateMachine):
         self.log_in()
 
     def pump(self) -> None:
-        pump_all([pair for door in self.doors for pair in door.pairs] + self.good.pairs, self.clock)
+        pump_all([pair for authenticator in self.doors for pair in authenticator.pairs] + self.good.pairs, self.clock)
 
     def begin(self, work: Any) -> Deferred[Any]:
         begun = ensureDeferred(work)
@@ -586,8 +586,8 @@ class AnyExchange(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """A good exchange is there: both clients work again with it."""
-        for side, door in enumerate(self.doors):
-            door.healed = True
+        for side, authenticator in enumerate(self.doors):
+            authenticator.healed = True
             self.lose(side, clean=True)
         for _ in range(300):
             self.clock.advance(1)

@@ -234,8 +234,8 @@ class ServerTests(SynchronousTestCase):
         self.assertRaises(ConfigurationError, Sources.of, ["asterisk.example.net"])
 
     def test_strangers_in_any_number_cost_a_line_a_minute(self) -> None:
-        clock, seldom, stranger = Clock(), LogLimiter(), IPv4Address("TCP", "192.0.2.7", 4444)
-        server = FastAgiServer(clock, self.wait, worth_a_line=seldom.due)
+        clock, log_limiter, stranger = Clock(), LogLimiter(), IPv4Address("TCP", "192.0.2.7", 4444)
+        server = FastAgiServer(clock, self.wait, worth_a_line=log_limiter.allows)
         with capturedLogs() as logged:
             for _ in range(100):
                 self.assertIsNone(server.buildProtocol(stranger))

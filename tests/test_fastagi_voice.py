@@ -47,11 +47,11 @@ class Telephone:
     """A driver that leaves it to the test to have the customer's call arrive."""
 
     sees_return = False
-    watcher: ISignallingListener
+    listener: ISignallingListener
 
     def offer(self, offer: Offer) -> None:
         """The call is on its way; whoever serves it may come back for it."""
-        self.watcher.offered(offer.serial, None, lambda: self.watcher.accepted(offer.serial))
+        self.listener.offered(offer.serial, None, lambda: self.listener.accepted(offer.serial))
 
     def withdraw(self, serial: str) -> int:
         """Nothing to let go of."""
@@ -118,7 +118,7 @@ class VoiceTestCase(SynchronousTestCase):
             services={name: make_service(name, signalling="telephone") for name in names},
             drivers={"telephone": telephone},
         )
-        telephone.watcher = self.exchange.processing.watcher
+        telephone.listener = self.exchange.processing.listener
         self.way = IntoExchange(self.exchange)
         self.port = AgiPort()
         account = ExchangeAccount(self.way, "ivr", "secret", jitter=lambda: 0.0, longest_retry=1.0)

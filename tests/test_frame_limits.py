@@ -71,7 +71,7 @@ class WideFramesTests(SynchronousTestCase):
         results = [self.begun(exchange, agent, fields) for fields in (LONG, Fields({"x": "short"}))]
         exchange.advance(5)
         self.assertEqual([self.successResultOf(result).fields for result in results], [LONG, Fields({"x": "short"})])
-        self.assertEqual([door.opened for door in doors], [1, 1])
+        self.assertEqual([authenticator.opened for authenticator in doors], [1, 1])
 
     def begun(self, exchange: MemoryExchange, client: AgentClient, fields: Fields) -> Deferred[AgentEvent]:
         async def run() -> AgentEvent:

@@ -645,12 +645,12 @@ class TheConfiguration(SynchronousTestCase):
         on_link = {name: value for name, value in self._settings(SessionLimits, 2_001).items() if name in names}
         tables = {"limits": wanted, "links": {"agent": on_link, "ivr": on_link}}
         parts = assemble(parse(tables), Clock(), {})
-        self.assertEqual(asdict(parts.surroundings.limits), wanted)
+        self.assertEqual(asdict(parts.context.limits), wanted)
         for factory in (parts.agent_links, parts.ivr_links):
-            self.assertEqual(asdict(factory._with.limits), asdict(SessionLimits()) | on_link)
+            self.assertEqual(asdict(factory._context.limits), asdict(SessionLimits()) | on_link)
 
     def test_the_defaults_are_the_same_with_and_without_a_file(self) -> None:
         parts = assemble(parse({}), Clock(), {})
-        self.assertEqual(parts.surroundings.limits, Limits())
+        self.assertEqual(parts.context.limits, Limits())
         for factory in (parts.agent_links, parts.ivr_links):
-            self.assertEqual(factory._with.limits, SessionLimits())
+            self.assertEqual(factory._context.limits, SessionLimits())

@@ -50,17 +50,17 @@ class ConfigurationTests(SynchronousTestCase):
                   "lock_out": 7, "login_delay": 0.5}  # fmt: skip
         tables = {"limits": limits, "links": {"agent": {"plain_secrets": "allowed"}}}
         parts = Exchange(parse(tables), reactor).parts
-        surroundings, other = parts.agent_links._with, parts.ivr_links._with
-        admission, throttle = surroundings.admission, surroundings.door.throttle
+        context, other = parts.agent_links._context, parts.ivr_links._context
+        admission, throttle = context.admission, context.authenticator.throttle
         held = admission.limits
         self.assertEqual((held.links_per_identity, held.links_per_source), (4096, 5))
         self.assertEqual((held.unbound_links_per_source, held.unbound_links), (4, 3))
         limits = throttle.limits
         self.assertEqual((limits.login_failures, limits.lock_out, limits.login_delay), (2, 7, 0.5))
-        self.assertTrue(surroundings.door.plain_secrets)
-        self.assertFalse(other.door.plain_secrets)
+        self.assertTrue(context.authenticator.plain_secrets)
+        self.assertFalse(other.authenticator.plain_secrets)
         self.assertIs(other.admission, admission)
-        self.assertIs(other.door.throttle, throttle)
+        self.assertIs(other.authenticator.throttle, throttle)
 
 
 class RealTests(TestCase):
@@ -90,7 +90,7 @@ class RealTests(TestCase):
         for link in idle[:3]:
             link.transport.loseConnection()  # type: ignore[union-attr]
         await eventually(lambda: all(link.lost for link in idle))
-        await eventually(lambda: running.parts.agent_links._with.admission.empty)
+        await eventually(lambda: running.parts.agent_links._context.admission.empty)
 
     async def connect(self, running: Exchange) -> Teller:
         assert running.agent_port is not None

@@ -442,16 +442,16 @@ class Ends(SynchronousTestCase):
 
     def test_a_hang_up_that_the_driver_saw_is_3_for_both(self) -> None:
         self.bench.accepted()
-        self.bench.processing.watcher.hung_up("007")
+        self.bench.processing.listener.hung_up("007")
         self.assertEqual(self.bench.heard, [10, 11, 3])
         self.assertEqual(self.bench.session.ended, [CallEnded("007", Condition.ABANDONED)])
 
     def test_words_about_calls_that_nobody_knows_do_nothing(self) -> None:
-        watcher = self.bench.processing.watcher
-        for say in (watcher.accepted, watcher.returned, watcher.hung_up):
+        listener = self.bench.processing.listener
+        for say in (listener.accepted, listener.returned, listener.hung_up):
             say("404")
-        watcher.unreachable("404", 31)
-        watcher.offered("404", self.bench.session, lambda: None)
+        listener.unreachable("404", 31)
+        listener.offered("404", self.bench.session, lambda: None)
         self.assertEqual(self.bench.heard, [])
         self.assertEqual(len(self.bench.processing._life.owners), 0)
 
@@ -480,10 +480,10 @@ class Returns(SynchronousTestCase):
     def setUp(self) -> None:
         self.driver = _SeeingDriver()
         self.bench = Bench(drivers={"link": self.driver})
-        self.watcher = self.bench.processing.watcher
+        self.listener = self.bench.processing.listener
         self.assertEqual(self.bench.status(), 0)
-        self.watcher.offered("007", self.bench.session, lambda: None)
-        self.watcher.accepted("007")
+        self.listener.offered("007", self.bench.session, lambda: None)
+        self.listener.accepted("007")
 
     def _state(self) -> str:
         call = self.bench.store.get("007")
@@ -495,9 +495,9 @@ class Returns(SynchronousTestCase):
         self.assertEqual(self._state(), "reported")
         self.assertEqual(self.bench.processing.calls_open, 0, "its end is told: no room is reserved any more")
         self.assertEqual(self.bench.report(event_id=2)[0].status, 24)
-        self.watcher.returned("007")
+        self.listener.returned("007")
         self.assertEqual((self._state(), self.bench.heard), ("closed", [10, 11, 1, 13]))
-        self.watcher.returned("007")
+        self.listener.returned("007")
         self.assertEqual(self.bench.heard, [10, 11, 1, 13])
 
     def test_a_return_that_nobody_sees_closes_it_in_time_without_13(self) -> None:
@@ -507,13 +507,13 @@ class Returns(SynchronousTestCase):
         self.assertEqual(self.driver.withdrawn, ["007"], "the driver need not watch any more")
 
     def test_a_return_without_a_result_is_told_and_is_no_end(self) -> None:
-        self.watcher.returned("007")
+        self.listener.returned("007")
         self.assertEqual((self._state(), self.bench.heard), ("connected", [10, 11, 13]))
         self.assertEqual(self.bench.report()[0].status, 0)
 
     def test_hanging_up_after_the_result_is_not_told(self) -> None:
         self.bench.report()
-        self.watcher.hung_up("007")
+        self.listener.hung_up("007")
         self.assertEqual(self.bench.heard, [10, 11, 1])
 
 
@@ -524,8 +524,8 @@ class DialledCalls(SynchronousTestCase):
         self.bench = Bench(drivers={"link": _SeeingDriver()})
         self.bench.exchange.sessions.add(FakeServiceSession("others"), _OTHERS)
         self.bench.connect()
-        self.watcher = self.bench.processing.watcher
-        self.watcher.offered("007", None, lambda: None)
+        self.listener = self.bench.processing.listener
+        self.listener.offered("007", None, lambda: None)
 
     def test_the_first_that_serves_it_gets_it_and_no_other(self) -> None:
         self.assertIs(self.bench.data(who=services("third", "password")), Status.UNKNOWN_SERIAL)
@@ -542,7 +542,7 @@ class DialledCalls(SynchronousTestCase):
         self.bench.cancel()
         self.assertEqual(self.bench.session.ended, [])
         self.bench.connect("8")
-        self.watcher.offered("8", None, lambda: None)
+        self.listener.offered("8", None, lambda: None)
         self.bench.data("8")
         self.bench.cancel("8")
         self.assertEqual(self.bench.session.ended, [CallEnded("8", Condition.CANCELLED)])
@@ -873,11 +873,11 @@ class SerialsUsedAgain(SynchronousTestCase):
         self.assertEqual(again.status(), 0)
 
     def test_the_serial_of_a_call_that_has_come_may_be_used_at_once(self) -> None:
-        serial = self.bench.processing.watcher.arrived("1001", "139")
+        serial = self.bench.processing.listener.arrived("1001", "139")
         self.assertEqual(self.bench.status(serial), 0)
 
     def test_and_after_a_restart(self) -> None:
-        serial = self.bench.processing.watcher.arrived("1001", "139")
+        serial = self.bench.processing.listener.arrived("1001", "139")
         self.assertEqual(self._restarted().status(serial), 0)
 
     def test_progress_that_looks_like_a_call_that_has_come_is_an_event_of_its_call(self) -> None:

@@ -228,9 +228,9 @@ class CarrierFaultTests(SynchronousTestCase):
     def test_a_call_that_has_come_to_an_agent_is_told_to_nobody(self) -> None:
         store = MemoryCallStore()
         bench = Bench(store)
-        self.patch(bench.processing._with, "carrier", _BrokenCarrier(0))
+        self.patch(bench.processing._context, "carrier", _BrokenCarrier(0))
         with capturedLogs() as logged:
-            self.assertEqual(bench.processing.watcher.arrived("1001", "13800138000"), "")
+            self.assertEqual(bench.processing.listener.arrived("1001", "13800138000"), "")
         (told,) = [formatEvent(entry) for entry in logged]
         self.assertIn("agent 1001 isn't told of a call: the carrier failed with OSError", told)
         self.assertNotIn("13800138000", told)
@@ -327,22 +327,22 @@ class EndTests(SynchronousTestCase):
             sees_return = True
 
             def offer(self, offer: Offer) -> None:
-                watcher.offered(offer.serial, None, lambda: watcher.accepted(offer.serial))
+                listener.offered(offer.serial, None, lambda: listener.accepted(offer.serial))
 
             def withdraw(self, serial: str) -> int:
                 withdrawn.append(serial)
                 return 31
 
         exchange = MemoryExchange(drivers={"link": Seeing()})
-        watcher = exchange.processing.watcher
+        listener = exchange.processing.listener
         agent, service = exchange.agent("1001"), exchange.service()
         for serial in ("1", "2"):
             agent.connect("1001", "bill", serial)
             exchange.pump()
             service.report(serial)
             exchange.pump()
-        watcher.returned("1")
-        watcher.hung_up("2")
+        listener.returned("1")
+        listener.hung_up("2")
         exchange.pump()
         self.assertEqual(sorted(set(withdrawn)), ["1", "2"])
         conditions = [(event.serial, int(event.condition)) for event in agent.events]

@@ -65,10 +65,10 @@ class SeenCalls(SynchronousTestCase):
     def setUp(self) -> None:
         self.driver = RunningDriver()
         self.bench = Bench(drivers={"link": self.driver})
-        self.watcher = self.bench.processing.watcher
+        self.listener = self.bench.processing.listener
         self.assertEqual(self.bench.status(), 0)
-        self.watcher.offered("007", None, lambda: None)
-        self.watcher.accepted("007")
+        self.listener.offered("007", None, lambda: None)
+        self.listener.accepted("007")
 
     def state(self) -> str:
         """The state of the call."""
@@ -81,7 +81,7 @@ class EarlyReturns(SeenCalls):
 
     def test_the_agent_hears_13_at_once_and_the_result_when_it_comes(self) -> None:
         self.bench.data()
-        self.watcher.returned("007")
+        self.listener.returned("007")
         self.assertEqual((self.state(), self.bench.heard), ("fetched", [10, 11, 12, 13]))
         self.assertEqual(self.bench.report()[0].status, 0)
         self.assertEqual((self.state(), self.bench.heard), ("closed", [10, 11, 12, 13, 1]))
@@ -95,50 +95,50 @@ class EarlyReturns(SeenCalls):
 
     def assert_timed_out_after(self, seconds: float) -> None:
         """The customer comes back, is seen to be back once more, and no result comes."""
-        self.watcher.returned("007")
+        self.listener.returned("007")
         self.bench.clock.advance(seconds / 2)
-        self.watcher.returned("007")
+        self.listener.returned("007")
         self.bench.clock.advance(seconds / 2 - 1)
         self.assertNotIn(15, self.bench.heard)
         self.bench.clock.advance(1.2)
         self.assertEqual((self.bench.heard[-1], self.bench.last_status, self.state()), (15, 33, "closed"))
 
     def test_whoever_asks_for_the_data_then_comes_too_late(self) -> None:
-        self.watcher.returned("007")
+        self.listener.returned("007")
         self.assertEqual(self.bench.data(), Status.UNKNOWN_SERIAL)
         self.assertNotIn(12, self.bench.heard)
 
     def test_whoever_has_the_data_may_ask_again(self) -> None:
         before = self.bench.data()
-        self.watcher.returned("007")
+        self.listener.returned("007")
         self.assertEqual(self.bench.data(), before)
 
     def test_nobody_left_to_try_behind_the_result_ends_it_too(self) -> None:
         self.bench.data()
         self.bench.report()
         self.assertEqual(self.state(), "reported")
-        self.watcher.unreachable("007", Status.SERVICE_REFUSED)
+        self.listener.unreachable("007", Status.SERVICE_REFUSED)
         self.assertEqual((self.state(), self.bench.heard, self.driver.withdrawn), ("closed", [10, 11, 12, 1], ["007"]))
 
     def test_a_second_return_is_not_told(self) -> None:
-        self.watcher.returned("007")
-        self.watcher.returned("007")
+        self.listener.returned("007")
+        self.listener.returned("007")
         self.assertEqual(self.bench.heard, [10, 11, 13])
 
     def test_progress_may_come_in_between(self) -> None:
-        self.watcher.returned("007")
+        self.listener.returned("007")
         self.assertEqual(self.bench.report(condition=0)[0].status, 0)
         self.assertEqual(self.bench.report(event_id=2)[0].status, 0)
         self.assertEqual((self.bench.heard, self.state()), ([10, 11, 13, 0, 1], "closed"))
 
     def test_a_cancel_still_ends_it(self) -> None:
-        self.watcher.returned("007")
+        self.listener.returned("007")
         self.assertEqual(self.bench.cancel()[0].status, 0)
         self.assertEqual((self.bench.heard[-1], self.state()), (16, "closed"))
 
     def test_it_holds_over_a_restart(self) -> None:
         self.bench.data()
-        self.watcher.returned("007")
+        self.listener.returned("007")
         self.bench.processing.stop()
         driver = RunningDriver()
         again = Bench(store=self.bench.store, clock=self.bench.clock, drivers={"link": driver})
@@ -155,19 +155,19 @@ class Strays(SeenCalls):
             self.setUp()
             if reports_first:
                 self.bench.report()
-            self.watcher.agent_lost("007")
+            self.listener.agent_lost("007")
             if not reports_first:
                 self.assertEqual(self.bench.report()[0].status, 0)
                 self.bench.clock.advance(61)
             self.assertEqual((self.bench.heard, self.state()), ([10, 11, 1], "closed"))
 
     def test_without_a_result_the_agent_hears_15(self) -> None:
-        self.watcher.agent_lost("007")
+        self.listener.agent_lost("007")
         self.bench.clock.advance(61)
         self.assertEqual((self.bench.heard, self.bench.last_status), ([10, 11, 15], 33))
 
     def test_a_call_that_nobody_knows_does_nothing(self) -> None:
-        self.watcher.agent_lost("404")
+        self.listener.agent_lost("404")
         self.assertEqual(self.bench.heard, [10, 11])
 
 
@@ -193,7 +193,7 @@ class DriversThatFail(SynchronousTestCase):
     def setUp(self) -> None:
         self.failing, self.well = _Failing(), RunningDriver()
         self.bench = self.make_bench()
-        self.watcher = self.bench.processing.watcher
+        self.listener = self.bench.processing.listener
         self.addCleanup(self.flushLoggedErrors, ZeroDivisionError)
 
     def make_bench(self, **settings: Any) -> Bench:
@@ -205,7 +205,7 @@ class DriversThatFail(SynchronousTestCase):
 
     def connected(self, serial: str = "007", service: str = "bill") -> None:
         self.assertEqual(self.bench.status(serial, service=service), 0)
-        self.watcher.offered(serial, None, lambda: self.watcher.accepted(serial))
+        self.listener.offered(serial, None, lambda: self.listener.accepted(serial))
 
     def state(self, serial: str = "007") -> CallState | None:
         call = self.bench.store.get(serial)
@@ -230,14 +230,14 @@ class DriversThatFail(SynchronousTestCase):
 
     def test_a_result_of_a_customer_who_is_back_is_answered_and_told(self) -> None:
         self.connected()
-        self.watcher.returned("007")
+        self.listener.returned("007")
         self.assertEqual(self.bench.report()[0].status, 0)
         self.assert_over(10, 11, 13, 1)
 
     def test_a_return_behind_the_result_is_told(self) -> None:
         self.connected()
         self.bench.report()
-        self.watcher.returned("007")
+        self.listener.returned("007")
         self.assertEqual((self.bench.heard, self.state()), ([10, 11, 1, 13], CallState.CLOSED))
 
     def test_all_hear_who_has_logged_in(self) -> None:
@@ -266,7 +266,7 @@ class Arrivals(SynchronousTestCase):
 
     def test_the_agent_hears_0_under_a_new_serial_and_may_use_it(self) -> None:
         bench = self.bench()
-        serial = bench.processing.watcher.arrived("1001", "13800138000")
+        serial = bench.processing.listener.arrived("1001", "13800138000")
         self.assertTrue(has_check_digits(serial))
         [event] = bench.outlet.events
         self.assertEqual((event.condition, event.serial, event.status), (Condition.PROGRESS, serial, 0))
@@ -275,21 +275,21 @@ class Arrivals(SynchronousTestCase):
 
     def test_what_could_be_read_as_a_serial_is_stripped(self) -> None:
         bench = self.bench()
-        bench.processing.watcher.arrived("1001", "13800138000**123")
+        bench.processing.listener.arrived("1001", "13800138000**123")
         event: AgentEvent = bench.outlet.events[0]
         self.assertEqual(event.fields["calling_number"], "13800138000")
 
     def test_nobody_is_told_who_isnt_there_or_has_no_room(self) -> None:
         bench = self.bench(limits=Limits(mailbox=1))
-        watcher = bench.processing.watcher
-        self.assertEqual(watcher.arrived("1002", "138"), "")
-        self.assertNotEqual(watcher.arrived("1001", "138"), "")
-        self.assertEqual(watcher.arrived("1001", "139"), "")
+        listener = bench.processing.listener
+        self.assertEqual(listener.arrived("1002", "138"), "")
+        self.assertNotEqual(listener.arrived("1001", "138"), "")
+        self.assertEqual(listener.arrived("1001", "139"), "")
         self.assertEqual(len(bench.outlet.events), 1)
 
     def test_a_number_that_no_field_takes_is_told_to_nobody(self) -> None:
         bench = self.bench()
-        self.assertEqual(bench.processing.watcher.arrived("1001", "\udcff"), "")
+        self.assertEqual(bench.processing.listener.arrived("1001", "\udcff"), "")
         self.assertEqual(bench.outlet.events, [])
 
 
@@ -346,7 +346,7 @@ class Restarts(SeenCalls):
         self.assertEqual(self.again().resumed, [("007", "1001")])
 
     def test_calls_that_are_over_are_not(self) -> None:
-        self.watcher.hung_up("007")
+        self.listener.hung_up("007")
         driver = self.again()
         self.assertEqual((driver.resumed, driver.offers), ([], []))
 

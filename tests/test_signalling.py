@@ -28,7 +28,7 @@ from ctiex.signalling.dial import DialSignalling, DialSignallingPlugin
 from ctiex.signalling.link import LinkSignalling, LinkSignallingPlugin
 from ctiex.testing.fakes import FakeService, FakeServiceSession
 from ctiex.testing.pairs import MemoryExchange, services
-from ctiex.testing.signalling_contract import RecordingWatcher, SignallingContract, make_offer
+from ctiex.testing.signalling_contract import RecordingListener, SignallingContract, make_offer
 
 
 class _AnsweringSession(FakeServiceSession):
@@ -58,7 +58,7 @@ class LinkKeepsTheContract(SignallingContract, TestCase):
         self.sessions.add(self.session, services())
 
     def make_driver(self) -> ISignalling:
-        return LinkSignalling(self.watcher, self.sessions, self.clock)
+        return LinkSignalling(self.listener, self.sessions, self.clock)
 
     def connections(self) -> Sequence[Connection]:
         return self.session.connections
@@ -105,7 +105,7 @@ class _Dialling(TestCase):
         from twisted.internet import reactor
 
         self.clock: Any = reactor
-        self.watcher = RecordingWatcher()
+        self.listener = RecordingListener()
         self.addCleanup(self._leave)
         self.port: IListeningPort | None = None
 
@@ -119,7 +119,7 @@ class _Dialling(TestCase):
         address: Any = self.port.getHost()
         settings = {"bill": {"address": f"tcp:127.0.0.1:{address.port}:timeout=1"}}
         self.driver = DialSignalling(
-            SignallingContext(self.clock, self.watcher, ServiceSessions(), BinaryCodec(), settings)
+            SignallingContext(self.clock, self.listener, ServiceSessions(), BinaryCodec(), settings)
         )
         return self.driver
 
@@ -145,7 +145,7 @@ class DialKeepsTheContract(SignallingContract, _Dialling):
         return [connection for link in self.factory.links for connection in link.connections]
 
 
-class _Withdrawing(RecordingWatcher):
+class _Withdrawing(RecordingListener):
     """Takes a call back as soon as it hears that it is offered."""
 
     def __init__(self, withdraw: Callable[[str], int]) -> None:
@@ -173,8 +173,8 @@ class Dialling(_Dialling):
     async def _told_of(self, driver: DialSignalling) -> Sequence[str]:
         driver.offer(make_offer("1"))
         for _ in range(300):
-            if set(self.watcher.of("1")) & {"accepted", "unreachable"}:
-                return self.watcher.of("1")
+            if set(self.listener.of("1")) & {"accepted", "unreachable"}:
+                return self.listener.of("1")
             await self._pause()
         raise AssertionError("nothing came of the offer")
 
@@ -186,7 +186,7 @@ class Dialling(_Dialling):
     async def test_a_call_that_is_accepted_belongs_to_whoever_comes_back_for_it(self) -> None:
         await self.listen(Status.OK)
         self.assertEqual(await self._told_of(self.dial()), ["offered", "accepted"])
-        self.assertEqual(self.watcher.sessions, [None])
+        self.assertEqual(self.listener.sessions, [None])
         await self.factory.gone[0]
         self.assertEqual(self.driver._attempts, {})
 
@@ -197,7 +197,7 @@ class Dialling(_Dialling):
         await self.port.stopListening()
         self.port = None
         self.assertEqual(await self._told_of(driver), ["unreachable"])
-        self.assertEqual(self.watcher.statuses, [31])
+        self.assertEqual(self.listener.statuses, [31])
 
     async def test_an_address_that_isnt_reached_is_said_once_and_once_when_it_is_again(self) -> None:
         said = self._listened_to()
@@ -242,19 +242,19 @@ class Dialling(_Dialling):
         self.assertEqual(said, [])
 
     async def _until_told(self, serial: str, what: str) -> None:
-        while what not in self.watcher.of(serial):
+        while what not in self.listener.of(serial):
             await self._pause()
 
     async def test_a_link_that_is_lost_before_the_answer_is_31(self) -> None:
         await self.listen(None, hangs_up=True)
         self.assertEqual(await self._told_of(self.dial()), ["offered", "unreachable"])
-        self.assertEqual(self.watcher.statuses, [31])
+        self.assertEqual(self.listener.statuses, [31])
 
     async def test_withdrawing_hangs_up(self) -> None:
         await self.listen(None)
         driver = self.dial()
         driver.offer(make_offer("1"))
-        while not self.watcher.told:
+        while not self.listener.told:
             await self._pause()
         self.assertEqual(driver.withdraw("1"), Status.TIMED_OUT)
         await self.factory.gone[0]
@@ -265,7 +265,7 @@ class Dialling(_Dialling):
         driver._descriptors = Descriptors(8)
         for serial in ("1", "2", "3", "4", "5"):
             driver.offer(make_offer(serial))
-        self.assertEqual((len(driver._attempts), self.watcher.statuses), (3, [31, 31]))
+        self.assertEqual((len(driver._attempts), self.listener.statuses), (3, [31, 31]))
         for serial in ("1", "2", "3"):
             driver.withdraw(serial)
 
@@ -286,9 +286,9 @@ class Dialling(_Dialling):
 
     def dialling(self, exchange: MemoryExchange) -> dict[str, ISignalling]:
         """The dial driver of an exchange in memory."""
-        services, watcher = {"bill": {"address": "tls:ctiex.example:7400"}}, exchange.processing.watcher
+        services, listener = {"bill": {"address": "tls:ctiex.example:7400"}}, exchange.processing.listener
         self.driver = DialSignalling(
-            SignallingContext(exchange.clock, watcher, exchange.sessions, BinaryCodec(), services)
+            SignallingContext(exchange.clock, listener, exchange.sessions, BinaryCodec(), services)
         )
         return {"link": self.driver}
 
@@ -299,31 +299,31 @@ class Dialling(_Dialling):
         self.assertEqual(driver.withdraw("1"), Status.TIMED_OUT)
         for _ in range(5):
             await self._pause()
-        self.assertEqual(self.watcher.told, [])
+        self.assertEqual(self.listener.told, [])
         self.assertEqual([link.connections for link in self.factory.links if link.connections], [])
 
     async def test_what_is_withdrawn_as_it_is_told_gets_no_connection(self) -> None:
         await self.listen(Status.OK)
-        self.watcher = _Withdrawing(lambda serial: driver.withdraw(serial))
+        self.listener = _Withdrawing(lambda serial: driver.withdraw(serial))
         driver = self.dial()
         driver.offer(make_offer("1"))
-        while not self.watcher.told:
+        while not self.listener.told:
             await self._pause()
         for _ in range(5):
             await self._pause()
-        self.assertEqual(self.watcher.told, [("offered", "1")])
+        self.assertEqual(self.listener.told, [("offered", "1")])
         self.assertEqual([link.connections for link in self.factory.links if link.connections], [])
 
     def test_withdrawing_stops_a_connection_that_is_being_made(self) -> None:
         reactor = MemoryReactorClock()
         settings = {"bill": {"address": "tcp:192.0.2.1:7400"}}
-        context = SignallingContext(reactor, self.watcher, ServiceSessions(), BinaryCodec(), settings)
+        context = SignallingContext(reactor, self.listener, ServiceSessions(), BinaryCodec(), settings)
         driver = DialSignalling(context)
         driver.offer(make_offer("1"))
         self.assertEqual(reactor.tcpClients[0][:2], ("192.0.2.1", 7400))
         self.assertEqual(driver.withdraw("1"), Status.TIMED_OUT)
         self.assertTrue(reactor.connectors[0].stoppedConnecting)
-        self.assertEqual(self.watcher.told, [])
+        self.assertEqual(self.listener.told, [])
 
     def test_its_settings_are_checked(self) -> None:
         plugin = DialSignallingPlugin()
@@ -337,8 +337,8 @@ class ByLink(SynchronousTestCase):
     """What is the link driver's own."""
 
     def setUp(self) -> None:
-        self.watcher, self.sessions, self.clock = RecordingWatcher(), ServiceSessions(), Clock()
-        self.driver = LinkSignalling(self.watcher, self.sessions, self.clock)
+        self.listener, self.sessions, self.clock = RecordingListener(), ServiceSessions(), Clock()
+        self.driver = LinkSignalling(self.listener, self.sessions, self.clock)
 
     def _bound(self, count: int) -> list[FakeServiceSession]:
         made = [FakeServiceSession("services") for _ in range(count)]
@@ -348,7 +348,7 @@ class ByLink(SynchronousTestCase):
 
     def test_no_session_is_31_at_once(self) -> None:
         self.driver.offer(make_offer("1"))
-        self.assertEqual((self.watcher.told, self.watcher.statuses), ([("unreachable", "1")], [31]))
+        self.assertEqual((self.listener.told, self.listener.statuses), ([("unreachable", "1")], [31]))
 
     @given(st.integers(1, 5), st.integers(1, 20))
     @settings(deadline=None)
@@ -375,10 +375,10 @@ class ByLink(SynchronousTestCase):
         self.assertEqual([len(session.connections) for session in made], [1] * len(made))
         if accepted:
             next(session for session in made if session.unanswered).accept()
-            self.assertEqual(self.watcher.of("1"), ["offered"] * len(made) + ["accepted"])
+            self.assertEqual(self.listener.of("1"), ["offered"] * len(made) + ["accepted"])
         else:
-            self.assertEqual(self.watcher.of("1"), ["offered"] * len(made) + ["unreachable"])
-            self.assertEqual(self.watcher.statuses, [32 if fates[-1] == "refuse" else 31])
+            self.assertEqual(self.listener.of("1"), ["offered"] * len(made) + ["unreachable"])
+            self.assertEqual(self.listener.statuses, [32 if fates[-1] == "refuse" else 31])
 
     def test_a_call_that_is_taken_back_as_it_is_offered_goes_nowhere(self) -> None:
         driver = LinkSignalling(_Withdrawing(lambda serial: driver.withdraw(serial)), self.sessions, self.clock)
@@ -391,7 +391,7 @@ class ByLink(SynchronousTestCase):
         self.driver.offer(make_offer("1"))
         self.driver.withdraw("1")
         session.accept()
-        self.assertEqual(self.watcher.of("1"), ["offered"])
+        self.assertEqual(self.listener.of("1"), ["offered"])
 
     def test_a_late_answer_of_an_earlier_call_with_the_same_serial_does_nothing(self) -> None:
         first, _ = self._bound(2)
@@ -399,18 +399,18 @@ class ByLink(SynchronousTestCase):
         self.driver.withdraw("1")
         self.driver.offer(make_offer("1"))
         first.refuse()
-        self.assertEqual(self.watcher.of("1"), ["offered", "offered"])
+        self.assertEqual(self.listener.of("1"), ["offered", "offered"])
 
     def test_after_a_restart_a_call_waits_for_a_session(self) -> None:
         self.driver.offer(make_offer("1", resumed=True))
         self.driver.offer(make_offer("2", resumed=True))
-        self.assertEqual(self.watcher.told, [])
+        self.assertEqual(self.listener.told, [])
         self.assertEqual(self.driver.withdraw("2"), 31)
         [session] = self._bound(1)
         self.clock.advance(1)
         self.assertEqual(len(session.connections), 1)
         session.refuse()
-        self.assertEqual((self.watcher.of("1"), self.watcher.statuses), (["offered", "unreachable"], [32]))
+        self.assertEqual((self.listener.of("1"), self.listener.statuses), (["offered", "unreachable"], [32]))
 
     def test_after_a_restart_the_first_session_leaves_the_others_their_share(self) -> None:
         for serial in range(100):
@@ -431,7 +431,7 @@ class ByLink(SynchronousTestCase):
         [second] = self._bound(1)
         first.refuse()
         second.accept()
-        self.assertEqual(self.watcher.of("1"), ["offered", "offered", "accepted"])
+        self.assertEqual(self.listener.of("1"), ["offered", "offered", "accepted"])
 
     def test_it_has_no_settings(self) -> None:
         LinkSignallingPlugin().check({})
@@ -439,6 +439,6 @@ class ByLink(SynchronousTestCase):
             LinkSignallingPlugin().check({"address": "x"})
 
     def test_its_plugin_makes_it(self) -> None:
-        context = SignallingContext(Clock(), self.watcher, self.sessions, BinaryCodec(), {})
+        context = SignallingContext(Clock(), self.listener, self.sessions, BinaryCodec(), {})
         self.assertFalse(LinkSignallingPlugin().build(context).sees_return)
         self.assertFalse(DialSignallingPlugin().build(context).sees_return)

@@ -138,7 +138,7 @@ class Offers(_Failing):
     def test_a_call_that_goes_to_an_address_stays_with_who_came_first_though_that_was_not_kept(self) -> None:
         self.bench = Bench(self.store, drivers={"link": _Seeing()})
         self.bench.connect()
-        self.bench.processing.watcher.offered("007", None, lambda: None)
+        self.bench.processing.listener.offered("007", None, lambda: None)
         self.failing(lambda: self.assertIsInstance(self.bench.data(), bytes))
         self.assertIs(self.bench.data(who=_OTHERS), Status.UNKNOWN_SERIAL)
         self.well_again()
@@ -148,13 +148,13 @@ class Offers(_Failing):
     def test_a_driver_that_speaks_late_leaves_nothing_behind(self) -> None:
         self.bench.accepted()
         self.bench.report()
-        watcher, written = self.bench.processing.watcher, list[str]()
+        listener, written = self.bench.processing.listener, list[str]()
         for _ in range(2):
-            watcher.offered("007", self.session, lambda: written.append("007"))
-            watcher.accepted("007")
-            watcher.returned("007")
-            watcher.hung_up("007")
-            watcher.unreachable("007", Status.SERVICE_UNREACHABLE)
+            listener.offered("007", self.session, lambda: written.append("007"))
+            listener.accepted("007")
+            listener.returned("007")
+            listener.hung_up("007")
+            listener.unreachable("007", Status.SERVICE_UNREACHABLE)
             self.bench.clock.advance(601)  # the second time nobody knows it any more
         self.assertEqual((written, len(self.bench.processing._life.owners)), ([], 0))
         self.assertEqual(len(self.bench.processing._life._unkept), 0)
@@ -217,15 +217,15 @@ class Ends(_Failing):
 
     def served(self) -> None:
         self.bench.connect()
-        watcher = self.bench.processing.watcher
-        watcher.offered("007", self.session, lambda: watcher.accepted("007"))
+        listener = self.bench.processing.listener
+        listener.offered("007", self.session, lambda: listener.accepted("007"))
 
     def test_a_hang_up_is_told_when_the_store_is_back(self) -> None:
         for in_time in (False, True):
             with self.subTest(in_time=in_time):
                 self.setUp()
                 self.served()
-                self.failing(lambda: self.bench.processing.watcher.hung_up("007"), in_time)
+                self.failing(lambda: self.bench.processing.listener.hung_up("007"), in_time)
                 self.assertEqual(self.state(), CallState.CONNECTED)
                 self.well_again()
                 self.assertEqual((self.state(), self.bench.heard), (CallState.CLOSED, [10, 11, 3]))
@@ -236,7 +236,7 @@ class Ends(_Failing):
             with self.subTest(in_time=in_time):
                 self.setUp()
                 self.bench.connect()
-                self.failing(lambda: self.bench.processing.watcher.unreachable("007", 32), in_time)
+                self.failing(lambda: self.bench.processing.listener.unreachable("007", 32), in_time)
                 self.well_again()
                 self.assertEqual((self.bench.heard, self.bench.last_status), ([10, 14], 32))
 
@@ -245,7 +245,7 @@ class Ends(_Failing):
             with self.subTest(in_time=in_time):
                 self.setUp()
                 self.served()
-                self.failing(lambda: self.bench.processing.watcher.returned("007"), in_time)
+                self.failing(lambda: self.bench.processing.listener.returned("007"), in_time)
                 self.well_again()
                 self.assertEqual(self.bench.heard, [10, 11, 13])
 
@@ -253,7 +253,7 @@ class Ends(_Failing):
         for in_time in (False, True):
             with self.subTest(in_time=in_time):
                 self.setUp()
-                self.failing(lambda: self.bench.processing.watcher.arrived("1001", "139"), in_time)
+                self.failing(lambda: self.bench.processing.listener.arrived("1001", "139"), in_time)
                 self.assertEqual(self.bench.heard, [])
                 self.well_again()
                 self.assertEqual(self.bench.heard, [0])
@@ -262,7 +262,7 @@ class Ends(_Failing):
         self.served()
         self.store.waits = True
         reported = self.bench.report()
-        self.bench.processing.watcher.hung_up("007")
+        self.bench.processing.listener.hung_up("007")
         self.store.fail()
         self.store.fire()
         self.assertEqual((reported[0].status, self.bench.heard), (50, [10, 11, 3]))
@@ -271,7 +271,7 @@ class Ends(_Failing):
         self.served()
         self.store.waits = True
         reported = self.bench.report()
-        self.bench.processing.watcher.hung_up("007")
+        self.bench.processing.listener.hung_up("007")
         self.store.fire()
         self.store.fire()
         self.assertEqual((reported[0].status, self.bench.heard), (0, [10, 11, 1]))
@@ -286,19 +286,19 @@ class DataOfCallsThatAreOver(_Failing):
 
     def connected(self) -> ISignallingListener:
         self.bench.connect()
-        watcher = self.bench.processing.watcher
-        watcher.offered("007", self.session, lambda: watcher.accepted("007"))
-        return watcher
+        listener = self.bench.processing.listener
+        listener.offered("007", self.session, lambda: listener.accepted("007"))
+        return listener
 
     def test_a_customer_who_has_hung_up_is_given_to_no_service(self) -> None:
         for fetched in (False, True):
             for in_time in (False, True):
                 with self.subTest(fetched=fetched, in_time=in_time):
                     self.setUp()
-                    watcher = self.connected()
+                    listener = self.connected()
                     if fetched:
                         self.bench.data()
-                    self.failing(lambda: watcher.hung_up("007"), in_time)  # noqa: B023
+                    self.failing(lambda: listener.hung_up("007"), in_time)  # noqa: B023
                     self.assertIs(self.bench.data(), Status.STORE_UNAVAILABLE)
                     self.well_again()
                     self.assertIs(self.bench.data(), Status.UNKNOWN_SERIAL)
@@ -308,18 +308,18 @@ class DataOfCallsThatAreOver(_Failing):
         for in_time in (False, True):
             with self.subTest(in_time=in_time):
                 self.setUp()
-                watcher = self.connected()
-                self.failing(lambda: watcher.returned("007"), in_time)  # noqa: B023
+                listener = self.connected()
+                self.failing(lambda: listener.returned("007"), in_time)  # noqa: B023
                 self.assertIs(self.bench.data(), Status.STORE_UNAVAILABLE)
                 self.well_again()
                 self.assertIs(self.bench.data(), Status.UNKNOWN_SERIAL)
                 self.assertEqual(self.bench.heard, [10, 11, 13])
 
     def test_a_fetch_that_was_not_kept_is_told_before_the_return(self) -> None:
-        watcher = self.connected()
+        listener = self.connected()
         self.store.unavailable = True
         self.assertIsInstance(self.bench.data(), bytes)
-        watcher.returned("007")
+        listener.returned("007")
         self.store.unavailable = False
         self.well_again()
         self.assertEqual(self.bench.heard, [10, 11, 12, 13])
@@ -329,10 +329,10 @@ class DataOfCallsThatAreOver(_Failing):
             with self.subTest(accepted=accepted):
                 self.setUp()
                 self.bench.connect()
-                watcher = self.bench.processing.watcher
-                watcher.offered("007", self.session, lambda: None)
+                listener = self.bench.processing.listener
+                listener.offered("007", self.session, lambda: None)
                 if accepted:
-                    watcher.accepted("007")
+                    listener.accepted("007")
                 self.bench.processing.drain()
                 refused = self.bench.data() is Status.STORE_UNAVAILABLE
                 self.assertEqual((refused, 12 in self.bench.heard), (not accepted, accepted))
@@ -474,7 +474,7 @@ class Flapping(SynchronousTestCase):
         self.store.well = False
         with capturedLogs() as logged:
             for serial in serials:
-                self.bench.processing.watcher.hung_up(serial)
+                self.bench.processing.listener.hung_up(serial)
             self.bench.clock.pump([0.25] * 400)
         tries = self.store.refused / len(serials)
         self.assertGreater(tries, 100 / 10, "it is tried for as long as it takes")

@@ -354,7 +354,7 @@ class _TlsDialling(_Dialling):
         settings = {"bill": {"address": f"tls:127.0.0.1:{address.port}:timeout=1:trustRoots={self.folder}/roots"}}
         DialSignallingPlugin().check(settings["bill"])
         self.driver = DialSignalling(
-            SignallingContext(self.clock, self.watcher, ServiceSessions(), BinaryCodec(), settings)
+            SignallingContext(self.clock, self.listener, ServiceSessions(), BinaryCodec(), settings)
         )
         return self.driver
 
@@ -381,11 +381,11 @@ class DiallingTests(_TlsDialling, TestCase):
         await self.listen(0)
         driver = self.dial()
         driver.offer(make_offer("1"))
-        while "unreachable" not in self.watcher.of("1"):
+        while "unreachable" not in self.listener.of("1"):
             waiting: Deferred[None] = Deferred()
             self.clock.callLater(0.01, waiting.callback, None)
             await waiting
-        self.assertEqual(self.watcher.statuses, [31])
+        self.assertEqual(self.listener.statuses, [31])
         self.assertEqual([link.connections for link in self.factory.links if link.connections], [])
 
     async def test_authorities_that_can_not_be_read_make_the_service_unreachable(self) -> None:
@@ -394,7 +394,7 @@ class DiallingTests(_TlsDialling, TestCase):
         (self.folder / "roots" / "root.pem").unlink()
         (self.folder / "roots").rmdir()
         driver.offer(make_offer("1"))
-        self.assertEqual((self.watcher.told, self.watcher.statuses), ([("unreachable", "1")], [31]))
+        self.assertEqual((self.listener.told, self.listener.statuses), ([("unreachable", "1")], [31]))
 
     def test_ssl_is_refused_since_it_verifies_nobody(self) -> None:
         self.driver = DialSignalling.__new__(DialSignalling)

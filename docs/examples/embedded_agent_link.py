@@ -70,14 +70,14 @@ class SwitchSignalling:
 
     def __init__(self, switch: Switch, context: SignallingContext) -> None:
         self._switch = switch
-        self._watcher = context.watcher
+        self._listener = context.listener
         self._waiting: set[str] = set()
         self._transfers: dict[str, Deferred[None]] = {}
 
     def offer(self, offer: Offer) -> None:
         """Begin the transfer, as soon as it is kept that the customer goes."""
         self._waiting.add(offer.serial)
-        self._watcher.offered(offer.serial, None, lambda: self._begin(offer))
+        self._listener.offered(offer.serial, None, lambda: self._begin(offer))
 
     def _begin(self, offer: Offer) -> None:
         if offer.serial not in self._waiting:
@@ -99,18 +99,18 @@ class SwitchSignalling:
     async def _serve(self, offer: Offer) -> None:
         processing = exchange.parts.processing
         await self._switch.transfer(offer.calling_number, offer.connection.access_code)
-        self._watcher.accepted(offer.serial)
+        self._listener.accepted(offer.serial)
         fields = processing.fields(SURVEY, offer.serial)
         score = await self._switch.ask_for_score(offer.calling_number, fields.text("language", "en"))
         result = ServiceEvent(1, offer.serial, "", Condition.COMPLETED, Fields({"score": score}))
         processing.report(SURVEY, result, lambda reply: log.info("reported: {reply}", reply=reply))
         await self._switch.bring_back(offer.calling_number)
-        self._watcher.returned(offer.serial)
+        self._listener.returned(offer.serial)
 
     def _not_served(self, failure: Any, serial: str) -> None:
         if not failure.check(CancelledError):
             log.failure("call {serial} was not served", failure, serial=serial)
-            self._watcher.unreachable(serial, Status.SERVICE_UNREACHABLE)
+            self._listener.unreachable(serial, Status.SERVICE_UNREACHABLE)
 
 
 # ---------------------------------------------------------------- the agent link, put together

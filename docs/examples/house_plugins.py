@@ -51,7 +51,7 @@ class CommandSignalling:
     def offer(self, offer: Offer) -> None:
         """Which session will come for the data is not known: any that serves the service."""
         self._waiting.add(offer.serial)
-        self._context.watcher.offered(offer.serial, None, lambda: self._run(offer))
+        self._context.listener.offered(offer.serial, None, lambda: self._run(offer))
 
     def _run(self, offer: Offer) -> None:
         """Run the program: it is kept that the customer goes."""
@@ -75,9 +75,9 @@ class CommandSignalling:
         if self._running.pop(serial, None) is None:
             return  # withdrawn
         if code == 0:
-            self._context.watcher.accepted(serial)
+            self._context.listener.accepted(serial)
         else:
-            self._context.watcher.unreachable(serial, Status.SERVICE_REFUSED)
+            self._context.listener.unreachable(serial, Status.SERVICE_REFUSED)
 
 
 @implementer(IPlugin, ISignallingPlugin)

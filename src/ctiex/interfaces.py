@@ -355,7 +355,7 @@ class SignallingContext:
 
     reactor: Any
     """For time and endpoints."""
-    watcher: ISignallingListener
+    listener: ISignallingListener
     sessions: IServiceSessions
     codec: ICodec
     """The codec of the IVR link."""

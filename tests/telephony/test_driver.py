@@ -18,7 +18,7 @@ from ctiex.processing.service_sessions import ServiceSessions
 from ctiex.signalling.asterisk import AsteriskSignalling
 from ctiex.telephony.asterisk.ami import AmiMessage
 from ctiex.telephony.asterisk.settings import read_settings
-from ctiex.testing.signalling_contract import RecordingWatcher
+from ctiex.testing.signalling_contract import RecordingListener
 
 from .addresses import Addresses
 from .hand_over import DIALPLAN
@@ -99,7 +99,7 @@ class LiveCase(TestCase):
         await self.asterisk.start()
         self.addCleanup(self.asterisk.stop)
         self.happened = self.asterisk.witness.happened
-        self.watcher = RecordingWatcher()
+        self.listener = RecordingListener()
         self.driver = self.make_driver()
         await self.call()
 
@@ -115,7 +115,7 @@ class LiveCase(TestCase):
             "ring": 2,
         }
         services = {"bill": {}}
-        context = SignallingContext(reactor, self.watcher, ServiceSessions(), BinaryCodec(), services, table)
+        context = SignallingContext(reactor, self.listener, ServiceSessions(), BinaryCodec(), services, table)
         driver = ToldDriver(context, read_settings(table))
         driver.start()
         self.addCleanup(driver.stop)
@@ -126,17 +126,17 @@ class LiveCase(TestCase):
         ask = self.asterisk.witness.ask
         await ask("Originate", Channel=f"{CUSTOMER}/n", Context="local-trunk", Exten="100", Priority="1",
                   CallerID='"Mallory" <13800138000**77>', Async="true")  # fmt: skip
-        await self.until(lambda: bool(self.watcher.arrivals))
+        await self.until(lambda: bool(self.listener.arrivals))
 
     async def until(self, condition: Any) -> None:
         """Wait until the driver is so far: it changes with what Asterisk tells it, and at no other time."""
         if not condition():
             mark = len(self.driver.taken)
-            await self.driver.taken.wait(lambda _: condition(), f"something else than {self.watcher.told}", mark)
+            await self.driver.taken.wait(lambda _: condition(), f"something else than {self.listener.told}", mark)
 
     async def told(self, what: str, serial: str = "7") -> None:
         """Wait until something is told of a call."""
-        await self.until(lambda: what in self.watcher.of(serial))
+        await self.until(lambda: what in self.listener.of(serial))
 
     def offer(self, access_code: str, serial: str = "7", resumed: bool = False) -> None:
         """Have the customer forwarded."""
@@ -193,15 +193,15 @@ class LiveOn22(LiveCase):
 
     async def test_the_serial_arrives_and_the_customer_returns(self) -> None:
         await self.begin()
-        self.assertEqual(self.watcher.arrivals, [("1001", "13800138000")], "what the caller put behind it is stripped")
+        self.assertEqual(self.listener.arrivals, [("1001", "13800138000")], "what the caller put behind it is stripped")
         for serial in ("7", "8"):
             self.offer("short", serial)
             await self.told("returned", serial)
-            self.assertEqual(self.watcher.of(serial), ["offered", "accepted", "returned"])
+            self.assertEqual(self.listener.of(serial), ["offered", "accepted", "returned"])
             event = await self.asterisk.witness.event("UserEvent", UserEvent="service", Number=f"13800138000**{serial}")
             self.assertEqual(event["CallerIDName"], "Mallory")
             await self.assert_together()
-        self.assertEqual(len(self.watcher.arrivals), 1)
+        self.assertEqual(len(self.listener.arrivals), 1)
         await self.end()
 
     async def test_the_platforms_own_hang_up_handler_is_left_in_place(self) -> None:
@@ -218,7 +218,7 @@ class LiveOn22(LiveCase):
         for number, (service, status) in enumerate((("busy", 32), ("refused", 32), ("silent", 33), ("nowhere", 31))):
             self.offer(service, str(number))
             await self.told("unreachable", str(number))
-            self.assertEqual(self.watcher.statuses[-1], status, service)
+            self.assertEqual(self.listener.statuses[-1], status, service)
             await self.assert_together()
         await self.end()
 
@@ -228,7 +228,7 @@ class LiveOn22(LiveCase):
         await self.told("accepted")
         self.driver.withdraw("7")
         await self.assert_together()
-        self.assertEqual(self.watcher.of("7"), ["offered", "accepted"])
+        self.assertEqual(self.listener.of("7"), ["offered", "accepted"])
         await self.end()
 
     async def test_a_recall_at_the_moment_of_the_return_parts_nobody(self) -> None:
@@ -276,7 +276,7 @@ class LiveOn22(LiveCase):
         await self.told("accepted")
         await self.hang_up(DESK)
         await self.told("agent_lost")
-        self.assertEqual(self.watcher.of("7"), ["offered", "accepted", "agent_lost"])
+        self.assertEqual(self.listener.of("7"), ["offered", "accepted", "agent_lost"])
         await self.end()
 
     async def take_over(self) -> str:
@@ -298,8 +298,8 @@ class LiveOn22(LiveCase):
         other = await self.take_over()
         await self.hang_up("Local/long@local-services")
         await self.told("agent_lost")
-        await self.until(lambda: len(self.watcher.arrivals) == 2)
-        self.assertEqual(self.watcher.arrivals[1][0], "1005")
+        await self.until(lambda: len(self.listener.arrivals) == 2)
+        self.assertEqual(self.listener.arrivals[1][0], "1005")
         customer, desk = await self.channel(CUSTOMER), await self.channel(other)
         assert customer is not None
         assert desk is not None
@@ -322,7 +322,7 @@ class LiveOn22(LiveCase):
         self.driver._client._link.transport.abortConnection()
         await self.told("returned")
         await self.assert_together()
-        self.assertEqual(len(self.watcher.arrivals), 1)
+        self.assertEqual(len(self.listener.arrivals), 1)
         await self.end()
 
     async def test_a_new_exchange_goes_on_with_the_call(self) -> None:

@@ -60,7 +60,7 @@ class Parts:
     store: ICallStore
     desk: Desk
     sessions: ServiceSessions
-    surroundings: ProcessingContext
+    context: ProcessingContext
     processing: ProcessingService
     drivers: Mapping[str, ISignalling]
     agent_links: AgentLinkFactory
@@ -74,43 +74,43 @@ def assemble(configuration: Configuration, reactor: Any, drivers: Mapping[str, M
     :param drivers: signalling drivers beside those that plugins bring, by name.
     :raise ConfigurationError: a plugin is missing, or doesn't take its settings.
     """
-    surroundings = _surroundings(configuration, reactor)
-    audit = _audit_log(configuration, reactor, surroundings)
-    processing, desk, sessions = ProcessingService(surroundings), surroundings.desk, surroundings.sessions
-    context = partial(SignallingContext, reactor, processing.watcher, sessions, surroundings.codec)
+    context = _surroundings(configuration, reactor)
+    audit = _audit_log(configuration, reactor, context)
+    processing, desk, sessions = ProcessingService(context), context.desk, context.sessions
+    signalling_context = partial(SignallingContext, reactor, processing.listener, sessions, context.codec)
     link = partial(
         LinkContext,
         clock=reactor,
         processing=processing,
         new_session_name=lambda: secrets.token_hex(8),
         admission=Admission(configuration.limits, Descriptors.of_this_process()),
-        counts=surroundings.counts,
-        turns=Turns(reactor, surroundings.counts, lambda: configuration.limits.frames_per_second_per_identity),
+        counts=context.counts,
+        turns=Turns(reactor, context.counts, lambda: configuration.limits.frames_per_second_per_identity),
         audit=audit,
-        refusals=Refusals(configuration.limits, surroundings.counts),
+        refusals=Refusals(configuration.limits, context.counts),
     )
     agents, ivr = configuration.agent_link, configuration.ivr_link
-    door = _doors(configuration, reactor, surroundings.counts)
-    agent_link = link(codec=desk.codec, limits=_session_limits(agents), door=door(agents))
-    ivr_link = link(codec=surroundings.codec, limits=_session_limits(ivr), door=door(ivr))
+    authenticator = _doors(configuration, reactor, context.counts)
+    agent_link = link(codec=desk.codec, limits=_session_limits(agents), authenticator=authenticator(agents))
+    ivr_link = link(codec=context.codec, limits=_session_limits(ivr), authenticator=authenticator(ivr))
     return Parts(
-        counts=surroundings.counts,
-        store=surroundings.store,
+        counts=context.counts,
+        store=context.store,
         desk=desk,
         sessions=sessions,
-        surroundings=surroundings,
+        context=context,
         processing=processing,
-        drivers=_drivers(configuration, context, drivers),
+        drivers=_drivers(configuration, signalling_context, drivers),
         agent_links=AgentLinkFactory(agent_link, desk),
         ivr_links=IvrLinkFactory(ivr_link, sessions),
         audit=audit,
     )
 
 
-def _audit_log(configuration: Configuration, reactor: Any, surroundings: ProcessingContext) -> AuditLog | None:
+def _audit_log(configuration: Configuration, reactor: Any, context: ProcessingContext) -> AuditLog | None:
     """The audit log, if one is wanted, made known to the processing service."""
     file = configuration.audit.file
-    surroundings.audit = audit = AuditLog(file, reactor, surroundings.counts) if file else None
+    context.audit = audit = AuditLog(file, reactor, context.counts) if file else None
     return audit
 
 
@@ -178,7 +178,7 @@ def _session_limits(link: LinkSettings) -> SessionLimits:
 
 
 def _drivers(
-    configuration: Configuration, context: Callable[..., SignallingContext], own: Mapping[str, MakeDriver]
+    configuration: Configuration, signalling_context: Callable[..., SignallingContext], own: Mapping[str, MakeDriver]
 ) -> Mapping[str, ISignalling]:
     """One driver for each kind of signalling that a service names."""
     by_kind: dict[str, dict[str, Mapping[str, Any]]] = {}
@@ -187,5 +187,5 @@ def _drivers(
     made: dict[str, ISignalling] = {}
     for kind, services in by_kind.items():
         make = own[kind] if kind in own else find_plugin(ISignallingPlugin, kind).build
-        made[kind] = make(context(services=services, settings=configuration.signalling.get(kind, {})))
+        made[kind] = make(signalling_context(services=services, settings=configuration.signalling.get(kind, {})))
     return made

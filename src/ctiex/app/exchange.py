@@ -191,7 +191,7 @@ class Exchange(Service):
         if settings.listen:
             self.ivr_port = await self._listen(settings, self.parts.ivr_links)
             if not self.configuration.exchange.address:
-                self.parts.surroundings.exchange_address = address_of(settings.listen, self.ivr_port)
+                self.parts.context.exchange_address = address_of(settings.listen, self.ivr_port)
 
     async def _listen(self, settings: LinkSettings, factory: ExchangeLinkFactory) -> IListeningPort:
         guarded = DescriptorGuard(factory, self._descriptors, factory.without_descriptor)

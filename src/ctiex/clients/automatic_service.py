@@ -96,7 +96,7 @@ class AutomaticService(Service):
         self._calls: dict[str, tuple[ServedCall, Deferred[Any]]] = {}
         self._finished = FinishedSerials(reactor, _FINISHED_FOR)
         self._max_calls = max_calls
-        self._seldom = LogLimiter()
+        self._log_limiter = LogLimiter()
         self._life = Lifecycle(self._begin, self._end_all)
         self._connection = ExchangeConnection(reactor, account, Role.SERVICE, self)
         self._dialled = DialledLinks(reactor, account.codec, self.take, self._home)
@@ -159,7 +159,7 @@ class AutomaticService(Service):
 
     def error_received(self, error: Error) -> None:
         """The exchange complains of something that asked for no answer."""
-        if self._seldom.due("error", self.reactor.seconds()):
+        if self._log_limiter.allows("error", self.reactor.seconds()):
             _log.warn("the exchange said {status}: {detail}", status=Status.of(error.status).text, detail=error.detail)
 
     def request_received(self, link: ClientLink, message: Message, invoke_id: int) -> None:

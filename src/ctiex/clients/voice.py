@@ -95,7 +95,7 @@ class VoiceServices(MultiService):
         )
         self.automatic.setServiceParent(self)
         sources, most = self._settings.sources, self._settings.max_calls
-        self._server = FastAgiServer(reactor, self._arrived, sources, most, LogLimiter().due)
+        self._server = FastAgiServer(reactor, self._arrived, sources, most, LogLimiter().allows)
         # One Asterisk alone may have all of them: what it lets in is a customer, and it is known by its address.
         bounds = PortBounds("AGI calls", lambda: most, lambda: most)
         self._ports = OwnPorts(lambda: GuardedFactory(self._server, bounds, reactor))

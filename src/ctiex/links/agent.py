@@ -35,8 +35,8 @@ class AgentLink(ExchangeLink):
 
     role = Role.AGENT
 
-    def __init__(self, surroundings: LinkContext, factory: ExchangeLinkFactory, desk: Desk) -> None:
-        super().__init__(surroundings, factory)
+    def __init__(self, context: LinkContext, factory: ExchangeLinkFactory, desk: Desk) -> None:
+        super().__init__(context, factory)
         self._desk = desk
         # A dictionary, since a set would be walked in another order in every run.
         self._agents: dict[str, None] = {}
@@ -57,9 +57,9 @@ class AgentLink(ExchangeLink):
             case AgentLogout():
                 self._logout(message, answer)
             case ConnectRequest():
-                self._with.processing.connect(who, self, message, answer)
+                self._context.processing.connect(who, self, message, answer)
             case CancelRequest():
-                self._with.processing.cancel(who, message, answer)
+                self._context.processing.cancel(who, message, answer)
 
     def _answer(self, invoke_id: int, message: Message) -> None:
         """Write a reply, now or when the store has taken its time."""
@@ -70,7 +70,7 @@ class AgentLink(ExchangeLink):
         assert self.audit is not None
         reason = ""
         if isinstance(request, CancelRequest) and reply.status == Status.UNKNOWN_SERIAL:
-            reason = self._with.processing.why_unknown(who, request.serial)
+            reason = self._context.processing.why_unknown(who, request.serial)
         self.audit.answered(request, reply.status, getattr(reply, "serial", ""), reason)
         self._answer(invoke_id, reply)
 
@@ -79,11 +79,11 @@ class AgentLink(ExchangeLink):
             answer(refusal(message, Status.NOT_ALLOWED_HERE, "not an agent number of this identity"))
             return
         if len(self._agents) >= self._desk.agents_per_link and message.agent not in self._agents:
-            self._with.counts.requests_over_limit += 1
+            self._context.counts.requests_over_limit += 1
             answer(refusal(message, Status.TOO_BUSY, "this link has as many agent numbers as it may have"))
             return
         if not self._desk.admit(message.agent, who.name):
-            self._with.counts.requests_over_limit += 1
+            self._context.counts.requests_over_limit += 1
             detail = "this identity has brought as many agent numbers as agents_per_identity allows"
             answer(refusal(message, Status.TOO_BUSY, detail))
             return
@@ -91,7 +91,7 @@ class AgentLink(ExchangeLink):
         self._agents[message.agent] = None
         answer(reply)
         self._desk.resume(message.agent, self)
-        self._with.processing.agent_logged_in(message.agent)
+        self._context.processing.agent_logged_in(message.agent)
 
     def _logout(self, message: AgentLogout, answer: Callable[[Message], None]) -> None:
         was_here = self._desk.logout(message.agent, self)
@@ -127,10 +127,10 @@ class AgentLink(ExchangeLink):
 class AgentLinkFactory(ExchangeLinkFactory):
     """Accepts the agents' links."""
 
-    def __init__(self, surroundings: LinkContext, desk: Desk) -> None:
-        super().__init__(surroundings)
+    def __init__(self, context: LinkContext, desk: Desk) -> None:
+        super().__init__(context)
         self._desk = desk
 
     def buildProtocol(self, addr: IAddress | None) -> AgentLink:
         """A link for a connection that was accepted."""
-        return AgentLink(self._with, self, self._desk)
+        return AgentLink(self._context, self, self._desk)

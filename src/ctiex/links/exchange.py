@@ -42,7 +42,7 @@ class LinkContext:
     clock: IReactorTime
     codec: ICodec
     limits: SessionLimits
-    door: Authenticator
+    authenticator: Authenticator
     """Looks at every Bind."""
     processing: ProcessingService
     new_session_name: Callable[[], str]
@@ -52,7 +52,7 @@ class LinkContext:
     counts: Counters = field(factory=Counters)
     turns: Turns = field()
     """Has identities take turns, and the sources of unbound links; those of the other listening port, too."""
-    seldom: LogLimiter = field(factory=LogLimiter)
+    log_limiter: LogLimiter = field(factory=LogLimiter)
     """What comes in floods is logged by it."""
     audit: Audit | None = None
     """Hears of every Bind and of every request; None: nobody wants to know."""
@@ -75,9 +75,9 @@ class ExchangeLink(LinkProtocol):
 
     role: Role
 
-    def __init__(self, surroundings: LinkContext, factory: ExchangeLinkFactory) -> None:
-        super().__init__(surroundings.clock)
-        self._with = surroundings
+    def __init__(self, context: LinkContext, factory: ExchangeLinkFactory) -> None:
+        super().__init__(context.clock)
+        self._context = context
         self._factory = factory
         self.who: Identity | None = None
         """The identity it is bound under; None before."""
@@ -86,24 +86,26 @@ class ExchangeLink(LinkProtocol):
         """Whose turns it has: its source's, and once it is bound its identity's."""
         self._source: str | None = None
         """What limits count it by; None if it was turned away, and isn't counted."""
-        self._knock: LoginAttempt | None = None
+        self._attempt: LoginAttempt | None = None
         """The Bind that is looked at."""
         self.audit: LinkAudit | None = None
 
     def make_session(self) -> Session:
         """The exchange's end of a session."""
-        return Session(self._with.codec, self._with.limits, self, self.clock.seconds(), counts=self._with.counts)
+        return Session(
+            self._context.codec, self._context.limits, self, self.clock.seconds(), counts=self._context.counts
+        )
 
     def make_share(self) -> Share:
         """What all links of its source have together that aren't bound."""
         self._party = "source", source_of(self.transport)
-        return self._with.turns.enter(*self._party)
+        return self._context.turns.enter(*self._party)
 
     def _share_with_identity(self, identity: Identity) -> None:
         self.share.leave(self)
-        self._with.turns.leave(*self._party)
+        self._context.turns.leave(*self._party)
         self._party = "identity", identity.name
-        self.take_share(self._with.turns.enter(*self._party))
+        self.take_share(self._context.turns.enter(*self._party))
 
     def request_received(self, message: Message, invoke_id: int) -> None:
         """A request of a bound client."""
@@ -111,7 +113,7 @@ class ExchangeLink(LinkProtocol):
 
     def error_received(self, error: Error) -> None:
         """A client complains of something that asked for no answer."""
-        if self._with.seldom.due("told", self.clock.seconds()):
+        if self._context.log_limiter.allows("told", self.clock.seconds()):
             _log.info("session {session} was told: {status}", session=self.name, status=Status.of(error.status).text)
 
     def link_bound(self, identity: Identity) -> None:
@@ -127,10 +129,10 @@ class ExchangeLink(LinkProtocol):
         if self.audit is not None:
             self.audit.peer = self.peer
         refused, decided = partial(self._bind_refused, bind), partial(self._decided, bind, invoke_id)
-        self._knock = knock = self._with.door.knock(bind, self._visitor(bind), refused, decided)
+        self._attempt = knock = self._context.authenticator.knock(bind, self._peer_info(bind), refused, decided)
         knock.look()
 
-    def _visitor(self, bind: Bind) -> PeerInfo:
+    def _peer_info(self, bind: Bind) -> PeerInfo:
         assert self._source is not None, "a link that was turned away takes no Bind"
         names = () if bind.secret else certificate_names(self.transport)
         # Not the source that the link is counted by: a proxy tells whose connection it is after it has opened.
@@ -138,7 +140,7 @@ class ExchangeLink(LinkProtocol):
         return PeerInfo(self.role, source, private, names, self.session.login_due)
 
     def _decided(self, bind: Bind, invoke_id: int, verdict: LoginDecision) -> None:
-        self._knock = None
+        self._attempt = None
         answer = partial(self._answer_bind, bind, invoke_id, verdict)
         if self._receiving:
             answer()
@@ -153,10 +155,10 @@ class ExchangeLink(LinkProtocol):
         if identity is None:
             self.session.bound(BindReply(verdict.status, detail=verdict.detail), invoke_id)
             return
-        self.name = self._with.new_session_name()
+        self.name = self._context.new_session_name()
         self.who = identity
         self._share_with_identity(identity)
-        self._with.counts.links_bound += 1
+        self._context.counts.links_bound += 1
         _log.info("{identity} bound as session {session} from {peer} with {software!r}", identity=identity.name,
                   session=self.name, peer=self.peer, software=bind.software[:64])  # fmt: skip
         if self.audit is not None:
@@ -170,10 +172,10 @@ class ExchangeLink(LinkProtocol):
         if identity is None:
             return verdict
         assert self._source is not None
-        if self._with.processing.leaving:
+        if self._context.processing.leaving:
             verdict = LoginDecision(Status.GOING_AWAY, detail=Status.GOING_AWAY.text, reason="the exchange goes away")
-        elif not self._with.admission.bind(self._source, identity.name):
-            self._with.counts.links_over_identity_limit += 1
+        elif not self._context.admission.bind(self._source, identity.name):
+            self._context.counts.links_over_identity_limit += 1
             detail = "this identity has as many links as it may have"
             verdict = LoginDecision(Status.TOO_BUSY, detail=detail, reason=detail)
         if verdict.identity is None:
@@ -182,52 +184,52 @@ class ExchangeLink(LinkProtocol):
 
     def _bind_refused(self, bind: Bind, verdict: LoginDecision) -> None:
         """Count a refusal and write it down; the answer may come later."""
-        self._with.counts.binds_refused += 1
-        if not verdict.in_floods or self._with.seldom.due(verdict.reason, self.clock.seconds()):
+        self._context.counts.binds_refused += 1
+        if not verdict.in_floods or self._context.log_limiter.allows(verdict.reason, self.clock.seconds()):
             _log.warn("bind of {identity!r} from {peer} refused: {status} ({reason})", identity=bind.identity[:64],
                       peer=self.peer, status=verdict.status.text, reason=verdict.reason)  # fmt: skip
             if self.audit is not None:
                 self.audit.bind_refused(bind.identity, verdict.status, verdict.reason)
 
     def _bind_reply(self) -> BindReply:
-        limits = self._with.limits
+        limits = self._context.limits
         return BindReply(
             Status.OK,
             VERSION,
             self.name,
             int(limits.heartbeat),
             limits.max_frame,
-            self._with.processing.exchange_address,
+            self._context.processing.exchange_address,
         )
 
     # ------------------------------------------------------------ ends
 
     def link_opened(self) -> None:
         """Counted, and known to those who end all links; or turned away."""
-        if self._with.audit is not None:
-            audit, refusals = self._with.audit, self._with.refusals
+        if self._context.audit is not None:
+            audit, refusals = self._context.audit, self._context.refusals
             self.audit = LinkAudit(audit, self.clock, self.role, self.peer, refusals, self._party[1])
             self.session.audit = self.audit
         _, source = self._party
-        crowded = self._with.admission.admit(source, self.clock.seconds())
-        if crowded is not None:
-            self._turn_away(crowded, source)
+        refusal = self._context.admission.admit(source, self.clock.seconds())
+        if refusal is not None:
+            self._turn_away(refusal, source)
             return
         self._source = source
         self._factory.add(self)
-        self._with.counts.links_opened += 1
+        self._context.counts.links_opened += 1
 
-    def _turn_away(self, crowded: AdmissionRefusal, source: str) -> None:
-        self._with.counts.turned_away(crowded.name)
-        if self._with.seldom.due(crowded.name, self.clock.seconds()):
-            _log.warn("connection from {source} closed at once: {why}", source=source, why=crowded.value)
+    def _turn_away(self, refusal: AdmissionRefusal, source: str) -> None:
+        self._context.counts.turned_away(refusal.name)
+        if self._context.log_limiter.allows(refusal.name, self.clock.seconds()):
+            _log.warn("connection from {source} closed at once: {why}", source=source, why=refusal.value)
             if self.audit is not None:
-                self.audit.link_refused(crowded.value)
-        self.cut(crowded.value)
+                self.audit.link_refused(refusal.value)
+        self.cut(refusal.value)
 
     def link_evicted(self) -> None:
         """The client left too much unread."""
-        self._with.counts.links_evicted += 1
+        self._context.counts.links_evicted += 1
         self._warn_of_cut("it doesn't read")
 
     def link_flooded(self, reason: str) -> None:
@@ -237,7 +239,7 @@ class ExchangeLink(LinkProtocol):
     def _warn_of_cut(self, why: str) -> None:
         if self.who is None:
             # Whoever isn't bound may come again at once, as often as it likes.
-            if not self._with.seldom.due(why, self.clock.seconds()):
+            if not self._context.log_limiter.allows(why, self.clock.seconds()):
                 return
             if self.audit is not None:
                 self.audit.link_refused(why)
@@ -247,14 +249,14 @@ class ExchangeLink(LinkProtocol):
     def link_closed(self, reason: str) -> None:
         """Give back what the link held."""
         self._factory.discard(self)
-        self._with.turns.leave(*self._party)
-        if self._knock is not None:
-            self._knock.leave()
-            self._knock = None
+        self._context.turns.leave(*self._party)
+        if self._attempt is not None:
+            self._attempt.leave()
+            self._attempt = None
         if self.who is None and reason.startswith(TLS_REFUSED):
             self._tls_refused(reason)
         if self._source is not None:
-            self._with.admission.leave(self._source, None if self.who is None else self.who.name)
+            self._context.admission.leave(self._source, None if self.who is None else self.who.name)
         if self.who is not None:
             _log.info("session {session} of {identity} ended: {reason}", session=self.name, identity=self.who.name,
                       reason=reason)  # fmt: skip
@@ -264,8 +266,8 @@ class ExchangeLink(LinkProtocol):
 
     def _tls_refused(self, reason: str) -> None:
         """The handshake failed; the endpoint has told the log, with more of why."""
-        self._with.counts.tls_refused += 1
-        if self.audit is not None and self._with.seldom.due(reason, self.clock.seconds()):
+        self._context.counts.tls_refused += 1
+        if self.audit is not None and self._context.log_limiter.allows(reason, self.clock.seconds()):
             self.audit.link_refused(reason)
 
     def going_away(self) -> None:
@@ -273,7 +275,7 @@ class ExchangeLink(LinkProtocol):
         if self.who is None:
             self.session.end("the exchange goes away")
         else:
-            deadline = self.clock.seconds() + self._with.limits.login_deadline
+            deadline = self.clock.seconds() + self._context.limits.login_deadline
             self.session.unbind(Status.GOING_AWAY, "the exchange goes away", deadline)
         self.flush()
 
@@ -283,8 +285,8 @@ class ExchangeLinkFactory(Factory):
 
     noisy = False
 
-    def __init__(self, surroundings: LinkContext) -> None:
-        self._with = surroundings
+    def __init__(self, context: LinkContext) -> None:
+        self._context = context
         # A dictionary, since a set would be walked in another order in every run.
         self._links: dict[ExchangeLink, None] = {}
         self._waiting: Waiters[None] = Waiters()
@@ -292,7 +294,7 @@ class ExchangeLinkFactory(Factory):
     @property
     def admission(self) -> Admission:
         """Counters the links."""
-        return self._with.admission
+        return self._context.admission
 
     @property
     def links(self) -> Set[ExchangeLink]:
@@ -301,10 +303,10 @@ class ExchangeLinkFactory(Factory):
 
     def without_descriptor(self, address: IAddress | None) -> None:
         """A connection was turned away, since there are hardly any file descriptors left."""
-        crowded, source = AdmissionRefusal.connections_without_descriptor, source_of_address(address)
-        self._with.counts.turned_away(crowded.name)
-        if self._with.seldom.due(crowded.name, self._with.clock.seconds()):
-            _log.warn("connection from {source} closed at once: {why}", source=source, why=crowded.value)
+        refusal, source = AdmissionRefusal.connections_without_descriptor, source_of_address(address)
+        self._context.counts.turned_away(refusal.name)
+        if self._context.log_limiter.allows(refusal.name, self._context.clock.seconds()):
+            _log.warn("connection from {source} closed at once: {why}", source=source, why=refusal.value)
 
     def add(self, link: ExchangeLink) -> None:
         """A link is open."""

@@ -38,12 +38,12 @@ class IvrLink(ExchangeLink):
 
     def __init__(
         self,
-        surroundings: LinkContext,
+        context: LinkContext,
         factory: ExchangeLinkFactory,
         sessions: ServiceSessions,
         data_responder: Callable[[str], IDataResponder | None],
     ) -> None:
-        super().__init__(surroundings, factory)
+        super().__init__(context, factory)
         self._sessions = sessions
         self._quick_answers = data_responder
 
@@ -52,9 +52,9 @@ class IvrLink(ExchangeLink):
         who = self.who
         assert who is not None, "only bound sessions pass requests on"
         if isinstance(message, DataRequest):
-            self._with.processing.data(who, message, partial(self._answer_data, who, message, invoke_id))
+            self._context.processing.data(who, message, partial(self._answer_data, who, message, invoke_id))
         elif isinstance(message, ServiceEvent):
-            self._with.processing.report(who, message, lambda reply: self._answer(who, message, reply, invoke_id))
+            self._context.processing.report(who, message, lambda reply: self._answer(who, message, reply, invoke_id))
 
     def _answer_data(self, who: Identity, request: DataRequest, invoke_id: int, found: bytes | Status) -> None:
         if isinstance(found, bytes):
@@ -78,7 +78,7 @@ class IvrLink(ExchangeLink):
     def _audit(self, who: Identity, request: DataRequest | ServiceEvent, status: int) -> None:
         assert self.audit is not None
         unknown = status == Status.UNKNOWN_SERIAL
-        reason = self._with.processing.why_unknown(who, request.serial) if unknown else ""
+        reason = self._context.processing.why_unknown(who, request.serial) if unknown else ""
         self.audit.answered(request, status, reason=reason)
 
     # ------------------------------------------------------------ as a session that calls are offered to
@@ -106,7 +106,7 @@ class IvrLink(ExchangeLink):
 
     def end_call(self, message: CallEnded) -> None:
         """Write a CallEnded. A service that doesn't answer it is no worse off."""
-        self.session.request(message, lambda answer: None, self.clock.seconds() + self._with.limits.heartbeat)
+        self.session.request(message, lambda answer: None, self.clock.seconds() + self._context.limits.heartbeat)
         self.flush()
 
     def link_bound(self, identity: Identity) -> None:
@@ -124,8 +124,8 @@ class IvrLink(ExchangeLink):
 class IvrLinkFactory(ExchangeLinkFactory):
     """Accepts the automatic services' links."""
 
-    def __init__(self, surroundings: LinkContext, sessions: ServiceSessions) -> None:
-        super().__init__(surroundings)
+    def __init__(self, context: LinkContext, sessions: ServiceSessions) -> None:
+        super().__init__(context)
         self._sessions = sessions
         self._quick_answers: dict[str, IDataResponder | None] = {}
         self._measures: bool | None = None
@@ -133,7 +133,7 @@ class IvrLinkFactory(ExchangeLinkFactory):
 
     def buildProtocol(self, addr: IAddress | None) -> IvrLink:
         """A link for a connection that was accepted."""
-        return IvrLink(self._with, self, self._sessions, self.data_responder)
+        return IvrLink(self._context, self, self._sessions, self.data_responder)
 
     def data_responder(self, identity: str) -> IDataResponder | None:
         """What answers the DataRequests of an identity at once; one for all of its links."""
@@ -144,9 +144,9 @@ class IvrLinkFactory(ExchangeLinkFactory):
     def _to_be_measured(self) -> bool:
         """Data that was kept under a longer limit is too long for this one: it goes where that is seen."""
         if self._measures is None:
-            self._measures = self._with.processing.keeps_too_long()
+            self._measures = self._context.processing.keeps_too_long()
         return self._measures
 
     def _made(self, identity: str) -> IDataResponder | None:
-        processing = self._with.processing
-        return self._with.codec.data_responder(processing.fetched, identity, processing.exchange_address)
+        processing = self._context.processing
+        return self._context.codec.data_responder(processing.fetched, identity, processing.exchange_address)

@@ -42,7 +42,7 @@ class PortBounds:
     descriptors: Descriptors = field(factory=Descriptors.of_this_process)
     refused: Callable[[], None] = _nobody_counts
     """Counters a connection that was refused."""
-    seldom: LogLimiter = field(factory=LogLimiter)
+    log_limiter: LogLimiter = field(factory=LogLimiter)
 
 
 class TurnedAway(Protocol):
@@ -119,7 +119,7 @@ class GuardedFactory(_Wrapping):
 
     def _refuse(self, source: str, why: str) -> TurnedAway:
         self._bounds.refused()
-        if self._bounds.seldom.due(self._bounds.name, self._clock.seconds()):
+        if self._bounds.log_limiter.allows(self._bounds.name, self._clock.seconds()):
             _log.warn("a connection from {source} to {port} is closed at once: {why}", source=source,
                       port=self._bounds.name, why=why)  # fmt: skip
         return TurnedAway()

@@ -105,23 +105,23 @@ class Authenticator:
     plain_secrets: bool = False
     """Whether a secret is taken over plain TCP from beyond loopback."""
 
-    def knock(self, bind: Bind, visitor: PeerInfo, refused: Hears, decided: Hears) -> LoginAttempt:
+    def knock(self, bind: Bind, peer_info: PeerInfo, refused: Hears, decided: Hears) -> LoginAttempt:
         """Take a Bind; ``look`` begins with it.
 
         :param refused: hears of a refusal as soon as it is certain, also after ``leave``: who guesses and goes
             has guessed.
         :param decided: hears the verdict when it is to be answered, at once or later; not at all after ``leave``.
         """
-        return LoginAttempt(self, bind, visitor, refused, decided)
+        return LoginAttempt(self, bind, peer_info, refused, decided)
 
 
 @define(eq=False)
 class LoginAttempt:
     """One Bind that is looked at."""
 
-    _door: Authenticator
+    _authenticator: Authenticator
     _bind: Bind = field(repr=False)
-    _visitor: PeerInfo
+    _peer_info: PeerInfo
     _refused: Hears
     _decided: Hears
     _login: Deferred[Any] | None = field(default=None, init=False)
@@ -136,13 +136,16 @@ class LoginAttempt:
         if unseen is not None:
             self._refuse(unseen)
             return
-        if not self._visitor.names and self._was_refused():
-            self._refuse_late(_REPEATED, self._door.throttle.delay(self._visitor.source, self._door.clock.seconds()))
+        if not self._peer_info.names and self._was_refused():
+            self._refuse_late(
+                _REPEATED,
+                self._authenticator.throttle.delay(self._peer_info.source, self._authenticator.clock.seconds()),
+            )
             return
-        visitor = self._visitor
-        role = visitor.role if self._bind.role is visitor.role else None
-        credentials = credentials_of(self._bind, visitor.names, visitor.source, role, self._wanted)
-        self._login = login = self._door.portal.login(credentials, None, IIdentity)
+        peer_info = self._peer_info
+        role = peer_info.role if self._bind.role is peer_info.role else None
+        credentials = credentials_of(self._bind, peer_info.names, peer_info.source, role, self._wanted)
+        self._login = login = self._authenticator.portal.login(credentials, None, IIdentity)
         login.addCallbacks(self._known, self._unknown)
         login.addErrback(lambda failure: _log.failure("a Bind could not be answered", failure))
 
@@ -158,32 +161,32 @@ class LoginAttempt:
     # ------------------------------------------------------------ before the secret is looked at
 
     def _refused_unseen(self) -> LoginDecision | None:
-        if not (self._visitor.private or self._door.plain_secrets):
-            self._door.counts.plain_secrets_refused += 1
+        if not (self._peer_info.private or self._authenticator.plain_secrets):
+            self._authenticator.counts.plain_secrets_refused += 1
             return _PLAIN
         # A certificate can't be guessed, so whoever has one isn't kept out for what others at its address have done.
-        return None if self._visitor.names else self._locked_out()
+        return None if self._peer_info.names else self._locked_out()
 
     def _was_refused(self) -> bool:
         """Whether nothing can come of it that didn't before: it isn't checked again, and counts no more."""
-        door = self._door
-        return door.throttle.was_refused(self._visitor.source, self._guess(), door.clock.seconds())
+        authenticator = self._authenticator
+        return authenticator.throttle.was_refused(self._peer_info.source, self._guess(), authenticator.clock.seconds())
 
     def _guess(self) -> bytes:
         """All that its refusal may be due to."""
-        bind, visitor = self._bind, self._visitor
-        return repr((visitor.role.value, bind.role.value, bind.identity, bind.secret, visitor.names)).encode()
+        bind, peer_info = self._bind, self._peer_info
+        return repr((peer_info.role.value, bind.role.value, bind.identity, bind.secret, peer_info.names)).encode()
 
     def _locked_out(self) -> LoginDecision | None:
-        door = self._door
-        if not door.throttle.locked_for(self._visitor.source, door.clock.seconds()):
+        authenticator = self._authenticator
+        if not authenticator.throttle.locked_for(self._peer_info.source, authenticator.clock.seconds()):
             return None
-        door.counts.logins_locked_out += 1
+        authenticator.counts.logins_locked_out += 1
         return _LOCKED_OUT
 
     def _wanted(self) -> bool:
-        door = self._door
-        locked = door.throttle.locked_for(self._visitor.source, door.clock.seconds())
+        authenticator = self._authenticator
+        locked = authenticator.throttle.locked_for(self._peer_info.source, authenticator.clock.seconds())
         self._begun = not (self._gone or locked)
         return self._begun
 
@@ -191,7 +194,7 @@ class LoginAttempt:
 
     def _known(self, avatar: tuple[object, object, Callable[[], None]]) -> None:
         identity = cast(Identity, avatar[1])
-        if identity.role is self._bind.role is self._visitor.role:
+        if identity.role is self._bind.role is self._peer_info.role:
             self._decide(LoginDecision(Status.OK, identity))
         else:
             self._failed(f"an identity for the role {identity.role.name.lower()}")
@@ -208,16 +211,20 @@ class LoginAttempt:
             self._refuse(_UNCHECKED)
 
     def _too_busy(self) -> LoginDecision:
-        self._door.counts.logins_over_limit += 1
+        self._authenticator.counts.logins_over_limit += 1
         return _BUSY
 
     def _failed(self, reason: str) -> None:
         """Count it against the source, and refuse when its time has come."""
-        locked_out = self._locked_out() if self._visitor.names else None
+        locked_out = self._locked_out() if self._peer_info.names else None
         if locked_out is not None:
             self._refuse(locked_out)
             return
-        throttle, source, now = self._door.throttle, self._visitor.source, self._door.clock.seconds()
+        throttle, source, now = (
+            self._authenticator.throttle,
+            self._peer_info.source,
+            self._authenticator.clock.seconds(),
+        )
         repeated = self._was_refused()
         delay = throttle.failed(source, self._guess(), now)
         if not repeated:
@@ -225,21 +232,21 @@ class LoginAttempt:
         self._refuse_late(_REPEATED if repeated else _refusal(reason), delay)
 
     def _refuse_late(self, verdict: LoginDecision, delay: float) -> None:
-        time_left = self._visitor.answer_by - self._door.clock.seconds()
+        time_left = self._peer_info.answer_by - self._authenticator.clock.seconds()
         self._refuse(verdict, min(delay, time_left * _OF_THE_TIME_LEFT))
 
     def _refuse(self, verdict: LoginDecision, delay: float = 0) -> None:
         self._refused(verdict)
         if delay > 0 and not self._gone:
-            self._delay = self._door.clock.callLater(delay, self._decide, verdict)
+            self._delay = self._authenticator.clock.callLater(delay, self._decide, verdict)
         else:
             self._decide(verdict)
 
     def _tell_of_lock_out(self, now: float) -> None:
-        door, source = self._door, self._visitor.source
-        limits = door.throttle.limits
-        if door.throttle.failures(source, now) == limits.login_failures:
-            door.counts.sources_locked_out += 1
+        authenticator, source = self._authenticator, self._peer_info.source
+        limits = authenticator.throttle.limits
+        if authenticator.throttle.failures(source, now) == limits.login_failures:
+            authenticator.counts.sources_locked_out += 1
             _log.warn("{source} is locked out for {seconds:g} s after {failures} refused logins", source=source,
                       seconds=limits.lock_out, failures=limits.login_failures)  # fmt: skip
 

@@ -13,7 +13,7 @@ class LogLimiter:
     """At most once in so many seconds."""
     _last: dict[str, float] = field(factory=dict, init=False)
 
-    def due(self, kind: str, now: float) -> bool:
+    def allows(self, kind: str, now: float) -> bool:
         """Whether to log it now.
 
         :param kind: one of few; not anything that came from outside.

@@ -17,9 +17,9 @@ _log = Logger()
 class Arrivals:
     """Gives each new talk a serial, under which the agent's application may have it connected to a service."""
 
-    def __init__(self, surroundings: ProcessingContext) -> None:
-        self._with = surroundings
-        self._commits = surroundings.commits
+    def __init__(self, context: ProcessingContext) -> None:
+        self._context = context
+        self._commits = context.commits
 
     def arrived(self, agent: str, calling_number: str) -> str:
         """The serial of the event of condition 0 that tells of it; empty when nobody is told.
@@ -27,12 +27,12 @@ class Arrivals:
         As for events 10 to 13, the agent has to be logged in, with room in the mailbox. The calling number
         comes from the network: whatever could be read as a serial in it is stripped.
         """
-        desk = self._with.desk
+        desk = self._context.desk
         if not desk.is_here(agent) or not desk.has_room(agent):
             return ""
         try:
-            serial = self._with.new_serial(told=True)
-            number = self._with.carrier.strip(Signalled(calling_number)).calling_number
+            serial = self._context.new_serial(told=True)
+            number = self._context.carrier.strip(Signalled(calling_number)).calling_number
             self._tell(agent, serial, number)
         except (SerialError, FieldError, CodecError) as error:
             _log.warn("agent {agent} isn't told of a call: {reason}", agent=agent, reason=str(error))
@@ -45,7 +45,7 @@ class Arrivals:
 
     def _tell(self, agent: str, serial: str, number: str) -> None:
         """Keep the event; later, if the store doesn't take it now."""
-        desk = self._with.desk
+        desk = self._context.desk
         event = desk.compose(agent, serial, Condition.PROGRESS, Status.OK, arrival(number), about="")
         self._commits.keep(
             Change(events=(event,), labels=desk.labels(agent, "")),

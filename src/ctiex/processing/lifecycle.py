@@ -51,13 +51,13 @@ def _guarded(whom: str, ask: Callable[[], int | None]) -> int | None:
 class Lifecycle:
     """Moves calls along the table of states and tells agents and services what happened."""
 
-    def __init__(self, surroundings: ProcessingContext) -> None:
-        self._with = surroundings
-        self._store = surroundings.store
-        self._desk = surroundings.desk
-        self.audit = None if surroundings.audit is None else CallAudit(surroundings.audit)
-        self._commits = surroundings.commits
-        self._deadlines = TimerWheel(surroundings.clock, self._time_out, self._commits.settled)
+    def __init__(self, context: ProcessingContext) -> None:
+        self._context = context
+        self._store = context.store
+        self._desk = context.desk
+        self.audit = None if context.audit is None else CallAudit(context.audit)
+        self._commits = context.commits
+        self._deadlines = TimerWheel(context.clock, self._time_out, self._commits.settled)
         self._drivers: Mapping[str, ISignalling] = {}
         self.owners = Owners()
         self.undecided: set[str] = set()
@@ -65,10 +65,10 @@ class Lifecycle:
         self._unkept = Unkept(self._commits)
         self._met_by: dict[str, Status] = {}
         """By serial: what was met by calls whose time is over, until their end is kept."""
-        self._resuming = Lots(surroundings.clock, self._commits.settled)
+        self._resuming = Lots(context.clock, self._commits.settled)
         self._left_to_the_next = False
         """Whether calls that are being signalled are left to the next start."""
-        self.held = CallQuotas(surroundings.limits, surroundings.desk)
+        self.held = CallQuotas(context.limits, context.desk)
 
     # ------------------------------------------------------------ from start to stop
 
@@ -87,7 +87,7 @@ class Lifecycle:
         self._desk.account.add(call.identity, size_of_call(call))
         if (call.state, Step.END) in TRANSITIONS:
             self.held.opened(call)
-            if call.service not in self._with.services:  # restarted with another configuration
+            if call.service not in self._context.services:  # restarted with another configuration
                 return partial(self._end_as_unknown, call.serial)
         if call.state in SIGNALLED:
             return partial(self.signal, call.serial, resumed=True)
@@ -107,7 +107,7 @@ class Lifecycle:
 
     def _resume(self, call: Call) -> None:
         """Have a driver that sees the call find out what became of it meanwhile."""
-        if call.state is not CallState.CLOSED and call.service in self._with.services:
+        if call.state is not CallState.CLOSED and call.service in self._context.services:
             driver = self.driver(call)
             if IRunningSignalling.providedBy(driver) and Condition.RETURNED not in call.told:
                 _guarded(call.serial, lambda: driver.resume(call.serial, call.agent))
@@ -192,12 +192,12 @@ class Lifecycle:
             self.unreachable(call.serial, Status.INTERNAL)
 
     def _offer_of(self, call: Call, resumed: bool) -> Offer:
-        carried = self._with.carrier.embed(call.calling_number, call.serial)
-        access_code = self._with.services[call.service].access_code
-        connection = Connection(access_code, carried.calling_number, self._with.exchange_address)
-        network = self._with.network
+        carried = self._context.carrier.embed(call.calling_number, call.serial)
+        access_code = self._context.services[call.service].access_code
+        connection = Connection(access_code, carried.calling_number, self._context.exchange_address)
+        network = self._context.network
         signalled = carried if network is None else network.embed(call.calling_number, call.serial)
-        deadline = self._with.clock.of_process(call.deadline) + _GRACE
+        deadline = self._context.clock.of_process(call.deadline) + _GRACE
         agent = call.agent
         return Offer(call.serial, call.service, call.calling_number, connection, deadline, resumed, signalled, agent)
 
@@ -214,7 +214,7 @@ class Lifecycle:
 
     def driver(self, call: Call) -> ISignalling:
         """The driver that signals calls of this service."""
-        return self._drivers[self._with.services[call.service].signalling]
+        return self._drivers[self._context.services[call.service].signalling]
 
     def fetched(self, call: Call, identity: Identity) -> None:
         """The service has its data: the agent hears 12. A call that any identity may come for is this one's now."""
@@ -276,12 +276,12 @@ class Lifecycle:
     def _return_deadline(self, call: Call) -> float:
         """Until when a result is awaited of a service that has let the customer go."""
         whole = self._deadline(call, CallState.REPORTED)
-        return whole if call.state is CallState.FETCHED else min(whole, self._with.clock.seconds() + _UNFETCHED)
+        return whole if call.state is CallState.FETCHED else min(whole, self._context.clock.seconds() + _UNFETCHED)
 
     def _deadline(self, call: Call, state: CallState) -> float:
-        settings = self._with.services.get(call.service)
+        settings = self._context.services.get(call.service)
         wait: float = getattr(settings.timeouts, TIMEOUT_OF[state]) if settings is not None else 0.0
-        return self._with.clock.seconds() + wait
+        return self._context.clock.seconds() + wait
 
     def _tell(
         self,
@@ -348,7 +348,7 @@ class Lifecycle:
             tell()
 
     def _retry_at(self) -> float:
-        return self._with.clock.seconds() + RETRY_AFTER
+        return self._context.clock.seconds() + RETRY_AFTER
 
     # ------------------------------------------------------------ ends
 
@@ -394,7 +394,7 @@ class Lifecycle:
         if holder is None and (call.state not in WITH_SERVICE or owner == ANY_OWNER):
             return
         if holder is None or not holder.bound:
-            others = self._with.sessions.of_identity(owner)
+            others = self._context.sessions.of_identity(owner)
             holder = others[0] if others else None
         if holder is not None:
             holder.end_call(CallEnded(call.serial, condition))
@@ -402,13 +402,13 @@ class Lifecycle:
     def _count_end(self, condition: Condition) -> None:
         match condition:
             case Condition.CANCELLED:
-                self._with.counts.calls_cancelled += 1
+                self._context.counts.calls_cancelled += 1
             case Condition.UNREACHABLE:
-                self._with.counts.calls_unreachable += 1
+                self._context.counts.calls_unreachable += 1
             case Condition.TIMED_OUT:
-                self._with.counts.calls_timed_out += 1
+                self._context.counts.calls_timed_out += 1
             case _:
-                self._with.counts.calls_hung_up += 1
+                self._context.counts.calls_hung_up += 1
 
     def _time_out(self, serial: str) -> None:
         """The deadline of a call's state has come."""
@@ -443,7 +443,7 @@ class Lifecycle:
 
         Its driver is asked once, and lets go of it: the end may have to be told again until it is kept.
         """
-        if call.state not in SIGNALLED or call.service not in self._with.services:
+        if call.state not in SIGNALLED or call.service not in self._context.services:
             return Status.TIMED_OUT
         met = self._met_by.get(call.serial)
         if met is None:
@@ -476,7 +476,7 @@ class Lifecycle:
 
     def withdraw(self, call: Call) -> Status:
         """Have its driver let go of it; what the driver has met so far."""
-        if call.service not in self._with.services:
+        if call.service not in self._context.services:
             return Status.SERVICE_UNREACHABLE
         met = _guarded(call.serial, lambda: self.driver(call).withdraw(call.serial))
         return Status.SERVICE_UNREACHABLE if met is None else Status.of(met)

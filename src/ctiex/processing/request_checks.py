@@ -18,8 +18,8 @@ from ctiex.records import Call, CallState
 class Intake:
     """Checks requests and makes calls of them. Keeps nothing."""
 
-    def __init__(self, surroundings: ProcessingContext) -> None:
-        self._with = surroundings
+    def __init__(self, context: ProcessingContext) -> None:
+        self._context = context
 
     def repeated(self, request: ConnectRequest, outlet: AgentOutlet, known: Call | None) -> bool:
         """Whether it is a repeat of a call that is open: answered like the first, and no more.
@@ -30,14 +30,14 @@ class Intake:
         self._check_login(request, outlet)
         if known is not None:
             self._check_repeat(known, request)
-        elif self._with.desk.awaits(request.serial):
+        elif self._context.desk.awaits(request.serial):
             raise Refused(Status.DUPLICATE_SERIAL, "an event of an earlier call with this serial still waits")
         return known is not None
 
     def _check_login(self, request: ConnectRequest, outlet: AgentOutlet) -> None:
-        if not self._with.desk.is_on(request.agent, outlet):
+        if not self._context.desk.is_on(request.agent, outlet):
             raise Refused(Status.AGENT_NOT_LOGGED_IN, "AgentLogin of this agent number is needed on this link")
-        if request.service not in self._with.services:
+        if request.service not in self._context.services:
             raise Refused(Status.UNKNOWN_SERVICE, f"no service {request.service!r} is configured")
 
     def _check_repeat(self, known: Call, request: ConnectRequest) -> None:
@@ -51,9 +51,9 @@ class Intake:
         """
         serial = request.serial or self._allocate()
         self._check_carriers(request.calling_number, serial)
-        check_fields(request.fields, self._with.limits)
+        check_fields(request.fields, self._context.limits)
         data = self._organized(request, serial)
-        timeouts = self._with.services[request.service].timeouts
+        timeouts = self._context.services[request.service].timeouts
         return Call(
             serial=serial,
             agent=request.agent,
@@ -63,14 +63,14 @@ class Intake:
             digest=_digest(request),
             data=data,
             state=CallState.REQUESTED,
-            deadline=self._with.clock.seconds() + timeouts.signalling,
+            deadline=self._context.clock.seconds() + timeouts.signalling,
         )
 
     def _check_carriers(self, calling_number: str, serial: str) -> None:
         try:
-            self._with.carrier.embed(calling_number, serial)
-            if self._with.network is not None:
-                self._with.network.embed(calling_number, serial)
+            self._context.carrier.embed(calling_number, serial)
+            if self._context.network is not None:
+                self._context.network.embed(calling_number, serial)
         except SerialError as error:
             raise Refused(Status.SERIAL_DOES_NOT_FIT, str(error)) from None
         except Exception as error:  # anybody's carrier; what it says may hold the number
@@ -78,22 +78,22 @@ class Intake:
 
     def _allocate(self) -> str:
         try:
-            return self._with.new_serial()
+            return self._context.new_serial()
         except SerialError as error:
             raise Refused(Status.TOO_BUSY, str(error)) from None
 
     def _organized(self, request: ConnectRequest, serial: str) -> bytes:
         """The encoded body of the call's DataResult, made once for all its DataRequests."""
         try:
-            fields = self._with.services[request.service].request.organize(request.fields)
-            data = self._with.codec.encode_body(DataResult(Status.OK, serial, request.agent, fields))
+            fields = self._context.services[request.service].request.organize(request.fields)
+            data = self._context.codec.encode_body(DataResult(Status.OK, serial, request.agent, fields))
         except (FieldError, CodecError) as error:  # anybody's organizer and codec; what they say may hold the data
             what = f"organized for the service it breaks a limit of messages ({type(error).__name__})"
             raise Refused(Status.DATA_TOO_LARGE, what) from None
         except Exception as error:
             raise Refused(Status.INTERNAL, f"the organizer failed with {type(error).__name__}") from None
-        if self._with.codec.frame_length(data) > self._with.max_frame:
-            raise Refused(Status.DATA_TOO_LARGE, f"organized for the service it passes {self._with.max_frame} bytes")
+        if self._context.codec.frame_length(data) > self._context.max_frame:
+            raise Refused(Status.DATA_TOO_LARGE, f"organized for the service it passes {self._context.max_frame} bytes")
         return data
 
 

@@ -34,24 +34,24 @@ from ctiex.processing.desk import AgentOutlet
 from ctiex.processing.lifecycle import Lifecycle
 from ctiex.processing.quotas import check_fields
 from ctiex.processing.request_checks import Intake
+from ctiex.processing.signalling_listener import SignallingListener
 from ctiex.processing.states import SIGNALLED, TRANSITIONS, Step
 from ctiex.processing.stored_time import LABEL
-from ctiex.processing.watcher import SignallingListener
 from ctiex.records import Call, CallState, StoredEvent
 
 
 class ProcessingService:
     """Stores calls, answers for their data, and brings the results to their agents."""
 
-    def __init__(self, surroundings: ProcessingContext) -> None:
-        self._with = surroundings
-        self._store = surroundings.store
-        self._desk = surroundings.desk
-        self._counts = surroundings.counts
-        self._commits = surroundings.commits
-        self._intake = Intake(surroundings)
-        self._life = Lifecycle(surroundings)
-        self.watcher: ISignallingListener = SignallingListener(surroundings, self._life)
+    def __init__(self, context: ProcessingContext) -> None:
+        self._context = context
+        self._store = context.store
+        self._desk = context.desk
+        self._counts = context.counts
+        self._commits = context.commits
+        self._intake = Intake(context)
+        self._life = Lifecycle(context)
+        self.listener: ISignallingListener = SignallingListener(context, self._life)
         """Hears what signalling meets."""
         self.leaving = False
         """Whether new calls are refused because the exchange goes away."""
@@ -59,7 +59,7 @@ class ProcessingService:
     @property
     def exchange_address(self) -> str:
         """The advertised address of the IVR link."""
-        return self._with.exchange_address
+        return self._context.exchange_address
 
     @property
     def calls_open(self) -> int:
@@ -71,7 +71,7 @@ class ProcessingService:
 
         :param taken_up: called once all calls that were being signalled have been offered again.
         """
-        self._with.clock.go_on(self._store.label(LABEL))
+        self._context.clock.go_on(self._store.label(LABEL))
         self._desk.start()
         self._life.start(drivers, taken_up)
 
@@ -177,7 +177,7 @@ class ProcessingService:
         if self.leaving:
             raise Refused(Status.GOING_AWAY)
         self._life.held.check(call)
-        if not self._desk.has_room(call.agent, self._with.limits.end_bytes):
+        if not self._desk.has_room(call.agent, self._context.limits.end_bytes):
             raise Refused(Status.QUEUE_FULL, "the agent's mailbox has no room for the end of this call")
 
     def _connect_kept(self, call: Call, reply: Callable[[ConnectReply], None]) -> None:
@@ -244,7 +244,7 @@ class ProcessingService:
 
     def keeps_too_long(self) -> bool:
         """Whether data is kept that the IVR link's frames don't take: it was stored under another limit. O(calls)."""
-        length, most = self._with.codec.frame_length, self._with.max_frame
+        length, most = self._context.codec.frame_length, self._context.max_frame
         return any(length(call.data) > most for call in self._store.calls())
 
     def fields(self, identity: Identity, serial: str) -> Fields:
@@ -261,7 +261,7 @@ class ProcessingService:
             self._life.audit.asked_here(identity, serial, refused, reason)
         if isinstance(body, Status):
             raise CallError(body)
-        result = decoded(self._with.codec, KIND_OF[DataResult], body)
+        result = decoded(self._context.codec, KIND_OF[DataResult], body)
         assert isinstance(result, DataResult)
         return result.fields
 
@@ -324,9 +324,9 @@ class ProcessingService:
 
     def _reorganized(self, call: Call, event: ServiceEvent) -> StoredEvent:
         """The agent's event made of a service's, which passes all checks."""
-        check_fields(event.fields, self._with.limits)
+        check_fields(event.fields, self._context.limits)
         try:
-            fields = self._with.services[call.service].result.organize(event.fields)
+            fields = self._context.services[call.service].result.organize(event.fields)
             told = self._desk.compose(call.agent, call.serial, event.condition, Status.OK, fields)
         except (FieldError, CodecError) as error:
             raise Refused(Status.DATA_TOO_LARGE, str(error)) from None
@@ -344,7 +344,7 @@ class ProcessingService:
 
     def _takes_progress(self, call: Call, told: StoredEvent) -> bool:
         """Room for the final result is kept; progress takes what is left."""
-        some = len(call.event_ids) < self._with.limits.events_per_call and self._desk.account.takes_report(call)
+        some = len(call.event_ids) < self._context.limits.events_per_call and self._desk.account.takes_report(call)
         return some and self._desk.has_room(call.agent, size_of_event(told))
 
     def _keep_report(

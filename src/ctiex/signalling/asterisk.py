@@ -65,7 +65,7 @@ class AsteriskSignalling:
         clock = context.reactor
         account = _account(clock, settings)
         self._client = make_client(clock, account, self.take, self._logged_in, self._lost)
-        self._calls = Calls(clock, context.watcher, settings, context.services, self._act, self._begin_anew)
+        self._calls = Calls(clock, context.listener, settings, context.services, self._act, self._begin_anew)
         self._settings = settings
         self._cooperator = Cooperator(_Lot, lambda do: clock.callLater(0, do), started=True)
         self._taking_up: CooperativeTask[Iterator[None]] | None = None

@@ -31,7 +31,7 @@ class Calls:
     def __init__(
         self,
         clock: IReactorTime,
-        watcher: ISignallingListener,
+        listener: ISignallingListener,
         settings: AsteriskSettings,
         services: Mapping[str, Mapping[str, Any]],
         act: Callable[[orders.Action], Deferred[Any]],
@@ -44,7 +44,7 @@ class Calls:
         :param ask_anew: called with the reason, when what Asterisk has done can't be known from its events.
         """
         self._clock = clock
-        self.watcher = watcher
+        self.listener = listener
         self.settings = settings
         self._services = services
         self._act = act
@@ -54,7 +54,7 @@ class Calls:
         self.offers = Offers()
         self.resumed: dict[str, str] = {}
         """Calls of before the start that weren't found yet, with their agent numbers."""
-        self.forwardings = ActiveTransfers(watcher, settings, self.ask, self._over)
+        self.forwardings = ActiveTransfers(listener, settings, self.ask, self._over)
         self.choice = Choice(self.talks, self.forwardings)
         self.seen = False
         """Whether the events are heard now, so that offers may begin."""
@@ -122,7 +122,7 @@ class Calls:
         self.offers.pop(offer.serial)
         _log.warn("call {serial}: agent {agent} doesn't talk with the customer who is meant, or with several",
                   serial=offer.serial, agent=offer.agent)  # fmt: skip
-        self.watcher.unreachable(offer.serial, Status.SERVICE_UNREACHABLE)
+        self.listener.unreachable(offer.serial, Status.SERVICE_UNREACHABLE)
 
     def _begin(self, talk: Conversation, offer: Offer) -> None:
         own = self._services.get(offer.service, {})
@@ -130,10 +130,10 @@ class Calls:
             actions = orders.move(talk, offer, self.settings, own, self._clock.seconds())
         except AmiError as error:
             _log.error("call {serial} can't be forwarded: {reason}", serial=offer.serial, reason=str(error))
-            self.watcher.unreachable(offer.serial, Status.SERVICE_UNREACHABLE)
+            self.listener.unreachable(offer.serial, Status.SERVICE_UNREACHABLE)
             return
         forwarding = self.forwardings.keep(Transfer(offer.serial, talk, Stage.WAITING, move=actions))
-        self.watcher.offered(offer.serial, None, lambda: self._begin_to_move(forwarding))
+        self.listener.offered(offer.serial, None, lambda: self._begin_to_move(forwarding))
 
     def _begin_to_move(self, forwarding: Transfer) -> None:
         """It is kept that the customer goes, who may have hung up meanwhile, or have left the agent."""
@@ -256,7 +256,7 @@ class Calls:
 
     def arrived(self, talk: Conversation) -> None:
         """Tell the agent's application of the customer, and have the channel remember it."""
-        serial = self.watcher.arrived(talk.agent, talk.customer.number)
+        serial = self.listener.arrived(talk.agent, talk.customer.number)
         if self.talks.told(talk, serial):
             for action in orders.mark(talk):
                 self.ask(action)

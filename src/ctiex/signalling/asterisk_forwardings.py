@@ -19,7 +19,7 @@ class ActiveTransfers:
 
     def __init__(
         self,
-        watcher: ISignallingListener,
+        listener: ISignallingListener,
         settings: AsteriskSettings,
         ask: Callable[[orders.Action], None],
         over: Callable[[Transfer], None],
@@ -29,7 +29,7 @@ class ActiveTransfers:
         :param ask: asks Asterisk for something.
         :param over: called with each that is over.
         """
-        self._watcher = watcher
+        self._listener = listener
         self._settings = settings
         self._ask = ask
         self._over = over
@@ -85,15 +85,15 @@ class ActiveTransfers:
     def _tell(self, serial: str, telling: Notification, status: Status) -> None:
         match telling:
             case Notification.ACCEPTED:
-                self._watcher.accepted(serial)
+                self._listener.accepted(serial)
             case Notification.UNREACHABLE:
-                self._watcher.unreachable(serial, status)
+                self._listener.unreachable(serial, status)
             case Notification.RETURNED:
-                self._watcher.returned(serial)
+                self._listener.returned(serial)
             case Notification.STRAYED:
-                self._watcher.agent_lost(serial)
+                self._listener.agent_lost(serial)
             case Notification.HUNG_UP:
-                self._watcher.hung_up(serial)
+                self._listener.hung_up(serial)
 
     def in_phase(self, forwarding: Transfer, phase: str, result: str, cause: str) -> None:
         """The dialplan has told where the customer is, with its result and the cause of a failure."""

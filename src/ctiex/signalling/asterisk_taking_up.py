@@ -111,13 +111,13 @@ class TakingUp:
         stage = Stage.CALLING if calls.resumed.pop(serial, None) is None else Stage.SERVED
         forwarding = calls.forwardings.keep(Transfer(serial, talk, stage, ended=not expected))
         if calls.offers.pop(serial) is not None:
-            calls.watcher.offered(serial, None, lambda: None)  # the customer has gone already
+            calls.listener.offered(serial, None, lambda: None)  # the customer has gone already
         self._catch_up(forwarding)
 
     def _give_up_resumed(self) -> Iterator[None]:
         for serial in list(self._calls.resumed):
             if self._calls.resumed.pop(serial, None) is not None:  # nowhere to be found
-                self._calls.watcher.agent_lost(serial)
+                self._calls.listener.agent_lost(serial)
             yield
 
     def _release_held(self) -> Iterator[None]:

@@ -97,7 +97,7 @@ class DialSignalling:
 
     def __init__(self, context: SignallingContext) -> None:
         self.context = context
-        self._watcher: ISignallingListener = context.watcher
+        self._listener: ISignallingListener = context.listener
         self._descriptors = Descriptors.of_this_process()
         self._attempts: dict[str, _Attempt] = {}
         self._endpoints: dict[str, tuple[float, IStreamClientEndpoint]] = {}
@@ -108,7 +108,7 @@ class DialSignalling:
     def offer(self, offer: Offer) -> None:
         """Dial the service's address, unless so many are being dialled that others would get no connection."""
         if len(self._attempts) >= self._descriptors.of_one(_MOST_DIALLED):
-            self._watcher.unreachable(offer.serial, Status.SERVICE_UNREACHABLE)
+            self._listener.unreachable(offer.serial, Status.SERVICE_UNREACHABLE)
             return
         attempt = self._attempts[offer.serial] = _Attempt(offer)
         factory = Factory.forProtocol(partial(_DialledLink, self, attempt))
@@ -139,7 +139,7 @@ class DialSignalling:
     def reached(self, attempt: _Attempt, link: _DialledLink) -> None:
         """The service's address has taken the link; the Connection goes out on it."""
         attempt.link = link
-        self._watcher.offered(attempt.offer.serial, None, lambda: self._write(attempt, link))
+        self._listener.offered(attempt.offer.serial, None, lambda: self._write(attempt, link))
 
     def _write(self, attempt: _Attempt, link: _DialledLink) -> None:
         if self._is_open(attempt):
@@ -154,10 +154,10 @@ class DialSignalling:
         if status is not None:
             self._is_well(attempt.offer.service)
         if status == Status.OK:
-            self._watcher.accepted(serial)
+            self._listener.accepted(serial)
         else:
             met = Status.SERVICE_UNREACHABLE if status is None else Status.SERVICE_REFUSED
-            self._watcher.unreachable(serial, met)
+            self._listener.unreachable(serial, met)
 
     def _not_reached(self, attempt: _Attempt, failure: Failure) -> None:
         self.in_vain(attempt, f"can't be dialled: {failure.getErrorMessage()}")

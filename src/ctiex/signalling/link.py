@@ -46,8 +46,8 @@ class LinkSignalling:
 
     sees_return = False
 
-    def __init__(self, watcher: ISignallingListener, sessions: IServiceSessions, clock: IReactorTime) -> None:
-        self._watcher = watcher
+    def __init__(self, listener: ISignallingListener, sessions: IServiceSessions, clock: IReactorTime) -> None:
+        self._listener = listener
         self._sessions = sessions
         self._clock = clock
         self._attempts: dict[str, _Attempt] = {}
@@ -77,12 +77,12 @@ class LinkSignalling:
         if untried:
             session = untried[0]
             attempt.tried.append(session)
-            self._watcher.offered(offer.serial, session, lambda: self._write(attempt, session))
+            self._listener.offered(offer.serial, session, lambda: self._write(attempt, session))
         elif offer.resumed and not attempt.tried:
             self._waiting[offer.serial] = attempt
         else:
             del self._attempts[offer.serial]
-            self._watcher.unreachable(offer.serial, attempt.met)
+            self._listener.unreachable(offer.serial, attempt.met)
 
     def _write(self, attempt: _Attempt, session: IServiceSession) -> None:
         """It is kept that the session has the call."""
@@ -101,9 +101,9 @@ class LinkSignalling:
             return
         if status == Status.OK:
             del self._attempts[serial]
-            self._watcher.accepted(serial)
+            self._listener.accepted(serial)
             return
-        self._watcher.refused(serial, session, status)
+        self._listener.refused(serial, session, status)
         attempt.met = Status.SERVICE_UNREACHABLE if status is None else Status.SERVICE_REFUSED
         self._try_next(attempt)
 
@@ -138,4 +138,4 @@ class LinkSignallingPlugin:
 
     def build(self, context: SignallingContext) -> ISignalling:
         """The driver."""
-        return LinkSignalling(context.watcher, context.sessions, context.reactor)
+        return LinkSignalling(context.listener, context.sessions, context.reactor)

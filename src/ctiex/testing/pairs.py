@@ -230,7 +230,7 @@ def services(name: str = "services", *served: str) -> Identity:
 
 
 def _link_alone(exchange: MemoryExchange) -> Mapping[str, ISignalling]:
-    return {"link": LinkSignalling(exchange.processing.watcher, exchange.sessions, exchange.clock)}
+    return {"link": LinkSignalling(exchange.processing.listener, exchange.sessions, exchange.clock)}
 
 
 @define(eq=False)
@@ -306,20 +306,20 @@ class MemoryExchange:
     def _make_links(self) -> None:
         known = [KnownIdentity(identity, "secret") for identity in self.identities]
         portal = self.portal or configured_portal(known, execute)
-        door = Authenticator(self.clock, portal, self.throttle, self.counts, self.plain_secrets)
-        surroundings = LinkContext(
+        authenticator = Authenticator(self.clock, portal, self.throttle, self.counts, self.plain_secrets)
+        context = LinkContext(
             clock=self.clock,
             codec=self.codec,
             limits=self.session_limits,
-            door=door,
+            authenticator=authenticator,
             processing=self.processing,
             new_session_name=numbered(),
             admission=self.admission,
             counts=self.counts,
             audit=self.audit,
         )
-        self.agent_links = AgentLinkFactory(surroundings, self.desk)
-        self.ivr_links = IvrLinkFactory(surroundings, self.sessions)
+        self.agent_links = AgentLinkFactory(context, self.desk)
+        self.ivr_links = IvrLinkFactory(context, self.sessions)
 
     # ------------------------------------------------------------ links
 

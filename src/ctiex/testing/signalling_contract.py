@@ -22,7 +22,7 @@ MET = frozenset({Status.SERVICE_UNREACHABLE, Status.SERVICE_REFUSED, Status.TIME
 
 @implementer(ISignallingListener)
 @define(eq=False)
-class RecordingWatcher:
+class RecordingListener:
     """Keeps what a driver tells of its offers, in order."""
 
     told: list[tuple[str, str]] = field(factory=list)
@@ -102,7 +102,7 @@ class SignallingContract:
     Give ``make_driver`` and what the services do. Every service that is offered a call is called ``bill``.
     """
 
-    watcher: RecordingWatcher
+    listener: RecordingListener
     """Given to the driver by ``make_driver``."""
     patience = 2.0
     """How long anything may take, in seconds."""
@@ -122,7 +122,7 @@ class SignallingContract:
         raise NotImplementedError
 
     async def _begun(self, answer: int | None) -> ISignalling:
-        self.watcher = RecordingWatcher()
+        self.listener = RecordingListener()
         ready = self.make_ready(answer)
         if ready is not None:
             await ready
@@ -131,10 +131,10 @@ class SignallingContract:
     async def _until(self, serial: str, what: str) -> None:
         """Wait until something is told of a call."""
         for _ in range(int(self.patience / 0.01)):
-            if what in self.watcher.of(serial):
+            if what in self.listener.of(serial):
                 return
             await self.pause()
-        raise AssertionError(f"{what} was to be told of {serial}; told was {self.watcher.of(serial)}")
+        raise AssertionError(f"{what} was to be told of {serial}; told was {self.listener.of(serial)}")
 
     async def pause(self) -> None:
         """Let happen what is under way."""
@@ -147,58 +147,58 @@ class SignallingContract:
         driver = await self._begun(Status.OK)
         driver.offer(make_offer("1"))
         await self._until("1", "accepted")
-        assert list(self.watcher.of("1")) == ["offered", "accepted"]
+        assert list(self.listener.of("1")) == ["offered", "accepted"]
         assert list(self.connections()) == [make_offer("1").connection]
 
     async def test_nothing_goes_out_before_the_offer_is_kept(self) -> None:
         driver = await self._begun(Status.OK)
-        self.watcher.keeps = False
+        self.listener.keeps = False
         driver.offer(make_offer("1"))
         await self._until("1", "offered")
         for _ in range(5):
             await self.pause()
-        assert (list(self.connections()), list(self.watcher.of("1"))) == ([], ["offered"])
-        self.watcher.writes.pop()()
+        assert (list(self.connections()), list(self.listener.of("1"))) == ([], ["offered"])
+        self.listener.writes.pop()()
         await self._until("1", "accepted")
         assert list(self.connections()) == [make_offer("1").connection]
 
     async def test_an_offer_that_is_kept_after_its_withdrawal_sends_nothing(self) -> None:
         driver = await self._begun(Status.OK)
-        self.watcher.keeps = False
+        self.listener.keeps = False
         driver.offer(make_offer("1"))
         await self._until("1", "offered")
         driver.withdraw("1")
-        self.watcher.writes.pop()()
+        self.listener.writes.pop()()
         for _ in range(5):
             await self.pause()
-        assert (list(self.connections()), list(self.watcher.of("1"))) == ([], ["offered"])
+        assert (list(self.connections()), list(self.listener.of("1"))) == ([], ["offered"])
 
     async def test_a_refusal_is_told_once_as_32(self) -> None:
         driver = await self._begun(Status.TOO_BUSY)
         driver.offer(make_offer("1"))
         await self._until("1", "unreachable")
         await self.pause()
-        assert list(self.watcher.of("1")) == ["offered", "unreachable"]
-        assert self.watcher.statuses == [Status.SERVICE_REFUSED]
+        assert list(self.listener.of("1")) == ["offered", "unreachable"]
+        assert self.listener.statuses == [Status.SERVICE_REFUSED]
 
     async def test_withdrawing_while_an_answer_is_awaited_says_33_and_stops_everything(self) -> None:
         driver = await self._begun(None)
         driver.offer(make_offer("1"))
         await self._until("1", "offered")
         assert driver.withdraw("1") == Status.TIMED_OUT
-        told = len(self.watcher.told)
+        told = len(self.listener.told)
         for _ in range(5):
             await self.pause()
-        assert len(self.watcher.told) == told, "nothing is told after a withdrawal"
+        assert len(self.listener.told) == told, "nothing is told after a withdrawal"
 
     async def test_withdrawing_at_once_tells_nothing_more(self) -> None:
         driver = await self._begun(Status.OK)
         driver.offer(make_offer("1"))
-        told = list(self.watcher.told)
+        told = list(self.listener.told)
         assert driver.withdraw("1") in MET
         for _ in range(5):
             await self.pause()
-        assert self.watcher.told == told
+        assert self.listener.told == told
 
     async def test_withdrawing_what_is_served_or_was_never_offered_does_nothing(self) -> None:
         driver = await self._begun(Status.OK)
@@ -208,7 +208,7 @@ class SignallingContract:
         assert driver.withdraw("1") in MET
         assert driver.withdraw("1") in MET
         await self.pause()
-        assert list(self.watcher.of("1")) == ["offered", "accepted"]
+        assert list(self.listener.of("1")) == ["offered", "accepted"]
 
     async def test_calls_do_not_disturb_one_another(self) -> None:
         driver = await self._begun(Status.OK)
@@ -219,16 +219,16 @@ class SignallingContract:
         for serial in serials:
             if serial != "3":
                 await self._until(serial, "accepted")
-        assert "accepted" not in self.watcher.of("3")
-        assert self.watcher.statuses == []
+        assert "accepted" not in self.listener.of("3")
+        assert self.listener.statuses == []
 
     async def test_a_serial_may_be_offered_again_after_its_end(self) -> None:
         driver = await self._begun(Status.OK)
         for turn in (1, 2):
             driver.offer(make_offer("1"))
             for _ in range(int(self.patience / 0.01)):
-                if self.watcher.of("1").count("accepted") == turn:
+                if self.listener.of("1").count("accepted") == turn:
                     break
                 await self.pause()
             driver.withdraw("1")
-            assert list(self.watcher.of("1")) == ["offered", "accepted"] * turn
+            assert list(self.listener.of("1")) == ["offered", "accepted"] * turn

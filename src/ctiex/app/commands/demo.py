@@ -223,7 +223,7 @@ class Demo:
         agent = await client.login(_AGENT)
         for scene in SCENES:
             self._media = ScriptedMedia(scene.typed, pace=lambda: deferLater(self._reactor, _PACE))
-            known = self._exchange.parts.surroundings.services[scene.service]
+            known = self._exchange.parts.context.services[scene.service]
             self._ladder.begin(scene, {*known.request.secret, *known.result.secret}, self._media)
             try:
                 serial = self._serials.allocate(lambda serial: False)

@@ -132,10 +132,10 @@ class ExchangeProcess:
         self._network.listen(AGENT_ADDRESS, process, lambda: agent_links.buildProtocol(None))
 
     def _drivers(self, exchange: MemoryExchange, process: ProcessClock, witness: Witness) -> Mapping[str, ISignalling]:
-        watcher = witness.watched(exchange.processing.watcher)
+        listener = witness.watched(exchange.processing.listener)
         drivers = {
-            "link": LinkSignalling(watcher, exchange.sessions, process),
-            "seen": SeenSignalling(watcher, self._platform, process),
+            "link": LinkSignalling(listener, exchange.sessions, process),
+            "seen": SeenSignalling(listener, self._platform, process),
         }
         for driver in drivers.values():
             witness.watch_driver(driver)

@@ -75,7 +75,7 @@ def check_empty(world: World) -> None:
     links = len(exchange.agent_links.links) + len(exchange.ivr_links.links)
     ledger.hold(links == 0, f"{links} links are left over")
     ledger.hold(world.network.ends == 0, f"{world.network.ends} ends of connections are left over")
-    admission = exchange.agent_links._with.admission
+    admission = exchange.agent_links._context.admission
     ledger.hold(admission.empty, f"links are counted that aren't there: {admission}")
     ledger.hold(not exchange.sessions._identities, "sessions of services are left over")
     clients = [application.process for application in world.applications] + [one.process for one in world.services]

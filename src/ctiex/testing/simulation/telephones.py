@@ -171,9 +171,9 @@ class SeenSignalling:
     sees_return = True
     connected = True
 
-    def __init__(self, watcher: ISignallingListener, platform: Platform, process: ProcessClock) -> None:
+    def __init__(self, listener: ISignallingListener, platform: Platform, process: ProcessClock) -> None:
         self.process = process
-        self._watcher = watcher
+        self._listener = listener
         self._platform = platform
         self._going_on: set[str] = set()
         platform.driver = self
@@ -201,7 +201,7 @@ class SeenSignalling:
         """Have the customer forwarded, unless they are already."""
         serial = offer.serial
         self._going_on.add(serial)
-        self._watcher.offered(serial, None, lambda: self._forward(offer))
+        self._listener.offered(serial, None, lambda: self._forward(offer))
 
     def _forward(self, offer: Offer) -> None:
         """It is kept that the customer goes to the service."""
@@ -235,13 +235,13 @@ class SeenSignalling:
         if serial not in self._going_on:
             return
         if what == "answered":
-            self._watcher.accepted(serial)
+            self._listener.accepted(serial)
             return
         self._going_on.discard(serial)
         match what:
             case "unreachable":
-                self._watcher.unreachable(serial, status)
+                self._listener.unreachable(serial, status)
             case "returned":
-                self._watcher.returned(serial)
+                self._listener.returned(serial)
             case _:
-                self._watcher.hung_up(serial)
+                self._listener.hung_up(serial)

@@ -194,9 +194,9 @@ class Witness:
 
     # ------------------------------------------------------------ signalling
 
-    def watched(self, watcher: ISignallingListener) -> ISignallingListener:
+    def watched(self, listener: ISignallingListener) -> ISignallingListener:
         """The same watcher, for a driver; what it is told is heard."""
-        return cast(ISignallingListener, _Watching(watcher, self))
+        return cast(ISignallingListener, _Observed(listener, self))
 
     def watch_driver(self, driver: ISignalling) -> ISignalling:
         """Hear of every offer."""
@@ -221,15 +221,15 @@ class Witness:
             self._owe_end(serial, "its customer is back, and its result was there")
 
 
-class _Watching:
+class _Observed:
     """Passes everything on."""
 
-    def __init__(self, watcher: ISignallingListener, witness: Witness) -> None:
-        self._watcher = watcher
+    def __init__(self, listener: ISignallingListener, witness: Witness) -> None:
+        self._listener = listener
         self._witness = witness
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._watcher, name)
+        return getattr(self._listener, name)
 
     def offered(self, serial: str, session: IServiceSession | None, write: Callable[[], None]) -> None:
         """The customer goes by telephone, when no session is named."""
@@ -240,27 +240,27 @@ class _Watching:
                 custody.forwarded(serial, custody.service_of(serial))
                 written()
 
-        self._watcher.offered(serial, session, write)
+        self._listener.offered(serial, session, write)
 
     def accepted(self, serial: str) -> None:
         """The service has accepted."""
         self._witness.custody.accepted(serial)
-        self._watcher.accepted(serial)
+        self._listener.accepted(serial)
 
     def unreachable(self, serial: str, status: int) -> None:
         """Nobody is left to try."""
         self._witness.ends_by_driver(serial, "nobody is left to try")
-        self._watcher.unreachable(serial, status)
+        self._listener.unreachable(serial, status)
 
     def hung_up(self, serial: str) -> None:
         """The customer has hung up."""
         self._witness.ends_by_driver(serial, "the customer has hung up")
-        self._watcher.hung_up(serial)
+        self._listener.hung_up(serial)
 
     def returned(self, serial: str) -> None:
         """The customer is back."""
         self._witness.returned_by_driver(serial)
-        self._watcher.returned(serial)
+        self._listener.returned(serial)
 
 
 def _serials(change: Change) -> tuple[str, ...]:

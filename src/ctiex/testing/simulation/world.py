@@ -359,7 +359,7 @@ class World:
         if call is not None and call.state is not CallState.CLOSED:
             return  # it isn't kept yet
         self._happened("driver spoke of an ended call")
-        say = getattr(exchange.processing.watcher, word)
+        say = getattr(exchange.processing.listener, word)
         match word:
             case "offered":
                 say(serial, sessions[0], lambda: None)
@@ -402,7 +402,7 @@ class World:
                 self.witness.ends_by_driver(serial, "the customer has hung up")
         elif self.exchange.running is not None and serial:
             self._happened("customer hung up")
-            self.witness.watched(self.exchange.running.processing.watcher).hung_up(serial)
+            self.witness.watched(self.exchange.running.processing.listener).hung_up(serial)
 
     def crash_agent(self, at: int, down: float) -> None:
         """An application dies; the next process resumes behind what was taken."""

@@ -47,9 +47,9 @@ class Exchange(RecordingListener):
         self.names: dict[str, str] = {}
         """The numbers of the customers whom the serials name that were ever told."""
 
-    def arrived(self, agent: str, calling_number: str) -> str:
+    def call_arrived(self, agent: str, calling_number: str) -> str:
         """As the processing service does: a serial that shows that it was told."""
-        if not super().arrived(agent, calling_number):
+        if not super().call_arrived(agent, calling_number):
             return ""
         serial = self._allocator.allocate(self.names.__contains__, told=True)
         self.names[serial] = calling_number

@@ -140,9 +140,11 @@ def _any_serial_means_the_agents_only_customer() -> Iterator[None]:
     """A serial that isn't that of a talk of the agent who names it is taken for their only customer's."""
 
     def of(choice: Choice, offer: Offer) -> str:
-        talks = choice._talks.of_agent(offer.agent)
-        [customer] = [talk.customer.uniqueid for talk in talks if offer.serial == talk.serial] or [""]
-        return customer or (talks[0].customer.uniqueid if len(talks) == 1 else "")
+        conversations = choice._conversations.of_agent(offer.agent)
+        [customer] = [
+            conversation.customer.uniqueid for conversation in conversations if offer.serial == conversation.serial
+        ] or [""]
+        return customer or (conversations[0].customer.uniqueid if len(conversations) == 1 else "")
 
     with mock.patch.object(Choice, "of", of):
         yield

@@ -111,7 +111,7 @@ class EndToEnd(TestCase):
         self.assertEqual((customer.place, asterisk.platform.lost()), ("talk", []))
         asterisk.platform.call("1002")
         late: Deferred[AgentEvent] = Deferred()
-        await eventually(lambda: len(exchange.parts.drivers["asterisk"]._calls.talks) == 2)
+        await eventually(lambda: len(exchange.parts.drivers["asterisk"]._calls.conversations) == 2)
         await client.login("1002", late.callback)
         self.assertEqual((await late).fields["event"], "call")
 

@@ -24,8 +24,8 @@ from ctiex.plugins import find_plugin
 from ctiex.processing.service_sessions import ServiceSessions
 from ctiex.serials import names_a_told_call
 from ctiex.signalling.asterisk import AsteriskSignallingPlugin
-from ctiex.signalling.asterisk_forwarding import TABLE as STAGES
-from ctiex.signalling.asterisk_forwarding import Notification, Stage, Transfer, TransferEvent, status_of
+from ctiex.signalling.transfer import TABLE as STAGES
+from ctiex.signalling.transfer import Notification, Stage, Transfer, TransferEvent, status_of
 from ctiex.telephony.asterisk.ami import AmiMessage
 from ctiex.telephony.asterisk.settings import read_settings
 from ctiex.telephony.call_model import CallModel, Channel, Conversation
@@ -38,25 +38,25 @@ from .effort import examples
 _ENDING = {Notification.UNREACHABLE, Notification.RETURNED, Notification.STRAYED, Notification.HUNG_UP}
 
 
-def talk() -> Conversation:
+def conversation() -> Conversation:
     return Conversation(Channel("1.1", "PJSIP/trunk-00000001"), Channel("1.2", "PJSIP/1001-00000002"), "1001")
 
 
 class Stages(SynchronousTestCase):
-    """The table of ctiex.signalling.asterisk_forwarding."""
+    """The table of ctiex.signalling.transfer."""
 
     @settings(deadline=None)
     @given(st.lists(st.sampled_from(TransferEvent)))
     def test_whatever_happens_one_end_is_told_at_most_and_nothing_behind_it(
         self, happenings: list[TransferEvent]
     ) -> None:
-        forwarding = Transfer("7", talk())
-        told = [telling for happening in happenings for telling in forwarding.happen(happening)]
+        transfer = Transfer("7", conversation())
+        told = [telling for happening in happenings for telling in transfer.happen(happening)]
         ends = [telling for telling in told if telling in _ENDING]
         self.assertLessEqual(len(ends), 1)
         self.assertEqual(told[-1:] if ends else [], ends)
         self.assertLessEqual(told.count(Notification.ACCEPTED), 1)
-        if forwarding.stage is Stage.OVER:
+        if transfer.stage is Stage.OVER:
             self.assertEqual(len(ends), 1)
 
     def test_a_customer_who_hangs_up_ends_it_in_every_stage(self) -> None:
@@ -207,9 +207,9 @@ class Seeing(SynchronousTestCase):
         self.assertEqual(world.listener.arrivals, [])
 
     def test_a_withheld_number_isnt_told_as_the_one_that_carried_the_serial(self) -> None:
-        floor = CallModel(read_settings(TABLE))
+        call_model = CallModel(read_settings(TABLE))
         for number, known in (("13800138000**7", "13800138000**7"), ("", "13800138000**7"), ("<unknown>", "")):
-            self.assertEqual(floor.seen("1.1", "PJSIP/trunk-00000001", number, "bridge").number, known)
+            self.assertEqual(call_model.seen("1.1", "PJSIP/trunk-00000001", number, "bridge").number, known)
 
     def test_what_has_ended_leaves_nothing(self) -> None:
         world = World()
@@ -624,7 +624,7 @@ class InterspersedOptions(SynchronousTestCase):
             self.assertTrue(ends or serial in withdrawn, world.listener.told)
         self.assertEqual(world.platform.lost(), [], world.listener.told)
         calls = world.driver._calls
-        self.assertEqual((len(calls.forwardings), len(calls.offers)), (0, 0))
+        self.assertEqual((len(calls.transfers), len(calls.offers)), (0, 0))
 
     def _do(
         self, world: World, op: str, agent: str, customers: dict[str, Leg], offered: list[str], withdrawn: set[str]
@@ -665,7 +665,7 @@ class InterspersedOptions(SynchronousTestCase):
         world.cut()
         calls = world.driver._calls
         offers = {one.offer.serial: one.offer.agent for one in calls.offers}
-        agents = {one.serial: one.talk.agent for one in calls.forwardings}
+        agents = {one.serial: one.conversation.agent for one in calls.transfers}
         agents |= calls.resumed
         world.start()
         for serial in offered:

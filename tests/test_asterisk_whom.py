@@ -294,7 +294,7 @@ class Settled(SynchronousTestCase):
         self.world.perform()
         self.world.driver.withdraw("7")
         self.world.settle()
-        self.assertEqual((self.world.platform.dialled, self.world.driver._calls.forwardings.get("7")), ([], None))
+        self.assertEqual((self.world.platform.dialled, self.world.driver._calls.transfers.get("7")), ([], None))
 
 
 class CallQuotas(SynchronousTestCase):

@@ -873,11 +873,11 @@ class SerialsUsedAgain(SynchronousTestCase):
         self.assertEqual(again.status(), 0)
 
     def test_the_serial_of_a_call_that_has_come_may_be_used_at_once(self) -> None:
-        serial = self.bench.processing.listener.arrived("1001", "139")
+        serial = self.bench.processing.listener.call_arrived("1001", "139")
         self.assertEqual(self.bench.status(serial), 0)
 
     def test_and_after_a_restart(self) -> None:
-        serial = self.bench.processing.listener.arrived("1001", "139")
+        serial = self.bench.processing.listener.call_arrived("1001", "139")
         self.assertEqual(self._restarted().status(serial), 0)
 
     def test_progress_that_looks_like_a_call_that_has_come_is_an_event_of_its_call(self) -> None:

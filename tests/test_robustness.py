@@ -230,7 +230,7 @@ class CarrierFaultTests(SynchronousTestCase):
         bench = Bench(store)
         self.patch(bench.processing._context, "carrier", _BrokenCarrier(0))
         with capturedLogs() as logged:
-            self.assertEqual(bench.processing.listener.arrived("1001", "13800138000"), "")
+            self.assertEqual(bench.processing.listener.call_arrived("1001", "13800138000"), "")
         (told,) = [formatEvent(entry) for entry in logged]
         self.assertIn("agent 1001 isn't told of a call: the carrier failed with OSError", told)
         self.assertNotIn("13800138000", told)

@@ -266,7 +266,7 @@ class Arrivals(SynchronousTestCase):
 
     def test_the_agent_hears_0_under_a_new_serial_and_may_use_it(self) -> None:
         bench = self.bench()
-        serial = bench.processing.listener.arrived("1001", "13800138000")
+        serial = bench.processing.listener.call_arrived("1001", "13800138000")
         self.assertTrue(has_check_digits(serial))
         [event] = bench.outlet.events
         self.assertEqual((event.condition, event.serial, event.status), (Condition.PROGRESS, serial, 0))
@@ -275,21 +275,21 @@ class Arrivals(SynchronousTestCase):
 
     def test_what_could_be_read_as_a_serial_is_stripped(self) -> None:
         bench = self.bench()
-        bench.processing.listener.arrived("1001", "13800138000**123")
+        bench.processing.listener.call_arrived("1001", "13800138000**123")
         event: AgentEvent = bench.outlet.events[0]
         self.assertEqual(event.fields["calling_number"], "13800138000")
 
     def test_nobody_is_told_who_isnt_there_or_has_no_room(self) -> None:
         bench = self.bench(limits=Limits(mailbox=1))
         listener = bench.processing.listener
-        self.assertEqual(listener.arrived("1002", "138"), "")
-        self.assertNotEqual(listener.arrived("1001", "138"), "")
-        self.assertEqual(listener.arrived("1001", "139"), "")
+        self.assertEqual(listener.call_arrived("1002", "138"), "")
+        self.assertNotEqual(listener.call_arrived("1001", "138"), "")
+        self.assertEqual(listener.call_arrived("1001", "139"), "")
         self.assertEqual(len(bench.outlet.events), 1)
 
     def test_a_number_that_no_field_takes_is_told_to_nobody(self) -> None:
         bench = self.bench()
-        self.assertEqual(bench.processing.listener.arrived("1001", "\udcff"), "")
+        self.assertEqual(bench.processing.listener.call_arrived("1001", "\udcff"), "")
         self.assertEqual(bench.outlet.events, [])
 
 

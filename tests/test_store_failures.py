@@ -253,7 +253,7 @@ class Ends(_Failing):
         for in_time in (False, True):
             with self.subTest(in_time=in_time):
                 self.setUp()
-                self.failing(lambda: self.bench.processing.listener.arrived("1001", "139"), in_time)
+                self.failing(lambda: self.bench.processing.listener.call_arrived("1001", "139"), in_time)
                 self.assertEqual(self.bench.heard, [])
                 self.well_again()
                 self.assertEqual(self.bench.heard, [0])

@@ -304,7 +304,7 @@ class ISignallingListener(Interface):
     def agent_lost(serial: str) -> None:
         """The customer has left the service and isn't with the agent, who is gone (drivers that see the call)."""
 
-    def arrived(agent: str, calling_number: str) -> str:
+    def call_arrived(agent: str, calling_number: str) -> str:
         """A customer and an agent have begun to talk (drivers that see the call).
 
         Returns the serial that the agent's application was told for it; empty when it isn't there to be told.
@@ -346,7 +346,7 @@ class IRunningSignalling(ISignalling):
         """
 
     def agent_logged_in(agent: str) -> None:
-        """An agent number was logged in: a call of it that nobody was told of is to be told by ``arrived``."""
+        """An agent number was logged in: a call of it that nobody was told of is to be told by ``call_arrived``."""
 
 
 @frozen

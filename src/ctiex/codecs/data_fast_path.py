@@ -2,7 +2,7 @@
 
 Only what needs no thought is answered here: whole, well-formed DataRequests for data that the same
 identity has fetched before. At the first frame that is anything else this stops; that frame and all
-behind it go the usual way, which gives the same answers (tests/test_quick.py holds the two together). The
+behind it go the usual way, which gives the same answers (tests/test_data_fast_path.py holds the two together). The
 form of the frames is taken from the layouts; nothing is declared here.
 
 Requests with serials of the same length have the same form: only the invoke id and the serial differ. So one

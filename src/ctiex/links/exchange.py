@@ -129,8 +129,10 @@ class ExchangeLink(LinkProtocol):
         if self.audit is not None:
             self.audit.peer = self.peer
         refused, decided = partial(self._bind_refused, bind), partial(self._decided, bind, invoke_id)
-        self._attempt = knock = self._context.authenticator.knock(bind, self._peer_info(bind), refused, decided)
-        knock.look()
+        self._attempt = start_login = self._context.authenticator.start_login(
+            bind, self._peer_info(bind), refused, decided
+        )
+        start_login.begin()
 
     def _peer_info(self, bind: Bind) -> PeerInfo:
         assert self._source is not None, "a link that was turned away takes no Bind"

@@ -105,7 +105,7 @@ class Authenticator:
     plain_secrets: bool = False
     """Whether a secret is taken over plain TCP from beyond loopback."""
 
-    def knock(self, bind: Bind, peer_info: PeerInfo, refused: Hears, decided: Hears) -> LoginAttempt:
+    def start_login(self, bind: Bind, peer_info: PeerInfo, refused: Hears, decided: Hears) -> LoginAttempt:
         """Take a Bind; ``look`` begins with it.
 
         :param refused: hears of a refusal as soon as it is certain, also after ``leave``: who guesses and goes
@@ -130,7 +130,7 @@ class LoginAttempt:
     """Whether the secret is being hashed, so that this is a guess that counts, whoever waits for its outcome."""
     _gone: bool = field(default=False, init=False)
 
-    def look(self) -> None:
+    def begin(self) -> None:
         """Look who it is."""
         unseen = self._refused_unseen()
         if unseen is not None:

@@ -21,7 +21,7 @@ class Arrivals:
         self._context = context
         self._commits = context.commits
 
-    def arrived(self, agent: str, calling_number: str) -> str:
+    def call_arrived(self, agent: str, calling_number: str) -> str:
         """The serial of the event of condition 0 that tells of it; empty when nobody is told.
 
         As for events 10 to 13, the agent has to be logged in, with room in the mailbox. The calling number

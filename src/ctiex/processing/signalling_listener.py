@@ -89,9 +89,9 @@ class SignallingListener:
         """Nobody hears of it: the result tells the agent more, or the time-out if none comes."""
         self._life.happened(serial, SignallingEvent.RETURNED, self._life.let_go)
 
-    def arrived(self, agent: str, calling_number: str) -> str:
+    def call_arrived(self, agent: str, calling_number: str) -> str:
         """The agent hears 0, under a new serial."""
-        return self._arrivals.arrived(agent, calling_number)
+        return self._arrivals.call_arrived(agent, calling_number)
 
     def hung_up(self, serial: str) -> None:
         """The agent hears 3, unless the service's result has told it more."""

@@ -99,9 +99,9 @@ class AsteriskSignalling:
 
     def agent_logged_in(self, agent: str) -> None:
         """Tell the agent's application of a call that began before it was there."""
-        for talk in self._calls.talks.of_agent(agent):
-            if talk.together and not talk.serial:
-                self._calls.arrived(talk)
+        for conversation in self._calls.conversations.of_agent(agent):
+            if conversation.together and not conversation.serial:
+                self._calls.call_arrived(conversation)
 
     def offer(self, offer: Offer) -> None:
         """Forward the customer whom the offer means, as soon as Asterisk can be asked."""
@@ -145,26 +145,26 @@ class AsteriskSignalling:
         return ensureDeferred(self._look_around())
 
     async def _look_around(self) -> None:
-        picture = Snapshot(self._settings)
+        snapshot = Snapshot(self._settings)
         try:  # one after the other: Asterisk answers in order, and a long list would cost the next one its time
-            await self._act(orders.list_bridges(), picture.take)
-            await self._act(orders.list_channels(), picture.take)
+            await self._act(orders.list_bridges(), snapshot.take)
+            await self._act(orders.list_channels(), snapshot.take)
         except ActionRefused as error:
             raise ActionRefused(
                 f"Asterisk doesn't tell its channels ({error}): its manager user needs read = call,user"
                 " and write = call"
             ) from None
-        self._taking_up = self._cooperator.cooperate(self._take_up(picture))
+        self._taking_up = self._cooperator.cooperate(self._take_up(snapshot))
         try:
             await self._taking_up.whenDone()
         except TaskStopped:
             raise LinkLost("what goes on at Asterisk was still being taken up") from None
         self._taking_up = None
 
-    def _take_up(self, picture: Snapshot) -> Iterator[None]:
+    def _take_up(self, snapshot: Snapshot) -> Iterator[None]:
         """In lots, since there may be many calls and everybody else wants to go on."""
         calls = self._calls
-        yield from TakingUp(calls, picture).steps()
+        yield from TakingUp(calls, snapshot).steps()
         yield from self._read_unread()
         calls.seen = True
         yield from calls.go_on_moving()
@@ -177,7 +177,7 @@ class AsteriskSignalling:
         while self._unread:
             unread, self._unread = self._unread, []
             for event in unread:
-                self._calls.floor.take(event)
+                self._calls.call_model.take(event)
             for event in unread:
                 self._calls.follow(event)
                 yield

@@ -12,8 +12,8 @@ from attrs import define, field
 
 from ctiex.interfaces import Offer
 from ctiex.serials import names_a_told_call
-from ctiex.signalling.asterisk_forwardings import ActiveTransfers
 from ctiex.signalling.asterisk_talks import Conversations
+from ctiex.signalling.transfers import ActiveTransfers
 from ctiex.telephony.call_model import Conversation
 
 
@@ -81,21 +81,24 @@ class Choice:
     customer; among several the calling number decides.
     """
 
-    def __init__(self, talks: Conversations, forwardings: ActiveTransfers) -> None:
-        self._talks = talks
-        self._forwardings = forwardings
+    def __init__(self, conversations: Conversations, transfers: ActiveTransfers) -> None:
+        self._conversations = conversations
+        self._transfers = transfers
 
     def of(self, offer: Offer) -> str:
         """The id of the channel of the customer; empty: nobody, or it can't be told."""
         if self._was_told(offer.serial):
             return self.by_name(offer)
-        talks = self._talks.of_agent(offer.agent)
-        present = [talk for talk in talks if talk.together]
-        return _the_one(present or [talk for talk in talks if self._comes_back(talk)], offer.calling_number)
+        conversations = self._conversations.of_agent(offer.agent)
+        present = [conversation for conversation in conversations if conversation.together]
+        return _the_one(
+            present or [conversation for conversation in conversations if self._comes_back(conversation)],
+            offer.calling_number,
+        )
 
     def by_name(self, offer: Offer) -> str:
         """The same, where only a serial that was told tells anything: nobody knows whom the agent talks with."""
-        return self._talks.customer_of(offer.serial)
+        return self._conversations.customer_of(offer.serial)
 
     def afterwards(self, offer: Offer) -> str:
         """The same for an offer that came at such a time.
@@ -104,20 +107,26 @@ class Choice:
         tells that it is still the one.
         """
         customer = self.of(offer)
-        talk = self._talks.of_customer(customer)
-        same = talk is not None and bool(talk.customer.number) and talk.customer.number == offer.calling_number
+        conversation = self._conversations.of_customer(customer)
+        same = (
+            conversation is not None
+            and bool(conversation.customer.number)
+            and conversation.customer.number == offer.calling_number
+        )
         return customer if same or self._was_told(offer.serial) else ""
 
     def _was_told(self, serial: str) -> bool:
         """Whether a serial was ever told, by this exchange or one before: it names that customer, or nobody."""
-        return names_a_told_call(serial) or bool(self._talks.customer_of(serial))
+        return names_a_told_call(serial) or bool(self._conversations.customer_of(serial))
 
-    def _comes_back(self, talk: Conversation) -> bool:
-        forwarding = self._forwardings.of_customer(talk.customer.uniqueid)
-        return forwarding is not None and forwarding.comes_back
+    def _comes_back(self, conversation: Conversation) -> bool:
+        transfer = self._transfers.of_customer(conversation.customer.uniqueid)
+        return transfer is not None and transfer.comes_back
 
 
-def _the_one(talks: list[Conversation], calling_number: str) -> str:
-    if len(talks) > 1:
-        talks = [talk for talk in talks if talk.customer.number == calling_number]
-    return talks[0].customer.uniqueid if len(talks) == 1 else ""
+def _the_one(conversations: list[Conversation], calling_number: str) -> str:
+    if len(conversations) > 1:
+        conversations = [
+            conversation for conversation in conversations if conversation.customer.number == calling_number
+        ]
+    return conversations[0].customer.uniqueid if len(conversations) == 1 else ""

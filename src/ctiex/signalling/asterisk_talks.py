@@ -44,14 +44,14 @@ class Conversations:
 
     # ------------------------------------------------------------ which serial names whom
 
-    def told(self, talk: Conversation, serial: str) -> bool:
+    def told(self, conversation: Conversation, serial: str) -> bool:
         """The agent was told of the customer under this serial; empty: wasn't told.
 
         It names that customer as long as their channel is there, and nobody else ever.
         Returns whether the customer's channel has to be marked anew.
         """
-        talk.serial = serial
-        customer = talk.customer.uniqueid
+        conversation.serial = serial
+        customer = conversation.customer.uniqueid
         if serial:
             self.named(customer, serial)
         return bool(serial) or customer in self._serials
@@ -81,48 +81,56 @@ class Conversations:
         if known is not None:
             self._unlink(known)
         same = known is not None and known.agent == pair.agent
-        talk = known if known is not None and same else pair
-        talk.customer, talk.agent_channel = pair.customer, pair.agent_channel
-        self._link(talk)
-        return talk, not same
+        conversation = known if known is not None and same else pair
+        conversation.customer, conversation.agent_channel = pair.customer, pair.agent_channel
+        self._link(conversation)
+        return conversation, not same
 
     def gone(self, uniqueid: str) -> None:
         """A channel is gone, and its talk with it."""
-        talk = self._of_customer.get(uniqueid)
-        for one in [*self._of_channel.get(uniqueid, {}).values(), *([talk] if talk is not None else [])]:
+        conversation = self._of_customer.get(uniqueid)
+        for one in [
+            *self._of_channel.get(uniqueid, {}).values(),
+            *([conversation] if conversation is not None else []),
+        ]:
             self._unlink(one)
         for serial in self._serials.pop(uniqueid, ()):
             del self._customers[serial]
 
-    def go_on(self, floor: CallModel) -> Iterator[None]:
+    def go_on(self, call_model: CallModel) -> Iterator[None]:
         """Go on with the talks whose channels are both still there, on a floor that was looked at anew, one by one."""
-        for talk in self:
-            self._go_on(talk, floor)
+        for conversation in self:
+            self._go_on(conversation, call_model)
             yield
         for customer in list(self._serials):
-            if floor.channel(customer) is None:
+            if call_model.channel(customer) is None:
                 self.gone(customer)
             yield
 
-    def _go_on(self, talk: Conversation, floor: CallModel) -> None:
-        customer, agent_channel = (floor.channel(one.uniqueid) for one in (talk.customer, talk.agent_channel))
+    def _go_on(self, conversation: Conversation, call_model: CallModel) -> None:
+        customer, agent_channel = (
+            call_model.channel(one.uniqueid) for one in (conversation.customer, conversation.agent_channel)
+        )
         if customer is None:
-            self.gone(talk.customer.uniqueid)
+            self.gone(conversation.customer.uniqueid)
         elif agent_channel is None:
-            self._unlink(talk)
+            self._unlink(conversation)
         else:
-            talk.customer, talk.agent_channel = customer, agent_channel
+            conversation.customer, conversation.agent_channel = customer, agent_channel
 
-    def _link(self, talk: Conversation) -> None:
-        customer = talk.customer.uniqueid
-        self._of_customer[customer] = talk
-        self._of_agent.setdefault(talk.agent, {})[customer] = talk
-        self._of_channel.setdefault(talk.agent_channel.uniqueid, {})[customer] = talk
+    def _link(self, conversation: Conversation) -> None:
+        customer = conversation.customer.uniqueid
+        self._of_customer[customer] = conversation
+        self._of_agent.setdefault(conversation.agent, {})[customer] = conversation
+        self._of_channel.setdefault(conversation.agent_channel.uniqueid, {})[customer] = conversation
 
-    def _unlink(self, talk: Conversation) -> None:
-        customer = talk.customer.uniqueid
+    def _unlink(self, conversation: Conversation) -> None:
+        customer = conversation.customer.uniqueid
         self._of_customer.pop(customer, None)
-        for index, key in ((self._of_agent, talk.agent), (self._of_channel, talk.agent_channel.uniqueid)):
+        for index, key in (
+            (self._of_agent, conversation.agent),
+            (self._of_channel, conversation.agent_channel.uniqueid),
+        ):
             index[key].pop(customer, None)
             if not index[key]:
                 del index[key]

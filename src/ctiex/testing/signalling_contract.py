@@ -34,7 +34,7 @@ class RecordingListener:
     refusals: list[tuple[str, IServiceSession, int | None]] = field(factory=list)
     """What came with ``refused``; a driver need not tell it."""
     arrivals: list[tuple[str, str]] = field(factory=list)
-    """The agent numbers and calling numbers that came with ``arrived``."""
+    """The agent numbers and calling numbers that came with ``call_arrived``."""
     agents_are_here: bool = True
     """Whether the agents' applications are there to be told of arrivals."""
     keeps: bool = True
@@ -75,7 +75,7 @@ class RecordingListener:
         """The customer is elsewhere."""
         self.told.append(("agent_lost", serial))
 
-    def arrived(self, agent: str, calling_number: str) -> str:
+    def call_arrived(self, agent: str, calling_number: str) -> str:
         """Two have begun to talk; their serial is made of the agent number and what was told before."""
         self.arrivals.append((agent, calling_number))
         return f"{agent}{len(self.arrivals)}" if self.agents_are_here else ""

@@ -30,7 +30,7 @@ _LONGEST_RING = 3_600.0
 
 
 def move(
-    talk: Conversation, offer: Offer, settings: AsteriskSettings, own: Mapping[str, Any], now: float
+    conversation: Conversation, offer: Offer, settings: AsteriskSettings, own: Mapping[str, Any], now: float
 ) -> tuple[Action, ...]:
     """Send the customer to the service, and put the agent on hold.
 
@@ -48,7 +48,7 @@ def move(
         "CTIEX_PHASE": "moving",
         "CTIEX_RESULT": "",
         "CTIEX_SERIAL": offer.serial,
-        "CTIEX_AGENT_CHANNEL": talk.agent_channel.name,
+        "CTIEX_AGENT_CHANNEL": conversation.agent_channel.name,
         "CTIEX_CARRIED": carried,
         "CTIEX_DIAL": dial,
         "CTIEX_RING": str(ceil(ring)),
@@ -58,9 +58,9 @@ def move(
     }
     held = {"CTIEX_SERIAL": offer.serial, "CTIEX_HOLD": str(ceil(ring + longest) + _HOLD_LONGER)}
     actions = (
-        *_variables(talk.customer, variables),
-        *_variables(talk.agent_channel, held),
-        _redirect_both(talk, settings),
+        *_variables(conversation.customer, variables),
+        *_variables(conversation.agent_channel, held),
+        _redirect_both(conversation, settings),
     )
     for action in actions:  # all or none: what can't be said must not leave a customer half prepared
         encode_action(*action)
@@ -94,13 +94,13 @@ def _variables(channel: Channel, variables: Mapping[str, str]) -> Iterator[Actio
         yield "Setvar", (("Channel", channel.name), ("Variable", name), ("Value", value))
 
 
-def _redirect_both(talk: Conversation, settings: AsteriskSettings) -> Action:
+def _redirect_both(conversation: Conversation, settings: AsteriskSettings) -> Action:
     return "Redirect", (
-        ("Channel", talk.customer.name),
+        ("Channel", conversation.customer.name),
         ("Context", settings.forward_context),
         ("Exten", "s"),
         ("Priority", "1"),
-        ("ExtraChannel", talk.agent_channel.name),
+        ("ExtraChannel", conversation.agent_channel.name),
         ("ExtraContext", settings.hold_context),
         ("ExtraExten", "s"),
         ("ExtraPriority", "1"),
@@ -121,9 +121,11 @@ def release(agent_channel: Channel, settings: AsteriskSettings) -> Action:
     return _redirect(agent_channel, settings.release_context)
 
 
-def mark(talk: Conversation) -> tuple[Action, ...]:
+def mark(conversation: Conversation) -> tuple[Action, ...]:
     """Have the customer's channel remember the serial that its agent was told, and which agent; or that none was."""
-    return tuple(_variables(talk.customer, {"CTIEX_TALK": talk.serial, "CTIEX_TALK_AGENT": talk.agent}))
+    return tuple(
+        _variables(conversation.customer, {"CTIEX_TALK": conversation.serial, "CTIEX_TALK_AGENT": conversation.agent})
+    )
 
 
 def comes_back_to(customer: Channel, held: Channel) -> Action:

@@ -15,7 +15,7 @@ class Snapshot:
     """Every channel with its bridge and its variables."""
 
     def __init__(self, settings: AsteriskSettings) -> None:
-        self.floor = CallModel(settings)
+        self.call_model = CallModel(settings)
         """Who is connected with whom."""
         self._variables: dict[str, dict[str, str]] = {}
         """By channel, those that are set."""
@@ -24,12 +24,14 @@ class Snapshot:
         """One event of either list."""
         match event.event:
             case "Status":
-                channel = self.floor.seen(event["Uniqueid"], event["Channel"], event["CallerIDNum"], event["BridgeID"])
+                channel = self.call_model.seen(
+                    event["Uniqueid"], event["Channel"], event["CallerIDNum"], event["BridgeID"]
+                )
                 variables = {name: value for name, value in event.variables().items() if value}
                 if variables:
                     self._variables[channel.uniqueid] = variables
             case "BridgeListItem" if event["BridgeType"] not in ("", "basic"):
-                self.floor.holds(event["BridgeUniqueid"], event["BridgeName"])
+                self.call_model.holds(event["BridgeUniqueid"], event["BridgeName"])
 
     def variable(self, channel: Channel, name: str) -> str:
         """A variable of a channel; empty where it isn't set."""
@@ -43,12 +45,12 @@ class Snapshot:
     def forwarded(self) -> Iterator[tuple[str, Conversation] | None]:
         """The serials of the customers who were forwarded, each with the customer's talk of before; None for others."""
         for uniqueid in list(self._variables):
-            customer = self.floor.channel(uniqueid)
+            customer = self.call_model.channel(uniqueid)
             yield None if customer is None else self._forwarded(customer)
 
     def _forwarded(self, customer: Channel) -> tuple[str, Conversation] | None:
         serial, name = self.variable(customer, "CTIEX_SERIAL"), self.variable(customer, "CTIEX_AGENT_CHANNEL")
         if not serial or not name:  # an agent's channel has no agent's channel of its own
             return None
-        agent_channel = self.floor.named(name) or Channel("", name)
-        return serial, Conversation(customer, agent_channel, self.floor.agent_of(agent_channel))
+        agent_channel = self.call_model.named(name) or Channel("", name)
+        return serial, Conversation(customer, agent_channel, self.call_model.agent_of(agent_channel))

@@ -106,7 +106,7 @@ class Transfer:
     """One hand-off on the platform. Tells at most one end of it, and nothing once it was withdrawn."""
 
     serial: str
-    talk: Conversation
+    conversation: Conversation
     stage: Stage = Stage.MOVING
     ended: bool = False
     """Whether its end was told, or nobody wants to know any more."""

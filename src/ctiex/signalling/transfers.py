@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from ctiex.errors import Status
 from ctiex.interfaces import ISignallingListener
-from ctiex.signalling.asterisk_forwarding import Notification, Stage, Transfer, TransferEvent, status_of
+from ctiex.signalling.transfer import Notification, Stage, Transfer, TransferEvent, status_of
 from ctiex.telephony.asterisk import actions as orders
 from ctiex.telephony.asterisk.settings import AsteriskSettings
 
@@ -54,33 +54,31 @@ class ActiveTransfers:
         """That of the customer whose channel this is."""
         return self._of_customer.get(uniqueid)
 
-    def keep(self, forwarding: Transfer) -> Transfer:
+    def keep(self, transfer: Transfer) -> Transfer:
         """One begins."""
-        self._of_serial[forwarding.serial] = forwarding
-        self._of_customer[forwarding.talk.customer.uniqueid] = forwarding
-        return forwarding
+        self._of_serial[transfer.serial] = transfer
+        self._of_customer[transfer.conversation.customer.uniqueid] = transfer
+        return transfer
 
-    def forget(self, forwarding: Transfer) -> None:
+    def forget(self, transfer: Transfer) -> None:
         """One is over."""
-        self._of_serial.pop(forwarding.serial, None)
-        self._of_customer.pop(forwarding.talk.customer.uniqueid, None)
-        self._of_service.pop(forwarding.service, None)
+        self._of_serial.pop(transfer.serial, None)
+        self._of_customer.pop(transfer.conversation.customer.uniqueid, None)
+        self._of_service.pop(transfer.service, None)
 
     # ------------------------------------------------------------ what happens
 
-    def happen(
-        self, forwarding: Transfer, happening: TransferEvent, status: Status = Status.SERVICE_UNREACHABLE
-    ) -> None:
+    def happen(self, transfer: Transfer, happening: TransferEvent, status: Status = Status.SERVICE_UNREACHABLE) -> None:
         """Go to the next stage, and tell what is to be told.
 
         :param status: what to tell of a service that isn't reached.
         """
-        for telling in forwarding.happen(happening):
-            self._tell(forwarding.serial, telling, status)
-        self.recall(forwarding)
-        if forwarding.stage is Stage.OVER:
-            self.forget(forwarding)
-            self._over(forwarding)
+        for telling in transfer.happen(happening):
+            self._tell(transfer.serial, telling, status)
+        self.recall(transfer)
+        if transfer.stage is Stage.OVER:
+            self.forget(transfer)
+            self._over(transfer)
 
     def _tell(self, serial: str, telling: Notification, status: Status) -> None:
         match telling:
@@ -95,28 +93,28 @@ class ActiveTransfers:
             case Notification.HUNG_UP:
                 self._listener.hung_up(serial)
 
-    def in_phase(self, forwarding: Transfer, phase: str, result: str, cause: str) -> None:
+    def in_phase(self, transfer: Transfer, phase: str, result: str, cause: str) -> None:
         """The dialplan has told where the customer is, with its result and the cause of a failure."""
         match phase:
             case "out":
-                self.happen(forwarding, TransferEvent.LEFT_AGENT)
+                self.happen(transfer, TransferEvent.LEFT_AGENT)
             case "back":
                 happening = _RESULTS.get(result, TransferEvent.NOT_ANSWERED)
-                self.happen(forwarding, happening, status_of(result, cause))
+                self.happen(transfer, happening, status_of(result, cause))
             case "astray":
-                self.happen(forwarding, TransferEvent.AGENT_LOST)
+                self.happen(transfer, TransferEvent.AGENT_LOST)
 
-    def recall(self, forwarding: Transfer) -> None:
+    def recall(self, transfer: Transfer) -> None:
         """Bring a customer back whom the service is to have no longer."""
-        if forwarding.to_be_recalled:
-            forwarding.recalled = True
-            self._ask(orders.recall(forwarding.talk.customer, self._settings))
+        if transfer.to_be_recalled:
+            transfer.recalled = True
+            self._ask(orders.recall(transfer.conversation.customer, self._settings))
 
-    def dialled(self, forwarding: Transfer, service: str) -> None:
+    def dialled(self, transfer: Transfer, service: str) -> None:
         """The service is called; this is its channel."""
-        self._of_service.pop(forwarding.service, None)
-        forwarding.service, forwarding.cause = service, ""
-        self._of_service[service] = forwarding
+        self._of_service.pop(transfer.service, None)
+        transfer.service, transfer.cause = service, ""
+        self._of_service[service] = transfer
 
     def channel_gone(self, uniqueid: str, cause: str) -> None:
         """A channel was hung up; a service's tells why the call to it failed."""

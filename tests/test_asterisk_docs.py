@@ -16,7 +16,7 @@ from twisted.python.usage import UsageError
 from ctiex.app.cli import COMMANDS, Options
 from ctiex.app.commands import dialplan, voice
 from ctiex.carriers.sip_header import SERIAL_HEADER
-from ctiex.carriers.user_to_user import USER_TO_USER, UserToUserCarrier
+from ctiex.carriers.user_to_user import USER_TO_USER, UserToUserSerialCarrier
 from ctiex.config import model as config_model
 from ctiex.config.carriers import build_carriers
 from ctiex.config.model import Configuration
@@ -178,7 +178,7 @@ def test_the_carriers_in_the_table_send_what_it_shows() -> None:
 
 
 def test_a_serial_takes_as_many_octets_as_the_page_says() -> None:
-    data = UserToUserCarrier().embed("", "9" * 20).headers[USER_TO_USER].partition(";")[0]
+    data = UserToUserSerialCarrier().embed("", "9" * 20).headers[USER_TO_USER].partition(";")[0]
     octets = len(bytes.fromhex(data)) - 1
     assert f"a serial takes {octets} of them" in page(PAGE)
 

@@ -10,49 +10,49 @@ from twisted.plugin import getPlugins
 from twisted.trial.unittest import SynchronousTestCase
 
 import ctiex.plugins
-from ctiex.carriers.calling_number import CallingNumberCarrier
+from ctiex.carriers.calling_number import CallingNumberSerialCarrier
 from ctiex.errors import ConfigurationError, SerialError
-from ctiex.interfaces import ICarrier, ICarrierPlugin, Signalled
-from ctiex.testing.carrier_contract import CarrierContract, calling_numbers
+from ctiex.interfaces import ISerialCarrier, ISerialCarrierPlugin, Signalled
+from ctiex.testing.carrier_contract import SerialCarrierContract, calling_numbers
 from ctiex.testing.strategies import serials
 
 separators = st.text("*#", min_size=1, max_size=8)
 quick = settings(deadline=None)
 
 
-class DefaultCarrierTests(CarrierContract, SynchronousTestCase):
+class DefaultCarrierTests(SerialCarrierContract, SynchronousTestCase):
     """``**`` as in the seed."""
 
-    def make_carrier(self) -> ICarrier:
-        return CallingNumberCarrier()
+    def make_carrier(self) -> ISerialCarrier:
+        return CallingNumberSerialCarrier()
 
 
-class MixedSeparatorTests(CarrierContract, SynchronousTestCase):
+class MixedSeparatorTests(SerialCarrierContract, SynchronousTestCase):
     """A separator that overlaps with itself."""
 
-    def make_carrier(self) -> ICarrier:
-        return CallingNumberCarrier("*#*", 60)
+    def make_carrier(self) -> ISerialCarrier:
+        return CallingNumberSerialCarrier("*#*", 60)
 
 
-class SingleSeparatorTests(CarrierContract, SynchronousTestCase):
+class SingleSeparatorTests(SerialCarrierContract, SynchronousTestCase):
     """A separator without parts."""
 
-    def make_carrier(self) -> ICarrier:
-        return CallingNumberCarrier("#", 60)
+    def make_carrier(self) -> ISerialCarrier:
+        return CallingNumberSerialCarrier("#", 60)
 
 
 class EmbeddingTests(SynchronousTestCase):
     """What goes into a calling number, and comes out."""
 
     def test_the_seed_puts_two_asterisks_between(self) -> None:
-        carrier = CallingNumberCarrier()
+        carrier = CallingNumberSerialCarrier()
         self.assertEqual(carrier.embed("13800138000", "007"), Signalled("13800138000**007"))
         self.assertEqual(carrier.extract(Signalled("13800138000**007")), ("13800138000", "007"))
 
     @given(separators, st.text("0123456789*#", max_size=30), serials())
     @quick
     def test_with_any_separator_extract_undoes_embed(self, separator: str, number: str, serial: str) -> None:
-        carrier = CallingNumberCarrier(separator)
+        carrier = CallingNumberSerialCarrier(separator)
         try:
             embedded = carrier.embed(number, serial)
         except SerialError:
@@ -66,7 +66,7 @@ class EmbeddingTests(SynchronousTestCase):
     def test_with_any_separator_a_stripped_number_takes_a_serial(
         self, separator: str, number: str, serial: str
     ) -> None:
-        carrier = CallingNumberCarrier(separator)
+        carrier = CallingNumberSerialCarrier(separator)
         stripped = carrier.strip(Signalled(number))
         self.assertEqual(carrier.strip(stripped), stripped)
         self.assertEqual(carrier.extract(stripped), (stripped.calling_number, None))
@@ -76,7 +76,7 @@ class EmbeddingTests(SynchronousTestCase):
     @given(separators, calling_numbers, serials())
     @quick
     def test_a_number_that_holds_the_separator_is_refused(self, separator: str, number: str, serial: str) -> None:
-        carrier = CallingNumberCarrier(separator, 255)
+        carrier = CallingNumberSerialCarrier(separator, 255)
         for bad in (separator + number, number + separator, number[:3] + separator + number[3:]):
             self.assertRaises(SerialError, carrier.embed, bad, serial)
 
@@ -86,12 +86,12 @@ class EmbeddingTests(SynchronousTestCase):
         self, separator: str, number: str, data: st.DataObject
     ) -> None:
         part = separator[: data.draw(st.integers(1, len(separator) - 1))]
-        carrier = CallingNumberCarrier(separator)
+        carrier = CallingNumberSerialCarrier(separator)
         self.assertRaises(SerialError, carrier.embed, number + part, "1")
         self.assertEqual(carrier.strip(Signalled(number + part)), Signalled(number))
 
     def test_the_capacity_counts_bytes(self) -> None:
-        carrier = CallingNumberCarrier("**", 30)
+        carrier = CallingNumberSerialCarrier("**", 30)
         self.assertEqual(carrier.embed("1" * 8, "1" * 20), Signalled("1" * 8 + "**" + "1" * 20))
         error = self.assertRaises(SerialError, carrier.embed, "1" * 9, "1" * 20)
         self.assertIn("31 bytes", str(error))
@@ -99,16 +99,16 @@ class EmbeddingTests(SynchronousTestCase):
         self.assertRaises(SerialError, carrier.embed, "\u00e9" * 4 + "1", "1" * 20)
 
     def test_a_number_that_no_utf8_can_hold_is_refused(self) -> None:
-        self.assertRaises(SerialError, CallingNumberCarrier().embed, "\ud800", "1")
+        self.assertRaises(SerialError, CallingNumberSerialCarrier().embed, "\ud800", "1")
 
     def test_what_stands_behind_the_first_separator_must_be_a_serial(self) -> None:
-        carrier = CallingNumberCarrier()
+        carrier = CallingNumberSerialCarrier()
         for number in ("138**", "138**x", "138**1**2", "138**" + "1" * 21, "138*1", "138** 1", "138", ""):
             self.assertEqual(carrier.extract(Signalled(number)), (number, None))
         self.assertEqual(carrier.extract(Signalled("**7")), ("", "7"))
 
     def test_parameters_behind_the_serial_are_the_number_s(self) -> None:
-        carrier = CallingNumberCarrier()
+        carrier = CallingNumberSerialCarrier()
         for arrived, number in (
             ("138**007;phone-context=+86", "138;phone-context=+86"),
             ("138**007;phone-context=example.com;isub=12", "138;phone-context=example.com;isub=12"),
@@ -131,14 +131,14 @@ class EmbeddingTests(SynchronousTestCase):
 
     def test_a_separator_may_come_percent_encoded(self) -> None:
         for arrived in ("138%2A%2A007", "138%2a%2A007", "138*%2a007", "138%2A*007"):
-            self.assertEqual(CallingNumberCarrier().extract(Signalled(arrived)), ("138", "007"), arrived)
-        self.assertEqual(CallingNumberCarrier("#").extract(Signalled("138%23007")), ("138", "007"))
-        self.assertEqual(CallingNumberCarrier().extract(Signalled("138%2B%2B007")), ("138%2B%2B007", None))
+            self.assertEqual(CallingNumberSerialCarrier().extract(Signalled(arrived)), ("138", "007"), arrived)
+        self.assertEqual(CallingNumberSerialCarrier("#").extract(Signalled("138%23007")), ("138", "007"))
+        self.assertEqual(CallingNumberSerialCarrier().extract(Signalled("138%2B%2B007")), ("138%2B%2B007", None))
 
     @given(separators, st.lists(st.sampled_from(["%2A", "%2a", "%23", "%3B", "%", "2", "A", "*", "#", "1", ";", "x"])))
     @quick
     def test_a_stripped_number_brings_no_serial_however_it_was_encoded(self, separator: str, parts: list[str]) -> None:
-        carrier = CallingNumberCarrier(separator, 255)
+        carrier = CallingNumberSerialCarrier(separator, 255)
         stripped = carrier.strip(Signalled("".join(parts)[:60]))
         self.assertEqual(carrier.strip(stripped), stripped)
         self.assertIsNone(carrier.extract(stripped)[1])
@@ -146,7 +146,7 @@ class EmbeddingTests(SynchronousTestCase):
         self.assertEqual(carrier.extract(embedded), (stripped.calling_number, "7"))
 
     def test_strip_cuts_at_the_first_separator(self) -> None:
-        carrier = CallingNumberCarrier()
+        carrier = CallingNumberSerialCarrier()
         for number, stripped in (
             ("138**7", "138"),
             ("138***7**8", "138"),
@@ -160,13 +160,13 @@ class EmbeddingTests(SynchronousTestCase):
 class ConfigurationTests(SynchronousTestCase):
     """What the configuration may say."""
 
-    def build(self, **settings: Any) -> ICarrier:
-        (plugin,) = (p for p in getPlugins(ICarrierPlugin, ctiex.plugins) if p.name == "calling-number")
-        carrier: ICarrier = plugin.build(settings)
+    def build(self, **settings: Any) -> ISerialCarrier:
+        (plugin,) = (p for p in getPlugins(ISerialCarrierPlugin, ctiex.plugins) if p.name == "calling-number")
+        carrier: ISerialCarrier = plugin.build(settings)
         return carrier
 
     def test_without_settings_it_is_the_seed_with_79_bytes(self) -> None:
-        self.assertEqual(self.build(), CallingNumberCarrier("**", 79))
+        self.assertEqual(self.build(), CallingNumberSerialCarrier("**", 79))
 
     @given(separators, st.data())
     @quick

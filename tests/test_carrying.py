@@ -9,17 +9,17 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from ctiex.carriers.calling_number import CallingNumberCarrier
-from ctiex.carriers.combined import SeveralCarriers
-from ctiex.carriers.sip_header import SipHeaderCarrier
-from ctiex.carriers.user_to_user import UserToUserCarrier
+from ctiex.carriers.calling_number import CallingNumberSerialCarrier
+from ctiex.carriers.combined import CombinedSerialCarrier
+from ctiex.carriers.sip_header import SipHeaderSerialCarrier
+from ctiex.carriers.user_to_user import UserToUserSerialCarrier
 from ctiex.clients import AutomaticService, ExchangeAccount, ServedCall
 from ctiex.config.carriers import build_carriers
 from ctiex.config.model import CarrierSettings, Configuration
 from ctiex.config.plugin_checks import check_plugins
 from ctiex.config.reading import parse
 from ctiex.errors import ConfigurationError, SerialError, Status
-from ctiex.interfaces import ICarrier, ISignalling, Offer, Signalled
+from ctiex.interfaces import ISerialCarrier, ISignalling, Offer, Signalled
 from ctiex.messages import Connection, ConnectReply
 from ctiex.services.media import ScriptedMedia
 from ctiex.services.outcome import Outcome
@@ -43,7 +43,7 @@ class ConfigurationTests(SynchronousTestCase):
 
     def test_by_default_links_and_the_network_have_the_same(self) -> None:
         carriers = build_carriers(CarrierSettings())
-        self.assertEqual((carriers.connection, carriers.network), (CallingNumberCarrier(), None))
+        self.assertEqual((carriers.connection, carriers.network), (CallingNumberSerialCarrier(), None))
 
     def test_several_at_once_each_with_its_keys(self) -> None:
         text = (
@@ -51,16 +51,17 @@ class ConfigurationTests(SynchronousTestCase):
             '[carrier.sip-header]\nheader = "X-Office-Call"'
         )
         carriers = build_carriers(carrier_settings(text))
-        number = CallingNumberCarrier("##")
+        number = CallingNumberSerialCarrier("##")
         self.assertEqual(carriers.connection, number)
         self.assertEqual(
-            carriers.network, SeveralCarriers((number, UserToUserCarrier(), SipHeaderCarrier("X-Office-Call")))
+            carriers.network,
+            CombinedSerialCarrier((number, UserToUserSerialCarrier(), SipHeaderSerialCarrier("X-Office-Call"))),
         )
 
     def test_without_one_of_the_calling_number_links_have_that_of_the_seed(self) -> None:
         carriers = build_carriers(carrier_settings('[carrier]\nkind = "sip-header"\nheader = "X-Office-Call"'))
-        self.assertEqual(carriers.connection, CallingNumberCarrier())
-        self.assertEqual(carriers.network, SipHeaderCarrier("X-Office-Call"))
+        self.assertEqual(carriers.connection, CallingNumberSerialCarrier())
+        self.assertEqual(carriers.network, SipHeaderSerialCarrier("X-Office-Call"))
 
     def errors(self, text: str) -> list[str]:
         """What is wrong with a text."""
@@ -111,7 +112,7 @@ class Driver:
 class OfferTests(SynchronousTestCase):
     """What a driver is told to send."""
 
-    def offered(self, network: ICarrier | None) -> Offer:
+    def offered(self, network: ISerialCarrier | None) -> Offer:
         """The offer of one call."""
         driver = Driver()
         exchange = MemoryExchange(network=network, drivers={"link": driver})
@@ -126,18 +127,18 @@ class OfferTests(SynchronousTestCase):
         self.assertEqual(self.offered(None).signalled, Signalled(f"{NUMBER}**007"))
 
     def test_a_carrier_beside_the_number_leaves_it_alone(self) -> None:
-        self.assertEqual(self.offered(SipHeaderCarrier()).signalled, Signalled(NUMBER, {"X-CTIEX-Serial": "007"}))
+        self.assertEqual(self.offered(SipHeaderSerialCarrier()).signalled, Signalled(NUMBER, {"X-CTIEX-Serial": "007"}))
 
     def test_several_at_once(self) -> None:
-        network = SeveralCarriers((CallingNumberCarrier(), SipHeaderCarrier()))
+        network = CombinedSerialCarrier((CallingNumberSerialCarrier(), SipHeaderSerialCarrier()))
         self.assertEqual(self.offered(network).signalled, Signalled(f"{NUMBER}**007", {"X-CTIEX-Serial": "007"}))
 
     def test_a_serial_that_does_not_fit_the_network_is_34(self) -> None:
-        class Narrow(SipHeaderCarrier):
+        class Narrow(SipHeaderSerialCarrier):
             def embed(self, calling_number: str, serial: str) -> Signalled:
                 raise SerialError("3 digits at most")
 
-        narrow: ICarrier = Narrow()
+        narrow: ISerialCarrier = Narrow()
         exchange = MemoryExchange(network=narrow)
         agent = exchange.agent("1001")
         agent.connect("1001", "bill", "007", NUMBER)
@@ -170,7 +171,7 @@ class TakingTests(SynchronousTestCase):
         return self.service.take(Connection("7000", number, ""), fields).status
 
     def test_it_comes_by_any_of_the_three(self) -> None:
-        information = UserToUserCarrier().embed("", "3").headers["User-to-User"]
+        information = UserToUserSerialCarrier().embed("", "3").headers["User-to-User"]
         self.assertEqual(self.take(f"{NUMBER}**1"), Status.OK)
         self.assertEqual(self.take(NUMBER, X_CTIEX_Serial="2"), Status.OK)
         self.assertEqual(self.take(NUMBER, User_to_User=information), Status.OK)

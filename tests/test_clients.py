@@ -16,7 +16,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from ctiex.carriers.calling_number import CallingNumberCarrier
+from ctiex.carriers.calling_number import CallingNumberSerialCarrier
 from ctiex.clients import (
     AgentClient,
     AgentNumber,
@@ -31,7 +31,7 @@ from ctiex.clients.taken_events import TakenEvents
 from ctiex.codecs.binary import BinaryCodec
 from ctiex.errors import CallError, LinkLost, RequestTimedOut, Status, TlsRefused
 from ctiex.fields import EMPTY, Fields
-from ctiex.interfaces import ICarrier, IMedia, Signalled
+from ctiex.interfaces import IMedia, ISerialCarrier, Signalled
 from ctiex.links.waiters import Waiters
 from ctiex.messages import (
     AgentEvent,
@@ -707,7 +707,7 @@ async def endless(call: ServedCall) -> Outcome:
 
 
 def customer(serial: str = "4711", exchange_address: str = "exchange:7301") -> Connection:
-    return Connection("7001", CallingNumberCarrier().embed("138", serial).calling_number, exchange_address)
+    return Connection("7001", CallingNumberSerialCarrier().embed("138", serial).calling_number, exchange_address)
 
 
 class ServiceCase(LineCase):
@@ -744,11 +744,11 @@ class TakingCallsTests(ServiceCase):
         self.assertEqual(service.calls, 1)
 
     def test_a_carrier_that_fails_refuses_and_the_link_stands(self) -> None:
-        class Broken(CallingNumberCarrier):
+        class Broken(CallingNumberSerialCarrier):
             def extract(self, signalled: Signalled) -> tuple[str, str | None]:
                 raise KeyError(signalled.calling_number)
 
-        carrier: ICarrier = Broken()
+        carrier: ISerialCarrier = Broken()
         self.service(carrier=carrier)
         with capturedLogs() as logged:
             self.assertEqual(self.connect(customer()).status, Status.INTERNAL)

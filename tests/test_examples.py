@@ -18,8 +18,8 @@ from urllib.request import urlopen
 import pytest
 from twisted.trial.unittest import SynchronousTestCase
 
-from ctiex.interfaces import ICarrier, IOrganizer
-from ctiex.testing.carrier_contract import CarrierContract
+from ctiex.interfaces import IOrganizer, ISerialCarrier
+from ctiex.testing.carrier_contract import SerialCarrierContract
 from ctiex.testing.organizer_contract import OrganizerContract
 
 from .processes import ROOT, TWISTD, Program, accepts, context, finished, free_port
@@ -289,12 +289,12 @@ services = ["bill"]
 """
 
 
-class LeadingCarrierTests(CarrierContract, SynchronousTestCase):
+class LeadingCarrierTests(SerialCarrierContract, SynchronousTestCase):
     """The carrier of docs/examples/house_plugins.py."""
 
-    def make_carrier(self) -> ICarrier:
+    def make_carrier(self) -> ISerialCarrier:
         """The carrier."""
-        carrier: ICarrier = house["leading"].build({})
+        carrier: ISerialCarrier = house["leading"].build({})
         return carrier
 
 

@@ -19,8 +19,8 @@ from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from ctiex.carriers.sip_header import SipHeaderCarrier
-from ctiex.carriers.user_to_user import UserToUserCarrier
+from ctiex.carriers.sip_header import SipHeaderSerialCarrier
+from ctiex.carriers.user_to_user import UserToUserSerialCarrier
 from ctiex.clients import ExchangeAccount
 from ctiex.clients.voice import ANY_PATH, VoiceServices, VoiceSettings
 from ctiex.errors import Status
@@ -191,8 +191,8 @@ class ServingTests(VoiceTestCase):
         self.assertEqual(self.last.fields["total"], "27.25")
 
     def test_the_serial_is_taken_from_whichever_carrier_arrives(self) -> None:
-        by_information = UserToUserCarrier().embed(NUMBER, SERIAL).headers["User-to-User"]
-        by_header = SipHeaderCarrier().embed(NUMBER, SERIAL).headers["X-CTIEX-Serial"]
+        by_information = UserToUserSerialCarrier().embed(NUMBER, SERIAL).headers["User-to-User"]
+        by_header = SipHeaderSerialCarrier().embed(NUMBER, SERIAL).headers["X-CTIEX-Serial"]
         for variables in (
             {"CTIEX_UUI": by_information},
             {"CTIEX_HEADER": f"X-CTIEX-Serial:{by_header}"},

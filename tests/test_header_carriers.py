@@ -11,14 +11,14 @@ from twisted.plugin import getPlugins
 from twisted.trial.unittest import SynchronousTestCase
 
 import ctiex.plugins
-from ctiex.carriers.calling_number import CallingNumberCarrier
-from ctiex.carriers.combined import WHICHEVER_ARRIVES, SeveralCarriers, changes_the_number
-from ctiex.carriers.sip_header import SipHeaderCarrier
-from ctiex.carriers.user_to_user import UserToUserCarrier
+from ctiex.carriers.calling_number import CallingNumberSerialCarrier
+from ctiex.carriers.combined import WHICHEVER_ARRIVES, CombinedSerialCarrier, changes_the_number
+from ctiex.carriers.sip_header import SipHeaderSerialCarrier
+from ctiex.carriers.user_to_user import UserToUserSerialCarrier
 from ctiex.errors import ConfigurationError, SerialError
-from ctiex.interfaces import ICarrier, ICarrierPlugin, Signalled
+from ctiex.interfaces import ISerialCarrier, ISerialCarrierPlugin, Signalled
 from ctiex.serials import is_serial
-from ctiex.testing.carrier_contract import CarrierContract
+from ctiex.testing.carrier_contract import SerialCarrierContract
 from ctiex.testing.strategies import serials
 
 quick = settings(deadline=None)
@@ -28,32 +28,32 @@ UUI_OF_7 = "0463746965783d37"
 PLACES = st.sampled_from(["number", "header", "uui"])
 
 
-class UserToUserContractTests(CarrierContract, SynchronousTestCase):
+class UserToUserContractTests(SerialCarrierContract, SynchronousTestCase):
     """User-to-User."""
 
-    def make_carrier(self) -> ICarrier:
-        return UserToUserCarrier()
+    def make_carrier(self) -> ISerialCarrier:
+        return UserToUserSerialCarrier()
 
 
-class SipHeaderContractTests(CarrierContract, SynchronousTestCase):
+class SipHeaderContractTests(SerialCarrierContract, SynchronousTestCase):
     """A header field of its own."""
 
-    def make_carrier(self) -> ICarrier:
-        return SipHeaderCarrier()
+    def make_carrier(self) -> ISerialCarrier:
+        return SipHeaderSerialCarrier()
 
 
-class AllAtOnceContractTests(CarrierContract, SynchronousTestCase):
+class AllAtOnceContractTests(SerialCarrierContract, SynchronousTestCase):
     """The three built-in carriers together."""
 
-    def make_carrier(self) -> ICarrier:
+    def make_carrier(self) -> ISerialCarrier:
         return WHICHEVER_ARRIVES
 
 
-class HeadersAloneContractTests(CarrierContract, SynchronousTestCase):
+class HeadersAloneContractTests(SerialCarrierContract, SynchronousTestCase):
     """The two that leave the calling number alone."""
 
-    def make_carrier(self) -> ICarrier:
-        return SeveralCarriers((SipHeaderCarrier("X-Office-Call"), UserToUserCarrier()))
+    def make_carrier(self) -> ISerialCarrier:
+        return CombinedSerialCarrier((SipHeaderSerialCarrier("X-Office-Call"), UserToUserSerialCarrier()))
 
 
 # ---------------------------------------------------------------- what came with a call
@@ -84,7 +84,7 @@ class SignalledTests(SynchronousTestCase):
 
 def uui(value: str) -> str | None:
     """The serial that a header field User-to-User carries."""
-    return UserToUserCarrier().extract(Signalled(NUMBER, {"User-to-User": value}))[1]
+    return UserToUserSerialCarrier().extract(Signalled(NUMBER, {"User-to-User": value}))[1]
 
 
 class UserToUserTests(SynchronousTestCase):
@@ -94,7 +94,7 @@ class UserToUserTests(SynchronousTestCase):
     @example("007")
     @quick
     def test_its_data_are_a_discriminator_and_octets_of_isdn(self, serial: str) -> None:
-        signalled = UserToUserCarrier().embed(NUMBER, serial)
+        signalled = UserToUserSerialCarrier().embed(NUMBER, serial)
         self.assertEqual(signalled.calling_number, NUMBER)
         data, *parameters = signalled.headers["User-to-User"].split(";")
         self.assertEqual(set(parameters), {"purpose=isdn-uui", "content=isdn-uui", "encoding=hex"})
@@ -156,7 +156,7 @@ class UserToUserTests(SynchronousTestCase):
     @given(serials(), serials())
     @quick
     def test_two_serials_in_it_are_none_unless_they_are_the_same(self, one: str, other: str) -> None:
-        carrier = UserToUserCarrier()
+        carrier = UserToUserSerialCarrier()
         both = ",".join(carrier.embed(NUMBER, serial).headers["User-to-User"] for serial in (one, other))
         self.assertEqual(uui(both), one if one == other else None)
 
@@ -191,22 +191,22 @@ class SipHeaderTests(SynchronousTestCase):
     """``X-CTIEX-Serial``, or another name."""
 
     def test_the_value_is_the_serial(self) -> None:
-        self.assertEqual(SipHeaderCarrier().embed(NUMBER, "007"), Signalled(NUMBER, {"X-CTIEX-Serial": "007"}))
+        self.assertEqual(SipHeaderSerialCarrier().embed(NUMBER, "007"), Signalled(NUMBER, {"X-CTIEX-Serial": "007"}))
 
     @given(st.text("0123456789 ,;*", max_size=25))
     @quick
     def test_nothing_but_a_serial_is_taken(self, value: str) -> None:
-        number, serial = SipHeaderCarrier().extract(Signalled(NUMBER, {"x-ctiex-serial": value}))
+        number, serial = SipHeaderSerialCarrier().extract(Signalled(NUMBER, {"x-ctiex-serial": value}))
         self.assertEqual((number, serial), (NUMBER, value.strip() if is_serial(value.strip()) else None))
 
     def test_a_field_that_came_twice_is_nothing(self) -> None:
         twice = Signalled(NUMBER, {"X-CTIEX-Serial": "7", "x-ctiex-serial": "7"})
-        self.assertEqual(SipHeaderCarrier().extract(twice), (NUMBER, None))
+        self.assertEqual(SipHeaderSerialCarrier().extract(twice), (NUMBER, None))
 
     def test_names_that_sip_uses_or_that_are_none_are_refused(self) -> None:
         for name in ("From", "call-id", "User-to-User", "t", "", "X", "-X-A", "X-A-", "X A", "X:A", "X-\u00e9", 5, None,
                      "X" * 65, "X-A\r\n"):  # fmt: skip
-            self.assertRaises(ConfigurationError, SipHeaderCarrier, name)
+            self.assertRaises(ConfigurationError, SipHeaderSerialCarrier, name)
 
 
 # ---------------------------------------------------------------- several at once
@@ -231,19 +231,21 @@ class SeveralCarriersTests(SynchronousTestCase):
     def test_two_that_disagree_give_nothing(self, three: tuple[str, str, str]) -> None:
         arrived = Signalled(
             f"{NUMBER}**{three[0]}",
-            {"X-CTIEX-Serial": three[1], **UserToUserCarrier().embed(NUMBER, three[2]).headers},
+            {"X-CTIEX-Serial": three[1], **UserToUserSerialCarrier().embed(NUMBER, three[2]).headers},
         )
         expected = (NUMBER, three[0]) if len(set(three)) == 1 else (arrived.calling_number, None)
         self.assertEqual(WHICHEVER_ARRIVES.extract(arrived), expected)
 
-    @given(st.permutations([CallingNumberCarrier(), UserToUserCarrier(), SipHeaderCarrier()]), st.data())
+    @given(
+        st.permutations([CallingNumberSerialCarrier(), UserToUserSerialCarrier(), SipHeaderSerialCarrier()]), st.data()
+    )
     @quick
-    def test_their_order_changes_nothing(self, order: list[ICarrier], data: st.DataObject) -> None:
+    def test_their_order_changes_nothing(self, order: list[ISerialCarrier], data: st.DataObject) -> None:
         few = st.sampled_from(["7", "8", "", "x"])
         number, header, information = (data.draw(few) for _ in range(3))
         octets = f"ctiex={information}".encode().hex()
         arrived = Signalled(f"138**{number}", {"X-CTIEX-Serial": header, "User-to-User": f"04{octets}"})
-        self.assertEqual(SeveralCarriers(tuple(order)).extract(arrived), WHICHEVER_ARRIVES.extract(arrived))
+        self.assertEqual(CombinedSerialCarrier(tuple(order)).extract(arrived), WHICHEVER_ARRIVES.extract(arrived))
 
     def test_a_number_that_one_of_them_cannot_take_goes_by_none(self) -> None:
         self.assertRaises(SerialError, WHICHEVER_ARRIVES.embed, "138**1", "7")
@@ -252,17 +254,17 @@ class SeveralCarriersTests(SynchronousTestCase):
     def test_two_in_the_same_place_are_refused(self) -> None:
         for carriers in (
             (),
-            (CallingNumberCarrier(), CallingNumberCarrier("#")),
-            (SipHeaderCarrier("X-A-B"), SipHeaderCarrier("x-a-b")),
-            (UserToUserCarrier(), UserToUserCarrier()),
+            (CallingNumberSerialCarrier(), CallingNumberSerialCarrier("#")),
+            (SipHeaderSerialCarrier("X-A-B"), SipHeaderSerialCarrier("x-a-b")),
+            (UserToUserSerialCarrier(), UserToUserSerialCarrier()),
         ):
-            self.assertRaises(ConfigurationError, SeveralCarriers, carriers)
+            self.assertRaises(ConfigurationError, CombinedSerialCarrier, carriers)
 
     def test_only_the_calling_numbers_carrier_changes_the_number(self) -> None:
-        self.assertTrue(changes_the_number(CallingNumberCarrier()))
+        self.assertTrue(changes_the_number(CallingNumberSerialCarrier()))
         self.assertTrue(changes_the_number(WHICHEVER_ARRIVES))
-        self.assertFalse(changes_the_number(UserToUserCarrier()))
-        self.assertFalse(changes_the_number(SipHeaderCarrier()))
+        self.assertFalse(changes_the_number(UserToUserSerialCarrier()))
+        self.assertFalse(changes_the_number(SipHeaderSerialCarrier()))
 
 
 # ---------------------------------------------------------------- configuration
@@ -271,15 +273,15 @@ class SeveralCarriersTests(SynchronousTestCase):
 class PluginTests(SynchronousTestCase):
     """What the configuration may say."""
 
-    def build(self, kind: str, **settings: Any) -> ICarrier:
-        (plugin,) = (p for p in getPlugins(ICarrierPlugin, ctiex.plugins) if p.name == kind)
-        carrier: ICarrier = plugin.build(settings)
+    def build(self, kind: str, **settings: Any) -> ISerialCarrier:
+        (plugin,) = (p for p in getPlugins(ISerialCarrierPlugin, ctiex.plugins) if p.name == kind)
+        carrier: ISerialCarrier = plugin.build(settings)
         return carrier
 
     def test_they_are_found_by_name(self) -> None:
-        self.assertEqual(self.build("user-to-user"), UserToUserCarrier())
-        self.assertEqual(self.build("sip-header"), SipHeaderCarrier("X-CTIEX-Serial"))
-        self.assertEqual(self.build("sip-header", header="X-Call"), SipHeaderCarrier("X-Call"))
+        self.assertEqual(self.build("user-to-user"), UserToUserSerialCarrier())
+        self.assertEqual(self.build("sip-header"), SipHeaderSerialCarrier("X-CTIEX-Serial"))
+        self.assertEqual(self.build("sip-header", header="X-Call"), SipHeaderSerialCarrier("X-Call"))
 
     def test_unknown_keys_are_refused(self) -> None:
         for kind in ("user-to-user", "sip-header"):

@@ -586,22 +586,22 @@ class Numbers(SynchronousTestCase):
 
     def test_a_store_keeps_who_brought_a_number_once(self) -> None:
         class Counting(MemoryCallStore):
-            labels: list[str]
+            metadata: list[str]
 
             def commit(self, change: Any) -> None:
-                self.labels += [name for name, _ in change.labels]
+                self.metadata += [name for name, _ in change.metadata]
                 super().commit(change)
 
         store = Counting()
-        store.labels = []
+        store.metadata = []
         exchange = self._exchange(store)
         north = exchange.agent("1", identity="north")
         for _ in range(3):
             self._use(exchange, north, "1")
             exchange.advance(601, 601)
-        self.assertEqual((set(store.labels), store.label(label_of("1"))), ({label_of("1")}, "north"))
-        self.assertLessEqual(len(store.labels), 1)
-        self.assertTrue(is_number_label(store.labels[0]))
+        self.assertEqual((set(store.metadata), store.metadata(label_of("1"))), ({label_of("1")}, "north"))
+        self.assertLessEqual(len(store.metadata), 1)
+        self.assertTrue(is_number_label(store.metadata[0]))
 
 
 class Retries(SynchronousTestCase):

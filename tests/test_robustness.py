@@ -10,8 +10,8 @@ from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from ctiex.carriers.calling_number import CallingNumberCarrier
-from ctiex.interfaces import ICarrier, ISignalling, Offer, Signalled
+from ctiex.carriers.calling_number import CallingNumberSerialCarrier
+from ctiex.interfaces import ISerialCarrier, ISignalling, Offer, Signalled
 from ctiex.limits import Limits
 from ctiex.links.requests import Requests
 from ctiex.links.session_types import SessionLimits
@@ -177,7 +177,7 @@ class DriverFaultTests(SynchronousTestCase):
         self.assertEqual(event.sequence, 1)
 
 
-@implementer(ICarrier)
+@implementer(ISerialCarrier)
 class _BrokenCarrier:
     """Takes serials as the built-in one does, so often, and then fails."""
 
@@ -188,7 +188,7 @@ class _BrokenCarrier:
         if not self._well:
             raise OSError(f"no table for {calling_number}")
         self._well -= 1
-        return CallingNumberCarrier().embed(calling_number, serial)
+        return CallingNumberSerialCarrier().embed(calling_number, serial)
 
     def extract(self, signalled: Signalled) -> tuple[str, str | None]:
         raise OSError

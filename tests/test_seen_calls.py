@@ -257,7 +257,7 @@ class DriversThatFail(SynchronousTestCase):
         self.assertEqual(again.processing.calls_open, 5)
 
 
-class Arrivals(SynchronousTestCase):
+class CallNotices(SynchronousTestCase):
     """A call has come to an agent."""
 
     def bench(self, **settings: Any) -> Bench:

@@ -352,7 +352,7 @@ class HandedOverTests(SqliteBench):
         store = await self.open_store()
         await store.commit(codecs_to_keep(store, "binary", "binary"))
         self.assertEqual(codecs_to_keep(store, "binary", "binary"), Change())
-        self.assertEqual(codecs_to_keep(store, "json", "binary").labels, (("agent codec", "json"),))
+        self.assertEqual(codecs_to_keep(store, "json", "binary").metadata, (("agent codec", "json"),))
         await store.commit(Change(calls=(make_call("7"),)))
         await store.close()
         again = await self.open_store()

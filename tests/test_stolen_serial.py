@@ -16,7 +16,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from ctiex.carriers.calling_number import CallingNumberCarrier
+from ctiex.carriers.calling_number import CallingNumberSerialCarrier
 from ctiex.clients import AutomaticService, ExchangeAccount, ServedCall
 from ctiex.clients.served_call import FinishedSerials
 from ctiex.errors import CallError, SerialError, Status
@@ -395,7 +395,7 @@ class StrippingTests(SynchronousTestCase):
     @example("**", "100***1", "3")
     @example("**", "100*", "3")
     def test_a_stripped_number_carries_no_serial_and_takes_one(self, separator: str, number: str, serial: str) -> None:
-        carrier = CallingNumberCarrier(separator)
+        carrier = CallingNumberSerialCarrier(separator)
         stripped = carrier.strip(Signalled(number)).calling_number
         self.assertTrue(number.startswith(stripped))
         self.assertNotIn(separator, stripped)

@@ -42,7 +42,7 @@ def whole_group() -> Group:
         last_sequences={"1001": 3, "1002": 1},
         events={("1001", n): make_event("1001", n) for n in (1, 2, 3)} | {("1002", 1): make_event("1002", 1)},
         dropped={"1001": 1},
-        labels=LABELS,
+        metadata=LABELS,
     )
 
 

@@ -51,8 +51,8 @@ class StoreCommandTests(SynchronousTestCase):
         self.addCleanup(file.close)
         data = codec.encode_body(DataResult(Status.OK, "7", "1001", FIELDS))
         event = AgentEvent(1, "1001", "8", Condition.COMPLETED, Status.OK, Fields({"score": 5}))
-        labels = {AGENT_CODEC: codec.name, IVR_CODEC: codec.name, label_of("1001"): "desk"}
-        group = Group(last_sequences={"1001": 1}, labels=labels)
+        metadata = {AGENT_CODEC: codec.name, IVR_CODEC: codec.name, label_of("1001"): "desk"}
+        group = Group(last_sequences={"1001": 1}, metadata=metadata)
         closed = make_call("8", state=CallState.CLOSED, calling_number="", digest=b"", data=b"")
         group.calls = {"7": make_call("7", data=data, calling_number="13800138000"), "8": closed}
         group.contexts = {"7": group.calls["7"]}
@@ -94,7 +94,7 @@ class StoreCommandTests(SynchronousTestCase):
                 contexts={"7": call},
                 events={(agent, 1): StoredEvent(agent, 1, body, 99.0)},
                 last_sequences={agent: 1},
-                labels={label_of(agent): agent, "name\x1b[2J": "value\x1b[2J"},
+                metadata={label_of(agent): agent, "name\x1b[2J": "value\x1b[2J"},
             )
         )
         for arguments in (("show",), ("check",), ("export",), ("export", "--show-values")):

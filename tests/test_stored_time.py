@@ -124,12 +124,12 @@ class Calls(SynchronousTestCase):
         machine.set_by = 600
         store.unavailable = True
         bench.connect()
-        self.assertIsNone(store.label(LABEL))
+        self.assertIsNone(store.metadata(LABEL))
         store.unavailable = False
         bench.connect()
-        label = store.label(LABEL)
-        assert label is not None
-        self.assertLess(abs(float(label) - 600), 1)
+        metadata = store.metadata(LABEL)
+        assert metadata is not None
+        self.assertLess(abs(float(metadata) - 600), 1)
 
     @staticmethod
     def _told(bench: Bench) -> list[tuple[str, int]]:

@@ -19,10 +19,10 @@ from zope.interface import implementer
 from ctiex.errors import ConfigurationError, SerialError, Status
 from ctiex.fields import Fields
 from ctiex.interfaces import (
-    ICarrier,
-    ICarrierPlugin,
     IOrganizer,
     IOrganizerPlugin,
+    ISerialCarrier,
+    ISerialCarrierPlugin,
     ISignalling,
     ISignallingPlugin,
     Offer,
@@ -104,7 +104,7 @@ class CommandSignallingPlugin:
 _CARRIED = re.compile(r"\*([0-9]{1,20})\*([^*].*|)", re.DOTALL)
 
 
-@implementer(ICarrier)
+@implementer(ISerialCarrier)
 @frozen
 class LeadingCarrier:
     """The serial ahead of the number, between stars: ``*4711*13800138000``."""
@@ -133,13 +133,13 @@ class LeadingCarrier:
         return Signalled(signalled.calling_number.lstrip("*"), signalled.headers)
 
 
-@implementer(IPlugin, ICarrierPlugin)
+@implementer(IPlugin, ISerialCarrierPlugin)
 class LeadingCarrierPlugin:
     """``[carrier] kind = "leading"``."""
 
     name = "leading"
 
-    def build(self, settings: Mapping[str, Any]) -> ICarrier:
+    def build(self, settings: Mapping[str, Any]) -> ISerialCarrier:
         """It takes no settings."""
         for key in settings:
             raise ConfigurationError(f"unknown key {key!r}: the leading carrier takes no settings")

@@ -191,7 +191,7 @@ class ICallStore(Interface):
     def events(agent: str, after: int = 0) -> Sequence[StoredEvent]:
         """The events that wait with a sequence beyond ``after``, in order."""
 
-    def label(name: str) -> str | None:
+    def metadata(name: str) -> str | None:
         """What a change last put under this name in ``labels``; None if none ever did."""
 
 
@@ -415,7 +415,7 @@ class Signalled:
         return Signalled(self.calling_number, kept)
 
 
-class ICarrier(Interface):
+class ISerialCarrier(Interface):
     """Takes a serial through the network inside what the network passes [0074]."""
 
     def embed(calling_number: str, serial: str) -> Signalled:
@@ -433,12 +433,12 @@ class ICarrier(Interface):
         """What came with an untrusted call, without anything that could be read as a serial."""
 
 
-class ICarrierPlugin(Interface):
+class ISerialCarrierPlugin(Interface):
     """Finds a carrier by name."""
 
     name: str = Attribute("What the configuration calls it: ``[carrier] kind = NAME``.")
 
-    def build(settings: Mapping[str, Any]) -> ICarrier:
+    def build(settings: Mapping[str, Any]) -> ISerialCarrier:
         """A carrier.
 
         :param settings: the other keys of ``[carrier]``.

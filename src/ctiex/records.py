@@ -118,5 +118,5 @@ class Change:
     """Appended to their agents' mailboxes; each is its agent's last sequence + 1."""
     dropped: tuple[tuple[str, int], ...] = ()
     """(agent, sequence): events up to and including it leave the mailbox."""
-    labels: tuple[tuple[str, str], ...] = ()
+    metadata: tuple[tuple[str, str], ...] = ()
     """(name, value): what else the store is to know, such as the codec its bodies are encoded with."""

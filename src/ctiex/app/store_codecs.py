@@ -20,7 +20,7 @@ def codecs_to_keep(store: ICallStore, agent_codec: str, ivr_codec: str) -> Chang
     :raise ConfigurationError: it holds bodies that were encoded by another codec.
     """
     wanted = {AGENT_CODEC: agent_codec, IVR_CODEC: ivr_codec}
-    found = {name: store.label(name) for name in wanted}
+    found = {name: store.metadata(name) for name in wanted}
     wrong = {name for name in wanted if found[name] not in (None, wanted[name])}
     held = ", ".join(_held(store)) if wrong else ""
     if held:
@@ -31,7 +31,7 @@ def codecs_to_keep(store: ICallStore, agent_codec: str, ivr_codec: str) -> Chang
             f" Set codec = {found[name]!r} again until the calls have ended and the agents have fetched their events,"
             " or begin with another store"
         )
-    return Change(labels=tuple((name, wanted[name]) for name in wanted if found[name] != wanted[name]))
+    return Change(metadata=tuple((name, wanted[name]) for name in wanted if found[name] != wanted[name]))
 
 
 def _held(store: ICallStore) -> Iterator[str]:

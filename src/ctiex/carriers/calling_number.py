@@ -10,7 +10,7 @@ from attrs import field, frozen
 from zope.interface import implementer
 
 from ctiex.errors import ConfigurationError, SerialError
-from ctiex.interfaces import ICarrier, Signalled
+from ctiex.interfaces import ISerialCarrier, Signalled
 from ctiex.serials import MAX_DIGITS, check_serial, is_serial
 
 _SEPARATOR_CHARACTERS = frozenset("*#")
@@ -24,9 +24,9 @@ _ESCAPED = {"%2A": "*", "%23": "#", "%3B": ";"}
 _ESCAPES = re.compile("|".join(_ESCAPED), re.IGNORECASE)
 
 
-@implementer(ICarrier)
+@implementer(ISerialCarrier)
 @frozen
-class CallingNumberCarrier:
+class CallingNumberSerialCarrier:
     """Number, separator and serial in one calling number of at most ``capacity`` bytes.
 
     :raise ConfigurationError: the separator is no good, or the longest serial can't fit.
@@ -56,7 +56,7 @@ class CallingNumberCarrier:
             )
 
     @classmethod
-    def from_settings(cls, settings: Mapping[str, Any]) -> CallingNumberCarrier:
+    def from_settings(cls, settings: Mapping[str, Any]) -> CallingNumberSerialCarrier:
         """A carrier from the keys ``separator`` and ``capacity``, both optional.
 
         :raise ConfigurationError: another key, or a value that is no good.

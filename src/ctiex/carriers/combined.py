@@ -5,21 +5,21 @@ from __future__ import annotations
 from attrs import field, frozen
 from zope.interface import implementer
 
-from ctiex.carriers.calling_number import CallingNumberCarrier
-from ctiex.carriers.sip_header import SipHeaderCarrier
-from ctiex.carriers.user_to_user import UserToUserCarrier
+from ctiex.carriers.calling_number import CallingNumberSerialCarrier
+from ctiex.carriers.sip_header import SipHeaderSerialCarrier
+from ctiex.carriers.user_to_user import UserToUserSerialCarrier
 from ctiex.errors import ConfigurationError
-from ctiex.interfaces import ICarrier, Signalled
+from ctiex.interfaces import ISerialCarrier, Signalled
 
 
-def changes_the_number(carrier: ICarrier) -> bool:
+def changes_the_number(carrier: ISerialCarrier) -> bool:
     """Whether a carrier puts the serial into the calling number, and not beside it."""
     return carrier.embed("1", "1").calling_number != "1"
 
 
-@implementer(ICarrier)
+@implementer(ISerialCarrier)
 @frozen
-class SeveralCarriers:
+class CombinedSerialCarrier:
     """What each carrier of a call does, one after the other.
 
     No carrier is trusted more than another: a network may write any of them. Where two bring different serials,
@@ -28,10 +28,10 @@ class SeveralCarriers:
     :raise ConfigurationError: none are given, or two would write the same place.
     """
 
-    carriers: tuple[ICarrier, ...] = field()
+    carriers: tuple[ISerialCarrier, ...] = field()
 
     @carriers.validator
-    def _check_carriers(self, _: object, value: tuple[ICarrier, ...]) -> None:
+    def _check_carriers(self, _: object, value: tuple[ISerialCarrier, ...]) -> None:
         if not value:
             raise ConfigurationError("no carrier is given, expected at least one")
         if sum(map(changes_the_number, value)) > 1:
@@ -69,5 +69,7 @@ class SeveralCarriers:
         return signalled
 
 
-WHICHEVER_ARRIVES: ICarrier = SeveralCarriers((CallingNumberCarrier(), UserToUserCarrier(), SipHeaderCarrier()))
+WHICHEVER_ARRIVES: ISerialCarrier = CombinedSerialCarrier(
+    (CallingNumberSerialCarrier(), UserToUserSerialCarrier(), SipHeaderSerialCarrier())
+)
 """What a service takes a serial by when it isn't told otherwise."""

@@ -11,7 +11,7 @@ from zope.interface import implementer
 
 from ctiex.carriers.user_to_user import USER_TO_USER
 from ctiex.errors import ConfigurationError
-from ctiex.interfaces import ICarrier, Signalled
+from ctiex.interfaces import ISerialCarrier, Signalled
 from ctiex.serials import check_serial, is_serial
 
 SERIAL_HEADER = "X-CTIEX-Serial"
@@ -31,9 +31,9 @@ _TAKEN = frozenset(
 """What SIP uses itself (RFC 3261 and its kin): the value of a serial would break the call, or be lost."""
 
 
-@implementer(ICarrier)
+@implementer(ISerialCarrier)
 @frozen
-class SipHeaderCarrier:
+class SipHeaderSerialCarrier:
     """The serial's digits, and nothing else, in one header field.
 
     :raise ConfigurationError: it can't have that name.
@@ -53,7 +53,7 @@ class SipHeaderCarrier:
             )
 
     @classmethod
-    def from_settings(cls, settings: Mapping[str, Any]) -> SipHeaderCarrier:
+    def from_settings(cls, settings: Mapping[str, Any]) -> SipHeaderSerialCarrier:
         """A carrier from the key ``header``, which is optional.
 
         :raise ConfigurationError: another key, or a value that is no good.

@@ -24,7 +24,7 @@ from attrs import frozen
 from zope.interface import implementer
 
 from ctiex.errors import ConfigurationError
-from ctiex.interfaces import ICarrier, Signalled
+from ctiex.interfaces import ISerialCarrier, Signalled
 from ctiex.serials import check_serial, is_serial
 
 USER_TO_USER = "User-to-User"
@@ -43,13 +43,13 @@ _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _TOKEN = re.compile(r"[A-Za-z0-9.!%*_+`'~-]+")
 
 
-@implementer(ICarrier)
+@implementer(ISerialCarrier)
 @frozen
-class UserToUserCarrier:
+class UserToUserSerialCarrier:
     """The mark and the serial as user-to-user information: 26 octets at most, where ISDN passes 128, or 32 at least."""
 
     @classmethod
-    def from_settings(cls, settings: Mapping[str, Any]) -> UserToUserCarrier:
+    def from_settings(cls, settings: Mapping[str, Any]) -> UserToUserSerialCarrier:
         """A carrier; there is nothing to set.
 
         :raise ConfigurationError: a key is given.

@@ -33,7 +33,7 @@ from ctiex.clients.lifecycle import Lifecycle
 from ctiex.clients.replies import KEPT, TRANSIENT
 from ctiex.clients.served_call import FinishedSerials, ServedCall
 from ctiex.errors import BrokenExchange, CallerHungUp, CallError, CodecError, LinkError, RequestTimedOut, Status
-from ctiex.interfaces import NO_HEADERS, ICarrier, IMedia, Signalled
+from ctiex.interfaces import NO_HEADERS, IMedia, ISerialCarrier, Signalled
 from ctiex.messages import (
     CallEnded,
     CallEndedReply,
@@ -75,7 +75,7 @@ class AutomaticService(Service):
         account: ExchangeAccount,
         handlers: Mapping[str, Handler],
         make_media: MakeMedia,
-        carrier: ICarrier | None = None,
+        carrier: ISerialCarrier | None = None,
         random: Random | None = None,
         max_calls: int = 1_000,
     ) -> None:

@@ -25,7 +25,7 @@ from ctiex.clients.own_ports import OwnPorts
 from ctiex.clients.served_call import ServedCall
 from ctiex.errors import CallerHungUp, CallError, LinkError, Status
 from ctiex.fields import Fields
-from ctiex.interfaces import ICarrier, IMedia, Signalled
+from ctiex.interfaces import IMedia, ISerialCarrier, Signalled
 from ctiex.links.ports import GuardedFactory, PortBounds
 from ctiex.monitoring.log_limiter import LogLimiter
 from ctiex.services.outcome import Outcome, Service, failed
@@ -76,7 +76,7 @@ class VoiceServices(MultiService):
         account: ExchangeAccount,
         services: Mapping[str, Service],
         settings: VoiceSettings | None = None,
-        carrier: ICarrier | None = None,
+        carrier: ISerialCarrier | None = None,
         random: Random | None = None,
     ) -> None:
         """Services that aren't started yet.

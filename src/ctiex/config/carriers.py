@@ -8,10 +8,10 @@ from typing import Any
 from attrs import frozen
 from zope.interface.interface import InterfaceClass
 
-from ctiex.carriers.calling_number import CallingNumberCarrier
-from ctiex.carriers.combined import SeveralCarriers, changes_the_number
+from ctiex.carriers.calling_number import CallingNumberSerialCarrier
+from ctiex.carriers.combined import CombinedSerialCarrier, changes_the_number
 from ctiex.config.model import CarrierSettings
-from ctiex.interfaces import ICarrier, ICarrierPlugin
+from ctiex.interfaces import ISerialCarrier, ISerialCarrierPlugin
 from ctiex.plugins import find_plugin
 
 
@@ -19,9 +19,9 @@ from ctiex.plugins import find_plugin
 class Carriers:
     """How serials travel."""
 
-    connection: ICarrier
+    connection: ISerialCarrier
     """To services over links: always in the calling number, since a Connection has nothing else for it."""
-    network: ICarrier | None
+    network: ISerialCarrier | None
     """Through the telephone network; None: in the same way."""
 
 
@@ -31,7 +31,7 @@ def build_carriers(settings: CarrierSettings, find: Callable[[InterfaceClass, st
     :raise ConfigurationError: a plugin is missing, doesn't take its settings, or two would write the same place.
     """
     kinds = (settings.kind, *settings.also)
-    built = tuple(find(ICarrierPlugin, kind).build(settings.settings_of(kind)) for kind in kinds)
-    network: ICarrier = SeveralCarriers(built) if len(built) > 1 else built[0]
-    in_number: ICarrier = next(filter(changes_the_number, built), CallingNumberCarrier())
+    built = tuple(find(ISerialCarrierPlugin, kind).build(settings.settings_of(kind)) for kind in kinds)
+    network: ISerialCarrier = CombinedSerialCarrier(built) if len(built) > 1 else built[0]
+    in_number: ISerialCarrier = next(filter(changes_the_number, built), CallingNumberSerialCarrier())
     return Carriers(in_number, None if network is in_number else network)

@@ -14,12 +14,12 @@ from ctiex.config.structuring import dotted
 from ctiex.errors import ConfigurationError
 from ctiex.interfaces import (
     ICallStorePlugin,
-    ICarrierPlugin,
     ICheckerPlugin,
     ICodecPlugin,
     IConfiguredSignallingPlugin,
     IOrganizerPlugin,
     IPlacedStorePlugin,
+    ISerialCarrierPlugin,
     ISignallingPlugin,
 )
 from ctiex.login.credentials import checker_context
@@ -59,7 +59,7 @@ def _wrong_carriers(carrier: CarrierSettings, find: Finder) -> Iterator[str]:
     wrong: list[str] = []
     for chooser, table, kind in kinds:
         try:
-            plugin = find(ICarrierPlugin, kind)
+            plugin = find(ISerialCarrierPlugin, kind)
         except ConfigurationError as error:
             wrong.append(f"carrier.{chooser}: {error}")
         else:

@@ -8,52 +8,52 @@ from typing import Any
 from twisted.plugin import IPlugin
 from zope.interface import implementer
 
-from ctiex.carriers.calling_number import CallingNumberCarrier
-from ctiex.carriers.sip_header import SipHeaderCarrier
-from ctiex.carriers.user_to_user import UserToUserCarrier
-from ctiex.interfaces import ICarrier, ICarrierPlugin
+from ctiex.carriers.calling_number import CallingNumberSerialCarrier
+from ctiex.carriers.sip_header import SipHeaderSerialCarrier
+from ctiex.carriers.user_to_user import UserToUserSerialCarrier
+from ctiex.interfaces import ISerialCarrier, ISerialCarrierPlugin
 
 
-@implementer(IPlugin, ICarrierPlugin)
+@implementer(IPlugin, ISerialCarrierPlugin)
 class CallingNumberPlugin:
     """``[carrier] kind = "calling-number"``, with ``separator`` and ``capacity``."""
 
     name = "calling-number"
 
-    def build(self, settings: Mapping[str, Any]) -> ICarrier:
+    def build(self, settings: Mapping[str, Any]) -> ISerialCarrier:
         """A carrier.
 
         :raise ConfigurationError: a key is unknown or its value no good.
         """
-        return CallingNumberCarrier.from_settings(settings)
+        return CallingNumberSerialCarrier.from_settings(settings)
 
 
-@implementer(IPlugin, ICarrierPlugin)
+@implementer(IPlugin, ISerialCarrierPlugin)
 class UserToUserPlugin:
     """``[carrier] kind = "user-to-user"``, without settings."""
 
     name = "user-to-user"
 
-    def build(self, settings: Mapping[str, Any]) -> ICarrier:
+    def build(self, settings: Mapping[str, Any]) -> ISerialCarrier:
         """A carrier.
 
         :raise ConfigurationError: a key is given.
         """
-        return UserToUserCarrier.from_settings(settings)
+        return UserToUserSerialCarrier.from_settings(settings)
 
 
-@implementer(IPlugin, ICarrierPlugin)
+@implementer(IPlugin, ISerialCarrierPlugin)
 class SipHeaderPlugin:
     """``[carrier] kind = "sip-header"``, with ``header``."""
 
     name = "sip-header"
 
-    def build(self, settings: Mapping[str, Any]) -> ICarrier:
+    def build(self, settings: Mapping[str, Any]) -> ISerialCarrier:
         """A carrier.
 
         :raise ConfigurationError: a key is unknown or its value no good.
         """
-        return SipHeaderCarrier.from_settings(settings)
+        return SipHeaderSerialCarrier.from_settings(settings)
 
 
 calling_number = CallingNumberPlugin()

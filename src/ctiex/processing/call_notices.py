@@ -14,7 +14,7 @@ from ctiex.records import Change
 _log = Logger()
 
 
-class Arrivals:
+class CallNotices:
     """Gives each new talk a serial, under which the agent's application may have it connected to a service."""
 
     def __init__(self, context: ProcessingContext) -> None:
@@ -48,7 +48,7 @@ class Arrivals:
         desk = self._context.desk
         event = desk.compose(agent, serial, Condition.PROGRESS, Status.OK, arrival(number), about="")
         self._commits.keep(
-            Change(events=(event,), labels=desk.labels(agent, "")),
+            Change(events=(event,), metadata=desk.metadata(agent, "")),
             lambda: desk.kept(event),
             lambda: self._commits.again(serial, lambda: self._tell(agent, serial, number)),
         )

@@ -27,7 +27,7 @@ RETRY_AFTER = 5.0
 """How long a deadline is put off whose work the store didn't take, in seconds."""
 _PROBE_AFTER = 0.5
 """How soon a store that failed is tried again, in seconds; twice as long each time that it fails, up to RETRY_AFTER."""
-_PROBE = Change(labels=(("store probe", ""),))
+_PROBE = Change(metadata=(("store probe", ""),))
 _NOTHING = Change()
 
 Commit = Callable[[Change], Deferred[None] | None]
@@ -77,7 +77,7 @@ class Commits:
         if change is not _NOTHING:
             news = self.time.news()
             if news is not None:
-                change = evolve(change, labels=(*change.labels, news))
+                change = evolve(change, metadata=(*change.metadata, news))
         try:
             waiting = self._commit(change)
         except Exception:  # a store's fault must not become that of the link whose change it was
@@ -101,7 +101,7 @@ class Commits:
         """Have the store know of the wall clock what it doesn't know yet."""
         news = self.time.news()
         if news is not None:
-            self.keep(Change(labels=(news,)))
+            self.keep(Change(metadata=(news,)))
 
     def settled(self, go_on: Callable[[], None], lost: Callable[[], None] | None = None) -> None:
         """Go on once the store is done with every change before, whatever came of them.

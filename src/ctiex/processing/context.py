@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from attrs import define, field
 
 from ctiex.errors import Status
-from ctiex.interfaces import ICallStore, ICarrier, ICodec
+from ctiex.interfaces import ICallStore, ICodec, ISerialCarrier
 from ctiex.limits import Limits
 from ctiex.monitoring.audit_events import Audit
 from ctiex.monitoring.counters import Counters
@@ -26,7 +26,7 @@ class ProcessingContext:
     clock: StoredTime
     store: ICallStore
     desk: Desk
-    carrier: ICarrier
+    carrier: ISerialCarrier
     allocator: SerialAllocator
     sessions: ServiceSessions
     services: Mapping[str, ServiceSettings]
@@ -38,7 +38,7 @@ class ProcessingContext:
     """The advertised address of the IVR link."""
     limits: Limits = field(factory=Limits)
     counts: Counters = field(factory=Counters)
-    network: ICarrier | None = None
+    network: ISerialCarrier | None = None
     """Takes serials through the telephone network, where that is another than ``carrier``, which makes Connections."""
     audit: Audit | None = None
     """Hears what becomes of each call; None: nobody wants to know."""

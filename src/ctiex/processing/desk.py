@@ -91,7 +91,7 @@ class Desk:
         self._started_at = self._clock.seconds()
         for agent in self._store.agents():
             self._kept[agent] = self._store.last_sequence(agent)
-            registered_by = self._store.label(label_of(agent))
+            registered_by = self._store.metadata(label_of(agent))
             if registered_by is not None:  # a file of an earlier version says nothing: then it counts for nobody
                 self.numbers.put(agent, registered_by)
             waiting = self._store.events(agent)
@@ -192,7 +192,7 @@ class Desk:
         if agent not in self._logins and agent not in self._reserved and not self._store.last_sequence(agent):
             self.numbers.gone(agent)
 
-    def labels(self, agent: str, identity: str) -> tuple[tuple[str, str], ...]:
+    def metadata(self, agent: str, identity: str) -> tuple[tuple[str, str], ...]:
         """What a store is to keep with an agent's first event: who brought the number, ``identity`` unless known."""
         if agent in self._kept:
             return ()

@@ -320,7 +320,7 @@ class Lifecycle:
         self._deadlines.set(call.serial, self._no_later(call))
         change = Change(calls=(call,))
         if event is not None:
-            change = Change(calls=(call,), events=(event,), labels=self._desk.labels(call.agent, call.identity))
+            change = Change(calls=(call,), events=(event,), metadata=self._desk.metadata(call.agent, call.identity))
         if call.state in ENDED:
             kept, lost = self.undecided_until(call, kept, lost)
         self._commits.keep(change, kept, partial(self._undone, call.serial, lost))

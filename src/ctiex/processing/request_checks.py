@@ -15,7 +15,7 @@ from ctiex.processing.quotas import check_fields
 from ctiex.records import Call, CallState
 
 
-class Intake:
+class RequestChecks:
     """Checks requests and makes calls of them. Keeps nothing."""
 
     def __init__(self, context: ProcessingContext) -> None:

@@ -33,7 +33,7 @@ from ctiex.processing.context import ProcessingContext, Refused
 from ctiex.processing.desk import AgentOutlet
 from ctiex.processing.lifecycle import Lifecycle
 from ctiex.processing.quotas import check_fields
-from ctiex.processing.request_checks import Intake
+from ctiex.processing.request_checks import RequestChecks
 from ctiex.processing.signalling_listener import SignallingListener
 from ctiex.processing.states import SIGNALLED, TRANSITIONS, Step
 from ctiex.processing.stored_time import LABEL
@@ -49,7 +49,7 @@ class ProcessingService:
         self._desk = context.desk
         self._counts = context.counts
         self._commits = context.commits
-        self._intake = Intake(context)
+        self._checks = RequestChecks(context)
         self._life = Lifecycle(context)
         self.listener: ISignallingListener = SignallingListener(context, self._life)
         """Hears what signalling meets."""
@@ -71,7 +71,7 @@ class ProcessingService:
 
         :param taken_up: called once all calls that were being signalled have been offered again.
         """
-        self._context.clock.go_on(self._store.label(LABEL))
+        self._context.clock.go_on(self._store.metadata(LABEL))
         self._desk.start()
         self._life.start(drivers, taken_up)
 
@@ -148,13 +148,13 @@ class ProcessingService:
         known: Call | None,
     ) -> None:
         try:
-            if self._intake.repeated(request, outlet, known):
+            if self._checks.repeated(request, outlet, known):
                 self._commits.settled(
                     lambda: reply(ConnectReply(Status.OK, request.serial)),
                     lambda: reply(_connect_refused(request, Status.STORE_UNAVAILABLE)),
                 )
                 return
-            call = self._intake.call(identity, request)
+            call = self._checks.call(identity, request)
             self._check_limits(call)
         except Refused as refused:
             self._counts.calls_refused += 1

@@ -10,7 +10,7 @@ from zope.interface import implementer
 from ctiex.identities import ANY_OWNER
 from ctiex.interfaces import IServiceSession, ISignallingListener
 from ctiex.messages import Condition
-from ctiex.processing.call_notices import Arrivals
+from ctiex.processing.call_notices import CallNotices
 from ctiex.processing.context import ProcessingContext
 from ctiex.processing.lifecycle import Lifecycle
 from ctiex.processing.states import TRANSITIONS, Step
@@ -26,7 +26,7 @@ class SignallingListener:
         self._life = life
         self._audit = life.audit
         self._store = surroundings.store
-        self._arrivals = Arrivals(surroundings)
+        self._call_notices = CallNotices(surroundings)
 
     def offered(self, serial: str, session: IServiceSession | None, write: Callable[[], None]) -> None:
         """The call belongs to the session's identity once that is kept: only then is the Connection written."""
@@ -91,7 +91,7 @@ class SignallingListener:
 
     def call_arrived(self, agent: str, calling_number: str) -> str:
         """The agent hears 0, under a new serial."""
-        return self._arrivals.call_arrived(agent, calling_number)
+        return self._call_notices.call_arrived(agent, calling_number)
 
     def hung_up(self, serial: str) -> None:
         """The agent hears 3, unless the service's result has told it more."""

@@ -42,7 +42,7 @@ class Undo:
     """By serial: the call that stood under it."""
     mailboxes: dict[str, tuple[int, tuple[StoredEvent, ...]]] = field(factory=dict)
     """By agent: the last sequence, and the events that waited."""
-    labels: dict[str, str | None] = field(factory=dict)
+    metadata: dict[str, str | None] = field(factory=dict)
 
 
 @implementer(ICallStore)
@@ -58,7 +58,7 @@ class MemoryCallStore:
         self.fetched: Callable[[str, str], bytes | None] = self._calls.fetched
         """The data of a call that this owner has fetched before: every DataRequest asks it, with no call in between."""
         self._mailboxes: dict[str, _Mailbox] = {}
-        self._labels: dict[str, str] = {}
+        self._metadata: dict[str, str] = {}
 
     def open(self, reactor: Any) -> None:
         """Nothing was kept before."""
@@ -67,7 +67,7 @@ class MemoryCallStore:
         """Let go of everything."""
         self._calls.clear()
         self._mailboxes.clear()
-        self._labels.clear()
+        self._metadata.clear()
 
     def commit(self, change: Change) -> None:
         """Keep a change, all of it or nothing.
@@ -87,8 +87,8 @@ class MemoryCallStore:
         for agent, sequence in change.dropped:
             if agent in self._mailboxes:
                 self._mailboxes[agent].drop(sequence)
-        if change.labels:
-            self._labels.update(change.labels)
+        if change.metadata:
+            self._metadata.update(change.metadata)
 
     def remember(self, change: Change, undo: Undo) -> None:
         """Note what a change that is about to be committed replaces, where nothing is noted yet."""
@@ -101,8 +101,8 @@ class MemoryCallStore:
             self._remember_mailbox(event.agent, undo)
         for agent, _ in change.dropped:
             self._remember_mailbox(agent, undo)
-        for name, _ in change.labels:
-            undo.labels.setdefault(name, self._labels.get(name))
+        for name, _ in change.metadata:
+            undo.metadata.setdefault(name, self._metadata.get(name))
 
     def _remember_mailbox(self, agent: str, undo: Undo) -> None:
         if agent not in undo.mailboxes:
@@ -118,21 +118,21 @@ class MemoryCallStore:
                 self._mailboxes[agent] = _Mailbox(last_sequence, list(waiting))
             else:
                 self._mailboxes.pop(agent, None)  # its first event came with the changes
-        for name, value in undo.labels.items():
+        for name, value in undo.metadata.items():
             if value is None:
-                self._labels.pop(name, None)
+                self._metadata.pop(name, None)
             else:
-                self._labels[name] = value
+                self._metadata[name] = value
 
     def take_up(
         self,
         calls: Iterable[Call],
         last_sequences: Mapping[str, int],
         events: Iterable[StoredEvent],
-        labels: Mapping[str, str],
+        metadata: Mapping[str, str],
     ) -> None:
         """Begin with what a durable store has kept: each agent's events in order, up to the last."""
-        self._labels.update(labels)
+        self._metadata.update(metadata)
         for call in calls:
             self._calls.put_packed(call)
         for agent, last_sequence in last_sequences.items():
@@ -182,6 +182,6 @@ class MemoryCallStore:
         gone = box.last_sequence - len(box.waiting)
         return box.waiting[after - gone if after > gone else 0 :]
 
-    def label(self, name: str) -> str | None:
+    def metadata(self, name: str) -> str | None:
         """What was last put under this name."""
-        return self._labels.get(name)
+        return self._metadata.get(name)

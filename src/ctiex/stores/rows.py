@@ -117,7 +117,7 @@ class Rows:
 
     # ------------------------------------------------------------ labels, and the file itself
 
-    def label(self, name: str, value: str) -> Row:
+    def metadata(self, name: str, value: str) -> Row:
         """The row of a label."""
         return name, value, self._seal.stamp(bound(b"label", name.encode(), value.encode()))
 

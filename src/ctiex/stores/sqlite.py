@@ -141,7 +141,7 @@ class SQLiteCallStore:
         return kept
 
     def _take_up(self, kept: Kept) -> None:
-        self._memory.take_up(kept.calls, kept.last_sequences, kept.events, kept.labels)
+        self._memory.take_up(kept.calls, kept.last_sequences, kept.events, kept.metadata)
         _log.info("{path}: {calls} calls, {events} events waiting", path=str(self._path), calls=len(kept.calls),
                   events=len(kept.events))  # fmt: skip
         for file in (self._path, self._key_file):
@@ -184,7 +184,7 @@ class SQLiteCallStore:
 
     def commit(self, change: Change) -> Deferred[None] | None:
         """Keep a change in the next commit; it is seen at once."""
-        if not (change.calls or change.events or change.dropped or change.forgotten or change.labels):
+        if not (change.calls or change.events or change.dropped or change.forgotten or change.metadata):
             return self._all_before()
         if self._file is None or self._closing is not None:
             raise StoreUnavailable(f"{self._path}: the store is closed")
@@ -225,8 +225,8 @@ class SQLiteCallStore:
             # No further than now: an event that comes after it stays.
             sequence = min(sequence, self._memory.last_sequence(agent))
             group.dropped[agent] = max(sequence, group.dropped.get(agent, 0))
-        if change.labels:
-            group.labels.update(change.labels)
+        if change.metadata:
+            group.metadata.update(change.metadata)
 
     # ------------------------------------------------------------ groups
 
@@ -305,9 +305,9 @@ class SQLiteCallStore:
         """The events that wait with a sequence beyond ``after``, in order."""
         return self._memory.events(agent, after)
 
-    def label(self, name: str) -> str | None:
+    def metadata(self, name: str) -> str | None:
         """What was last put under this name."""
-        return self._memory.label(name)
+        return self._memory.metadata(name)
 
 
 def _same_context(old: Call, new: Call) -> bool:

@@ -43,10 +43,10 @@ class Group:
     events: dict[tuple[str, int], StoredEvent] = field(factory=dict)
     dropped: dict[str, int] = field(factory=dict)
     """By agent: its events up to and including this sequence leave the mailbox."""
-    labels: dict[str, str] = field(factory=dict)
+    metadata: dict[str, str] = field(factory=dict)
 
     def __bool__(self) -> bool:
-        return bool(self.calls or self.events or self.dropped or self.labels)
+        return bool(self.calls or self.events or self.dropped or self.metadata)
 
 
 @frozen
@@ -56,7 +56,7 @@ class Kept:
     calls: tuple[Call, ...]
     last_sequences: dict[str, int]
     events: tuple[StoredEvent, ...]
-    labels: dict[str, str]
+    metadata: dict[str, str]
 
 
 class SqliteFile:
@@ -135,7 +135,9 @@ class SqliteFile:
             try:
                 self._write_calls(group)
                 self._write_mailboxes(group)
-                self._put("INSERT OR REPLACE INTO facts VALUES (?, ?, ?)", map(self._label, group.labels.items()))
+                self._put(
+                    "INSERT OR REPLACE INTO facts VALUES (?, ?, ?)", map(self._metadata_row, group.metadata.items())
+                )
                 self._database.execute("COMMIT")
             except BaseException:
                 if self._database.in_transaction:
@@ -175,8 +177,8 @@ class SqliteFile:
         self._put("INSERT OR REPLACE INTO agents VALUES (?, ?, ?)", numbering)
         self._put("DELETE FROM events WHERE agent = ? AND sequence <= ?", group.dropped.items())
 
-    def _label(self, label: tuple[str, str]) -> Row:
-        return self._rows.label(*label)
+    def _metadata_row(self, metadata: tuple[str, str]) -> Row:
+        return self._rows.metadata(*metadata)
 
     def _put(self, statement: str, rows: Iterable[Row]) -> None:
         """Each row by one statement."""
@@ -204,7 +206,7 @@ class SqliteFile:
                     + tuple(self._taken(_WITHOUT_A_CALL, self._rows.opened_call, wrong)),
                     dict(self._taken(_MAILBOXES, self._rows.opened_mailbox, wrong)),
                     tuple(self._taken(_EVENTS, self._rows.opened_event, wrong)),
-                    dict(self._taken(_LABELS, self._rows.opened_label, wrong)),
+                    dict(self._taken(_METADATA, self._rows.opened_label, wrong)),
                 )
             finally:
                 self._database.execute("ROLLBACK")
@@ -256,7 +258,7 @@ _WITHOUT_A_CALL = (
 """Content whose call is gone: none is ever written so."""
 _MAILBOXES = "SELECT agent, last_sequence, stamp FROM agents"
 _EVENTS = "SELECT agent, sequence, expires, sealed FROM events ORDER BY agent, sequence"
-_LABELS = "SELECT name, value, stamp FROM facts"
+_METADATA = "SELECT name, value, stamp FROM facts"
 
 
 def gaps(kept: Kept) -> Iterator[str]:

@@ -31,8 +31,8 @@ def bind_rows(database: sqlite3.Connection, seal: Seal) -> None:
     _bind_events(database, seal, rows)
     mailboxes = database.execute("SELECT agent, last_sequence FROM agents").fetchall()
     database.executemany("INSERT OR REPLACE INTO agents VALUES (?, ?, ?)", [rows.mailbox(*one) for one in mailboxes])
-    labels = database.execute("SELECT name, value FROM facts").fetchall()
-    database.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?, ?)", [rows.label(*one) for one in labels])
+    metadata = database.execute("SELECT name, value FROM facts").fetchall()
+    database.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?, ?)", [rows.metadata(*one) for one in metadata])
 
 
 def _bind_calls(database: sqlite3.Connection, seal: Seal, rows: Rows) -> None:

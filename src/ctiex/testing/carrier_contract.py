@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from zope.interface.verify import verifyObject
 
 from ctiex.errors import SerialError
-from ctiex.interfaces import ICarrier, Signalled
+from ctiex.interfaces import ISerialCarrier, Signalled
 from ctiex.serials import is_serial
 from ctiex.testing.strategies import serials
 
@@ -28,18 +28,18 @@ _MOST_IN_A_HEADER = 320
 _quick = settings(deadline=None, suppress_health_check=[HealthCheck.differing_executors, HealthCheck.too_slow])
 
 
-class CarrierContract:
+class SerialCarrierContract:
     """Tests of :class:`ctiex.interfaces.ICarrier`, before a synchronous test case in the bases.
 
     Give ``make_carrier``; it must have room for a number of 16 bytes beside the longest serial.
     """
 
-    def make_carrier(self) -> ICarrier:
+    def make_carrier(self) -> ISerialCarrier:
         """The carrier under test."""
         raise NotImplementedError
 
     def test_it_provides_the_interface(self) -> None:
-        assert verifyObject(ICarrier, self.make_carrier())
+        assert verifyObject(ISerialCarrier, self.make_carrier())
 
     @given(calling_numbers, serials())
     @_quick
@@ -113,7 +113,7 @@ class CarrierContract:
         assert carrier.extract(carrier.embed(short, serial)) == (short, serial)
 
 
-def signalled_to(carrier: ICarrier) -> st.SearchStrategy[Signalled]:
+def signalled_to(carrier: ISerialCarrier) -> st.SearchStrategy[Signalled]:
     """Anything that may arrive with a call, above all what resembles what this carrier writes."""
     names = st.sampled_from(sorted(carrier.embed("1", "1").headers) or ["X-Nothing"])
     either_case = st.builds(lambda name, lower: name.lower() if lower else name, names, st.booleans())
@@ -121,7 +121,7 @@ def signalled_to(carrier: ICarrier) -> st.SearchStrategy[Signalled]:
     return st.builds(Signalled, calling_numbers, st.dictionaries(either_case | st.just("Subject"), values, max_size=3))
 
 
-def _near(carrier: ICarrier) -> st.SearchStrategy[str]:
+def _near(carrier: ISerialCarrier) -> st.SearchStrategy[str]:
     """What the carrier writes in its header fields, as it is, twice, or with something put in."""
     written = serials().map(lambda serial: ", ".join(carrier.embed("1", serial).headers.values()))
     twice = st.builds("{}, {}".format, written, written)

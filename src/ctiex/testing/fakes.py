@@ -194,9 +194,9 @@ class WaitingStore:
         """Let go of everything."""
         self._kept.close()
 
-    def label(self, name: str) -> str | None:
+    def metadata(self, name: str) -> str | None:
         """What was last put under this name."""
-        return self._kept.label(name)
+        return self._kept.metadata(name)
 
     def get(self, serial: str) -> Call | None:
         """The call with this serial, or None."""

@@ -20,10 +20,10 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from ctiex.carriers.calling_number import CallingNumberCarrier
+from ctiex.carriers.calling_number import CallingNumberSerialCarrier
 from ctiex.codecs.binary import BinaryCodec
 from ctiex.identities import AgentNumbers, Identity
-from ctiex.interfaces import ICallStore, ICarrier, ICodec, ISignalling
+from ctiex.interfaces import ICallStore, ICodec, ISerialCarrier, ISignalling
 from ctiex.limits import Limits, Timeouts
 from ctiex.links.admission import Admission
 from ctiex.links.agent import AgentLink, AgentLinkFactory
@@ -258,7 +258,7 @@ class MemoryExchange:
     """By name; signalling by link alone, under ``link``, unless given."""
     make_drivers: Callable[[MemoryExchange], Mapping[str, ISignalling]] | None = None
     """Makes them instead, where they need parts of the exchange."""
-    network: ICarrier | None = None
+    network: ISerialCarrier | None = None
     """Takes serials through the telephone network; in the calling number unless given."""
     counts: Counters = field(factory=Counters)
     audit: Audit | None = None
@@ -287,7 +287,7 @@ class MemoryExchange:
                 clock=clock,
                 store=self.store,
                 desk=self.desk,
-                carrier=CallingNumberCarrier(),
+                carrier=CallingNumberSerialCarrier(),
                 network=self.network,
                 allocator=SerialAllocator("1", self.clock.seconds, Random(1)),
                 sessions=self.sessions,

@@ -173,10 +173,10 @@ class CallStoreContract:
 
     async def test_a_label_is_what_was_last_put_there(self) -> None:
         store = await self.opened()
-        assert store.label("codec") is None
-        await _done(store.commit(Change(labels=(("codec", "binary"), ("other", "x")))))
-        await _done(store.commit(Change(labels=(("codec", "json"),))))
-        assert (store.label("codec"), store.label("other"), store.label("third")) == ("json", "x", None)
+        assert store.metadata("codec") is None
+        await _done(store.commit(Change(metadata=(("codec", "binary"), ("other", "x")))))
+        await _done(store.commit(Change(metadata=(("codec", "json"),))))
+        assert (store.metadata("codec"), store.metadata("other"), store.metadata("third")) == ("json", "x", None)
 
     async def test_an_empty_change_waits_for_those_before_it(self) -> None:
         store = await self.opened()
@@ -192,7 +192,7 @@ class CallStoreContract:
     async def test_a_commit_that_fails_leaves_everything_as_it_was(self) -> None:
         store = await self.opened()
         await self._fill(store, "1001", 3)
-        await _done(store.commit(Change(calls=(make_call("7"), make_call("8")), labels=(("codec", "binary"),))))
+        await _done(store.commit(Change(calls=(make_call("7"), make_call("8")), metadata=(("codec", "binary"),))))
         before = _seen(store)
         changes = self._everything()
         for change in (*changes, *changes):
@@ -206,7 +206,7 @@ class CallStoreContract:
     async def test_commits_in_a_row_fail_together_and_the_next_are_kept(self) -> None:
         store = await self.opened()
         await self._fill(store, "1001", 3)
-        await _done(store.commit(Change(calls=(make_call("7"), make_call("8")), labels=(("codec", "binary"),))))
+        await _done(store.commit(Change(calls=(make_call("7"), make_call("8")), metadata=(("codec", "binary"),))))
         before = _seen(store)
         if self.break_store(store):
             outcomes = [_outcome(store, change) for change in self._everything()]
@@ -216,13 +216,13 @@ class CallStoreContract:
         for change in self._everything():
             assert await _kept(store, change)
         assert store.get("7") is None and store.get("8") == make_call("8", state=CallState.CLOSED)
-        assert _sequences(store.events("1001")) == [3, 4, 5] and store.label("codec") == "json"
+        assert _sequences(store.events("1001")) == [3, 4, 5] and store.metadata("codec") == "json"
 
     def _everything(self) -> tuple[Change, ...]:
         """Changes of every kind, each of which goes on with the one before."""
         return (
             Change(calls=(make_call("9"), make_call("8", owner="ivr")), events=(make_event("1001", 4),)),
-            Change(forgotten=("7", "9"), dropped=(("1001", 2),), labels=(("codec", "json"), ("new", "x"))),
+            Change(forgotten=("7", "9"), dropped=(("1001", 2),), metadata=(("codec", "json"), ("new", "x"))),
             Change(calls=(make_call("8", state=CallState.CLOSED),), events=(make_event("1001", 5), make_event("2", 1))),
         )
 
@@ -263,7 +263,7 @@ def _seen(store: ICallStore) -> tuple[object, ...]:
     """Everything that a store shows."""
     mailboxes = {agent: (store.last_sequence(agent), _sequences(store.events(agent))) for agent in store.agents()}
     calls = {call.serial: call for call in store.calls()}
-    return calls, mailboxes, store.stored(), store.label("codec"), store.label("new")
+    return calls, mailboxes, store.stored(), store.metadata("codec"), store.metadata("new")
 
 
 def _sequences(events: Sequence[StoredEvent]) -> list[int]:

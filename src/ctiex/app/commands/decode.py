@@ -10,7 +10,7 @@ import attrs
 from attrs import define, field
 from twisted.python.usage import UsageError
 
-from ctiex.app.commands.secret_names import MaskingOptions
+from ctiex.app.commands.masking import MaskingOptions
 from ctiex.app.output import say, say_lines
 from ctiex.config.plugin_checks import Finder
 from ctiex.errors import CodecError, ConfigurationError, Status

@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred, DeferredLock
 from twisted.python.usage import UsageError
 
 from ctiex.app.commands.accounts import AccountOptions
-from ctiex.app.commands.any_order import InterspersedOptions
+from ctiex.app.commands.interspersed_options import InterspersedOptions
 from ctiex.app.commands.voice import listen_at, serve_calls
 from ctiex.app.output import say
 from ctiex.clients import AutomaticService, Handler, ServedCall

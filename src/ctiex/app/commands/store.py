@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from attrs import frozen
 from twisted.python.usage import UsageError
 
-from ctiex.app.commands.secret_names import MaskingOptions
+from ctiex.app.commands.masking import MaskingOptions
 from ctiex.app.output import say
 from ctiex.app.store_codecs import AGENT_CODEC, IVR_CODEC
 from ctiex.config.plugin_checks import Finder
@@ -147,7 +147,7 @@ def _seal(options: Options) -> Seal:
 def _show(file: SqliteFile, options: Options, stdout: TextIO, find: Finder) -> int:
     kept = file.read()
     say(f"{options.file}: schema version {file.version}", stdout)
-    for line in (*_sizes(options.file), *_counted(kept.calls, kept.events), *_labelled(kept.labels)):
+    for line in (*_sizes(options.file), *_counted(kept.calls, kept.events), *_metadata_lines(kept.metadata)):
         say(line, stdout)
     return 0
 
@@ -169,10 +169,10 @@ def _counted(calls: Iterable[Call], events: Iterable[StoredEvent]) -> Iterator[s
         yield f"  and {len(waiting) - _MOST_AGENTS:,} agents more"
 
 
-def _labelled(labels: dict[str, str]) -> Iterator[str]:
-    brought = Counter(value for name, value in labels.items() if is_number_label(name))
+def _metadata_lines(metadata: dict[str, str]) -> Iterator[str]:
+    brought = Counter(value for name, value in metadata.items() if is_number_label(name))
     yield from (f"agent numbers brought by {identity}: {count:,}" for identity, count in brought.most_common())
-    yield from (f"{name}: {value}" for name, value in sorted(labels.items()) if not is_number_label(name))
+    yield from (f"{name}: {value}" for name, value in sorted(metadata.items()) if not is_number_label(name))
 
 
 def _check(file: SqliteFile, options: Options, stdout: TextIO, find: Finder) -> int:
@@ -190,8 +190,8 @@ def _check(file: SqliteFile, options: Options, stdout: TextIO, find: Finder) -> 
 def _export(file: SqliteFile, options: Options, stdout: TextIO, find: Finder) -> int:
     kept = file.read()
     lines = _Lines(
-        _codec(kept.labels, IVR_CODEC, find),
-        _codec(kept.labels, AGENT_CODEC, find),
+        _codec(kept.metadata, IVR_CODEC, find),
+        _codec(kept.metadata, AGENT_CODEC, find),
         bool(options["show-values"]),
         options.masked(find),
     )
@@ -200,9 +200,9 @@ def _export(file: SqliteFile, options: Options, stdout: TextIO, find: Finder) ->
     return 0
 
 
-def _codec(labels: dict[str, str], name: str, find: Finder) -> ICodec:
+def _codec(metadata: dict[str, str], name: str, find: Finder) -> ICodec:
     """The codec that the bodies in the store are encoded with."""
-    codec: ICodec = find(ICodecPlugin, labels.get(name, "binary")).build()
+    codec: ICodec = find(ICodecPlugin, metadata.get(name, "binary")).build()
     return codec
 
 

@@ -12,7 +12,7 @@ from typing import BinaryIO, TextIO
 from attrs import define, field
 from twisted.python.usage import UsageError
 
-from ctiex.app.commands.any_order import InterspersedOptions
+from ctiex.app.commands.interspersed_options import InterspersedOptions
 from ctiex.app.output import say
 from ctiex.config.reading import load
 from ctiex.errors import ConfigurationError, SerialError

@@ -19,7 +19,7 @@ from ctiex.config.endpoints import EXPECTED, read_endpoint
 from ctiex.config.model import CarrierSettings, Configuration, VoiceTable
 from ctiex.config.reading import load
 from ctiex.errors import BindRefused, ConfigurationError, NotBound, TlsRefused, UnsafeLink
-from ctiex.interfaces import ICarrier
+from ctiex.interfaces import ISerialCarrier
 from ctiex.links.descriptors import allow_all
 from ctiex.services import BUILT_IN
 from ctiex.telephony.asterisk.allowed_hosts import Sources
@@ -144,7 +144,7 @@ def _settings(table: VoiceTable) -> VoiceSettings:
     )
 
 
-def _carrier(configuration: Configuration) -> ICarrier | None:
+def _carrier(configuration: Configuration) -> ISerialCarrier | None:
     """The carrier of the file; where it says nothing of one, whichever arrives is taken."""
     if configuration.carrier == CarrierSettings():
         return None

@@ -62,7 +62,7 @@ class Disk:
     contexts: dict[str, tuple[str, bytes, bytes]] = field(factory=dict)
     last_sequences: dict[str, int] = field(factory=dict)
     events: dict[str, dict[int, StoredEvent]] = field(factory=dict)
-    labels: dict[str, str] = field(factory=dict)
+    metadata: dict[str, str] = field(factory=dict)
     failing: bool = False
     """Whether nothing can be written: the disk is full, or gone."""
     usual: float = 0.01
@@ -93,7 +93,7 @@ class Disk:
         for (agent, sequence), event in group.events.items():
             self.events.setdefault(agent, {})[sequence] = event
         self.last_sequences.update(group.last_sequences)
-        self.labels.update(group.labels)
+        self.metadata.update(group.metadata)
         for agent, dropped in group.dropped.items():
             kept = self.events.get(agent, {})
             for sequence in [sequence for sequence in kept if sequence <= dropped]:
@@ -110,7 +110,7 @@ class Disk:
         events = [
             self.events[agent][sequence] for agent in sorted(self.events) for sequence in sorted(self.events[agent])
         ]
-        return Kept(tuple(calls), dict(self.last_sequences), tuple(events), dict(self.labels))
+        return Kept(tuple(calls), dict(self.last_sequences), tuple(events), dict(self.metadata))
 
     def close(self) -> None:
         """What is written stays."""

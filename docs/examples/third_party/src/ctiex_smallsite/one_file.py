@@ -86,8 +86,8 @@ class OneFileCallStore:
         for agent, sequence in change.dropped:
             execute("UPDATE mailboxes SET dropped = max(dropped, min(last, ?)) WHERE agent = ?", (sequence, agent))
             execute("DELETE FROM events WHERE agent = ? AND sequence <= ?", (agent, sequence))
-        for label in change.labels:
-            execute("REPLACE INTO labels VALUES (?, ?)", label)
+        for metadata in change.metadata:
+            execute("REPLACE INTO labels VALUES (?, ?)", metadata)
 
     def _append(self, event: StoredEvent) -> None:
         execute = self._database.execute
@@ -137,7 +137,7 @@ class OneFileCallStore:
         wanted = "SELECT * FROM events WHERE agent = ? AND sequence > ? ORDER BY sequence"
         return [StoredEvent(*row) for row in self._rows(wanted, agent, after)]
 
-    def label(self, name: str) -> str | None:
+    def metadata(self, name: str) -> str | None:
         """What was last put under this name."""
         found = self._rows("SELECT value FROM labels WHERE name = ?", name)
         return found[0][0] if found else None

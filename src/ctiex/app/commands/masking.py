@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ctiex.app.commands.any_order import InterspersedOptions
+from ctiex.app.commands.interspersed_options import InterspersedOptions
 from ctiex.config.model import ConfiguredService
 from ctiex.config.plugin_checks import Finder
 from ctiex.config.reading import load

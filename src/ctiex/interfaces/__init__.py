@@ -1,0 +1,59 @@
+"""What plugs in: codecs, stores, signalling drivers, carriers, organizers, media, checkers of who may bind.
+
+Each has a plugin face that is found by its ``name`` in :mod:`ctiex.plugins`, and a
+contract test in :mod:`ctiex.testing` that every implementation passes.
+"""
+
+from __future__ import annotations
+
+from ctiex.interfaces.carrier import NO_HEADERS, ISerialCarrier, ISerialCarrierPlugin, Signalled
+from ctiex.interfaces.codec import Frame, ICodec, ICodecPlugin, IDataResponder, IDecoder, decoded
+from ctiex.interfaces.login import CheckerContext, IBindCredentials, ICertificateCredentials, ICheckerPlugin, IIdentity
+from ctiex.interfaces.media import IMedia, IMediaPlugin
+from ctiex.interfaces.organizer import IOrganizer, IOrganizerPlugin
+from ctiex.interfaces.signalling import (
+    IConfiguredSignallingPlugin,
+    IRunningSignalling,
+    IServiceSession,
+    IServiceSessions,
+    ISignalling,
+    ISignallingListener,
+    ISignallingPlugin,
+    Offer,
+    SignallingContext,
+)
+from ctiex.interfaces.store import ICallStore, ICallStorePlugin, IPlacedStorePlugin
+
+__all__ = [
+    "CheckerContext",
+    "Frame",
+    "IBindCredentials",
+    "ICallStore",
+    "ICallStorePlugin",
+    "ICertificateCredentials",
+    "ICheckerPlugin",
+    "ICodec",
+    "ICodecPlugin",
+    "IConfiguredSignallingPlugin",
+    "IDataResponder",
+    "IDecoder",
+    "IIdentity",
+    "IMedia",
+    "IMediaPlugin",
+    "IOrganizer",
+    "IOrganizerPlugin",
+    "IPlacedStorePlugin",
+    "IRunningSignalling",
+    "ISerialCarrier",
+    "ISerialCarrierPlugin",
+    "IServiceSession",
+    "IServiceSessions",
+    "ISignalling",
+    "ISignallingListener",
+    "ISignallingPlugin",
+    "NO_HEADERS",
+    "Offer",
+    "Signalled",
+    "SignallingContext",
+    "decoded",
+]

@@ -1,0 +1,35 @@
+"""What becomes of the fields between an agent and a service."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from zope.interface import Attribute, Interface
+
+from ctiex.fields import Fields
+
+
+class IOrganizer(Interface):
+    """Puts fields into the vocabulary of the other side [0051, 0053]."""
+
+    secret: Collection[str] = Attribute("The names, before and after, of the fields nobody may see.")
+
+    def organize(fields: Fields) -> Fields:
+        """The fields in the other side's vocabulary. Pure: the same in, the same out.
+
+        :raise FieldError: the outcome breaks a limit of the wire format.
+        """
+
+
+class IOrganizerPlugin(Interface):
+    """Finds an organizer by name."""
+
+    name: str = Attribute("What the configuration calls it: ``organizer = NAME``, ``rules`` by default.")
+
+    def build(settings: Mapping[str, Any]) -> IOrganizer:
+        """An organizer for one direction of one service.
+
+        :param settings: the other keys of ``[services.NAME.request]`` or ``.result``.
+        :raise ConfigurationError: a key is unknown or its value no good.
+        """

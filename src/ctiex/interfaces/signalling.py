@@ -1,0 +1,183 @@
+"""How a customer gets to a service: signalling drivers, and who hears of what they see."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from attrs import Factory, field
+from twisted.internet.defer import Deferred
+from zope.interface import Attribute, Interface
+
+from ctiex.frozen import frozen
+from ctiex.interfaces.carrier import Signalled
+from ctiex.interfaces.codec import ICodec
+from ctiex.messages import CallEnded, Connection
+
+
+@frozen
+class Offer:
+    """A call that is to be signalled to a service."""
+
+    serial: str
+    service: str
+    calling_number: str = field(repr=False)
+    """The customer's own number."""
+    connection: Connection
+    """Ready to go out: its calling number carries the serial already."""
+    deadline: float
+    """When nobody waits for an answer any more, in seconds of the clock: the processing service has ended the call."""
+    resumed: bool = False
+    """Offered again after a restart: a service that isn't there yet may still bind in time."""
+    signalled: Signalled = field(
+        default=Factory(lambda offer: Signalled(offer.connection.calling_number), takes_self=True)
+    )
+    """What a telephone call to the service is to be sent with; the serial is in its number, its headers, or both."""
+    agent: str = ""
+    """The agent number that the customer talks with."""
+
+
+class IServiceSession(Interface):
+    """One bound link of an automatic service, as signalling sees it."""
+
+    identity: str = Attribute("The identity that it is bound under.")
+    name: str = Attribute("Its own name, for logs and for the audit.")
+
+    def connect(connection: Connection, answered: Callable[[int | None], None], deadline: float) -> None:
+        """Write a Connection; ``answered`` hears the ConnectionReply's status, or None if the link dies.
+
+        It hears nothing when no answer comes by ``deadline``, in seconds of the clock.
+        """
+
+    bound: bool = Attribute("Whether it still is.")
+
+    def end_call(message: CallEnded) -> None:
+        """Write a CallEnded."""
+
+
+class IServiceSessions(Interface):
+    """The bound sessions of all services."""
+
+    def for_service(service: str) -> Sequence[IServiceSession]:
+        """The sessions whose identity serves it, the one whose turn it is first."""
+
+    def of_identity(identity: str) -> Sequence[IServiceSession]:
+        """The sessions bound under this identity."""
+
+    def watch(joined: Callable[[IServiceSession], None]) -> None:
+        """``joined`` hears of every session that is bound from now on."""
+
+
+class ISignallingListener(Interface):
+    """Hears what becomes of an offer. Calls about a serial that has ended do nothing."""
+
+    def offered(serial: str, session: IServiceSession | None, write: Callable[[], None]) -> None:
+        """The call is to go to this session; None: any identity that serves it may come back for it.
+
+        :param write: called once that is kept, at once where the store is that fast: only then may the Connection,
+            or the customer, be sent. It is called later while the store is unavailable, and not at all once the
+            call is over; a driver that has gone on meanwhile does nothing in it.
+        """
+
+    def accepted(serial: str) -> None:
+        """The service has accepted the Connection."""
+
+    def refused(serial: str, session: IServiceSession, status: int | None) -> None:
+        """This session answered with another status than 0, or None: it was lost. Another may be tried."""
+
+    def unreachable(serial: str, status: int) -> None:
+        """Nobody is left to try: status 31, 32 or 33."""
+
+    def returned(serial: str) -> None:
+        """The customer is back with the agent (drivers that see the call)."""
+
+    def hung_up(serial: str) -> None:
+        """The customer has hung up (drivers that see the call)."""
+
+    def agent_lost(serial: str) -> None:
+        """The customer has left the service and isn't with the agent, who is gone (drivers that see the call)."""
+
+    def call_arrived(agent: str, calling_number: str) -> str:
+        """A customer and an agent have begun to talk (drivers that see the call).
+
+        Returns the serial that the agent's application was told for it; empty when it isn't there to be told.
+        """
+
+
+class ISignalling(Interface):
+    """Forwards a customer to a service [0039, 0045]; one driver serves many calls."""
+
+    sees_return: bool = Attribute("Whether the driver sees the customer return to the agent.")
+
+    def offer(offer: Offer) -> None:
+        """Begin; the watcher hears the rest. The processing service keeps the time-out."""
+
+    def withdraw(serial: str) -> int:
+        """The call has ended for signalling: stop trying, and let go of the customer.
+
+        It is all that a driver hears of a cancel or a time-out. One that sees customers return hears it
+        once the call is closed, also when they didn't return in time.
+        Returns the status of what was met so far: 31, 32, or 33 while an answer is still awaited.
+        """
+
+
+class IRunningSignalling(ISignalling):
+    """A driver with a life of its own: it is connected to a platform, and sees the calls there."""
+
+    connected: bool = Attribute("Whether it sees the calls of its platform now.")
+
+    def start() -> None:
+        """Connect. It is called once the exchange has taken up its calls."""
+
+    def stop() -> Deferred[None] | None:
+        """Let out what was begun, and disconnect."""
+
+    def resume(serial: str, agent: str) -> None:
+        """A call was with its service, or on the way back, when the exchange stopped: see to it.
+
+        It is called before ``start``. The calls that weren't accepted yet come as offers.
+        """
+
+    def agent_logged_in(agent: str) -> None:
+        """An agent number was logged in: a call of it that nobody was told of is to be told by ``call_arrived``."""
+
+
+@frozen
+class SignallingContext:
+    """What a signalling driver gets to work with."""
+
+    reactor: Any
+    """For time and endpoints."""
+    listener: ISignallingListener
+    sessions: IServiceSessions
+    codec: ICodec
+    """The codec of the IVR link."""
+    services: Mapping[str, Mapping[str, Any]]
+    """The driver's own settings of each service that it signals, by service name."""
+    settings: Mapping[str, Any] = field(factory=dict, repr=False)
+    """The driver's own table: ``[signalling.NAME]``."""
+
+
+class ISignallingPlugin(Interface):
+    """Finds a signalling driver by name."""
+
+    name: str = Attribute("What the configuration calls it: ``signalling = NAME``.")
+
+    def check(settings: Mapping[str, Any]) -> None:
+        """Check the driver's own keys of one service.
+
+        :raise ConfigurationError: a key is unknown, missing, or its value no good.
+        """
+
+    def build(context: SignallingContext) -> ISignalling:
+        """The driver for all services that name it."""
+
+
+class IConfiguredSignallingPlugin(ISignallingPlugin):
+    """Finds a signalling driver that has a table of its own: ``[signalling.NAME]``."""
+
+    def check_driver(settings: Mapping[str, Any]) -> None:
+        """Check the keys of that table.
+
+        :raise ConfigurationError: a key is unknown, missing, or its value no good.
+        """

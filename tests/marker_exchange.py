@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from subprocess import STDOUT
 
-from .processes import TWISTD, Program, accepts, context, finished, free_port
+from .processes import TWISTD, Program, accepts, finished, free_port, surroundings
 from .waiting import until
 
 PLUGIN = '''
@@ -125,7 +125,7 @@ class WatchedExchange:
         self.folder, self.logger = folder, logger
         self.agent_port, self.service_port, self.metrics_port = free_port(), free_port(), free_port()
         self.config = folder / "exchange.toml"
-        self.environment = context(folder / "site", CTIEX_TEST_FOLDER=str(folder))
+        self.environment = surroundings(folder / "site", CTIEX_TEST_FOLDER=str(folder))
         self.config.write_text(
             CONFIGURATION.format(
                 agent_port=self.agent_port,

@@ -32,7 +32,7 @@ A script starts what it puts in the background with SIGINT ignored, ``nohup`` wi
 _running: list[Program[Any]] = []
 
 
-def context(*places: Path, **more: str) -> dict[str, str]:
+def surroundings(*places: Path, **more: str) -> dict[str, str]:
     """The environment of a program: it finds this checkout, and before it what is in these places."""
     path = os.pathsep.join(map(str, [*places, ROOT / "src", ROOT]))
     return {**os.environ, "PYTHONPATH": path, **more}

@@ -32,7 +32,7 @@ from ctiex.processing.states import TIMED_OUT_AS, TIMEOUT_OF, TRANSITIONS, Step
 from ctiex.records import CallState
 from ctiex.telephony.asterisk.settings import AsteriskSettings
 
-from .processes import ROOT, Program, context, finished, free_port
+from .processes import ROOT, Program, finished, free_port, surroundings
 from .test_imports import ORDER, TOOLS, VALUES
 from .waiting import until
 
@@ -99,7 +99,7 @@ def _csv(text: str) -> list[list[str]]:
 
 
 def environment() -> dict[str, str]:
-    without_secret = context(PYTHONUNBUFFERED="1")
+    without_secret = surroundings(PYTHONUNBUFFERED="1")
     without_secret.pop("CTIEX_SECRET", None)
     return without_secret
 

@@ -35,7 +35,7 @@ from ctiex.errors import ConfigurationError, CtiexError
 from ctiex.links.peers import certificate_names
 
 from .certificates import Authority
-from .processes import Program, context
+from .processes import Program, surroundings
 from .waiting import PATIENCE
 
 AUTHORITY = Authority("root")
@@ -289,7 +289,7 @@ def test_a_socket_from_systemd_is_listened_at(wrapped: str, tmp_path: Path) -> N
             '[links.agent]\nplain_secrets = "allowed"\n[identities.a]\nrole = "agent"\nsecret = "x"\nagents = ["*"]\n'
         )
         running = Program[str](
-            command, cwd=tmp_path, env=context(), pass_fds=[handed_over.fileno()],
+            command, cwd=tmp_path, env=surroundings(), pass_fds=[handed_over.fileno()],
             stdin=DEVNULL, stdout=PIPE, stderr=STDOUT, text=True,
         )  # fmt: skip
     with running:

@@ -22,7 +22,7 @@ from ctiex.interfaces import IOrganizer, ISerialCarrier
 from ctiex.testing.carrier_contract import SerialCarrierContract
 from ctiex.testing.organizer_contract import OrganizerContract
 
-from .processes import ROOT, TWISTD, Program, accepts, context, finished, free_port
+from .processes import ROOT, TWISTD, Program, accepts, finished, free_port, surroundings
 from .waiting import PATIENCE, until
 from .wire_client import AGENT_ROLE, SERVICE_ROLE, Peer
 
@@ -40,7 +40,7 @@ class Running:
         self.process = Program[str](
             command,
             cwd=directory,
-            env=context(*([site] if site else []), **environment),
+            env=surroundings(*([site] if site else []), **environment),
             stdin=PIPE,
             stdout=PIPE,
             stderr=STDOUT,
@@ -226,7 +226,7 @@ def third_party(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(directory: Path, *command: str, site: Path | None = None) -> str:
     """Run a command to its end, which is to be without an error; what it has said."""
     places = [site] if site else []
-    return str(finished(command, check=True, cwd=directory, env=context(*places), text=True).stdout)
+    return str(finished(command, check=True, cwd=directory, env=surroundings(*places), text=True).stdout)
 
 
 def test_a_third_party_adds_one_module_to_the_plugins_and_no_package(third_party: Path) -> None:

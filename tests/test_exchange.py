@@ -53,7 +53,7 @@ from ctiex.records import CallState
 from ctiex.services.media import ScriptedMedia
 from ctiex.services.outcome import Outcome
 
-from .processes import PROGRAMS, ROOT, Program, context, free_port
+from .processes import PROGRAMS, ROOT, Program, free_port, surroundings
 from .waiting import PATIENCE, eventually, until
 
 SERVICE, ACCESS_CODE = "number-broadcast", "7001"
@@ -738,7 +738,7 @@ PING, PONG = bytes.fromhex("00000008 01050000 00000001"), bytes.fromhex("0000000
 def started(command: list[str], *options: str) -> Any:
     """A runner as a process: on the checkout's modules, output and errors together."""
     words = [PROGRAMS / command[0], *command[1:], "ctiex", *options]
-    with Program[str](words, cwd=ROOT, env=context(), stdout=PIPE, stderr=STDOUT, text=True) as process:
+    with Program[str](words, cwd=ROOT, env=surroundings(), stdout=PIPE, stderr=STDOUT, text=True) as process:
         yield process
 
 

@@ -21,7 +21,7 @@ from ctiex.config.reading import parse
 from ctiex.errors import ConfigurationError
 from ctiex.telephony.asterisk.sounds import DEFAULT_SOUNDS
 
-from .processes import ROOT, Program, context, free_port
+from .processes import ROOT, Program, free_port, surroundings
 from .test_docs import csv_tables
 from .waiting import PATIENCE
 from .wire_exchange import RunningExchange
@@ -108,7 +108,7 @@ def test_a_configuration_that_can_not_be_used_is_told(tmp_path: Path) -> None:
 def running(*arguments: str, stderr: int | None = None) -> Iterator[Program[str]]:
     """A command, from when it is ready."""
     command = [sys.executable, "-c", "from ctiex.app.cli import main; main()", *arguments]
-    environment = context(PYTHONUNBUFFERED="1")
+    environment = surroundings(PYTHONUNBUFFERED="1")
     with Program[str](command, env=environment, stdout=PIPE, stderr=stderr, text=True, cwd=ROOT) as process:
         yield process
 

@@ -26,7 +26,7 @@ from ctiex.stores.sealing import Seal, find_key
 from ctiex.stores.sqlite_file import Kept, SqliteFile
 
 from .kill_load import SHORT_TIMES, configuration
-from .processes import TWISTD, Program, accepts, context, free_port
+from .processes import TWISTD, Program, accepts, free_port, surroundings
 from .waiting import until
 
 ROUNDS = int(os.environ.get("CTIEX_KILL_ROUNDS", "4"))
@@ -162,7 +162,7 @@ class DurableExchange:
         """Start a process, beside one that may still be there."""
         command = [*TWISTD, "ctiex", "--config", str(self._config)]
         with self.output.open("ab") as output:
-            self.process = Program(command, cwd=self._directory, env=context(), stdout=output, stderr=output)
+            self.process = Program(command, cwd=self._directory, env=surroundings(), stdout=output, stderr=output)
         return self.process
 
     def wait(self) -> None:
@@ -200,7 +200,7 @@ def running_load(exchange: DurableExchange, directory: Path, seed: int) -> Itera
                str(directory / "ledger"), str(seed)]  # fmt: skip
     with (
         (directory / "load.output").open("wb") as output,
-        Program[bytes](command, cwd=directory, env=context(), stdout=output, stderr=output) as process,
+        Program[bytes](command, cwd=directory, env=surroundings(), stdout=output, stderr=output) as process,
     ):
         yield process
 

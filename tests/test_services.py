@@ -31,7 +31,7 @@ from ctiex.services.prompts import Prompts
 from ctiex.testing.media import MediaContract, ScriptedMedia
 from ctiex.testing.strategies import fields as any_fields
 
-from .processes import context, finished
+from .processes import finished, surroundings
 
 quick = settings(deadline=None)
 T = TypeVar("T")
@@ -560,7 +560,7 @@ class TerminalPluginTests(SynchronousTestCase):
     """A process whose standard input plays one customer after the other."""
 
     def test_the_lines_of_standard_input_are_what_customers_type(self) -> None:
-        done = finished([sys.executable, "-c", AT_THE_TERMINAL], input="1\n2\n1\n", text=True, env=context())
+        done = finished([sys.executable, "-c", AT_THE_TERMINAL], input="1\n2\n1\n", text=True, env=surroundings())
         self.assertEqual(
             done.stderr.splitlines(),
             [

@@ -15,7 +15,7 @@ from typing import IO
 import pytest
 
 from . import processes
-from .processes import context, free_port
+from .processes import free_port, surroundings
 from .waiting import PATIENCE, until
 from .wire_exchange import RunningExchange
 
@@ -59,7 +59,7 @@ class Program:
         self.process = processes.Program[str](
             command,
             cwd=folder,
-            env=context(PYTHONUNBUFFERED="1"),
+            env=surroundings(PYTHONUNBUFFERED="1"),
             stdin=stdin,
             stdout=PIPE,
             stderr=STDOUT,

@@ -33,7 +33,7 @@ from ctiex.testing.simulation.runs import run
 from ctiex.testing.simulation.store import SimulatedStore, Troubles
 from ctiex.testing.simulation.world import World
 
-from .processes import context, finished
+from .processes import finished, surroundings
 
 SOURCES = Path(__file__).parent.parent / "src"
 
@@ -72,7 +72,7 @@ def test_a_seed_reproduces_a_run_exactly(faults: frozenset[Fault]) -> None:
 def test_a_seed_reproduces_a_run_in_another_process() -> None:
     program = "from ctiex.testing.simulation.world import World; print(World(5).run(80).digest)"
     digests = {
-        finished([sys.executable, "-c", program], check=True, env=context(PYTHONHASHSEED=seed), text=True).stdout
+        finished([sys.executable, "-c", program], check=True, env=surroundings(PYTHONHASHSEED=seed), text=True).stdout
         for seed in ("1", "2")
     }
     assert digests == {World(5).run(80).digest + "\n"}

@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from ctiex.steady_time import make_steady, may_step, steady_seconds
 
-from .processes import context, finished
+from .processes import finished, surroundings
 
 _STEPS = st.floats(-1e6, 1e6)
 
@@ -74,7 +74,7 @@ class RealReactors(TestCase):
 
     def _waited(self, step: float, steady: bool, patience: float) -> Iterator[object]:
         script = _CHILD.format(step=step, steady=steady, patience=patience)
-        done = yield deferToThread(finished, [sys.executable, "-c", script], text=True, env=context())
+        done = yield deferToThread(finished, [sys.executable, "-c", script], text=True, env=surroundings())
         self.assertEqual((done.stderr, done.returncode), ("", 0))  # type: ignore[attr-defined]
         return done.stdout.split()  # type: ignore[attr-defined, no-any-return]
 

@@ -15,7 +15,7 @@ import pytest
 from cryptography import x509
 
 from .certificates import DAY, Authority, Signed
-from .processes import TWISTD, Program, context, finished, free_port
+from .processes import TWISTD, Program, finished, free_port, surroundings
 from .test_tls import CLIENTS as OTHER_CLIENTS
 from .test_tls import REFUSED
 from .waiting import PATIENCE, until
@@ -64,7 +64,7 @@ class TlsExchange:
         (folder / "exchange.toml").write_text(CONFIGURATION.format(**ports))
         self._output = folder / "output"
         with self._output.open("wb") as output:
-            self._process = Program[bytes](COMMAND, cwd=folder, env=context(), stdout=output, stderr=output)
+            self._process = Program[bytes](COMMAND, cwd=folder, env=surroundings(), stdout=output, stderr=output)
         self.says("is ready")
 
     @property

@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from .certificates import Authority
-from .processes import Program, context, free_port
+from .processes import Program, free_port, surroundings
 
 _WITHIN = 120.0
 """How long anything may take, in seconds: only a fault meets it."""
@@ -56,7 +56,7 @@ def run(folder: Path, how: str = "--uid") -> Program[str]:
     options = ["-n", f"--pidfile={folder}/var/pid", how, NOBODY, "--gid", str(pwd.getpwnam(NOBODY).pw_gid)]
     return Program(
         [sys.executable, "-c", TWISTD, *options, "ctiex", "--config", str(folder / "exchange.toml")],
-        cwd=folder, env=context(), stdin=DEVNULL, stdout=PIPE, stderr=STDOUT, text=True,
+        cwd=folder, env=surroundings(), stdin=DEVNULL, stdout=PIPE, stderr=STDOUT, text=True,
     )  # fmt: skip
 
 

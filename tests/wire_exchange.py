@@ -6,7 +6,7 @@ import itertools
 import signal
 from pathlib import Path
 
-from .processes import ROOT, TWISTD, Program, accepts, context, free_port
+from .processes import ROOT, TWISTD, Program, accepts, free_port, surroundings
 from .waiting import until
 from .wire_client import AGENT_ROLE, SERVICE_ROLE, Peer
 
@@ -77,7 +77,7 @@ class RunningExchange:
             (directory / "exchange.toml").write_text(config)
             command += ["--config", str(directory / "exchange.toml")]
         with self.output.open("wb") as output:
-            self.process = Program[bytes](command, cwd=ROOT, env=context(), stdout=output, stderr=output)
+            self.process = Program[bytes](command, cwd=ROOT, env=surroundings(), stdout=output, stderr=output)
         ports = self.agent_port, self.service_port
         until(lambda: all(map(accepts, ports)), self.output.read_text, self.process)
 

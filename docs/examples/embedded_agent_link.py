@@ -21,8 +21,7 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger, globalLogBeginner, textFileLogObserver
 from zope.interface import implementer
 
-from ctiex.app.exchange import Exchange
-from ctiex.config.reading import parse
+from ctiex import Exchange, parse_configuration
 from ctiex.errors import Status
 from ctiex.fields import Fields
 from ctiex.identities import Identity
@@ -115,7 +114,7 @@ class SwitchSignalling:
 
 # ---------------------------------------------------------------- the agent link, put together
 
-configuration = parse(
+configuration = parse_configuration(
     {
         "links": {
             "agent": {"listen": os.environ.get("AGENT_LISTEN", "tcp:7300:interface=127.0.0.1")},

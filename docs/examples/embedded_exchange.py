@@ -23,8 +23,7 @@ from twisted.logger import globalLogBeginner, textFileLogObserver
 from twisted.web.resource import Resource
 from twisted.web.server import Request, Site
 
-from ctiex.app.exchange import Exchange
-from ctiex.config.reading import load
+from ctiex import Exchange, load_configuration
 
 
 class StatusPage(Resource):
@@ -49,7 +48,7 @@ class StatusPage(Resource):
         return json.dumps(status).encode() + b"\n"
 
 
-configuration = load(
+configuration = load_configuration(
     os.environ.get("CTIEX_CONFIG", str(Path(__file__).with_name("own_service.toml"))),
     os.environ.get("AGENT_LISTEN", "tcp:7300:interface=127.0.0.1"),
     os.environ.get("IVR_LISTEN", "tcp:7301:interface=127.0.0.1"),

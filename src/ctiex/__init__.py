@@ -1,8 +1,132 @@
-"""CTIEX: the data of a call, beside the call, between agents and automatic services."""
+"""CTIEX: the data of a call, beside the call, between agents and automatic services.
 
-from importlib.metadata import PackageNotFoundError, version
+What an application needs is here, and comes when it is asked for: ``import ctiex`` alone imports nothing more. Beside
+it are public: :mod:`ctiex.clients`, :mod:`ctiex.services`, :mod:`ctiex.interfaces` and :mod:`ctiex.plugins` for what
+plugs in, :mod:`ctiex.testing` for its tests, and the values in :mod:`ctiex.errors`, :mod:`ctiex.fields`,
+:mod:`ctiex.messages`, :mod:`ctiex.records` and :mod:`ctiex.serials`. Everything else is internal, and may change.
+"""
 
-try:
-    __version__ = version("ctiex")
-except PackageNotFoundError:  # run from a checkout that isn't installed
-    __version__ = "0+unknown"
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ctiex.app.exchange import Exchange
+    from ctiex.clients.account import ExchangeAccount
+    from ctiex.clients.agent import AgentClient
+    from ctiex.clients.automatic_service import AutomaticService
+    from ctiex.clients.served_call import ServedCall
+    from ctiex.config.reading import load as load_configuration
+    from ctiex.config.reading import parse as parse_configuration
+    from ctiex.errors import (
+        BindRefused,
+        BrokenExchange,
+        CallerHungUp,
+        CallError,
+        ConfigurationError,
+        CtiexError,
+        FieldError,
+        LinkBusy,
+        LinkError,
+        LinkLost,
+        NotBound,
+        RequestTimedOut,
+        SerialError,
+        Status,
+        StoreUnavailable,
+        TlsRefused,
+        UnsafeLink,
+    )
+    from ctiex.fields import Fields
+    from ctiex.identities import Identity
+    from ctiex.links.agent import AgentLinkFactory
+    from ctiex.links.ivr import IvrLinkFactory
+    from ctiex.links.protocol import LinkProtocol
+    from ctiex.messages import Condition, Role
+    from ctiex.processing.service import ProcessingService
+    from ctiex.services.outcome import Outcome
+
+    __version__: str
+
+_HOME = {
+    "AgentClient": "ctiex.clients.agent",
+    "AgentLinkFactory": "ctiex.links.agent",
+    "AutomaticService": "ctiex.clients.automatic_service",
+    "Condition": "ctiex.messages",
+    "Exchange": "ctiex.app.exchange",
+    "ExchangeAccount": "ctiex.clients.account",
+    "Fields": "ctiex.fields",
+    "Identity": "ctiex.identities",
+    "IvrLinkFactory": "ctiex.links.ivr",
+    "LinkProtocol": "ctiex.links.protocol",
+    "Outcome": "ctiex.services.outcome",
+    "ProcessingService": "ctiex.processing.service",
+    "Role": "ctiex.messages",
+    "ServedCall": "ctiex.clients.served_call",
+    "load_configuration": "ctiex.config.reading:load",
+    "parse_configuration": "ctiex.config.reading:parse",
+}
+"""The modules that public names come from; :mod:`ctiex.errors` for those that don't stand here."""
+
+__all__ = [
+    "AgentClient",
+    "AgentLinkFactory",
+    "AutomaticService",
+    "BindRefused",
+    "BrokenExchange",
+    "CallError",
+    "CallerHungUp",
+    "Condition",
+    "ConfigurationError",
+    "CtiexError",
+    "Exchange",
+    "ExchangeAccount",
+    "FieldError",
+    "Fields",
+    "Identity",
+    "IvrLinkFactory",
+    "LinkBusy",
+    "LinkError",
+    "LinkLost",
+    "LinkProtocol",
+    "NotBound",
+    "Outcome",
+    "ProcessingService",
+    "RequestTimedOut",
+    "Role",
+    "SerialError",
+    "ServedCall",
+    "Status",
+    "StoreUnavailable",
+    "TlsRefused",
+    "UnsafeLink",
+    "load_configuration",
+    "parse_configuration",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """A public name, imported when it is asked for first."""
+    if name == "__version__":
+        found: Any = _version()
+    elif name in __all__:
+        module, _, attribute = _HOME.get(name, "ctiex.errors").partition(":")
+        found = getattr(import_module(module), attribute or name)
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("ctiex")
+    except PackageNotFoundError:  # run from a checkout that isn't installed
+        return "0+unknown"

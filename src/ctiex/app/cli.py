@@ -22,7 +22,7 @@ from twisted.python.failure import Failure
 from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
-from ctiex import __version__
+import ctiex
 from ctiex.app.logs import in_lines
 from ctiex.app.output import (
     READER_GONE,
@@ -85,7 +85,7 @@ class Options(UsageOptions):
 
     def opt_version(self) -> None:
         """Print the version and exit."""
-        say(f"ctiex {__version__}", sys.stdout)
+        say(f"ctiex {ctiex.__version__}", sys.stdout)
         sys.exit(0)
 
     def postOptions(self) -> None:

@@ -8,7 +8,7 @@ from random import random
 from attrs import field, frozen
 from twisted.internet.interfaces import IStreamClientEndpoint
 
-from ctiex import __version__
+import ctiex
 from ctiex.codecs.binary import BinaryCodec
 from ctiex.interfaces import ICodec
 from ctiex.messages import MOST_MAX_FRAME
@@ -27,7 +27,7 @@ class ExchangeAccount:
     secret: str = field(default="", repr=False)
     """Empty where the exchange knows the client by its certificate."""
     codec: ICodec = field(factory=BinaryCodec)
-    software: str = f"ctiex/{__version__}"
+    software: str = field(factory=lambda: f"ctiex/{ctiex.__version__}")
     answer_timeout: float = 10.0
     """How long the exchange may take to answer a request, in seconds."""
     longest_retry: float = 30.0

@@ -32,8 +32,8 @@ from ctiex.errors import (
     UnsafeLink,
 )
 from ctiex.links import rules
-from ctiex.links._protocol import LinkProtocol
 from ctiex.links.peers import LOCAL, is_private, is_verified, source_of
+from ctiex.links.protocol import LinkProtocol
 from ctiex.links.session import Session
 from ctiex.links.session_types import CLIENT_LIMITS
 from ctiex.links.waiters import Waiters

@@ -15,9 +15,9 @@ from twisted.python.failure import Failure
 from ctiex.errors import Status
 from ctiex.identities import Identity
 from ctiex.interfaces import ICodec
-from ctiex.links._protocol import LinkProtocol
 from ctiex.links.admission import Admission, AdmissionRefusal
 from ctiex.links.peers import certificate_names, seen, source_of, source_of_address
+from ctiex.links.protocol import LinkProtocol
 from ctiex.links.session import Session
 from ctiex.links.session_types import SessionLimits, SessionState
 from ctiex.links.turns import Share, Turns

@@ -22,10 +22,10 @@ from zope.interface import implementer
 from ctiex.errors import ConfigurationError, LinkError, RequestTimedOut, Status
 from ctiex.interfaces import ISignalling, ISignallingListener, ISignallingPlugin, Offer, SignallingContext
 from ctiex.links import rules
-from ctiex.links._protocol import LinkProtocol
 from ctiex.links.addresses import check_address
 from ctiex.links.descriptors import Descriptors
 from ctiex.links.endpoints import client_endpoint
+from ctiex.links.protocol import LinkProtocol
 from ctiex.links.requests import connection_status
 from ctiex.links.session import Session
 from ctiex.links.session_types import SessionLimits

@@ -21,12 +21,9 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger, globalLogBeginner, textFileLogObserver
 from zope.interface import implementer
 
-from ctiex import Exchange, parse_configuration
-from ctiex.errors import Status
-from ctiex.fields import Fields
-from ctiex.identities import Identity
+from ctiex import Condition, Exchange, Fields, Identity, Role, Status, parse_configuration
 from ctiex.interfaces import ISignalling, Offer, SignallingContext
-from ctiex.messages import Condition, Role, ServiceEvent
+from ctiex.messages import ServiceEvent
 
 log = Logger()
 

@@ -15,7 +15,8 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.plugin import IPlugin
 from zope.interface import Interface, implementer
 
-from ctiex.errors import CheckBusy, ConfigurationError
+from ctiex import ConfigurationError
+from ctiex.errors import CheckBusy
 from ctiex.interfaces import CheckerContext, IBindCredentials, ICheckerPlugin
 from ctiex.login.secret_hashes import SecretHash, hash_secret
 

@@ -14,8 +14,7 @@ from typing import Any
 from twisted.internet.endpoints import clientFromString
 from twisted.internet.task import react
 
-from ctiex.clients import AgentClient, ExchangeAccount
-from ctiex.fields import Fields
+from ctiex import AgentClient, ExchangeAccount, Fields
 from ctiex.interfaces import ICodecPlugin
 from ctiex.plugins import find_plugin
 

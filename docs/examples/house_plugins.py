@@ -16,8 +16,7 @@ from twisted.plugin import IPlugin
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from ctiex.errors import ConfigurationError, SerialError, Status
-from ctiex.fields import Fields
+from ctiex import ConfigurationError, Fields, SerialError, Status
 from ctiex.interfaces import (
     IOrganizer,
     IOrganizerPlugin,

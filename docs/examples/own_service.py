@@ -18,12 +18,9 @@ from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import clientFromString
 from twisted.internet.task import react
 
-from ctiex.clients import AutomaticService, ExchangeAccount, ServedCall
+from ctiex import AutomaticService, Condition, ExchangeAccount, Fields, Outcome, ServedCall
 from ctiex.clients.terminal import open_terminal
-from ctiex.fields import Fields
 from ctiex.interfaces import IMedia
-from ctiex.messages import Condition
-from ctiex.services import Outcome
 from ctiex.services.media import ScriptedMedia, TerminalMedia
 
 TRIES = 3

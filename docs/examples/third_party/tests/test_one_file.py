@@ -7,7 +7,7 @@ from pathlib import Path
 from ctiex_smallsite.one_file import OneFileCallStore
 from twisted.trial.unittest import TestCase
 
-from ctiex.errors import ConfigurationError, StoreUnavailable
+from ctiex import ConfigurationError, StoreUnavailable
 from ctiex.interfaces import ICallStore, ICallStorePlugin
 from ctiex.plugins import find_plugin
 from ctiex.records import Change

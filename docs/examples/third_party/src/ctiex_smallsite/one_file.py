@@ -14,7 +14,7 @@ from cattrs.preconf.json import make_converter
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
-from ctiex.errors import StoreUnavailable
+from ctiex import StoreUnavailable
 from ctiex.interfaces import ICallStore
 from ctiex.records import Call, CallState, Change, StoredEvent
 

@@ -13,7 +13,7 @@ from ctiex_smallsite.prefixed_json import PrefixedJsonCodec
 from twisted.plugin import IPlugin
 from zope.interface import implementer
 
-from ctiex.errors import ConfigurationError
+from ctiex import ConfigurationError
 from ctiex.interfaces import ICallStore, ICallStorePlugin, ICodec, ICodecPlugin
 
 

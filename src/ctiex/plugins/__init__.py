@@ -1,14 +1,15 @@
 """Where codecs, stores, signalling drivers, carriers, organizers and media are found by name.
 
-A third party adds a module to this package from its own distribution: it ships
-``ctiex/plugins/NAME.py``, with no ``__init__.py`` in either folder.
+A third party names a module of its own as an entry point of the group ``ctiex.plugins``; or it adds a module to this
+package from its own distribution: ``ctiex/plugins/NAME.py``, with no ``__init__.py`` in either folder.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import cache
+from collections.abc import Callable, Iterator
+from functools import cache, partial
 from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
 from pkgutil import iter_modules
 from traceback import extract_tb
 from types import ModuleType
@@ -28,7 +29,7 @@ _PLUGIN: InterfaceClass = IPlugin
 
 @frozen
 class _Loaded:
-    """What stands in the package's folders.
+    """What stands in the package's folders, and what is named as an entry point.
 
     Twisted's own search would print a traceback of a broken module at every look.
     """
@@ -40,13 +41,33 @@ class _Loaded:
 
 @cache
 def _loaded(paths: tuple[str, ...]) -> _Loaded:
-    modules, broken = [], []
-    for found in iter_modules(paths, f"{__name__}."):
+    modules: list[ModuleType] = []
+    broken: list[str] = []
+    for name, load in _found(paths):
         try:
-            modules.append(import_module(found.name))
+            modules.append(load())
         except (Exception, SystemExit) as error:  # whatever the code of others does
-            broken.append(f"the plugin module {found.name} can't be used: {_worded(error)}")
+            broken.append(f"the plugin module {name} can't be used: {_worded(error)}")
     return _Loaded(tuple(modules), tuple(broken))
+
+
+def _found(paths: tuple[str, ...]) -> Iterator[tuple[str, Callable[[], ModuleType]]]:
+    """The name of each module of plugins, with what imports it."""
+    for found in iter_modules(paths, f"{__name__}."):
+        yield found.name, partial(import_module, found.name)
+    for entry in entry_points(group=__name__):
+        yield entry.value, partial(_module_of, entry)
+
+
+def _module_of(entry: EntryPoint) -> ModuleType:
+    """The module that an entry point names.
+
+    :raise TypeError: it names something else.
+    """
+    module = entry.load()
+    if not isinstance(module, ModuleType):
+        raise TypeError(f"the entry point {entry.name} names {type(module).__name__}, expected a module")
+    return module
 
 
 def _worded(error: BaseException) -> str:

@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ctiex_smallsite.one_file import OneFileCallStore
-from ctiex_smallsite.prefixed_json import PrefixedJsonCodec
 from twisted.plugin import IPlugin
 from zope.interface import implementer
 
 from ctiex import ConfigurationError
 from ctiex.interfaces import ICallStore, ICallStorePlugin, ICodec, ICodecPlugin
+from ctiex_smallsite.one_file import OneFileCallStore
+from ctiex_smallsite.prefixed_json import PrefixedJsonCodec
 
 
 @implementer(IPlugin, ICodecPlugin)

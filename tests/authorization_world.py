@@ -274,8 +274,8 @@ class World:
         )
 
     def _login_of(self, agent: str) -> str | None:
-        desk = self.exchange.desk
-        return next((name for name, link in self.links.items() if desk.is_on(agent, link)), None)  # type: ignore[arg-type]
+        presence = self.exchange.presence
+        return next((name for name, link in self.links.items() if presence.is_on(agent, link)), None)  # type: ignore[arg-type]
 
 
 _FETCHED = ("request", "offer", "accept", "fetch")

@@ -121,7 +121,7 @@ def _cancels_answered_before_they_are_kept(exchange: MemoryExchange) -> None:
 
 def _serials_free_too_early(exchange: MemoryExchange) -> None:
     """A serial may be used again while an event of its last call waits in the mailbox."""
-    vars(exchange.desk)["awaits"] = lambda serial: False
+    vars(exchange.mailboxes)["awaits"] = lambda serial: False
 
 
 @contextmanager

@@ -665,7 +665,7 @@ class ReconnectTests(ExchangeCase):
         second = await self.exchange({"links": ports})
         event = await (await agent.connect(SERVICE, "138")).result(PATIENCE)
         self.assertIs(event.condition, Condition.UNREACHABLE)
-        self.assertTrue(second.parts.desk.is_here("1001"))
+        self.assertTrue(second.parts.context.presence.is_here("1001"))
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
     async def test_an_unanswered_report_is_repeated_and_reaches_the_agent_once(self) -> None:

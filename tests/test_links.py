@@ -220,7 +220,7 @@ class Disconnects(SynchronousTestCase):
     def _all_gone(self, exchange: MemoryExchange) -> None:
         for pair in exchange.pairs:
             pair.disconnect()
-        self.assertEqual(exchange.desk.logged_in, 0)
+        self.assertEqual(exchange.presence.logged_in, 0)
         self.assertEqual(exchange.sessions.for_service("bill"), [])
         self.assertEqual((exchange.agent_links.links, exchange.ivr_links.links), (set(), set()))
         exchange.clock.pump([1, 30, 120, 600, 3_000, 601, 86_400, 1])
@@ -263,7 +263,7 @@ class Disconnects(SynchronousTestCase):
         store.fire()
         store.fail()
         self.flushLoggedErrors(StoreUnavailable)
-        self.assertEqual(exchange.desk.logged_in, 0)
+        self.assertEqual(exchange.presence.logged_in, 0)
 
     def test_calls_of_a_session_that_dies_go_to_another(self) -> None:
         exchange = MemoryExchange()
@@ -338,7 +338,7 @@ class LateChecks(SynchronousTestCase):
         late.waiting[0].callback(True)
         pair.pump()
         self.assertEqual([invoke_id for invoke_id, _ in agent.received], [1, 2, 3])
-        self.assertEqual(exchange.desk.logged_in, 1)
+        self.assertEqual(exchange.presence.logged_in, 1)
 
     def test_however_much_came_behind_the_bind_all_of_it_is_answered(self) -> None:
         late = _LateCredentials()
@@ -421,7 +421,7 @@ class Time(SynchronousTestCase):
         exchange.advance(2)
         self.assertIsNotNone(agent.lost)
         self.assertEqual(len(agent.every(Ping)), 2)
-        self.assertEqual(exchange.desk.logged_in, 0)
+        self.assertEqual(exchange.presence.logged_in, 0)
 
     def test_after_a_long_sleep_a_client_that_answers_is_kept(self) -> None:
         exchange = MemoryExchange()
@@ -543,7 +543,7 @@ class SeveralLinks(SynchronousTestCase):
         self.assertEqual((_status(old, asked), _status(old, other)), (42, 0))
         self.assertIsNone(old.lost)
         exchange.pair_of(old).disconnect()
-        self.assertEqual(exchange.desk.logged_in, 1, "the end of the old link logs nobody out on the new one")
+        self.assertEqual(exchange.presence.logged_in, 1, "the end of the old link logs nobody out on the new one")
 
     def test_a_second_login_on_the_same_link_replays_and_is_no_take_over(self) -> None:
         exchange = MemoryExchange()
@@ -603,7 +603,7 @@ class Leaving(SynchronousTestCase):
             self.assertEqual(peer.answer(left), UnbindReply())
             self.assertIsNone(peer.answer(behind))
             self.assertIsNotNone(peer.lost)
-        self.assertEqual(exchange.desk.logged_in, 0)
+        self.assertEqual(exchange.presence.logged_in, 0)
 
     def test_an_exchange_that_goes_away_says_15_and_answers_what_is_under_way(self) -> None:
         store = WaitingStore()

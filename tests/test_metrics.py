@@ -100,11 +100,11 @@ class CollectorTests(SynchronousTestCase):
     def test_calls_and_agents_are_counted_as_they_stand(self) -> None:
         parts = self.exchange.parts
         identity = next(known.identity for known in self.exchange.configuration.identities.values())
-        parts.desk.login("1001", mock.Mock(writable=False), 0)
+        parts.context.mailboxes.login("1001", mock.Mock(writable=False), 0)
         parts.processing.start(parts.drivers)
         self.exchange.store_open = True
         outlet = mock.Mock(writable=False)
-        parts.desk.login("1002", outlet, 0)
+        parts.context.mailboxes.login("1002", outlet, 0)
         parts.processing.connect(
             identity, outlet, ConnectRequest("", "1002", "number-broadcast", "138"), lambda _: None
         )
@@ -232,7 +232,7 @@ class PortTests(TestCase):
 
     async def test_one_whose_store_takes_nothing_is_not_ready_and_is_again_when_it_does(self) -> None:
         running = await self.started()
-        port, store, commits = self.port_of(running), running.parts.store, running.parts.desk.commits
+        port, store, commits = self.port_of(running), running.parts.store, running.parts.context.commits
 
         def commit(change: Change) -> None:
             raise StoreUnavailable("the disk is full")

@@ -34,7 +34,7 @@ from ctiex.messages import (
 from ctiex.processing.field_rules import RuleOrganizer
 from ctiex.records import CallState
 from ctiex.stores.memory import MemoryCallStore
-from ctiex.testing.fakes import FakeOutlet, FakeServiceSession, WaitingStore
+from ctiex.testing.fakes import FakeAgentConnection, FakeServiceSession, WaitingStore
 from ctiex.testing.pairs import MemoryExchange, agents, make_service, services
 
 from .effort import examples
@@ -51,9 +51,9 @@ class Bench:
         self.exchange = MemoryExchange(store=self.store, clock=Clock() if clock is None else clock, **settings)
         self.clock = self.exchange.clock
         self.processing = self.exchange.processing
-        self.outlet = FakeOutlet()
+        self.outlet = FakeAgentConnection()
         self.session = FakeServiceSession("services")
-        self.exchange.desk.login("1001", self.outlet, 0)
+        self.exchange.mailboxes.login("1001", self.outlet, 0)
         self.exchange.sessions.add(self.session, _SERVICES)
 
     def connect(
@@ -63,7 +63,7 @@ class Bench:
         service: str = "bill",
         number: str = "138",
         fields: Fields = EMPTY,
-        outlet: FakeOutlet | None = None,
+        outlet: FakeAgentConnection | None = None,
     ) -> list[ConnectReply]:
         """The replies that came so far; later ones are added."""
         replies: list[ConnectReply] = []
@@ -202,7 +202,7 @@ class ConnectRequests(SynchronousTestCase):
     @settings(deadline=None)
     def test_a_repeat_is_answered_0_and_any_other_use_of_the_serial_22(self, changed: str, stage: str) -> None:
         bench = Bench(services={"bill": _BILL, "other": evolve(_BILL, name="other")})
-        bench.exchange.desk.login("1002", bench.outlet, 0)
+        bench.exchange.mailboxes.login("1002", bench.outlet, 0)
         same: dict[str, Any] = {"serial": "1", "fields": Fields({"a": 1, "b": "x"})}
         bench.connect(**same)
         if stage == "fetched":
@@ -224,7 +224,7 @@ class ConnectRequests(SynchronousTestCase):
         self.bench.accepted()
         self.bench.report()
         self.assertEqual(self.bench.status(), 22)
-        self.bench.exchange.desk.acknowledge("1001", self.bench.outlet, 3)
+        self.bench.exchange.mailboxes.acknowledge("1001", self.bench.outlet, 3)
         self.bench.clock.advance(599)
         self.assertEqual(self.bench.status(), 22)
         self.bench.clock.advance(2)
@@ -317,16 +317,16 @@ class RoomForEnds(SynchronousTestCase):
         bench = Bench(limits=Limits(mailbox=2))
         bench.accepted()
         self.assertEqual(bench.status("2"), 41)
-        bench.exchange.desk.acknowledge("1001", bench.outlet, 1)
+        bench.exchange.mailboxes.acknowledge("1001", bench.outlet, 1)
         self.assertEqual(bench.status("2"), 0)
 
     def test_10_to_13_are_made_only_while_the_agent_is_here(self) -> None:
         bench = Bench()
         bench.connect()
-        bench.exchange.desk.logout("1001", bench.outlet)
+        bench.exchange.presence.logout("1001", bench.outlet)
         bench.session.accept()
         bench.data()
-        bench.exchange.desk.login("1001", bench.outlet, 1)
+        bench.exchange.mailboxes.login("1001", bench.outlet, 1)
         bench.data()
         self.assertEqual(bench.heard, [10])
         self.assertEqual(bench.report()[0].status, 0)
@@ -554,7 +554,7 @@ class Restarts(SynchronousTestCase):
     def _restarted(self, bench: Bench, **settings: Any) -> Bench:
         bench.processing.stop()
         again = Bench(bench.store, bench.clock, **settings)
-        again.exchange.desk.login("1001", again.outlet, bench.store.last_sequence("1001"))
+        again.exchange.mailboxes.login("1001", again.outlet, bench.store.last_sequence("1001"))
         return again
 
     def _left(self, stage: str) -> Bench:
@@ -578,8 +578,8 @@ class Restarts(SynchronousTestCase):
         left = self._left("connecting")
         left.processing.stop()
         exchange = MemoryExchange(store=left.store, clock=left.clock)
-        outlet, session = FakeOutlet(), FakeServiceSession("services")
-        exchange.desk.login("1001", outlet, 1)
+        outlet, session = FakeAgentConnection(), FakeServiceSession("services")
+        exchange.mailboxes.login("1001", outlet, 1)
         exchange.clock.advance(20)
         exchange.sessions.add(session, _SERVICES)
         exchange.clock.advance(1)
@@ -591,8 +591,8 @@ class Restarts(SynchronousTestCase):
         left = self._left("connecting")
         left.processing.stop()
         exchange = MemoryExchange(store=left.store, clock=left.clock)
-        outlet = FakeOutlet()
-        exchange.desk.login("1001", outlet, 1)
+        outlet = FakeAgentConnection()
+        exchange.mailboxes.login("1001", outlet, 1)
         exchange.clock.advance(31)
         [event] = outlet.events
         self.assertEqual((event.condition, event.status), (Condition.UNREACHABLE, 31))
@@ -630,8 +630,8 @@ class Restarts(SynchronousTestCase):
         left = self._left("connected")
         left.processing.stop()
         again = Bench(left.store, left.clock)
-        reply = again.exchange.desk.login("1001", again.outlet, 0)
-        again.exchange.desk.resume("1001", again.outlet)
+        reply = again.exchange.mailboxes.login("1001", again.outlet, 0)
+        again.exchange.mailboxes.resume("1001", again.outlet)
         self.assertEqual((reply.first_sequence, reply.last_sequence), (1, 2))
         again.report()
         self.assertEqual([event.sequence for event in again.outlet.events], [1, 2, 3])
@@ -691,9 +691,9 @@ class KeptBeforeTold(SynchronousTestCase):
     def _nothing_left(self) -> None:
         self.assertEqual(list(self.store.calls()), [])
         self.assertEqual(self.bench.processing.calls_open, 0)
-        held = self.bench.processing._life.held
+        held = self.bench.exchange.context.quotas
         self.assertEqual([+held._of_identity, +held._of_service, +held._records], [{}, {}, {}])
-        self.assertEqual(dict(self.bench.exchange.desk._reserved), {})
+        self.assertEqual(dict(self.bench.exchange.context.quotas._of_agent), {})
         self.assertEqual(self.bench.session.connections, [])
         self.assertEqual(self.bench.heard, [])
         self.bench.clock.advance(1_000)
@@ -764,7 +764,7 @@ class KeptBeforeTold(SynchronousTestCase):
 
     def test_events_kept_together_expire_all_the_same(self) -> None:
         bench = self._settled()
-        bench.exchange.desk.acknowledge("1001", bench.outlet, 2)
+        bench.exchange.mailboxes.acknowledge("1001", bench.outlet, 2)
         self.store.fire()
         bench.report(condition=0, event_id=1)
         bench.report(condition=0, event_id=2)
@@ -826,7 +826,7 @@ class KeptBeforeTold(SynchronousTestCase):
         self.assertTrue(all(len(one) == 1 for one in replies), "each request is answered once")
         open_calls = [call for call in store.calls() if call.state is not CallState.CLOSED]
         self.assertEqual(bench.processing.calls_open, len(open_calls))
-        self.assertEqual(bench.exchange.desk._reserved["1001"], len(open_calls))
+        self.assertEqual(bench.exchange.context.quotas._of_agent["1001"], len(open_calls))
         sent = [event.sequence for event in bench.outlet.events]
         self.assertEqual(sent, list(range(1, store.last_sequence("1001") + 1)), "only what is kept was sent")
         bench.clock.advance(30)
@@ -849,9 +849,9 @@ class SerialsUsedAgain(SynchronousTestCase):
 
     def test_it_is_22_while_an_event_of_it_waits(self) -> None:
         self.assertEqual(self.bench.status(), Status.DUPLICATE_SERIAL)
-        self.bench.exchange.desk.acknowledge("1001", self.bench.outlet, 2)
+        self.bench.exchange.mailboxes.acknowledge("1001", self.bench.outlet, 2)
         self.assertEqual(self.bench.status(), Status.DUPLICATE_SERIAL)
-        self.bench.exchange.desk.acknowledge("1001", self.bench.outlet, 3)
+        self.bench.exchange.mailboxes.acknowledge("1001", self.bench.outlet, 3)
         self.assertEqual(self.bench.status(), 0)
 
     def test_it_is_free_once_they_have_expired(self) -> None:
@@ -869,7 +869,7 @@ class SerialsUsedAgain(SynchronousTestCase):
     def test_it_is_22_after_a_restart_too(self) -> None:
         again = self._restarted()
         self.assertEqual(again.status(), Status.DUPLICATE_SERIAL)
-        again.exchange.desk.acknowledge("1001", again.outlet, 3)
+        again.exchange.mailboxes.acknowledge("1001", again.outlet, 3)
         self.assertEqual(again.status(), 0)
 
     def test_the_serial_of_a_call_that_has_come_may_be_used_at_once(self) -> None:
@@ -889,8 +889,8 @@ class SerialsUsedAgain(SynchronousTestCase):
                 self.assertEqual(self.bench.report("8", 0, 1, fields=fields)[0].status, 0)
                 bench = self._restarted() if restarts else self.bench
                 progress = self.bench.store.last_sequence("1001")
-                bench.exchange.desk.acknowledge("1001", bench.outlet, progress - 1)
+                bench.exchange.mailboxes.acknowledge("1001", bench.outlet, progress - 1)
                 self.assertEqual([event.sequence for event in bench.store.events("1001")], [progress])
-                self.assertTrue(bench.exchange.desk.awaits("8"))
-                bench.exchange.desk.acknowledge("1001", bench.outlet, progress)
-                self.assertFalse(bench.exchange.desk.awaits("8"))
+                self.assertTrue(bench.exchange.mailboxes.awaits("8"))
+                bench.exchange.mailboxes.acknowledge("1001", bench.outlet, progress)
+                self.assertFalse(bench.exchange.mailboxes.awaits("8"))

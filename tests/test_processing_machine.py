@@ -26,7 +26,7 @@ from ctiex.messages import (
 )
 from ctiex.records import Change
 from ctiex.stores.memory import MemoryCallStore
-from ctiex.testing.fakes import FakeOutlet, FakeServiceSession
+from ctiex.testing.fakes import FakeAgentConnection, FakeServiceSession
 from ctiex.testing.pairs import MemoryExchange, agents, make_service, services
 
 from .effort import examples
@@ -85,10 +85,10 @@ class ProcessingMachine(RuleBasedStateMachine):
             limits=Limits(mailbox=MAILBOX, mailbox_ttl=TTL),
             store=self.store,
         )
-        self.outlets = [FakeOutlet(), FakeOutlet()]
+        self.outlets = [FakeAgentConnection(), FakeAgentConnection()]
         self.sessions: list[FakeServiceSession] = []
         self.all_sessions: list[FakeServiceSession] = []
-        self.logins: dict[str, FakeOutlet] = {}
+        self.logins: dict[str, FakeAgentConnection] = {}
         self.calls: dict[str, ModelCall] = {}
         self.gone: list[ModelCall] = []
         self.mailboxes: dict[str, list[tuple[float, str]]] = defaultdict(list)
@@ -183,8 +183,8 @@ class ProcessingMachine(RuleBasedStateMachine):
         after = {"start": 0, "last": self.last[agent], "beyond": self.last[agent] + 3}[resume]
         told = [len(other.lost) for other in self.outlets]
         self.begun[agent] = (len(outlet.bodies), 0 if resume == "beyond" else after)
-        reply = self.exchange.desk.login(agent, outlet, after)
-        self.exchange.desk.resume(agent, outlet)
+        reply = self.exchange.mailboxes.login(agent, outlet, after)
+        self.exchange.mailboxes.resume(agent, outlet)
         assert reply.status == (Status.EXPIRED if resume == "beyond" else Status.OK)
         assert reply.last_sequence == self.last[agent]
         assert reply.first_sequence == self.last[agent] - len(self.mailboxes[agent]) + 1
@@ -196,7 +196,7 @@ class ProcessingMachine(RuleBasedStateMachine):
     @rule(agent=st.sampled_from(AGENTS), at=st.integers(0, 1))
     def logout(self, agent: str, at: int) -> None:
         here = self.logins.get(agent) is self.outlets[at]
-        assert self.exchange.desk.logout(agent, self.outlets[at]) == here
+        assert self.exchange.presence.logout(agent, self.outlets[at]) == here
         if here:
             del self.logins[agent]
 
@@ -208,7 +208,7 @@ class ProcessingMachine(RuleBasedStateMachine):
     @rule(agent=st.sampled_from(AGENTS), at=st.integers(0, 1), back=st.integers(-1, 4))
     def acknowledge(self, agent: str, at: int, back: int) -> None:
         sequence = max(0, self.last[agent] - back)
-        self.exchange.desk.acknowledge(agent, self.outlets[at], sequence)
+        self.exchange.mailboxes.acknowledge(agent, self.outlets[at], sequence)
         if self.logins.get(agent) is self.outlets[at] and sequence <= self.last[agent]:
             waiting = self.mailboxes[agent]
             del waiting[: max(0, len(waiting) - (self.last[agent] - sequence))]
@@ -218,7 +218,7 @@ class ProcessingMachine(RuleBasedStateMachine):
         outlet = self.outlets[at]
         outlet.writable = writable
         for agent in AGENTS if writable else ():
-            self.exchange.desk.resume(agent, outlet)
+            self.exchange.mailboxes.resume(agent, outlet)
 
     @rule(data=st.data(), agent=st.sampled_from(AGENTS), value=st.sampled_from([0, 0, 0, 1]))
     def connect_new(self, data: Any, agent: str, value: int) -> None:
@@ -427,7 +427,7 @@ class ProcessingMachine(RuleBasedStateMachine):
         assert self.exchange.processing.calls_open == 0
         assert not self.exchange.processing._life.owners
         assert not len(self.exchange.processing._life._deadlines)
-        assert not self.exchange.desk._reserved
+        assert not self.exchange.context.quotas._of_agent
         self.wait(TTL)
         assert not any(self.store.pending(agent) for agent in AGENTS)
         self.exchange.clock.advance(1)

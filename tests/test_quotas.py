@@ -34,7 +34,7 @@ from ctiex.processing.account import size_of_call, size_of_event
 from ctiex.processing.number_quota import AgentNumberQuota, is_number_label, label_of
 from ctiex.records import CallState
 from ctiex.stores.memory import MemoryCallStore
-from ctiex.testing.fakes import FakeAgent, FakeOutlet, FakeServiceSession, WaitingStore
+from ctiex.testing.fakes import FakeAgent, FakeAgentConnection, FakeServiceSession, WaitingStore
 from ctiex.testing.pairs import MemoryExchange, agents, make_service, services
 
 from .effort import examples
@@ -53,17 +53,17 @@ class Bench:
             limits=Limits(**limits),
             store=MemoryCallStore() if store is None else store,
         )
-        self.outlets = {"north": FakeOutlet(), "south": FakeOutlet()}
+        self.outlets = {"north": FakeAgentConnection(), "south": FakeAgentConnection()}
         self.session = FakeServiceSession("services")
         self.exchange.sessions.add(self.session, _SERVING)
         self.last_serial = 0
 
     def login(self, identity: str, agent: str) -> None:
-        if self.exchange.desk.admit(agent, identity):
-            self.exchange.desk.login(agent, self.outlets[identity], 0)
+        if self.exchange.presence.admit(agent, identity):
+            self.exchange.mailboxes.login(agent, self.outlets[identity], 0)
 
     def logout(self, identity: str, agent: str) -> None:
-        self.exchange.desk.logout(agent, self.outlets[identity])
+        self.exchange.presence.logout(agent, self.outlets[identity])
 
     def connect(
         self, identity: str = "north", agent: str = "1", service: str = "bill", serial: str = "", **changes: Any
@@ -90,21 +90,21 @@ class Bench:
 
     def acknowledge(self, agent: str) -> None:
         """Acknowledge all that was sent, wherever the agent is."""
-        desk = self.exchange.desk
+        mailboxes = self.exchange.mailboxes
         for outlet in self.outlets.values():
-            desk.acknowledge(agent, outlet, desk._kept.get(agent, 0))
+            mailboxes.acknowledge(agent, outlet, mailboxes._kept.get(agent, 0))
 
     def check_books(self, case: SynchronousTestCase) -> None:
         """What is counted is what the store has."""
         calls = list(self.exchange.store.calls())
         open_calls = [call for call in calls if call.state is not CallState.CLOSED]
-        held = self.exchange.processing._life.held
+        held = self.exchange.context.quotas
         case.assertEqual(held.calls_open, len(open_calls))
         for counted, expected in (
             (held._of_identity, [call.identity for call in open_calls]),
             (held._of_service, [call.service for call in open_calls]),
             (held._records, [call.identity for call in calls]),
-            (self.exchange.desk._reserved, [call.agent for call in open_calls]),
+            (held._of_agent, [call.agent for call in open_calls]),
         ):
             case.assertEqual(+counted, Counter(expected))
             case.assertFalse(any(count < 0 for count in counted.values()))
@@ -112,7 +112,7 @@ class Bench:
 
     def check_bytes(self, case: SynchronousTestCase) -> None:
         """Every byte of the store is in the account, of whom it is for; also while it isn't certain to be kept."""
-        desk, store = self.exchange.desk, self.exchange.store
+        context, store = self.exchange.context, self.exchange.store
         of_identity: Counter[str] = Counter()
         of_mailbox: Counter[str] = Counter()
         for call in store.calls():
@@ -120,14 +120,14 @@ class Bench:
         for agent in store.agents():
             for event in store.events(agent):
                 of_mailbox[agent] += size_of_event(event)
-                of_identity[desk.numbers.registered_by(agent)] += size_of_event(event)
-        account, reserved = desk.account, desk._reserved
+                of_identity[context.numbers.registered_by(agent)] += size_of_event(event)
+        account, reserved = context.account, context.quotas._of_agent
         case.assertEqual((account.of_identity, account.of_mailbox), (of_identity, of_mailbox))
         case.assertEqual(account.in_all, of_identity.total())
         case.assertEqual(account._ends, reserved.total())
         ends: Counter[str] = Counter()
         for agent, count in reserved.items():
-            ends[desk.numbers.registered_by(agent)] += count
+            ends[context.numbers.registered_by(agent)] += count
         case.assertEqual(account._ends_of_identity, ends)
 
 
@@ -308,10 +308,10 @@ class TheBytes(SynchronousTestCase):
         for limit in ("mailbox_bytes", "bytes_per_identity", "bytes_in_all"):
             bench = self._absent(**{limit: 100_000}, events_per_call=100_000, mailbox=100_000)
             self.assertLess(self._progress(bench), 25)
-            self.assertLessEqual(bench.exchange.desk.account.of_mailbox["1"], 100_000 - 2_048)
+            self.assertLessEqual(bench.exchange.context.account.of_mailbox["1"], 100_000 - 2_048)
             self.assertEqual(bench.report("1", 10_000, 1, fields=100)[0].status, 40)
             self.assertEqual(bench.exchange.store.events("1")[-1].agent, "1")
-            self.assertLessEqual(bench.exchange.desk.account.in_all, 100_000)
+            self.assertLessEqual(bench.exchange.context.account.in_all, 100_000)
             bench.check_books(self)
 
     def test_a_result_larger_than_the_room_that_is_kept_is_taken_while_there_is_more(self) -> None:
@@ -326,7 +326,7 @@ class TheBytes(SynchronousTestCase):
         bench = self._absent(mailbox_bytes=100_000, mailbox=100_000, events_per_call=100_000)
         self._progress(bench)
         self.assertEqual(bench.cancel("1")[0].status, 0)
-        self.assertLessEqual(bench.exchange.desk.account.of_mailbox["1"], 100_000)
+        self.assertLessEqual(bench.exchange.context.account.of_mailbox["1"], 100_000)
         bench.check_books(self)
 
     @given(st.lists(st.tuples(st.sampled_from(["connect", "progress", "result", "cancel", "acknowledge"]),
@@ -359,7 +359,7 @@ class TheBytes(SynchronousTestCase):
 
     def _hold(self, bench: Bench, limits: dict[str, int]) -> None:
         bench.check_books(self)
-        account = bench.exchange.desk.account
+        account = bench.exchange.context.account
         self.assertLessEqual(max(account.of_mailbox.values(), default=0), limits["mailbox_bytes"])
         for identity in ("north", "south"):
             self.assertLessEqual(account._of(identity), limits["bytes_per_identity"])
@@ -420,9 +420,9 @@ class TheBooks(SynchronousTestCase):
         bench.login("north", "1")
         replies = bench.connect()
         bench.logout("north", "1")
-        self.assertEqual(len(bench.exchange.desk.numbers), 1, "its call may still be kept")
+        self.assertEqual(len(bench.exchange.context.numbers), 1, "its call may still be kept")
         store.fail()
-        self.assertEqual(([reply.status for reply in replies], len(bench.exchange.desk.numbers)), ([50], 0))
+        self.assertEqual(([reply.status for reply in replies], len(bench.exchange.context.numbers)), ([50], 0))
         self.flushLoggedErrors(StoreUnavailable)
 
     def test_a_number_that_left_before_its_first_event_counts_from_that_event_on(self) -> None:
@@ -471,7 +471,7 @@ class TheBooks(SynchronousTestCase):
                 bench.exchange.clock.advance(seconds)
 
     def _check(self, bench: Bench, store: WaitingStore, limits: dict[str, int]) -> None:
-        held = bench.exchange.processing._life.held
+        held = bench.exchange.processing._life.quotas
         self.assertLessEqual(max(held._records.values(), default=0), limits["records_per_identity"])
         self.assertLessEqual(max(held._of_service.values(), default=0), limits["calls_per_service"])
         self.assertLessEqual(len(list(store.calls())), 2 * limits["records_per_identity"])
@@ -481,27 +481,34 @@ class TheBooks(SynchronousTestCase):
             self._check_numbers(bench, store)
 
     def _check_numbers(self, bench: Bench, store: WaitingStore) -> None:
-        desk = bench.exchange.desk
-        in_use = {*desk._logins, *desk._reserved, *store.agents()}
-        self.assertEqual(set(desk.numbers._registered_by), in_use)
-        self.assertEqual(+desk.numbers._count, Counter(desk.numbers._registered_by.values()))
-        self.assertLessEqual(max(desk.numbers._count.values(), default=0), 2)
+        numbers = bench.exchange.context.numbers
+        in_use = {*bench.exchange.presence._logins, *bench.exchange.context.quotas._of_agent, *store.agents()}
+        self.assertEqual(set(numbers._registered_by), in_use)
+        self.assertEqual(+numbers._count, Counter(numbers._registered_by.values()))
+        self.assertLessEqual(max(numbers._count.values(), default=0), 2)
 
 
 class Numbers(SynchronousTestCase):
     """``agents_per_identity``."""
 
-    @given(st.lists(st.tuples(st.sampled_from(["bring", "gone", "put"]), st.sampled_from("123456"),
+    @given(st.lists(st.tuples(st.sampled_from(["bring", "put", "use", "release"]), st.sampled_from("123456"),
                               st.sampled_from("ab")), max_size=40), st.integers(1, 3))  # fmt: skip
     @settings(deadline=None)
     def test_a_number_counts_once_for_whoever_brought_it_first(
         self, steps: list[tuple[str, str, str]], most: int
     ) -> None:
-        numbers, model = AgentNumberQuota(Limits(agents_per_identity=most)), cast(dict[str, str], {})
+        numbers = AgentNumberQuota(Limits(agents_per_identity=most), {"6": 1}.get)  # type: ignore[arg-type]
+        model, uses = cast(dict[str, str], {}), cast(Counter[str], Counter())
         for step, agent, identity in steps:
-            if step == "gone":
-                numbers.gone(agent)
-                model.pop(agent, None)
+            if step == "use" and agent in model:
+                numbers.use(agent)
+                uses[agent] += 1
+            elif step == "release" and uses[agent]:
+                numbers.release(agent)
+                uses[agent] -= 1
+                if not uses[agent] and agent != "6":  # it had an event
+                    del model[agent]
+            if step in ("use", "release"):
                 continue
             allowed = agent in model or step == "put" or list(model.values()).count(identity) < most
             if step == "put":
@@ -548,14 +555,14 @@ class Numbers(SynchronousTestCase):
             self.assertEqual(self._login(exchange, north, str(number)), 0)
             north.logout(str(number))
             exchange.pump()
-        self.assertEqual(len(exchange.desk.numbers), 0)
+        self.assertEqual(len(exchange.context.numbers), 0)
 
     def test_nor_does_a_link_that_is_lost(self) -> None:
         exchange = self._exchange()
         for number in range(6):
             north = exchange.agent(str(number), identity="north")
             exchange.pair_of(north).disconnect()
-        self.assertEqual(len(exchange.desk.numbers), 0)
+        self.assertEqual(len(exchange.context.numbers), 0)
 
     def test_one_that_had_an_event_counts_for_ever_and_may_always_come_back(self) -> None:
         exchange = self._exchange()
@@ -586,22 +593,22 @@ class Numbers(SynchronousTestCase):
 
     def test_a_store_keeps_who_brought_a_number_once(self) -> None:
         class Counting(MemoryCallStore):
-            metadata: list[str]
+            told: list[str]
 
             def commit(self, change: Any) -> None:
-                self.metadata += [name for name, _ in change.metadata]
+                self.told += [name for name, _ in change.metadata]
                 super().commit(change)
 
         store = Counting()
-        store.metadata = []
+        store.told = []
         exchange = self._exchange(store)
         north = exchange.agent("1", identity="north")
         for _ in range(3):
             self._use(exchange, north, "1")
             exchange.advance(601, 601)
-        self.assertEqual((set(store.metadata), store.metadata(label_of("1"))), ({label_of("1")}, "north"))
-        self.assertLessEqual(len(store.metadata), 1)
-        self.assertTrue(is_number_label(store.metadata[0]))
+        self.assertEqual((set(store.told), store.metadata(label_of("1"))), ({label_of("1")}, "north"))
+        self.assertLessEqual(len(store.told), 1)
+        self.assertTrue(is_number_label(store.told[0]))
 
 
 class Retries(SynchronousTestCase):

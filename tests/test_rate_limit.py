@@ -251,7 +251,7 @@ class CutOff(SynchronousTestCase):
         self.assertEqual(exchange.counts.links_flooding, 1)
         self.assertEqual((exchange.counts.links_evicted, exchange.counts.links_silent), (0, 0))
         self.assertEqual(list(exchange.agent_links.links), [])
-        self.assertFalse(exchange.desk.is_here("1001"))
+        self.assertFalse(exchange.presence.is_here("1001"))
 
     def test_a_link_that_is_not_bound_is_cut_too(self) -> None:
         exchange = MemoryExchange(session_limits=SessionLimits(bytes_per_second=1_000))

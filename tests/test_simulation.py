@@ -25,7 +25,7 @@ from ctiex.limits import Limits
 from ctiex.lots import AT_ONCE
 from ctiex.messages import CallEnded, CancelRequest, Condition, ConnectReply, ConnectRequest, DataResult
 from ctiex.records import Call, CallState, Change, StoredEvent
-from ctiex.testing.fakes import FakeOutlet, WaitingStore
+from ctiex.testing.fakes import FakeAgentConnection, WaitingStore
 from ctiex.testing.pairs import MemoryExchange, agents
 from ctiex.testing.simulation.faults import ALL, LATE_WORDS, MISHAPS, NONE, TROUBLES, Fault, faults_named
 from ctiex.testing.simulation.ledger import Request
@@ -112,8 +112,8 @@ def test_what_was_found_once_stays_mended(seed: int) -> None:
 
 def test_a_repeat_is_not_answered_from_a_close_that_is_not_kept() -> None:
     store = WaitingStore()
-    exchange, who, outlet = MemoryExchange(store=store), agents(), FakeOutlet()
-    exchange.desk.login("1001", outlet, 0)
+    exchange, who, outlet = MemoryExchange(store=store), agents(), FakeAgentConnection()
+    exchange.mailboxes.login("1001", outlet, 0)
     request = ConnectRequest("7", "1001", "bill", "13800138000")
     replies: list[ConnectReply] = []
     exchange.processing.connect(who, outlet, request, replies.append)
@@ -129,12 +129,12 @@ def test_a_repeat_is_not_answered_from_a_close_that_is_not_kept() -> None:
 def test_an_acknowledgement_that_the_store_did_not_take_is_tried_again() -> None:
     store = WaitingStore()
     store.waits = False
-    exchange, outlet = MemoryExchange(store=store), FakeOutlet()
-    exchange.desk.login("1001", outlet, 0)
+    exchange, outlet = MemoryExchange(store=store), FakeAgentConnection()
+    exchange.mailboxes.login("1001", outlet, 0)
     exchange.processing.connect(agents(), outlet, ConnectRequest("7", "1001", "bill", "138"), lambda reply: None)
     assert [event.condition for event in outlet.events] == [Condition.CONNECTING, Condition.UNREACHABLE]
     store.unavailable = True
-    exchange.desk.acknowledge("1001", outlet, 2)
+    exchange.mailboxes.acknowledge("1001", outlet, 2)
     store.unavailable = False
     assert store.pending("1001") == 2
     exchange.clock.advance(6.0)
@@ -222,18 +222,18 @@ def test_a_store_that_drops_what_was_not_acknowledged_is_found() -> None:
 
 def test_a_desk_that_forgets_an_event_is_found() -> None:
     def spoil(exchange: MemoryExchange) -> None:
-        send = exchange.desk.kept
+        send = exchange.mailboxes.kept
 
         def kept(event: StoredEvent) -> None:
             if event.sequence % 50:
                 send(event)
             else:
-                exchange.desk._kept[event.agent] = event.sequence
-                login = exchange.desk._logins.get(event.agent)
+                exchange.mailboxes._kept[event.agent] = event.sequence
+                login = exchange.presence._logins.get(event.agent)
                 if login is not None:
                     login.sent = event.sequence
 
-        exchange.desk.kept = kept  # type: ignore[method-assign]
+        exchange.mailboxes.kept = kept  # type: ignore[method-assign]
 
     told = found(spoil=spoil, faults=NONE)
     # Its application misses it at once, where another event of the mailbox is just being taken.
@@ -271,14 +271,14 @@ def test_a_service_that_gets_the_data_of_others_is_found() -> None:
 def test_an_event_under_another_agents_link_is_found() -> None:
     def spoil(exchange: MemoryExchange) -> None:
         def astray(agent: str) -> None:
-            for other in list(exchange.desk._logins):
+            for other in list(exchange.presence._logins):
                 send(other)
             for event in exchange.store.events(agent):
-                for login in exchange.desk._logins.values():
-                    login.outlet.send_event(event.body)
+                for login in exchange.presence._logins.values():
+                    login.connection.send_event(event.body)
 
-        send = exchange.desk._send
-        exchange.desk._send = astray  # type: ignore[method-assign]
+        send = exchange.mailboxes._send
+        exchange.mailboxes._send = astray  # type: ignore[method-assign]
 
     assert "came over another's link" in found(spoil=spoil, faults=NONE)
 
@@ -287,9 +287,9 @@ def test_an_event_under_another_agents_link_is_found() -> None:
 def test_what_is_left_over_is_found(leaked: str) -> None:
     def spoil(exchange: MemoryExchange) -> None:
         if leaked == "reservation":
-            exchange.desk.release = lambda agent: None  # type: ignore[method-assign]
+            exchange.context.quotas.closed = lambda call: None  # type: ignore[method-assign]
         elif leaked == "login":
-            exchange.desk.logout = lambda agent, outlet: True  # type: ignore[method-assign]
+            exchange.presence.logout = lambda agent, outlet: True  # type: ignore[method-assign]
         else:
             exchange.clock.callLater(1e9, CallEnded, "7", Condition.CANCELLED)
 

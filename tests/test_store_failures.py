@@ -411,7 +411,7 @@ class TimeOuts(_Failing):
         self.failing(lambda: self.bench.clock.advance(2))
         self.bench.clock.pump([1] * 10)
         self.bench.clock.advance(601)
-        self.bench.exchange.desk.acknowledge("1001", self.bench.outlet, 2)
+        self.bench.exchange.mailboxes.acknowledge("1001", self.bench.outlet, 2)
         self.bench.connect()
         self.session.die()
         self.assertEqual((self.bench.heard, self.bench.last_status), ([10, 14, 10, 14], Status.SERVICE_UNREACHABLE))
@@ -431,7 +431,7 @@ class CallsThatNeverWere(_Failing):
     def test_the_one_before_stands_again_and_is_forgotten_in_its_time(self) -> None:
         self.bench.accepted()
         self.bench.report()
-        self.bench.exchange.desk.acknowledge("1001", self.bench.outlet, 3)
+        self.bench.exchange.mailboxes.acknowledge("1001", self.bench.outlet, 3)
         self.store.waits = True
         self.bench.clock.advance(601)
         again = self.bench.connect()
@@ -492,7 +492,7 @@ class Flapping(SynchronousTestCase):
         self.bench.clock.pump([0.25] * 400)
         self.store.well = True
         self.bench.clock.pump([0.25] * 40)
-        commits = self.bench.exchange.desk.commits
+        commits = self.bench.exchange.context.commits
         self.store.unavailable = True
         self.bench.connect("2")
         self.store.unavailable = False
@@ -562,7 +562,7 @@ class Outages(_Failing):
         self.store.unavailable = False
         self.bench.clock.pump([1] * 6)
         self.assertEqual(len(self.flushLoggedErrors()), 0, "it is no traceback")
-        self.assertFalse(self.bench.exchange.desk.commits.failing)
+        self.assertFalse(self.bench.exchange.context.commits.failing)
 
     def test_an_outage_is_told_when_it_begins_and_when_it_ends_however_the_store_says_so(self) -> None:
         for in_time in (False, True):
@@ -571,7 +571,7 @@ class Outages(_Failing):
                 with capturedLogs() as logged:
                     for number in range(20):
                         self.failing(partial(self.bench.connect, f"1{number}"), in_time)
-                    self.assertTrue(self.bench.exchange.desk.commits.failing)
+                    self.assertTrue(self.bench.exchange.context.commits.failing)
                     self.well_again()
                     self.bench.connect("2")
                 began, ended = [formatEvent(entry) for entry in logged]
@@ -584,7 +584,7 @@ class Outages(_Failing):
             self.bench.connect("1")
             looking: Deferred[Call | None] = Deferred()
             lost: list[bool] = []
-            self.bench.exchange.desk.commits.heard(looking, lambda call: None, lambda: lost.append(True))
+            self.bench.exchange.context.commits.heard(looking, lambda call: None, lambda: lost.append(True))
             looking.errback(StoreUnavailable("it can't look either"))
             self.store.unavailable = False
             self.well_again()
@@ -594,7 +594,7 @@ class Outages(_Failing):
     def test_it_is_found_to_be_back_though_nobody_asks_for_anything(self) -> None:
         self.store.unavailable = True
         self.bench.connect()
-        commits = self.bench.exchange.desk.commits
+        commits = self.bench.exchange.context.commits
         self.assertTrue(commits.failing)
         self.bench.clock.pump([1] * 30)
         self.assertTrue(commits.failing)
@@ -636,7 +636,7 @@ class ManyCalls(SynchronousTestCase):
         self.before = Bench(clock=self.clock, drivers={"link": _Seeing()})
         for number in range(self.calls):
             agent = str(1100 + number % 50)
-            self.before.exchange.desk.login(agent, self.before.outlet, 0)
+            self.before.exchange.mailboxes.login(agent, self.before.outlet, 0)
             assert self.before.status(str(number), agent=agent) == 0
         self.before.processing.stop()
 

@@ -107,7 +107,7 @@ class Calls(SynchronousTestCase):
     def test_time_outs_of_one_process_come_in_time_whatever_the_one_before_saw(self) -> None:
         for step in (-86_400.0, 86_400.0):
             _, again, _ = self._restarted(step)
-            again.exchange.desk.login("1001", again.outlet, 0)
+            again.exchange.mailboxes.login("1001", again.outlet, 0)
             for serial, at in (("3", 0), ("4", 1)):
                 again.clock.advance(at)
                 again.connect(serial)
@@ -149,7 +149,7 @@ class Mailboxes(SynchronousTestCase):
     def _started(self, *expire: float) -> Bench:
         """An exchange that starts at moment 50 with these events of agent 1001, by when they are to expire."""
         before = Bench()
-        bodies = [before.exchange.desk.compose("1001", "9", Condition.CONNECTING).body for _ in expire]
+        bodies = [before.exchange.mailboxes.compose("1001", "9", Condition.CONNECTING).body for _ in expire]
         events = [StoredEvent("1001", at + 1, body, expire[at], "9") for at, body in enumerate(bodies)]
         store = MemoryCallStore()
         store.take_up((), {"1001": len(events)}, events, {})

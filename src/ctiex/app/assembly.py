@@ -41,7 +41,6 @@ from ctiex.monitoring.counters import Counters
 from ctiex.monitoring.refusals import Refusals
 from ctiex.plugins import find_plugin
 from ctiex.processing.context import ProcessingContext
-from ctiex.processing.desk import Desk
 from ctiex.processing.service import ProcessingService
 from ctiex.processing.service_sessions import ServiceSessions
 from ctiex.processing.service_settings import ServiceSettings
@@ -58,7 +57,6 @@ class Parts:
 
     counts: Counters
     store: ICallStore
-    desk: Desk
     sessions: ServiceSessions
     context: ProcessingContext
     processing: ProcessingService
@@ -76,7 +74,7 @@ def assemble(configuration: Configuration, reactor: Any, drivers: Mapping[str, M
     """
     context = _surroundings(configuration, reactor)
     audit = _audit_log(configuration, reactor, context)
-    processing, desk, sessions = ProcessingService(context), context.desk, context.sessions
+    processing, sessions = ProcessingService(context), context.sessions
     signalling_context = partial(SignallingContext, reactor, processing.listener, sessions, context.codec)
     link = partial(
         LinkContext,
@@ -91,17 +89,16 @@ def assemble(configuration: Configuration, reactor: Any, drivers: Mapping[str, M
     )
     agents, ivr = configuration.agent_link, configuration.ivr_link
     authenticator = _doors(configuration, reactor, context.counts)
-    agent_link = link(codec=desk.codec, limits=_session_limits(agents), authenticator=authenticator(agents))
+    agent_link = link(codec=context.agent_codec, limits=_session_limits(agents), authenticator=authenticator(agents))
     ivr_link = link(codec=context.codec, limits=_session_limits(ivr), authenticator=authenticator(ivr))
     return Parts(
         counts=context.counts,
         store=context.store,
-        desk=desk,
         sessions=sessions,
         context=context,
         processing=processing,
         drivers=_drivers(configuration, signalling_context, drivers),
-        agent_links=AgentLinkFactory(agent_link, desk),
+        agent_links=AgentLinkFactory(agent_link, context.presence, context.mailboxes),
         ivr_links=IvrLinkFactory(ivr_link, sessions),
         audit=audit,
     )
@@ -124,7 +121,8 @@ def _surroundings(configuration: Configuration, reactor: Any) -> ProcessingConte
     return ProcessingContext(
         clock=clock,
         store=store,
-        desk=Desk(store, agent_codec, configuration.agent_link.max_frame, limits, clock, counts),
+        agent_codec=agent_codec,
+        agent_max_frame=configuration.agent_link.max_frame,
         carrier=carriers.connection,
         network=carriers.network,
         allocator=SerialAllocator(configuration.exchange.id, reactor.seconds),

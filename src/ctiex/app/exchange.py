@@ -84,7 +84,7 @@ class Exchange(Service):
         """Why no calls are taken; empty while they are."""
         if not self.listening:
             return "it isn't listening: it starts or stops"
-        return "the call store takes no changes" if self.parts.desk.commits.failing else self._not_started
+        return "the call store takes no changes" if self.parts.context.commits.failing else self._not_started
 
     def privilegedStartService(self) -> None:
         """Do what the rights of root may be needed for: read keys, and bind ports below 1024. Nothing is made yet.

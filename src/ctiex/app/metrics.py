@@ -97,10 +97,10 @@ def _counters(counts: Counters) -> Iterator[Metric]:
 
 def _gauges(parts: Parts) -> Iterator[Metric]:
     yield _gauge("open_calls", "Calls that aren't closed.", parts.processing.calls_open)
-    yield _gauge("agents_logged_in", "Agent numbers that are logged in.", parts.desk.logged_in)
-    numbers = len(parts.desk.numbers)
+    yield _gauge("agents_logged_in", "Agent numbers that are logged in.", parts.context.presence.logged_in)
+    numbers = len(parts.context.numbers)
     yield _gauge("agent_numbers", "Agent numbers that are logged in, have open calls, or ever had an event.", numbers)
-    account = parts.desk.account
+    account = parts.context.account
     yield _gauge("bytes_held", "Bytes that the records of calls, their data and the mailboxes take.", account.in_all)
     yield _gauge("bytes_kept_for_ends", "Bytes that are kept free for the ends of open calls.", account.kept_for_ends)
     most = parts.agent_links.admission.descriptors.for_connections

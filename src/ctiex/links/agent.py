@@ -25,19 +25,23 @@ from ctiex.messages import (
     Role,
     refusal,
 )
-from ctiex.processing.desk import Desk
+from ctiex.processing.mailboxes import Mailboxes
+from ctiex.processing.presence import AgentPresence
 
 _AGENT_EVENT = KIND_OF[AgentEvent]
 
 
 class AgentLink(ExchangeLink):
-    """One agent link. It is the outlet of the agent numbers that are logged in on it."""
+    """One agent link: the connection of the agent numbers that are logged in on it."""
 
     role = Role.AGENT
 
-    def __init__(self, context: LinkContext, factory: ExchangeLinkFactory, desk: Desk) -> None:
+    def __init__(
+        self, context: LinkContext, factory: ExchangeLinkFactory, presence: AgentPresence, mailboxes: Mailboxes
+    ) -> None:
         super().__init__(context, factory)
-        self._desk = desk
+        self._presence = presence
+        self._mailboxes = mailboxes
         # A dictionary, since a set would be walked in another order in every run.
         self._agents: dict[str, None] = {}
 
@@ -46,7 +50,7 @@ class AgentLink(ExchangeLink):
         who = self.who
         assert who is not None, "only bound sessions pass requests on"
         if isinstance(message, AgentEventAck):
-            self._desk.acknowledge(message.agent, self, message.sequence)
+            self._mailboxes.acknowledge(message.agent, self, message.sequence)
             return
         answer: Callable[[Message], None] = partial(self._answer, invoke_id)
         if self.audit is not None:
@@ -78,27 +82,27 @@ class AgentLink(ExchangeLink):
         if not who.may_act_for(message.agent):
             answer(refusal(message, Status.NOT_ALLOWED_HERE, "not an agent number of this identity"))
             return
-        if len(self._agents) >= self._desk.agents_per_link and message.agent not in self._agents:
+        if len(self._agents) >= self._context.admission.limits.agents_per_link and message.agent not in self._agents:
             self._context.counts.requests_over_limit += 1
             answer(refusal(message, Status.TOO_BUSY, "this link has as many agent numbers as it may have"))
             return
-        if not self._desk.admit(message.agent, who.name):
+        if not self._presence.admit(message.agent, who.name):
             self._context.counts.requests_over_limit += 1
             detail = "this identity has brought as many agent numbers as agents_per_identity allows"
             answer(refusal(message, Status.TOO_BUSY, detail))
             return
-        reply = self._desk.login(message.agent, self, message.resume_after)
+        reply = self._mailboxes.login(message.agent, self, message.resume_after)
         self._agents[message.agent] = None
         answer(reply)
-        self._desk.resume(message.agent, self)
+        self._mailboxes.resume(message.agent, self)
         self._context.processing.agent_logged_in(message.agent)
 
     def _logout(self, message: AgentLogout, answer: Callable[[Message], None]) -> None:
-        was_here = self._desk.logout(message.agent, self)
+        was_here = self._presence.logout(message.agent, self)
         self._agents.pop(message.agent, None)
         answer(AgentLogoutReply(Status.OK if was_here else Status.AGENT_NOT_LOGGED_IN))
 
-    # ------------------------------------------------------------ as an outlet of the desk
+    # ------------------------------------------------------------ as the connection of its agents
 
     def send_event(self, body: bytes) -> None:
         """Write an AgentEvent."""
@@ -116,21 +120,22 @@ class AgentLink(ExchangeLink):
     def link_writable(self) -> None:
         """Go on with the events that waited."""
         for agent in list(self._agents):
-            self._desk.resume(agent, self)
+            self._mailboxes.resume(agent, self)
 
     def link_unbound(self, identity: Identity) -> None:
         """Its agents aren't here any more."""
         for agent in self._agents:
-            self._desk.logout(agent, self)
+            self._presence.logout(agent, self)
 
 
 class AgentLinkFactory(ExchangeLinkFactory):
     """Accepts the agents' links."""
 
-    def __init__(self, context: LinkContext, desk: Desk) -> None:
+    def __init__(self, context: LinkContext, presence: AgentPresence, mailboxes: Mailboxes) -> None:
         super().__init__(context)
-        self._desk = desk
+        self._presence = presence
+        self._mailboxes = mailboxes
 
     def buildProtocol(self, addr: IAddress | None) -> AgentLink:
         """A link for a connection that was accepted."""
-        return AgentLink(self._context, self, self._desk)
+        return AgentLink(self._context, self, self._presence, self._mailboxes)

@@ -48,7 +48,7 @@ class LinkContext:
     new_session_name: Callable[[], str]
     """Makes a name for each session, for logs on both sides."""
     admission: Admission = field(factory=Admission)
-    """Counters the links, those of the other listening port with them."""
+    """Counts the links, those of the other listening port with them."""
     counts: Counters = field(factory=Counters)
     turns: Turns = field()
     """Has identities take turns, and the sources of unbound links; those of the other listening port, too."""
@@ -295,7 +295,7 @@ class ExchangeLinkFactory(Factory):
 
     @property
     def admission(self) -> Admission:
-        """Counters the links."""
+        """Counts the links."""
         return self._context.admission
 
     @property

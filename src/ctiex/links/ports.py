@@ -41,7 +41,7 @@ class PortBounds:
     """From one source, now."""
     descriptors: Descriptors = field(factory=Descriptors.of_this_process)
     refused: Callable[[], None] = _nobody_counts
-    """Counters a connection that was refused."""
+    """Counts a connection that was refused."""
     log_limiter: LogLimiter = field(factory=LogLimiter)
 
 

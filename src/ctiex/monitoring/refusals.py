@@ -16,7 +16,7 @@ _MOST_PARTIES = 10_000
 
 @define
 class Refusals:
-    """Counters what is left out, so that the party's next record can tell of it."""
+    """Counts what is left out, so that the party's next record can tell of it."""
 
     limits: Limits = field(factory=Limits)
     counts: Counters = field(factory=Counters)

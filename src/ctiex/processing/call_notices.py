@@ -8,7 +8,7 @@ from ctiex.errors import CodecError, FieldError, SerialError, Status
 from ctiex.interfaces import Signalled
 from ctiex.messages import Condition
 from ctiex.processing.context import ProcessingContext
-from ctiex.processing.desk import arrival
+from ctiex.processing.mailboxes import arrival
 from ctiex.records import Change
 
 _log = Logger()
@@ -27,8 +27,8 @@ class CallNotices:
         As for events 10 to 13, the agent has to be logged in, with room in the mailbox. The calling number
         comes from the network: whatever could be read as a serial in it is stripped.
         """
-        desk = self._context.desk
-        if not desk.is_here(agent) or not desk.has_room(agent):
+        context = self._context
+        if not context.presence.is_here(agent) or not context.quotas.has_room(agent):
             return ""
         try:
             serial = self._context.new_serial(told=True)
@@ -45,10 +45,10 @@ class CallNotices:
 
     def _tell(self, agent: str, serial: str, number: str) -> None:
         """Keep the event; later, if the store doesn't take it now."""
-        desk = self._context.desk
-        event = desk.compose(agent, serial, Condition.PROGRESS, Status.OK, arrival(number), about="")
+        mailboxes = self._context.mailboxes
+        event = mailboxes.compose(agent, serial, Condition.PROGRESS, Status.OK, arrival(number), about="")
         self._commits.keep(
-            Change(events=(event,), metadata=desk.metadata(agent, "")),
-            lambda: desk.kept(event),
+            Change(events=(event,), metadata=mailboxes.metadata(agent, "")),
+            lambda: mailboxes.kept(event),
             lambda: self._commits.again(serial, lambda: self._tell(agent, serial, number)),
         )

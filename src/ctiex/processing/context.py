@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from attrs import define, field
 
-from ctiex.errors import Status
 from ctiex.interfaces import ICallStore, ICodec, ISerialCarrier
 from ctiex.limits import Limits
 from ctiex.monitoring.audit_events import Audit
 from ctiex.monitoring.counters import Counters
+from ctiex.processing.account import Account, AccountedStore
 from ctiex.processing.commits import Commits
-from ctiex.processing.desk import Desk
+from ctiex.processing.mailboxes import Mailboxes, serial_of
+from ctiex.processing.number_quota import AgentNumberQuota
+from ctiex.processing.presence import AgentPresence
+from ctiex.processing.quotas import CallQuotas
 from ctiex.processing.service_sessions import ServiceSessions
 from ctiex.processing.service_settings import ServiceSettings
 from ctiex.processing.stored_time import StoredTime
@@ -25,7 +29,10 @@ class ProcessingContext:
 
     clock: StoredTime
     store: ICallStore
-    desk: Desk
+    agent_codec: ICodec
+    """The codec of the agent link: events are encoded for it when they are stored."""
+    agent_max_frame: int
+    """The limit on a frame of the agent link, in bytes."""
     carrier: ISerialCarrier
     allocator: SerialAllocator
     sessions: ServiceSessions
@@ -43,10 +50,24 @@ class ProcessingContext:
     audit: Audit | None = None
     """Hears what becomes of each call; None: nobody wants to know."""
 
-    @property
-    def commits(self) -> Commits:
-        """Commits changes, and knows whether the store takes them."""
-        return self.desk.commits
+    numbers: AgentNumberQuota = field(init=False)
+    account: Account = field(init=False)
+    commits: Commits = field(init=False)
+    """Commits every change, and knows whether the store takes them."""
+    presence: AgentPresence = field(init=False)
+    quotas: CallQuotas = field(init=False)
+    mailboxes: Mailboxes = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.numbers = AgentNumberQuota(self.limits, self.store.last_sequence)
+        self.account = Account(self.limits, self.numbers.registered_by, partial(serial_of, self.agent_codec))
+        self.commits = Commits(AccountedStore(self.store, self.account).commit, self.clock, self.counts)
+        self.presence = AgentPresence(self.numbers)
+        self.quotas = CallQuotas(self.limits, self.store, self.account, self.numbers)
+        self.mailboxes = Mailboxes(
+            self.store, self.agent_codec, self.agent_max_frame, self.limits, self.clock, self.counts, self.commits,
+            self.presence, self.numbers, self.account,
+        )  # fmt: skip
 
     def new_serial(self, told: bool = False) -> str:
         """A serial that no call has, and that no event which still waits is about.
@@ -55,14 +76,5 @@ class ProcessingContext:
         :raise SerialError: none was free after many tries.
         """
         return self.allocator.allocate(
-            lambda serial: self.store.get(serial) is not None or self.desk.awaits(serial), told
+            lambda serial: self.store.get(serial) is not None or self.mailboxes.awaits(serial), told
         )
-
-
-class Refused(Exception):
-    """A request is refused; carries the status and the words for its reply."""
-
-    def __init__(self, status: Status, detail: str = "") -> None:
-        self.status = status
-        self.detail = detail or status.text
-        super().__init__(self.detail)

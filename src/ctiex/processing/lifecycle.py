@@ -17,7 +17,6 @@ from ctiex.processing.account import size_of_call
 from ctiex.processing.commits import RETRY_AFTER
 from ctiex.processing.context import ProcessingContext
 from ctiex.processing.owners import Owners
-from ctiex.processing.quotas import CallQuotas
 from ctiex.processing.states import ENDED, SIGNALLED, TIMED_OUT_AS, TIMEOUT_OF, TRANSITIONS, WITH_SERVICE, Step
 from ctiex.processing.timer_wheel import TimerWheel
 from ctiex.processing.unkept import SignallingEvent, Unkept
@@ -54,7 +53,8 @@ class Lifecycle:
     def __init__(self, context: ProcessingContext) -> None:
         self._context = context
         self._store = context.store
-        self._desk = context.desk
+        self._mailboxes = context.mailboxes
+        self._presence = context.presence
         self.audit = None if context.audit is None else CallAudit(context.audit)
         self._commits = context.commits
         self._deadlines = TimerWheel(context.clock, self._time_out, self._commits.settled)
@@ -68,7 +68,7 @@ class Lifecycle:
         self._resuming = Lots(context.clock, self._commits.settled)
         self._left_to_the_next = False
         """Whether calls that are being signalled are left to the next start."""
-        self.held = CallQuotas(context.limits, context.desk)
+        self.quotas = context.quotas
 
     # ------------------------------------------------------------ from start to stop
 
@@ -83,10 +83,10 @@ class Lifecycle:
 
     def _taken_up(self, call: Call) -> Callable[[], None] | None:
         """Go on with a call; what takes a commit is returned: there may be very many, so that is done in lots."""
-        self.held.recorded(call)
-        self._desk.account.add(call.identity, size_of_call(call))
+        self.quotas.recorded(call)
+        self._context.account.add(call.identity, size_of_call(call))
         if (call.state, Step.END) in TRANSITIONS:
-            self.held.opened(call)
+            self.quotas.opened(call)
             if call.service not in self._context.services:  # restarted with another configuration
                 return partial(self._end_as_unknown, call.serial)
         if call.state in SIGNALLED:
@@ -295,13 +295,13 @@ class Lifecycle:
             self.keep(call, kept, lost)
             return
         call = call.but(told=call.told | {told})
-        if not self._desk.is_here(call.agent) or not self._desk.has_room(call.agent):
+        if not self._presence.is_here(call.agent) or not self.quotas.has_room(call.agent):
             self.keep(call, kept, lost)
             return
-        event = self._desk.compose(call.agent, call.serial, told)
+        event = self._mailboxes.compose(call.agent, call.serial, told)
 
         def both() -> None:
-            self._desk.kept(event)
+            self._mailboxes.kept(event)
             kept()
 
         self.keep(call, both, lost, event)
@@ -320,7 +320,9 @@ class Lifecycle:
         self._deadlines.set(call.serial, self._no_later(call))
         change = Change(calls=(call,))
         if event is not None:
-            change = Change(calls=(call,), events=(event,), metadata=self._desk.metadata(call.agent, call.identity))
+            change = Change(
+                calls=(call,), events=(event,), metadata=self._mailboxes.metadata(call.agent, call.identity)
+            )
         if call.state in ENDED:
             kept, lost = self.undecided_until(call, kept, lost)
         self._commits.keep(change, kept, partial(self._undone, call.serial, lost))
@@ -369,7 +371,7 @@ class Lifecycle:
         """
         if (call.state, Step.END) not in TRANSITIONS:
             return
-        event = self._desk.compose(call.agent, call.serial, condition, status)
+        event = self._mailboxes.compose(call.agent, call.serial, condition, status)
         closed = self.moved(call, Step.END)
 
         def kept() -> None:
@@ -380,7 +382,7 @@ class Lifecycle:
             answer(Status.OK)
             if self.audit is not None:
                 self.audit.ended(call, condition, status)
-            self._desk.kept(event)
+            self._mailboxes.kept(event)
 
         def not_kept() -> None:
             answer(Status.STORE_UNAVAILABLE)
@@ -434,7 +436,7 @@ class Lifecycle:
             self.end(call, TIMED_OUT_AS[call.state], met, held=met is Status.TIMED_OUT)
 
     def _forgotten(self, call: Call) -> None:
-        self.held.forgotten(call)
+        self.quotas.forgotten(call)
         if self.audit is not None:
             self.audit.forgotten(call)
 
@@ -454,13 +456,13 @@ class Lifecycle:
 
     def opened(self, call: Call) -> None:
         """There is a new call, which isn't kept yet."""
-        self.held.recorded(call)
-        self.held.opened(call)
+        self.quotas.recorded(call)
+        self.quotas.opened(call)
 
     def never_kept(self, call: Call) -> None:
         """The store didn't take a new call."""
-        self.held.closed(call)
-        self.held.forgotten(call)
+        self.quotas.closed(call)
+        self.quotas.forgotten(call)
         self._unkept.pop(call.serial)
         self._met_by.pop(call.serial, None)
         if self._store.get(call.serial) is None:  # else what stood there before stands again
@@ -472,7 +474,7 @@ class Lifecycle:
         self._met_by.pop(call.serial, None)
         if call.state is CallState.CLOSED:
             self.withdraw(call)
-        self.held.closed(call)
+        self.quotas.closed(call)
 
     def withdraw(self, call: Call) -> Status:
         """Have its driver let go of it; what the driver has met so far."""

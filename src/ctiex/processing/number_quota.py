@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 
 from ctiex.limits import Limits
 
@@ -21,12 +22,16 @@ def is_number_label(name: str) -> bool:
 
 
 class AgentNumberQuota:
-    """Knows who brought each agent number that is logged in, has a mailbox, or has open calls."""
+    """Knows who brought each agent number that is logged in, has open calls, or ever had an event."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, last_sequence: Callable[[str], int]) -> None:
+        """:param last_sequence: of a number's mailbox, 0 before its first event: its numbering goes on."""
         self._limits = limits
+        self._last_sequence = last_sequence
         self._registered_by: dict[str, str] = {}
         self._count: Counter[str] = Counter()
+        self._uses: Counter[str] = Counter()
+        """By agent number: its login and its open calls."""
 
     def __len__(self) -> int:
         return len(self._registered_by)
@@ -39,16 +44,22 @@ class AgentNumberQuota:
         return True
 
     def put(self, agent: str, identity: str) -> None:
-        """A number that is in use, whatever the limit; it counts for whoever brought it first."""
+        """A number is known, whatever the limit; it counts for whoever brought it first."""
         if agent not in self._registered_by:
             self._registered_by[agent] = identity
             self._count[identity] += 1
 
-    def gone(self, agent: str) -> None:
-        """Nothing is kept for a number any more."""
-        identity = self._registered_by.pop(agent, None)
-        if identity is not None:
-            self._count[identity] -= 1
+    def use(self, agent: str) -> None:
+        """A number is in use once more."""
+        self._uses[agent] += 1
+
+    def release(self, agent: str) -> None:
+        """A number is in use once less; nothing is kept of one that is in no use and never had an event."""
+        self._uses[agent] -= 1
+        if not self._uses[agent]:
+            del self._uses[agent]
+            if agent in self._registered_by and not self._last_sequence(agent):
+                self._count[self._registered_by.pop(agent)] -= 1
 
     def registered_by(self, agent: str) -> str:
         """The identity that brought it; empty for a number that nobody brought."""

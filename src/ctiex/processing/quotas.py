@@ -6,21 +6,25 @@ from collections import Counter
 from collections.abc import Sized
 
 from ctiex.errors import Status
+from ctiex.interfaces import ICallStore
 from ctiex.limits import Limits
-from ctiex.processing.context import Refused
-from ctiex.processing.desk import Desk
-from ctiex.records import Call
+from ctiex.processing.account import Account, size_of_event
+from ctiex.processing.number_quota import AgentNumberQuota
+from ctiex.processing.refused import Refused
+from ctiex.records import Call, StoredEvent
+from ctiex.settings import LEAST_END
 
 
 class CallQuotas:
-    """Counters calls that aren't closed and records that aren't forgotten.
+    """Counts calls that aren't closed and records that aren't forgotten; each open call holds room for its end."""
 
-    The calls of an agent number are counted by the desk already: each holds room for its end.
-    """
-
-    def __init__(self, limits: Limits, desk: Desk) -> None:
+    def __init__(self, limits: Limits, store: ICallStore, account: Account, numbers: AgentNumberQuota) -> None:
         self._limits = limits
-        self._desk = desk
+        self._store = store
+        self._account = account
+        self._numbers = numbers
+        self._of_agent: Counter[str] = Counter()
+        """Open calls, and the room in a mailbox that is reserved for their ends."""
         self._of_identity: Counter[str] = Counter()
         self._of_service: Counter[str] = Counter()
         self._records: Counter[str] = Counter()
@@ -42,13 +46,33 @@ class CallQuotas:
         """A call is open, and holds room for its end."""
         self._of_identity[call.identity] += 1
         self._of_service[call.service] += 1
-        self._desk.reserve(call.agent, call.identity)
+        self._of_agent[call.agent] += 1
+        self._numbers.put(call.agent, call.identity)
+        self._numbers.use(call.agent)
+        self._account.keep_for_end(call.agent)
 
     def closed(self, call: Call) -> None:
         """It isn't any more."""
         self._of_identity[call.identity] -= 1
         self._of_service[call.service] -= 1
-        self._desk.release(call.agent)
+        self._of_agent[call.agent] -= 1
+        if not self._of_agent[call.agent]:
+            del self._of_agent[call.agent]
+        self._account.keep_for_end(call.agent, -1)
+        self._numbers.release(call.agent)
+
+    def has_room(self, agent: str, size: int = LEAST_END) -> bool:
+        """Whether the mailbox takes one more event beside those reserved for ends of calls.
+
+        :param size: what it takes, in bytes; as much as any that the exchange tells by itself unless given.
+        """
+        ends = self._of_agent[agent]
+        some = self._store.pending(agent) + ends < self._limits.mailbox
+        return some and self._account.takes_event(agent, ends, size)
+
+    def has_room_for_end(self, agent: str, event: StoredEvent) -> bool:
+        """Whether the room that is kept for the end of a call is enough for this event, or there is more."""
+        return self._account.takes_end(agent, self._of_agent[agent], size_of_event(event))
 
     def check(self, call: Call) -> None:
         """See whether there may be one more such call.
@@ -56,14 +80,14 @@ class CallQuotas:
         :raise Refused: 14; its words name the limit.
         """
         for limit, held, whose in (
-            ("calls_per_agent", self._desk.open_calls(call.agent), "open calls of this agent number"),
+            ("calls_per_agent", self._of_agent[call.agent], "open calls of this agent number"),
             ("calls_per_service", self._of_service[call.service], "open calls of this service"),
             ("calls_per_identity", self._of_identity[call.identity], "open calls of this identity"),
             ("records_per_identity", self._records[call.identity], "calls of this identity, ended ones included"),
         ):
             if held >= getattr(self._limits, limit):
                 raise Refused(Status.TOO_BUSY, f"{held} {whose}: {limit} allows no more")
-        over = self._desk.account.over(call)
+        over = self._account.over(call)
         if over:
             raise Refused(Status.TOO_BUSY, over)
 

@@ -9,9 +9,10 @@ from ctiex.errors import CodecError, FieldError, SerialError, Status
 from ctiex.fields import Fields
 from ctiex.identities import Identity
 from ctiex.messages import ConnectRequest, DataResult
-from ctiex.processing.context import ProcessingContext, Refused
-from ctiex.processing.desk import AgentOutlet
+from ctiex.processing.context import ProcessingContext
+from ctiex.processing.presence import AgentConnection
 from ctiex.processing.quotas import check_fields
+from ctiex.processing.refused import Refused
 from ctiex.records import Call, CallState
 
 
@@ -21,21 +22,21 @@ class RequestChecks:
     def __init__(self, context: ProcessingContext) -> None:
         self._context = context
 
-    def repeated(self, request: ConnectRequest, outlet: AgentOutlet, known: Call | None) -> bool:
+    def repeated(self, request: ConnectRequest, connection: AgentConnection, known: Call | None) -> bool:
         """Whether it is a repeat of a call that is open: answered like the first, and no more.
 
         :param known: the call that has its serial.
         :raise Refused: 42, 30 or 22.
         """
-        self._check_login(request, outlet)
+        self._check_login(request, connection)
         if known is not None:
             self._check_repeat(known, request)
-        elif self._context.desk.awaits(request.serial):
+        elif self._context.mailboxes.awaits(request.serial):
             raise Refused(Status.DUPLICATE_SERIAL, "an event of an earlier call with this serial still waits")
         return known is not None
 
-    def _check_login(self, request: ConnectRequest, outlet: AgentOutlet) -> None:
-        if not self._context.desk.is_on(request.agent, outlet):
+    def _check_login(self, request: ConnectRequest, connection: AgentConnection) -> None:
+        if not self._context.presence.is_on(request.agent, connection):
             raise Refused(Status.AGENT_NOT_LOGGED_IN, "AgentLogin of this agent number is needed on this link")
         if request.service not in self._context.services:
             raise Refused(Status.UNKNOWN_SERVICE, f"no service {request.service!r} is configured")

@@ -29,10 +29,11 @@ from ctiex.messages import (
     ServiceEventReply,
 )
 from ctiex.processing.account import size_of_event
-from ctiex.processing.context import ProcessingContext, Refused
-from ctiex.processing.desk import AgentOutlet
+from ctiex.processing.context import ProcessingContext
 from ctiex.processing.lifecycle import Lifecycle
+from ctiex.processing.presence import AgentConnection
 from ctiex.processing.quotas import check_fields
+from ctiex.processing.refused import Refused
 from ctiex.processing.request_checks import RequestChecks
 from ctiex.processing.signalling_listener import SignallingListener
 from ctiex.processing.states import SIGNALLED, TRANSITIONS, Step
@@ -46,7 +47,9 @@ class ProcessingService:
     def __init__(self, context: ProcessingContext) -> None:
         self._context = context
         self._store = context.store
-        self._desk = context.desk
+        self._mailboxes = context.mailboxes
+        self._quotas = context.quotas
+        self._presence = context.presence
         self._counts = context.counts
         self._commits = context.commits
         self._checks = RequestChecks(context)
@@ -64,7 +67,7 @@ class ProcessingService:
     @property
     def calls_open(self) -> int:
         """How many calls aren't closed."""
-        return self._life.held.calls_open
+        return self._life.quotas.calls_open
 
     def start(self, drivers: Mapping[str, ISignalling], taken_up: Callable[[], None] = lambda: None) -> None:
         """Go on with the calls of an opened store; signal new ones by these drivers, by name.
@@ -72,7 +75,7 @@ class ProcessingService:
         :param taken_up: called once all calls that were being signalled have been offered again.
         """
         self._context.clock.go_on(self._store.metadata(LABEL))
-        self._desk.start()
+        self._mailboxes.start()
         self._life.start(drivers, taken_up)
 
     def drain(self) -> None:
@@ -120,7 +123,7 @@ class ProcessingService:
     def stop(self) -> None:
         """Let go of the timers."""
         self._life.stop()
-        self._desk.stop()
+        self._mailboxes.stop()
         self._commits.stop()
 
     # ------------------------------------------------------------ the agent's side
@@ -130,25 +133,29 @@ class ProcessingService:
         self._life.agent_logged_in(agent)
 
     def connect(
-        self, identity: Identity, outlet: AgentOutlet, request: ConnectRequest, reply: Callable[[ConnectReply], None]
+        self,
+        identity: Identity,
+        connection: AgentConnection,
+        request: ConnectRequest,
+        reply: Callable[[ConnectReply], None],
     ) -> None:
         """Store a call, then acknowledge it, then signal it [0040, 0049]."""
         self._look_up(
             request.serial,
-            lambda known: self._connect(identity, outlet, request, reply, known),
+            lambda known: self._connect(identity, connection, request, reply, known),
             lambda: reply(_connect_refused(request, Status.STORE_UNAVAILABLE)),
         )
 
     def _connect(
         self,
         identity: Identity,
-        outlet: AgentOutlet,
+        connection: AgentConnection,
         request: ConnectRequest,
         reply: Callable[[ConnectReply], None],
         known: Call | None,
     ) -> None:
         try:
-            if self._checks.repeated(request, outlet, known):
+            if self._checks.repeated(request, connection, known):
                 self._commits.settled(
                     lambda: reply(ConnectReply(Status.OK, request.serial)),
                     lambda: reply(_connect_refused(request, Status.STORE_UNAVAILABLE)),
@@ -176,8 +183,8 @@ class ProcessingService:
     def _check_limits(self, call: Call) -> None:
         if self.leaving:
             raise Refused(Status.GOING_AWAY)
-        self._life.held.check(call)
-        if not self._desk.has_room(call.agent, self._context.limits.end_bytes):
+        self._life.quotas.check(call)
+        if not self._quotas.has_room(call.agent, self._context.limits.end_bytes):
             raise Refused(Status.QUEUE_FULL, "the agent's mailbox has no room for the end of this call")
 
     def _connect_kept(self, call: Call, reply: Callable[[ConnectReply], None]) -> None:
@@ -327,14 +334,14 @@ class ProcessingService:
         check_fields(event.fields, self._context.limits)
         try:
             fields = self._context.services[call.service].result.organize(event.fields)
-            told = self._desk.compose(call.agent, call.serial, event.condition, Status.OK, fields)
+            told = self._mailboxes.compose(call.agent, call.serial, event.condition, Status.OK, fields)
         except (FieldError, CodecError) as error:
             raise Refused(Status.DATA_TOO_LARGE, str(error)) from None
         except Exception as error:  # anybody's organizer; what it says may hold the data
             raise Refused(Status.INTERNAL, f"the organizer failed with {type(error).__name__}") from None
         if not event.condition.final and not self._takes_progress(call, told):
             raise Refused(Status.QUEUE_FULL)
-        if event.condition.final and not self._desk.has_room_for_end(call.agent, told):
+        if event.condition.final and not self._quotas.has_room_for_end(call.agent, told):
             raise Refused(Status.DATA_TOO_LARGE, "the agent's mailbox has no room for a result of this size")
         return told
 
@@ -344,8 +351,8 @@ class ProcessingService:
 
     def _takes_progress(self, call: Call, told: StoredEvent) -> bool:
         """Room for the final result is kept; progress takes what is left."""
-        some = len(call.event_ids) < self._context.limits.events_per_call and self._desk.account.takes_report(call)
-        return some and self._desk.has_room(call.agent, size_of_event(told))
+        some = len(call.event_ids) < self._context.limits.events_per_call and self._context.account.takes_report(call)
+        return some and self._quotas.has_room(call.agent, size_of_event(told))
 
     def _keep_report(
         self, call: Call, event: ServiceEvent, told: StoredEvent, answer: Callable[[Status], None]
@@ -362,10 +369,10 @@ class ProcessingService:
             if event.condition.final:
                 self._counts.calls_reported += 1
                 self._life.finished(updated)
-            answer(Status.OK if self._desk.is_here(call.agent) else Status.QUEUED_AGENT_AWAY)
+            answer(Status.OK if self._presence.is_here(call.agent) else Status.QUEUED_AGENT_AWAY)
             if self._life.audit is not None and event.condition.final:
                 self._life.audit.ended(call, event.condition)
-            self._desk.kept(told)
+            self._mailboxes.kept(told)
 
         self._life.keep(updated, kept, lambda: answer(Status.STORE_UNAVAILABLE), told)
 

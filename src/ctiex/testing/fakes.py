@@ -1,6 +1,6 @@
 """Stand-ins for what surrounds the exchange: agents, automatic services, their links, a store that waits.
 
-:class:`FakeOutlet` and :class:`FakeServiceSession` stand where the links stand, without bytes.
+:class:`FakeAgentConnection` and :class:`FakeServiceSession` stand where the links stand, without bytes.
 :class:`FakeAgent` and :class:`FakeService` speak the protocol by a codec, over any transport.
 """
 
@@ -51,7 +51,7 @@ AnyMessage = TypeVar("AnyMessage", bound=Message)
 
 
 @define(eq=False)
-class FakeOutlet:
+class FakeAgentConnection:
     """An agent link as the desk sees it; keeps what was written to it."""
 
     writable: bool = True

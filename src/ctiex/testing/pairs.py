@@ -37,8 +37,9 @@ from ctiex.messages import Role
 from ctiex.monitoring.audit_events import Audit
 from ctiex.monitoring.counters import Counters
 from ctiex.processing.context import ProcessingContext
-from ctiex.processing.desk import Desk
 from ctiex.processing.field_rules import RuleOrganizer
+from ctiex.processing.mailboxes import Mailboxes
+from ctiex.processing.presence import AgentPresence
 from ctiex.processing.service import ProcessingService
 from ctiex.processing.service_sessions import ServiceSessions
 from ctiex.processing.service_settings import ServiceSettings
@@ -265,7 +266,7 @@ class MemoryExchange:
     pairs: list[LinkedPair] = field(factory=list, init=False)
     """Every link that was opened."""
     sessions: ServiceSessions = field(factory=ServiceSessions, init=False)
-    desk: Desk = field(init=False)
+    context: ProcessingContext = field(init=False)
     processing: ProcessingService = field(init=False)
     agent_links: AgentLinkFactory = field(init=False)
     ivr_links: IvrLinkFactory = field(init=False)
@@ -281,25 +282,24 @@ class MemoryExchange:
     def __attrs_post_init__(self) -> None:
         max_frame = self.session_limits.max_frame
         clock = StoredTime(self.clock, self.wall or self.clock.seconds)
-        self.desk = Desk(self.store, self.codec, max_frame, self.limits, clock, self.counts)
-        self.processing = ProcessingService(
-            ProcessingContext(
-                clock=clock,
-                store=self.store,
-                desk=self.desk,
-                carrier=CallingNumberSerialCarrier(),
-                network=self.network,
-                allocator=SerialAllocator("1", self.clock.seconds, Random(1)),
-                sessions=self.sessions,
-                services=self.services,
-                codec=self.codec,
-                max_frame=max_frame,
-                exchange_address="exchange:7301",
-                limits=self.limits,
-                counts=self.counts,
-                audit=self.audit,
-            )
+        self.context = ProcessingContext(
+            clock=clock,
+            store=self.store,
+            agent_codec=self.codec,
+            agent_max_frame=max_frame,
+            carrier=CallingNumberSerialCarrier(),
+            network=self.network,
+            allocator=SerialAllocator("1", self.clock.seconds, Random(1)),
+            sessions=self.sessions,
+            services=self.services,
+            codec=self.codec,
+            max_frame=max_frame,
+            exchange_address="exchange:7301",
+            limits=self.limits,
+            counts=self.counts,
+            audit=self.audit,
         )
+        self.processing = ProcessingService(self.context)
         self._make_links()
         self.processing.start(self.drivers or (self.make_drivers or _link_alone)(self))
 
@@ -307,7 +307,7 @@ class MemoryExchange:
         known = [KnownIdentity(identity, "secret") for identity in self.identities]
         portal = self.portal or configured_portal(known, execute)
         authenticator = Authenticator(self.clock, portal, self.throttle, self.counts, self.plain_secrets)
-        context = LinkContext(
+        links = LinkContext(
             clock=self.clock,
             codec=self.codec,
             limits=self.session_limits,
@@ -318,8 +318,18 @@ class MemoryExchange:
             counts=self.counts,
             audit=self.audit,
         )
-        self.agent_links = AgentLinkFactory(context, self.desk)
-        self.ivr_links = IvrLinkFactory(context, self.sessions)
+        self.agent_links = AgentLinkFactory(links, self.context.presence, self.context.mailboxes)
+        self.ivr_links = IvrLinkFactory(links, self.sessions)
+
+    @property
+    def presence(self) -> AgentPresence:
+        """Where the agents are."""
+        return self.context.presence
+
+    @property
+    def mailboxes(self) -> Mailboxes:
+        """The agents' events."""
+        return self.context.mailboxes
 
     # ------------------------------------------------------------ links
 

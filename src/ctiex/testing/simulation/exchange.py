@@ -151,7 +151,7 @@ class ExchangeProcess:
         """Whether the disk has what was done to the wall clock, as far as a process has seen it."""
         if self.running is None:
             return True
-        return abs(float(self.disk.metadata.get(LABEL, "0")) - self.running.desk.commits.time.ahead) < 1.0
+        return abs(float(self.disk.metadata.get(LABEL, "0")) - self.running.context.commits.time.ahead) < 1.0
 
     def crash(self) -> None:
         """The process dies, with everything that isn't on the disk."""

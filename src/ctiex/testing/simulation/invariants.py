@@ -25,7 +25,7 @@ def check_quiet(world: World) -> None:
     for what, left in _left_in_exchange(exchange):
         ledger.hold(not left, f"left over in the exchange: {what}: {left}")
     for number, book in ledger.books.items():
-        ledger.hold(exchange.desk.is_here(number), f"agent {number} isn't logged in")
+        ledger.hold(exchange.presence.is_here(number), f"agent {number} isn't logged in")
         ledger.hold(book.gaps == 0, f"agent {number} has lost events: a gap was told, and nothing had expired")
         last = exchange.store.last_sequence(number)
         ledger.hold(book.last == last, f"agent {number} has events up to {book.last}, the exchange up to {last}")
@@ -45,7 +45,7 @@ def _left_in_exchange(exchange: MemoryExchange) -> Iterator[tuple[str, object]]:
     life = exchange.processing._life
     yield "calls", [call.serial for call in exchange.store.calls()]
     yield "open calls", exchange.processing.calls_open
-    yield "reservations", dict(exchange.desk._reserved)
+    yield "reservations", dict(exchange.context.quotas._of_agent)
     pending = {agent: exchange.store.pending(agent) for agent in exchange.store.agents()}
     yield "events", {agent: count for agent, count in pending.items() if count}
     yield from _left_of_calls(life)
@@ -71,7 +71,7 @@ def check_empty(world: World) -> None:
     """The clients have said goodbye, and everything that could expire has expired."""
     ledger, exchange = world.ledger, world.exchange.running
     assert exchange is not None and world.exchange.process is not None
-    ledger.hold(exchange.desk.logged_in == 0, f"{exchange.desk.logged_in} agents are logged in on dead links")
+    ledger.hold(exchange.presence.logged_in == 0, f"{exchange.presence.logged_in} agents are logged in on dead links")
     links = len(exchange.agent_links.links) + len(exchange.ivr_links.links)
     ledger.hold(links == 0, f"{links} links are left over")
     ledger.hold(world.network.ends == 0, f"{world.network.ends} ends of connections are left over")

@@ -60,7 +60,7 @@ def _offer_before_it_is_kept(exchange: MemoryExchange, again: bool) -> None:
 
     :param again: a step that the store didn't take is taken once more after a while, whatever stands by then.
     """
-    life, store = exchange.processing._life, exchange.store
+    calls, store = exchange.processing._calls, exchange.store
 
     def take(serial: str, session: IServiceSession | None) -> None:
         call = store.get(serial)
@@ -71,8 +71,8 @@ def _offer_before_it_is_kept(exchange: MemoryExchange, again: bool) -> None:
                 exchange.clock.callLater(_RETRY_AFTER, take, serial, session)
 
         if call is not None and (call.state, Step.OFFER) in TRANSITIONS:
-            life.owners.offered(call, session)
-            life.step(evolve(call, owner=owner), Step.OFFER, Condition.CONNECTING, lost=lost)
+            calls.owners.offered(call, session)
+            calls.step(evolve(call, owner=owner), Step.OFFER, Condition.CONNECTING, lost=lost)
 
     def offered(serial: str, session: IServiceSession | None, write: Callable[[], None]) -> None:
         take(serial, session)
@@ -83,12 +83,12 @@ def _offer_before_it_is_kept(exchange: MemoryExchange, again: bool) -> None:
 
 def _ends_told_once(exchange: MemoryExchange) -> None:
     """An end that a driver tells, and that the store doesn't take, is never told again."""
-    life, store = exchange.processing._life, exchange.store
+    calls, store = exchange.processing._calls, exchange.store
 
     def end(condition: Condition, serial: str, *status: int) -> None:
         call = store.get(serial)
         if call is not None:
-            life.end(call, condition)
+            calls.end(call, condition)
 
     vars(exchange.processing.listener).update(
         hung_up=partial(end, Condition.ABANDONED), unreachable=partial(end, Condition.UNREACHABLE)
@@ -97,26 +97,26 @@ def _ends_told_once(exchange: MemoryExchange) -> None:
 
 def _never_offered_when_a_cancel_fails(exchange: MemoryExchange) -> None:
     """A call that is kept while a cancel of it is under way isn't signalled, whatever comes of the cancel."""
-    life, store, signal = exchange.processing._life, exchange.store, exchange.processing._life.signal
+    store, signal = exchange.store, exchange.processing._offers.signal
 
     def signal_now(serial: str, resumed: bool = False) -> None:
         call = store.get(serial)
         if resumed or (call is not None and call.state is CallState.REQUESTED):
             signal(serial, resumed)
 
-    vars(life)["signal"] = signal_now
+    vars(exchange.processing._offers)["signal"] = signal_now
 
 
 def _cancels_answered_before_they_are_kept(exchange: MemoryExchange) -> None:
     """A cancel is answered 0 at once, and undone by a store that doesn't take it, or by a crash."""
-    life, end = exchange.processing._life, exchange.processing._life.end
+    calls, end = exchange.processing._calls, exchange.processing._calls.end
 
     def end_now(call: Call, condition: Condition, *rest: Any, **more: Any) -> None:
         if condition is Condition.CANCELLED and (call.state, Step.END) in TRANSITIONS:
             more.pop("answer")(Status.OK)
         end(call, condition, *rest, **more)
 
-    vars(life)["end"] = end_now
+    vars(calls)["end"] = end_now
 
 
 def _serials_free_too_early(exchange: MemoryExchange) -> None:

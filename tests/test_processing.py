@@ -453,7 +453,7 @@ class Ends(SynchronousTestCase):
         listener.unreachable("404", 31)
         listener.offered("404", self.bench.session, lambda: None)
         self.assertEqual(self.bench.heard, [])
-        self.assertEqual(len(self.bench.processing._life.owners), 0)
+        self.assertEqual(len(self.bench.processing._calls.owners), 0)
 
 
 @implementer(ISignalling)
@@ -834,7 +834,7 @@ class KeptBeforeTold(SynchronousTestCase):
         bench.clock.advance(3_600)
         bench.clock.advance(601)
         self.assertEqual(list(store.calls()), [])
-        self.assertEqual(len(bench.processing._life.owners), 0)
+        self.assertEqual(len(bench.processing._calls.owners), 0)
         self.flushLoggedErrors(StoreUnavailable)
 
 

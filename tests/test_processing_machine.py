@@ -425,8 +425,8 @@ class ProcessingMachine(RuleBasedStateMachine):
         self.each_agent_hears_what_it_should()
         assert not list(self.store.calls())
         assert self.exchange.processing.calls_open == 0
-        assert not self.exchange.processing._life.owners
-        assert not len(self.exchange.processing._life._deadlines)
+        assert not self.exchange.processing._calls.owners
+        assert not len(self.exchange.processing._calls._deadlines)
         assert not self.exchange.context.quotas._of_agent
         self.wait(TTL)
         assert not any(self.store.pending(agent) for agent in AGENTS)

@@ -471,7 +471,7 @@ class TheBooks(SynchronousTestCase):
                 bench.exchange.clock.advance(seconds)
 
     def _check(self, bench: Bench, store: WaitingStore, limits: dict[str, int]) -> None:
-        held = bench.exchange.processing._life.quotas
+        held = bench.exchange.processing._calls.quotas
         self.assertLessEqual(max(held._records.values(), default=0), limits["records_per_identity"])
         self.assertLessEqual(max(held._of_service.values(), default=0), limits["calls_per_service"])
         self.assertLessEqual(len(list(store.calls())), 2 * limits["records_per_identity"])

@@ -263,7 +263,7 @@ def test_a_reply_before_the_commit_is_found() -> None:
 
 def test_a_service_that_gets_the_data_of_others_is_found() -> None:
     def spoil(exchange: MemoryExchange) -> None:
-        exchange.processing._life.owners.owns = lambda identity, call: True  # type: ignore[method-assign]
+        exchange.processing._calls.owners.owns = lambda identity, call: True  # type: ignore[method-assign]
 
     assert "its data goes to" in found(spoil=spoil, faults=frozenset({Fault.SERVICE}))
 

@@ -156,8 +156,8 @@ class Offers(_Failing):
             listener.hung_up("007")
             listener.unreachable("007", Status.SERVICE_UNREACHABLE)
             self.bench.clock.advance(601)  # the second time nobody knows it any more
-        self.assertEqual((written, len(self.bench.processing._life.owners)), ([], 0))
-        self.assertEqual(len(self.bench.processing._life._unkept), 0)
+        self.assertEqual((written, len(self.bench.processing._calls.owners)), ([], 0))
+        self.assertEqual(len(self.bench.processing._calls._unkept), 0)
 
 
 class Acceptances(_Failing):
@@ -415,7 +415,7 @@ class TimeOuts(_Failing):
         self.bench.connect()
         self.session.die()
         self.assertEqual((self.bench.heard, self.bench.last_status), ([10, 14, 10, 14], Status.SERVICE_UNREACHABLE))
-        self.assertEqual(self.bench.processing._life._met_by, {})
+        self.assertEqual(self.bench.processing._calls._met_by, {})
 
     def test_the_end_waits_for_longer_than_a_closed_call_is_kept_and_is_told_once(self) -> None:
         self.silent()

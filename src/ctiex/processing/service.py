@@ -7,9 +7,6 @@ through a callback, since a store may have to wait. Time is the clock's.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
-
-from twisted.internet.defer import Deferred, fail
 
 from ctiex.errors import CallError, CodecError, FieldError, Status
 from ctiex.fields import Fields
@@ -29,8 +26,10 @@ from ctiex.messages import (
     ServiceEventReply,
 )
 from ctiex.processing.account import size_of_event
+from ctiex.processing.call_look_up import CallLookUp
+from ctiex.processing.calls import CallTable
 from ctiex.processing.context import ProcessingContext
-from ctiex.processing.lifecycle import Lifecycle
+from ctiex.processing.offers import CallOffers
 from ctiex.processing.presence import AgentConnection
 from ctiex.processing.quotas import check_fields
 from ctiex.processing.refused import Refused
@@ -53,8 +52,10 @@ class ProcessingService:
         self._counts = context.counts
         self._commits = context.commits
         self._checks = RequestChecks(context)
-        self._life = Lifecycle(context)
-        self.listener: ISignallingListener = SignallingListener(context, self._life)
+        self._calls = CallTable(context)
+        self._offers = CallOffers(context, self._calls)
+        self._look_up = CallLookUp(context, self._calls)
+        self.listener: ISignallingListener = SignallingListener(context, self._calls, self._offers)
         """Hears what signalling meets."""
         self.leaving = False
         """Whether new calls are refused because the exchange goes away."""
@@ -67,7 +68,7 @@ class ProcessingService:
     @property
     def calls_open(self) -> int:
         """How many calls aren't closed."""
-        return self._life.quotas.calls_open
+        return self._quotas.calls_open
 
     def start(self, drivers: Mapping[str, ISignalling], taken_up: Callable[[], None] = lambda: None) -> None:
         """Go on with the calls of an opened store; signal new ones by these drivers, by name.
@@ -76,53 +77,21 @@ class ProcessingService:
         """
         self._context.clock.go_on(self._store.metadata(LABEL))
         self._mailboxes.start()
-        self._life.start(drivers, taken_up)
+        self._offers.start(drivers, taken_up)
 
     def drain(self) -> None:
         """Take no new calls from now on; those under way go on."""
         self._commits.tell_time()
         self.leaving = True
 
-    def _look_up(self, serial: str, found: Callable[[Call | None], None], lost: Callable[[], None]) -> None:
-        """Go on with the call of a serial: at once when it is in memory, else once the store has looked further.
-
-        Nobody is told what isn't decided yet, such as its end: that may come to nothing.
-        """
-        if serial in self._life.undecided:
-            again = partial(self._look_up, serial, found, lost)
-            self._commits.settled(again, lambda: lost() if serial in self._life.undecided else again())
-        else:
-            self._look_up_now(serial, found, lost)
-
-    def _look_up_now(self, serial: str, found: Callable[[Call | None], None], lost: Callable[[], None]) -> None:
-        call = self._store.get(serial) if serial else None
-        waiting: Deferred[Call | None] | None = None
-        if serial and call is None:
-            try:
-                waiting = self._store.fetch(serial)
-            except Exception:  # a store's fault must not become that of the link that asks
-                waiting = fail()
-        if waiting is None:
-            found(call)
-        else:
-            self._commits.heard(waiting, partial(self._looked_up, serial, found, lost), lost)
-
-    def _looked_up(
-        self, serial: str, found: Callable[[Call | None], None], lost: Callable[[], None], call: Call | None
-    ) -> None:
-        """Somebody else may have found it first, and gone on with it: memory says how it stands now."""
-        if serial in self._life.undecided or self._store.get(serial) is not None:
-            self._look_up(serial, found, lost)
-        else:
-            found(call)
-
     def stop_resuming(self) -> None:
         """Leave calls that are being signalled, and those of before that aren't taken up yet, to the next start."""
-        self._life.stop_resuming()
+        self._offers.stop_resuming()
 
     def stop(self) -> None:
         """Let go of the timers."""
-        self._life.stop()
+        self._offers.stop()
+        self._calls.stop()
         self._mailboxes.stop()
         self._commits.stop()
 
@@ -130,7 +99,7 @@ class ProcessingService:
 
     def agent_logged_in(self, agent: str) -> None:
         """An agent number was logged in, and its reply is written."""
-        self._life.agent_logged_in(agent)
+        self._calls.drivers.agent_logged_in(agent)
 
     def connect(
         self,
@@ -140,7 +109,7 @@ class ProcessingService:
         reply: Callable[[ConnectReply], None],
     ) -> None:
         """Store a call, then acknowledge it, then signal it [0040, 0049]."""
-        self._look_up(
+        self._look_up.call(
             request.serial,
             lambda known: self._connect(identity, connection, request, reply, known),
             lambda: reply(_connect_refused(request, Status.STORE_UNAVAILABLE)),
@@ -168,8 +137,10 @@ class ProcessingService:
             self._counts.requests_over_limit += refused.status is Status.TOO_BUSY
             self._answer_refused(request, refused, reply)
             return
-        self._life.opened(call)
-        self._life.keep(call, lambda: self._connect_kept(call, reply), lambda: self._connect_lost(call, request, reply))
+        self._calls.opened(call)
+        self._calls.keep(
+            call, lambda: self._connect_kept(call, reply), lambda: self._connect_lost(call, request, reply)
+        )
 
     def _answer_refused(self, request: ConnectRequest, refused: Refused, reply: Callable[[ConnectReply], None]) -> None:
         def answer(status: Status) -> None:
@@ -183,17 +154,17 @@ class ProcessingService:
     def _check_limits(self, call: Call) -> None:
         if self.leaving:
             raise Refused(Status.GOING_AWAY)
-        self._life.quotas.check(call)
+        self._quotas.check(call)
         if not self._quotas.has_room(call.agent, self._context.limits.end_bytes):
             raise Refused(Status.QUEUE_FULL, "the agent's mailbox has no room for the end of this call")
 
     def _connect_kept(self, call: Call, reply: Callable[[ConnectReply], None]) -> None:
         self._counts.calls_kept += 1
         reply(ConnectReply(Status.OK, call.serial))
-        self._life.signal(call.serial)
+        self._offers.signal(call.serial)
 
     def _connect_lost(self, call: Call, request: ConnectRequest, reply: Callable[[ConnectReply], None]) -> None:
-        self._life.never_kept(call)
+        self._calls.never_kept(call)
         reply(_connect_refused(request, Status.STORE_UNAVAILABLE))
 
     def cancel(self, identity: Identity, request: CancelRequest, reply: Callable[[CancelReply], None]) -> None:
@@ -208,9 +179,9 @@ class ProcessingService:
             elif (call.state, Step.END) not in TRANSITIONS:
                 self._answer_kept(answer, Status.ALREADY_FINISHED)
             else:
-                self._life.end(call, Condition.CANCELLED, answer=answer)
+                self._calls.end(call, Condition.CANCELLED, answer=answer)
 
-        self._look_up(request.serial, found, lambda: answer(Status.STORE_UNAVAILABLE))
+        self._look_up.call(request.serial, found, lambda: answer(Status.STORE_UNAVAILABLE))
 
     # ------------------------------------------------------------ the service's side
 
@@ -219,17 +190,17 @@ class ProcessingService:
         if request.exchange_address and request.exchange_address != self.exchange_address:
             answer(self._data_refused(Status.OTHER_EXCHANGE))
             return
-        self._look_up(
+        self._look_up.call(
             request.serial,
             lambda call: answer(self._data_of(identity, call)),
             lambda: answer(self._data_refused(Status.STORE_UNAVAILABLE)),
         )
 
     def _data_of(self, identity: Identity, call: Call | None) -> bytes | Status:
-        if call is None or not self._life.owners.owns(identity, call) or not self._gives_data(call):
+        if call is None or not self._calls.owners.owns(identity, call) or not self._gives_data(call):
             return self._data_refused(Status.UNKNOWN_SERIAL)
         # Offers are taken back by an exchange that goes away, and made again by the next one.
-        if self._life.is_leaving(call.serial) or (self.leaving and call.state in SIGNALLED):
+        if self._calls.is_leaving(call.serial) or (self.leaving and call.state in SIGNALLED):
             return self._data_refused(Status.STORE_UNAVAILABLE)
         if call.state is not CallState.FETCHED:
             self._fetched(call, identity)
@@ -262,10 +233,10 @@ class ProcessingService:
         answers: list[bytes | Status] = []
         self.data(identity, DataRequest(serial), answers.append)
         body = answers[0] if answers else Status.STORE_UNAVAILABLE
-        if self._life.audit is not None:
+        if self._calls.audit is not None:
             refused = body if isinstance(body, Status) else None
             reason = self.why_unknown(identity, serial) if refused is Status.UNKNOWN_SERIAL else ""
-            self._life.audit.asked_here(identity, serial, refused, reason)
+            self._calls.audit.asked_here(identity, serial, refused, reason)
         if isinstance(body, Status):
             raise CallError(body)
         result = decoded(self._context.codec, KIND_OF[DataResult], body)
@@ -279,7 +250,7 @@ class ProcessingService:
             return "no such call"
         if identity.role is Role.AGENT:
             return "not a call of its agent numbers"
-        if not self._life.owners.owns(identity, call):
+        if not self._calls.owners.owns(identity, call):
             return "not offered to this identity"
         if not self._gives_data(call):
             return "closed" if call.state is CallState.CLOSED else "the customer is back with the agent"
@@ -292,7 +263,7 @@ class ProcessingService:
     def _fetched(self, call: Call, identity: Identity) -> None:
         if (call.state, Step.FETCH) in TRANSITIONS:  # not again once it has reported
             self._counts.calls_fetched += 1
-            self._life.fetched(call, identity)
+            self._calls.fetched(call, identity)
 
     def report(self, identity: Identity, event: ServiceEvent, reply: Callable[[ServiceEventReply], None]) -> None:
         """Keep a service's report for the agent, reorganized [0053], and only then answer it."""
@@ -300,7 +271,7 @@ class ProcessingService:
         def answer(status: Status) -> None:
             reply(ServiceEventReply(event.event_id, status))
 
-        self._look_up(
+        self._look_up.call(
             event.serial,
             lambda call: self._report(identity, event, call, answer),
             lambda: answer(Status.STORE_UNAVAILABLE),
@@ -310,7 +281,7 @@ class ProcessingService:
         self, identity: Identity, event: ServiceEvent, call: Call | None, answer: Callable[[Status], None]
     ) -> None:
         try:
-            if call is None or not self._life.owners.owns(identity, call) or event.agent not in ("", call.agent):
+            if call is None or not self._calls.owners.owns(identity, call) or event.agent not in ("", call.agent):
                 raise Refused(Status.UNKNOWN_SERIAL)
             if event.event_id in call.event_ids:
                 self._counts.service_events_repeated += 1
@@ -359,22 +330,22 @@ class ProcessingService:
     ) -> None:
         updated = call
         if event.condition.final:
-            updated = self._life.moved(updated, Step.REPORT)
+            updated = self._calls.moved(updated, Step.REPORT)
             # The customer may be back already.
-            if not self._life.driver(call).sees_return or Condition.RETURNED in call.told:
-                updated = self._life.moved(updated, Step.RETURN)
+            if not self._calls.drivers.of(call).sees_return or Condition.RETURNED in call.told:
+                updated = self._calls.moved(updated, Step.RETURN)
 
         def kept() -> None:
             self._counts.service_events_kept += 1
             if event.condition.final:
                 self._counts.calls_reported += 1
-                self._life.finished(updated)
+                self._calls.finished(updated)
             answer(Status.OK if self._presence.is_here(call.agent) else Status.QUEUED_AGENT_AWAY)
-            if self._life.audit is not None and event.condition.final:
-                self._life.audit.ended(call, event.condition)
+            if self._calls.audit is not None and event.condition.final:
+                self._calls.audit.ended(call, event.condition)
             self._mailboxes.kept(told)
 
-        self._life.keep(updated, kept, lambda: answer(Status.STORE_UNAVAILABLE), told)
+        self._calls.keep(updated, kept, lambda: answer(Status.STORE_UNAVAILABLE), told)
 
 
 def _connect_refused(request: ConnectRequest, status: Status) -> ConnectReply:

@@ -11,8 +11,9 @@ from ctiex.identities import ANY_OWNER
 from ctiex.interfaces import IServiceSession, ISignallingListener
 from ctiex.messages import Condition
 from ctiex.processing.call_notices import CallNotices
+from ctiex.processing.calls import CallTable
 from ctiex.processing.context import ProcessingContext
-from ctiex.processing.lifecycle import Lifecycle
+from ctiex.processing.offers import CallOffers
 from ctiex.processing.states import TRANSITIONS, Step
 from ctiex.processing.unkept import SignallingEvent
 from ctiex.records import Call, CallState
@@ -22,15 +23,16 @@ from ctiex.records import Call, CallState
 class SignallingListener:
     """Hears the drivers. What they tell has happened: it is taken however the store fares."""
 
-    def __init__(self, surroundings: ProcessingContext, life: Lifecycle) -> None:
-        self._life = life
-        self._audit = life.audit
-        self._store = surroundings.store
-        self._call_notices = CallNotices(surroundings)
+    def __init__(self, context: ProcessingContext, calls: CallTable, offers: CallOffers) -> None:
+        self._calls = calls
+        self._offers = offers
+        self._audit = calls.audit
+        self._store = context.store
+        self._call_notices = CallNotices(context)
 
     def offered(self, serial: str, session: IServiceSession | None, write: Callable[[], None]) -> None:
         """The call belongs to the session's identity once that is kept: only then is the Connection written."""
-        self._life.happened(serial, SignallingEvent.OFFERED, partial(self._offered, session, write))
+        self._calls.happened(serial, SignallingEvent.OFFERED, partial(self._offered, session, write))
 
     def _offered(
         self, session: IServiceSession | None, write: Callable[[], None], call: Call, lost: Callable[[], None]
@@ -40,24 +42,24 @@ class SignallingListener:
         owner = ANY_OWNER if session is None else session.identity
 
         def kept() -> None:
-            self._life.owners.offered(call, session)
+            self._calls.owners.offered(call, session)
             if self._audit is not None:
                 self._audit.offered(call, owner, session)
             write()
 
-        decided = self._life.undecided_until(call, kept, lost)
-        self._life.step(call.but(owner=owner), Step.OFFER, Condition.CONNECTING, *decided)
+        decided = self._calls.undecided_until(call, kept, lost)
+        self._calls.step(call.but(owner=owner), Step.OFFER, Condition.CONNECTING, *decided)
 
     def accepted(self, serial: str) -> None:
         """The agent hears 11."""
-        self._life.happened(serial, SignallingEvent.ACCEPTED, self._accepted)
+        self._calls.happened(serial, SignallingEvent.ACCEPTED, self._accepted)
 
     def _accepted(self, call: Call, lost: Callable[[], None]) -> None:
         def kept() -> None:
             if self._audit is not None:
-                self._audit.accepted(call, self._life.owners.session_of(call))
+                self._audit.accepted(call, self._calls.owners.session_of(call))
 
-        self._life.step(call, Step.ACCEPT, Condition.CONNECTED, kept, lost)
+        self._calls.step(call, Step.ACCEPT, Condition.CONNECTED, kept, lost)
 
     def refused(self, serial: str, session: IServiceSession, status: int | None) -> None:
         """Nobody hears of it but the audit: the driver tries another session."""
@@ -67,11 +69,11 @@ class SignallingListener:
 
     def unreachable(self, serial: str, status: int) -> None:
         """The agent hears 14 with this status."""
-        self._life.unreachable(serial, status)
+        self._offers.unreachable(serial, status)
 
     def returned(self, serial: str) -> None:
         """The agent hears 13. The call is closed, unless its result is still to come."""
-        self._life.happened(serial, SignallingEvent.RETURNED, self._returned)
+        self._calls.happened(serial, SignallingEvent.RETURNED, self._returned)
 
     def _returned(self, call: Call, lost: Callable[[], None]) -> None:
         if (call.state, Step.RETURN) not in TRANSITIONS or Condition.RETURNED in call.told:
@@ -81,13 +83,13 @@ class SignallingListener:
             if self._audit is not None:
                 self._audit.returned(call)
 
-        self._life.step(call, Step.RETURN, Condition.RETURNED, kept, lost)
+        self._calls.step(call, Step.RETURN, Condition.RETURNED, kept, lost)
         if call.state is CallState.REPORTED:
-            self._life.withdraw(call)
+            self._calls.drivers.withdraw(call)
 
     def agent_lost(self, serial: str) -> None:
         """Nobody hears of it: the result tells the agent more, or the time-out if none comes."""
-        self._life.happened(serial, SignallingEvent.RETURNED, self._life.let_go)
+        self._calls.happened(serial, SignallingEvent.RETURNED, self._calls.let_go)
 
     def call_arrived(self, agent: str, calling_number: str) -> str:
         """The agent hears 0, under a new serial."""
@@ -95,10 +97,10 @@ class SignallingListener:
 
     def hung_up(self, serial: str) -> None:
         """The agent hears 3, unless the service's result has told it more."""
-        self._life.happened(serial, SignallingEvent.ENDED, self._hung_up)
+        self._calls.happened(serial, SignallingEvent.ENDED, self._hung_up)
 
     def _hung_up(self, call: Call, lost: Callable[[], None]) -> None:
         if call.state is CallState.REPORTED:
-            self._life.let_go(call, lost)
+            self._calls.let_go(call, lost)
         else:
-            self._life.end(call, Condition.ABANDONED, lost=lost)
+            self._calls.end(call, Condition.ABANDONED, lost=lost)

@@ -216,7 +216,7 @@ class ExchangeProcess:
 
 def _withdraw_offers(exchange: MemoryExchange) -> None:
     """Hang up what is being signalled: it is offered again after the restart."""
-    life = exchange.processing._life
+    drivers = exchange.processing._calls.drivers
     for call in exchange.store.calls():
         if call.state in SIGNALLED:
-            life.driver(call).withdraw(call.serial)
+            drivers.of(call).withdraw(call.serial)

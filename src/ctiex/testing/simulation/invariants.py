@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ctiex.processing.lifecycle import Lifecycle
+from ctiex.processing.calls import CallTable
 from ctiex.signalling.link import LinkSignalling
 from ctiex.testing.pairs import MemoryExchange
 from ctiex.testing.simulation.clock import ProcessClock
@@ -42,14 +42,14 @@ def check_quiet(world: World) -> None:
 
 
 def _left_in_exchange(exchange: MemoryExchange) -> Iterator[tuple[str, object]]:
-    life = exchange.processing._life
+    life = exchange.processing._calls
     yield "calls", [call.serial for call in exchange.store.calls()]
     yield "open calls", exchange.processing.calls_open
     yield "reservations", dict(exchange.context.quotas._of_agent)
     pending = {agent: exchange.store.pending(agent) for agent in exchange.store.agents()}
     yield "events", {agent: count for agent, count in pending.items() if count}
     yield from _left_of_calls(life)
-    for driver in life._drivers.values():
+    for driver in life.drivers.by_name.values():
         if isinstance(driver, LinkSignalling):
             yield "attempts", list(driver._attempts)
         elif isinstance(driver, SeenSignalling):
@@ -59,7 +59,7 @@ def _left_in_exchange(exchange: MemoryExchange) -> Iterator[tuple[str, object]]:
             yield "buffered bytes", link.session._decoder.buffered()
 
 
-def _left_of_calls(life: Lifecycle) -> Iterator[tuple[str, object]]:
+def _left_of_calls(life: CallTable) -> Iterator[tuple[str, object]]:
     """Whatever processing holds of calls beside the store."""
     yield "owners", len(life.owners)
     yield "what isn't known yet", sorted(life.undecided)

@@ -1,34 +1,26 @@
-"""The life of each call, from its first offer to its end: steps, time-outs, and who hears of them."""
+"""The table of calls: each moves along the states, over the store, until it is forgotten; who hears of it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 
-from twisted.logger import Logger
-
-from ctiex.errors import SerialError, Status
+from ctiex.errors import Status
 from ctiex.identities import ANY_OWNER, Identity
-from ctiex.interfaces import IRunningSignalling, ISignalling, Offer
-from ctiex.lots import Lots
-from ctiex.messages import CallEnded, Condition, Connection
+from ctiex.messages import CallEnded, Condition
 from ctiex.monitoring.call_audit import CallAudit
-from ctiex.processing.account import size_of_call
 from ctiex.processing.commits import RETRY_AFTER
 from ctiex.processing.context import ProcessingContext
+from ctiex.processing.drivers import SignallingDrivers
 from ctiex.processing.owners import Owners
 from ctiex.processing.states import ENDED, SIGNALLED, TIMED_OUT_AS, TIMEOUT_OF, TRANSITIONS, WITH_SERVICE, Step
 from ctiex.processing.timer_wheel import TimerWheel
 from ctiex.processing.unkept import SignallingEvent, Unkept
 from ctiex.records import Call, CallState, Change, StoredEvent
 
-_log = Logger()
-
 _UNFETCHED = 5.0
 """How long a service that has let the customer go without their data may take to say why, in seconds: most likely there
 was none, and then nobody says anything."""
-_GRACE = 5.0
-"""How much longer an answer may come than a call waits for it, in seconds."""
 
 Act = Callable[[Call, Callable[[], None]], None]
 """Takes what happened to a call as it is now; the second argument is called when the store doesn't keep it."""
@@ -38,16 +30,7 @@ def _nothing() -> None:
     pass
 
 
-def _guarded(whom: str, ask: Callable[[], int | None]) -> int | None:
-    """Ask a driver for something: its fault must not become the link's whose request it was, nor stop the call."""
-    try:
-        return ask()
-    except Exception:
-        _log.failure("the signalling driver failed with {whom}", whom=whom)
-        return None
-
-
-class Lifecycle:
+class CallTable:
     """Moves calls along the table of states and tells agents and services what happened."""
 
     def __init__(self, context: ProcessingContext) -> None:
@@ -58,69 +41,24 @@ class Lifecycle:
         self.audit = None if context.audit is None else CallAudit(context.audit)
         self._commits = context.commits
         self._deadlines = TimerWheel(context.clock, self._time_out, self._commits.settled)
-        self._drivers: Mapping[str, ISignalling] = {}
+        self.drivers = SignallingDrivers(context.services)
         self.owners = Owners()
         self.undecided: set[str] = set()
         """Calls that may be over, or somebody else's: that is on its way to the store, and may come to nothing."""
         self._unkept = Unkept(self._commits)
         self._met_by: dict[str, Status] = {}
         """By serial: what was met by calls whose time is over, until their end is kept."""
-        self._resuming = Lots(context.clock, self._commits.settled)
-        self._left_to_the_next = False
+        self.left_to_the_next = False
         """Whether calls that are being signalled are left to the next start."""
         self.quotas = context.quotas
-
-    # ------------------------------------------------------------ from start to stop
-
-    def start(self, drivers: Mapping[str, ISignalling], taken_up: Callable[[], None] = _nothing) -> None:
-        """Go on with the calls of an opened store; signal new ones by these drivers, by name.
-
-        :param taken_up: called once all that were being signalled have been offered again.
-        """
-        self._drivers = drivers
-        again = [again for call in self._store.calls() if (again := self._taken_up(call)) is not None]
-        self._resuming.do([*again, partial(self._commits.settled, taken_up)])
-
-    def _taken_up(self, call: Call) -> Callable[[], None] | None:
-        """Go on with a call; what takes a commit is returned: there may be very many, so that is done in lots."""
-        self.quotas.recorded(call)
-        self._context.account.add(call.identity, size_of_call(call))
-        if (call.state, Step.END) in TRANSITIONS:
-            self.quotas.opened(call)
-            if call.service not in self._context.services:  # restarted with another configuration
-                return partial(self._end_as_unknown, call.serial)
-        if call.state in SIGNALLED:
-            return partial(self.signal, call.serial, resumed=True)
-        self._deadlines.set(call.serial, self._no_later(call))
-        self._resume(call)
-        return None
-
-    def _end_as_unknown(self, serial: str) -> None:
-        def end(call: Call, lost: Callable[[], None]) -> None:
-            self.end(call, TIMED_OUT_AS[call.state], Status.UNKNOWN_SERVICE, lost=lost)
-
-        self.happened(serial, SignallingEvent.ENDED, end)
-
-    def _no_later(self, call: Call) -> float:
-        """A stored deadline; one that lies further ahead than it was ever set was kept by another wall clock."""
-        return min(call.deadline, self._deadline(call, call.state))
-
-    def _resume(self, call: Call) -> None:
-        """Have a driver that sees the call find out what became of it meanwhile."""
-        if call.state is not CallState.CLOSED and call.service in self._context.services:
-            driver = self.driver(call)
-            if IRunningSignalling.providedBy(driver) and Condition.RETURNED not in call.told:
-                _guarded(call.serial, lambda: driver.resume(call.serial, call.agent))
-
-    def stop_resuming(self) -> None:
-        """Leave calls that are being signalled, and those of before that aren't taken up yet, to the next start."""
-        self._left_to_the_next = True
-        self._resuming.stop()
 
     def stop(self) -> None:
         """Let go of the timers."""
         self._deadlines.stop()
-        self._resuming.stop()
+
+    def wait(self, call: Call) -> None:
+        """Have a call time out when its stored deadline has come, or no later than it was ever set."""
+        self._deadlines.set(call.serial, self._no_later(call))
 
     # ------------------------------------------------------------ what has happened
 
@@ -131,90 +69,13 @@ class Lifecycle:
         before and isn't kept; and once more when the store is well again.
         """
         call = self._store.get(serial)
-        if call is None or (what.wanted and self._left_to_the_next):
+        if call is None or (what.wanted and self.left_to_the_next):
             return
         again = partial(self.happened, serial, what, act)
         if serial in self.undecided or serial in self._unkept:
             self._unkept.put(serial, what, again)
         else:
             act(call, partial(self._unkept.put_until_well, serial, what, again))
-
-    # ------------------------------------------------------------ offers
-
-    def signal(self, serial: str, resumed: bool = False) -> None:
-        """Begin to signal a call that is kept.
-
-        :param resumed: it was under way before a restart.
-        """
-        self.happened(serial, SignallingEvent.SIGNALLED, self._signal_again if resumed else self._signal)
-
-    def _signal(self, call: Call, lost: Callable[[], None]) -> None:
-        if call.state is CallState.REQUESTED:  # not cancelled meanwhile
-            self.offer(call)
-
-    def _signal_again(self, call: Call, lost: Callable[[], None]) -> None:
-        """The time that it has for that begins anew. Until that is kept nothing else happens to the call."""
-        if call.state not in SIGNALLED:  # its service has come for it meanwhile
-            self._deadlines.set(call.serial, self._no_later(call))
-            self._resume(call)
-            return
-        again = call.but(deadline=self._deadline(call, call.state))
-        self.keep(again, *self.undecided_until(call, lambda: self._offer_again(call.serial), lost))
-
-    def _offer_again(self, serial: str) -> None:
-        call = self._store.get(serial)
-        if call is not None and call.state in SIGNALLED:  # not ended while the store took it
-            self.offer(call, resumed=True)
-
-    def offer(self, call: Call, resumed: bool = False) -> None:
-        """Begin to signal a call; its agent hears 10.
-
-        :param resumed: it was under way before a restart.
-        """
-        try:
-            offer = self._offer_of(call, resumed)
-        except SerialError as error:  # kept before a restart with another carrier
-            _log.error("call {serial} can't be offered again: {reason}", serial=call.serial, reason=str(error))
-            self.unreachable(call.serial, Status.SERIAL_DOES_NOT_FIT)
-            return
-        except Exception as error:  # a carrier's fault must not become the link's; what it says may hold the number
-            fault = type(error).__name__
-            _log.error(
-                "call {serial} can't be offered: the carrier failed with {fault}", serial=call.serial, fault=fault
-            )
-            self.unreachable(call.serial, Status.INTERNAL)
-            return
-        self._tell(call, Condition.CONNECTING)
-        try:
-            self.driver(call).offer(offer)
-        except Exception:  # a driver's fault must not become the agent's link's
-            _log.failure("signalling of call {serial} failed", serial=call.serial)
-            self.unreachable(call.serial, Status.INTERNAL)
-
-    def _offer_of(self, call: Call, resumed: bool) -> Offer:
-        carried = self._context.carrier.embed(call.calling_number, call.serial)
-        access_code = self._context.services[call.service].access_code
-        connection = Connection(access_code, carried.calling_number, self._context.exchange_address)
-        network = self._context.network
-        signalled = carried if network is None else network.embed(call.calling_number, call.serial)
-        deadline = self._context.clock.of_process(call.deadline) + _GRACE
-        agent = call.agent
-        return Offer(call.serial, call.service, call.calling_number, connection, deadline, resumed, signalled, agent)
-
-    def unreachable(self, serial: str, status: int) -> None:
-        """Nobody can be reached: the agent hears 14 with this status, unless the service's result has told it more."""
-
-        def end(call: Call, lost: Callable[[], None]) -> None:
-            if call.state is CallState.REPORTED:  # offered again after a restart, it had served the customer meanwhile
-                self.let_go(call, lost)
-                return
-            self.end(call, Condition.UNREACHABLE, Status.of(status), held=False, lost=lost)
-
-        self.happened(serial, SignallingEvent.ENDED, end)
-
-    def driver(self, call: Call) -> ISignalling:
-        """The driver that signals calls of this service."""
-        return self._drivers[self._context.services[call.service].signalling]
 
     def fetched(self, call: Call, identity: Identity) -> None:
         """The service has its data: the agent hears 12. A call that any identity may come for is this one's now."""
@@ -232,12 +93,6 @@ class Lifecycle:
             return  # it had gone on before this was kept, or gone to another identity
         self.step(call, Step.FETCH, Condition.DATA_FETCHED, lost=lost)
 
-    def agent_logged_in(self, agent: str) -> None:
-        """An agent number was logged in: drivers that see calls may have one to tell of."""
-        for driver in self._drivers.values():
-            if IRunningSignalling.providedBy(driver):
-                _guarded(agent, lambda driver=driver: driver.agent_logged_in(agent))  # type: ignore[misc]
-
     # ------------------------------------------------------------ one step of a call
 
     def step(
@@ -250,13 +105,13 @@ class Lifecycle:
     ) -> None:
         """Move a call by a step and tell its agent, when the step is one for its state."""
         if (call.state, step) in TRANSITIONS:
-            self._tell(self.moved(call, step), told, kept, lost)
+            self.tell(self.moved(call, step), told, kept, lost)
 
     def let_go(self, call: Call, lost: Callable[[], None]) -> None:
         """The customer has left the service, and isn't with the agent."""
         self.step(call, Step.RETURN, lost=lost)
         if call.state is CallState.REPORTED:
-            self.withdraw(call)
+            self.drivers.withdraw(call)
 
     def moved(self, call: Call, step: Step) -> Call:
         """The call after a step: with the new state's deadline, and wiped when it is closed."""
@@ -270,20 +125,25 @@ class Lifecycle:
         awaits_its_result = Condition.RETURNED in call.told and state is CallState.FETCHED
         if awaits_its_result or (TIMEOUT_OF[state] == TIMEOUT_OF[call.state] and not returns):
             return call.but(state=state)
-        deadline = self._return_deadline(call) if returns else self._deadline(call, state)
+        deadline = self._return_deadline(call) if returns else self.deadline(call, state)
         return call.but(state=state, deadline=deadline)
 
     def _return_deadline(self, call: Call) -> float:
         """Until when a result is awaited of a service that has let the customer go."""
-        whole = self._deadline(call, CallState.REPORTED)
+        whole = self.deadline(call, CallState.REPORTED)
         return whole if call.state is CallState.FETCHED else min(whole, self._context.clock.seconds() + _UNFETCHED)
 
-    def _deadline(self, call: Call, state: CallState) -> float:
+    def deadline(self, call: Call, state: CallState) -> float:
+        """When a call that comes into a state now times out there."""
         settings = self._context.services.get(call.service)
         wait: float = getattr(settings.timeouts, TIMEOUT_OF[state]) if settings is not None else 0.0
         return self._context.clock.seconds() + wait
 
-    def _tell(
+    def _no_later(self, call: Call) -> float:
+        """A stored deadline; one that lies further ahead than it was ever set was kept by another wall clock."""
+        return min(call.deadline, self.deadline(call, call.state))
+
+    def tell(
         self,
         call: Call,
         told: Condition | None,
@@ -420,7 +280,7 @@ class Lifecycle:
         self._unkept.drop_wanted(serial)  # it is too late for that
         if serial in self.undecided or serial in self._unkept:  # it has gone on: that is told first
             self._deadlines.set(serial, self._retry_at())
-        elif call.state in SIGNALLED and self._left_to_the_next:
+        elif call.state in SIGNALLED and self.left_to_the_next:
             return  # its offer is taken back, and made again: the time for that begins anew then
         elif call.state is CallState.CLOSED:
             again = self._retry_at()
@@ -449,7 +309,7 @@ class Lifecycle:
             return Status.TIMED_OUT
         met = self._met_by.get(call.serial)
         if met is None:
-            met = self._met_by[call.serial] = self.withdraw(call)
+            met = self._met_by[call.serial] = self.drivers.withdraw(call)
         return met
 
     # ------------------------------------------------------------ what is open
@@ -473,12 +333,5 @@ class Lifecycle:
         self.owners.forget(call)
         self._met_by.pop(call.serial, None)
         if call.state is CallState.CLOSED:
-            self.withdraw(call)
+            self.drivers.withdraw(call)
         self.quotas.closed(call)
-
-    def withdraw(self, call: Call) -> Status:
-        """Have its driver let go of it; what the driver has met so far."""
-        if call.service not in self._context.services:
-            return Status.SERVICE_UNREACHABLE
-        met = _guarded(call.serial, lambda: self.driver(call).withdraw(call.serial))
-        return Status.SERVICE_UNREACHABLE if met is None else Status.of(met)

@@ -1,0 +1,54 @@
+"""Finds the call of a serial: in memory, or where a store looks further."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from twisted.internet.defer import Deferred, fail
+
+from ctiex.processing.calls import CallTable
+from ctiex.processing.context import ProcessingContext
+from ctiex.records import Call
+
+
+class CallLookUp:
+    """Finds calls as they stand once they are decided."""
+
+    def __init__(self, context: ProcessingContext, calls: CallTable) -> None:
+        self._store = context.store
+        self._commits = context.commits
+        self._calls = calls
+
+    def call(self, serial: str, found: Callable[[Call | None], None], lost: Callable[[], None]) -> None:
+        """Go on with the call of a serial: at once when it is in memory, else once the store has looked further.
+
+        Nobody is told what isn't decided yet, such as its end: that may come to nothing.
+        """
+        if serial in self._calls.undecided:
+            again = partial(self.call, serial, found, lost)
+            self._commits.settled(again, lambda: lost() if serial in self._calls.undecided else again())
+        else:
+            self._look_up_now(serial, found, lost)
+
+    def _look_up_now(self, serial: str, found: Callable[[Call | None], None], lost: Callable[[], None]) -> None:
+        call = self._store.get(serial) if serial else None
+        waiting: Deferred[Call | None] | None = None
+        if serial and call is None:
+            try:
+                waiting = self._store.fetch(serial)
+            except Exception:  # a store's fault must not become that of the link that asks
+                waiting = fail()
+        if waiting is None:
+            found(call)
+        else:
+            self._commits.heard(waiting, partial(self._looked_up, serial, found, lost), lost)
+
+    def _looked_up(
+        self, serial: str, found: Callable[[Call | None], None], lost: Callable[[], None], call: Call | None
+    ) -> None:
+        """Somebody else may have found it first, and gone on with it: memory says how it stands now."""
+        if serial in self._calls.undecided or self._store.get(serial) is not None:
+            self.call(serial, found, lost)
+        else:
+            found(call)

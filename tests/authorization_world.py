@@ -10,7 +10,7 @@ from zope.interface import implementer
 
 from ctiex.errors import Status
 from ctiex.identities import Identity
-from ctiex.interfaces import ISignalling, Offer
+from ctiex.interfaces import BaseSignalling, ISignalling, Offer
 from ctiex.limits import Timeouts
 from ctiex.links.exchange import ExchangeLink
 from ctiex.links.session_types import SessionLimits
@@ -64,7 +64,7 @@ class RecordedService(_Recorded, FakeService):
 
 
 @implementer(ISignalling)
-class HeldSignalling:
+class HeldSignalling(BaseSignalling):
     """Signals a call when it is told to: over a link, or as if the service had been dialled."""
 
     def __init__(self, sees_return: bool) -> None:

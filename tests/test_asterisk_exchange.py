@@ -66,7 +66,7 @@ class ConfigurationTests(SynchronousTestCase):
 
     def test_a_driver_without_settings_takes_none(self) -> None:
         [line] = self.errors("[signalling.link]\nx = 1\n" + SERVICE.format("link"))
-        self.assertIn("signalling.link: found settings of a driver that has none", line)
+        self.assertIn("signalling.link.x: unknown key: the driver has no settings", line)
 
 
 class EndToEnd(TestCase):

@@ -18,7 +18,7 @@ from zope.interface.verify import verifyObject
 
 from ctiex.codecs.binary import BinaryCodec
 from ctiex.errors import ConfigurationError, RequestTimedOut, Status
-from ctiex.interfaces import IConfiguredSignallingPlugin, IRunningSignalling, ISignalling, Signalled, SignallingContext
+from ctiex.interfaces import ISignalling, ISignallingPlugin, Signalled, SignallingContext
 from ctiex.messages import Connection
 from ctiex.plugins import find_plugin
 from ctiex.processing.service_sessions import ServiceSessions
@@ -143,8 +143,8 @@ class Settings(SynchronousTestCase):
             self.assertEqual(read_settings(table).secret, "from the file")
 
     def test_a_service_may_have_some_of_its_own(self) -> None:
-        plugin = find_plugin(IConfiguredSignallingPlugin, "asterisk")
-        self.assertTrue(verifyObject(IConfiguredSignallingPlugin, plugin))
+        plugin = find_plugin(ISignallingPlugin, "asterisk")
+        self.assertTrue(verifyObject(ISignallingPlugin, plugin))
         plugin.check_driver(TABLE)
         plugin.check({"dial": "SIP/trunk/{access_code}", "ring": 10, "longest": 60})
         for table in ({"address": "tcp:1"}, {"ring": "10"}, {"dial": "PJSIP/a,b"}):
@@ -716,7 +716,7 @@ class AsteriskContract(SignallingContract, TestCase):
         table = {**TABLE, "endpoint": f"tcp:127.0.0.1:{address.port}"}
         context = SignallingContext(reactor, self.listener, ServiceSessions(), BinaryCodec(), {"bill": {}}, table)
         self.driver: Any = AsteriskSignallingPlugin().build(context)
-        assert IRunningSignalling.providedBy(self.driver)
+        assert ISignalling.providedBy(self.driver)
         self.driver.start()
         self.addCleanup(self.driver.stop)
         return self.driver  # type: ignore[no-any-return]

@@ -19,7 +19,7 @@ from ctiex.config.model import CarrierSettings, Configuration
 from ctiex.config.plugin_checks import check_plugins
 from ctiex.config.reading import parse
 from ctiex.errors import ConfigurationError, SerialError, Status
-from ctiex.interfaces import ISerialCarrier, ISignalling, Offer, Signalled
+from ctiex.interfaces import BaseSignalling, ISerialCarrier, ISignalling, Offer, Signalled
 from ctiex.messages import Connection, ConnectReply
 from ctiex.services.media import ScriptedMedia
 from ctiex.services.outcome import Outcome
@@ -92,7 +92,7 @@ class ConfigurationTests(SynchronousTestCase):
 
 
 @implementer(ISignalling)
-class Driver:
+class Driver(BaseSignalling):
     """Keeps what it is offered."""
 
     sees_return = False

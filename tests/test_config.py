@@ -454,6 +454,10 @@ class FakePlugin:
             if key not in self.known:
                 raise ConfigurationError(f"unknown key {key!r}")
 
+    def check_driver(self, settings: Mapping[str, Any]) -> None:
+        """There are none for a driver."""
+        assert not settings
+
     def build(self, settings: Mapping[str, Any] | None = None, *context: object) -> object:
         """Something."""
         self.check(settings or {})

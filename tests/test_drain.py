@@ -21,7 +21,7 @@ from ctiex.clients import AutomaticService
 from ctiex.clients.connection import ClientLink
 from ctiex.config.reading import parse
 from ctiex.errors import Status
-from ctiex.interfaces import ISignalling, Offer
+from ctiex.interfaces import BaseSignalling, ISignalling, Offer
 from ctiex.messages import Condition, Message, Role
 from ctiex.processing.states import SIGNALLED
 from ctiex.records import CallState, Change
@@ -221,7 +221,7 @@ class SilentService(AutomaticService):
 
 
 @implementer(ISignalling)
-class _WritesDown:
+class _WritesDown(BaseSignalling):
     """A driver of which only the offers are of interest."""
 
     sees_return = False

@@ -46,7 +46,7 @@ from ctiex.codecs.json import JsonCodec
 from ctiex.config.reading import parse
 from ctiex.errors import BindRefused, CallerHungUp, CallError, Status, StoreUnavailable
 from ctiex.fields import Fields
-from ctiex.interfaces import ICodec, IRunningSignalling, Offer
+from ctiex.interfaces import BaseSignalling, ICodec, ISignalling, Offer
 from ctiex.links.ivr import IvrLink
 from ctiex.messages import AgentEvent, Bind, BindReply, Condition, Message, Role, Unbind
 from ctiex.records import CallState
@@ -521,8 +521,8 @@ class LifeTests(ExchangeCase):
         self.assertEqual([event.sequence for event in events], [1, 2, 3, 4])
 
 
-@implementer(IRunningSignalling)
-class Driver:
+@implementer(ISignalling)
+class Driver(BaseSignalling):
     """A driver that keeps what it is asked, and fails with some of it."""
 
     sees_return = True

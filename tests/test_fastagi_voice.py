@@ -25,7 +25,7 @@ from ctiex.clients import ExchangeAccount
 from ctiex.clients.voice import ANY_PATH, VoiceServices, VoiceSettings
 from ctiex.errors import Status
 from ctiex.fields import Fields, Value
-from ctiex.interfaces import ISignalling, ISignallingListener, Offer, Signalled
+from ctiex.interfaces import BaseSignalling, ISignalling, ISignallingListener, Offer, Signalled
 from ctiex.links.ports import TurnedAway
 from ctiex.messages import AgentEvent, Condition
 from ctiex.services import BUILT_IN
@@ -43,7 +43,7 @@ UNKNOWN_CALL, NOT_NOW = list(DEFAULT_SOUNDS[CALL_UNKNOWN]), list(DEFAULT_SOUNDS[
 
 
 @implementer(ISignalling)
-class Telephone:
+class Telephone(BaseSignalling):
     """A driver that leaves it to the test to have the customer's call arrive."""
 
     sees_return = False

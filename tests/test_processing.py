@@ -15,7 +15,7 @@ from ctiex.codecs.binary import BinaryCodec
 from ctiex.errors import Status, StoreUnavailable
 from ctiex.fields import EMPTY, Fields
 from ctiex.identities import Identity
-from ctiex.interfaces import Frame, ICallStore, ISignalling, Offer
+from ctiex.interfaces import BaseSignalling, Frame, ICallStore, ISignalling, Offer
 from ctiex.limits import Limits
 from ctiex.links.session_types import SessionLimits
 from ctiex.messages import (
@@ -457,7 +457,7 @@ class Ends(SynchronousTestCase):
 
 
 @implementer(ISignalling)
-class _SeeingDriver:
+class _SeeingDriver(BaseSignalling):
     """A driver that sees the customer return; a test tells its watcher so."""
 
     sees_return = True

@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from ctiex.carriers.calling_number import CallingNumberSerialCarrier
-from ctiex.interfaces import ISerialCarrier, ISignalling, Offer, Signalled
+from ctiex.interfaces import BaseSignalling, ISerialCarrier, ISignalling, Offer, Signalled
 from ctiex.limits import Limits
 from ctiex.links.requests import Requests
 from ctiex.links.session_types import SessionLimits
@@ -27,7 +27,7 @@ from tests.test_processing import Bench
 
 
 @implementer(ISignalling)
-class _BrokenDriver:
+class _BrokenDriver(BaseSignalling):
     sees_return = False
 
     def offer(self, offer: Offer) -> None:
@@ -323,7 +323,7 @@ class EndTests(SynchronousTestCase):
         withdrawn: list[str] = []
 
         @implementer(ISignalling)
-        class Seeing:
+        class Seeing(BaseSignalling):
             sees_return = True
 
             def offer(self, offer: Offer) -> None:

@@ -10,7 +10,7 @@ from zope.interface import implementer
 
 from ctiex import lots
 from ctiex.errors import Status
-from ctiex.interfaces import IRunningSignalling, Offer
+from ctiex.interfaces import BaseSignalling, ISignalling, Offer
 from ctiex.limits import Limits
 from ctiex.messages import AgentEvent, Condition
 from ctiex.records import CallState, Change
@@ -22,8 +22,8 @@ from ctiex.testing.store_contract import make_call
 from tests.test_processing import Bench
 
 
-@implementer(IRunningSignalling)
-class RunningDriver:
+@implementer(ISignalling)
+class RunningDriver(BaseSignalling):
     """Does what the test says; keeps what it was asked."""
 
     sees_return = True

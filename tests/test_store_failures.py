@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from ctiex.errors import Status, StoreUnavailable
-from ctiex.interfaces import ISignalling, ISignallingListener, Offer
+from ctiex.interfaces import BaseSignalling, ISignalling, ISignallingListener, Offer
 from ctiex.messages import CallEnded, Condition
 from ctiex.processing.commits import RETRY_AFTER
 from ctiex.records import Call, CallState, Change
@@ -197,7 +197,7 @@ class Acceptances(_Failing):
 
 
 @implementer(ISignalling)
-class _Seeing:
+class _Seeing(BaseSignalling):
     """A driver that sees the customer; the test tells what it sees."""
 
     sees_return = True

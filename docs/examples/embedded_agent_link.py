@@ -22,7 +22,7 @@ from twisted.logger import Logger, globalLogBeginner, textFileLogObserver
 from zope.interface import implementer
 
 from ctiex import Condition, Exchange, Fields, Identity, Role, Status, parse_configuration
-from ctiex.interfaces import ISignalling, Offer, SignallingContext
+from ctiex.interfaces import BaseSignalling, ISignalling, Offer, SignallingContext
 from ctiex.messages import ServiceEvent
 
 log = Logger()
@@ -59,7 +59,7 @@ SURVEY = Identity("survey", Role.SERVICE, services=frozenset({"survey"}))
 
 
 @implementer(ISignalling)
-class SwitchSignalling:
+class SwitchSignalling(BaseSignalling):
     """Transfers customers by the switch, serves them there, and reports what came of it."""
 
     sees_return = True

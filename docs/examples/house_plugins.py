@@ -18,6 +18,8 @@ from zope.interface import implementer
 
 from ctiex import ConfigurationError, Fields, SerialError, Status
 from ctiex.interfaces import (
+    BaseSignalling,
+    BaseSignallingPlugin,
     IOrganizer,
     IOrganizerPlugin,
     ISerialCarrier,
@@ -34,7 +36,7 @@ from ctiex.serials import check_serial
 
 
 @implementer(ISignalling)
-class CommandSignalling:
+class CommandSignalling(BaseSignalling):
     """Forwards a customer by a program of the house: ``PROGRAM ACCESS_CODE CALLING_NUMBER``.
 
     It ends with 0 once the service has taken the call.
@@ -80,7 +82,7 @@ class CommandSignalling:
 
 
 @implementer(IPlugin, ISignallingPlugin)
-class CommandSignallingPlugin:
+class CommandSignallingPlugin(BaseSignallingPlugin):
     """``signalling = "command"``, with ``program``."""
 
     name = "command"

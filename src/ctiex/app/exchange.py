@@ -20,7 +20,7 @@ from ctiex.app.store_codecs import codecs_to_keep
 from ctiex.config.endpoints import address_of
 from ctiex.config.model import Configuration, LinkSettings
 from ctiex.file_modes import warn_of_wide_mode
-from ctiex.interfaces import IRunningSignalling, ISignalling
+from ctiex.interfaces import ISignalling
 from ctiex.links.descriptors import Descriptors
 from ctiex.links.exchange import ExchangeLinkFactory
 from ctiex.links.ports import DescriptorGuard
@@ -157,9 +157,8 @@ class Exchange(Service):
 
     def _start_drivers(self) -> None:
         for driver in self.parts.drivers.values():
-            if IRunningSignalling.providedBy(driver):
-                self._running.append(driver)
-                self._start_driver(driver)
+            self._running.append(driver)
+            self._start_driver(driver)
 
     def _start_driver(self, driver: Any) -> None:
         try:

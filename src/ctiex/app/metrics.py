@@ -25,7 +25,6 @@ from ctiex.app.assembly import Parts
 from ctiex.app.listener import Listener
 from ctiex.config.model import Configuration
 from ctiex.extras import need
-from ctiex.interfaces import IRunningSignalling
 from ctiex.links.exchange import ExchangeLinkFactory
 from ctiex.links.ports import GuardedFactory, PortBounds
 from ctiex.monitoring.counters import Counters
@@ -105,8 +104,7 @@ def _gauges(parts: Parts) -> Iterator[Metric]:
     yield _gauge("bytes_kept_for_ends", "Bytes that are kept free for the ends of open calls.", account.kept_for_ends)
     most = parts.agent_links.admission.descriptors.for_connections
     yield _gauge("descriptors_for_connections", "Open files beyond which no connection is taken.", most)
-    running = [driver for driver in parts.drivers.values() if IRunningSignalling.providedBy(driver)]
-    away = sum(1 for driver in running if not driver.connected)
+    away = sum(1 for driver in parts.drivers.values() if not driver.connected)
     yield _gauge("platforms_away", "Signalling drivers that can't see the calls of their platform now.", away)
     roles = {"agent": parts.agent_links, "service": parts.ivr_links}
     yield _by_role("open_links", "Links that are open, by the role of their listening port.", roles, _open)

@@ -16,7 +16,6 @@ from ctiex.interfaces import (
     ICallStorePlugin,
     ICheckerPlugin,
     ICodecPlugin,
-    IConfiguredSignallingPlugin,
     IOrganizerPlugin,
     IPlacedStorePlugin,
     ISerialCarrierPlugin,
@@ -88,11 +87,8 @@ def _wrong_driver(name: str, settings: Mapping[str, Any], find: Finder) -> Itera
         driver = find(ISignallingPlugin, name)
     except ConfigurationError:
         return  # told of the services that name it
-    if IConfiguredSignallingPlugin.providedBy(driver):
-        for wrong in _tried("", lambda: driver.check_driver(settings)):
-            yield from (f"{key}.{line}" for line in wrong.removeprefix(": ").splitlines())
-    elif settings:
-        yield f"{key}: found settings of a driver that has none, expected no such table"
+    for wrong in _tried("", lambda: driver.check_driver(settings)):
+        yield from (f"{key}.{line}" for line in wrong.removeprefix(": ").splitlines())
 
 
 def _wrong_service(key: str, service: ConfiguredService, find: Finder) -> Iterator[str]:

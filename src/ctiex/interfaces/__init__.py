@@ -12,8 +12,8 @@ from ctiex.interfaces.login import CheckerContext, IBindCredentials, ICertificat
 from ctiex.interfaces.media import IMedia, IMediaPlugin
 from ctiex.interfaces.organizer import IOrganizer, IOrganizerPlugin
 from ctiex.interfaces.signalling import (
-    IConfiguredSignallingPlugin,
-    IRunningSignalling,
+    BaseSignalling,
+    BaseSignallingPlugin,
     IServiceSession,
     IServiceSessions,
     ISignalling,
@@ -34,7 +34,7 @@ __all__ = [
     "ICheckerPlugin",
     "ICodec",
     "ICodecPlugin",
-    "IConfiguredSignallingPlugin",
+    "BaseSignalling",
     "IDataResponder",
     "IDecoder",
     "IIdentity",
@@ -43,7 +43,7 @@ __all__ = [
     "IOrganizer",
     "IOrganizerPlugin",
     "IPlacedStorePlugin",
-    "IRunningSignalling",
+    "BaseSignallingPlugin",
     "ISerialCarrier",
     "ISerialCarrierPlugin",
     "IServiceSession",

@@ -7,8 +7,9 @@ from typing import Any
 
 from attrs import Factory, field
 from twisted.internet.defer import Deferred
-from zope.interface import Attribute, Interface
+from zope.interface import Attribute, Interface, implementer
 
+from ctiex.errors import ConfigurationError
 from ctiex.frozen import frozen
 from ctiex.interfaces.carrier import Signalled
 from ctiex.interfaces.codec import ICodec
@@ -105,7 +106,10 @@ class ISignallingListener(Interface):
 
 
 class ISignalling(Interface):
-    """Forwards a customer to a service [0039, 0045]; one driver serves many calls."""
+    """Forwards a customer to a service [0039, 0045]; one driver serves many calls.
+
+    :class:`BaseSignalling` has what a driver does that sees no calls itself.
+    """
 
     sees_return: bool = Attribute("Whether the driver sees the customer return to the agent.")
 
@@ -119,10 +123,6 @@ class ISignalling(Interface):
         once the call is closed, also when they didn't return in time.
         Returns the status of what was met so far: 31, 32, or 33 while an answer is still awaited.
         """
-
-
-class IRunningSignalling(ISignalling):
-    """A driver with a life of its own: it is connected to a platform, and sees the calls there."""
 
     connected: bool = Attribute("Whether it sees the calls of its platform now.")
 
@@ -140,6 +140,38 @@ class IRunningSignalling(ISignalling):
 
     def agent_logged_in(agent: str) -> None:
         """An agent number was logged in: a call of it that nobody was told of is to be told by ``call_arrived``."""
+
+
+@implementer(ISignalling)
+class BaseSignalling:
+    """What a driver does that isn't connected to a platform of its own, and sees no calls: nothing of that."""
+
+    sees_return = False
+
+    @property
+    def connected(self) -> bool:
+        """There is no platform that could be away."""
+        return True
+
+    def offer(self, offer: Offer) -> None:
+        """Each driver's own."""
+        raise NotImplementedError
+
+    def withdraw(self, serial: str) -> int:
+        """Each driver's own."""
+        raise NotImplementedError
+
+    def start(self) -> None:
+        """There is nothing to connect to."""
+
+    def stop(self) -> Deferred[None] | None:
+        """There is nothing to disconnect from."""
+
+    def resume(self, serial: str, agent: str) -> None:
+        """It can't see what became of the call."""
+
+    def agent_logged_in(self, agent: str) -> None:
+        """It sees no calls to tell of."""
 
 
 @frozen
@@ -169,15 +201,40 @@ class ISignallingPlugin(Interface):
         :raise ConfigurationError: a key is unknown, missing, or its value no good.
         """
 
+    def check_driver(settings: Mapping[str, Any]) -> None:
+        """Check the keys of the driver's own table: ``[signalling.NAME]``.
+
+        :raise ConfigurationError: a key is unknown, missing, or its value no good.
+        """
+
     def build(context: SignallingContext) -> ISignalling:
         """The driver for all services that name it."""
 
 
-class IConfiguredSignallingPlugin(ISignallingPlugin):
-    """Finds a signalling driver that has a table of its own: ``[signalling.NAME]``."""
+@implementer(ISignallingPlugin)
+class BaseSignallingPlugin:
+    """A driver without settings; a plugin says which of its own it takes."""
 
-    def check_driver(settings: Mapping[str, Any]) -> None:
-        """Check the keys of that table.
+    name = ""
 
-        :raise ConfigurationError: a key is unknown, missing, or its value no good.
+    def check(self, settings: Mapping[str, Any]) -> None:
+        """A service has no keys for it.
+
+        :raise ConfigurationError: there is one.
         """
+        for key in settings:
+            raise ConfigurationError(f"{key}: unknown key: signalling by {self.name} has none of its own")
+
+    def check_driver(self, settings: Mapping[str, Any]) -> None:
+        """There is no such table.
+
+        :raise ConfigurationError: there is one.
+        """
+        if settings:
+            raise ConfigurationError(
+                "\n".join(f"{key}: unknown key: the driver has none of its own" for key in settings)
+            )
+
+    def build(self, context: SignallingContext) -> ISignalling:
+        """Each plugin's own."""
+        raise NotImplementedError

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from twisted.logger import Logger
 
 from ctiex.errors import Status
-from ctiex.interfaces import IRunningSignalling, ISignalling
+from ctiex.interfaces import ISignalling
 from ctiex.messages import Condition
 from ctiex.processing.service_settings import ServiceSettings
 from ctiex.records import Call, CallState
@@ -47,11 +47,10 @@ class SignallingDrivers:
         """Have a driver that sees the call find out what became of it meanwhile."""
         if call.state is not CallState.CLOSED and call.service in self._services:
             driver = self.of(call)
-            if IRunningSignalling.providedBy(driver) and Condition.RETURNED not in call.told:
+            if Condition.RETURNED not in call.told:
                 _guarded(call.serial, lambda: driver.resume(call.serial, call.agent))
 
     def agent_logged_in(self, agent: str) -> None:
         """An agent number was logged in: drivers that see calls may have one to tell of."""
         for driver in self.by_name.values():
-            if IRunningSignalling.providedBy(driver):
-                _guarded(agent, lambda driver=driver: driver.agent_logged_in(agent))  # type: ignore[misc]
+            _guarded(agent, lambda driver=driver: driver.agent_logged_in(agent))  # type: ignore[misc]

@@ -18,9 +18,10 @@ from zope.interface import implementer
 
 from ctiex.errors import ConfigurationError, LinkLost
 from ctiex.interfaces import (
-    IConfiguredSignallingPlugin,
-    IRunningSignalling,
+    BaseSignalling,
+    BaseSignallingPlugin,
     ISignalling,
+    ISignallingPlugin,
     Offer,
     SignallingContext,
 )
@@ -48,8 +49,8 @@ class _Lot:
         return self._left <= 0
 
 
-@implementer(IRunningSignalling)
-class AsteriskSignalling:
+@implementer(ISignalling)
+class AsteriskSignalling(BaseSignalling):
     """Forwards customers on one Asterisk."""
 
     sees_return = True
@@ -193,8 +194,8 @@ def _account(reactor: Any, settings: AsteriskSettings) -> AmiAccount:
     return AmiAccount(endpoint, settings.username, settings.secret, answer_timeout=settings.answer_timeout)
 
 
-@implementer(IPlugin, IConfiguredSignallingPlugin)
-class AsteriskSignallingPlugin:
+@implementer(IPlugin, ISignallingPlugin)
+class AsteriskSignallingPlugin(BaseSignallingPlugin):
     """``signalling = "asterisk"``."""
 
     name = "asterisk"

@@ -20,7 +20,15 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ctiex.errors import ConfigurationError, LinkError, RequestTimedOut, Status
-from ctiex.interfaces import ISignalling, ISignallingListener, ISignallingPlugin, Offer, SignallingContext
+from ctiex.interfaces import (
+    BaseSignalling,
+    BaseSignallingPlugin,
+    ISignalling,
+    ISignallingListener,
+    ISignallingPlugin,
+    Offer,
+    SignallingContext,
+)
 from ctiex.links import rules
 from ctiex.links.addresses import check_address
 from ctiex.links.descriptors import Descriptors
@@ -90,7 +98,7 @@ class _Attempt:
 
 
 @implementer(ISignalling)
-class DialSignalling:
+class DialSignalling(BaseSignalling):
     """Dials the configured address of each service."""
 
     sees_return = False
@@ -180,7 +188,7 @@ class DialSignalling:
 
 
 @implementer(IPlugin, ISignallingPlugin)
-class DialSignallingPlugin:
+class DialSignallingPlugin(BaseSignallingPlugin):
     """``signalling = "dial"``."""
 
     name = "dial"

@@ -6,17 +6,17 @@ one is tried; each is tried once for a call. The processing service keeps the ti
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
-from typing import Any
 
 from attrs import define, field
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.plugin import IPlugin
 from zope.interface import implementer
 
-from ctiex.errors import ConfigurationError, Status
+from ctiex.errors import Status
 from ctiex.interfaces import (
+    BaseSignalling,
+    BaseSignallingPlugin,
     IServiceSession,
     IServiceSessions,
     ISignalling,
@@ -41,7 +41,7 @@ class _Attempt:
 
 
 @implementer(ISignalling)
-class LinkSignalling:
+class LinkSignalling(BaseSignalling):
     """Spreads calls over the bound sessions of their services."""
 
     sees_return = False
@@ -126,15 +126,10 @@ class LinkSignalling:
 
 
 @implementer(IPlugin, ISignallingPlugin)
-class LinkSignallingPlugin:
+class LinkSignallingPlugin(BaseSignallingPlugin):
     """``signalling = "link"``."""
 
     name = "link"
-
-    def check(self, settings: Mapping[str, Any]) -> None:
-        """It has no keys of its own."""
-        for key in settings:
-            raise ConfigurationError(f"{key}: no key of signalling by link, which has none of its own")
 
     def build(self, context: SignallingContext) -> ISignalling:
         """The driver."""

@@ -17,7 +17,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ctiex.errors import CallError, Status
-from ctiex.interfaces import IRunningSignalling, ISignallingListener, Offer
+from ctiex.interfaces import BaseSignalling, ISignalling, ISignallingListener, Offer
 from ctiex.testing.simulation.clock import ProcessClock, WorldClock
 
 if TYPE_CHECKING:
@@ -164,8 +164,8 @@ class Platform:
         return [one.serial for one in self._customers.values() if one.place in (Place.CALLING, Place.SERVED)]
 
 
-@implementer(IRunningSignalling)
-class SeenSignalling:
+@implementer(ISignalling)
+class SeenSignalling(BaseSignalling):
     """Signals calls of one platform, and tells at most one end of each."""
 
     sees_return = True

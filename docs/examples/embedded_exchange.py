@@ -41,7 +41,7 @@ class StatusPage(Resource):
         request.setHeader("content-type", "application/json")
         status = {
             "ready": self._exchange.ready,
-            "agents": parts.desk.logged_in,
+            "agents": parts.context.presence.logged_in,
             "calls_open": parts.processing.calls_open,
             "calls_reported": parts.counts.calls_reported,
         }

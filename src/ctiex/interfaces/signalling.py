@@ -230,10 +230,9 @@ class BaseSignallingPlugin:
 
         :raise ConfigurationError: there is one.
         """
-        if settings:
-            raise ConfigurationError(
-                "\n".join(f"{key}: unknown key: the driver has none of its own" for key in settings)
-            )
+        wrong = [f"{key}: unknown key: the driver has no settings" for key in settings]
+        if wrong:
+            raise ConfigurationError("\n".join(wrong))
 
     def build(self, context: SignallingContext) -> ISignalling:
         """Each plugin's own."""

@@ -33,7 +33,7 @@ from zope.interface import directlyProvides
 
 from ctiex.errors import ConfigurationError
 from ctiex.links.peers import certificate_names, is_private, is_verified
-from ctiex.tls.contexts import Refusals, ServerContexts, TlsLinkFactory
+from ctiex.tls.contexts import HandshakeRefusals, ServerContexts, TlsLinkFactory
 from ctiex.tls.endpoint import TlsFiles
 
 from .certificates import DAY, Authority, Signed, replace
@@ -400,7 +400,7 @@ class HostileTests(SynchronousTestCase):
     @settings(deadline=None, max_examples=examples(200))
     def test_they_are_refused_in_one_line_or_waited_for_and_nobody_hears_them(self, pieces: list[bytes]) -> None:
         heard: list[bytes] = []
-        CONTEXTS._refusals = Refusals(Clock())  # these are no flood
+        CONTEXTS._refusals = HandshakeRefusals(Clock())  # these are no flood
         factory = TlsLinkFactory(CONTEXTS, False, Factory.forProtocol(lambda: Server(heard)), Clock())
         protocol = factory.buildProtocol(None)
         transport = StringTransport(peerAddress=IPv4Address("TCP", "192.0.2.7", 4444))
@@ -422,7 +422,7 @@ class FloodTests(SynchronousTestCase):
 
     def test_the_first_hundred_in_a_minute_are_told_and_then_how_many_more_there_were(self) -> None:
         clock = Clock()
-        refusals = Refusals(clock)
+        refusals = HandshakeRefusals(clock)
         with capturedLogs() as logged:
             for _ in range(1_000):
                 refusals.tell("192.0.2.7:4444", "the client doesn't speak TLS")
@@ -441,7 +441,7 @@ class FloodTests(SynchronousTestCase):
 
     def test_few_are_told_one_by_one_for_ever(self) -> None:
         clock = Clock()
-        refusals = Refusals(clock)
+        refusals = HandshakeRefusals(clock)
         with capturedLogs() as logged:
             for _ in range(1_000):
                 refusals.tell("192.0.2.7:4444", "the client doesn't speak TLS")

@@ -52,7 +52,7 @@ AnyMessage = TypeVar("AnyMessage", bound=Message)
 
 @define(eq=False)
 class FakeAgentConnection:
-    """An agent link as the desk sees it; keeps what was written to it."""
+    """An agent link as presence and mailboxes see it; keeps what was written to it."""
 
     writable: bool = True
     codec: ICodec = field(factory=BinaryCodec)

@@ -287,7 +287,7 @@ def test_an_event_under_another_agents_link_is_found() -> None:
 def test_what_is_left_over_is_found(leaked: str) -> None:
     def spoil(exchange: MemoryExchange) -> None:
         if leaked == "reservation":
-            exchange.context.quotas.closed = lambda call: None  # type: ignore[method-assign]
+            exchange.context.quotas._of_agent["1001"] += 1
         elif leaked == "login":
             exchange.presence.logout = lambda agent, outlet: True  # type: ignore[method-assign]
         else:

@@ -302,13 +302,6 @@ def _same(found: object, expected: object, what: str) -> None:
 # ---------------------------------------------------------------- measuring
 
 
-def _timed(work: Callable[[], object]) -> int:
-    """What this thread has of the processor meanwhile, in nanoseconds."""
-    begun = thread_time_ns()
-    work()
-    return thread_time_ns() - begun
-
-
 Took = Mapping[str, Sequence[float]]
 """What the pieces of one round took, in microseconds for each message of their kind: together they are its cost."""
 
@@ -316,7 +309,9 @@ Took = Mapping[str, Sequence[float]]
 class Costs:
     """What each piece of a round took; a calibration loop runs before each batch."""
 
-    def __init__(self) -> None:
+    def __init__(self, nanoseconds: Callable[[], int] = thread_time_ns) -> None:
+        """:param nanoseconds: what this thread has had of the processor so far."""
+        self._nanoseconds = nanoseconds
         self._pieces: dict[str, list[int]] = defaultdict(list)
         self._messages: Counter[str] = Counter()
 
@@ -324,7 +319,12 @@ class Costs:
         """Run a batch of so many messages, in pieces that are timed apart."""
         for kind, count, parts in ((CALIBRATION, LOOPS, [calibration]), (name, messages, pieces)):
             self._messages[kind] += count
-            self._pieces[kind] += [_timed(part) for part in parts]
+            self._pieces[kind] += [self._timed(part) for part in parts]
+
+    def _timed(self, work: Callable[[], object]) -> int:
+        begun = self._nanoseconds()
+        work()
+        return self._nanoseconds() - begun
 
     def took(self) -> Took:
         """All of it."""

@@ -22,12 +22,10 @@ from benchmarks.whole_exchange import (
     BATCH,
     CALIBRATION,
     HAND_OFF,
-    LOOPS,
     QUIET,
     Costs,
     Round,
     WrongAnswer,
-    calibration,
     undisturbed,
 )
 
@@ -62,13 +60,17 @@ def test_an_exchange_that_does_something_else_is_not_measured() -> None:
 
 
 def test_what_a_message_takes_is_that_of_all_pieces_of_its_kind() -> None:
-    costs = Costs()
-    for _ in range(2):
-        costs.take("Ping", 10, [calibration, calibration])
+    now = [0]
+    costs = Costs(lambda: now[0])
+
+    def work(nanoseconds: int) -> Callable[[], object]:
+        return lambda: now.__setitem__(0, now[0] + nanoseconds)
+
+    costs.take("Ping", 10, [work(30_000), work(50_000)])
+    costs.take("Ping", 10, [work(40_000), work(80_000)])
     took = costs.took()
-    assert (len(took["Ping"]), len(took[CALIBRATION])) == (4, 2)
-    # Four calibrations for twenty messages: a fifth of its turns each, whatever the machine.
-    assert sum(took["Ping"]) == pytest.approx(sum(took[CALIBRATION]) * LOOPS / 5, rel=0.5)
+    assert took["Ping"] == [1.5, 2.5, 2.0, 4.0], "of a piece, in microseconds for each of the 20 messages"
+    assert took[CALIBRATION] == [0, 0], "before each batch"
 
 
 def rounds(of: int, *pieces: float, later: float = 0.0) -> list[dict[str, list[float]]]:

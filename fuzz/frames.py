@@ -33,7 +33,7 @@ in flight. In a run of a million, twelve bytes left behind by each frame are mor
 since a link that is gone is a cycle, and waits for the collector."""
 _OBJECTS = 5_000
 """The same for the objects that the collector knows: some hundred calls and links, each of a dozen objects."""
-_COMPLAINTS = ("Traceback", "Unhandled", "failed inside", "#error", "#critical", "could not be")
+_COMPLAINTS = ("Traceback", "Unhandled", "internal error", "#error", "#critical", "could not be")
 _SHOWN = 40
 """Lines of the log that are shown of a traceback."""
 _CONFIGURATION = """

@@ -122,7 +122,7 @@ def test_tls_that_is_refused_ends_it_with_a_line_and_an_exit_code(tmp_path: Path
         with closing(Agent(tmp_path, f"tls:localhost:{port}:trustRoots={roots}")) as agent:
             assert agent.ended() == 1
             last = agent.said.splitlines()[-1]
-            assert last.startswith("agent 1001 can't log in: TLS refused: the other side's certificate"), agent.said
+            assert last.startswith("agent 1001 can't log in: TLS refused: the peer's certificate"), agent.said
             assert agent.said.count("could not bind") == 1
 
 
@@ -142,7 +142,7 @@ def test_it_ends_without_a_word_when_it_is_told_to(tmp_path: Path, silent: socke
 
 def test_it_ends_without_a_word_while_nobody_is_there(tmp_path: Path) -> None:
     with closing(Agent(tmp_path, f"tcp:127.0.0.1:{free_port()}")) as agent:
-        until(lambda: "can't reach the exchange, and goes on trying" in agent.said, lambda: agent.said, agent.process)
+        until(lambda: "can't reach the exchange, still trying" in agent.said, lambda: agent.said, agent.process)
         agent.process.send_signal(signal.SIGTERM)
         agent.ended()
         assert not re.search("Traceback|ignored|rror", agent.said), agent.said

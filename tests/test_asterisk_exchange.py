@@ -62,7 +62,7 @@ class ConfigurationTests(SynchronousTestCase):
 
     def test_a_table_that_no_service_needs_is_told(self) -> None:
         [line] = self.errors(DRIVER + SERVICE.format("link"))
-        self.assertIn("signalling.asterisk: found settings of a driver that no service names", line)
+        self.assertIn("signalling.asterisk: found settings of a driver that no service uses", line)
 
     def test_a_driver_without_settings_takes_none(self) -> None:
         [line] = self.errors("[signalling.link]\nx = 1\n" + SERVICE.format("link"))

@@ -136,8 +136,8 @@ class RecordTests(SynchronousTestCase):
         for identity, secret, role, reason in (
             ("nobody\x1b[2J" + "x" * 100, "secret", Role.AGENT, "unknown identity"),
             ("agents", "wrong-" + MARKER, Role.AGENT, "wrong secret"),
-            ("services", "secret", Role.AGENT, "an identity for the role service"),
-            ("services", "secret", Role.SERVICE, "an identity for the role service"),
+            ("services", "secret", Role.AGENT, "an identity of the role service"),
+            ("services", "secret", Role.SERVICE, "an identity of the role service"),
         ):
             with self.subTest(reason=reason, role=role):
                 self.audit.records.clear()
@@ -327,7 +327,7 @@ class RecordTests(SynchronousTestCase):
             self.exchange.link_agent(FakePeer())
         self.exchange.pump()
         (about,) = self.audit.of(AuditEvent.LINK_REFUSED)
-        self.assertEqual(about["reason"], "this source has as many links as it may have")
+        self.assertEqual(about["reason"], "too many links from this source")
         self.exchange.advance(61, 10.0)
         self.exchange.link_agent(FakePeer())
         self.assertEqual(len(self.audit.of(AuditEvent.LINK_REFUSED)), 2)
@@ -338,7 +338,7 @@ class RecordTests(SynchronousTestCase):
             link.connectionLost(Failure(SSLError([("SSL routines", "", "http request")])))
         self.assertEqual(self.exchange.counts.tls_refused, 3)
         (about,) = self.audit.of(AuditEvent.LINK_REFUSED)
-        self.assertEqual(about["reason"], "TLS refused: the other side speaks HTTP in plain text, not TLS")
+        self.assertEqual(about["reason"], "TLS refused: the peer speaks HTTP in plain text, not TLS")
 
     def test_a_client_that_goes_away_in_its_handshake_was_not_refused(self) -> None:
         _, _, link = self.exchange.link_agent(FakePeer())

@@ -169,7 +169,7 @@ class SamenessTests(DoorCase):
             (said,) = [formatEvent(event) for event in logged if "refused" in formatEvent(event)]
             self.assertNotIn("secret)", said.replace("wrong secret)", ""))
             reasons.append(said.partition("(")[2])
-        self.assertEqual(reasons, ["unknown identity)", "wrong secret)", "an identity for the role agent)"])
+        self.assertEqual(reasons, ["unknown identity)", "wrong secret)", "an identity of the role agent)"])
 
     def test_the_right_one_is_let_in(self) -> None:
         for identity, secret, role in (("agents", "secret", Role.AGENT), ("clear", "clear secret", Role.AGENT)):
@@ -234,7 +234,7 @@ class PlainTests(DoorCase):
                     reply = self.reply(peer)
                     assert reply is not None, "at once"
                     said.add((int(reply.status), reply.detail))
-        self.assertEqual(said, {(11, "a secret is taken over TLS or on loopback only")})
+        self.assertEqual(said, {(11, "a secret is accepted over TLS or on loopback only")})
         self.assertEqual((self.threads.begun, self.counts.plain_secrets_refused), (0, 8))
         self.assertTrue(any("plain TCP" in formatEvent(event) for event in logged))
         self.assertEqual(self.exchange.throttle.failures("192.0.2.1", 0), 0, "nobody guessed anything")
@@ -400,7 +400,7 @@ class RepeatedTests(DoorCase):
             self.again(20)
         reasons = [event["reason"] for event in logged if "refused:" in formatEvent(event)]
         self.assertEqual(reasons[0], "wrong secret")
-        self.assertEqual(set(reasons[1:]), {"the same as one that was refused before"})
+        self.assertEqual(set(reasons[1:]), {"the same login as one refused before"})
         self.assertLessEqual(len(reasons), 4, "20 of them took two minutes")
 
     def test_another_role_link_identity_or_secret_is_another_one(self) -> None:
@@ -453,7 +453,7 @@ class ProxyTests(DoorCase):
         self.assertEqual(audit.of(AuditEvent.BIND_REFUSED)[0]["peer"], "192.0.2.7:40000")
 
     def test_what_the_client_sends_to_its_proxy_is_not_private(self) -> None:
-        self.assertIn(b"a secret is taken over TLS or on loopback only", self.behind("192.0.2.7").value())
+        self.assertIn(b"a secret is accepted over TLS or on loopback only", self.behind("192.0.2.7").value())
         self.assertEqual(self.threads.begun, 0)
 
 

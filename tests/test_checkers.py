@@ -61,7 +61,7 @@ class HashedContract(CheckerContract, SynchronousTestCase):
 
 
 class ClearContract(CheckerContract, SynchronousTestCase):
-    """The built-in checker over a secret in clear, which hashes nothing."""
+    """The built-in checker over a secret in plain text, which hashes nothing."""
 
     def make_checker(self) -> ICredentialsChecker:
         context = checker_context([KnownIdentity(Identity(self.name, self.role), self.secret)])

@@ -41,12 +41,12 @@ TLS = '[links.agent]\nlisten = "ctiex-tls:0:interface=127.0.0.1:certificate={fol
 WRONG = {
     "a store in a folder that isn't there": (
         LINKS + STORE + 'path = "{folder}/nothing/calls.sqlite"\n',
-        ["store.path: {folder}/nothing/calls.sqlite can't be made: there is no folder {folder}/nothing",
-         "store.key_file: {folder}/nothing/calls.sqlite.key can't be made: there is no folder {folder}/nothing"],
+        ["store.path: {folder}/nothing/calls.sqlite can't be created: there is no folder {folder}/nothing",
+         "store.key_file: {folder}/nothing/calls.sqlite.key can't be created: there is no folder {folder}/nothing"],
     ),
     "a store below a file": (
         LINKS + STORE + 'path = "{folder}/file/calls.sqlite"\nkey_file = "{folder}/key"\n',
-        ["store.path: {folder}/file/calls.sqlite can't be had: Not a directory"],
+        ["store.path: {folder}/file/calls.sqlite can't be used: Not a directory"],
     ),
     "a store that is a folder": (
         LINKS + STORE + 'path = "{folder}/sub"\nkey_file = "{folder}/key"\n',
@@ -54,7 +54,7 @@ WRONG = {
     ),
     "a store that is something else": (
         LINKS + STORE + 'path = "{folder}/file"\nkey_file = "{folder}/key"\n',
-        ["store.path: {folder}/file is no SQLite file, expected a store, or a name that is free"],
+        ["store.path: {folder}/file isn't a SQLite file, expected a store or a name that is free"],
     ),
     "a store without its key": (
         LINKS + STORE + 'path = "{folder}/some.sqlite"\n',
@@ -66,7 +66,7 @@ WRONG = {
     ),
     "a key in a folder that isn't there": (
         LINKS + STORE + 'path = "{folder}/new.sqlite"\nkey_file = "{folder}/nothing/key"\n',
-        ["store.key_file: {folder}/nothing/key can't be made: there is no folder {folder}/nothing"],
+        ["store.key_file: {folder}/nothing/key can't be created: there is no folder {folder}/nothing"],
     ),
     "an audit file that is a folder": (
         LINKS + '[audit]\nfile = "{folder}/sub"\n',
@@ -74,19 +74,19 @@ WRONG = {
     ),
     "an audit file in a folder that isn't there": (
         LINKS + '[audit]\nfile = "{folder}/nothing/audit.jsonl"\n',
-        ["audit.file: {folder}/nothing/audit.jsonl can't be made: there is no folder {folder}/nothing"],
+        ["audit.file: {folder}/nothing/audit.jsonl can't be created: there is no folder {folder}/nothing"],
     ),
     "an audit file below a file": (
         LINKS + '[audit]\nfile = "{folder}/file/audit.jsonl"\n',
-        ["audit.file: {folder}/file/audit.jsonl can't be had: Not a directory"],
+        ["audit.file: {folder}/file/audit.jsonl can't be used: Not a directory"],
     ),
     "a socket where something else is": (
         '[links.agent]\nlisten = "unix:{folder}/file"\n',
-        ["links.agent.listen: {folder}/file is there and no socket, expected a socket, or a name that is free"],
+        ["links.agent.listen: {folder}/file isn't a socket, expected a socket or a name that is free"],
     ),
     "a socket in a folder that isn't there": (
         '[links.agent]\nlisten = "unix:{folder}/nothing/socket"\n',
-        ["links.agent.listen: {folder}/nothing/socket can't be made: there is no folder {folder}/nothing"],
+        ["links.agent.listen: {folder}/nothing/socket can't be created: there is no folder {folder}/nothing"],
     ),
     "two sockets of one name": (
         '[links.agent]\nlisten = "unix:{folder}/s"\n[links.ivr]\nlisten = "unix:{folder}/s"\n',
@@ -106,16 +106,16 @@ WRONG = {
     ),
     "an audit log in the place of the store": (
         LINKS + STORE + 'path = "{folder}/new"\n[audit]\nfile = "{folder}/sub/../new"\n',
-        ["audit.file: found {folder}/sub/../new, which store.path keeps for itself, expected a file of its own"],
+        ["audit.file: found {folder}/sub/../new, which store.path uses, expected a file of its own"],
     ),
     "an audit log in the place of the store's key": (
         LINKS + STORE + 'path = "{folder}/newer"\n[audit]\nfile = "{folder}/newer.key"\n',
-        ["audit.file: found {folder}/newer.key, which store.key_file keeps for itself, expected a file of its own"],
+        ["audit.file: found {folder}/newer.key, which store.key_file uses, expected a file of its own"],
     ),
     "an address that isn't this machine's": (
         '[links.agent]\nlisten = "tcp:{port}:interface=192.0.2.77"\nplain_secrets = "allowed"\n'
         '[identities.a]\nrole = "agent"\nsecret = "x"\n',
-        ['links.agent.listen: found "tcp:{port}:interface=192.0.2.77", which can\'t be had: Cannot assign'],
+        ['links.agent.listen: found "tcp:{port}:interface=192.0.2.77", which can\'t be bound: Cannot assign'],
     ),
     "a certificate that isn't there": (
         TLS % ("nothing", "exchange"),
@@ -123,7 +123,7 @@ WRONG = {
     ),
     "a key of another certificate": (
         TLS % ("exchange", "other"),
-        ["links.agent.listen: the key in {folder}/other.key doesn't fit the first certificate"],
+        ["links.agent.listen: the key in {folder}/other.key doesn't match the first certificate"],
     ),
     "a certificate that is a folder": (
         '[links.agent]\nlisten = "ctiex-tls:0:interface=127.0.0.1:certificate={folder}/sub"\n',
@@ -253,7 +253,7 @@ class VerdictTests(CheckingCase):
     def test_an_audit_log_has_no_place_in_what_stands_beside_a_store(self) -> None:
         for beside in ("-wal", "-shm", ".lock"):
             text = LINKS + STORE + 'path = "{folder}/new"\n[audit]\nfile = "{folder}/new' + beside + '"\n'
-            self.assertIn("which store.path keeps for itself", self.checked(text)[2])
+            self.assertIn("which store.path uses", self.checked(text)[2])
 
     def test_a_store_s_key_may_come_from_the_environment(self) -> None:
         text = LINKS + STORE + 'path = "{folder}/some.sqlite"\n'
@@ -266,7 +266,7 @@ class VerdictTests(CheckingCase):
         with socket.create_server(("127.0.0.1", self.port)):
             code, out, _ = self.checked('[links.agent]\nlisten = "tcp:{port}:interface=127.0.0.1"\n')
         self.assertEqual(code, 0)
-        self.assertIn(f'warning: links.agent.listen: "tcp:{self.port}:interface=127.0.0.1" is in use now', out)
+        self.assertIn(f'warning: links.agent.listen: "tcp:{self.port}:interface=127.0.0.1" is in use', out)
 
     def test_everything_that_is_wrong_is_said_at_once(self) -> None:
         text = (
@@ -418,4 +418,4 @@ class RunDirectoryTests(CheckingCase):
                 options.parseOptions(["--config", relative])
             else:
                 error = self.assertRaises(UsageError, options.parseOptions, ["--config", relative])
-                self.assertIn("audit.file: logs/audit.jsonl can't be made", str(error))
+                self.assertIn("audit.file: logs/audit.jsonl can't be created", str(error))

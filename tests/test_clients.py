@@ -193,7 +193,7 @@ class TlsRefusedTests(LineCase):
         self.client.startService()
         login = self.begin(self.client.login("1001"))
         self.refuse()
-        self.assertIn("TLS refused: the other side's certificate", str(self.failureResultOf(login, TlsRefused).value))
+        self.assertIn("TLS refused: the peer's certificate", str(self.failureResultOf(login, TlsRefused).value))
 
     def test_an_exchange_that_only_went_away_meanwhile_is_tried_again(self) -> None:
         answer, self.line.answers[Bind] = self.line.answers[Bind], lambda _: None
@@ -421,8 +421,8 @@ class LeftEventsTests(AgentCase):
         self.assertEqual(self.line.link.acknowledged[-1], self.last)
         told = [formatEvent(entry) for entry in logged if "on_event failed" not in str(entry["log_format"])]
         self.assertEqual(len(told), 2, told)
-        self.assertIn("agent 1001 takes none of its events, and others wait", told[0])
-        self.assertIn("agent 1001 takes events again", told[1])
+        self.assertIn("agent 1001 handles none of its events while others wait", told[0])
+        self.assertIn("agent 1001 handles events again", told[1])
 
     def test_one_that_takes_some_gets_the_others_at_once(self) -> None:
         self.well = True

@@ -60,7 +60,7 @@ class CheckConfigTests(SynchronousTestCase):
         code, out, _ = self.check("--config", self.file(text))
         self.assertEqual(code, 0)
         self.assertNotIn("sesame", out)
-        self.assertIn("identity a: agent, secret in clear, agents 1100-1199, 7", out)
+        self.assertIn("identity a: agent, secret in plain text, agents 1100-1199, 7", out)
 
     def test_errors_go_to_standard_error(self) -> None:
         path = self.file('[exchange]\nid = ""\nzone = 1\n')
@@ -206,7 +206,7 @@ class DecodeTests(SynchronousTestCase):
         code, out, _ = self.decode((framed(Ping()) + cut).hex())
         self.assertEqual(code, 1)
         self.assertTrue(out.startswith("Ping (kind 05), invoke id 7\n"))
-        self.assertIn(f"! the last {len(cut)} bytes are no whole frame", out)
+        self.assertIn(f"! the last {len(cut)} bytes are an incomplete frame", out)
 
     def test_a_bad_body_is_told_and_the_next_frame_shown(self) -> None:
         bad = BINARY.frame(0x14, 3, BINARY.encode_body(REQUEST) + b"\0")

@@ -229,8 +229,8 @@ WRONG = {
     '[services.x]\naccess_code = "1"\nfetch_timeout = -1': ("services.x.fetch_timeout: found -1", "above 0"),
     '[services.x]\naccess_code = "1"\nrequest = []': ("services.x.request: found a list", "expected a table"),
     '[services."pin check"]': ('services."pin check".access_code: missing', "expected"),
-    '[identities."*"]\nrole = "service"\nsecret = "x"': ('identities."*": found a name that stands', "another one"),
-    '[services.""]\naccess_code = "1"': ('services."": found a name of no use', "1 to 255 bytes"),
+    '[identities."*"]\nrole = "service"\nsecret = "x"': ('identities."*": found a reserved name', "another one"),
+    '[services.""]\naccess_code = "1"': ('services."": found an invalid name', "1 to 255 bytes"),
     "identities = []": ("identities: found a list", "expected a table"),
     '[identities.a]\nrole = "boss"\nsecret = "x"': ('identities.a.role: found "boss"', '"agent" or "service"'),
     '[identities.a]\nsecret = "x"': ("identities.a.role: missing", '"agent" or "service"'),
@@ -335,15 +335,15 @@ class ErrorTests(SynchronousTestCase):
         path = Path(self.mktemp())
         self.assertIn(f"{path}: can't be read", str(self.assertRaises(ConfigurationError, load, str(path))))
         path.write_text("[exchange\n")
-        self.assertIn(f"{path}: found no valid TOML", str(self.assertRaises(ConfigurationError, load, str(path))))
+        self.assertIn(f"{path}: found invalid TOML", str(self.assertRaises(ConfigurationError, load, str(path))))
         for mark in (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff"):
             path.write_bytes(mark + b"[exchange]\n")
             text = str(self.assertRaises(ConfigurationError, load, str(path)))
             self.assertIn("expected UTF-8 without a byte order mark", text)
         path.write_text("a = " + "[" * 100_000)
-        self.assertIn(f"{path}: found no valid TOML", str(self.assertRaises(ConfigurationError, load, str(path))))
+        self.assertIn(f"{path}: found invalid TOML", str(self.assertRaises(ConfigurationError, load, str(path))))
         path.write_bytes(b"\xff")
-        self.assertIn(f"{path}: found bytes", str(self.assertRaises(ConfigurationError, load, str(path))))
+        self.assertIn(f"{path}: found invalid UTF-8", str(self.assertRaises(ConfigurationError, load, str(path))))
 
     def test_a_bad_option_is_named_as_such(self) -> None:
         (line,) = self.failing(OWN, agent_listen="tcp:x")

@@ -293,7 +293,7 @@ def test_the_tutorials_hand_overs_go_as_it_shows(tutorial: Reader) -> None:
     exchange.close()
     tutorial.runs_the_exchange(".venv/bin/twistd -n ctiex")
     again.type("connect number-broadcast 13800138000 number=114")
-    again.sees("is kept")
+    again.sees("is stored")
 
 
 def test_the_tutorials_own_service_serves_a_customer(tutorial: Reader) -> None:

@@ -153,7 +153,7 @@ class VerdictTests(EndpointCase):
     async def test_a_socket_that_systemd_does_not_hand_over_is_told_by_the_start(self) -> None:
         for listen in ("systemd:domain=INET:index=0", "haproxy:systemd:UNIX:name=x"):
             self.assertEqual(self.told(listen), "")  # only systemd knows
-            self.assertIn("systemd has handed over no such socket", await self.opened(listen))
+            self.assertIn("systemd has passed no such socket", await self.opened(listen))
 
     @given(st.text(st.sampled_from("tcpunixhaoryslz:=\\0123456789.- \0é"), max_size=30))
     @settings(deadline=None)

@@ -258,7 +258,7 @@ class FlowTests(ExchangeCase):
         await eventually(lambda: running.parts.counts.calls_fetched)
         await service.stopService()
         event = await hand_off.result(PATIENCE)
-        self.assertEqual((event.condition, event.fields.text("reason")), (Condition.FAILED, "the service stops"))
+        self.assertEqual((event.condition, event.fields.text("reason")), (Condition.FAILED, "the service is stopping"))
 
     async def test_a_service_that_stops_lets_its_calls_finish(self) -> None:
         async def unhurried(call: ServedCall) -> Outcome:

@@ -152,6 +152,6 @@ def test_a_port_that_is_taken_is_told(exchange: RunningExchange) -> None:
     with running("voice", "--listen", listen, stderr=PIPE) as process:
         _, told = process.communicate(timeout=PATIENCE)
         assert process.returncode == 2
-    assert f"where AGI calls are taken: Couldn't listen on 127.0.0.1:{exchange.service_port}" in told
+    assert f"the address for AGI calls: Couldn't listen on 127.0.0.1:{exchange.service_port}" in told
     for name in voice.MADE_UP:
-        assert f"warning: {name} knows nobody but made-up customers" in told
+        assert f"warning: {name} knows only made-up customers" in told

@@ -131,11 +131,11 @@ class ReadingTests(SynchronousTestCase):
 
     def test_no_line_and_no_list_of_lines_is_endless(self) -> None:
         for data, expected in (
-            (b"agi_a: " + b"x" * MAX_LINE, "longer line"),
+            (b"agi_a: " + b"x" * MAX_LINE, "too much text"),
             (b"x" * (MAX_LINE + 1), "expected agi_NAME"),
-            (CALL + b"200 result=1 (" + b"x" * MAX_LINE, "longer line"),
-            (b"".join(b"agi_%d: x\n" % number for number in range(MAX_LINES + 1)), "more lines"),
-            (CALL + b"520-usage\n" + b"x\n" * (MAX_LINES + 1), "more lines"),
+            (CALL + b"200 result=1 (" + b"x" * MAX_LINE, "too long"),
+            (b"".join(b"agi_%d: x\n" % number for number in range(MAX_LINES + 1)), "too many lines"),
+            (CALL + b"520-usage\n" + b"x\n" * (MAX_LINES + 1), "too many lines"),
         ):
             _, error = read([data + b"\n"])
             self.assertIn(expected, error or "")
@@ -145,7 +145,7 @@ class ReadingTests(SynchronousTestCase):
         data = b"".join(line % number for number in range(MAX_LINES))
         taken = 0
         reader = AgiReader()
-        with self.assertRaisesRegex(AgiError, f"expected {MAX_ABOUT_CALL} bytes"):
+        with self.assertRaisesRegex(AgiError, f"expected at most {MAX_ABOUT_CALL} bytes"):
             for start in range(0, len(data), 100):
                 list(reader.receive(data[start : start + 100]))
                 taken += 100
@@ -160,7 +160,7 @@ class ReadingTests(SynchronousTestCase):
     def test_lines_without_an_answer_are_not_endless(self) -> None:
         for lines in (b"\n", b"100 Trying\n", b"x\n"):
             _, error = read([CALL + b"200 result=1 (a)\n" + lines * (MAX_LINES + 1)])
-            self.assertIn("more lines without an answer", error or "", lines)
+            self.assertIn("too many lines without an answer", error or "", lines)
         for begin in (b"200 result=1 (a\n", b"520-usage\n"):
             _, error = read([CALL + begin + (b"x" * 16_000 + b"\n") * 5])
             self.assertIn(f"expected at most {MAX_ANSWER} bytes", error or "", begin)

@@ -144,7 +144,7 @@ class AgreedTests(ServiceCase):
                     self.pass_time(31)
                 self.assertLess(len(self.line.links) - before, 15)
                 said = [formatEvent(one) or "" for one in logged]
-                self.assertEqual(len([line for line in said if f"it says max_frame {max_frame}," in line]), 1)
+                self.assertEqual(len([line for line in said if f"its max_frame is {max_frame}," in line]), 1)
                 self.assertIn("max_frame", str(self.failureResultOf(asked, RequestTimedOut).value))
                 service.stopService()
                 self.line.pump()
@@ -163,7 +163,7 @@ class AskingTests(AgentCase):
         asked = self.begin(agent.connect("bill", "138", LONG))
         error = self.failureResultOf(asked, FrameTooLong).value
         self.assertIn("ConnectRequest: 80", str(error))
-        self.assertIn("the other side takes 65536", str(error))
+        self.assertIn("the peer takes at most 65536", str(error))
         self.assertEqual(self.now(agent.connect("bill", "138")).serial, "1")
         self.assertEqual(len(self.line.links), 1)
 

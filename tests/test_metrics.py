@@ -240,7 +240,7 @@ class PortTests(TestCase):
         self.patch(store, "commit", commit)
         commits.keep(Change(forgotten=("1",)))
         code, text, _ = await self.get(port, "/readyz")
-        self.assertEqual((code, text), (503, "not ready: the call store takes no changes\n"))
+        self.assertEqual((code, text), (503, "not ready: the call store accepts no changes\n"))
         vars(store).pop("commit")
         while running.not_ready:  # the store is tried without being asked for anything
             await deferLater(reactor, 0.05)

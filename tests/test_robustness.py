@@ -232,7 +232,7 @@ class CarrierFaultTests(SynchronousTestCase):
         with capturedLogs() as logged:
             self.assertEqual(bench.processing.listener.call_arrived("1001", "13800138000"), "")
         (told,) = [formatEvent(entry) for entry in logged]
-        self.assertIn("agent 1001 isn't told of a call: the carrier failed with OSError", told)
+        self.assertIn("agent 1001 isn't notified of a call: the carrier failed with OSError", told)
         self.assertNotIn("13800138000", told)
         self.assertEqual(bench.heard, [])
 

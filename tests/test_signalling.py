@@ -209,13 +209,13 @@ class Dialling(_Dialling):
             driver.offer(make_offer(str(number)))
             await self._until_told(str(number), "unreachable")
         [line] = said
-        self.assertIn("bill: can't be dialled: Connection was refused", line)
+        self.assertIn("bill: can't be reached: Connection was refused", line)
         endpoint = TCP4ServerEndpoint(self.clock, address.port, interface="127.0.0.1")
         self.port = await endpoint.listen(self.factory)
         for number in range(20, 24):
             driver.offer(make_offer(str(number)))
             await self._until_told(str(number), "accepted")
-        self.assertEqual(said[1:], ["bill: is reached again"])
+        self.assertEqual(said[1:], ["bill: can be reached again"])
 
     def _listened_to(self) -> list[str]:
         """What the driver says in the log from now on."""

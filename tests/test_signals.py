@@ -149,7 +149,7 @@ def test_the_end_of_its_terminal_ends_an_exchange_in_order(
         programs.append(program)
         program.until_said(PROGRAMS["twistd"][1])
         assert program.ends_at(signal.SIGHUP) == 0
-    assert "SIGHUP: the terminal is gone, so this ends" in program.said
+    assert "SIGHUP: the terminal is gone, stopping" in program.said
     assert "Server Shut Down" in program.said
 
 

@@ -220,7 +220,7 @@ class OneProcessTests(SqliteBench):
             other.execute("CREATE TABLE theirs (x)")
         other.close()
         (self.path.parent / "calls.sqlite.key").write_text(_KEY)
-        with self.assertRaisesRegex(StoreUnavailable, "no CTIEX store"):
+        with self.assertRaisesRegex(StoreUnavailable, "not a CTIEX store"):
             await self.open_store()
 
     async def test_a_later_version_is_refused(self) -> None:
@@ -383,13 +383,13 @@ class UnsoundFileTests(SqliteBench):
 
     async def test_a_file_of_no_bytes_is_no_new_store(self) -> None:
         self.path.touch()
-        await self.refused("calls.sqlite: it is empty, which no store is; `ctiex store restore`")
+        await self.refused("calls.sqlite: it is empty, so it isn't a store; `ctiex store restore`")
         self.assertEqual(self.path.stat().st_size, 0)
         self.assertFalse(Path(f"{self.path}.key").exists(), "nor is it given a key")
 
     async def test_a_folder_in_its_place_is_said(self) -> None:
         self.path.mkdir()
-        await self.refused("calls.sqlite: it is no file")
+        await self.refused("calls.sqlite: it isn't a file")
 
     async def test_a_file_that_can_t_be_written_is_said(self) -> None:
         await (await self.open_store()).close()

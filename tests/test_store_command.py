@@ -79,7 +79,7 @@ class StoreCommandTests(SynchronousTestCase):
             self.assertIn(words, out)
         self.assertIn(f"calls.sqlite: {self.path.stat().st_size:,} bytes", out)
         self.assertIn("agent codec: binary", out)
-        self.assertIn("agent numbers brought by desk: 1\n", out)
+        self.assertIn("agent numbers registered by desk: 1\n", out)
 
     def test_what_others_have_chosen_does_nothing_to_a_terminal(self) -> None:
         agent, service = "1\x1b]0;owned\x07\n2", "s\u202e\x9b31m"

@@ -124,7 +124,7 @@ class LeftLogTests(CopiesBench):
         file.write(with_call("2"))
         self.crash(file)
         self.path.unlink()
-        with self.assertRaisesRegex(StoreUnavailable, "isn't there, but its log calls.sqlite-wal is"):
+        with self.assertRaisesRegex(StoreUnavailable, "doesn't exist, but its log calls.sqlite-wal does"):
             self.serials()
 
     def test_a_log_of_version_1_that_a_crash_has_left_is_taken_up(self) -> None:

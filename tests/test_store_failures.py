@@ -575,8 +575,8 @@ class Outages(_Failing):
                     self.well_again()
                     self.bench.connect("2")
                 began, ended = [formatEvent(entry) for entry in logged]
-                self.assertIn("is unavailable; that is said once until it is back: the test says so", began)
-                self.assertIn("takes changes again; it didn't take 20", ended)
+                self.assertIn("is unavailable (logged once until it is back): the test says so", began)
+                self.assertIn("is available again; 20 changes failed", ended)
 
     def test_a_look_up_that_fails_is_the_same_outage(self) -> None:
         with capturedLogs() as logged:
@@ -589,7 +589,7 @@ class Outages(_Failing):
             self.store.unavailable = False
             self.well_again()
         self.assertEqual((len(logged), lost), (2, [True]))
-        self.assertIn("it didn't take 2", formatEvent(logged[1]))
+        self.assertIn("2 changes failed", formatEvent(logged[1]))
 
     def test_it_is_found_to_be_back_though_nobody_asks_for_anything(self) -> None:
         self.store.unavailable = True

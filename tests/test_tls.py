@@ -51,9 +51,9 @@ CLIENT = CLIENTS.sign("ivr", x509.DNSName("ivr.example.net"), x509.UniformResour
 REFUSED = {
     "expired": (CLIENTS.sign("late", ends=-DAY / 24, begins=-DAY), "the client's certificate has expired"),
     "early": (CLIENTS.sign("early", begins=DAY / 24), "the client's certificate isn't valid yet"),
-    "foreign": (FOREIGN.sign("ivr"), "the client's certificate comes from an authority that isn't trusted here"),
-    "wrong": (CLIENTS.sign_server(), "the client's certificate isn't made for clients of TLS"),
-    "none": (None, "the client shows no certificate"),
+    "foreign": (FOREIGN.sign("ivr"), "the client's certificate comes from an authority that isn't trusted"),
+    "wrong": (CLIENTS.sign_server(), "the client's certificate isn't made for TLS clients"),
+    "none": (None, "the client sent no certificate"),
 }
 """Certificates that open nothing, and what the log says of each."""
 
@@ -289,17 +289,17 @@ class RefusedTests(TlsCase):
         port = await self.listen("")
         for version in ("-tls1", "-tls1_1"):
             attempt = self.openssl(port, version, "-cipher", "DEFAULT@SECLEVEL=0")
-            await self.refused(attempt, "the client speaks no TLS of version 1.2 or above")
+            await self.refused(attempt, "the client doesn't support TLS 1.2 or above")
 
     async def test_ciphers_without_forward_secrecy(self) -> None:
         port = await self.listen("")
         attempt = self.openssl(port, "-tls1_2", "-cipher", "AES128-SHA:AES256-SHA")
-        await self.refused(attempt, "the client has no cipher that is allowed here")
+        await self.refused(attempt, "the client supports no cipher that is allowed here")
 
     async def test_a_client_that_distrusts_the_exchange(self) -> None:
         port = await self.listen("")
         attempt = self.openssl(port, "-CAfile", self.clients)
-        words = "the client doesn't trust the authority of the certificate that was shown to it"
+        words = "the client doesn't trust the authority of the certificate that it was sent"
         await self.refused(attempt, words)
 
     async def test_a_client_that_speaks_no_tls(self) -> None:
@@ -308,7 +308,7 @@ class RefusedTests(TlsCase):
             b"GET / HTTP/1.1\r\n\r\n": "the client speaks HTTP in plain text, not TLS",
             b"\0\0\0\x20\x01\x01" + bytes(30): "the client doesn't speak TLS",  # a Bind
             b'{"kind": "Bind"}\n': "the client doesn't speak TLS",
-            b"\x16\x03\x01\0\x05wrong": "what the client sends is no TLS that makes sense (unexpected message)",
+            b"\x16\x03\x01\0\x05wrong": "the client sends invalid TLS (unexpected message)",
         }
         for data, words in spoken.items():
             await self.refused(deferToThread(speak, port, data), words)
@@ -434,7 +434,7 @@ class FloodTests(SynchronousTestCase):
         self.assertEqual(
             [formatEvent(event) for event in logged[100:]],
             [
-                "TLS was refused 901 times more within 60 s than the log tells",
+                "TLS was refused 901 more times within 60 s, which aren't logged",
                 "TLS with 192.0.2.9:4444 refused: the client doesn't speak TLS",
             ],
         )
@@ -497,14 +497,14 @@ class LookingTests(SynchronousTestCase):
                 self.clock.advance(1)
                 self.assertIs(self.context, self.first)
         (line,) = lines
-        self.assertTrue(line.startswith("the changed certificates can't be used, those of before stay: "), line)
+        self.assertTrue(line.startswith("the new certificates are invalid; keeping the previous ones: "), line)
         self.assertIn(words, line)
 
     def test_what_is_of_no_use_is_told_once_and_the_old_certificates_stay(self) -> None:
         certificate, key = Path(self.files.certificate), Path(self.files.key)
         renewed = AUTHORITY.sign_server()
         replace(certificate, renewed.certificate_pem)
-        self.refused("doesn't fit the first certificate")
+        self.refused("doesn't match the first certificate")
         replace(certificate, b"nothing")
         self.refused("exchange.pem: found no certificate")
         replace(certificate, AUTHORITY.sign_server(ends=-DAY / 24).certificate_pem)
@@ -538,4 +538,4 @@ class LookingTests(SynchronousTestCase):
         sealed = EXCHANGE.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"open"))
         replace(Path(self.files.key), sealed)
         error = self.assertRaises(ConfigurationError, ServerContexts, self.files, self.clock)
-        self.assertIn("found a key under a passphrase, expected one without", str(error))
+        self.assertIn("found a key with a passphrase, expected one without", str(error))

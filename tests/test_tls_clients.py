@@ -80,8 +80,8 @@ class SecretTests(SynchronousTestCase):
         self.assertEqual(written, b"")
         (failure,) = self.failures
         self.assertIsInstance(failure, UnsafeLink)
-        self.assertIn("nothing is sent to 192.0.2.1:7300 over plain TCP", str(failure))
-        self.assertIn("desk could not bind: nothing is sent to 192.0.2.1:7300 over plain TCP", line)
+        self.assertIn("refusing to send anything to 192.0.2.1:7300 over plain TCP", str(failure))
+        self.assertIn("desk could not bind: refusing to send anything to 192.0.2.1:7300 over plain TCP", line)
         self.assertNotIn("sesame", line)
 
     def test_it_is_sent_there_when_told_in_so_many_words(self) -> None:
@@ -109,7 +109,7 @@ class SecretTests(SynchronousTestCase):
                 self.bind(Somewhere(peer, encrypted=True), secret=secret)
                 (failure,) = self.failures
                 self.assertIsInstance(failure, UnsafeLink)
-                self.assertIn("whose certificate isn't verified", str(failure))
+                self.assertIn("without verifying its certificate", str(failure))
 
     def test_an_account_does_not_show_its_secret(self) -> None:
         self.assertNotIn("sesame", repr(ExchangeAccount(Somewhere(ELSEWHERE), "desk", "sesame")))
@@ -133,7 +133,7 @@ class VerifyingTests(TlsCase):
         port = await self.listen("")
         Authority("another").save(self.folder / "roots", "root")
         endpoint = clientFromString(reactor, f"tls:127.0.0.1:{port}:trustRoots={self.folder}/roots")
-        words = "the other side's certificate has expired, or no authority that is trusted here signed it"
+        words = "the peer's certificate has expired, or isn't signed by a trusted authority"
         await self.distrusted(endpoint, f"desk could not bind: TLS refused: {words}")
 
     async def test_one_that_has_another_name(self) -> None:
@@ -141,7 +141,7 @@ class VerifyingTests(TlsCase):
         endpoint = clientFromString(
             reactor, f"tls:other.example:{port}:trustRoots={self.folder}/roots:endpoint=tcp\\:127.0.0.1\\:{port}"
         )
-        await self.distrusted(endpoint, "the certificate of the other side is for another name")
+        await self.distrusted(endpoint, "the peer's certificate is for another name")
 
     async def test_one_that_nobody_asks_for_its_certificate(self) -> None:
         """Over an endpoint that verifies nobody, an account without a secret sends nothing either."""
@@ -157,7 +157,7 @@ class VerifyingTests(TlsCase):
         listening = await serverFromString(reactor, "tcp:0:interface=127.0.0.1").listen(PlainFactory())
         port = self.opened(listening)
         endpoint = clientFromString(reactor, f"tls:127.0.0.1:{port}:trustRoots={self.folder}/roots")
-        await self.distrusted(endpoint, "the other side doesn't speak TLS")
+        await self.distrusted(endpoint, "the peer doesn't speak TLS")
 
 
 class WrongPortTests(TlsCase):
@@ -207,7 +207,7 @@ class WrongPortTests(TlsCase):
         client.startService()
         await spoken
         await client.stopService()
-        self.assertEqual(client._connection.trouble, "the client stops")
+        self.assertEqual(client._connection.trouble, "the client is stopping")
 
 
 class MuteFactory(Factory):
@@ -282,7 +282,7 @@ class OptionTests(SynchronousTestCase):
         folder = Path(self.mktemp())
         for _ in range(2):
             said = self.refused("--exchange", f"tls:127.0.0.1:7300:trustRoots={folder}")
-            self.assertIn(f"trustRoots={folder}: found no such files, expected a folder", said)
+            self.assertIn(f"trustRoots={folder}: found no *.pem files, expected a folder", said)
             folder.mkdir(exist_ok=True)
         Authority("root").save(folder, "root")
         self.account("--exchange", f"tls:127.0.0.1:7300:trustRoots={folder}")
@@ -315,7 +315,7 @@ class OptionTests(SynchronousTestCase):
             options = Options()
             options.account(reactor, environment)
             said = options.refused(BindRefused(Status.REFUSED_CREDENTIALS, ""))
-            self.assertIs("no secret was given, the demo's was tried" in said, told)
+            self.assertIs("no secret was given, so the demo's was tried" in said, told)
 
     def test_an_endpoint_that_can_not_be_used_is_one_clear_error(self) -> None:
         said = self.refused("--exchange", "tcp:[::1]:7300")

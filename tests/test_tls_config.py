@@ -77,7 +77,7 @@ class CheckTests(SynchronousTestCase):
     def test_a_key_of_another_certificate_is_named(self) -> None:
         replace(Path(self.key), AUTHORITY.sign_server().key_pem)
         line = self.wrong()
-        self.assertIn(f"the key in {self.key} doesn't fit the first certificate in {self.certificate}", line)
+        self.assertIn(f"the key in {self.key} doesn't match the first certificate in {self.certificate}", line)
 
     def test_a_key_of_rsa_pss_alone_is_told_as_what_it_is(self) -> None:
         make = ("openssl", "req", "-x509", "-nodes", "-subj", "/CN=exchange", "-days", "90", "-newkey")
@@ -88,7 +88,7 @@ class CheckTests(SynchronousTestCase):
             if good:
                 self.assertEqual(self.warnings(now=datetime.now(UTC)), [])
             else:
-                self.assertIn("found a certificate for a key of RSASSA-PSS alone", self.wrong())
+                self.assertIn("found a certificate for an RSASSA-PSS-only key", self.wrong())
 
     def test_an_authority_before_the_certificate_is_told_as_a_key_that_does_not_fit(self) -> None:
         replace(Path(self.certificate), AUTHORITY.pem + EXCHANGE.certificate_pem)
@@ -122,7 +122,7 @@ class CheckTests(SynchronousTestCase):
     def test_an_identity_whose_certificate_nobody_asks_for_is_warned_of(self) -> None:
         for services in ("tcp:7301:interface=127.0.0.1", self.listen.partition(":clients")[0]):
             (warning,) = self.warnings(self.configuration(services=services))
-            self.assertTrue(warning.startswith("identities.ivr.certificate is of no use: links.ivr.listen"), warning)
+            self.assertTrue(warning.startswith("identities.ivr.certificate has no effect: links.ivr.listen"), warning)
 
     def test_what_tls_needs_is_told_where_it_is_missing(self) -> None:
         for listen in (

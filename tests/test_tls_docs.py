@@ -84,7 +84,7 @@ def test_the_page_leads_from_nothing_to_a_hand_over_with_certificates(reader: Re
     agent.sees("event .*completed")
 
     reader.types("openssl s_client", input="")
-    refused = r"TLS with 127\.0\.0\.1:\d+ refused: the client shows no certificate\n"
+    refused = r"TLS with 127\.0\.0\.1:\d+ refused: the client sent no certificate\n"
     assert "Traceback" not in exchange.sees(refused)
     assert re.fullmatch(refused, block_with(PAGE, "text", "refused"))
 

@@ -158,8 +158,8 @@ def test_who_has_no_good_certificate_is_refused_with_one_line_each(exchange: Tls
 def test_openssl_and_plain_text_are_refused_with_one_line_each(exchange: TlsExchange) -> None:
     options = ["-connect", f"127.0.0.1:{exchange.services}", "-CAfile", str(exchange.folder / "roots.pem")]
     attempts = {
-        (): "the client shows no certificate",
-        ("-tls1_1", "-cipher", "DEFAULT@SECLEVEL=0"): "the client speaks no TLS of version 1.2 or above",
+        (): "the client sent no certificate",
+        ("-tls1_1", "-cipher", "DEFAULT@SECLEVEL=0"): "the client doesn't support TLS 1.2 or above",
     }
     before = exchange.refusals()
     for more, words in attempts.items():
@@ -200,7 +200,7 @@ def test_renewed_certificates_are_taken_up_while_a_call_goes_on(exchange: TlsExc
     def shown() -> int:
         return exchange.link(exchange.agents).exchange_serial
 
-    unusable = "the changed certificates can't be used, those of before stay: exchange.pem: found no certificate"
+    unusable = "the new certificates are invalid; keeping the previous ones: exchange.pem: found no certificate"
     until(lambda: shown() == EXCHANGE.certificate.serial_number and unusable in exchange.log)
     renewed.save(exchange.folder, "exchange")
     until(lambda: shown() == renewed.certificate.serial_number)

@@ -154,7 +154,7 @@ class ReadingTests(CommandCase):
 
     def test_a_serial_that_nobody_knows_is_said_to_be_so(self) -> None:
         self.path.write_bytes(records(*self.HAND_OFF))
-        self.assertEqual(play("8", "--audit", str(self.path)), (1, "", "nothing is known of serial 8\n"))
+        self.assertEqual(play("8", "--audit", str(self.path)), (1, "", "nothing is known about serial 8\n"))
 
     def test_a_file_that_cannot_be_read_is_said_to_be_so(self) -> None:
         code, out, err = play("7", "--audit", str(self.path))
@@ -188,7 +188,7 @@ class ReadingTests(CommandCase):
             lines.insert(random.randrange(len(lines) + 1), line)
         code, out, err = play("7", "--audit", "-", "--json", stdin=b"\n".join(lines))
         self.assertEqual((code, tuple(self.events(out))), (0, self.TOLD))
-        self.assertEqual(err, f"lines skipped, since they are no records: {len(garbage)}\n" if garbage else "")
+        self.assertEqual(err, f"lines skipped, not valid records: {len(garbage)}\n" if garbage else "")
 
     def test_nothing_in_a_file_reaches_the_terminal_as_an_escape(self) -> None:
         hostile = "\x1b]0;owned\x07\u202e"
@@ -252,10 +252,10 @@ class HandOffTests(ExchangeCase):
         told = "\n".join(line[16:] for line in out.splitlines()[1:])
         for words in (
             "agent-demo (session",
-            f"asked to connect agent 1001's customer with {SERVICE}: kept",
+            f"asked to connect agent 1001's customer with {SERVICE}: stored",
             "offered to service-demo (session",
             "asked for the data: given",
-            "reported completed: kept, 0 ok",
+            "reported completed: stored, 0 ok",
             "ended for agent 1001: completed",
         ):
             self.assertIn(words, told)

@@ -91,7 +91,7 @@ class CommandSignallingPlugin(BaseSignallingPlugin):
         """Its one key is ``program``."""
         for key in settings:
             if key != "program":
-                raise ConfigurationError(f"{key}: no key of signalling by command, whose only one is program")
+                raise ConfigurationError(f"{key}: unknown key, expected: program")
         if not isinstance(settings.get("program"), str):
             raise ConfigurationError("program: expected the path of a program")
 

@@ -42,7 +42,7 @@ class Fields(Mapping[str, Value]):
             check_field(name, value)
         self._values: dict[str, Value] = dict(pairs)
         if len(self._values) != len(pairs):
-            raise FieldError("a field name comes twice")
+            raise FieldError("a duplicate field name")
         if len(pairs) > MAX_COUNT:
             raise FieldError(f"{len(pairs)} fields: at most {MAX_COUNT} are allowed")
 
@@ -111,24 +111,24 @@ def check_field(name: str, value: Value) -> None:
         raise FieldError(f"field name of {utf8_length(name)} bytes: 1 to {MAX_NAME} are allowed")
     if isinstance(value, int):
         if not INTEGER_RANGE.start <= value < INTEGER_RANGE.stop:  # "in" would count through it for an IntEnum
-            raise FieldError(f"field {name!r}: the integer doesn't fit 64 bits, signed")
+            raise FieldError(f"field {name!r}: the integer doesn't fit in 64 bits, signed")
     elif isinstance(value, (str, bytes)):
         size = utf8_length(value) if isinstance(value, str) else len(value)
         if size > MAX_VALUE:
             raise FieldError(f"field {name!r}: {size} bytes, at most {MAX_VALUE} are allowed")
     else:
-        raise FieldError(f"field {name!r}: a {type(value).__name__} is no text, integer, boolean or bytes")
+        raise FieldError(f"field {name!r}: a {type(value).__name__} isn't text, an integer, a boolean or bytes")
 
 
 def utf8_length(text: str) -> int:
     """How many bytes the text takes in UTF-8.
 
-    :raise FieldError: the text can't be written in UTF-8 (a lone surrogate).
+    :raise FieldError: the text can't be encoded in UTF-8 (a lone surrogate).
     """
     try:
         return len(text.encode())
     except UnicodeEncodeError:
-        raise FieldError("text that can't be written in UTF-8") from None
+        raise FieldError("text that can't be encoded in UTF-8") from None
 
 
 def _shape(value: Value) -> str:

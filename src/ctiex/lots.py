@@ -61,7 +61,7 @@ class Lots:
             try:
                 self._waiting.popleft()()
             except Exception:  # the rest must not be lost with it
-                _log.failure("one of many things to do failed")
+                _log.failure("one step of a batch failed")
         self._pausing = bool(self._waiting) and not self._stopped
         if self._pausing:
             self._settled(self._next_turn)

@@ -24,10 +24,10 @@ def why_not_made(path: str | os.PathLike[str]) -> str | None:
     """Why a file can't be made; None where nothing is seen that speaks against it."""
     folder = Path(os.path.realpath(path)).parent
     if not folder.exists():
-        return f"can't be made: there is no folder {folder}"
+        return f"can't be created: there is no folder {folder}"
     if not folder.is_dir():
-        return f"can't be made: {folder} is no folder"
-    return None if _allowed(folder, os.W_OK | os.X_OK) else f"can't be made: this user can't write to {folder}"
+        return f"can't be created: {folder} isn't a folder"
+    return None if _allowed(folder, os.W_OK | os.X_OK) else f"can't be created: this user can't write to {folder}"
 
 
 def _allowed(path: str | os.PathLike[str], mode: int) -> bool:
@@ -36,4 +36,4 @@ def _allowed(path: str | os.PathLike[str], mode: int) -> bool:
 
 
 def _worded(error: OSError | ValueError) -> str:
-    return f"can't be had: {getattr(error, 'strerror', None) or error}"
+    return f"can't be used: {getattr(error, 'strerror', None) or error}"

@@ -68,7 +68,7 @@ _ALL = (
     Command("check-config", "Check a configuration file."),
     Command("passwd", "Make the secret_hash of a secret."),
     Command("dialplan", "Print the dialplan for an Asterisk of platform 1 or 2."),
-    Command("simulate", "Simulate the whole system with faults, and hold it against its promises."),
+    Command("simulate", "Simulate the whole system with faults, and check that it keeps its promises."),
     Command("store", "Show, check, export, copy or restore the file of a durable store."),
     Command("trace", "Print the timeline of a hand-off out of the audit log."),
 )

@@ -83,8 +83,8 @@ class Exchange(Service):
     def not_ready(self) -> str:
         """Why no calls are taken; empty while they are."""
         if not self.listening:
-            return "it isn't listening: it starts or stops"
-        return "the call store takes no changes" if self.parts.context.commits.failing else self._not_started
+            return "not listening: starting or stopping"
+        return "the call store accepts no changes" if self.parts.context.commits.failing else self._not_started
 
     def privilegedStartService(self) -> None:
         """Do what the rights of root may be needed for: read keys, and bind ports below 1024. Nothing is made yet.
@@ -133,7 +133,7 @@ class Exchange(Service):
         for warning in self.configuration.warnings:
             _log.warn("{warning}", warning=warning)
         if may_step(self._reactor):
-            _log.warn("this reactor waits by the wall clock, which may be set: see ctiex.steady_time.make_steady")
+            _log.warn("this reactor's timers follow the wall clock, which may jump: see ctiex.steady_time.make_steady")
         if self.parts.processing.leaving:
             self.parts = assemble(self.configuration, self._reactor, self._drivers)
         if self.parts.audit is not None:
@@ -170,13 +170,13 @@ class Exchange(Service):
     def _tell_descriptors(self) -> None:
         """How many connections there may be, whatever the limits say, before anybody meets it."""
         most, limits = self._descriptors.for_connections, self.configuration.limits
-        _log.info("this process may have {most} open files, and takes connections up to {connections} of them",
+        _log.info("this process may have {most} open files, and accepts connections up to {connections} of them",
                   most=self._descriptors.most, connections=most)  # fmt: skip
         for name in ("links_per_identity", "links_per_source", "unbound_links"):
             configured = getattr(limits, name)
             allowed = self._descriptors.of_one(configured)
             if allowed < configured:
-                _log.warn("{name} is {configured}, and {allowed} are allowed: this process may have too few open files",
+                _log.warn("{name} is {configured}, but only {allowed} are allowed: the limit of open files is too low",
                           name=name, configured=configured, allowed=allowed)  # fmt: skip
 
     async def _kept(self, change: Change) -> None:
@@ -251,14 +251,14 @@ class Exchange(Service):
         try:
             driver.withdraw(serial)
         except Exception:  # the others go on, and the goodbye is said
-            _log.failure("the signalling driver failed with {serial}", serial=serial)
+            _log.failure("the signalling driver failed for call {serial}", serial=serial)
 
     async def _let_replies_out(self) -> None:
         """Replies that wait for the store go out before the goodbye; what it can't take is answered 50."""
         try:
             await self._kept(Change())
         except Exception as error:  # whatever a store fails with, the goodbye is said
-            _log.warn("the store could not keep the last changes: {reason}", reason=str(error))
+            _log.warn("the call store could not commit the last changes: {reason}", reason=str(error))
 
     async def _say_goodbye(self) -> None:
         factories: tuple[ExchangeLinkFactory, ...] = (self.parts.agent_links, self.parts.ivr_links)

@@ -80,7 +80,9 @@ class Listener:
         try:
             port: IListeningPort = await endpoint.listen(factory)
         except OSError as error:  # of what stands in a socket's place
-            raise ConfigurationError(f'found "{description}", which can\'t be had: {error.strerror or error}') from None
+            raise ConfigurationError(
+                f'found "{description}", which can\'t be bound: {error.strerror or error}'
+            ) from None
         return port
 
     def close(self) -> None:

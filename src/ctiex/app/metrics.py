@@ -79,9 +79,9 @@ class ExchangeCollector:
         yield from _counters(parts.counts)
         yield from _gauges(parts)
         if self._exchange.store_open:
-            help_text = "Calls in the store, those closed a short while ago included."
+            help_text = "Calls in the store, including recently closed ones."
             yield _gauge("stored_calls", help_text, parts.store.stored())
-        yield _gauge("ready", "1 while calls are taken, else 0.", int(self._exchange.ready))
+        yield _gauge("ready", "1 while calls are accepted, else 0.", int(self._exchange.ready))
 
 
 def _counters(counts: Counters) -> Iterator[Metric]:
@@ -95,20 +95,20 @@ def _counters(counts: Counters) -> Iterator[Metric]:
 
 
 def _gauges(parts: Parts) -> Iterator[Metric]:
-    yield _gauge("open_calls", "Calls that aren't closed.", parts.processing.calls_open)
+    yield _gauge("open_calls", "Open calls.", parts.processing.calls_open)
     yield _gauge("agents_logged_in", "Agent numbers that are logged in.", parts.context.presence.logged_in)
     numbers = len(parts.context.numbers)
     yield _gauge("agent_numbers", "Agent numbers that are logged in, have open calls, or ever had an event.", numbers)
     account = parts.context.account
-    yield _gauge("bytes_held", "Bytes that the records of calls, their data and the mailboxes take.", account.in_all)
-    yield _gauge("bytes_kept_for_ends", "Bytes that are kept free for the ends of open calls.", account.kept_for_ends)
+    yield _gauge("bytes_held", "Bytes taken by the records of calls, their data and the mailboxes.", account.in_all)
+    yield _gauge("bytes_kept_for_ends", "Bytes reserved for the end events of open calls.", account.kept_for_ends)
     most = parts.agent_links.admission.descriptors.for_connections
-    yield _gauge("descriptors_for_connections", "Open files beyond which no connection is taken.", most)
+    yield _gauge("descriptors_for_connections", "Number of open files above which no connection is accepted.", most)
     away = sum(1 for driver in parts.drivers.values() if not driver.connected)
-    yield _gauge("platforms_away", "Signalling drivers that can't see the calls of their platform now.", away)
+    yield _gauge("platforms_away", "Signalling drivers that can't see the calls of their platform at present.", away)
     roles = {"agent": parts.agent_links, "service": parts.ivr_links}
-    yield _by_role("open_links", "Links that are open, by the role of their listening port.", roles, _open)
-    yield _by_role("bound_links", "Sessions: links that are bound, by role.", roles, _bound)
+    yield _by_role("open_links", "Open links, by the role of their listening port.", roles, _open)
+    yield _by_role("bound_links", "Bound links (sessions), by role.", roles, _bound)
 
 
 def _open(links: ExchangeLinkFactory) -> int:

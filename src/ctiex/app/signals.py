@@ -16,9 +16,9 @@ from twisted.logger import Logger
 _log = Logger()
 
 NEEDLESS: Mapping[signal.Signals, str] = {
-    signal.SIGHUP: "a changed configuration is taken up by a restart",
-    signal.SIGUSR1: "nothing is done at it",
-    signal.SIGUSR2: "nothing is done at it",
+    signal.SIGHUP: "restart to apply a changed configuration",
+    signal.SIGUSR1: "it has no function here",
+    signal.SIGUSR2: "it has no function here",
 }
 """The signals that end nothing, each with what is said of it."""
 
@@ -36,7 +36,7 @@ def answer_signals(reactor: Any) -> None:
 
 def _answer(number: signal.Signals, reactor: Any) -> None:
     if number is signal.SIGHUP and _from_a_terminal():
-        _log.warn("{signal}: the terminal is gone, so this ends", signal=number.name)
+        _log.warn("{signal}: the terminal is gone, stopping", signal=number.name)
         reactor.stop()
     else:
         _log.warn("{signal} is ignored: {why}", signal=number.name, why=NEEDLESS[number])

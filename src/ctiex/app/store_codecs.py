@@ -29,7 +29,7 @@ def codecs_to_keep(store: ICallStore, agent_codec: str, ivr_codec: str) -> Chang
         raise ConfigurationError(
             f"[links.{link}] codec: found {wanted[name]!r}, but the store holds {held}, used with {found[name]!r}."
             f" Set codec = {found[name]!r} again until the calls have ended and the agents have fetched their events,"
-            " or begin with another store"
+            " or start with a new store"
         )
     return Change(metadata=tuple((name, wanted[name]) for name in wanted if found[name] != wanted[name]))
 

@@ -130,4 +130,4 @@ def _size(text: str) -> int:
     try:
         return len(text.encode())
     except UnicodeEncodeError:
-        raise SerialError("a calling number that can't be written in UTF-8") from None
+        raise SerialError("a calling number that can't be encoded in UTF-8") from None

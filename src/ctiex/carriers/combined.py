@@ -38,7 +38,7 @@ class CombinedSerialCarrier:
             raise ConfigurationError("two carriers put the serial into the calling number, expected at most one")
         names = [name.lower() for carrier in value for name in carrier.embed("1", "1").headers]
         if len(set(names)) < len(names):
-            raise ConfigurationError("two carriers use the same header field, expected one for each")
+            raise ConfigurationError("two carriers use the same header field, expected a different one for each")
 
     def embed(self, calling_number: str, serial: str) -> Signalled:
         """The serial by all of them.

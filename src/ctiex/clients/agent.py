@@ -283,7 +283,7 @@ class AgentNumber:
 
     def _takes_some(self) -> None:
         if self._in_vain > 1:
-            _log.info("agent {number} takes events again", number=self.number)
+            _log.info("agent {number} handles events again", number=self.number)
         self._in_vain = 0
 
     def _log_in_again(self, link: ClientLink) -> None:
@@ -293,7 +293,7 @@ class AgentNumber:
             self._client.log_in_again(self, link)
             return
         if in_vain == 1:
-            _log.warn("agent {number} takes none of its events, and others wait: it logs in for them ever more seldom",
+            _log.warn("agent {number} handles none of its events while others wait: it logs in less and less often",
                       number=self.number)  # fmt: skip
         self._next_login = self.reactor.callLater(
             self._client.pause_after(in_vain), self._client.log_in_again, self, link
@@ -383,7 +383,7 @@ class AgentClient(Service):
             HandOff hears it. One that it fails to take stays unacknowledged, and so do those behind it; they go on
             coming, and the failed one comes again after the next login.
         :param on_gap: hears the first and last sequence of events that can't be replayed any more; an empty
-            range, (n + 1, n), when the exchange numbers anew.
+            range, (n + 1, n), when the exchange has restarted its numbering.
         :param resume_after: the last event that an earlier run took; None takes up whatever is still kept.
         :param timeout: in seconds, lost links included; the exchange may take as long to answer.
         :param on_taken_over: hears that another link has this agent number now, or another ``login`` of this

@@ -210,9 +210,9 @@ class AutomaticService(Service):
         if serial is None:
             raise CallError(Status.UNKNOWN_SERIAL, "the call carries no serial")
         if serial in self._calls or serial in finished:
-            raise CallError(Status.DUPLICATE_SERIAL, "the call of this serial has come already")
+            raise CallError(Status.DUPLICATE_SERIAL, "a call with this serial has arrived already")
         if len(self._calls) >= self._max_calls:
-            raise CallError(Status.TOO_BUSY, "as many customers as may be are being served")
+            raise CallError(Status.TOO_BUSY, "the limit on customers served at once is reached")
         return ServedCall(self, connection, number, serial)
 
     async def serve_arrival(
@@ -287,7 +287,7 @@ class AutomaticService(Service):
         except CancelledError:
             if call.ended is not None:
                 raise
-            return failed("the service stops")
+            return failed("the service is stopping")
         except CallError as error:
             if error.status not in NOT_THIS_SERVICES:
                 log_fault(call, error)

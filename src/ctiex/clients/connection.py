@@ -123,7 +123,7 @@ class ClientLink(LinkProtocol):
         """
         most = self._connection.account.max_frame
         if not LEAST_MAX_FRAME <= reply.max_frame <= most:
-            raise BrokenExchange(f"it says max_frame {reply.max_frame}, expected {LEAST_MAX_FRAME} to {most}")
+            raise BrokenExchange(f"its max_frame is {reply.max_frame}, expected {LEAST_MAX_FRAME} to {most}")
         self.exchange_address = reply.exchange_address
         self.session.agree(reply.max_frame)
         heartbeat = float(reply.heartbeat_s or self.session.limits.heartbeat)
@@ -135,9 +135,11 @@ class ClientLink(LinkProtocol):
         :raise UnsafeLink: others may.
         """
         if not is_private(self.transport):
-            raise UnsafeLink(f"nothing is sent to {self.peer} over plain TCP: use TLS, or say plain_secrets")
+            raise UnsafeLink(f"refusing to send anything to {self.peer} over plain TCP: use TLS, or set plain_secrets")
         if not is_verified(self.transport):
-            raise UnsafeLink(f"nothing is sent to {self.peer}, whose certificate isn't verified: use tls:, not ssl:")
+            raise UnsafeLink(
+                f"refusing to send anything to {self.peer} without verifying its certificate: use tls:, not ssl:"
+            )
 
     def ask(self, message: Message, timeout: float | None = None) -> Deferred[Message]:
         """Send a request and wait for its answer: its reply, or an Error.
@@ -155,8 +157,12 @@ class ClientLink(LinkProtocol):
             if isinstance(outcome, LinkError):
                 answer.errback(Failure(outcome))
             elif not answers(message, outcome):
-                _log.error("the exchange answers another {asked} than it was asked", asked=type(message).__name__)
-                answer.errback(Failure(BrokenExchange(f"its answer is to another {type(message).__name__}")))
+                _log.error(
+                    "the exchange's answer doesn't match the {asked} that was sent", asked=type(message).__name__
+                )
+                answer.errback(
+                    Failure(BrokenExchange(f"its answer doesn't match the {type(message).__name__} that was sent"))
+                )
             else:
                 answer.callback(outcome)
 
@@ -221,7 +227,7 @@ class ClientLink(LinkProtocol):
             return TlsRefused(f"{self.peer} speaks TLS: this looks like a TLS port, use tls:HOST:PORT, not tcp:")
         if not self._first_bytes and not self._ended_here:
             return LinkLost(
-                f"{self.peer} closed the link before it said anything ({error}): this looks like a TLS port (then use"
+                f"{self.peer} closed the link without sending anything ({error}): this looks like a TLS port (then use"
                 " tls:HOST:PORT, not tcp:), or an exchange that has too many links"
             )
         return error
@@ -259,7 +265,7 @@ class _ToldEndpoint:
     def _not_reached(self, failure: Failure) -> Failure:
         reason = failure.getErrorMessage()
         if not failure.check(CancelledError, ConnectingCancelledError) and self._trouble(reason):
-            _log.warn("{identity} can't reach the exchange, and goes on trying: {reason}",
+            _log.warn("{identity} can't reach the exchange, still trying: {reason}",
                       identity=self._account.identity, reason=reason)  # fmt: skip
         return failure
 
@@ -317,7 +323,7 @@ class ExchangeConnection:
                 open_link.session.unbind(Status.OK, "", self.reactor.seconds() + _SAY_GOODBYE_WITHIN)
                 open_link.flush()
             else:
-                open_link.cut("the client stops")
+                open_link.cut("the client is stopping")
             await gone
         stopping = self._service.stopService()
         if stopping is not None:
@@ -337,7 +343,7 @@ class ExchangeConnection:
             return
         except Exception:  # a fault of ours: the next link may do
             _log.failure("binding failed")
-            link.cut("failed inside")
+            link.cut("internal error")
             return
         self.trouble = ""
         self._was_bound = True
@@ -372,7 +378,7 @@ class ExchangeConnection:
         self._losses = 0 if stood >= self.account.longest_retry else self._losses + 1
         if self.link is link:
             self.link = None
-            _log.warn("the link of {identity} was lost ({reason}): connecting again", identity=self.account.identity,
+            _log.warn("the link of {identity} was lost ({reason}): reconnecting", identity=self.account.identity,
                       reason=link.session.ended)  # fmt: skip
         if self._open is link:
             self._open = None
@@ -447,4 +453,4 @@ async def within(reactor: Any, seconds: float | None, work: Callable[[], Awaitab
     try:
         return await running
     except TimeoutError:
-        raise RequestTimedOut(f"not done within {seconds:g} s") from None
+        raise RequestTimedOut(f"timed out after {seconds:g} s") from None

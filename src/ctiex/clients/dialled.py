@@ -45,7 +45,7 @@ class _IncomingLink(LinkProtocol):
     def link_opened(self) -> None:
         """Known to those who end it when the service stops. Its Connection has to come soon."""
         self._dialled.links[self] = None
-        self._deadline = self.clock.callLater(_LIMITS.login_deadline, self.cut, "no Connection in time")
+        self._deadline = self.clock.callLater(_LIMITS.login_deadline, self.cut, "timed out waiting for a Connection")
 
     def link_closed(self, reason: str) -> None:
         """Gone, as it should be once its Connection was answered."""
@@ -110,7 +110,7 @@ class DialledLinks(Factory):
     def cut_all(self) -> None:
         """End those that are left."""
         for link in list(self.links):
-            link.cut("the service stops")
+            link.cut("the service is stopping")
 
     def take(self, connection: Connection) -> ConnectionReply:
         """Take the customer of the exchange that this service is bound to; refuse any other's (26).

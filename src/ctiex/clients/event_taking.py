@@ -103,7 +103,7 @@ class EventTaking:
             return
         ensureDeferred(_awaited(outcome)).addCallbacks(
             lambda _: self._ended(coming, None), lambda failure: self._ended(coming, failure.value)
-        ).addErrback(lambda failure: _log.failure("an event could not be settled", failure))
+        ).addErrback(lambda failure: _log.failure("an event could not be acknowledged", failure))
 
     def _ended(self, coming: Coming, error: BaseException | None) -> None:
         sequence = coming.event.sequence

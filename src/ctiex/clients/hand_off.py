@@ -190,7 +190,9 @@ class HandOffs:
         if asked is not None and asked.request != request and not self._is_over(asked):
             taken = True
         if serial and taken:
-            raise CallError(Status.DUPLICATE_SERIAL, "the end of another call with this serial hasn't come yet")
+            raise CallError(
+                Status.DUPLICATE_SERIAL, "the end event of another call with this serial hasn't arrived yet"
+            )
 
     def _is_over(self, asked: Asked) -> bool:
         """Whether nothing more comes of a request that had no answer."""

@@ -77,7 +77,7 @@ class Lifecycle:
         stopped = self._stopping.add()
         if before is Stage.RUNNING:
             ended = ensureDeferred(self._end())
-            ended.addErrback(lambda failure: _log.failure("the end failed", failure))
+            ended.addErrback(lambda failure: _log.failure("stopping failed", failure))
             ended.addCallback(lambda _: self._ended())
         return stopped
 

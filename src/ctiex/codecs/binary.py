@@ -36,7 +36,7 @@ class BinaryCodec:
             raise frame.fault
         decode = DECODERS.get(frame.kind)
         if decode is None:
-            raise UnknownKind("a kind that this version doesn't have")
+            raise UnknownKind("a message kind that isn't in this version")
         return decode(frame.body)
 
     def encode_body(self, message: Message) -> bytes:

@@ -183,11 +183,11 @@ def _malformed_body(message: type[Message], found: Exception | int) -> Malformed
 def _reason(error: Exception) -> str:
     """In words, and never with the value: what such an error says itself often shows it."""
     if isinstance(error, (UnicodeDecodeError, UnicodeEncodeError)):
-        return f"text that is no {error.encoding.upper()}"
+        return f"text that isn't {error.encoding.upper()}"
     if isinstance(error, ValueError):
         return str(error)
     if isinstance(error, LookupError):
-        return "a code that means nothing here"
+        return "unknown enum value"
     if isinstance(error, (TypeError, AttributeError)):
         return "a value of the wrong type"
     return "too long, or out of range"
@@ -213,5 +213,5 @@ def encoder_of(message: Message) -> Callable[[Message], bytes]:
     """
     encoder = ENCODERS.get(type(message))
     if encoder is None:
-        raise MalformedFrame(f"a {type(message).__name__} is no message")
+        raise MalformedFrame(f"a {type(message).__name__} isn't a message")
     return encoder

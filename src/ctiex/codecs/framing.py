@@ -108,7 +108,7 @@ class BinaryDecoder:
         if length > self.max_frame:
             self._fail(FrameTooLong(f"a frame of length {length}: the limit is {self.max_frame}"))
         elif length < LEAST_LENGTH:
-            self._fail(MalformedFrame(f"a frame of length {length}: the least is {LEAST_LENGTH}"))
+            self._fail(MalformedFrame(f"a frame of length {length}: the minimum is {LEAST_LENGTH}"))
         elif there > _VERSION_AT and data[at + _VERSION_AT] != VERSION:
             self._fail(UnsupportedVersion(f"version {data[at + _VERSION_AT]}: only {VERSION} is supported"))
 
@@ -120,4 +120,4 @@ class BinaryDecoder:
 def _fault(flags: int) -> CodecError:
     if flags:
         return MalformedFrame("flags other than 0")
-    return UnknownKind("a kind that this version doesn't have")
+    return UnknownKind("a message kind that isn't in this version")

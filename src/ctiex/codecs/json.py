@@ -52,7 +52,7 @@ class JsonCodec:
         if frame.fault is not None:
             raise frame.fault
         if frame.kind not in KINDS:
-            raise UnknownKind("a kind that this version doesn't have")
+            raise UnknownKind("a message kind that isn't in this version")
         message_type = KINDS[frame.kind]
         message = message_type(**_attributes(message_type, frame.body))
         encoder_of(message)(message)
@@ -94,16 +94,16 @@ class JsonCodec:
 def _attributes(message: type[Message], given: Mapping[str, Any]) -> dict[str, Any]:
     readers = _READERS[message]
     if not given.keys() <= readers.keys():
-        raise MalformedFrame(f"{message.__name__}: an attribute that it doesn't have")
+        raise MalformedFrame(f"{message.__name__}: an unknown attribute")
     if not _NEEDED[message] <= given.keys():
         missing = ", ".join(sorted(_NEEDED[message] - given.keys()))
-        raise MalformedFrame(f"{message.__name__}: without {missing}")
+        raise MalformedFrame(f"{message.__name__}: missing {missing}")
     values = {}
     for name, value in given.items():
         try:
             values[name] = readers[name](value)
         except (TypeError, ValueError, LookupError):
-            raise MalformedFrame(f"{message.__name__}.{name}: no such value is allowed") from None
+            raise MalformedFrame(f"{message.__name__}.{name}: invalid value") from None
     return values
 
 

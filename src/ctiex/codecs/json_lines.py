@@ -35,7 +35,7 @@ def _fraction(digits: str) -> Any:
 
 
 def _constant(name: str) -> Any:
-    raise ValueError("NaN and Infinity are no JSON")
+    raise ValueError("NaN and Infinity aren't JSON")
 
 
 _JSON = json.JSONDecoder(object_pairs_hook=_object, parse_int=_integer, parse_float=_fraction, parse_constant=_constant)
@@ -123,13 +123,13 @@ def frame_of(line: bytes) -> Frame:
     except (ValueError, RecursionError):
         attributes = NOT_ALLOWED
     if type(attributes) is not dict:
-        return Frame(0, 0, {}, MalformedFrame("a line that is no JSON object"))
+        return Frame(0, 0, {}, MalformedFrame("a line that isn't a JSON object"))
     has_its_own = attributes.get("kind") == BindReply.__name__
     if not has_its_own and not _is(attributes.pop("version", VERSION), VERSION):
-        raise UnsupportedVersion(f"another version: only {VERSION} is supported")
+        raise UnsupportedVersion(f"an unsupported version: only {VERSION} is supported")
     invoke_id = attributes.pop("invoke_id", 0)
     if type(invoke_id) is not int or not 0 <= invoke_id < 2**32:
-        return Frame(0, 0, {}, MalformedFrame("an invoke id is an integer of 32 bits, not signed"))
+        return Frame(0, 0, {}, MalformedFrame("an invoke id is an unsigned integer of 32 bits"))
     return _judged(attributes, invoke_id)
 
 
@@ -139,9 +139,9 @@ def _judged(attributes: dict[str, Any], invoke_id: int) -> Frame:
     if not _is(attributes.pop("flags", 0), 0):
         return Frame(kind, invoke_id, {}, MalformedFrame("flags other than 0"))
     if not isinstance(name, str):
-        return Frame(0, invoke_id, {}, MalformedFrame("a line needs its kind, a text"))
+        return Frame(0, invoke_id, {}, MalformedFrame("a line needs a kind, as text"))
     if not kind:
-        return Frame(0, invoke_id, {}, UnknownKind("a kind that this version doesn't have"))
+        return Frame(0, invoke_id, {}, UnknownKind("a message kind that isn't in this version"))
     return Frame(kind, invoke_id, attributes)
 
 

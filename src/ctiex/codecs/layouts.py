@@ -68,7 +68,7 @@ class Coded(Adapter):
 
     def _decode(self, obj: Any, context: Any, path: Any) -> Any:
         if obj not in self.members:
-            raise MappingError("a code that means nothing here", path=path)
+            raise MappingError("unknown enum value", path=path)
         return self.members[obj]
 
     def _encode(self, obj: Any, context: Any, path: Any) -> Any:

@@ -100,14 +100,14 @@ def _number(name: str, subcon: Any) -> Number:
 
 def _code(subcon: Any) -> str:
     if not isinstance(subcon, construct.FormatField) or subcon.fmtstr[0] != ">" or subcon.fmtstr[1] not in BITS:
-        raise TypeError(f"{subcon!r} is no big-endian number that is known here")
+        raise TypeError(f"{subcon!r} isn't a supported big-endian number")
     return str(subcon.fmtstr[1])
 
 
 def _text(name: str, subcon: Any) -> Text:
     prefixed = subcon.subcon
     if not isinstance(prefixed, construct.Prefixed) or prefixed.subcon is not construct.GreedyBytes:
-        raise TypeError(f"{subcon!r} is no text behind its length")
+        raise TypeError(f"{subcon!r} isn't a text after its length")
     length = prefixed.lengthfield
     if isinstance(length, Between):
         return Text(name, _code(length.subcon), length.least, length.greatest, subcon.encoding)

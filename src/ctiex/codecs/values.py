@@ -25,7 +25,7 @@ def field_type(value: Value) -> FieldType:
     for base in type(value).__mro__:
         if base in FIELD_TYPES:
             return FIELD_TYPES[base]
-    raise TypeError("no text, integer, boolean or bytes")
+    raise TypeError("not text, an integer, a boolean or bytes")
 
 
 def derive_fields_reader(shape: FieldList) -> Callable[[bytes, int], tuple[Fields, int]]:
@@ -57,7 +57,7 @@ def derive_fields_reader(shape: FieldList) -> Callable[[bytes, int], tuple[Field
             end = start + size
             values[name] = readers[code](body[start:end])
         if len(values) != count:
-            raise ValueError("a field name comes twice")
+            raise ValueError("a duplicate field name")
         return Fields.trusted(values), end
 
     return read_fields

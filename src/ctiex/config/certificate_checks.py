@@ -84,4 +84,4 @@ def _shut_out(configuration: Configuration, listening: dict[str, Listening]) -> 
         asked = where is not None and where.files is not None and where.files.clients is not None
         if known.certificate and not asked:
             key = dotted("identities", name, "certificate")
-            yield f"{key} is of no use: {link} asks for no certificates of clients, as {PREFIX}:...:clients=FILE does"
+            yield f"{key} has no effect: {link} doesn't ask clients for certificates, as {PREFIX}:...:clients=FILE does"

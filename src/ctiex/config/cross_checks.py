@@ -81,9 +81,9 @@ def _wrong_names(read: FileTables) -> Iterator[str]:
     for table, names in (("identities", read.identities), ("services", read.services)):
         for name in names:
             if not is_short_text(name):
-                yield f"{dotted(table, name[:40])}: found a name of no use, expected text of 1 to 255 bytes"
+                yield f"{dotted(table, name[:40])}: found an invalid name, expected text of 1 to 255 bytes"
     if ANY_OWNER in read.identities:
-        yield f"{dotted('identities', ANY_OWNER)}: found a name that stands for everybody, expected another one"
+        yield f"{dotted('identities', ANY_OWNER)}: found a reserved name, expected another one"
 
 
 def _wrong_identities(read: FileTables, services: object) -> Iterator[str]:
@@ -135,12 +135,12 @@ def _wrong_link(link: str, settings: LinkSettings, override: str | None, demo: b
     if demo and not listening.local:
         yield (
             f'{key}: found "{listen}", which listens beyond loopback, expected'
-            " interface=127.0.0.1 as long as the demo identities are in use: everybody knows their secret;"
+            " interface=127.0.0.1 while the demo identities are in use: their secrets are public;"
             " name your own under [identities]"
         )
     elif listening.plain and settings.plain_secrets != "allowed":
         yield (
-            f'{key}: found "{listen}", plain TCP beyond loopback, where whoever stands on the way reads everything,'
+            f'{key}: found "{listen}", plain TCP beyond loopback, where anyone on the network path can read everything,'
             f" expected {TLS_PREFIX}:PORT:certificate=FILE:key=FILE, or interface=127.0.0.1;"
             f' plain_secrets = "allowed" in [links.{link}] says that the network is trusted'
         )
@@ -159,7 +159,7 @@ def _unused_drivers(read: FileTables) -> Iterator[str]:
     for name in read.signalling:
         if name not in used:
             key = dotted("signalling", name)
-            yield f"{key}: found settings of a driver that no service names, expected one of: {', '.join(sorted(used))}"
+            yield f"{key}: found settings of a driver that no service uses, expected one of: {', '.join(sorted(used))}"
 
 
 def _needing_the_ivr_link(services: Mapping[str, ConfiguredService]) -> Iterator[str]:
@@ -186,7 +186,7 @@ def _dialled_in_clear(read: FileTables) -> Iterator[str]:
         if host and not is_loopback(host):
             key = dotted("services", name, "address")
             yield (
-                f'{key}: "{service.settings["address"]}" is plain TCP beyond loopback: whoever stands on the way reads'
+                f'{key}: "{service.settings["address"]}" is plain TCP beyond loopback: anyone on the network can read'
                 " the customer's number and the serial; tls:HOST:PORT hides them"
             )
 
@@ -194,18 +194,18 @@ def _dialled_in_clear(read: FileTables) -> Iterator[str]:
 def warnings_of(read: FileTables, demo: bool) -> Iterator[str]:
     if demo:
         yield (
-            f"the demo identities {' and '.join(read.identities)} are in use; everybody knows their secret:"
+            f"the demo identities {' and '.join(read.identities)} are in use; their secrets are public:"
             " name your own under [identities]"
         )
     else:
         for name, identity in read.identities.items():
             if identity.secret:
                 key = dotted("identities", name, "secret")
-                yield f"{key} stands in clear; `ctiex passwd` makes a secret_hash of it"
+                yield f"{key} is in plain text; `ctiex passwd` makes a secret_hash of it"
     if read.metrics.listen and not read_endpoint(read.metrics.listen).local:
         yield (
             f'metrics.listen: "{read.metrics.listen}" listens beyond loopback and asks for no login:'
-            " see that nobody but your monitoring reaches it"
+            " make sure that only your monitoring can reach it"
         )
     served = {service for identity in read.identities.values() for service in identity.services}
     for service in read.services:

@@ -108,7 +108,7 @@ def make_endpoint(reactor: Any, description: str) -> IStreamServerEndpoint:
     try:
         endpoint: IStreamServerEndpoint = serverFromString(reactor, description)
     except (KeyError, IndexError):  # Twisted's word for it
-        raise ConfigurationError(f'found "{description}", but systemd has handed over no such socket') from None
+        raise ConfigurationError(f'found "{description}", but systemd has passed no such socket') from None
     except Exception as error:  # whatever the parsers of plugins raise
         raise _no_endpoint(description, error) from None
     return endpoint

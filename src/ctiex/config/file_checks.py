@@ -22,7 +22,7 @@ from ctiex.stores.file_names import BESIDE, files_of
 
 _ADDRESSES = {"": "0.0.0.0", "localhost": "127.0.0.1"}
 """What Twisted listens at where an interface is no address."""
-_IN_USE = "is in use now: a start fails as long as it is"
+_IN_USE = "is in use: the exchange can't start until it is free"
 
 
 def check_files(configuration: Configuration) -> None:
@@ -50,7 +50,7 @@ def check_ports(configuration: Configuration) -> list[str]:
             if error.errno == errno.EADDRINUSE:
                 warnings.append(f'{key}: "{where.description}" {_IN_USE}')
             else:
-                errors.append(f'{key}: found "{where.description}", which can\'t be had: {error.strerror or error}')
+                errors.append(f'{key}: found "{where.description}", which can\'t be bound: {error.strerror or error}')
     if errors:
         raise failure_of(errors, configuration.source)
     return warnings
@@ -62,9 +62,9 @@ def wide_files(configuration: Configuration, source: str | None) -> Iterator[str
     :param source: the file that the configuration was read from.
     """
     if configuration.audit.file and (who := wide_mode(configuration.audit.file)):
-        yield f"audit.file: {configuration.audit.file} was there with a mode by which {who} may read or change it"
+        yield f"audit.file: {configuration.audit.file} exists, and {who} may read or change it"
     if source and _has_secrets(configuration) and (who := wide_mode(source)):
-        yield f"{source} has secrets in clear, and {who} may read or change it: chmod 600 {source}"
+        yield f"{source} has secrets in plain text, and {who} may read or change it: chmod 600 {source}"
 
 
 def _has_secrets(configuration: Configuration) -> bool:
@@ -81,7 +81,7 @@ def _wrong_audit(configuration: Configuration) -> Iterator[str]:
         yield f"audit.file: {file} {why}"
     for key, other in _files_of_store(configuration.store) if file else ():
         if _same(Path(file), other):
-            yield f"audit.file: found {file}, which {key} keeps for itself, expected a file of its own"
+            yield f"audit.file: found {file}, which {key} uses, expected a file of its own"
 
 
 def _files_of_store(store: StoreSettings) -> Iterator[tuple[str, Path]]:
@@ -129,10 +129,10 @@ def _wrong_sockets(configuration: Configuration) -> Iterator[str]:
         except FileNotFoundError:
             there = True
         except (OSError, ValueError) as error:
-            yield f"{key}: {where.path} can't be had: {getattr(error, 'strerror', None) or error}"
+            yield f"{key}: {where.path} can't be used: {getattr(error, 'strerror', None) or error}"
             continue
         if not there:
-            yield f"{key}: {where.path} is there and no socket, expected a socket, or a name that is free"
+            yield f"{key}: {where.path} isn't a socket, expected a socket or a name that is free"
         elif why := why_not_made(where.path):
             yield f"{key}: {where.path} {why}"
 

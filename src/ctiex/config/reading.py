@@ -69,9 +69,9 @@ def read_file(path: str) -> dict[str, Any]:
     try:
         return tomllib.loads(content.decode())
     except UnicodeDecodeError as error:
-        raise ConfigurationError(f"{path}: found bytes that are no UTF-8 at {error.start}, expected TOML") from None
+        raise ConfigurationError(f"{path}: found invalid UTF-8 at byte {error.start}, expected TOML") from None
     except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise ConfigurationError(f"{path}: found no valid TOML: {error}") from None
+        raise ConfigurationError(f"{path}: found invalid TOML: {error}") from None
 
 
 def parse(

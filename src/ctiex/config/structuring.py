@@ -95,7 +95,7 @@ def _structure_checked(value: Any, type_: Any) -> Any:
 
 def _kind(value: object) -> str:
     """What a value is, without showing it."""
-    words = {str: "a text that isn't shown here", bool: "a boolean", int: "a number", float: "a number"}
+    words = {str: "text (not shown)", bool: "a boolean", int: "a number", float: "a number"}
     return words.get(type(value), shown(value))
 
 
@@ -241,4 +241,4 @@ def _unknown_keys(error: ForbiddenExtraKeysError, path: _Path) -> Iterator[_Wron
 def _worded(error: BaseException) -> str:
     if isinstance(error, (UnfitError, ConfigurationError)):
         return str(error)
-    return f"found a value of no use ({type(error).__name__}), expected another"
+    return f"invalid value ({type(error).__name__})"

@@ -44,11 +44,11 @@ class LinkCounter:
 class AdmissionRefusal(Enum):
     """Why a connection is turned away: the text is for the log, the name that of its counter."""
 
-    links_over_source_limit = "this source has as many links as it may have"
-    unbound_links_over_source_limit = "this source has as many links without a Bind as it may have"
-    unbound_links_over_limit = "there are as many links without a Bind as there may be"
-    connections_too_fast = "the connections of this source come faster than they may"
-    connections_without_descriptor = "there are hardly any file descriptors left"
+    links_over_source_limit = "too many links from this source"
+    unbound_links_over_source_limit = "too many unbound links from this source"
+    unbound_links_over_limit = "too many unbound links"
+    connections_too_fast = "too many connections a second from this source"
+    connections_without_descriptor = "too few file descriptors left"
 
 
 @define

@@ -84,11 +84,11 @@ class AgentLink(ExchangeLink):
             return
         if len(self._agents) >= self._context.admission.limits.agents_per_link and message.agent not in self._agents:
             self._context.counts.requests_over_limit += 1
-            answer(refusal(message, Status.TOO_BUSY, "this link has as many agent numbers as it may have"))
+            answer(refusal(message, Status.TOO_BUSY, "too many agent numbers on this link"))
             return
         if not self._presence.admit(message.agent, who.name):
             self._context.counts.requests_over_limit += 1
-            detail = "this identity has brought as many agent numbers as agents_per_identity allows"
+            detail = "this identity has registered as many agent numbers as agents_per_identity allows"
             answer(refusal(message, Status.TOO_BUSY, detail))
             return
         reply = self._mailboxes.login(message.agent, self, message.resume_after)

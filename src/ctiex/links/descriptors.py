@@ -67,4 +67,4 @@ def allow_all() -> None:
         try:
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         except (OSError, ValueError) as error:
-            _log.warn("this process may have {soft} open files, and no more: {reason}", soft=soft, reason=str(error))
+            _log.warn("the limit of {soft} open files can't be raised: {reason}", soft=soft, reason=str(error))

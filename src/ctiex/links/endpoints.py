@@ -65,7 +65,7 @@ def client_endpoint(reactor: Any, description: str) -> IStreamClientEndpoint:
     try:
         endpoint: IStreamClientEndpoint = clientFromString(reactor, description)
     except OSError as error:
-        raise unusable(description, f"{error.filename or 'a file'}: {error.strerror or 'it can not be read'}") from None
+        raise unusable(description, f"{error.filename or 'a file'}: {error.strerror or 'unreadable'}") from None
     except Exception as error:  # every endpoint parser raises what it likes
         found = "a certificate or key that can't be read" if type(error).__module__.startswith("OpenSSL") else ""
         raise unusable(description, found) from None

@@ -114,7 +114,9 @@ class ExchangeLink(LinkProtocol):
     def error_received(self, error: Error) -> None:
         """A client complains of something that asked for no answer."""
         if self._context.log_limiter.allows("told", self.clock.seconds()):
-            _log.info("session {session} was told: {status}", session=self.name, status=Status.of(error.status).text)
+            _log.info(
+                "session {session} received an Error: {status}", session=self.name, status=Status.of(error.status).text
+            )
 
     def link_bound(self, identity: Identity) -> None:
         """The link is bound, and its BindReply is first in what will be written."""
@@ -175,10 +177,12 @@ class ExchangeLink(LinkProtocol):
             return verdict
         assert self._source is not None
         if self._context.processing.leaving:
-            verdict = LoginDecision(Status.GOING_AWAY, detail=Status.GOING_AWAY.text, reason="the exchange goes away")
+            verdict = LoginDecision(
+                Status.GOING_AWAY, detail=Status.GOING_AWAY.text, reason="the exchange is shutting down"
+            )
         elif not self._context.admission.bind(self._source, identity.name):
             self._context.counts.links_over_identity_limit += 1
-            detail = "this identity has as many links as it may have"
+            detail = "too many links of this identity"
             verdict = LoginDecision(Status.TOO_BUSY, detail=detail, reason=detail)
         if verdict.identity is None:
             self._bind_refused(bind, verdict)
@@ -232,7 +236,7 @@ class ExchangeLink(LinkProtocol):
     def link_evicted(self) -> None:
         """The client left too much unread."""
         self._context.counts.links_evicted += 1
-        self._warn_of_cut("it doesn't read")
+        self._warn_of_cut("the peer doesn't read")
 
     def link_flooded(self, reason: str) -> None:
         """The client sent too much."""
@@ -275,10 +279,10 @@ class ExchangeLink(LinkProtocol):
     def going_away(self) -> None:
         """Tell the client that the exchange leaves; the link ends once it answers, or soon after."""
         if self.who is None:
-            self.session.end("the exchange goes away")
+            self.session.end("the exchange is shutting down")
         else:
             deadline = self.clock.seconds() + self._context.limits.login_deadline
-            self.session.unbind(Status.GOING_AWAY, "the exchange goes away", deadline)
+            self.session.unbind(Status.GOING_AWAY, "the exchange is shutting down", deadline)
         self.flush()
 
 
@@ -304,7 +308,7 @@ class ExchangeLinkFactory(Factory):
         return self._links.keys()
 
     def without_descriptor(self, address: IAddress | None) -> None:
-        """A connection was turned away, since there are hardly any file descriptors left."""
+        """A connection was turned away, since too few file descriptors left."""
         refusal, source = AdmissionRefusal.connections_without_descriptor, source_of_address(address)
         self._context.counts.turned_away(refusal.name)
         if self._context.log_limiter.allows(refusal.name, self._context.clock.seconds()):
@@ -328,7 +332,7 @@ class ExchangeLinkFactory(Factory):
     def cut_all(self) -> None:
         """End at once whatever links are left."""
         for link in list(self.links):
-            link.cut("the exchange stops")
+            link.cut("the exchange is stopping")
 
     def discard(self, link: ExchangeLink) -> None:
         """A link is gone."""

@@ -108,10 +108,10 @@ class Outgoing:
             return
         body = self.codec.encode_body(message)
         if self.codec.frame_length(body) > self.send_limit:
-            raise FrameTooLong(f"{type(message).__name__}: {len(body)} bytes, the other side takes {self.send_limit}")
+            raise FrameTooLong(f"{type(message).__name__}: {len(body)} bytes, the peer takes at most {self.send_limit}")
         if self.queue_full:
             self.counts.requests_not_sent += 1
-            answered(LinkBusy("too many requests wait to go out on this link"))
+            answered(LinkBusy("too many requests are waiting on this link"))
             return
         invoke_id = self._requests.new_invoke_id()
         frame = self.codec.frame(KIND_OF[type(message)], invoke_id, body)
@@ -147,7 +147,7 @@ class Outgoing:
         """Answer an Unbind once every request before it has its reply."""
         if self._unbind_id is not None and self._in_flight <= 0 and self.ended is None:
             self._send(UnbindReply(), self._unbind_id)
-            self.end("the other side left")
+            self.end("the peer unbound")
 
     def end(self, reason: str) -> None:
         """The link is to be closed, once what is in the output is written."""

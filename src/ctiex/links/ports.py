@@ -109,7 +109,7 @@ class GuardedFactory(_Wrapping):
         if self._sources.held(source) >= bounds.most_of_one():
             return self._refuse(source, f"{self._sources.held(source)} connections from there are open")
         if bounds.descriptors.short():
-            return self._refuse(source, "there are hardly any file descriptors left")
+            return self._refuse(source, "too few file descriptors left")
         inner = self.wrappedFactory.buildProtocol(addr)
         if inner is None:
             return TurnedAway()

@@ -107,7 +107,7 @@ class LinkProtocol(Protocol):
             self._unread += len(output)
             if self._unread > self.session.limits.max_unread:
                 self.link_evicted()
-                self.cut("too much output unread")
+                self.cut("too much unread output")
                 return
         if at_once and self._at_once:
             send(self.transport, output)
@@ -229,8 +229,8 @@ class LinkProtocol(Protocol):
             work(*what)
         except Exception as error:
             # One link's fault must not become another's: this one is given up.
-            _log.failure("the link failed inside")
-            self.session.end(f"failed inside: {type(error).__name__}")
+            _log.failure("internal error on a link")
+            self.session.end(f"internal error: {type(error).__name__}")
         finally:
             self._receiving = False
         self.flush(at_once=True)

@@ -76,7 +76,7 @@ class Requests:
     def last(self, invoke_id: int, answered: Answered, deadline: float) -> None:
         """The last request, which the caller writes at once; those that wait to go out never will."""
         unsent, self._unsent = self._unsent, {}
-        self._tell([self._waiting.pop(one).answered for one in unsent], LinkLost("this side leaves"))
+        self._tell([self._waiting.pop(one).answered for one in unsent], LinkLost("this side is unbinding"))
         self._waiting[invoke_id] = _Waiting(UnbindReply, answered, deadline)
         self.first_deadline = min(self.first_deadline, deadline)
 
@@ -94,7 +94,7 @@ class Requests:
 
     def _tell_misfit(self, found: Message, wanted: type[Message]) -> None:
         if not self._misfit:
-            _log.warn("the other side answers with {found} where {wanted} is due: that is ignored, as are others",
+            _log.warn("ignored {found} where {wanted} was expected; further ones are ignored silently",
                       found=type(found).__name__, wanted=wanted.__name__)  # fmt: skip
         self._misfit = True
 
@@ -120,4 +120,4 @@ class Requests:
             try:
                 tell(error)
             except Exception:  # the others must hear it all the same
-                _log.failure("what was to hear of a lost answer failed")
+                _log.failure("a callback for a lost answer failed")

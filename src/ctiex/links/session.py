@@ -94,7 +94,7 @@ class Session(Outgoing):
     def _ping(self, now: float) -> None:
         if self._pings == 2:
             self.counts.links_silent += 1
-            self.end("silent: two pings unanswered")
+            self.end("timed out: two pings unanswered")
             return
         self._pings += 1
         # From now, not from when it was due: a clock that jumps leaves the other side its time.
@@ -193,9 +193,9 @@ class Session(Outgoing):
         if verdict is rules.REPLY:
             self._answer(invoke_id, message)
         elif (invoke_id == 0) is not (verdict is rules.NOTICE) and not isinstance(message, Unbind):
-            needed = "0" if verdict is rules.NOTICE else "another invoke id than 0"
+            needed = "0" if verdict is rules.NOTICE else "an invoke id other than 0"
             name = type(message).__name__
-            self._refuse(invoke_id, Status.MALFORMED, f"{name} goes under {needed}", name)
+            self._refuse(invoke_id, Status.MALFORMED, f"{name} needs {needed}", name)
         elif verdict is rules.NOTICE:
             self._handler.request_received(message, 0)
         else:
@@ -281,9 +281,7 @@ class Session(Outgoing):
         else:
             if self.audit is not None:
                 self.audit.version_refused(bind)
-            self.bound(
-                BindReply(Status.UNSUPPORTED_VERSION, detail=f"only version {VERSION} is spoken here"), invoke_id
-            )
+            self.bound(BindReply(Status.UNSUPPORTED_VERSION, detail=f"only version {VERSION} is supported"), invoke_id)
 
     def bound(self, reply: BindReply, invoke_id: int, role: Role | None = None) -> None:
         """Answer a Bind; status 0 binds the session in ``role``, any other ends it.

@@ -66,8 +66,8 @@ Hears = Callable[[LoginDecision], None]
 
 _PLAIN = LoginDecision(
     Status.REFUSED_CREDENTIALS,
-    detail="a secret is taken over TLS or on loopback only",
-    reason="a secret over plain TCP from beyond loopback; plain_secrets refuses it",
+    detail="a secret is accepted over TLS or on loopback only",
+    reason="a secret over plain TCP from beyond loopback, which plain_secrets refuses",
     in_floods=True,
 )
 _LOCKED_OUT = LoginDecision(
@@ -90,7 +90,7 @@ def _refusal(reason: str, in_floods: bool = False) -> LoginDecision:
     return LoginDecision(Status.REFUSED_CREDENTIALS, detail=detail, reason=reason, in_floods=in_floods)
 
 
-_REPEATED = _refusal("the same as one that was refused before", in_floods=True)
+_REPEATED = _refusal("the same login as one refused before", in_floods=True)
 
 
 @define(eq=False)
@@ -197,7 +197,7 @@ class LoginAttempt:
         if identity.role is self._bind.role is self._peer_info.role:
             self._decide(LoginDecision(Status.OK, identity))
         else:
-            self._failed(f"an identity for the role {identity.role.name.lower()}")
+            self._failed(f"an identity of the role {identity.role.name.lower()}")
 
     def _unknown(self, failure: Failure) -> None:
         if failure.check(LoginFailed):

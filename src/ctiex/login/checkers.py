@@ -50,7 +50,7 @@ class ConfiguredChecker:
     queue: HashingQueue = field(init=False, repr=False)
     _hashed: dict[bytes, SecretHash] = field(init=False, repr=False)
     _proven: dict[bytes, bytes] = field(init=False, repr=False)
-    """By name, the keyed digest of each secret in clear, and of those hashed that have been verified."""
+    """By name, the keyed digest of each secret in plain text, and of those hashed that have been verified."""
 
     def __attrs_post_init__(self) -> None:
         self.queue = HashingQueue(self._in_thread)

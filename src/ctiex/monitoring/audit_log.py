@@ -214,10 +214,12 @@ class AuditLog:
             self._outage.failed(trouble.strerror or str(trouble))
 
     def _tell_of_failing(self, reason: str) -> None:
-        _log.error("the audit log {path} can't be written, its records wait: {reason}", path=self._path, reason=reason)
+        _log.error(
+            "the audit log {path} can't be written, its records are waiting: {reason}", path=self._path, reason=reason
+        )
 
     def _tell_of_being_well(self, failures: int) -> None:
-        _log.warn("the audit log {path} is written again, after it failed {failures} times",
+        _log.warn("the audit log {path} is written again, after {failures} failures",
                   path=self._path, failures=failures)  # fmt: skip
 
 

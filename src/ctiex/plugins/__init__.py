@@ -107,6 +107,6 @@ def find_plugin(interface: InterfaceClass, name: str) -> Any:
     kind = interface.__name__
     if found:
         places = ", ".join(sorted(f"{type(plugin).__module__}.{type(plugin).__name__}" for plugin in found))
-        raise ConfigurationError(f'found "{name}", which {len(found)} plugins ({kind}) go by, expected one: {places}')
+        raise ConfigurationError(f'found "{name}", which {len(found)} plugins ({kind}) use, expected one: {places}')
     names = ", ".join(sorted({plugin.name for plugin in known})) or "no plugin is installed"
     raise ConfigurationError(f'found "{name}", expected a plugin ({kind}) of: {names}')

@@ -32,7 +32,7 @@ class ScriptedPlugin:
             raise ConfigurationError("typed: expected a list of texts, one for each question")
         after = settings.get("hang_up_after")
         if after is not None and (type(after) is not int or after < 0):
-            raise ConfigurationError("hang_up_after: expected how many actions, from 0 on")
+            raise ConfigurationError("hang_up_after: expected a number of actions, from 0")
         return ScriptedMedia(typed, after)
 
 

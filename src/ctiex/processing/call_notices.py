@@ -35,11 +35,13 @@ class CallNotices:
             number = self._context.carrier.strip(Signalled(calling_number)).calling_number
             self._tell(agent, serial, number)
         except (SerialError, FieldError, CodecError) as error:
-            _log.warn("agent {agent} isn't told of a call: {reason}", agent=agent, reason=str(error))
+            _log.warn("agent {agent} isn't notified of a call: {reason}", agent=agent, reason=str(error))
             return ""
         except Exception as error:  # anybody's carrier; what it says may hold the number
             fault = type(error).__name__
-            _log.warn("agent {agent} isn't told of a call: the carrier failed with {fault}", agent=agent, fault=fault)
+            _log.warn(
+                "agent {agent} isn't notified of a call: the carrier failed with {fault}", agent=agent, fault=fault
+            )
             return ""
         return serial
 

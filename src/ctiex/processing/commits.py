@@ -42,7 +42,7 @@ def _guarded(_: object, work: Callable[[], None]) -> None:
     try:
         work()
     except Exception:
-        _log.failure("work behind the call store failed")
+        _log.failure("a callback failed after a commit")
 
 
 class Commits:
@@ -144,7 +144,7 @@ class Commits:
         lost()
 
     def _began_to_fail(self, reason: str) -> None:
-        _log.error("the call store is unavailable; that is said once until it is back: {reason}", reason=reason)
+        _log.error("the call store is unavailable (logged once until it is back): {reason}", reason=reason)
 
     def _probe(self) -> None:
         """See whether the store takes changes again: nobody else may try, where nobody is sent here any more."""
@@ -156,7 +156,7 @@ class Commits:
         """Another one is set already."""
 
     def _well(self, failures: int) -> None:
-        _log.info("the call store takes changes again; it didn't take {count}", count=failures)
+        _log.info("the call store is available again; {count} changes failed", count=failures)
         self._well_at = self.time.seconds()
         self._stop_probing()
         again, self._again = self._again, {}

@@ -20,7 +20,7 @@ def _guarded(whom: str, ask: Callable[[], int | None]) -> int | None:
     try:
         return ask()
     except Exception:
-        _log.failure("the signalling driver failed with {whom}", whom=whom)
+        _log.failure("the signalling driver failed for {whom}", whom=whom)
         return None
 
 

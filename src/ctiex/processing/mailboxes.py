@@ -104,7 +104,7 @@ class Mailboxes:
         first = waiting[0].sequence if waiting and waiting[0].sequence <= last else last + 1
         beyond = resume_after > last
         self._presence.login(agent, connection, 0 if beyond else resume_after)
-        detail = f"resume_after {resume_after} lies beyond the last sequence {last}" if beyond else ""
+        detail = f"resume_after {resume_after} is beyond the last sequence {last}" if beyond else ""
         return AgentLoginReply(Status.EXPIRED if beyond else Status.OK, first, last, detail)
 
     def metadata(self, agent: str, identity: str) -> tuple[tuple[str, str], ...]:

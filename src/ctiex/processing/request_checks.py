@@ -32,7 +32,7 @@ class RequestChecks:
         if known is not None:
             self._check_repeat(known, request)
         elif self._context.mailboxes.awaits(request.serial):
-            raise Refused(Status.DUPLICATE_SERIAL, "an event of an earlier call with this serial still waits")
+            raise Refused(Status.DUPLICATE_SERIAL, "an event of an earlier call with this serial is still waiting")
         return known is not None
 
     def _check_login(self, request: ConnectRequest, connection: AgentConnection) -> None:
@@ -89,12 +89,12 @@ class RequestChecks:
             fields = self._context.services[request.service].request.organize(request.fields)
             data = self._context.codec.encode_body(DataResult(Status.OK, serial, request.agent, fields))
         except (FieldError, CodecError) as error:  # anybody's organizer and codec; what they say may hold the data
-            what = f"organized for the service it breaks a limit of messages ({type(error).__name__})"
+            what = f"after organizing, it exceeds a limit of messages ({type(error).__name__})"
             raise Refused(Status.DATA_TOO_LARGE, what) from None
         except Exception as error:
             raise Refused(Status.INTERNAL, f"the organizer failed with {type(error).__name__}") from None
         if self._context.codec.frame_length(data) > self._context.max_frame:
-            raise Refused(Status.DATA_TOO_LARGE, f"organized for the service it passes {self._context.max_frame} bytes")
+            raise Refused(Status.DATA_TOO_LARGE, f"after organizing, it exceeds {self._context.max_frame} bytes")
         return data
 
 

@@ -56,7 +56,7 @@ class StoredTime:
         if abs(ahead - self._told) < _NOTICED:
             return None
         if self._told < inf:
-            _log.warn("the wall clock was set by {seconds:.0f} s; no wait is changed by it", seconds=ahead - self._told)
+            _log.warn("the wall clock jumped by {seconds:.0f} s; timeouts aren't affected", seconds=ahead - self._told)
         self._told = ahead
         return LABEL, repr(ahead)
 

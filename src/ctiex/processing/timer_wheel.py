@@ -139,7 +139,7 @@ class TimerWheel:
         try:
             self._due(key)
         except Exception:  # the other deadlines of this tick must not be lost with it
-            _log.failure("a deadline's work failed")
+            _log.failure("a timer's callback failed")
 
     def _fire(self) -> None:
         now = self._clock.seconds()

@@ -26,7 +26,7 @@ LEVELS = ("items", "total")
 def _finite(_: object, __: object, items: Iterable[tuple[str, Decimal]]) -> None:
     for label, amount in items:
         if not amount.is_finite():
-            raise ValueError(f"bill item {label!r}: {amount} is no amount of money")
+            raise ValueError(f"bill item {label!r}: {amount} isn't an amount of money")
 
 
 @frozen

@@ -71,7 +71,7 @@ def telephone_numbers(fields: Fields) -> list[str]:
     numbers = [number.translate(_PUNCTUATION) for number in text.replace(";", ",").split(",")]
     if not 1 <= len(numbers) <= _MOST_NUMBERS or not all(map(_NUMBER.fullmatch, numbers)):
         raise FieldError(
-            f"field 'number': expected 1 to {_MOST_NUMBERS} telephone numbers of 1 to 20 digits, with commas between"
+            f"field 'number': expected 1 to {_MOST_NUMBERS} telephone numbers of 1 to 20 digits, separated by commas"
         )
     return numbers
 

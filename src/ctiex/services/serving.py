@@ -53,4 +53,4 @@ async def _tell_progress(call: Call, fields: Fields) -> None:
     try:
         await call.progress(fields, _TOLD_WITHIN)
     except (CallError, CodecError, LinkError) as error:
-        _log.debug("progress of call {serial} was not told: {reason}", serial=call.serial, reason=str(error))
+        _log.debug("progress of call {serial} could not be reported: {reason}", serial=call.serial, reason=str(error))

@@ -152,14 +152,14 @@ class AsteriskSignalling(BaseSignalling):
             await self._act(orders.list_channels(), snapshot.take)
         except ActionRefused as error:
             raise ActionRefused(
-                f"Asterisk doesn't tell its channels ({error}): its manager user needs read = call,user"
+                f"Asterisk doesn't list its channels ({error}): its manager user needs read = call,user"
                 " and write = call"
             ) from None
         self._taking_up = self._cooperator.cooperate(self._take_up(snapshot))
         try:
             await self._taking_up.whenDone()
         except TaskStopped:
-            raise LinkLost("what goes on at Asterisk was still being taken up") from None
+            raise LinkLost("the snapshot of Asterisk's calls was still being read") from None
         self._taking_up = None
 
     def _take_up(self, snapshot: Snapshot) -> Iterator[None]:

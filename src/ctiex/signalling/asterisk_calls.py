@@ -120,7 +120,7 @@ class Calls:
 
     def _give_up(self, offer: Offer) -> None:
         self.offers.pop(offer.serial)
-        _log.warn("call {serial}: agent {agent} doesn't talk with the customer who is meant, or with several",
+        _log.warn("call {serial}: agent {agent} isn't talking with the customer asked for, or with several",
                   serial=offer.serial, agent=offer.agent)  # fmt: skip
         self.listener.unreachable(offer.serial, Status.SERVICE_UNREACHABLE)
 
@@ -129,7 +129,7 @@ class Calls:
         try:
             actions = orders.move(conversation, offer, self.settings, own, self._clock.seconds())
         except AmiError as error:
-            _log.error("call {serial} can't be forwarded: {reason}", serial=offer.serial, reason=str(error))
+            _log.error("call {serial} can't be transferred: {reason}", serial=offer.serial, reason=str(error))
             self.listener.unreachable(offer.serial, Status.SERVICE_UNREACHABLE)
             return
         transfer = self.transfers.keep(Transfer(offer.serial, conversation, Stage.WAITING, move=actions))
@@ -148,7 +148,7 @@ class Calls:
 
     def _part(self, transfer: Transfer) -> None:
         """Nobody is moved who talks with others than those who are meant."""
-        _log.warn("call {serial}: agent {agent} doesn't talk with the customer who is meant any more",
+        _log.warn("call {serial}: agent {agent} is no longer talking with the customer asked for",
                   serial=transfer.serial, agent=transfer.conversation.agent)  # fmt: skip
         self.transfers.happen(transfer, TransferEvent.AGENT_LOST)
 
@@ -191,11 +191,11 @@ class Calls:
     def _not_moved(self, transfer: Transfer, failure: Failure) -> None:
         """Only a refusal is certain; what becomes of the rest is told after the next login."""
         if failure.check(ActionRefused):
-            _log.warn("call {serial} wasn't forwarded: {reason}", serial=transfer.serial,
+            _log.warn("call {serial} wasn't transferred: {reason}", serial=transfer.serial,
                       reason=failure.getErrorMessage())  # fmt: skip
             self.transfers.happen(transfer, TransferEvent.REFUSED)
         elif failure.check(RequestTimedOut):
-            self._ask_anew(f"it didn't say whether call {transfer.serial} was forwarded")
+            self._ask_anew(f"it didn't say whether call {transfer.serial} was transferred")
 
     # ------------------------------------------------------------ events
 

@@ -74,7 +74,7 @@ class _DialledLink(LinkProtocol):
     def _answered(self, answer: Message | LinkError) -> None:
         self.session.end("answered")
         if isinstance(answer, LinkError):
-            self._driver.in_vain(self._attempt, f"was dialled in vain: {answer}")
+            self._driver.in_vain(self._attempt, f"no answer: {answer}")
         if not isinstance(answer, RequestTimedOut):
             self._driver.answered(self._attempt, connection_status(answer))
 
@@ -168,7 +168,7 @@ class DialSignalling(BaseSignalling):
             self._listener.unreachable(serial, met)
 
     def _not_reached(self, attempt: _Attempt, failure: Failure) -> None:
-        self.in_vain(attempt, f"can't be dialled: {failure.getErrorMessage()}")
+        self.in_vain(attempt, f"can't be reached: {failure.getErrorMessage()}")
         self.answered(attempt, None)
 
     def in_vain(self, attempt: _Attempt, reason: str) -> None:
@@ -181,7 +181,7 @@ class DialSignalling(BaseSignalling):
     def _is_well(self, service: str) -> None:
         trouble = self._troubles.pop(service, None)
         if trouble is not None and trouble.is_over():
-            _log.info("{service}: is reached again", service=service)
+            _log.info("{service}: can be reached again", service=service)
 
     def _is_open(self, attempt: _Attempt) -> bool:
         return self._attempts.get(attempt.offer.serial) is attempt
@@ -197,12 +197,14 @@ class DialSignallingPlugin(BaseSignallingPlugin):
         """Its one key is ``address``."""
         for key in settings:
             if key != "address":
-                raise ConfigurationError(f"{key}: no key of signalling by dial, whose only one is address")
+                raise ConfigurationError(f"{key}: unknown key, expected: address")
         address = settings.get("address")
         if not isinstance(address, str):
             raise ConfigurationError(f"address: expected {_ADDRESS_EXPECTED}")
         if address.startswith("ssl:"):
-            raise ConfigurationError(f"address: {address!r} doesn't verify who answers, expected tls: in place of ssl:")
+            raise ConfigurationError(
+                f"address: {address!r} doesn't verify the server's certificate, expected tls: in place of ssl:"
+            )
         try:
             check_address(address)
         except ConfigurationError as error:

@@ -77,7 +77,7 @@ def _made_ready(unfinished: Path, seal: Seal) -> Kept:
 def _unsound(wrong: list[str], unfinished: Path) -> StoreUnavailable:
     """Without the name that the copy has for this moment."""
     named = [sentence.removeprefix(f"{unfinished}: ") for sentence in wrong[:_MOST_NAMED]]
-    more = f" (and {len(wrong) - _MOST_NAMED} sentences more)" if len(wrong) > _MOST_NAMED else ""
+    more = f" (and {len(wrong) - _MOST_NAMED} more problems)" if len(wrong) > _MOST_NAMED else ""
     return StoreUnavailable("; ".join(named) + more)
 
 

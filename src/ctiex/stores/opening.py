@@ -88,15 +88,15 @@ def expect_sound(path: Path) -> None:
     if not path.exists():
         if has_log(path):
             raise StoreUnavailable(
-                f"it isn't there, but its log {path.name}-wal is; {_RESTORE}, and a store begins anew without that log"
+                f"it doesn't exist, but its log {path.name}-wal does; {_RESTORE}, or remove that log for a new store"
             )
     elif not path.is_file():
-        raise StoreUnavailable("it is no file")
+        raise StoreUnavailable("it isn't a file")
     elif path.stat().st_size == 0:
-        raise StoreUnavailable(f"it is empty, which no store is; {_RESTORE}, and a store begins anew without this file")
+        raise StoreUnavailable(f"it is empty, so it isn't a store; {_RESTORE}, or remove this file for a new store")
     elif not log_fits(path):
         raise StoreUnavailable(
-            f"the log {path.name}-wal beside it was left by another state of it, and would bring back what was then;"
+            f"the log {path.name}-wal beside it belongs to another state of it, and would bring that state back;"
             f" {_RESTORE}"
         )
 
@@ -144,7 +144,9 @@ def opened_to_read(path: Path, older: bool = False) -> sqlite3.Connection:
     try:
         version = version_of(database)
         if version < VERSION and not older:
-            raise StoreUnavailable(f"it has schema version {version}; an exchange that starts brings it to {VERSION}")
+            raise StoreUnavailable(
+                f"it has schema version {version}; an exchange upgrades it to {VERSION} when it starts"
+            )
     except sqlite3.OperationalError:
         database.close()
         if writable:

@@ -32,7 +32,7 @@ def _wrong_file(path: Path) -> Iterator[str]:
     if why:
         yield f"path: {path} {why}"
     elif path.exists() and _head(path) not in (b"", _HEAD):
-        yield f"path: {path} is no SQLite file, expected a store, or a name that is free"
+        yield f"path: {path} isn't a SQLite file, expected a store or a name that is free"
 
 
 def _head(path: Path) -> bytes:

@@ -46,7 +46,7 @@ class OtherKey(StoreUnavailable):
     """The whole file was sealed with another key."""
 
     def __init__(self) -> None:
-        super().__init__("it was sealed with another key than the one that is given")
+        super().__init__("it was sealed with another key than the one given")
 
 
 class Rows:

@@ -105,7 +105,7 @@ def version_of(database: sqlite3.Connection) -> int:
     (version,) = database.execute("PRAGMA user_version").fetchone()
     (application,) = database.execute("PRAGMA application_id").fetchone()
     if application != APPLICATION_ID:
-        raise StoreUnavailable("it is a SQLite file, but no CTIEX store")
+        raise StoreUnavailable("it is a SQLite file, but not a CTIEX store")
     if version > VERSION:
         raise StoreUnavailable(f"it has schema version {version}; this CTIEX knows versions up to {VERSION}")
     return int(version)

@@ -123,7 +123,7 @@ class SQLiteCallStore:
                 if self._reactor.seconds() >= until:
                     raise
             if not told:
-                _log.info("{path}: another process has it open; waits up to {wait:g} s for it to let go",
+                _log.info("{path}: another process has it open; waiting up to {wait:g} s",
                           path=str(self._path), wait=self._lock_wait)  # fmt: skip
                 told = True
             await deferLater(self._reactor, _ASK_AGAIN)
@@ -150,7 +150,7 @@ class SQLiteCallStore:
 
     def _tell_of_an_older_version(self) -> None:
         if self._brought_from == 1:
-            _log.warn("{path} was of schema version 1, whose rows aren't bound to the key: they were taken as they are",
+            _log.warn("{path} had schema version 1, whose rows aren't bound to the key: they were imported as they are",
                       path=str(self._path))  # fmt: skip
 
     def _not_opened(self, failure: Failure) -> Failure:
@@ -189,7 +189,7 @@ class SQLiteCallStore:
         if self._file is None or self._closing is not None:
             raise StoreUnavailable(f"{self._path}: the store is closed")
         if len(self._gathering.waiting) >= MOST_WAITING:
-            raise StoreUnavailable(f"{self._path}: {MOST_WAITING} changes wait for the disk already")
+            raise StoreUnavailable(f"{self._path}: already {MOST_WAITING} changes wait for the disk")
         before = [self._memory.get(call.serial) for call in change.calls]
         self._memory.remember(change, self._gathering.undo)
         self._memory.commit(change)

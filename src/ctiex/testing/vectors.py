@@ -38,7 +38,7 @@ MESSAGES: list[tuple[str, int, Message]] = [
     ("an automatic service binds", 1, m.Bind(Role.SERVICE, "platform-2-ivr", "démo", 1, 3)),
     ("the session is open", 1, m.BindReply(0, 1, "s-17", 30, 65_536, "ctiex-1.example.net:7301")),
     ("credentials are refused", 1, m.BindReply(Status.REFUSED_CREDENTIALS, detail="identity or secret")),
-    ("the exchange goes away", 0, m.Unbind(Status.GOING_AWAY, "restart")),
+    ("the exchange is shutting down", 0, m.Unbind(Status.GOING_AWAY, "restart")),
     ("unbind is answered", 9, m.UnbindReply()),
     ("a sign of life is asked for", 2, m.Ping()),
     ("a sign of life", 2, m.Pong()),

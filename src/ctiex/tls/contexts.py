@@ -43,14 +43,14 @@ _codes = SSL.X509VerificationCodes
 _VERIFICATION = {
     _codes.ERR_CERT_HAS_EXPIRED: "has expired",
     _codes.ERR_CERT_NOT_YET_VALID: "isn't valid yet",
-    _codes.ERR_DEPTH_ZERO_SELF_SIGNED_CERT: "is signed by itself alone, and isn't trusted here",
-    _codes.ERR_SELF_SIGNED_CERT_IN_CHAIN: "comes from an authority that isn't trusted here",
-    _codes.ERR_UNABLE_TO_GET_ISSUER_CERT: "comes from an authority that isn't trusted here",
-    _codes.ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY: "comes from an authority that isn't trusted here",
-    _codes.ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE: "comes from an authority that isn't trusted here",
+    _codes.ERR_DEPTH_ZERO_SELF_SIGNED_CERT: "is self-signed, and isn't trusted",
+    _codes.ERR_SELF_SIGNED_CERT_IN_CHAIN: "comes from an authority that isn't trusted",
+    _codes.ERR_UNABLE_TO_GET_ISSUER_CERT: "comes from an authority that isn't trusted",
+    _codes.ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY: "comes from an authority that isn't trusted",
+    _codes.ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE: "comes from an authority that isn't trusted",
     _codes.ERR_CERT_SIGNATURE_FAILURE: "has a signature that isn't its authority's",
-    _codes.ERR_INVALID_PURPOSE: "isn't made for clients of TLS",
-    _codes.ERR_INVALID_CA: "is signed by a certificate that is no authority's",
+    _codes.ERR_INVALID_PURPOSE: "isn't made for TLS clients",
+    _codes.ERR_INVALID_CA: "is signed by a certificate that isn't an authority's",
 }
 """What OpenSSL found, in words behind "the client's certificate"."""
 
@@ -86,7 +86,7 @@ class HandshakeRefusals:
 
     def _tell_of_flood(self) -> None:
         if self._count > _MOST_TOLD:
-            _log.warn("TLS was refused {count} times more within {seconds:g} s than the log tells",
+            _log.warn("TLS was refused {count} more times within {seconds:g} s, which aren't logged",
                       count=self._count - _MOST_TOLD, seconds=_TOLD_ANEW_AFTER)  # fmt: skip
 
 
@@ -158,7 +158,7 @@ def make_context(credentials: Credentials, clients_optional: bool) -> SSL.Contex
         context: SSL.Context = options.getContext()
     except (SSL.Error, CryptoError) as error:
         raise ConfigurationError(
-            f"OpenSSL takes no such certificate or key ({openssl_reason(error) or error})"
+            f"OpenSSL rejects this certificate or key ({openssl_reason(error) or error})"
         ) from None
     context.set_alpn_select_callback(_alpn_selected)
     if authorities:
@@ -239,7 +239,7 @@ class ServerContexts:
         try:
             self._context = self._read(self._refuse_out_of_time)
         except ConfigurationError as error:
-            _log.error("the changed certificates can't be used, those of before stay: {reason}", reason=str(error))
+            _log.error("the new certificates are invalid; keeping the previous ones: {reason}", reason=str(error))
 
     def _read(self, out_of_time: Callable[[tuple[str, ...]], None]) -> SSL.Context:
         """:param out_of_time: is told the certificates that aren't valid now."""

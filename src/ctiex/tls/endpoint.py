@@ -24,7 +24,7 @@ PREFIX = "ctiex-tls"
 """Not ``tls``, which is a server endpoint of Twisted's own in newer versions, without client certificates."""
 
 _TAKES = (
-    f"{PREFIX}:PORT:certificate=FILE, and as it is wanted :key=FILE, :clients=FILE, :clients_optional=yes,"
+    f"{PREFIX}:PORT:certificate=FILE, optionally :key=FILE, :clients=FILE, :clients_optional=yes,"
     " :interface=ADDRESS, :backlog=NUMBER"
 )
 _YES_OR_NO = {"yes": True, "no": False}

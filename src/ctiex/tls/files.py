@@ -64,13 +64,13 @@ def read_credentials(files: TlsFiles) -> Credentials:
     algorithm = getattr(chain[0], "public_key_algorithm_oid", None)  # older versions of cryptography don't tell it
     if algorithm is not None and algorithm.dotted_string == _RSA_PSS:
         raise ConfigurationError(
-            f"{files.certificate}: found a certificate for a key of RSASSA-PSS alone, which pyOpenSSL can't take,"
+            f"{files.certificate}: found a certificate for an RSASSA-PSS-only key, which pyOpenSSL doesn't support,"
             " expected one for an RSA, EC or Ed key; it may be signed with RSA-PSS"
         )
     if chain[0].public_key() != key.public_key():
         raise ConfigurationError(
-            f"the key in {files.key} doesn't fit the first certificate in {files.certificate}, expected the key it was"
-            " made for; the exchange's own certificate comes first in its file"
+            f"the key in {files.key} doesn't match the first certificate in {files.certificate}, expected the key that"
+            " it was made for; the exchange's own certificate comes first in its file"
         )
     authorities = _certificates(files.clients) if files.clients else ()
     return Credentials(chain, key, authorities)
@@ -123,11 +123,11 @@ def _key(path: str) -> Key:
     try:
         key = load_pem_private_key(content, None)
     except TypeError:
-        raise ConfigurationError(f"{path}: found a key under a passphrase, expected one without") from None
+        raise ConfigurationError(f"{path}: found a key with a passphrase, expected one without") from None
     except (ValueError, UnsupportedAlgorithm):
         raise ConfigurationError(f"{path}: found no private key that can be read, expected one in PEM") from None
     if not isinstance(key, Key):
-        raise ConfigurationError(f"{path}: found a key that signs nothing, expected an RSA, EC or Ed key")
+        raise ConfigurationError(f"{path}: found a key that can't sign, expected an RSA, EC or Ed key")
     return key
 
 

@@ -10,22 +10,22 @@ TLS_REFUSED = "TLS refused"
 """How the reason of a link begins that was lost in its handshake."""
 
 _REASONS = (
-    ("peer did not return a certificate", "{peer} shows no certificate"),
-    ("certificate verify failed", "{peer}'s certificate has expired, or no authority that is trusted here signed it"),
+    ("peer did not return a certificate", "{peer} sent no certificate"),
+    ("certificate verify failed", "{peer}'s certificate has expired, or isn't signed by a trusted authority"),
     ("http request", "{peer} speaks HTTP in plain text, not TLS"),
     ("wrong version number", "{peer} doesn't speak TLS"),
     ("packet length too long", "{peer} doesn't speak TLS"),
     ("bad record type", "{peer} doesn't speak TLS"),
-    ("unsupported protocol", "{peer} speaks no TLS of version 1.2 or above"),
-    ("version too low", "{peer} speaks no TLS of version 1.2 or above"),
-    ("alert protocol version", "{peer} speaks none of the versions of TLS that are allowed here"),
-    ("no shared cipher", "{peer} has no cipher that is allowed here"),
-    ("alert certificate required", "{peer} wants a certificate, and none was shown to it"),
-    ("alert unknown ca", "{peer} doesn't trust the authority of the certificate that was shown to it"),
-    ("alert certificate expired", "the certificate that was shown to {peer} has expired"),
-    ("alert certificate revoked", "{peer} holds the certificate that was shown to it for revoked"),
-    ("certificate", "{peer} refuses the certificate that was shown to it"),
-    ("alert handshake failure", "{peer} broke the handshake off"),
+    ("unsupported protocol", "{peer} doesn't support TLS 1.2 or above"),
+    ("version too low", "{peer} doesn't support TLS 1.2 or above"),
+    ("alert protocol version", "{peer} supports no TLS version that is allowed here"),
+    ("no shared cipher", "{peer} supports no cipher that is allowed here"),
+    ("alert certificate required", "{peer} requires a certificate, and none was sent"),
+    ("alert unknown ca", "{peer} doesn't trust the authority of the certificate that it was sent"),
+    ("alert certificate expired", "the certificate that was sent to {peer} has expired"),
+    ("alert certificate revoked", "{peer} says that the certificate it was sent is revoked"),
+    ("certificate", "{peer} refuses the certificate that it was sent"),
+    ("alert handshake failure", "{peer} aborted the handshake"),
 )
 """The first whose text stands in OpenSSL's reason, in lower case, tells what happened."""
 
@@ -46,17 +46,17 @@ def in_words(reason: str, peer: str) -> str:
     for part, words in _REASONS:
         if part in reason.lower():
             return words.format(peer=peer)
-    return f"what {peer} sends is no TLS that makes sense ({reason})"
+    return f"{peer} sends invalid TLS ({reason})"
 
 
 def why_lost(failure: Failure) -> str:
     """Why a link was lost, with what TLS has to say about it in words."""
     error = failure.value
     if type(error).__name__ == "VerificationError":  # service_identity's, from Twisted's check of the host name
-        return f"{TLS_REFUSED}: the certificate of the other side is for another name"
+        return f"{TLS_REFUSED}: the peer's certificate is for another name"
     reason = None if error is None else openssl_reason(error)
     if reason is None or type(error).__str__ is not Exception.__str__:
         return failure.getErrorMessage()
     if reason.casefold().startswith("unexpected eof"):
-        return "the other side went away without a word"
-    return f"{TLS_REFUSED}: {in_words(reason, 'the other side')}"
+        return "the peer closed the connection without a TLS alert"
+    return f"{TLS_REFUSED}: {in_words(reason, 'the peer')}"

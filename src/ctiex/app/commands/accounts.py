@@ -42,7 +42,7 @@ class AccountOptions(UsageOptions):
         [
             "plain-secrets",
             None,
-            "Speak over plain TCP too, where whoever stands on the way reads the secret, numbers and fields.",
+            "Allow plain TCP, where anyone on the network path can read the secret, numbers and fields.",
         ]
     ]
 
@@ -53,7 +53,7 @@ class AccountOptions(UsageOptions):
     def refused(self, error: BindRefused) -> str:
         """What to say of an exchange that refuses the identity."""
         guessed = self._demo_secret and error.status == Status.REFUSED_CREDENTIALS
-        hint = f"; no secret was given, the demo's was tried: --secret-file FILE, or {SECRET_VARIABLE}"
+        hint = f"; no secret was given, so the demo's was tried: give --secret-file FILE, or {SECRET_VARIABLE}"
         return f"the exchange refuses {self['identity']}: {error}{hint if guessed else ''}"
 
     def account(self, reactor: Any, environment: Mapping[str, str] = os.environ) -> ExchangeAccount:
@@ -74,7 +74,9 @@ class AccountOptions(UsageOptions):
         try:
             destination = read_destination(exchange)
             if destination.kind == "ssl":
-                raise ConfigurationError("ssl: doesn't verify who answers; use tls:HOST:PORT[:trustRoots=FOLDER]")
+                raise ConfigurationError(
+                    "ssl: doesn't verify the server's certificate; use tls:HOST:PORT[:trustRoots=FOLDER]"
+                )
             if destination.kind == "tls":
                 need("tls", "TLS")
                 _check_trust_roots(destination)
@@ -117,5 +119,5 @@ def _check_trust_roots(destination: Destination) -> None:
     folder = Path(named)
     if not any(path.suffix.lower() == ".pem" for path in (folder.iterdir() if folder.is_dir() else ())):
         raise ConfigurationError(
-            f"trustRoots={folder}: found no such files, expected a folder with authorities in *.pem"
+            f"trustRoots={folder}: found no *.pem files, expected a folder with the certificates of authorities"
         )

@@ -67,7 +67,7 @@ def _field(place: int, word: str) -> tuple[str, Value]:
     try:
         return name[:-1], int(text)
     except ValueError:
-        raise FieldError(f"field {name[:-1]!r}: expected an integer, true or false behind :=") from None
+        raise FieldError(f"field {name[:-1]!r}: expected an integer, true or false after :=") from None
 
 
 class InteractiveAgent:
@@ -112,7 +112,7 @@ class InteractiveAgent:
             raise ValueError("expected connect SERVICE CALLING-NUMBER [NAME=TEXT ...]")
         service, calling_number, *fields = words
         hand_off = await self._agent.connect(service, calling_number, read_fields(fields))
-        self._terminal.say(f"call {hand_off.serial} is kept")
+        self._terminal.say(f"call {hand_off.serial} is stored")
 
     async def _cancel(self, words: list[str]) -> None:
         if len(words) != 1:
@@ -179,7 +179,9 @@ async def _work(options: Options, client: AgentClient, terminal: Terminal, typed
     number = options["agent"]
 
     def gap(first: int, last: int) -> None:
-        terminal.say(f"events {first} to {last} are lost" if last >= first else "the exchange numbers anew")
+        terminal.say(
+            f"events {first} to {last} are lost" if last >= first else "the exchange has restarted its numbering"
+        )
 
     login = ensureDeferred(
         client.login(
@@ -187,7 +189,7 @@ async def _work(options: Options, client: AgentClient, terminal: Terminal, typed
             lambda event: terminal.say(describe(event, options.secret)),
             gap,
             timeout=10,
-            on_taken_over=lambda: terminal.say(f"agent {number} has logged in elsewhere: nothing more comes here"),
+            on_taken_over=lambda: terminal.say(f"agent {number} has logged in elsewhere: no more events come here"),
             on_refused=lambda error: terminal.say(f"agent {number} can't log in again: {error}"),
         )
     )

@@ -24,7 +24,7 @@ class Options(UsageOptions):
     """The options of ``ctiex check-config``."""
 
     synopsis = "[options] [FILE]"
-    longdesc = "Checks a configuration and prints what comes of it, without secrets. Exit code 1: it can't be used."
+    longdesc = "Checks a configuration and prints what it means, without secrets. Exit code 1: it is invalid."
     optParameters = [
         ["config", "c", None, "The TOML file, the same as FILE; the built-in configuration without either."],
         ["agent-listen", None, None, "An endpoint string in place of the agent link's own."],
@@ -97,7 +97,7 @@ def _proof(known: KnownIdentity) -> str:
     """By what it is let in."""
     proofs = [f"certificate {known.certificate}"] if known.certificate else []
     if known.secret is not None:
-        proofs.insert(0, "secret hashed" if isinstance(known.secret, SecretHash) else "secret in clear")
+        proofs.insert(0, "secret hashed" if isinstance(known.secret, SecretHash) else "secret in plain text")
     return " or ".join(proofs) or "checked elsewhere"
 
 

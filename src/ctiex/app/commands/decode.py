@@ -31,7 +31,7 @@ class Options(MaskingOptions):
     longdesc = (
         "Prints the messages in frames given as hexadecimal (white space and colons don't count) or in a file."
         " The values of fields are masked unless --show-values is given; the secret of a Bind always is."
-        " Exit code 1: something was no whole, well-formed frame."
+        " Exit code 1: something wasn't a complete, well-formed frame."
     )
     optParameters = [
         ["file", "f", None, "A file of frames, as they come off the wire or in hexadecimal."],
@@ -57,7 +57,7 @@ class Options(MaskingOptions):
 
 
 def run(options: Options, stdout: TextIO, stderr: TextIO, find: Finder = find_plugin) -> int:
-    """Decode and print; 0, or 1 where something was no whole, well-formed frame.
+    """Decode and print; 0, or 1 where something wasn't a complete, well-formed frame.
 
     :param find: finds the codec's plugin, and those of a configuration's organizers.
     """
@@ -90,7 +90,7 @@ def _from_hex(text: bytes) -> bytes:
     try:
         return bytes.fromhex(digits.decode("ascii"))
     except ValueError:
-        raise ValueError("the text is no whole number of bytes in hexadecimal") from None
+        raise ValueError("the text isn't a whole number of bytes in hexadecimal") from None
 
 
 @define
@@ -116,7 +116,7 @@ class Report:
             yield self._fault(f"the link would end here: {error}")
             return
         if decoder.buffered():
-            yield self._fault(f"the last {decoder.buffered()} bytes are no whole frame")
+            yield self._fault(f"the last {decoder.buffered()} bytes are an incomplete frame")
 
     def _fault(self, text: str) -> str:
         self.faults += 1

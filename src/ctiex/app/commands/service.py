@@ -36,7 +36,7 @@ class Options(InterspersedOptions, AccountOptions):
     optParameters = [
         ["access-code", None, None, "The access code of the service; by default that of the demo's configuration."],
         ["media", None, "terminal", "The kind of media: terminal, scripted or a plugin's."],
-        ["typed", None, None, "What a scripted customer types at each question, with commas between: 12,246810"],
+        ["typed", None, None, "What a scripted customer types at each question, separated by commas: 12,246810"],
         ["listen", None, None, "An endpoint where the exchange may dial (signalling = dial): tcp:7400"],
         ["agi", None, None, "Serve an Asterisk's customers, who come by AGI to tcp:4573:interface=127.0.0.1"],
     ]
@@ -66,7 +66,7 @@ class Options(InterspersedOptions, AccountOptions):
         if self["typed"] is not None and self["media"] == "terminal":
             raise UsageError("--typed needs --media scripted: at the terminal you type yourself")
         if self["agi"] is not None and (self["media"] != "terminal" or self["listen"] is not None):
-            raise UsageError("--agi stands for --media and --listen: customers come by telephone, or they don't")
+            raise UsageError("--agi can't be combined with --media or --listen")
 
     @property
     def access_code(self) -> str:

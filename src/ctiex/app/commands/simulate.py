@@ -25,14 +25,14 @@ class Options(UsageOptions):
     """The options of ``ctiex simulate``."""
 
     longdesc = (
-        "Simulates agents, exchange, services, store and network in one process, with faults, and holds what happened"
-        " against what was promised. The same seed gives the same run. Exit code 1: a promise was broken."
+        "Simulates agents, exchange, services, store and network in one process, with faults, and checks that every"
+        " promise was kept. The same seed gives the same run. Exit code 1: a promise was broken."
     )
     optParameters = [
         ["calls", "n", 10_000, "How many calls, for each seed.", int],
         ["seed", "s", 1, "The first seed.", int],
         ["seeds", None, 1, "How many seeds, from the first one on.", int],
-        ["faults", "f", "all", f"all, none, or some of {_CLASSES}, with commas between."],
+        ["faults", "f", "all", f"all, none, or some of {_CLASSES}, separated by commas."],
     ]
 
     def postOptions(self) -> None:

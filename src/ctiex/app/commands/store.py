@@ -41,18 +41,18 @@ class Options(MaskingOptions):
 
     synopsis = "show|check|export|backup|restore FILE [options]"
     longdesc = (
-        "Reads the file of a sqlite store, also while an exchange runs on it: show sums it up, check says what is"
-        " wrong with it, export prints its calls and events, a JSON object a line, backup --to COPY copies one moment"
-        " of it. restore --from COPY puts a sound copy in its place while no exchange runs on it, and takes away the"
-        " log of what stood there. The key is that of --key-file, unless the variable CTIEX_STORE_KEY holds it."
+        "Reads the file of a sqlite store, also while an exchange runs on it: show summarizes it, check lists what is"
+        " wrong with it, export prints its calls and events, one JSON object a line, backup --to COPY makes a"
+        " consistent copy. restore --from COPY replaces it by a sound copy while no exchange runs on it and deletes the"
+        " write-ahead log of the old file. The key comes from --key-file, unless the variable CTIEX_STORE_KEY holds it."
         " Numbers of customers and values of fields are masked unless --show-values is given."
         " Exit code 1: it can't be read, or something is wrong with it."
     )
     optFlags = [["show-values", None, "Show the values of fields, and the numbers of customers."]]
     optParameters = [
-        ["key-file", "k", None, "The file with the key; FILE.key without it."],
-        ["to", None, None, "backup: the copy that is made; there must be no such file."],
-        ["from", None, None, "restore: the copy that is put in place; it stays as it is."],
+        ["key-file", "k", None, "The file with the key; FILE.key by default."],
+        ["to", None, None, "backup: the copy to make; the file must not exist."],
+        ["from", None, None, "restore: the copy to restore from; it isn't changed."],
     ]
 
     def __init__(self) -> None:
@@ -77,7 +77,7 @@ class Options(MaskingOptions):
         wanted = _COPY.get(self.action)
         for option in _COPY.values():
             if (self[option] is None) == (option == wanted):
-                verb = "is needed for" if option == wanted else "means nothing to"
+                verb = "is needed for" if option == wanted else "can't be used with"
                 raise UsageError(f"--{option} COPY {verb} {self.action}")
 
     @property
@@ -166,12 +166,12 @@ def _counted(calls: Iterable[Call], events: Iterable[StoredEvent]) -> Iterator[s
     yield f"waiting events: {waiting.total():,}, of {len(waiting):,} agents"
     yield from (f"  agent {agent}: {count:,}" for agent, count in waiting.most_common(_MOST_AGENTS))
     if len(waiting) > _MOST_AGENTS:
-        yield f"  and {len(waiting) - _MOST_AGENTS:,} agents more"
+        yield f"  and {len(waiting) - _MOST_AGENTS:,} more agents"
 
 
 def _metadata_lines(metadata: dict[str, str]) -> Iterator[str]:
     brought = Counter(value for name, value in metadata.items() if is_number_label(name))
-    yield from (f"agent numbers brought by {identity}: {count:,}" for identity, count in brought.most_common())
+    yield from (f"agent numbers registered by {identity}: {count:,}" for identity, count in brought.most_common())
     yield from (f"{name}: {value}" for name, value in sorted(metadata.items()) if not is_number_label(name))
 
 

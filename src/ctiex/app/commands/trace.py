@@ -34,12 +34,12 @@ class Options(InterspersedOptions):
 
     synopsis = "SERIAL --audit FILE | --config FILE"
     longdesc = (
-        "Prints what the audit log knows of one call serial number, in the order of time, refusals marked with !."
+        "Prints what the audit log holds about one call serial number, in order of time, refusals marked with !."
         " --audit may be repeated for rotated files, in any order (FILE.gz is read as well, - is the standard input);"
-        " --config takes the file that a configuration names. Exit code 1: nothing is known of that serial, or a"
+        " --config uses the file that a configuration names. Exit code 1: nothing is known about that serial, or a"
         " file can't be read."
     )
-    optFlags = [["json", None, "Print the records as they stand in the file."]]
+    optFlags = [["json", None, "Print the records as they are in the file."]]
     optParameters = [["config", "c", None, "The configuration of an exchange, whose [audit] file is read."]]
 
     def __init__(self) -> None:
@@ -89,9 +89,9 @@ def run(options: Options, stdout: TextIO, stderr: TextIO, stdin: BinaryIO | None
             return 1
     torn = sum(reading.torn for reading in readings)
     if torn:
-        say(f"lines skipped, since they are no records: {torn}", stderr)
+        say(f"lines skipped, not valid records: {torn}", stderr)
     if story.first is None:
-        say(f"nothing is known of serial {options.serial}", stderr)
+        say(f"nothing is known about serial {options.serial}", stderr)
         return 1
     return 0
 
@@ -177,18 +177,18 @@ def _told(story: Story, readings: list[Reading]) -> Iterator[Record]:
 
 _SENTENCES: dict[str, str] = {
     "bound": "{who} bound",
-    "unbound": "{who} is gone: {reason}",
+    "unbound": "{who} disconnected: {reason}",
     "agent_logged_in": "agent {agent} logged in at {who}",
     "agent_taken_over": "agent {agent} was taken over from {who}",
     "agent_logged_out": "agent {agent} logged out at {who}",
-    "connect_kept": "{who} asked to connect agent {agent}'s customer with {service}: kept",
+    "connect_kept": "{who} asked to connect agent {agent}'s customer with {service}: stored",
     "connect_refused": "{who} asked to connect agent {agent}'s customer with {service}: refused, {why}",
     "call_offered": "offered to {owner}",
     "call_accepted": "accepted by {owner}",
     "offer_refused": "not accepted by {owner}: {why}",
     "data_given": "{who} asked for the data: given",
     "data_refused": "{who} asked for the data: refused, {why}",
-    "report_kept": "{who} reported {condition}: kept, {why}",
+    "report_kept": "{who} reported {condition}: stored, {why}",
     "report_refused": "{who} reported {condition}: refused, {why}",
     "customer_returned": "the customer is back with agent {agent}",
     "cancel_kept": "{who} asked to cancel: done",
@@ -227,7 +227,7 @@ def _who(record: Record) -> str:
 
 def _owner(record: Record) -> str:
     owner = record.text("owner")
-    named = "whoever serves it" if owner in ("", "*") else _shown(owner)
+    named = "any identity that serves it" if owner in ("", "*") else _shown(owner)
     return named + _at(record, "session")
 
 

@@ -43,7 +43,7 @@ class Options(AccountOptions):
         f" interrupted. PATH chooses the service: {', '.join(DEFAULT_PATHS)}, or what [voice.services] says."
     )
     optParameters = [
-        ["config", "c", None, "A configuration file; its tables [voice] and [carrier] count here."],
+        ["config", "c", None, "A configuration file; its tables [voice] and [carrier] apply here."],
         ["listen", None, None, "Where the Asterisk connects, in place of the configuration's voice.listen."],
     ]
 
@@ -73,7 +73,7 @@ async def run(options: Options, reactor: Any, stdout: TextIO, stderr: TextIO) ->
     table = configuration.voice
     paths = table.services or DEFAULT_PATHS
     for name in sorted(MADE_UP.intersection(paths.values())):
-        say(f"warning: {name} knows nobody but made-up customers, whose data is public", stderr)
+        say(f"warning: {name} knows only made-up customers, whose data is public", stderr)
     voice = VoiceServices(
         reactor,
         options.account(reactor),
@@ -99,10 +99,10 @@ async def serve_calls(
     :param ready: what to print once it is bound, a line each.
     :raise UsageError: it can't listen there.
     """
-    await listen_at(voice.listen, listen, reactor, "where AGI calls are taken")
+    await listen_at(voice.listen, listen, reactor, "the address for AGI calls")
     voice.startService()
     reactor.addSystemEventTrigger("before", "shutdown", voice.stopService)
-    say(f"AGI calls are taken at {listen}", stdout)
+    say(f"accepting AGI calls at {listen}", stdout)
     try:
         await voice.bound()
     except NotBound:

@@ -40,7 +40,7 @@ def move(
     """
     dial = dial_string(own.get("dial", settings.dial), offer.connection.access_code)
     if dial is None:
-        raise AmiError(f"the access code {offer.connection.access_code!r} is none that a dialplan takes")
+        raise AmiError(f"the access code {offer.connection.access_code!r} isn't valid in a dialplan")
     carried = _carried(offer)
     ring = min(own.get("ring", settings.ring), max(1.0, offer.deadline - now), _LONGEST_RING)
     longest = own.get("longest", settings.longest)
@@ -73,7 +73,7 @@ def _carried(offer: Offer) -> str:
     if not is_safe_number(carried):
         carried = carried.removeprefix(offer.calling_number)  # a carrier puts the serial behind it
     if not is_safe_number(carried):
-        raise AmiError("what the carrier puts behind the calling number holds something else than digits and + * #")
+        raise AmiError("what the carrier appends to the calling number contains characters other than digits and + * #")
     return carried
 
 

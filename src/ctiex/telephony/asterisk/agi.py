@@ -109,12 +109,12 @@ def write_command(words: str, *arguments: str) -> bytes:
         raise AgiError("expected the words of a command in capital letters")
     for position, argument in enumerate(arguments, 1):
         if _FORBIDDEN.search(argument):
-            raise AgiError(f"{words}, argument {position}: found a line's end or NUL, expected text of one line")
+            raise AgiError(f"{words}, argument {position}: found a line break or NUL, expected text of one line")
     text = " ".join((words, *map(_quoted, arguments)))
     try:
         line = text.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
-        raise AgiError(f"{words}: found text that can't be written in UTF-8") from None
+        raise AgiError(f"{words}: found text that can't be encoded in UTF-8") from None
     if len(line) > MAX_COMMAND:
         raise AgiError(f"{words}: found a command of {len(line)} bytes, expected at most {MAX_COMMAND}")
     return line + b"\n"
@@ -179,17 +179,17 @@ class AgiReader:
         """
         if self._read == self._call_line:
             if not self._call and line and line[: len(_ABOUT)] != _ABOUT[: len(line)]:
-                raise AgiError("found another line about the call, expected agi_NAME: VALUE")
+                raise AgiError("found an invalid line about the call, expected agi_NAME: VALUE")
             if self._size + size > MAX_ABOUT_CALL:
-                raise AgiError(f"found a longer line or more of them about the call, expected {MAX_ABOUT_CALL} bytes")
+                raise AgiError(f"found too much text about the call, expected at most {MAX_ABOUT_CALL} bytes")
         elif len(line) > MAX_LINE:
-            raise AgiError(f"found a longer line, expected at most {MAX_LINE} bytes")
+            raise AgiError(f"found a line that is too long, expected at most {MAX_LINE} bytes")
         elif self._size + size > MAX_ANSWER:
-            raise AgiError(f"found more lines without an answer, expected at most {MAX_ANSWER} bytes")
+            raise AgiError(f"found too much text without an answer, expected at most {MAX_ANSWER} bytes")
 
     def _check_count(self, what: str) -> None:
         if self._count > MAX_LINES:
-            raise AgiError(f"found more lines {what}, expected at most {MAX_LINES}")
+            raise AgiError(f"found too many lines {what}, expected at most {MAX_LINES}")
 
     # ------------------------------------------------------------ about the call
 
@@ -203,7 +203,7 @@ class AgiReader:
         if said is not None:
             self._say(said[1].removeprefix("agi_"), said[2])
         elif not self._call:
-            raise AgiError("found another line about the call, expected agi_NAME: VALUE")
+            raise AgiError("found an invalid line about the call, expected agi_NAME: VALUE")
         elif not line:
             self._empty_lines += 1
         else:
@@ -256,7 +256,7 @@ class AgiReader:
         :raise AgiError: it doesn't.
         """
         if line and not self._goes_on.fullmatch(line):
-            raise AgiError("found another line, expected an answer such as 200 result=0")
+            raise AgiError("found an unexpected line, expected an answer such as 200 result=0")
 
     def _begin(self, read: Callable[[str], Iterator[AgiValue]], line: str) -> None:
         self._read, self._lines = read, [line]
@@ -282,7 +282,7 @@ class AgiReader:
 def _result(rest: str) -> AgiAnswer:
     found = _RESULT.fullmatch(rest)
     if found is None:
-        raise AgiError("found another answer, expected result= behind 200")
+        raise AgiError("found an unexpected answer, expected result= after 200")
     rest = found[2] or ""
     note = _NOTE.fullmatch(rest)
     if note is None:

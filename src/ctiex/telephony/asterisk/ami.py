@@ -125,7 +125,7 @@ class AmiDecoder:
                 yield self._taken()
         self._check_line(self._unread)
         if not self.banner and not BANNER.startswith(self._unread[: len(BANNER)]):
-            raise AmiError("the other side doesn't greet like an Asterisk manager interface")
+            raise AmiError("the peer's greeting isn't that of an Asterisk manager interface")
 
     def _check_line(self, line: bytes) -> None:
         if len(line) > self._max_line:
@@ -133,7 +133,7 @@ class AmiDecoder:
 
     def _greet(self, line: bytes) -> None:
         if not line.startswith(BANNER):
-            raise AmiError("the other side doesn't greet like an Asterisk manager interface")
+            raise AmiError("the peer's greeting isn't that of an Asterisk manager interface")
         self.banner = _text(line)
 
     def _add(self, line: bytes) -> None:
@@ -170,15 +170,15 @@ def encode_action(name: str, headers: Iterable[tuple[str, str]] = (), action_id:
 
 def _line(key: str, value: str) -> bytes:
     if not _KEY.fullmatch(key):
-        raise AmiError(f"{key[:40]!r} is no key of an action")
+        raise AmiError(f"{key[:40]!r} isn't a valid key of an action")
     if _FORBIDDEN.search(value):
-        raise AmiError(f"the value of {key} holds the end of a line, which would begin another one")
+        raise AmiError(f"the value of {key} contains a line break, which would begin another line")
     try:
         line = f"{key}: {value}".encode(errors="surrogateescape")
     except UnicodeEncodeError:
-        raise AmiError(f"the value of {key} can't be written in UTF-8") from None
+        raise AmiError(f"the value of {key} can't be encoded in UTF-8") from None
     if len(line) > MAX_SENT_LINE:
-        raise AmiError(f"{key} and its value take {len(line)} bytes: at most {MAX_SENT_LINE} are taken in one line")
+        raise AmiError(f"{key} and its value take {len(line)} bytes: at most {MAX_SENT_LINE} fit in one line")
     return line + b"\r\n"
 
 

@@ -135,7 +135,7 @@ class AmiClient(Service):
             platform's list is never held as a whole.
         """
         if self._link is None:
-            return fail(Failure(LinkLost("there is no connection to Asterisk")))
+            return fail(Failure(LinkLost("not connected to Asterisk")))
         return self._link.act(name, *headers, each=each)
 
     def opened(self, link: AmiLink) -> None:
@@ -159,7 +159,7 @@ class AmiClient(Service):
             return
         refused = failure.check(ActionRefused) is not None
         if failure.check(AmiError, LinkLost, RequestTimedOut) is None:
-            _log.failure("what goes on at Asterisk could not be taken up", failure)
+            _log.failure("the snapshot of Asterisk's calls could not be read", failure)
         self._leave(link, failure.getErrorMessage(), refused)
 
     def _leave(self, link: AmiLink, reason: str, refused: bool = False) -> None:
@@ -209,7 +209,7 @@ class AmiClient(Service):
         try:
             self._on_event(message)
         except Exception:  # one event's fault; the next one has its own
-            _log.failure("event {event} could not be taken", event=message.event)
+            _log.failure("event {event} could not be handled", event=message.event)
 
     def lost(self, link: AmiLink, reason: str) -> None:
         """A connection is gone."""

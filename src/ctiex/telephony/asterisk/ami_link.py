@@ -168,7 +168,7 @@ class AmiLink(Protocol):
         except AmiError:
             return fail(Failure())
         if not self._open:
-            return fail(Failure(LinkLost("there is no connection to Asterisk")))
+            return fail(Failure(LinkLost("not connected to Asterisk")))
         asked = _Asked(name, Deferred(), each)
         self._asked[action_id] = asked
         asked.timer = self._clock.callLater(self._client.account.answer_timeout, self._time_out, action_id)
@@ -201,7 +201,7 @@ class AmiLink(Protocol):
         if asked.response is None and message.good and message.begins_a_list:
             asked.response = message
         elif asked.response is None and not message.event:
-            refused = Failure(ActionRefused(f"{asked.name}: {message['Message'] or 'refused without a word'}"))
+            refused = Failure(ActionRefused(f"{asked.name}: {message['Message'] or 'refused without a reason'}"))
             outcome = AmiAnswer(message) if message.good else refused
         elif asked.response is not None and message.ends_a_list:
             outcome = AmiAnswer(asked.response, tuple(asked.events))
@@ -229,7 +229,7 @@ class AmiLink(Protocol):
 
     def _silent(self, failure: Failure) -> None:
         if failure.check(RequestTimedOut):
-            self._cut("Asterisk is silent")
+            self._cut("timed out: Asterisk doesn't answer")
 
     def _cut(self, reason: str) -> None:
         self._reason = reason

@@ -111,7 +111,7 @@ class AgiChannel(Protocol):
         self._server.channels[self] = None
         if ITCPTransport.providedBy(self.transport):
             self._transport.setTcpKeepAlive(1)
-        self._deadline = self._server.clock.callLater(CALL_WITHIN, self._cut, "no call in time")
+        self._deadline = self._server.clock.callLater(CALL_WITHIN, self._cut, "timed out waiting for a call")
 
     def dataReceived(self, data: bytes) -> None:
         """Something came."""
@@ -121,8 +121,8 @@ class AgiChannel(Protocol):
             for value in self._reader.receive(data):
                 self._take(value)
         except AgiError as error:
-            _log.error("an AGI connection from {host} is cut: {reason}", host=self._host, reason=str(error))
-            self._cut("the connection speaks no AGI")
+            _log.error("an AGI connection from {host} is closed: {reason}", host=self._host, reason=str(error))
+            self._cut("the peer doesn't speak AGI")
         finally:
             self._reading = False
 
@@ -180,7 +180,7 @@ class AgiChannel(Protocol):
 
     def cut(self) -> None:
         """End the connection; the dialplan goes on."""
-        self._cut("the service stops")
+        self._cut("the service is stopping")
 
     def _in_time(self) -> None:
         if self._deadline is not None and self._deadline.active():
@@ -222,7 +222,7 @@ class FastAgiServer(Factory):
         """The channel of a new call; None, which closes the connection, for a stranger and for one too many."""
         host = getattr(addr, "host", "an unknown address")
         if not self._sources.let_in(addr):
-            self._refused(host, "it is not let in")
+            self._refused(host, "this host isn't allowed")
             return None
         if len(self.channels) >= self._most:
             self._refused(host, f"{self._most} are open")

@@ -137,7 +137,7 @@ class AsteriskMedia:
                 return
             if answer.number == -2 and await self._stream(name):  # without the module of Playback
                 return
-        _log.warn("video file {file!r} can't be played: its name is spelled", file=name[:_LONGEST_SPELLED])
+        _log.warn("video file {file!r} can't be played: its name is spelled out", file=name[:_LONGEST_SPELLED])
         await self._spell(name)
 
     # ------------------------------------------------------------ prompts
@@ -179,7 +179,7 @@ class AsteriskMedia:
 
     async def _spell_prompt(self, prompt: str) -> None:
         name = prompt.partition(".")[0]
-        _log.info("prompt {prompt!r} has no sound on this Asterisk: its name is spelled", prompt=name)
+        _log.info("prompt {prompt!r} has no sound on this Asterisk: its name is spelled out", prompt=name)
         await self._spell(name)
 
     async def _spell(self, text: str) -> None:

@@ -177,7 +177,7 @@ def _wrong_keys(table: Mapping[str, Any]) -> list[str]:
         if key not in _KEYS:
             wrong.append(f"{key}: found an unknown key, expected one of: {', '.join(sorted(_KEYS))}")
         elif not _KEYS[key][1](value):
-            found = "a value that isn't shown here" if key == "secret" else repr(value)[:60]
+            found = "a value (not shown)" if key == "secret" else repr(value)[:60]
             wrong.append(f"{key}: found {found}, expected {_KEYS[key][0]}")
     return wrong
 
@@ -199,7 +199,7 @@ def check_service(settings: Mapping[str, Any]) -> None:
     """
     for key, value in settings.items():
         if key not in ("dial", "ring", "longest"):
-            raise ConfigurationError(f"{key}: no key of signalling by asterisk, expected dial, ring or longest")
+            raise ConfigurationError(f"{key}: unknown key, expected dial, ring or longest")
         if not _KEYS[key][1](value):
             raise ConfigurationError(f"{key}: found {value!r}, expected {_KEYS[key][0]}")
 

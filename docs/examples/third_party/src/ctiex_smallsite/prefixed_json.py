@@ -70,11 +70,11 @@ def _frame_of(content: bytes) -> Frame:
     except (ValueError, TypeError, RecursionError):
         return Frame(0, 0, None, MalformedFrame("expected [kind, invoke_id, {attributes}]"))
     if type(invoke_id) is not int or not 0 <= invoke_id < 2**32:
-        return Frame(0, 0, None, MalformedFrame("an invoke id is an integer of 32 bits, not signed"))
+        return Frame(0, 0, None, MalformedFrame("an invoke id is an unsigned integer of 32 bits"))
     if type(kind) is not int or type(attributes) is not dict:
         return Frame(0, invoke_id, None, MalformedFrame("expected [kind, invoke_id, {attributes}]"))
     if kind not in KINDS:
-        return Frame(0, invoke_id, None, UnknownKind("a kind that this version doesn't have"))
+        return Frame(0, invoke_id, None, UnknownKind("a message kind that isn't in this version"))
     return Frame(kind, invoke_id, attributes)
 
 

@@ -135,7 +135,7 @@ class BrokenExchange(LinkError):
 
 
 class UnsafeLink(LinkError):
-    """Nothing is sent: others could read it on the way, or nobody knows who would get it."""
+    """Nothing is sent: others could read it on the way, or the peer isn't verified."""
 
 
 class TlsRefused(LinkError):

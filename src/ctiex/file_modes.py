@@ -1,6 +1,6 @@
 """Who else on this machine may read or change a file that is ours alone: one rule for all of them.
 
-What CTIEX makes, it makes for its owner. A file that was there before keeps the mode that it has, so it is told.
+CTIEX creates files for their owner only. An existing file keeps its mode, which is therefore reported.
 """
 
 from __future__ import annotations

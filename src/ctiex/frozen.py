@@ -1,4 +1,4 @@
-"""Values that nobody changes: the type checker sees to that, and it costs nothing at run time.
+"""Immutable values: the type checker enforces that, at no cost at run time.
 
 An attrs class that is frozen at run time takes two to three times as long to make, and a hand-off makes dozens of
 messages and records. ``tests/typed_values.py`` holds that assigning to one is an error of the type checker.

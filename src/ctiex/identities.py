@@ -46,7 +46,7 @@ class AgentNumbers:
     def parse(cls, patterns: Iterable[str]) -> AgentNumbers:
         """The numbers that fit one of the patterns: ``1001``, ``1100-1199`` or ``*``.
 
-        :raise ConfigurationError: a pattern is none of these.
+        :raise ConfigurationError: a pattern is not one of these.
         """
         exact, ranges, every = set(), [], False
         for pattern in patterns:
@@ -68,7 +68,7 @@ class AgentNumbers:
 def parse_pattern(pattern: str) -> NumberRange | str:
     """One pattern: a range, or an exact number, or ``*``.
 
-    :raise ConfigurationError: it is none of these.
+    :raise ConfigurationError: it is not one of these.
     """
     if pattern == EVERY_NUMBER:
         return pattern
@@ -92,7 +92,7 @@ def _bad(pattern: str) -> ConfigurationError:
 class Identity:
     """Someone who may bind: in one role, for some agent numbers or for some services.
 
-    :raise ConfigurationError: the name is empty, or the one that stands for everybody.
+    :raise ConfigurationError: the name is empty, or the reserved one for any owner.
     """
 
     name: str = field()
@@ -102,7 +102,7 @@ class Identity:
 
     @name.validator
     def _check_name(self, _: object, name: str) -> None:
-        if name in ("", ANY_OWNER):  # a call of nobody, or of everybody, would be its own
+        if name in ("", ANY_OWNER):  # it would own calls without an owner, or with any owner
             raise ConfigurationError(f"identity {name!r}: expected another name")
 
     def may_act_for(self, agent: str) -> bool:

@@ -97,7 +97,7 @@ class BindReply:
 
 @frozen
 class Unbind:
-    """The sender is about to leave; status 15 from an exchange that goes away."""
+    """The sender is about to close the link; status 15 from an exchange that is shutting down."""
 
     status: int = Status.OK
     detail: str = ""

@@ -46,7 +46,7 @@ class Call:
     owner: str = ""
     """The service identity that it was offered to; empty before."""
     told: frozenset[int] = frozenset()
-    """The conditions 10 to 13 that came up already, so that none is told twice."""
+    """The conditions 10 to 13 that were reported already, so that none is reported twice."""
     event_ids: frozenset[int] = frozenset()
     """The event_ids of the service events that were kept."""
 

@@ -4,8 +4,8 @@ An allocated serial is the exchange's id (3 digits), the time in seconds (9), ra
 digits (6) and two check digits by ISO 7064 MOD 97-10: 20 in all. An agent's own
 serials need no check digits.
 
-The first of the random digits is odd where the serial names a call that an agent is told of, and even in all others.
-So whoever meets one knows, also after a restart, that there was a certain customer whom it names.
+The first of the random digits is odd if the serial names a call that an agent is notified of, and even in all others.
+So it is known, also after a restart, that the serial names one particular customer.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def has_check_digits(serial: str) -> bool:
 
 
 def names_a_told_call(serial: str) -> bool:
-    """Whether a serial was allocated for a call that an agent was told of: it names that call's customer, or nobody."""
+    """Whether a serial was allocated for a call that an agent was notified of: it names only that call's customer."""
     return len(serial) == MAX_DIGITS and has_check_digits(serial) and serial[_KIND_AT] in _ODD
 
 
@@ -77,7 +77,7 @@ class SerialAllocator:
         """A new serial.
 
         :param in_use: tells whether a serial is taken; taken ones are skipped.
-        :param told: it is to name a call that an agent is told of (:func:`names_a_told_call`).
+        :param told: it is for a call that an agent is notified of (:func:`names_a_told_call`).
         :raise SerialError: none was free after many tries.
         """
         head = self.exchange_id.zfill(_ID_DIGITS)

@@ -18,11 +18,11 @@ class Check:
     secret: bool = False
     """The value is not to be shown in an error."""
     stand_in: str | None = None
-    """What stands for a value that is missing, while the rest of the file is looked at."""
+    """Replaces a missing value while the rest of the file is checked."""
 
 
 def is_whole(value: object) -> bool:
-    """Whether it is a whole number; a boolean is none."""
+    """Whether it is a whole number; a boolean isn't one."""
     return type(value) is int
 
 

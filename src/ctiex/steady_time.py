@@ -3,7 +3,7 @@
 The rule: *waiting goes by the monotonic clock, what is stored goes by the wall clock.* A reactor whose time was made
 steady gives both in one: its seconds are those of the wall clock when that was done, and run by the monotonic clock
 from then on. A moment that is stored in them means the same to the process that reads it after a restart, as far as
-nobody set the clock meanwhile; a wait that is taken up from a store is never longer than it was when it began.
+the clock wasn't set meanwhile; a wait resumed from a store is never longer than it was when it began.
 Times that people read, as in logs and the audit log, are the wall clock's own.
 """
 

@@ -89,7 +89,7 @@ class Exchange(Service):
     def privilegedStartService(self) -> None:
         """Do what the rights of root may be needed for: read keys, and bind ports below 1024. Nothing is made yet.
 
-        :raise CannotListenError: a port can't be had.
+        :raise CannotListenError: a port can't be bound.
         :raise ConfigurationError: an endpoint can't be used.
         """
         configuration = self.configuration
@@ -106,7 +106,7 @@ class Exchange(Service):
     def startService(self) -> None:
         """Open the store and listen, with the rights that the process keeps; one that has been stopped starts anew.
 
-        :raise CannotListenError: a port can't be had; ``stopService`` lets go of the others.
+        :raise CannotListenError: a port can't be bound; ``stopService`` closes the others.
         """
         super().startService()
         if not self._prepared:

@@ -58,7 +58,7 @@ class Listener:
 
         :param descriptions: endpoint strings; empty ones are nothing.
         :raise ConfigurationError: there is no such endpoint, or its files are of no use.
-        :raise CannotListenError: a port can't be had.
+        :raise CannotListenError: a port can't be bound.
         """
         self.close()
         for description in filter(None, descriptions):
@@ -73,7 +73,7 @@ class Listener:
     async def listen(self, description: str, factory: IProtocolFactory) -> IListeningPort:
         """Listen at an endpoint.
 
-        :raise ConfigurationError: there is no such endpoint, or it can't be had.
+        :raise ConfigurationError: there is no such endpoint, or it can't be used.
         :raise CannotListenError: likewise, in Twisted's words.
         """
         endpoint = self._endpoints.pop(description, None) or make_endpoint(self._reactor, description)

@@ -222,7 +222,7 @@ class MonitoringPort:
     async def start(self) -> None:
         """Listen, where that is wanted.
 
-        :raise CannotListenError: the port can't be had.
+        :raise CannotListenError: the port can't be bound.
         """
         listen = self._exchange.configuration.metrics.listen
         if not listen:

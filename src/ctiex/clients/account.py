@@ -35,6 +35,6 @@ class ExchangeAccount:
     jitter: Callable[[], float] = random
     """What is added to each pause, in seconds, so that not all clients come back at the same moment."""
     plain_secrets: bool = False
-    """Speak over whatever link there is, also where others can read it or nobody verified the exchange."""
+    """Use any link, even if others can read it or the exchange isn't verified."""
     max_frame: int = MOST_MAX_FRAME
     """The longest frame that is agreed to, in bytes: an exchange that wants more isn't used."""

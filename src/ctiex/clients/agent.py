@@ -1,4 +1,4 @@
-"""The agent's side: hand a customer over, and hear what becomes of them.
+"""The agent's side: hand a customer over, and get the events of the call.
 
 client = AgentClient(reactor, ExchangeAccount(endpoint, "agent-demo", "demo"))
 client.startService()
@@ -60,7 +60,7 @@ def _is_in_use(reply: object) -> bool:
 
 
 def _ignore(*_: object) -> None:
-    """Nobody wants to know."""
+    """Do nothing."""
 
 
 class AgentNumber:
@@ -99,11 +99,11 @@ class AgentNumber:
         self._numbered = 0
         """The last event that the exchange is known to have numbered."""
         self._link: ClientLink | None = None
-        """The last link that it was logged in on: events that come elsewhere, or before, are none of its own."""
+        """The last link that it was logged in on: events on another link, or from before, don't belong to it."""
         self._acknowledged = 0
         """The last event that was acknowledged on that link."""
         self._tries: Waiters[None] = Waiters()
-        """Who waits for acknowledgements: told of each login, and of each event that the application tried to take."""
+        """Waits for acknowledgements: called at each login, and for each event that the application tried to handle."""
 
     @property
     def last_sequence(self) -> int:
@@ -127,7 +127,7 @@ class AgentNumber:
 
         :param calling_number: the customer's own number.
         :param serial: the call's own serial: then the request is repeated when the link is lost before
-            its answer. Empty: the exchange allocates one, and a lost link is told as LinkLost.
+            its answer. Empty: the exchange allocates one, and a lost link raises LinkLost.
         :param timeout: in seconds, lost links included; the exchange may take as long to answer.
         :param resumed: an earlier run has asked for this same call, which may have ended: events of it that waited
             are heard as well. Ask directly behind ``login``: what was replayed before went to ``on_event`` alone.
@@ -244,7 +244,7 @@ class AgentNumber:
         self._tell_gap(last + 1, last)
 
     def _lose_events(self) -> None:
-        """Whoever waits for one of them would wait for ever."""
+        """End the waits for these events, which would never end otherwise."""
         self._hand_offs.fail_all(CallError(Status.EXPIRED, f"events of agent {self.number} are lost"))
 
     def _tell_gap(self, first: int, last: int) -> None:
@@ -256,7 +256,7 @@ class AgentNumber:
     def received(self, link: ClientLink, event: AgentEvent) -> None:
         """An event has come, or comes again."""
         if link is not self._link:
-            return  # of a login whose answer nobody waits for any more; this one's replays it
+            return  # of an abandoned login; this one's replays it
         self._numbered = max(self._numbered, event.sequence)
         too_many = len(self._events) >= MOST_UNTAKEN and not self._events.has_failed(event.sequence)
         self._left_out = self._left_out or self._taking.full or too_many
@@ -271,7 +271,7 @@ class AgentNumber:
             self._taking.put(Coming(event, self._events, again))
 
     def _tried(self, coming: Coming) -> None:
-        """The acknowledgement goes first: who waits for the event may log out, or stop, as soon as it is told."""
+        """The acknowledgement goes first: a waiter for the event may log out, or stop, as soon as it gets it."""
         self._acknowledge()
         if not coming.events.has_failed(coming.event.sequence):
             self._takes_some()
@@ -360,7 +360,7 @@ class AgentClient(Service):
         self._connection.start()
 
     def stopService(self) -> Deferred[None]:
-        """Say goodbye to the exchange; whoever waits for a result hears NotBound."""
+        """Unbind from the exchange; pending waits for a result fail with NotBound."""
         super().stopService()
         for agent in self._agents.values():
             agent.pause(NotBound("the client has stopped"))
@@ -392,7 +392,7 @@ class AgentClient(Service):
             more comes here.
         :raise CallError: the exchange refuses this number.
         :raise BindRefused: the exchange refuses this identity.
-        :raise TlsRefused: TLS can't be had with the exchange, at the first attempt.
+        :raise TlsRefused: the TLS handshake with the exchange failed, at the first attempt.
         :raise RequestTimedOut: it could not be logged in in time.
         """
         agent = AgentNumber(self, number, on_event, on_gap, on_taken_over, on_refused, resume_after)
@@ -429,7 +429,7 @@ class AgentClient(Service):
             return
 
     def _take_back(self, agent: AgentNumber, asked: list[ClientLink]) -> None:
-        """The exchange may have logged it in all the same, and would send its events to nobody."""
+        """The exchange may have logged it in nevertheless, and would send events that nothing handles."""
         self.forget(agent)
         if self._logging_in[agent.number] > 1:
             return  # another login of this number is under way, which a logout would undo
@@ -462,7 +462,7 @@ class AgentClient(Service):
     async def prepare(self, link: ClientLink) -> None:
         """Log every agent number in again.
 
-        :raise CallError: not now (14, 15, 50): the link is of no use yet, and another one is tried.
+        :raise CallError: not now (14, 15, 50): the link can't be used yet, and another one is tried.
         """
         for agent in list(self._agents.values()):
             if self._agents.get(agent.number) is not agent:

@@ -57,7 +57,7 @@ _REPORT_WITHIN = 600.0
 _TOLD_WITHIN = 2.0
 """How long a customer who has been served may wait until their agent has the result, in seconds."""
 _FINISHED_FOR = 60.0
-"""How long a serial whose call was finished is taken from nobody but the exchange itself, in seconds."""
+"""How long a serial whose call has finished is accepted only from the exchange itself, in seconds."""
 _FINISH_WITHIN = 5.0
 """How long calls may go on when the service stops, in seconds."""
 
@@ -135,7 +135,7 @@ class AutomaticService(Service):
     def bound(self) -> Deferred[ClientLink]:
         """Fires once the service is bound.
 
-        Fails with BindRefused when the exchange refuses it, and with TlsRefused when TLS can't be had at first.
+        Fails with BindRefused when the exchange refuses it, and with TlsRefused when the first TLS handshake fails.
         """
         return self._connection.bound()
 
@@ -276,7 +276,7 @@ class AutomaticService(Service):
             await self.report(call, failed("the service's result is too large"))
 
     async def _outcome(self, handler: Handler, call: ServedCall) -> Outcome | None:
-        """What the handler says; the agent hears of its faults too, and never waits in vain.
+        """What the handler returns; if it fails, the agent gets an event too, and never waits without end.
 
         None where the exchange has said that it isn't this service's call: it would take no report either.
         """

@@ -49,16 +49,16 @@ _SAY_GOODBYE_WITHIN = 2.0
 
 
 def _nothing() -> None:
-    """Nobody wants to know."""
+    """Do nothing."""
 
 
 class ClientOwner(Protocol):
     """What stands above a connection."""
 
     async def prepare(self, link: ClientLink) -> None:
-        """A link is bound anew: log in, before anybody else uses it.
+        """A new link is bound: log in, before anything else uses it.
 
-        :raise CtiexError: it is of no use; the next one is tried.
+        :raise CtiexError: it can't be used; the next one is tried.
         """
 
     def request_received(self, link: ClientLink, message: Message, invoke_id: int) -> None:
@@ -83,7 +83,7 @@ class ClientLink(LinkProtocol):
         self.opened_at = 0.0
         """When it was opened, in seconds of the clock."""
         self.exchange_address = ""
-        """What services are told as the exchange's address; empty before the link is bound."""
+        """The exchange's address as sent to services; empty before the link is bound."""
 
     def make_session(self) -> Session:
         """A session that knows what the exchange may send in this role."""
@@ -130,7 +130,7 @@ class ClientLink(LinkProtocol):
         self.session.limits = evolve(self.session.limits, heartbeat=heartbeat)
 
     def _check_safety(self) -> None:
-        """See that nobody but the exchange hears what is said: a secret, customers' numbers and fields.
+        """Check that only the exchange can read what is sent: a secret, customers' numbers and fields.
 
         :raise UnsafeLink: others may.
         """
@@ -279,7 +279,7 @@ class ExchangeConnection:
         self.role = role
         self.owner = owner
         self.link: ClientLink | None = None
-        """The bound link; None while there is none."""
+        """The bound link; None without one."""
         self._open: ClientLink | None = None
         self._waiting: Waiters[ClientLink] = Waiters()
         self._losses = 0
@@ -357,7 +357,7 @@ class ExchangeConnection:
         self._tell_refused(error)
 
     def give_up(self, link: ClientLink, error: CtiexError) -> None:
-        """A bound link is of no use, and is ended; the next one may be better."""
+        """A bound link can't be used, and is closed; the next one may be better."""
         self._not_bound(link, error)
 
     def _is_news(self, trouble: str) -> bool:
@@ -387,7 +387,7 @@ class ExchangeConnection:
         """The bound link, as soon as there is one.
 
         The Deferred fails with BindRefused when the exchange refuses this identity, with UnsafeLink when the secret
-        isn't sent there, with TlsRefused when TLS can't be had before the first link is bound, and with NotBound once
+        isn't sent there, with TlsRefused when TLS fails before the first link is bound, and with NotBound once
         the client has stopped. The client goes on trying unless it is stopped.
         """
         if self.link is not None and self.link.session.ended is None:

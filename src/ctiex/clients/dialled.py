@@ -115,7 +115,7 @@ class DialledLinks(Factory):
     def take(self, connection: Connection) -> ConnectionReply:
         """Take the customer of the exchange that this service is bound to; refuse any other's (26).
 
-        An empty address is refused too: whoever dials has to know where the service comes back to.
+        An empty address is refused too: the caller has to say which exchange the service should ask for the data.
         """
         home = self._home()
         if not home or connection.exchange_address != home:

@@ -1,4 +1,4 @@
-"""Customers who were handed to automatic services, and the events that tell what becomes of them."""
+"""Customers who were handed to automatic services, and the events of their calls."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ class Asked:
     """How often the request went out."""
     askers: int = 0
     given_up_at: float = 0.0
-    """When nobody waited for its answer any more, in clock seconds."""
+    """When the wait for its answer ended, in clock seconds."""
 
     @property
     def serial(self) -> str:
@@ -180,7 +180,7 @@ class HandOffs:
             self._asked_no_more(asked, answered)
 
     def _check_serial(self, request: ConnectRequest) -> None:
-        """See that nothing can come yet of another call under this serial: nobody could tell which one it is of.
+        """Check that no events of another call under this serial can still come: they couldn't be told apart.
 
         :raise CallError: the end of another one hasn't come.
         """
@@ -195,7 +195,7 @@ class HandOffs:
             )
 
     def _is_over(self, asked: Asked) -> bool:
-        """Whether nothing more comes of a request that had no answer."""
+        """Whether a request that had no answer can have no effect any more."""
         ended = any(asked.is_of(event) and event.condition.final for event in self._early)
         return not asked.askers and (ended or self._reactor.seconds() - asked.given_up_at > REMEMBERED)
 
@@ -257,7 +257,7 @@ class HandOffs:
         return hand_off
 
     def received(self, event: AgentEvent) -> None:
-        """An event has come; one of a call that nobody asked for here is let go."""
+        """An event has come; one of a call that wasn't requested here is ignored."""
         hand_off = self._going_on.get(event.serial)
         if hand_off is None:
             if self._is_awaited(event):
@@ -274,7 +274,7 @@ class HandOffs:
             asked.since = 0
 
     def fail_all(self, error: CtiexError) -> None:
-        """Whoever waits for an event hears this."""
+        """Fail the waits for events with this error."""
         going_on, self._going_on = self._going_on, {}
         for hand_off in going_on.values():
             hand_off.failed(error)

@@ -18,7 +18,7 @@ class Stage(Enum):
     """How far it is."""
 
     NEW = "new"
-    """Not started yet: whoever asks for something waits until it is."""
+    """Not started yet: requests wait until it is."""
     STOPPED = "stopped"
     RUNNING = "running"
     STOPPING = "stopping"

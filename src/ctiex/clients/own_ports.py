@@ -1,4 +1,4 @@
-"""The ports that a service of several runs listens on: closed when it stops, and open again when it starts anew."""
+"""The ports that a service of several runs listens on: closed when it stops, and opened again when it restarts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _log = Logger()
 
 
 class OwnPorts:
-    """Where one service listens, in the order in which it was told to."""
+    """Where one service listens, in the order in which the ports were added."""
 
     def __init__(self, make_factory: Callable[[], IProtocolFactory]) -> None:
         """:param make_factory: makes what takes the connections of one port."""
@@ -29,7 +29,7 @@ class OwnPorts:
         return port
 
     def open_again(self) -> None:
-        """Listen where it did in the run before; an endpoint that can't be had now is tried in the next run."""
+        """Listen where it did in the run before; an endpoint that can't be bound now is tried in the next run."""
         self._opening = ensureDeferred(self._open_closed())
 
     async def _open_closed(self) -> None:
@@ -37,7 +37,7 @@ class OwnPorts:
         for endpoint in closed:
             try:
                 await self.listen(endpoint)
-            except Exception as error:  # whatever an endpoint fails with; the others may be had
+            except Exception as error:  # any error of an endpoint; the others may work
                 self._closed.append(endpoint)
                 _log.error("can't listen again: {reason}", reason=str(error))
 

@@ -32,7 +32,7 @@ def answers(request: Message, reply: Message) -> bool:
 def checked(reply: Message) -> Any:
     """The reply, when its status is 0.
 
-    :raise CallError: it says something else, or is an Error.
+    :raise CallError: it has another status, or is an Error.
     """
     status = getattr(reply, "status", Status.OK)
     if status != Status.OK or isinstance(reply, Error):

@@ -58,7 +58,7 @@ class ServedCall:
 
         :param timeout: in seconds, lost links included.
         :raise CallError: 41, the agent's mailbox is full; 24 or 20, the call has ended.
-        :raise RequestTimedOut: the exchange could not be told in time.
+        :raise RequestTimedOut: the exchange could not be reached in time.
         """
         await self._service.report(self, Outcome(Condition.PROGRESS, fields), timeout)
 

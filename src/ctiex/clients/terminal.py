@@ -31,7 +31,7 @@ class Terminal(LineOnlyReceiver):
         self._closed = False
         self._closing: Waiters[None] = Waiters()
         self._unread = False
-        """Whether nobody reads any more what is written."""
+        """Whether the reader of the output is gone."""
         self._unread_hears: Waiters[None] = Waiters()
 
     def lineReceived(self, line: bytes) -> None:
@@ -45,7 +45,7 @@ class Terminal(LineOnlyReceiver):
             self._lines.waiting.pop(0).errback(Failure(_no_more()))
 
     def writeConnectionLost(self) -> None:
-        """Nobody reads any more, or the output can't be written."""
+        """The reader is gone, or the output can't be written."""
         self._unread = True
         self._unread_hears.fire(None)
 
@@ -66,7 +66,7 @@ class Terminal(LineOnlyReceiver):
         return closing
 
     def unread_output(self) -> Deferred[None]:
-        """Fires once nobody reads any more what is written."""
+        """Fires once the reader of the output is gone."""
         return succeed(None) if self._unread else self._unread_hears.add()
 
     def read_line(self) -> Deferred[str]:
@@ -74,11 +74,11 @@ class Terminal(LineOnlyReceiver):
         return fail(_no_more()) if self._ended and not self._lines.pending else self._lines.get()
 
     def unread(self, lines: Sequence[str]) -> None:
-        """Put lines back, to be read before all others; nobody is reading at this moment."""
+        """Put lines back, to be read before all others; no read is pending at this moment."""
         self._lines.pending[:0] = lines
 
     def say(self, text: str) -> None:
-        """Write one line, whoever its parts come from."""
+        """Write one line; its parts may come from a peer."""
         self.write(visible(text, self._encoding) + "\n")
 
     def write(self, text: str) -> None:

@@ -64,7 +64,7 @@ class VoiceSettings:
 class VoiceServices(MultiService):
     """The automatic services of one process: AGI calls come in, and are served by the service that their path names.
 
-    A customer whose call the exchange does not know, or whose data can not be had in time, hears an announcement and is
+    A customer whose call the exchange does not know, or whose data doesn't come in time, hears an announcement and is
     let go. Whatever happens, the connection is closed in the end, and the dialplan goes on.
     """
 
@@ -165,7 +165,7 @@ class VoiceServices(MultiService):
         return handle
 
     async def _fetched(self, call: ServedCall) -> Fields:
-        """The call's data. While it doesn't come the customer is asked to wait, since nobody likes a silent line.
+        """The call's data. Until it comes the customer is asked to wait, so that the line isn't silent.
 
         :raise CallError: the exchange refuses it.
         :raise LinkError: it doesn't come in time.
@@ -180,7 +180,7 @@ class VoiceServices(MultiService):
 
 
 def _no_media(call: ServedCall) -> IMedia:
-    """An exchange that sends Connection finds nobody: customers come by telephone here."""
+    """A Connection of the exchange is refused: customers come by telephone here."""
     raise CallError(Status.SERVICE_REFUSED, "customers come by telephone here")
 
 
@@ -190,7 +190,7 @@ def _announcement(refused: CallError) -> str:
 
 
 async def _announce(media: IMedia, prompt: str) -> None:
-    """Say why nothing comes of it; a customer who leaves meanwhile, or can't be told, changes nothing about that."""
+    """Tell the customer why it failed; one who leaves meanwhile, or can't hear it, changes nothing about that."""
     with suppress(CallerHungUp, AgiError):
         await media.play(prompt)
 

@@ -40,7 +40,7 @@ class BinaryCodec:
         return decode(frame.body)
 
     def encode_body(self, message: Message) -> bytes:
-        """The body, which stays good for any number of frames.
+        """The body, which may be used in any number of frames.
 
         :raise MalformedFrame: an attribute breaks its layout; the text names it.
         """

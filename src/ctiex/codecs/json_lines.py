@@ -58,7 +58,7 @@ class JsonDecoder:
     _failure: CodecError | None = field(default=None, init=False)
 
     def receive(self, data: bytes) -> None:
-        """Take more bytes off the wire, in any split. After what ended the link they are dropped."""
+        """Take more bytes off the wire, however they are split. After what ended the link they are dropped."""
         if self._failure is not None:
             return
         del self._data[: self._at]

@@ -20,7 +20,7 @@ _LINKS = {Role.AGENT: "links.agent.listen", Role.SERVICE: "links.ivr.listen"}
 
 
 def check_certificates(configuration: Configuration, now: datetime | None = None) -> Configuration:
-    """See that TLS can be had where it is to be had.
+    """Check that TLS can be used where it is configured.
 
     :param now: the time by which certificates are valid, the present by default.
     :return: the configuration, with a warning for whatever will end it soon, lets others read a key, or shuts an
@@ -77,7 +77,7 @@ def _warnings(files: TlsFiles, now: datetime) -> Iterator[str]:
 
 
 def _shut_out(configuration: Configuration, listening: dict[str, Listening]) -> Iterator[str]:
-    """A warning for each identity whose certificate nobody will ask for."""
+    """A warning for each identity whose certificate no link asks for."""
     for name, known in configuration.identities.items():
         link = _LINKS[known.identity.role]
         where = listening.get(link)

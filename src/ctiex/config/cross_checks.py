@@ -60,7 +60,7 @@ _FOLLOWS = (
     (re.compile(r"identities\.[^:]*: found (agents|services) with"), re.compile(r"identities\.[^:]*\.role: ")),
     (re.compile(r"identities\.[^:]*: found the unknown service"), re.compile(r"services: ")),
 )
-"""Errors that are none any more once another is mended: how the one begins, and the other."""
+"""Errors that disappear once another one is corrected: how the one begins, and the other."""
 
 
 def not_following(before: list[str], lines: Iterable[str]) -> list[str]:
@@ -87,7 +87,7 @@ def _wrong_names(read: FileTables) -> Iterator[str]:
 
 
 def _wrong_identities(read: FileTables, services: object) -> Iterator[str]:
-    """:param services: the table of them as it stands in the file: what is wrong with one is told elsewhere."""
+    """:param services: the table of them as it is in the file; errors in one are reported elsewhere."""
     known = {*read.services, *(services if isinstance(services, dict) else ())}
     for name, identity in read.identities.items():
         key = dotted("identities", name)
@@ -172,7 +172,7 @@ def _needing_the_ivr_link(services: Mapping[str, ConfiguredService]) -> Iterator
 
 
 def seeing_everything(read: FileTables, tables: Mapping[str, Any]) -> Iterator[str]:
-    """A warning for each service that gets whatever its callers' agents send, and nobody said so in the file."""
+    """A warning for each service that gets every field that agents send, without a ``keep`` that says so."""
     for name, service in read.services.items() if "services" in tables else ():
         if service.request.organizer == RULES and "keep" not in service.request.settings:
             key = dotted("services", name, "request")

@@ -25,7 +25,7 @@ _BEHIND_PROXY = "haproxy"
 """Wraps another endpoint, whose string stands behind it."""
 _NEED_TLS = frozenset({TLS_PREFIX, "ssl", "tls"})
 _TWISTED_S_OWN = frozenset({"tcp", "tcp6", "unix", "ssl", "tls"})
-"""What can be listened at without a word to anything but the reactor."""
+"""Endpoints that need nothing but the reactor."""
 _LONGEST_SOCKET = 107
 """The most bytes of a socket's name in the file system, on Linux."""
 _FAMILIES = ("INET", "INET6", "UNIX")
@@ -41,13 +41,13 @@ class Listening:
     """The interface's address, empty for all; None where it is no TCP port or can't be known."""
     port: int = 0
     local: bool = False
-    """Nobody but this machine reaches it."""
+    """Only this machine can reach it."""
     plain: bool = False
-    """Other machines reach it over TCP that whoever stands on the way can read."""
+    """Other machines reach it over TCP that anyone on the network path can read."""
     files: TlsFiles | None = None
     """The certificates of an endpoint of ours."""
     path: str | None = None
-    """The socket in the file system; None where it is none."""
+    """The socket in the file system; None if it isn't one."""
     folder: str | None = None
     """The certificates of Twisted's ``tls:``."""
 
@@ -102,7 +102,7 @@ def read_endpoint(description: str) -> Listening:
 def make_endpoint(reactor: Any, description: str) -> IStreamServerEndpoint:
     """The endpoint of an endpoint string, to listen at.
 
-    :raise ConfigurationError: there is no such endpoint, or it can't be had.
+    :raise ConfigurationError: there is no such endpoint, or it can't be used.
     """
     read_endpoint(description)
     try:
@@ -154,7 +154,7 @@ def _parsed(description: str) -> Listening:
 
 
 def _tried(description: str) -> Listening:
-    """An endpoint of Twisted's: it is asked to listen, with nobody who would do it."""
+    """An endpoint of Twisted's: it is asked to listen, without a reactor that would do it."""
     recorder = _Recorder(Listening(description))
     failed: list[Failure] = []
     try:

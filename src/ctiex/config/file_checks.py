@@ -1,4 +1,4 @@
-"""The files and sockets that a configuration names, beside certificates: whether they can be had, before the start."""
+"""The files and sockets that a configuration names, beside certificates: whether they can be used, before the start."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def check_ports(configuration: Configuration) -> list[str]:
     """Open each TCP port that is to be listened at, and close it again.
 
     :return: a warning for each that is in use now, maybe by the exchange that is to be restarted.
-    :raise ConfigurationError: with a line for each that can't be had at all.
+    :raise ConfigurationError: with a line for each that can't be used at all.
     """
     errors: list[str] = []
     warnings: list[str] = []
@@ -167,12 +167,12 @@ def _address(interface: str) -> IPv4Address | IPv6Address | None:
 
 
 def _takes(everywhere: IPv4Address | IPv6Address, other: IPv4Address | IPv6Address) -> bool:
-    """Whether whoever listens at the first, as it stands for all, has the other as well: IPv6's takes IPv4, too."""
+    """Whether a listener at the first address, if that means all, has the other as well: IPv6's takes IPv4, too."""
     return everywhere.is_unspecified and (everywhere.version == 6 or other.version == 4)
 
 
 def _try_port(where: Listening) -> None:
-    """:raise OSError: the port can't be had."""
+    """:raise OSError: the port can't be bound."""
     if where.interface is None or not where.port:
         return
     family = socket.AF_INET6 if isIPv6Address(where.interface) else socket.AF_INET

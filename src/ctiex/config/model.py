@@ -77,7 +77,7 @@ class ExchangeSettings:
 
     id: ExchangeId = "1"
     address: Address = ""
-    """What services are told as the exchange's address; empty: where the IVR link listens."""
+    """The exchange's address as sent to services; empty: where the IVR link listens."""
 
 
 @frozen(kw_only=True)
@@ -139,7 +139,7 @@ class CarrierSettings:
     def settings_of(self, kind: str) -> Mapping[str, Any]:
         """The own keys of one of the plugins.
 
-        :raise ConfigurationError: what should be a table is none.
+        :raise ConfigurationError: what should be a table isn't one.
         """
         if kind == self.kind:
             return {key: value for key, value in self.settings.items() if key not in self.also}
@@ -223,7 +223,7 @@ class IdentitySettings:
     secret: Secret = field(default="", repr=False)
     secret_hash: HashedSecret = field(default="", repr=False)
     certificate: CertificateName = ""
-    """A name in the client certificate of whoever is let in without a secret."""
+    """A name in the client certificate of an identity that binds without a secret."""
     agents: tuple[AgentPattern, ...] = ()
     services: tuple[Name, ...] = ()
 

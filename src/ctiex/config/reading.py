@@ -130,7 +130,7 @@ def examine(
 
 
 def exchange_address(configuration: Configuration) -> str:
-    """The address that services are told: the configured one, or where the IVR link listens, if it does."""
+    """The exchange's address for services: the configured one, or where the IVR link listens, if it does."""
     listen = configuration.ivr_link.listen
     return configuration.exchange.address or (advertised_address(listen) if listen else "")
 

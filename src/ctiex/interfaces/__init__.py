@@ -1,4 +1,4 @@
-"""What plugs in: codecs, stores, signalling drivers, carriers, organizers, media, checkers of who may bind.
+"""The plugin interfaces: codecs, stores, signalling drivers, serial carriers, organizers, media, credentials checkers.
 
 Each has a plugin face that is found by its ``name`` in :mod:`ctiex.plugins`, and a
 contract test in :mod:`ctiex.testing` that every implementation passes.

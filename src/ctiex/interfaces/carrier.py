@@ -23,7 +23,7 @@ class Signalled:
     """SIP header fields beside it: their values by name."""
 
     def header(self, name: str) -> str | None:
-        """The value of a header field; several with names that are the same to SIP are one with commas between."""
+        """The value of a header field; several whose names are the same to SIP are joined by commas."""
         values = [value for other, value in self.headers.items() if other.lower() == name.lower()]
         return ", ".join(values) if values else None
 
@@ -34,10 +34,10 @@ class Signalled:
 
 
 class ISerialCarrier(Interface):
-    """Takes a serial through the network inside what the network passes [0074]."""
+    """Takes a serial through the network in something that the network passes [0074]."""
 
     def embed(calling_number: str, serial: str) -> Signalled:
-        """What a call with this calling number is to be sent with, the serial in it.
+        """What to send with a call from this calling number, including the serial.
 
         A carrier that uses header fields leaves the calling number as it is.
 
@@ -45,7 +45,7 @@ class ISerialCarrier(Interface):
         """
 
     def extract(signalled: Signalled) -> tuple[str, str | None]:
-        """The calling number without the serial, and the serial (None where there is none) of a call that came."""
+        """The calling number without the serial, and the serial (None without one), of a call that arrived."""
 
     def strip(signalled: Signalled) -> Signalled:
         """What came with an untrusted call, without anything that could be read as a serial."""
@@ -60,5 +60,5 @@ class ISerialCarrierPlugin(Interface):
         """A carrier.
 
         :param settings: the other keys of ``[carrier]``.
-        :raise ConfigurationError: the longest serial doesn't fit, or a key is no good.
+        :raise ConfigurationError: the longest serial doesn't fit, or a key is invalid.
         """

@@ -22,18 +22,18 @@ class Frame:
     invoke_id: int
     """Pairs a reply with its request; 0 where nothing is answered."""
     body: Any = field(repr=False)
-    """Whatever the codec's own ``decode_body`` takes."""
+    """What the codec's own ``decode_body`` takes."""
     fault: CodecError | None = None
-    """What is wrong with the header (flags, kind); then nothing but the invoke id counts."""
+    """What is wrong with the header (flags, kind); then only the invoke id is valid."""
 
 
 class IDecoder(Interface):
-    """Finds the frames in one direction of one link; holds its unread bytes."""
+    """Finds the frames in one direction of one link; holds the bytes of an incomplete frame."""
 
     max_frame: int = Attribute("The limit on a frame's length, in bytes; it may be set between two frames.")
 
     def receive(data: bytes) -> None:
-        """Take more bytes off the wire, in any split."""
+        """Take more bytes off the wire, however they are split."""
 
     def frames() -> Iterator[Frame]:
         """The complete frames that have come, each given once; ends where more bytes are needed.
@@ -46,12 +46,12 @@ class IDecoder(Interface):
 
 
 class IDataResponder(Interface):
-    """Answers DataRequests with no decoder, no message, and a look at nothing but the store's memory."""
+    """Answers DataRequests without a decoder or messages, from the store's memory only."""
 
     def answer(data: bytes, output: list[bytes], most: int, full: int) -> tuple[int, int]:
-        """Answer the whole, well-formed DataRequests at the head of a read whose data is there to be given.
+        """Answer the whole, well-formed DataRequests at the start of a read whose data is available.
 
-        It stops at the first frame that is anything else, or is refused: that goes the usual way. It raises nothing.
+        It stops at the first frame that is anything else, or is refused: that takes the normal path. It raises nothing.
 
         :param data: what was read; it begins with a frame.
         :param output: takes the answers as they go on the wire, in any number of pieces.
@@ -63,7 +63,7 @@ class IDataResponder(Interface):
 
 
 def decoded(codec: Any, kind: int, body: bytes) -> Message:
-    """The message of a body that this codec has encoded: what a codec decodes is what its own decoder found.
+    """The message of a body that this codec has encoded: a codec decodes only what its own decoder found.
 
     :raise CodecError: it hasn't, or another version of it has.
     """
@@ -74,7 +74,7 @@ def decoded(codec: Any, kind: int, body: bytes) -> Message:
 
 
 class ICodec(Interface):
-    """Messages to bytes and back. Nothing but CodecError leaves it, whatever the bytes."""
+    """Messages to bytes and back. It raises only CodecError, whatever the bytes."""
 
     name: str = Attribute("What the configuration calls it.")
 
@@ -88,7 +88,7 @@ class ICodec(Interface):
         """
 
     def encode_body(message: Message) -> bytes:
-        """The body, which stays good for any number of frames.
+        """The body, which may be used in any number of frames.
 
         :raise CodecError: the message breaks a limit of its layout.
         """
@@ -102,7 +102,7 @@ class ICodec(Interface):
     def data_responder(
         fetched: Callable[[str, str], bytes | None], identity: str, exchange_address: str
     ) -> IDataResponder | None:
-        """What answers the DataRequests of this identity straight from the bytes; None: this codec has no such thing.
+        """The data fast path of this identity, which answers DataRequests from the bytes; None: this codec has none.
 
         :param fetched: :meth:`ICallStore.fetched`.
         :param exchange_address: the advertised address of the IVR link.

@@ -14,7 +14,7 @@ from ctiex.messages import Role
 
 
 class IIdentity(Interface):
-    """Someone who may bind, and what they may do: the avatar of twisted.cred."""
+    """An identity that may bind, and what it may do: the avatar of twisted.cred."""
 
     name: str = Attribute("As in ``[identities.NAME]``.")
     role: Role = Attribute("On which link it binds.")
@@ -27,19 +27,19 @@ class IIdentity(Interface):
 
 
 class IBindCredentials(Interface):
-    """What a Bind says of itself, beside ``IUsernamePassword`` of twisted.cred."""
+    """The credentials of a Bind, beside ``IUsernamePassword`` of twisted.cred."""
 
     username: bytes = Attribute("The identity, in UTF-8.")
     password: bytes = Attribute("The secret, in UTF-8.")
-    source: str = Attribute("What limits count the other side by: an address, the /64 of an IPv6 one, or ``local``.")
-    role: Role | None = Attribute("The role that an identity needs to be bound by it; None: none will do.")
+    source: str = Attribute("The source that limits count: an address, the /64 of an IPv6 one, or ``local``.")
+    role: Role | None = Attribute("The role that the identity must have; None: no identity can be bound.")
 
     def wanted() -> bool:
-        """Whether the answer is still of use; a checker with something slow to do asks before it begins."""
+        """Whether the answer is still needed; a checker asks before it starts anything slow."""
 
 
 class ICertificateCredentials(Interface):
-    """A Bind without a secret, on a link whose other side has shown a certificate that was verified."""
+    """A Bind without a secret, on a link whose client certificate was verified."""
 
     names: tuple[str, ...] = Attribute("The names in the certificate.")
     identity: str = Attribute("The identity that the Bind names; empty: whichever has the certificate.")
@@ -52,7 +52,7 @@ class CheckerContext:
     reactor: Any
     """For time, threads and connections; None where nothing is to be run, as in ``ctiex check-config``."""
     identities: Mapping[str, IIdentity]
-    """By name, whoever may bind. Only these are let in, whatever the checker says."""
+    """The identities that may bind, by name. No other is accepted, whatever the checker says."""
     secrets: Mapping[str, Any] = field(repr=False, factory=dict)
     """By name, the secret (text) or its hash (`ctiex.login.secret_hashes.SecretHash`) of those that have one."""
 
@@ -65,11 +65,11 @@ class ICheckerPlugin(Interface):
     def build(settings: Mapping[str, Any], context: CheckerContext) -> ICredentialsChecker:
         """A checker for ``IUsernamePassword``; opens nothing before it is asked.
 
-        It gives back the name of the identity in UTF-8, at once or by a Deferred. It fails with
-        ``twisted.cred.error.UnauthorizedLogin`` for everybody else, in the same way and with the same work whether
-        the name is known or not, and with :class:`ctiex.errors.CheckBusy` when it can't tell now. The words of the
-        error are for log and audit; the other side never hears them.
+        It returns the name of the identity in UTF-8, at once or by a Deferred. It fails with
+        ``twisted.cred.error.UnauthorizedLogin`` for all others, in the same way and with the same work whether the name
+        is known or not, and with :class:`ctiex.errors.CheckBusy` when it can't check now. The error's text is for log
+        and audit; it is never sent to the peer.
 
         :param settings: the other keys of ``[login]``.
-        :raise ConfigurationError: a key is unknown or its value no good.
+        :raise ConfigurationError: an unknown key, or an invalid value.
         """

@@ -1,4 +1,4 @@
-"""What becomes of the fields between an agent and a service."""
+"""How fields are changed between an agent and a service."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from ctiex.fields import Fields
 class IOrganizer(Interface):
     """Puts fields into the vocabulary of the other side [0051, 0053]."""
 
-    secret: Collection[str] = Attribute("The names, before and after, of the fields nobody may see.")
+    secret: Collection[str] = Attribute("The names, before and after, of fields whose values are masked.")
 
     def organize(fields: Fields) -> Fields:
-        """The fields in the other side's vocabulary. Pure: the same in, the same out.
+        """The fields in the other side's vocabulary. Pure: the same input gives the same output.
 
         :raise FieldError: the outcome breaks a limit of the wire format.
         """
@@ -31,5 +31,5 @@ class IOrganizerPlugin(Interface):
         """An organizer for one direction of one service.
 
         :param settings: the other keys of ``[services.NAME.request]`` or ``.result``.
-        :raise ConfigurationError: a key is unknown or its value no good.
+        :raise ConfigurationError: an unknown key, or an invalid value.
         """

@@ -1,4 +1,4 @@
-"""How a customer gets to a service: signalling drivers, and who hears of what they see."""
+"""How a customer gets to a service: signalling drivers, and the listener that they report to."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class Offer:
     calling_number: str = field(repr=False)
     """The customer's own number."""
     connection: Connection
-    """Ready to go out: its calling number carries the serial already."""
+    """Ready to send: its calling number already carries the serial."""
     deadline: float
-    """When nobody waits for an answer any more, in seconds of the clock: the processing service has ended the call."""
+    """Until when the answer is awaited, in seconds of the clock: then the processing service has ended the call."""
     resumed: bool = False
     """Offered again after a restart: a service that isn't there yet may still bind in time."""
     signalled: Signalled = field(
@@ -45,12 +45,12 @@ class IServiceSession(Interface):
     name: str = Attribute("Its own name, for logs and for the audit.")
 
     def connect(connection: Connection, answered: Callable[[int | None], None], deadline: float) -> None:
-        """Write a Connection; ``answered`` hears the ConnectionReply's status, or None if the link dies.
+        """Write a Connection; call ``answered`` with the ConnectionReply's status, or None if the link dies.
 
-        It hears nothing when no answer comes by ``deadline``, in seconds of the clock.
+        It isn't called when no answer comes by ``deadline``, in seconds of the clock.
         """
 
-    bound: bool = Attribute("Whether it still is.")
+    bound: bool = Attribute("Whether it is still bound.")
 
     def end_call(message: CallEnded) -> None:
         """Write a CallEnded."""
@@ -66,18 +66,18 @@ class IServiceSessions(Interface):
         """The sessions bound under this identity."""
 
     def watch(joined: Callable[[IServiceSession], None]) -> None:
-        """``joined`` hears of every session that is bound from now on."""
+        """Call ``joined`` with every session that is bound from now on."""
 
 
 class ISignallingListener(Interface):
-    """Hears what becomes of an offer. Calls about a serial that has ended do nothing."""
+    """The signalling listener: drivers report here what happens to an offer. A serial that has ended is ignored."""
 
     def offered(serial: str, session: IServiceSession | None, write: Callable[[], None]) -> None:
         """The call is to go to this session; None: any identity that serves it may come back for it.
 
-        :param write: called once that is kept, at once where the store is that fast: only then may the Connection,
-            or the customer, be sent. It is called later while the store is unavailable, and not at all once the
-            call is over; a driver that has gone on meanwhile does nothing in it.
+        :param write: called once that is committed, at once if the store is that fast: only then may the
+            Connection, or the customer, be sent. It is called later while the store is unavailable, and not at all
+            once the call is over; a driver that has gone on meanwhile does nothing in it.
         """
 
     def accepted(serial: str) -> None:
@@ -87,7 +87,7 @@ class ISignallingListener(Interface):
         """This session answered with another status than 0, or None: it was lost. Another may be tried."""
 
     def unreachable(serial: str, status: int) -> None:
-        """Nobody is left to try: status 31, 32 or 33."""
+        """No session is left to try: status 31, 32 or 33."""
 
     def returned(serial: str) -> None:
         """The customer is back with the agent (drivers that see the call)."""
@@ -101,56 +101,56 @@ class ISignallingListener(Interface):
     def call_arrived(agent: str, calling_number: str) -> str:
         """A customer and an agent have begun to talk (drivers that see the call).
 
-        Returns the serial that the agent's application was told for it; empty when it isn't there to be told.
+        Returns the serial that the agent's application was notified of; empty when it isn't logged in.
         """
 
 
 class ISignalling(Interface):
-    """Forwards a customer to a service [0039, 0045]; one driver serves many calls.
+    """Transfers a customer to a service [0039, 0045]; one driver serves many calls.
 
-    :class:`BaseSignalling` has what a driver does that sees no calls itself.
+    :class:`BaseSignalling` is the base of drivers that see no calls themselves.
     """
 
     sees_return: bool = Attribute("Whether the driver sees the customer return to the agent.")
 
     def offer(offer: Offer) -> None:
-        """Begin; the watcher hears the rest. The processing service keeps the time-out."""
+        """Begin; what happens is reported to the signalling listener. The processing service runs the time-out."""
 
     def withdraw(serial: str) -> int:
-        """The call has ended for signalling: stop trying, and let go of the customer.
+        """The call has ended for signalling: stop trying, and release the customer.
 
-        It is all that a driver hears of a cancel or a time-out. One that sees customers return hears it
-        once the call is closed, also when they didn't return in time.
-        Returns the status of what was met so far: 31, 32, or 33 while an answer is still awaited.
+        It is the only notice of a cancel or a time-out. A driver that sees customers return gets it once the call is
+        closed, also when the customer didn't return in time. Returns the status so far: 31, 32, or 33 while an answer
+        is still awaited.
         """
 
     connected: bool = Attribute("Whether it sees the calls of its platform now.")
 
     def start() -> None:
-        """Connect. It is called once the exchange has taken up its calls."""
+        """Connect. It is called once the exchange has loaded its calls."""
 
     def stop() -> Deferred[None] | None:
-        """Let out what was begun, and disconnect."""
+        """Flush pending work, and disconnect."""
 
     def resume(serial: str, agent: str) -> None:
-        """A call was with its service, or on the way back, when the exchange stopped: see to it.
+        """A call was with its service, or on the way back, when the exchange stopped: resume it.
 
         It is called before ``start``. The calls that weren't accepted yet come as offers.
         """
 
     def agent_logged_in(agent: str) -> None:
-        """An agent number was logged in: a call of it that nobody was told of is to be told by ``call_arrived``."""
+        """An agent number was logged in: report calls of it that weren't reported yet by ``call_arrived``."""
 
 
 @implementer(ISignalling)
 class BaseSignalling:
-    """What a driver does that isn't connected to a platform of its own, and sees no calls: nothing of that."""
+    """The base of drivers that aren't connected to a platform and see no calls."""
 
     sees_return = False
 
     @property
     def connected(self) -> bool:
-        """There is no platform that could be away."""
+        """There is no platform that could be disconnected."""
         return True
 
     def offer(self, offer: Offer) -> None:
@@ -168,10 +168,10 @@ class BaseSignalling:
         """There is nothing to disconnect from."""
 
     def resume(self, serial: str, agent: str) -> None:
-        """It can't see what became of the call."""
+        """It can't see what happened to the call."""
 
     def agent_logged_in(self, agent: str) -> None:
-        """It sees no calls to tell of."""
+        """It sees no calls to report."""
 
 
 @frozen
@@ -198,13 +198,13 @@ class ISignallingPlugin(Interface):
     def check(settings: Mapping[str, Any]) -> None:
         """Check the driver's own keys of one service.
 
-        :raise ConfigurationError: a key is unknown, missing, or its value no good.
+        :raise ConfigurationError: an unknown or missing key, or an invalid value.
         """
 
     def check_driver(settings: Mapping[str, Any]) -> None:
         """Check the keys of the driver's own table: ``[signalling.NAME]``.
 
-        :raise ConfigurationError: a key is unknown, missing, or its value no good.
+        :raise ConfigurationError: an unknown or missing key, or an invalid value.
         """
 
     def build(context: SignallingContext) -> ISignalling:

@@ -1,4 +1,4 @@
-"""Where calls and events are kept."""
+"""Where calls and events are stored."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from ctiex.records import Call, Change, StoredEvent
 class ICallStore(Interface):
     """The memory pool [0049]: calls by serial, and the agents' mailboxes.
 
-    What was committed is seen at once. A store that keeps it elsewhere (on a disk)
-    answers from memory all the same, and says by a Deferred when it is kept.
+    Reads see a change at once. A store that writes it elsewhere (to a disk)
+    still answers from memory, and says by a Deferred when it is durable.
     """
 
     def open(reactor: Any) -> Deferred[None] | None:
-        """Take up what was kept before; None, or a Deferred that fires once it is there.
+        """Load what was stored before; None, or a Deferred that fires once it is loaded.
 
         :param reactor: for threads and time.
         :raise StoreUnavailable: (or the Deferred fails with it) it can't be read.
         """
 
     def close() -> Deferred[None] | None:
-        """Keep what is under way and let go of everything."""
+        """Finish the commits under way and release everything."""
 
     def commit(change: Change) -> Deferred[None] | None:
-        """Keep a change, all of it or nothing.
+        """Commit a change, all of it or nothing.
 
-        None: it is kept. A Deferred: it fires when it is kept, those of several changes in their order; if
+        None: it is durable. A Deferred: it fires when it is durable, those of several changes in their order; if
         it fails, this change and every one made after it are undone. An empty change waits for all before it.
 
-        :raise StoreUnavailable: (or the Deferred fails with it) it wasn't kept: status 50.
-        :raise ValueError: an event isn't numbered one beyond its agent's last; nothing is kept.
+        :raise StoreUnavailable: (or the Deferred fails with it) it wasn't committed: status 50.
+        :raise ValueError: an event isn't numbered one beyond its agent's last; nothing is committed.
         """
 
     def get(serial: str) -> Call | None:
@@ -44,17 +44,17 @@ class ICallStore(Interface):
     def fetched(serial: str, owner: str) -> bytes | None:
         """The ``data`` of a call in state ``fetched`` with this owner, when it is in memory; else None.
 
-        It is asked for each DataRequest before anything else, so it is to be as fast as a look-up can be.
+        It is called first for each DataRequest, so it has to be as fast as a look-up can be.
         """
 
     def fetch(serial: str) -> Deferred[Call | None] | None:
-        """Look where memory doesn't reach; None where there is no such place."""
+        """Look beyond memory; None if there is no such place."""
 
     def calls() -> Iterable[Call]:
-        """Every call that is kept."""
+        """Every stored call."""
 
     def stored() -> int:
-        """How many calls are kept. O(1)."""
+        """How many calls are stored. O(1)."""
 
     def agents() -> Iterable[str]:
         """Every agent number that ever had an event."""
@@ -69,7 +69,7 @@ class ICallStore(Interface):
         """The events that wait with a sequence beyond ``after``, in order."""
 
     def metadata(name: str) -> str | None:
-        """What a change last put under this name in ``labels``; None if none ever did."""
+        """The value that a change last stored under this name; None if none ever did."""
 
 
 class ICallStorePlugin(Interface):
@@ -81,15 +81,15 @@ class ICallStorePlugin(Interface):
         """A store, not opened yet.
 
         :param settings: the other keys of ``[store]``.
-        :raise ConfigurationError: a key is unknown or its value no good.
+        :raise ConfigurationError: an unknown key, or an invalid value.
         """
 
 
 class IPlacedStorePlugin(ICallStorePlugin):
-    """Finds a store that stands somewhere on this machine, and can say beforehand whether it can."""
+    """Finds a store that is on this machine, and can check its place before it is opened."""
 
     def check_place(settings: Mapping[str, Any]) -> None:
-        """See that a store can be opened where it is to stand, without opening or changing anything.
+        """Check that a store can be opened at its place, without opening or changing anything.
 
         :param settings: as for ``build``, which has taken them.
         :raise ConfigurationError: with a line for each thing that is wrong, its key in front: ``path: ...``.

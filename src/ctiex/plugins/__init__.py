@@ -98,7 +98,7 @@ def find_plugin(interface: InterfaceClass, name: str) -> Any:
     """The plugin of this name.
 
     :param interface: what it provides, as `ctiex.interfaces.ICodecPlugin`.
-    :raise ConfigurationError: there is none of this name, or more than one.
+    :raise ConfigurationError: there is no plugin of this name, or more than one.
     """
     known = list(plugins(interface))
     found = [plugin for plugin in known if plugin.name == name]

@@ -23,7 +23,7 @@ class CallingNumberPlugin:
     def build(self, settings: Mapping[str, Any]) -> ISerialCarrier:
         """A carrier.
 
-        :raise ConfigurationError: a key is unknown or its value no good.
+        :raise ConfigurationError: an unknown key, or an invalid value.
         """
         return CallingNumberSerialCarrier.from_settings(settings)
 
@@ -51,7 +51,7 @@ class SipHeaderPlugin:
     def build(self, settings: Mapping[str, Any]) -> ISerialCarrier:
         """A carrier.
 
-        :raise ConfigurationError: a key is unknown or its value no good.
+        :raise ConfigurationError: an unknown key, or an invalid value.
         """
         return SipHeaderSerialCarrier.from_settings(settings)
 

@@ -24,7 +24,7 @@ class ScriptedPlugin:
     def build(self, settings: Mapping[str, Any], clock: IReactorTime) -> IMedia:
         """A customer who types ``typed`` (a list of texts), and leaves after ``hang_up_after`` actions.
 
-        :raise ConfigurationError: a key is unknown or its value no good.
+        :raise ConfigurationError: an unknown key, or an invalid value.
         """
         _only(settings, "typed", "hang_up_after")
         typed = settings.get("typed", [])

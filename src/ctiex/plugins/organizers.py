@@ -21,7 +21,7 @@ class RulesPlugin:
     def build(self, settings: Mapping[str, Any]) -> IOrganizer:
         """An organizer for one direction of one service.
 
-        :raise ConfigurationError: a key is unknown or its value no good.
+        :raise ConfigurationError: an unknown key, or an invalid value.
         """
         return RuleOrganizer.from_settings(settings)
 

@@ -51,7 +51,7 @@ class SqliteStorePlugin:
         return SQLiteCallStore.from_settings(settings)
 
     def check_place(self, settings: Mapping[str, Any]) -> None:
-        """See that its files can be had.
+        """Check that its files can be used.
 
         :raise ConfigurationError: with a line for each thing that is wrong.
         """

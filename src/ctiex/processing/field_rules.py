@@ -41,7 +41,7 @@ class RuleOrganizer:
         A name in ``secret`` covers the field before and after a rename, whichever of the two is given.
         ``keep = ["*"]`` lets every field pass, as no ``keep`` does.
 
-        :raise ConfigurationError: a key is unknown or its value no good.
+        :raise ConfigurationError: an unknown key, or an invalid value.
         """
         for key in settings:
             if key not in _READERS:

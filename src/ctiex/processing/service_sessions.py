@@ -45,5 +45,5 @@ class ServiceSessions:
         return [session for session, who in self._identities.items() if session.bound and who.name == identity]
 
     def watch(self, joined: Callable[[IServiceSession], None]) -> None:
-        """``joined`` hears of every session that is bound from now on."""
+        """Call ``joined`` with every session that is bound from now on."""
         self._joined.append(joined)

@@ -61,7 +61,7 @@ class Bills(Protocol):
     """Where bills come from: an operator's billing system."""
 
     async def find(self, account: str, period: str) -> Bill | None:
-        """The account's bill for the period, or None where there is none."""
+        """The account's bill for the period, or None if there isn't one."""
 
 
 class DemoBills:
@@ -104,7 +104,7 @@ class BillBroadcast:
     name = "bill-broadcast"
 
     def __init__(self, bills: Bills | None = None) -> None:
-        """:param bills: the billing system; made-up bills where there is none."""
+        """:param bills: the billing system; made-up bills by default."""
         self._bills: Bills = DemoBills() if bills is None else bills
 
     async def serve(self, fields: Fields, media: IMedia, report: Report | None = None) -> Outcome:

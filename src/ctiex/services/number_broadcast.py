@@ -64,7 +64,7 @@ class NumberBroadcast:
 def telephone_numbers(fields: Fields) -> list[str]:
     """The numbers in the field ``number``, in digits with an optional ``+`` ahead.
 
-    :raise FieldError: there is none, there are too many, or one isn't a telephone number.
+    :raise FieldError: no numbers, too many, or one isn't a telephone number.
     """
     value = fields.get("number", "")
     text = str(value) if type(value) is int and value >= 0 else fields.text("number")

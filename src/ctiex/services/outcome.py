@@ -33,7 +33,7 @@ class Service(Protocol):
         """Serve the customer at the other end of ``media``.
 
         :param fields: the channel associated data from the agent, organized for this service.
-        :param report: told of progress; None where nobody listens.
+        :param report: called with progress; None if it isn't reported.
         """
 
 

@@ -74,7 +74,7 @@ class PasswordAuthentication:
     Takes ``account`` (text), ``password_level`` (text: ``common`` or ``advanced``, the least that will do), and
     optionally ``area`` (text), ``vip_level`` (integer, or digits as text; from 1 on the customer hears the VIP
     prompts and has one more try), ``prompt_tone`` (text: the variant of the prompt that the agent chose) and
-    ``tries`` (integer, 1 to 10; 3 where it is missing). Other fields, as the agent's number, are let be.
+    ``tries`` (integer, 1 to 10; 3 where it is missing). Other fields, such as the agent's number, are ignored.
 
     Gives ``valid`` (boolean: a password of the required level was typed), ``level`` (text: ``advanced`` or
     ``common``, what the last password opened; empty where it was wrong) and ``tries`` (integer: how many it took);
@@ -84,7 +84,7 @@ class PasswordAuthentication:
     name = "password-authentication"
 
     def __init__(self, verifier: PasswordVerifier | None = None) -> None:
-        """:param verifier: the customers' accounts; made-up ones where there are none."""
+        """:param verifier: the customers' accounts; made-up ones by default."""
         self._verifier: PasswordVerifier = DemoPasswords() if verifier is None else verifier
 
     async def serve(self, fields: Fields, media: IMedia, report: Report | None = None) -> Outcome:

@@ -16,7 +16,7 @@ from ctiex.services.outcome import Outcome, Service
 _log = Logger()
 
 _TOLD_WITHIN = 2.0
-"""How long a customer may wait while the agent is told of progress, in seconds."""
+"""How long a customer may wait while progress is reported to the agent, in seconds."""
 
 
 class Call(Protocol):
@@ -35,7 +35,7 @@ class Call(Protocol):
 def handler_of(service: Service) -> Callable[[Call], Awaitable[Outcome]]:
     """The coroutine that serves one call: fetch its data, serve the customer, give the outcome.
 
-    Progress is told as well as may be: with the agent's mailbox full or the exchange away the customer is served on.
+    Progress is reported if possible: if the agent's mailbox is full or the exchange is away, the service goes on.
     """
 
     async def handle(call: Call) -> Outcome:

@@ -87,7 +87,7 @@ class SQLiteCallStore:
     def from_settings(cls, settings: Mapping[str, Any]) -> SQLiteCallStore:
         """The store that ``[store]`` names.
 
-        :raise ConfigurationError: a key is unknown or its value no good.
+        :raise ConfigurationError: an unknown key, or an invalid value.
         """
         for key, value in settings.items():
             if key not in (*_FILES, "lock_wait"):

@@ -139,7 +139,7 @@ _NOTHING = Change()
 
 @implementer(ICallStore)
 class WaitingStore:
-    """A store that shows every change at once, and says that it is kept when a test says so."""
+    """A store that shows every change at once, and whose commits complete when a test says so."""
 
     def __init__(self) -> None:
         self._kept = MemoryCallStore()
@@ -341,7 +341,7 @@ class FakeAgent(FakePeer):
 
 
 class FakeService(FakePeer):
-    """An automatic service, by hand. It accepts Connections by itself unless told not to."""
+    """An automatic service, driven by a test. It accepts Connections by itself unless set not to."""
 
     def __init__(self, codec: ICodec | None = None, max_frame: int = DEFAULT_MAX_FRAME) -> None:
         super().__init__(codec, max_frame)

@@ -1,6 +1,6 @@
 """Linked pairs in memory: the exchange's links and their clients, with every byte under a test's control.
 
-:class:`LinkedPair` links two protocols; nothing flows before it is told to. :class:`MemoryExchange`
+:class:`LinkedPair` links two protocols; nothing flows until a test asks for it. :class:`MemoryExchange`
 is a whole exchange on a clock that stands still until it is advanced.
 """
 
@@ -107,7 +107,7 @@ class MemoryTransport:
         self._producer = producer
 
     def unregisterProducer(self) -> None:
-        """Tell nobody any more."""
+        """Notify no one any more."""
         self._producer = None
         self._producer_paused = False
 
@@ -124,18 +124,18 @@ class MemoryTransport:
         self.loseConnection()
 
     def getPeer(self) -> IAddress:
-        """An address that nobody has."""
+        """A made-up address."""
         return self._address
 
     def getHost(self) -> IAddress:
-        """An address that nobody has."""
+        """A made-up address."""
         return self._address
 
 
 class LinkedPair:
     """Two protocols with a link in memory between them.
 
-    Whoever is made first speaks first. Nothing is carried over but by ``deliver`` and ``pump``.
+    The end that is made first sends first. Only ``deliver`` and ``pump`` carry bytes over.
     """
 
     def __init__(self, first: IProtocol, second: IProtocol) -> None:
@@ -372,7 +372,7 @@ class MemoryExchange:
         pump_all(self.pairs, self.clock)
 
     def advance(self, seconds: float, step: float = 1.0) -> None:
-        """Let time pass, a step at a time, and carry over what comes of it."""
+        """Let time pass, a step at a time, and carry over the resulting bytes."""
         while seconds > 0:
             self.clock.advance(min(step, seconds))
             self.pump()

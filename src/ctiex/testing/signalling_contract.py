@@ -17,7 +17,7 @@ from ctiex.interfaces import IServiceSession, ISignalling, ISignallingListener, 
 from ctiex.messages import Connection
 
 MET = frozenset({Status.SERVICE_UNREACHABLE, Status.SERVICE_REFUSED, Status.TIMED_OUT})
-"""What a driver may say of a call that reached nobody."""
+"""What a driver may report of a call that reached no service."""
 
 
 @implementer(ISignallingListener)
@@ -26,7 +26,7 @@ class RecordingListener:
     """Keeps what a driver tells of its offers, in order."""
 
     told: list[tuple[str, str]] = field(factory=list)
-    """What was told, and of which serial."""
+    """What was reported, and of which serial."""
     statuses: list[int] = field(factory=list)
     """The statuses that came with ``unreachable``."""
     sessions: list[IServiceSession | None] = field(factory=list)
@@ -36,7 +36,7 @@ class RecordingListener:
     arrivals: list[tuple[str, str]] = field(factory=list)
     """The agent numbers and calling numbers that came with ``call_arrived``."""
     agents_are_here: bool = True
-    """Whether the agents' applications are there to be told of arrivals."""
+    """Whether the agents' applications are logged in, so that arrivals can be reported."""
     keeps: bool = True
     """Whether offers are kept at once; otherwise their ``write`` waits in ``writes``."""
     writes: list[Callable[[], None]] = field(factory=list)
@@ -59,7 +59,7 @@ class RecordingListener:
         self.refusals.append((serial, session, status))
 
     def unreachable(self, serial: str, status: int) -> None:
-        """Nobody is left."""
+        """No session is left."""
         self.told.append(("unreachable", serial))
         self.statuses.append(status)
 
@@ -76,17 +76,17 @@ class RecordingListener:
         self.told.append(("agent_lost", serial))
 
     def call_arrived(self, agent: str, calling_number: str) -> str:
-        """Two have begun to talk; their serial is made of the agent number and what was told before."""
+        """A customer and an agent talk; the serial is made of the agent number and what was reported before."""
         self.arrivals.append((agent, calling_number))
         return f"{agent}{len(self.arrivals)}" if self.agents_are_here else ""
 
     def of(self, serial: str) -> Sequence[str]:
-        """What was told of one call, in order."""
+        """What was reported of one call, in order."""
         return [what for what, whose in self.told if whose == serial]
 
 
 def make_offer(serial: str, service: str = "bill", resumed: bool = False) -> Offer:
-    """An offer of a call to a service, which nobody ends but the test."""
+    """An offer of a call to a service, which only the test ends."""
     connection = Connection("7000", f"13800138000**{serial}", "exchange:7301")
     return Offer(serial, service, "13800138000", connection, deadline=inf, resumed=resumed, agent=agent_of(serial))
 
@@ -129,7 +129,7 @@ class SignallingContract:
         return self.make_driver()
 
     async def _until(self, serial: str, what: str) -> None:
-        """Wait until something is told of a call."""
+        """Wait until something is reported of a call."""
         for _ in range(int(self.patience / 0.01)):
             if what in self.listener.of(serial):
                 return

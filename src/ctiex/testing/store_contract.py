@@ -248,7 +248,7 @@ def _outcome(store: ICallStore, change: Change) -> Awaitable[bool]:
     """Whether a change is kept; it is committed now, and may be waited for later."""
     try:
         waiting = store.commit(change)
-    except (StoreUnavailable, ValueError):  # a number that goes on with one that is lost is none
+    except (StoreUnavailable, ValueError):  # a number that follows a lost one is invalid
         return succeed(False)
     if waiting is None:
         return succeed(True)

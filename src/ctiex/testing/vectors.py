@@ -1,6 +1,6 @@
-"""Test vectors of the wire format, for whoever writes a client in another language.
+"""Test vectors of the wire format, for clients in other languages.
 
-``python -m ctiex.testing.vectors docs/vectors.json`` writes the file anew. ``messages`` has at least one
+``python -m ctiex.testing.vectors docs/vectors.json`` writes the file again. ``messages`` has at least one
 frame of every kind: its attributes, its bytes in hexadecimal, its line of JSON. ``malformed`` has
 frames that break the format: the status that Error answers them with, the invoke id of that answer,
 and whether the link ends.

@@ -95,7 +95,7 @@ class End:
         self._producer = producer
 
     def unregisterProducer(self) -> None:
-        """Tell nobody any more."""
+        """Notify no one any more."""
         self._producer = None
         self._producer_paused = False
 
@@ -114,11 +114,11 @@ class End:
         self.loseConnection()
 
     def getPeer(self) -> IAddress:
-        """An address that nobody has."""
+        """A made-up address."""
         return _ADDRESS
 
     def getHost(self) -> IAddress:
-        """An address that nobody has."""
+        """A made-up address."""
         return _ADDRESS
 
     # ------------------------------------------------------------ what the network does

@@ -83,7 +83,7 @@ class Decoding(SynchronousTestCase):
 
     def test_whoever_does_not_greet_is_no_asterisk(self) -> None:
         for greeting in (b"SSH-2.0-OpenSSH_9\r\n", b"HTTP/1.1 400 Bad Request\r\n", b"X" * 30, b"\r\n"):
-            with self.assertRaisesRegex(AmiError, "doesn't greet"):
+            with self.assertRaisesRegex(AmiError, "greeting isn't that of"):
                 AmiDecoder().receive(greeting)
 
     def test_a_line_and_a_message_have_their_limits(self) -> None:
@@ -115,9 +115,9 @@ class Encoding(SynchronousTestCase):
     @settings(deadline=None)
     @given(VALUES, st.sampled_from("\r\n\0"), VALUES)
     def test_no_value_begins_another_line(self, before: str, end: str, after: str) -> None:
-        with self.assertRaisesRegex(AmiError, "end of a line"):
+        with self.assertRaisesRegex(AmiError, "contains a line break"):
             encode_action("Setvar", [("Value", before + end + after)])
-        with self.assertRaisesRegex(AmiError, "end of a line"):
+        with self.assertRaisesRegex(AmiError, "contains a line break"):
             encode_action(before + end + after)
 
     def test_neither_does_a_key(self) -> None:

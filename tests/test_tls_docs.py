@@ -96,7 +96,7 @@ def test_what_the_page_says_of_dialling_can_be_configured() -> None:
 
 
 def test_the_reasons_on_the_page_are_those_of_the_log() -> None:
-    (rows,) = list_tables(section(PAGE, "What the log says of who is refused"))
+    (rows,) = list_tables(section(PAGE, "What the log says about refused clients"))
     found = {f"the client's certificate {words}" for words in _VERIFICATION.values()}
     found |= {words.format(peer="the client") for _, words in _REASONS}
     assert {reason.strip("`") for reason, _ in rows} <= found

@@ -91,7 +91,7 @@ class Options(UsageOptions):
     def postOptions(self) -> None:
         """See that a command was given.
 
-        :raise UsageError: there is none.
+        :raise UsageError: no command is given.
         """
         if self.subCommand is None:
             raise UsageError(f"give a command: {', '.join(COMMANDS)}")
@@ -116,7 +116,7 @@ def _main(arguments: Sequence[str] | None) -> None:
         if command.with_reactor:
             _run_with_reactor(command.module, options.subOptions)
         else:
-            if command.name == "simulate":  # what its thousands of processes log is for nobody
+            if command.name == "simulate":  # the logs of its thousands of processes are of no interest
                 globalLogBeginner.beginLoggingTo([], discardBuffer=True, redirectStandardIO=False)
             sys.exit(command.module.run(options.subOptions, sys.stdout, sys.stderr))
     except ConfigurationError as error:  # an extra that isn't installed
@@ -138,7 +138,7 @@ def _run_with_reactor(command: ModuleType, options: Any) -> None:
 
 
 async def _run(command: ModuleType, options: Any, reactor: Any) -> None:
-    """Run a command until it has ended, or until nobody reads any more what it says.
+    """Run a command until it has ended, or until the reader of its output is gone.
 
     Whatever it does then, the end of the reactor ends it as a signal would.
     """

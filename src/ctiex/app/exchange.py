@@ -99,12 +99,12 @@ class Exchange(Service):
         self._prepared = True
 
     def _tell_late_failure(self) -> None:
-        """Nobody waits for a start that takes its time, unless they asked ``started``."""
+        """A slow start isn't waited for, except by callers of ``started``."""
         for failure in self._failed:
             _log.critical("the exchange could not start: {reason}", reason=failure.getErrorMessage())
 
     def startService(self) -> None:
-        """Open the store and listen, with the rights that the process keeps; one that has been stopped starts anew.
+        """Open the store and listen, with the privileges that the process keeps; it may be started again after a stop.
 
         :raise CannotListenError: a port can't be bound; ``stopService`` closes the others.
         """
@@ -203,7 +203,7 @@ class Exchange(Service):
     # ------------------------------------------------------------ stopping
 
     def stopService(self) -> Deferred[None]:
-        """Say goodbye to all links, let their last replies out, and close the store; health is told to the last."""
+        """Unbind all links, send their last replies, and close the store; health is served until the end."""
         super().stopService()
         return ensureDeferred(self._stop())
 
@@ -240,7 +240,7 @@ class Exchange(Service):
     def _withdraw_offers(self) -> None:
         """Hang up what is being signalled: a durable store has it offered again after the restart.
 
-        Without that the goodbye to the services would tell those agents that nobody could be reached.
+        Without that the Unbind to the services would report these calls as unreachable to their agents.
         """
         for call in self.parts.store.calls():
             if call.state in SIGNALLED:
@@ -273,7 +273,7 @@ class Exchange(Service):
 
 
 async def _in_any_case(what: str, work: Callable[[], object]) -> None:
-    """Do a part of the stop: what it fails with is told, and whatever is to be done besides is done."""
+    """Do a part of the stop: an error is logged, and the other parts are still done."""
     try:
         await maybeDeferred(work)
     except Exception:

@@ -54,10 +54,10 @@ class Listener:
         self._endpoints: dict[str, IStreamServerEndpoint] = {}
 
     def prepare(self, *descriptions: str) -> None:
-        """Read keys, and bind the ports that only root binds; nobody can connect before ``listen``.
+        """Read keys, and bind the ports that only root may bind; connections aren't accepted before ``listen``.
 
         :param descriptions: endpoint strings; empty ones are nothing.
-        :raise ConfigurationError: there is no such endpoint, or its files are of no use.
+        :raise ConfigurationError: there is no such endpoint, or its files are invalid.
         :raise CannotListenError: a port can't be bound.
         """
         self.close()

@@ -90,7 +90,7 @@ def json_line(event: LogEvent) -> str:
 def _time(seconds: Any) -> str | None:
     try:
         return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
-    except (TypeError, ValueError, OverflowError, OSError):  # a time that is none
+    except (TypeError, ValueError, OverflowError, OSError):  # an invalid time
         return None
 
 

@@ -23,7 +23,7 @@ from ctiex.errors import CtiexError
 from ctiex.visible import visible
 
 READER_GONE = 141
-"""The exit status of a command whose output nobody reads any more: 128 and the number of SIGPIPE."""
+"""The exit status of a command whose output is no longer read: 128 and the number of SIGPIPE."""
 
 
 MOST_PATIENCE = 10.0
@@ -52,7 +52,7 @@ class OutputLost(CtiexError):
 
 
 def say(text: object, stream: Stream) -> None:
-    """Write one line at once, whoever its parts come from.
+    """Write one line at once; its parts may come from a peer.
 
     :raise OutputLost: it can't be written.
     """
@@ -154,7 +154,7 @@ class PipeWatch:
     """Tells when the reader of a pipe is gone, also while nothing is written."""
 
     def __init__(self, reactor: Any, descriptor: int, gone: Callable[[], object]) -> None:
-        """:param descriptor: of this process's end, which isn't touched; one that is no pipe is let be."""
+        """:param descriptor: of this process's end, which isn't touched; one that isn't a pipe is left as it is."""
         self._descriptor = -1
         self._gone = gone
         self._reactor = reactor

@@ -1,4 +1,4 @@
-"""Signals that would end a process without a word: what they come to here.
+"""Signals that would end a process silently: what they do here.
 
 SIGTERM and SIGINT end a process in order; that is Twisted's. The others are told, and end nothing, but for a hang-up
 of the terminal that the process was started from.
@@ -24,9 +24,9 @@ NEEDLESS: Mapping[signal.Signals, str] = {
 
 
 def answer_signals(reactor: Any) -> None:
-    """Answer the signals that nobody has an answer for yet.
+    """Handle the signals that have no handler yet.
 
-    A signal that is ignored from the start, as by ``nohup``, stays so without a word; so does what ``twistd`` does at
+    A signal that is ignored from the start, as by ``nohup``, stays so silently; so does what ``twistd`` does at
     SIGUSR1, where it writes a log file: it begins another one.
     """
     for number in NEEDLESS:
@@ -43,7 +43,7 @@ def _answer(number: signal.Signals, reactor: Any) -> None:
 
 
 def _from_a_terminal() -> bool:
-    """Whether somebody started this process at a terminal, whose end is told by SIGHUP."""
+    """Whether this process was started at a terminal, whose end is reported by SIGHUP."""
     try:
         return sys.stdin.isatty()
     except (AttributeError, ValueError):  # it was closed

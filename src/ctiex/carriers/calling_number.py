@@ -69,7 +69,7 @@ class CallingNumberSerialCarrier:
     def embed(self, calling_number: str, serial: str) -> Signalled:
         """The calling number with the serial behind the separator; ``extract`` gives both back.
 
-        :raise SerialError: the serial is none, the whole doesn't fit, or the number holds the
+        :raise SerialError: the serial is invalid, the whole doesn't fit, or the number holds the
             separator or ends in a part of it, as it is or percent-encoded.
         """
         check_serial(serial)
@@ -89,7 +89,7 @@ class CallingNumberSerialCarrier:
 
         Parameters that stand behind the serial are the number's, and come back behind it. What is percent-encoded is
         decoded where nothing is found else. Where exactly a serial doesn't stand there, the number comes back
-        unchanged, with None; visual separators (RFC 3966) are none of a serial's.
+        unchanged, with None; visual separators (RFC 3966) don't belong to a serial.
         """
         arrived = signalled.calling_number
         return self._found(arrived) or self._found(_decoded(arrived)) or (arrived, None)

@@ -71,7 +71,7 @@ class SipHeaderSerialCarrier:
         return Signalled(calling_number, {self.header: check_serial(serial)})
 
     def extract(self, signalled: Signalled) -> tuple[str, str | None]:
-        """The number as it came, and the header field's value where it is a serial; one that came twice is none."""
+        """The number as it came, and the header field's value where it is a serial; one that came twice isn't."""
         value = (signalled.header(self.header) or "").strip(" \t")
         return signalled.calling_number, value if is_serial(value) else None
 

@@ -397,7 +397,7 @@ class ExchangeConnection:
     async def within(self, seconds: float | None, work: Callable[[], Awaitable[Any]]) -> Any:
         """What the work gives, if it gives it in time.
 
-        :raise RequestTimedOut: it took longer; the text says why there is no link, if there is none.
+        :raise RequestTimedOut: it took longer; the text says why, if there is no link.
         """
         try:
             return await within(self.reactor, seconds, work)

@@ -32,7 +32,7 @@ class _NoReactor:
 def check_address(address: str) -> None:
     """See that an endpoint string can be connected to, as far as that can be seen without doing it.
 
-    :raise ConfigurationError: it is none, or needs an extra that isn't installed.
+    :raise ConfigurationError: it isn't valid, or needs an extra that isn't installed.
     """
     if address.partition(":")[0] in ("ssl", "tls"):
         need("tls", repr(address))

@@ -1,9 +1,9 @@
-"""The file descriptors of this process: how many there may be, and how many are kept back.
+"""The file descriptors of this process: how many there may be, and how many are reserved.
 
-Each connection takes one, and so does each file. A process that has none left can't open its audit log anew, nor its
-store's files, and nobody gets in. So some are kept for the process itself: a connection that would take one of those
-is closed at once, whichever port it came to. And since one party could take all the others, each has a part of them
-at most.
+Each connection takes one, and so does each file. A process without any left can't reopen its audit log or its store's
+files, and no client can connect. So some are reserved for the process itself: a connection that would take one of
+those is closed at once, at any port. And since one party could take all the others, each may have a part of them at
+most.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Descriptors:
     def short(self) -> bool:
         """Whether those are in use that are kept back, so that no more connections are to be taken.
 
-        The lowest number that is free is given out, so a number tells how many are open at least, whoever opened them.
+        The lowest free number is given out, so it shows how many are open at least, wherever they were opened.
         """
         try:
             first, second = os.pipe()

@@ -19,7 +19,7 @@ _TOLD = ("socket", "dataBuffer", "_tempDataLen", "disconnecting")
 
 def sends_at_once(transport: ITransport | None) -> bool:
     """Whether :func:`send` may be asked to send on this transport, which was just made."""
-    # By type, not by isinstance: whoever wraps or subclasses it may have plans of their own for what is written.
+    # By type, not by isinstance: a wrapper or subclass may handle writes in its own way.
     plain = type(transport) in (tcp.Server, tcp.Client) and not getattr(transport, "TLS", True)
     return plain and all(hasattr(transport, name) for name in _TOLD)
 

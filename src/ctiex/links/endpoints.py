@@ -42,7 +42,7 @@ class Destination:
 def read_destination(description: str) -> Destination:
     """Where an endpoint string leads, by what stands in it.
 
-    :raise ConfigurationError: it is none.
+    :raise ConfigurationError: it isn't valid.
     """
     kind, *parts = _split(description)
     positional = [part for name, part in parts if not name]
@@ -59,7 +59,7 @@ def read_destination(description: str) -> Destination:
 def client_endpoint(reactor: Any, description: str) -> IStreamClientEndpoint:
     """The endpoint of a string.
 
-    :raise ConfigurationError: it is none, or what it names can't be read.
+    :raise ConfigurationError: it isn't valid, or a file that it names can't be read.
     """
     read_destination(description)
     try:

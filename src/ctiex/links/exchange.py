@@ -55,10 +55,10 @@ class LinkContext:
     log_limiter: LogLimiter = field(factory=LogLimiter)
     """What comes in floods is logged by it."""
     audit: Audit | None = None
-    """Hears of every Bind and of every request; None: nobody wants to know."""
+    """Called for every Bind and every request; None: no audit."""
 
     refusals: Refusals = field()
-    """Which ones the audit is told of; of both listening ports together."""
+    """Which ones are recorded in the audit; for both listening ports together."""
 
     @refusals.default
     def _refusals_of_its_own(self) -> Refusals:
@@ -244,7 +244,7 @@ class ExchangeLink(LinkProtocol):
 
     def _warn_of_cut(self, why: str) -> None:
         if self.who is None:
-            # Whoever isn't bound may come again at once, as often as it likes.
+            # An unbound client may reconnect at once, as often as it likes.
             if not self._context.log_limiter.allows(why, self.clock.seconds()):
                 return
             if self.audit is not None:

@@ -33,7 +33,7 @@ class Outgoing:
         self.send_limit = limits.max_frame
         """The longest frame that the other side takes, in bytes."""
         self.quick: IDataResponder | None = None
-        """Answers DataRequests straight from what was read, while the session is bound and nobody leaves."""
+        """Answers DataRequests straight from what was read, while it is bound and no side is unbinding."""
         self._output: list[bytes] = []
         self._output_size = 0
         self._requests = Requests(limits.max_in_flight, limits.max_queued)

@@ -45,13 +45,13 @@ def _names(certificate: Certificate) -> tuple[str, ...]:
     except ExtensionNotFound:
         pass
     except ValueError:
-        return ()  # extensions that can't be read name nobody
+        return ()  # unreadable extensions contain no names
     common = [str(attribute.value) for attribute in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
     return tuple(dict.fromkeys(name for name in names or common if name))
 
 
 def is_private(transport: ITransport | None) -> bool:
-    """Whether nobody on the way can read what is sent: TLS, this machine's own loopback or sockets, or memory."""
+    """Whether no one on the way can read what is sent: TLS, this machine's own loopback or sockets, or memory."""
     return ISSLTransport.providedBy(transport) or _is_local(transport)
 
 

@@ -46,7 +46,7 @@ class PortBounds:
 
 
 class TurnedAway(Protocol):
-    """A connection that is closed at once: whoever wraps another factory, such as TLS, can't do with none."""
+    """A connection that is closed at once: a factory that wraps another one, such as TLS, needs a protocol."""
 
     def connectionMade(self) -> None:
         """Nothing is said."""

@@ -53,7 +53,7 @@ class LinkProtocol(Protocol):
         self._reads = True
         """Whether the transport is reading; it isn't told again what it does already."""
         self._shaking_hands = False
-        """TLS reads before it writes: whoever stopped reading for a full buffer now would wait for ever."""
+        """TLS reads before it writes: if reading stopped for a full buffer now, it would wait forever."""
 
     # ------------------------------------------------------------ for subclasses
 

@@ -1,6 +1,6 @@
 """How much comes in: on one link held against a rate, in windows of a second, and what its party has left of its turn.
 
-A few integers, which whoever handles frames changes; nothing is called for each.
+A few integers, changed directly by the code that handles frames, without a call for each.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Traffic:
     most_bytes: int
     """Bytes of one window; more are a flood."""
     frames: int = 0
-    """The frames handled in the window. Whoever handles them counts them: nothing is called for each."""
+    """The frames handled in the window, counted by the code that handles them, without a call for each."""
     bytes: int = 0
     began: float = -inf
     ends: float = -inf

@@ -59,7 +59,7 @@ class Requests:
 
     @property
     def full(self) -> bool:
-        """Whether as many wait to go out as may; whoever adds one asks this first."""
+        """Whether as many requests wait as may; check this before adding one."""
         return len(self._unsent) >= self._max_queued
 
     def add(self, invoke_id: int, request: type[Message], frame: bytes, answered: Answered, deadline: float) -> None:
@@ -81,9 +81,9 @@ class Requests:
         self.first_deadline = min(self.first_deadline, deadline)
 
     def answer(self, invoke_id: int, message: Message) -> bool:
-        """Tell an answer to whoever waits for it; False when nobody does, or it answers something else."""
+        """Pass an answer to the request that waits for it; False if there is none, or it answers something else."""
         waiting = self._waiting.get(invoke_id)
-        if waiting is None or invoke_id in self._unsent:  # nobody can have seen what is unsent
+        if waiting is None or invoke_id in self._unsent:  # what is unsent can't have an answer
             return False
         if not isinstance(message, (waiting.wanted, Error)):
             self._tell_misfit(message, waiting.wanted)

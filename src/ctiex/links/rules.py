@@ -47,7 +47,7 @@ class Treatment(Enum):
     NOTICE = "notice"
     """It is answered by nothing, and goes under invoke id 0."""
     REPLY = "reply"
-    """It answers a request of this side; one that nobody asked for is ignored."""
+    """It answers a request of this side; an unexpected one is ignored."""
     IGNORE = "ignore"
     """A reply that this side never asks for."""
 

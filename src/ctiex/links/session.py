@@ -301,7 +301,7 @@ class Session(Outgoing):
     # ------------------------------------------------------------ the end
 
     def lost(self, reason: str) -> None:
-        """The link is gone: whoever waits for an answer hears it, and nobody hears anything behind it."""
+        """The link is gone: requests that wait for an answer fail, and nothing is reported after that."""
         self.end(reason)
         # The handler has the session: unless the session lets go of it, both wait for Python's collector.
         self._handler = NOBODY

@@ -15,7 +15,7 @@ class SessionState(Enum):
     """Where a session stands; :data:`ctiex.links.rules` says what may come in each."""
 
     OPEN = "open"
-    """Nobody is bound yet."""
+    """Not bound yet."""
     BINDING = "binding"
     """A Bind is being looked at; frames behind it wait."""
     BOUND = "bound"
@@ -66,13 +66,13 @@ class _Nobody:
     """Stands above a session that is over. It hears nothing: nothing is handled behind the end."""
 
     def request_received(self, message: Message, invoke_id: int) -> None:
-        """Nothing comes of it."""
+        """Do nothing."""
 
     def bind_received(self, bind: Bind, invoke_id: int) -> None:
-        """Nothing comes of it."""
+        """Do nothing."""
 
     def error_received(self, error: Error) -> None:
-        """Nothing comes of it."""
+        """Do nothing."""
 
 
 NOBODY: SessionHandler = _Nobody()

@@ -1,9 +1,9 @@
 """Whose turn it is: each party has its share of a turn of the reactor and of a second, however many links it has.
 
-A party is an identity with all of its bound links, or, before anybody is bound, a source with all of its links.
-Limits of a link alone bound nobody who may open thousands of them: so what is handled for a party is counted over all
-of its links. One that has used up its share waits, with every link of it, until all others have had theirs; no frame
-is refused for it, its links are merely read later. A read costs two subtractions, and nothing is called for a frame.
+A party is an identity with all of its bound links, or, before anybody is bound, a source with all of its links. Limits
+on one link alone don't limit a peer that may open thousands of them: so what is handled for a party is counted over all
+of its links. One that has used up its share waits, with every link of it, until all others have had theirs; no frame is
+refused for it, its links are merely read later. A read costs two subtractions, and nothing is called for a frame.
 
 Nothing here knows of sockets; time is passed in.
 """

@@ -29,7 +29,7 @@ class Waiters(Generic[Result]):
     def fire(self, result: Result) -> None:
         """Tell everybody who waits now."""
         for waiting in self._taken():
-            if not waiting.called:  # cancelled by one that was told before it
+            if not waiting.called:  # cancelled by a callback called before it
                 waiting.callback(result)
 
     def fail(self, error: Exception) -> None:

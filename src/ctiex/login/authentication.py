@@ -1,7 +1,7 @@
 """The door of a listening port: looks at each Bind, and says who is let in or why not.
 
 A refusal tells the other side nothing of its reason: unknown identity, wrong secret, wrong role
-and other link are answered alike, after the same work. The log is told.
+and other link are answered alike, after the same work. The log says which.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class PeerInfo:
     source: str
     """What limits count it by."""
     private: bool
-    """Whether nobody on the way can read the secret."""
+    """Whether no one on the network path can read it."""
     names: tuple[str, ...]
     """The names in its verified certificate."""
     answer_by: float
@@ -127,7 +127,7 @@ class LoginAttempt:
     _login: Deferred[Any] | None = field(default=None, init=False)
     _delay: IDelayedCall | None = field(default=None, init=False)
     _begun: bool = field(default=False, init=False)
-    """Whether the secret is being hashed, so that this is a guess that counts, whoever waits for its outcome."""
+    """Whether the secret is being hashed, so that this guess counts, awaited or not."""
     _gone: bool = field(default=False, init=False)
 
     def begin(self) -> None:
@@ -150,7 +150,7 @@ class LoginAttempt:
         login.addErrback(lambda failure: _log.failure("a Bind could not be answered", failure))
 
     def leave(self) -> None:
-        """The link is gone: nobody waits any more."""
+        """The link is gone: nothing waits any more."""
         self._gone = True
         if self._delay is not None:
             self._delay.cancel()
@@ -164,7 +164,7 @@ class LoginAttempt:
         if not (self._peer_info.private or self._authenticator.plain_secrets):
             self._authenticator.counts.plain_secrets_refused += 1
             return _PLAIN
-        # A certificate can't be guessed, so whoever has one isn't kept out for what others at its address have done.
+        # A certificate can't be guessed, so its owner isn't locked out for what others at its address did.
         return None if self._peer_info.names else self._locked_out()
 
     def _was_refused(self) -> bool:

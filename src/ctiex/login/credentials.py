@@ -27,7 +27,7 @@ class KnownIdentity:
     identity: Identity
     secret: SecretHash | str | None = field(repr=False, default=None)
     certificate: str = ""
-    """A name in the certificate of whoever is let in without a secret; empty: nobody is."""
+    """A name in the certificate of clients that bind without a secret; empty: none may."""
 
 
 # ---------------------------------------------------------------- what a Bind says
@@ -70,7 +70,7 @@ def credentials_of(
 ) -> ICredentials:
     """What a Bind is let in by: its secret, or without one the certificate of its link.
 
-    :param names: those in the verified certificate of the other side; () where there is none.
+    :param names: those in the verified certificate of the peer; () without one.
     :param role: the one that the identity needs; None where none will do.
     """
     if names and not bind.secret:

@@ -38,7 +38,7 @@ class _Hashing:
         sources = list(self.waiting) if source is None else [source]
         told = [answer for each in sources for answer in self.waiting.pop(each)]
         for answer in told:
-            if not answer.called:  # one that was told before may have brought its end about
+            if not answer.called:  # a callback called before may have cancelled it
                 answer.callback(outcome)
 
 
@@ -67,7 +67,7 @@ class HashingQueue:
     def verify(self, key: bytes, source: str, work: Callable[[], bool], wanted: Wanted) -> Deferred[bool]:
         """What ``work`` finds, in its turn. Cancelling the Deferred gives the wait up.
 
-        It fails with CheckBusy when the source is made to give way, or when nobody wants it done.
+        It fails with CheckBusy when the source has to give way, or when the answer isn't wanted any more.
 
         :param key: checks of the same key share one hashing.
         :param wanted: asked before the work begins.
@@ -102,7 +102,7 @@ class HashingQueue:
         self._drop_if_unwaited(hashing)
 
     def _give_up(self, hashing: _Hashing, source: str, waiter: Deferred[bool]) -> None:
-        """Forget one who waits; a hashing that nobody waits for and that hasn't begun is dropped."""
+        """Remove a waiting request; a hashing that has no other and hasn't begun is dropped."""
         waiters = hashing.waiting.get(source, {})
         if waiters.pop(waiter, None) is None or waiters:
             return

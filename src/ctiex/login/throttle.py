@@ -41,10 +41,10 @@ class LoginThrottle:
     """Remembers failed logins by source: a growing delay before each refusal, then a lock-out.
 
     A source's failures are forgotten once ``limits.lock_out`` seconds have passed without a new one. A
-    success wipes nothing, else a guesser with an identity of its own could go on for ever. While a
+    success wipes nothing, else a guesser with an identity of its own could go on forever. While a
     source is locked out nothing of it is checked, so the lock-out ends.
 
-    The same guess counts once: whoever repeats it learns nothing, and a client with an old secret that tries
+    The same guess counts once: repeating it reveals nothing, and a client with an old secret that tries
     again and again must not lock out everyone else at its address.
     """
 

@@ -1,1 +1,1 @@
-"""What is told to operators: counters and the audit log."""
+"""Monitoring: counters and the audit log."""

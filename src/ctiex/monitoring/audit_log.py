@@ -29,7 +29,7 @@ from ctiex.outage import Outage
 _log = Logger()
 
 _FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_NOCTTY
-"""O_NONBLOCK is for whoever names a pipe: without a reader it is an error, not a wait."""
+"""O_NONBLOCK matters if the file is a pipe: without a reader it is an error, not a wait."""
 _MODE = 0o600
 _MOST_WAITING = 10_000
 """Records that wait while the file can't be written; the oldest are kept."""
@@ -107,7 +107,7 @@ class AuditLog:
         return descriptor
 
     def close(self) -> None:
-        """Write what waits, and close the file; more records are for nobody."""
+        """Write what waits, and close the file; later records are dropped."""
         if self._flushing is not None:
             self._flushing.cancel()
             self._flushing = None
@@ -188,7 +188,7 @@ class AuditLog:
             self._write(lines)
 
     def _follow_rotation(self) -> None:
-        """Open the file anew when another one, or none, has its name now.
+        """Reopen the file when another one, or none, has its name now.
 
         :raise OSError: it can't be opened.
         """

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO, cast
 from attrs import define, field, frozen
 
 _LONGEST_LINE = 65_536
-"""A longer line is none of an audit log, in bytes."""
+"""A longer line isn't part of an audit log, in bytes."""
 
 
 @frozen
@@ -42,7 +42,7 @@ class Record:
         return cls(moment, event, values, line.decode().rstrip()) if isinstance(event, str) else None
 
     def text(self, key: str) -> str:
-        """A value in words; empty where there is none."""
+        """A value in words; empty without one."""
         return str(self.values.get(key, ""))
 
     @property
@@ -64,7 +64,7 @@ class Reading:
     def records(self, first_time: bool = False) -> Iterator[Record]:
         """The records from the beginning on.
 
-        :param first_time: count what is none, and take note of where it begins.
+        :param first_time: count lines that aren't records, and remember where the file begins.
         :raise OSError: it can't be read.
         """
         self.file.seek(0)

@@ -55,7 +55,7 @@ class CallAudit:
         self._record(AuditEvent.CUSTOMER_RETURNED, call, condition=Condition.RETURNED)
 
     def forgotten(self, call: Call) -> None:
-        """Nobody knows it any more."""
+        """It is forgotten."""
         self._record(AuditEvent.CALL_FORGOTTEN, call)
 
 

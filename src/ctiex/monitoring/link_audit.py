@@ -73,7 +73,7 @@ class LinkAudit:
     role: Role
     peer: str
     refusals: Refusals
-    """Of all links; those of an identity, and of a source before a Bind, are told of at a bounded rate."""
+    """Of all links; those of an identity, and of a source before a Bind, are recorded at a limited rate."""
     source: str
     session: str = ""
     identity: str = ""

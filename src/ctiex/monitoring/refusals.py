@@ -1,4 +1,4 @@
-"""Which refusals the audit is told of: so many in a second of each party, however many links it has."""
+"""Which refusals are recorded in the audit: so many in a second for each party, however many links it has."""
 
 from __future__ import annotations
 

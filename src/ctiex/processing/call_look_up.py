@@ -23,7 +23,7 @@ class CallLookUp:
     def call(self, serial: str, found: Callable[[Call | None], None], lost: Callable[[], None]) -> None:
         """Go on with the call of a serial: at once when it is in memory, else once the store has looked further.
 
-        Nobody is told what isn't decided yet, such as its end: that may come to nothing.
+        Nothing undecided is reported, such as its end: its commit may fail.
         """
         if serial in self._calls.undecided:
             again = partial(self.call, serial, found, lost)

@@ -22,7 +22,7 @@ class CallNotices:
         self._commits = context.commits
 
     def call_arrived(self, agent: str, calling_number: str) -> str:
-        """The serial of the event of condition 0 that tells of it; empty when nobody is told.
+        """The serial of the event of condition 0 that reports it; empty if it isn't reported.
 
         As for events 10 to 13, the agent has to be logged in, with room in the mailbox. The calling number
         comes from the network: whatever could be read as a serial in it is stripped.

@@ -281,7 +281,7 @@ class CallTable:
         if serial in self.undecided or serial in self._unkept:  # it has gone on: that is told first
             self._deadlines.set(serial, self._retry_at())
         elif call.state in SIGNALLED and self.left_to_the_next:
-            return  # its offer is taken back, and made again: the time for that begins anew then
+            return  # its offer is taken back, and made again: its time-out starts again then
         elif call.state is CallState.CLOSED:
             again = self._retry_at()
             self._commits.keep(

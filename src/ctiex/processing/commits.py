@@ -1,6 +1,6 @@
 """One way to commit a change and to go on behind it, with no Deferred where none is needed.
 
-While the store takes nothing, that is said once, and once more when it is well again; what nobody
+While the store accepts no changes, that is logged once, and once more when it is available again; what nobody
 else repeats is done again then.
 """
 
@@ -147,7 +147,7 @@ class Commits:
         _log.error("the call store is unavailable (logged once until it is back): {reason}", reason=reason)
 
     def _probe(self) -> None:
-        """See whether the store takes changes again: nobody else may try, where nobody is sent here any more."""
+        """Check whether the store accepts changes again: one that isn't ready gets no requests that would try."""
         self._probing = None
         self._probe_after = min(2 * self._probe_after, RETRY_AFTER)
         self.keep(_PROBE, lost=self._probe_failed)

@@ -1,4 +1,4 @@
-"""What the processing service works with, put together by whoever embeds it."""
+"""What the processing service works with, built by the code that embeds it."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class ProcessingContext:
     network: ISerialCarrier | None = None
     """Takes serials through the telephone network, where that is another than ``carrier``, which makes Connections."""
     audit: Audit | None = None
-    """Hears what becomes of each call; None: nobody wants to know."""
+    """Called with what happens to each call; None: no audit."""
 
     numbers: AgentNumberQuota = field(init=False)
     account: Account = field(init=False)
@@ -72,7 +72,7 @@ class ProcessingContext:
     def new_serial(self, told: bool = False) -> str:
         """A serial that no call has, and that no event which still waits is about.
 
-        :param told: it is to name a call that an agent is told of.
+        :param told: it is for a call that an agent is notified of.
         :raise SerialError: none was free after many tries.
         """
         return self.allocator.allocate(

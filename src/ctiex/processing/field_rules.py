@@ -13,7 +13,7 @@ from ctiex.fields import MAX_COUNT, Fields, Value, check_field
 from ctiex.interfaces import IOrganizer
 
 EVERY_FIELD = "*"
-"""Alone in ``keep``: everything passes, and whoever wrote it means that."""
+"""Alone in ``keep``: everything passes, on purpose."""
 
 
 @implementer(IOrganizer)

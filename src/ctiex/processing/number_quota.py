@@ -44,7 +44,7 @@ class AgentNumberQuota:
         return True
 
     def put(self, agent: str, identity: str) -> None:
-        """A number is known, whatever the limit; it counts for whoever brought it first."""
+        """A number is known, whatever the limit; it counts for the identity that registered it first."""
         if agent not in self._registered_by:
             self._registered_by[agent] = identity
             self._count[identity] += 1

@@ -88,7 +88,7 @@ class CallOffers:
             self.offer(call)
 
     def _signal_again(self, call: Call, lost: Callable[[], None]) -> None:
-        """The time that it has for that begins anew. Until that is kept nothing else happens to the call."""
+        """Its time-out starts again. Until that is committed nothing else happens to the call."""
         if call.state not in SIGNALLED:  # its service has come for it meanwhile
             self._calls.wait(call)
             self._drivers.resume(call)

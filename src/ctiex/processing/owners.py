@@ -1,4 +1,4 @@
-"""Whose call each one is: whoever was offered it last, and nobody before."""
+"""Who owns each call: the identity that it was offered to last, and no other."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ class ProcessingService:
         self.listener: ISignallingListener = SignallingListener(context, self._calls, self._offers)
         """Hears what signalling meets."""
         self.leaving = False
-        """Whether new calls are refused because the exchange goes away."""
+        """Whether new calls are refused because the exchange is shutting down."""
 
     @property
     def exchange_address(self) -> str:
@@ -147,7 +147,7 @@ class ProcessingService:
             reply(ConnectReply(status, request.serial, refused.detail if status is refused.status else status.text))
 
         if refused.status is Status.DUPLICATE_SERIAL:
-            self._answer_kept(answer, refused.status)  # it tells whoever repeats that the first one was kept
+            self._answer_kept(answer, refused.status)  # it answers a repeat that the first one was committed
         else:
             answer(refused.status)
 
@@ -199,7 +199,7 @@ class ProcessingService:
     def _data_of(self, identity: Identity, call: Call | None) -> bytes | Status:
         if call is None or not self._calls.owners.owns(identity, call) or not self._gives_data(call):
             return self._data_refused(Status.UNKNOWN_SERIAL)
-        # Offers are taken back by an exchange that goes away, and made again by the next one.
+        # Offers are withdrawn by an exchange that is shutting down, and made again by the next one.
         if self._calls.is_leaving(call.serial) or (self.leaving and call.state in SIGNALLED):
             return self._data_refused(Status.STORE_UNAVAILABLE)
         if call.state is not CallState.FETCHED:

@@ -61,7 +61,7 @@ class AsteriskSignalling(BaseSignalling):
         """Nothing is connected before ``start``.
 
         :param make_client: called as :class:`ctiex.telephony.asterisk.ami_client.AmiClient` is.
-        :raise ConfigurationError: the endpoint is none.
+        :raise ConfigurationError: the endpoint is invalid.
         """
         clock = context.reactor
         account = _account(clock, settings)

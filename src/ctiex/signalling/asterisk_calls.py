@@ -272,7 +272,7 @@ class Calls:
                 self.release(channel)
 
     def follow_held(self, transfer: Transfer) -> None:
-        """The customer comes back to whoever is held: the agent, or somebody who has taken over from them."""
+        """The customer comes back to the channel that is held: the agent, or another agent who has taken over."""
         agent_channel = transfer.conversation.agent_channel
         for channel in self.call_model.held_under(transfer.serial):
             if channel.uniqueid != agent_channel.uniqueid:

@@ -106,7 +106,7 @@ class TakingUp:
         if phase == "moving" and waiting is not None and not waiting.customer:
             calls.offers.mean(waiting, conversation.customer.uniqueid)
         if phase == "moving" or not (expected or phase == "out"):
-            return  # not forwarded yet: an offer begins anew; or nobody wants to know any more
+            return  # not transferred yet: an offer starts again; or it isn't wanted any more
         known = calls.conversations.of_customer(conversation.customer.uniqueid)
         if known is None:
             self._remember(conversation)
@@ -124,7 +124,7 @@ class TakingUp:
             yield
 
     def _release_held(self) -> Iterator[None]:
-        """Whoever is held although the customer whom they wait for is gone, or isn't brought back any more."""
+        """The channels that are held although the customer they wait for is gone, or isn't coming back."""
         call_model = self._calls.call_model
         for bridge in call_model.bridges():
             serial = call_model.serial_of_hold(bridge)

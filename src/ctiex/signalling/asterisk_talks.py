@@ -48,7 +48,7 @@ class Conversations:
         """The agent was told of the customer under this serial; empty: wasn't told.
 
         It names that customer as long as their channel is there, and nobody else ever.
-        Returns whether the customer's channel has to be marked anew.
+        Returns whether the customer's channel has to be marked again.
         """
         conversation.serial = serial
         customer = conversation.customer.uniqueid
@@ -98,7 +98,7 @@ class Conversations:
             del self._customers[serial]
 
     def go_on(self, call_model: CallModel) -> Iterator[None]:
-        """Go on with the talks whose channels are both still there, on a floor that was looked at anew, one by one."""
+        """Go on with the conversations whose channels are both still there, in a call model read again, one by one."""
         for conversation in self:
             self._go_on(conversation, call_model)
             yield

@@ -125,7 +125,7 @@ class DialSignalling(BaseSignalling):
         attempt.connecting.addErrback(partial(self._not_reached, attempt))
 
     def _endpoint(self, service: str) -> IStreamClientEndpoint:
-        """Where a service is reached; made anew from time to time, so that renewed certificates are taken up."""
+        """Where a service is reached; created again from time to time, so that renewed certificates are used."""
         now = self.context.reactor.seconds()
         made_at, endpoint = self._endpoints.get(service, (0.0, None))
         if endpoint is None or not 0 <= now - made_at < _MAKE_ANEW_AFTER:

@@ -82,7 +82,7 @@ _TOLD: dict[int, frozenset[int]] = {0: _NO_EVENT}
 
 
 Held = Call | Record
-"""A call in either form. Neither is ever changed, so whoever remembers one has what stood there."""
+"""A call in either form. Neither is ever changed, so a remembered one stays as it was."""
 
 
 class Calls:

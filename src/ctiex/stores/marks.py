@@ -49,7 +49,7 @@ def checkpoint(database: sqlite3.Connection, path: Path) -> None:
 
 
 def write_out(database: sqlite3.Connection, path: Path) -> bool:
-    """Write the log into the file, with nothing left in it for whoever closes it; False for a part of it.
+    """Write the log into the file, with nothing left in it for the process that closes it; False for a part of it.
 
     :raise sqlite3.Error: it can't be written.
     """
@@ -83,7 +83,7 @@ def log_fits(path: Path) -> bool:
         before, with_log, behind = _in_the_file(path), _with_the_log(path), _in_the_file(path)
         if before == behind:
             return _fits(before, with_log)
-    return True  # whoever goes on changing it has looked itself
+    return True  # a process that goes on changing it has checked it itself
 
 
 def has_log(path: Path) -> bool:

@@ -26,7 +26,7 @@ _RESTORE = "`ctiex store restore` puts a copy in place"
 
 @contextmanager
 def told(path: Path) -> Iterator[None]:
-    """Whatever goes wrong with a file is told by the file's name.
+    """Raise any error about a file with the file's name.
 
     :raise StoreUnavailable: something did.
     """
@@ -104,7 +104,7 @@ def expect_sound(path: Path) -> None:
 def expect_folder(path: Path) -> None:
     """Look for the folder that a file is to stand in.
 
-    :raise StoreUnavailable: there is none.
+    :raise StoreUnavailable: there is no such folder.
     """
     if not path.parent.is_dir():
         raise StoreUnavailable(f"there is no folder {path.parent}")
@@ -129,7 +129,7 @@ def make(path: Path, seal: Seal) -> None:
 
 
 def opened_to_read(path: Path, older: bool = False) -> sqlite3.Connection:
-    """The file beside whoever has it open.
+    """Open the file beside a process that has it open.
 
     :param older: one of an older version is taken too.
     :raise StoreUnavailable: it is no store of this version, or the log beside it isn't its own.
@@ -161,6 +161,6 @@ def opened_to_read(path: Path, older: bool = False) -> sqlite3.Connection:
 
 
 def _connected_to_read(path: Path, alone: bool) -> sqlite3.Connection:
-    """:param alone: nobody has it open; without it SQLite makes files beside it."""
+    """:param alone: no process has it open; otherwise SQLite creates files beside it."""
     immutable = "&immutable=1" if alone else ""
     return sqlite3.connect(f"{path.as_uri()}?mode=ro{immutable}", uri=True, isolation_level=None)

@@ -131,7 +131,7 @@ class Rows:
             return name, value
 
     def new_store(self) -> Row:
-        """The row that names the file: what was sealed with another key is told by it."""
+        """The row that names the file: it shows whether the file was sealed with another key."""
         generation = os.urandom(_GENERATION_SIZE)
         return 1, generation, self._seal.stamp(bound(b"store", generation))
 
@@ -148,7 +148,7 @@ class Rows:
 
 
 def content_of(call: Call) -> bytes:
-    """What is sealed of a call: its number, digest and data; nothing where there are none."""
+    """What is sealed of a call: its number, digest and data; nothing without them."""
     if not (call.data or call.digest or call.calling_number):
         return b""
     number = call.calling_number.encode()
@@ -209,7 +209,7 @@ def unpacked_numbers(data: bytes) -> tuple[int, ...]:
 
 @contextmanager
 def _changed(record: str) -> Iterator[None]:
-    """Whatever goes wrong with a record is told by its name: a column may hold anything."""
+    """Raise any error about a record with its name: a column may hold anything."""
     try:
         yield
     except (Unsealed, ValueError, TypeError, AttributeError, struct.error):

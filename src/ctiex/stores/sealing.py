@@ -1,6 +1,6 @@
 """Encryption at rest: what a durable store writes of calls and events is sealed with one key.
 
-What nobody may read is encrypted, by AES-256-GCM. What may be read but decides something is stamped, by keyed
+Secret values are encrypted, by AES-256-GCM. What may be read but decides something is stamped, by keyed
 BLAKE2b: changed without the key, it doesn't fit its stamp any more. The key comes from the environment or from a
 file; a file that isn't there is made, for its owner's eyes only.
 """

@@ -37,7 +37,7 @@ class Conversation:
     agent: str
     """The agent number."""
     serial: str = ""
-    """What the agent's application was told; empty where it wasn't there to hear it."""
+    """The serial that the agent's application was notified of; empty if it wasn't logged in."""
 
     @property
     def together(self) -> bool:
@@ -54,11 +54,11 @@ class CallModel:
         self._named: dict[str, Channel] = {}
         self._members: dict[str, dict[str, Channel]] = {}
         self._holding: dict[str, str] = {}
-        """Bridges in which nobody hears anybody, with their names."""
+        """Bridges in which the members can't hear each other, with their names."""
         self._holds: dict[str, str] = {}
         """The same the other way round, of those in which agents are held."""
         self._freed: set[str] = set()
-        """Bridges whose members wait for nobody any more: whoever else gets into one doesn't either."""
+        """Bridges whose members wait for no customer any more; nor does a channel that enters one later."""
 
     def __len__(self) -> int:
         kept: tuple[Sized, ...] = self._channels, self._named, self._members, self._holding, self._holds, self._freed
@@ -108,7 +108,7 @@ class CallModel:
         return channel
 
     def holds(self, bridge: str, name: str = "") -> None:
-        """In this bridge nobody hears anybody."""
+        """The members of this bridge can't hear each other."""
         self._holding[bridge] = name
         if name.startswith(_HOLD):
             self._holds[name] = bridge
@@ -166,7 +166,7 @@ class CallModel:
     # ------------------------------------------------------------ who talks with whom
 
     def pair_in(self, bridge: str) -> Conversation | None:
-        """The customer and the agent in a bridge, if these two are in it and nobody else."""
+        """The customer and the agent in a bridge, if only these two are in it."""
         members = self.members(bridge) if bridge not in self._holding else []
         if len(members) != 2:
             return None
@@ -182,25 +182,25 @@ class CallModel:
         return len(members) > 1 and than.uniqueid not in members
 
     def held_under(self, serial: str) -> list[Channel]:
-        """Whoever is held until the customer who was forwarded under this serial comes back."""
+        """The channel that is held until the customer who was transferred under this serial comes back."""
         return self.members(self._holds.get(_HOLD + serial, ""))
 
     def members(self, bridge: str) -> list[Channel]:
-        """Whoever is in a bridge."""
+        """The channels in a bridge."""
         return list(self._members.get(bridge, {}).values())
 
     def free(self, serial: str) -> list[Channel]:
-        """Nobody comes back under this serial any more. Returns whoever is held for them."""
+        """No customer comes back under this serial any more. Returns the channel that is held for them."""
         bridge = self._holds.get(_HOLD + serial, "")
         if bridge in self._members:
             self._freed.add(bridge)
         return self.held_under(serial)
 
     def is_freed(self, bridge: str) -> bool:
-        """Whether the members of a bridge wait for nobody any more."""
+        """Whether the members of a bridge wait for no customer any more."""
         return bridge in self._freed
 
     def serial_of_hold(self, bridge: str) -> str:
-        """The serial under which somebody is held in this bridge; empty where nobody is."""
+        """The serial under which a channel is held in this bridge; empty without one."""
         name = self._holding.get(bridge, "")
         return name.removeprefix(_HOLD) if name.startswith(_HOLD) else ""

@@ -37,7 +37,7 @@ _LOOK_EVERY = 1.0
 
 _MOST_TOLD = 100
 _TOLD_ANEW_AFTER = 60.0
-"""So many refusals are told in so many seconds, a line each: anybody may bring them about, as many as a port takes."""
+"""How many refusals are logged in how many seconds: anyone may cause them, as many as a port accepts."""
 
 _codes = SSL.X509VerificationCodes
 _VERIFICATION = {
@@ -91,7 +91,7 @@ class HandshakeRefusals:
 
 
 class Handshake(SSL.Connection):
-    """One connection of a client; one that is refused is told to the log, once."""
+    """One connection of a client; a refusal is logged once."""
 
     refusals: HandshakeRefusals
     verification: str | None = None
@@ -204,7 +204,7 @@ class ServerContexts:
     """Makes the TLS connections of one listening port.
 
     The files are looked at when a handshake begins, at most once a second, and taken up when they have changed. If the
-    new ones are of no use the old ones stay, with one line in the log. Connections that stand are left alone.
+    new ones are invalid the previous ones are kept, with one line in the log. Open connections aren't affected.
     """
 
     def __init__(self, files: TlsFiles, clock: IReactorTime, now: Callable[[], datetime] = utc_now) -> None:
@@ -212,7 +212,7 @@ class ServerContexts:
 
         :param clock: says when to look at the files again.
         :param now: the time by which certificates are valid.
-        :raise ConfigurationError: the files are of no use.
+        :raise ConfigurationError: the files are invalid.
         """
         self._files = files
         self._clock = clock
@@ -242,7 +242,7 @@ class ServerContexts:
             _log.error("the new certificates are invalid; keeping the previous ones: {reason}", reason=str(error))
 
     def _read(self, out_of_time: Callable[[tuple[str, ...]], None]) -> SSL.Context:
-        """:param out_of_time: is told the certificates that aren't valid now."""
+        """:param out_of_time: called with the certificates that aren't valid now."""
         credentials = read_credentials(self._files)
         late = not_valid(self._files, credentials, self._now())
         if late:

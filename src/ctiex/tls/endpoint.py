@@ -51,7 +51,7 @@ class TlsFiles:
 
 @implementer(IStreamServerEndpoint)
 class TlsServerEndpoint:
-    """Listens for TLS 1.2 and above with the certificates in files, which are read anew when they change."""
+    """Listens for TLS 1.2 and above with the certificates in files, which are read again when they change."""
 
     def __init__(self, reactor: Any, files: TlsFiles, port: int, interface: str = "", backlog: int = 50) -> None:
         self._reactor = reactor
@@ -63,7 +63,7 @@ class TlsServerEndpoint:
     def listen(self, protocolFactory: IProtocolFactory) -> Deferred[IListeningPort]:
         """Read the files and listen.
 
-        The Deferred fails with ConfigurationError when the files are of no use, or the extra ``tls`` isn't installed.
+        The Deferred fails with ConfigurationError when the files are invalid, or the extra ``tls`` isn't installed.
         """
         return execute(self._listen, protocolFactory)
 

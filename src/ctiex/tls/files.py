@@ -77,7 +77,7 @@ def read_credentials(files: TlsFiles) -> Credentials:
 
 
 def out_of_time(files: TlsFiles, credentials: Credentials, now: datetime) -> tuple[str, ...]:
-    """Those certificates of the chain that aren't valid now, a line each: whoever verifies them refuses them."""
+    """Those certificates of the chain that aren't valid now, a line each: clients that verify them refuse them."""
     told = (_out_of_time(files.certificate, certificate, now) for certificate in credentials.chain)
     return tuple(line for line in told if line is not None)
 

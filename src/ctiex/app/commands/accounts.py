@@ -94,7 +94,7 @@ class AccountOptions(UsageOptions):
             raise UsageError(f"--secret-file: {self['secret-file']}: {error}") from None
 
     def _known_secret(self, destination: Destination) -> str:
-        """The secret of whom nobody has given one for.
+        """The secret of an identity for which none was given.
 
         :raise UsageError: one is needed.
         """
@@ -112,7 +112,7 @@ class AccountOptions(UsageOptions):
 
 
 def _check_trust_roots(destination: Destination) -> None:
-    """See that there are authorities: Twisted takes a folder without any, and trusts nobody."""
+    """Check that there are authorities: Twisted accepts a folder without any, and then trusts no certificate."""
     named = destination.options.get("trustRoots")
     if named is None:
         return

@@ -133,8 +133,8 @@ def describe(event: AgentEvent, secret: Collection[str] = ()) -> str:
 async def run(options: Options, reactor: Any, stdout: TextIO, stderr: TextIO) -> int:
     """Run until ``quit``, or until the process is told to end.
 
-    It ends, too, when nobody reads any more what it writes. Gives 1 when the exchange can't be trusted, when it refuses
-    the identity or the agent number, or when a command failed that nobody typed.
+    It also ends when the reader of its output is gone. Gives 1 when the exchange can't be trusted, when it refuses
+    the identity or the agent number, or when a command that wasn't typed failed.
 
     :raise UsageError: an option's value is no good.
     """
@@ -169,7 +169,7 @@ async def run(options: Options, reactor: Any, stdout: TextIO, stderr: TextIO) ->
 
 
 async def _closed(terminal: Terminal, reactor: Any) -> None:
-    """Let out what was written, unless whoever reads it has stopped to."""
+    """Flush the output, unless its reader has stopped reading."""
     with suppress(TimeoutError):
         await terminal.close().addTimeout(_CLOSE_WITHIN, reactor)
 
@@ -203,7 +203,7 @@ async def _work(options: Options, client: AgentClient, terminal: Terminal, typed
 async def unless_quit(login: Deferred[AgentNumber], terminal: Terminal) -> AgentNumber:
     """The outcome of a login; it is cancelled when somebody types ``quit``. Other lines are there to be read behind it.
 
-    Not for lines that nobody types: there ``quit`` has its turn when all before it is done.
+    Not for lines that aren't typed: there ``quit`` has its turn when all before it is done.
 
     :raise CancelledError: somebody did.
     """

@@ -1,4 +1,4 @@
-"""``ctiex check-config``: whether a configuration can be used, and what comes of it."""
+"""``ctiex check-config``: whether a configuration is valid, and what it means."""
 
 from __future__ import annotations
 

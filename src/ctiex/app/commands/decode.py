@@ -50,7 +50,7 @@ class Options(MaskingOptions):
     def postOptions(self) -> None:
         """See that there is one source of frames.
 
-        :raise UsageError: there is none, or there are two.
+        :raise UsageError: there are no frames, or both kinds of input.
         """
         if bool(self.hexadecimal) == bool(self["file"]):
             raise UsageError("give the frames in hexadecimal or by --file, one of the two")
@@ -106,7 +106,7 @@ class Report:
     """What was no whole, well-formed frame so far."""
 
     def lines(self, data: bytes, max_frame: int) -> Iterator[str]:
-        """A few lines for each frame, and for what is none."""
+        """A few lines for each frame, and for what isn't one."""
         decoder = self.codec.decoder(max_frame)
         decoder.receive(data)
         try:

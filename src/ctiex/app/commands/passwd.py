@@ -29,7 +29,7 @@ def run(
     ask: Callable[[str], str] = getpass,
     stdin: TextIO | None = None,
 ) -> int:
-    """Hash a secret and print the line for the configuration; 0, or 1 where there is none.
+    """Hash a secret and print the line for the configuration; 0, or 1 without a secret.
 
     :param ask: shows a prompt and reads a secret without showing it.
     :param stdin: read with ``--stdin``; standard input by default.

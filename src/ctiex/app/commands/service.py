@@ -59,7 +59,7 @@ class Options(InterspersedOptions, AccountOptions):
     def postOptions(self) -> None:
         """See that the options fit each other.
 
-        :raise UsageError: there is a script, but nobody to play it.
+        :raise UsageError: there is a script, but no scripted media.
         """
         if not self.name:
             raise UsageError(f"give the service: one of {', '.join(BUILT_IN)}")
@@ -119,7 +119,7 @@ def _media(options: Options, reactor: Any) -> Any:
         plugin = find_plugin(IMediaPlugin, options["media"])
         build = partial(plugin.build, options.media_settings(), reactor)
         if options["media"] != "terminal":
-            build()  # so that bad settings are told now, not to the first customer
+            build()  # so that invalid settings are reported now, not at the first customer
     except ConfigurationError as error:
         raise UsageError(f"--media: {error}") from None
 

@@ -71,7 +71,7 @@ class Options(MaskingOptions):
     def postOptions(self) -> None:
         """Look whether the copy is named where there is one.
 
-        :raise UsageError: it isn't, or is where there is none.
+        :raise UsageError: a needed option is missing, or one is given that isn't allowed.
         """
         super().postOptions()
         wanted = _COPY.get(self.action)
@@ -261,7 +261,7 @@ class _Lines:
 def _decoded(codec: ICodec, kind: type[Message], body: bytes, where: str) -> Any:
     """The message of a stored body.
 
-    :raise StoreUnavailable: it is none of this codec.
+    :raise StoreUnavailable: it isn't a message of this codec.
     """
     decoder = codec.decoder(_LONGEST)
     try:

@@ -54,7 +54,7 @@ class Options(InterspersedOptions):
     def parseArgs(self, *arguments: str) -> None:
         """Take the serial.
 
-        :raise UsageError: there is none, or it is no call serial number.
+        :raise UsageError: no serial is given, or it isn't a call serial number.
         """
         if len(arguments) != 1:
             raise UsageError("give one call serial number")

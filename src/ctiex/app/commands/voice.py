@@ -127,7 +127,7 @@ async def listen_at(
     """Listen at an endpoint string.
 
     :param what: what it is for, in the words of an error.
-    :raise UsageError: it is none, or it isn't free.
+    :raise UsageError: it isn't an endpoint, or it isn't free.
     """
     try:
         read_endpoint(listen)

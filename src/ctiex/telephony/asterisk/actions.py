@@ -117,7 +117,7 @@ def recall(customer: Channel, settings: AsteriskSettings) -> Action:
 
 
 def release(agent_channel: Channel, settings: AsteriskSettings) -> Action:
-    """End the call of an agent whom nobody comes back to."""
+    """End the call of an agent whose customer isn't coming back."""
     return _redirect(agent_channel, settings.release_context)
 
 

@@ -86,7 +86,7 @@ class AgiAnswer:
 
     @property
     def number(self) -> int | None:
-        """The result as a number; None where it is none."""
+        """The result as a number; None if it isn't one."""
         return int(self.result) if _NUMBER.fullmatch(self.result) else None
 
 
@@ -136,7 +136,7 @@ class AgiReader:
         """Takes the next line, as what has come before it wants."""
         self._call: dict[str, str] = {}
         self._name = ""
-        """The variable that a line which is none goes on with."""
+        """The variable that an incomplete line continues."""
         self._empty_lines = 0
         """That came since, and belong to it if more of it comes."""
         self._goes_on = _ABOUT_CALL

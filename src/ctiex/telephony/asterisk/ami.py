@@ -19,7 +19,7 @@ MAX_LINE = 16_384
 MAX_MESSAGE = 262_144
 """The longest message that is taken, in bytes."""
 MAX_SENT_LINE = 1_000
-"""The longest line that Asterisk takes: 1,024 bytes with their end. A longer one is dropped there without a word."""
+"""The longest line that Asterisk takes: 1,024 bytes with their end. A longer one is dropped there silently."""
 BANNER = b"Asterisk Call Manager/"
 
 _KEY = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
@@ -47,7 +47,7 @@ class AmiMessage:
         object.__setattr__(self, "_first", first)
 
     def __getitem__(self, key: str) -> str:
-        """The first value under this key, whatever its case; empty where there is none."""
+        """The first value under this key, whatever its case; empty without one."""
         return self._first.get(key.lower(), "")
 
     def all(self, key: str) -> list[str]:
@@ -160,7 +160,7 @@ class AmiDecoder:
 def encode_action(name: str, headers: Iterable[tuple[str, str]] = (), action_id: str = "") -> bytes:
     """An action for Asterisk.
 
-    :raise AmiError: a key is none, or a value would end its line, or is too long for Asterisk.
+    :raise AmiError: a key is invalid, or a value would end its line, or is too long for Asterisk.
     """
     lines = [("Action", name), *headers]
     if action_id:

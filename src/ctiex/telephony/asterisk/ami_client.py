@@ -26,7 +26,7 @@ _FEW = 3
 
 
 class _QuietClientService(ClientService):
-    """Twisted's own, less its line for every single attempt: what is wrong is told once, by the client."""
+    """Twisted's own, without its line for every attempt: the client logs errors once."""
 
     _log = Logger(observer=LogPublisher())
 
@@ -67,7 +67,7 @@ class AmiClient(Service):
 
         :param on_event: hears every event that isn't part of an answer.
         :param on_login: called after every login: what has happened before it wasn't told, and has to be asked for.
-            All is well once its Deferred has fired. If that fails, the reason is told, and it is tried anew later.
+            All is well once its Deferred has fired. If that fails, the reason is logged, and it is tried again later.
         :param on_lost: called when a connection that was logged in is lost.
         """
         self.reactor = reactor
@@ -113,7 +113,7 @@ class AmiClient(Service):
         return stopping if stopping is not None else succeed(None)
 
     def reconnect(self, reason: str) -> None:
-        """Begin anew: leave, and come back after a pause."""
+        """Start again: disconnect, and reconnect after a pause."""
         if self._link is not None:
             self._leave(self._link, reason)
 
@@ -163,7 +163,7 @@ class AmiClient(Service):
         self._leave(link, failure.getErrorMessage(), refused)
 
     def _leave(self, link: AmiLink, reason: str, refused: bool = False) -> None:
-        """Come back after a pause, which grows as long as nothing comes of it."""
+        """Reconnect after a pause, which grows as long as that fails."""
         if link.left:
             return
         self._in_vain += 1

@@ -80,7 +80,7 @@ class _Asked:
 
 
 class AmiOwner(Interface):
-    """Whoever makes connections, and hears of them."""
+    """The owner of connections, which hears of them."""
 
     reactor: Any
     account: AmiAccount
@@ -108,7 +108,7 @@ class AmiLink(Protocol):
         self._open = False
         self.logged_in = False
         self.left = False
-        """Whether it was ended from here, which was told already."""
+        """Whether it was closed by this side, which was reported already."""
         self._reason = ""
 
     def connectionMade(self) -> None:

@@ -1,7 +1,7 @@
 """A FastAGI server: Asterisk connects for each call that its dialplan gives to ``AGI(agi://host:4573/name)``.
 
-The protocol has no login, so a connection is taken from known addresses alone. Whoever can connect can say that anybody
-calls, with any serial; what they get for it is what a customer would hear.
+The protocol has no login, so a connection is accepted from known addresses only. Whoever can connect can say that
+anybody calls, with any serial; what they get for it is what a customer would hear.
 """
 
 from __future__ import annotations
@@ -149,7 +149,7 @@ class AgiChannel(Protocol):
             raise AgiError("found an answer, expected none: what is asked can't be answered yet")
         else:
             answer, self._asked = self._asked, None
-            self._turn.release()  # first, so that whoever waits for the answer finds the channel idle
+            self._turn.release()  # first, so that the waiter for the answer finds the channel idle
             answer.callback(value)
 
     async def _serve(self) -> None:
@@ -165,7 +165,7 @@ class AgiChannel(Protocol):
     # ------------------------------------------------------------ the end
 
     def _leave(self, error: CallerHungUp | AgiError) -> None:
-        """Nobody is there any more: whoever waits hears it."""
+        """The customer is gone: pending waits fail."""
         if self._gone is not None:
             return
         self._gone = error

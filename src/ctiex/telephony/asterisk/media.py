@@ -34,7 +34,7 @@ class AsteriskMedia:
 
     A key stops the prompt that is playing and is kept for the next question, which then begins with it. Digits and
     amounts are read out to the end. Where a sound file is missing on the Asterisk a less special one is played, and
-    where there is none the prompt's name is spelled: the customer never hears nothing. Where nothing at all can be
+    without one the prompt's name is spelled out: the customer never hears nothing. Where nothing at all can be
     played :class:`ctiex.telephony.asterisk.agi.AgiError` is raised, and the service ends as failed.
     """
 
@@ -62,7 +62,7 @@ class AsteriskMedia:
             await self._channel.command("HANGUP")
 
     async def speak(self, language: str) -> None:
-        """Play prompts in this language from now on, where Asterisk has them; what is none is let be."""
+        """Play prompts in this language from now on, where Asterisk has them; an invalid tag is ignored."""
         if _LANGUAGE.fullmatch(language):
             await self._channel.command("SET VARIABLE", "CHANNEL(language)", language)
 

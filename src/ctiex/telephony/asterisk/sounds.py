@@ -16,7 +16,7 @@ _LONGEST_SOUND = 120
 _MOST_VARIANTS = 4
 
 CALL_UNKNOWN = "call-unknown"
-"""Nobody has handed this customer over."""
+"""This customer wasn't handed over."""
 PLEASE_WAIT = "please-wait"
 """The exchange takes its time."""
 UNAVAILABLE = "unavailable"
@@ -64,7 +64,7 @@ def _check_sounds(_: object, __: object, table: Mapping[str, tuple[str, ...]]) -
 class Sounds:
     """The table: by prompt name, maybe with variants behind dots, the sounds to play one after the other.
 
-    :raise ConfigurationError: a name is none of a sound file.
+    :raise ConfigurationError: a name isn't that of a sound file.
     """
 
     table: Mapping[str, tuple[str, ...]] = field(default=DEFAULT_SOUNDS, validator=_check_sounds)
@@ -73,7 +73,7 @@ class Sounds:
     def with_own(cls, own: Mapping[str, tuple[str, ...]]) -> Sounds:
         """The defaults with some changed and others added.
 
-        :raise ConfigurationError: a name is none of a sound file.
+        :raise ConfigurationError: a name isn't that of a sound file.
         """
         return cls({**DEFAULT_SOUNDS, **own})
 

@@ -6,12 +6,12 @@ from attrs import define, field
 from twisted.logger import Logger
 
 _MOST_REASONS = 5
-"""How many different reasons are told of one time of trouble."""
+"""How many different reasons are logged in one outage."""
 
 
 @define(eq=False)
 class Trouble:
-    """One peer's: each reason is told once as long as it lasts."""
+    """One peer's outages: each reason is logged once in an outage."""
 
     log: Logger
     whose: str

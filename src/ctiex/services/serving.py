@@ -20,7 +20,7 @@ _TOLD_WITHIN = 2.0
 
 
 class Call(Protocol):
-    """What a service needs of a call; :class:`ctiex.clients.served_call.ServedCall` is one."""
+    """What a service needs of a call; ``ctiex.ServedCall`` is one."""
 
     serial: str
     media: IMedia

@@ -1,4 +1,4 @@
-"""What every carrier keeps to: mix :class:`CarrierContract` into a test case of your own."""
+"""What every carrier keeps to: mix :class:`SerialCarrierContract` into a test case of your own."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _quick = settings(deadline=None, suppress_health_check=[HealthCheck.differing_ex
 
 
 class SerialCarrierContract:
-    """Tests of :class:`ctiex.interfaces.ICarrier`, before a synchronous test case in the bases.
+    """Tests of :class:`ctiex.interfaces.ISerialCarrier`, before a synchronous test case in the bases.
 
     Give ``make_carrier``; it must have room for a number of 16 bytes beside the longest serial.
     """

@@ -174,7 +174,7 @@ class ConnectRequest:
 
 @frozen
 class ConnectReply:
-    """Answers ConnectRequest; 0 means that the call is kept."""
+    """Answers ConnectRequest; 0 means that the call is committed."""
 
     status: int
     serial: str = ""
@@ -271,7 +271,7 @@ class ServiceEvent:
 
 @frozen
 class ServiceEventReply:
-    """Answers ServiceEvent: 0 and 40 mean kept, 43 that it had been kept before."""
+    """Answers ServiceEvent: 0 and 40 mean committed, 43 that it had been committed before."""
 
     event_id: int
     status: int

@@ -48,7 +48,7 @@ class Call:
     told: frozenset[int] = frozenset()
     """The conditions 10 to 13 that were reported already, so that none is reported twice."""
     event_ids: frozenset[int] = frozenset()
-    """The event_ids of the service events that were kept."""
+    """The event_ids of the service events that were stored."""
 
     def but(
         self,
@@ -108,7 +108,7 @@ class StoredEvent:
 
 @frozen
 class Change:
-    """Records that are kept together or not at all."""
+    """Records that are committed together or not at all."""
 
     calls: tuple[Call, ...] = ()
     """Put in place of what stood under the same serial."""

@@ -137,7 +137,7 @@ def _surroundings(configuration: Configuration, reactor: Any) -> ProcessingConte
 
 
 def _doors(configuration: Configuration, reactor: Any, counts: Counters) -> Callable[[LinkSettings], Authenticator]:
-    """Makes the door of each link; who is known and who failed before is known at all of them."""
+    """Makes the authenticator of each link; all of them share identities and failed logins."""
     login, known = configuration.login, configuration.identities.values()
     plugin = find_plugin(ICheckerPlugin, login.checker)
     portal = make_portal(known, plugin.build(login.settings, checker_context(known, reactor)))

@@ -1,6 +1,6 @@
 """Signals that would end a process silently: what they do here.
 
-SIGTERM and SIGINT end a process in order; that is Twisted's. The others are told, and end nothing, but for a hang-up
+SIGTERM and SIGINT end a process in order; that is Twisted's. The others are logged, and end nothing, but for a hang-up
 of the terminal that the process was started from.
 """
 

@@ -119,7 +119,7 @@ class AgentNumber:
         timeout: float = 30.0,
         resumed: bool = False,
     ) -> HandOff:
-        """Ask the exchange to connect a customer to a service; it has kept the call when this returns.
+        """Ask the exchange to connect a customer to a service; the call is committed when this returns.
 
         The same request again under the same serial gives the first one's HandOff while its call goes on. Otherwise the
         HandOff hears nothing that the exchange had numbered before the request went out: that is of a call which had
@@ -144,7 +144,7 @@ class AgentNumber:
         return hand_off
 
     async def _kept(self, request: ConnectRequest, asked: Asked, timeout: float, resumed: bool) -> str:
-        """The serial under which the exchange has kept the call.
+        """The serial under which the exchange has committed the call.
 
         :param resumed: an earlier run has sent it.
         :raise CallError: the exchange refuses.
@@ -235,7 +235,7 @@ class AgentNumber:
         self._tries.fire(None)
 
     def _number_anew(self, first: int) -> None:
-        """The exchange has forgotten its numbering; everything it has kept is replayed."""
+        """The exchange has restarted its numbering; every stored event is replayed."""
         last = self.last_sequence
         self._events = TakenEvents(first - 1)
         self._new = False

@@ -305,7 +305,7 @@ class AutomaticService(Service):
         return await self._connection.within(timeout, partial(self._connection.ask, message, timeout=timeout))
 
     async def report(self, call: ServedCall, outcome: Outcome, timeout: float = _REPORT_WITHIN) -> None:
-        """Send a ServiceEvent until the exchange has kept it, always under the same event_id.
+        """Send a ServiceEvent until the exchange has committed it, always under the same event_id.
 
         :param timeout: in seconds, lost links included.
         :raise CallError: the exchange refuses it for good.

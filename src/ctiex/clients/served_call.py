@@ -74,8 +74,8 @@ MOST_FINISHED = 100_000
 class FinishedSerials:
     """The serials of calls that were served to the end, for a while.
 
-    The exchange gives a call's data to its service until the customer is back with the agent. Whoever
-    calls under the same serial meanwhile is another customer, and gets nothing.
+    The exchange gives a call's data to its service until the customer is back with the agent. A caller
+    under the same serial meanwhile is another customer, and gets nothing.
     """
 
     def __init__(self, clock: IReactorTime, kept_for: float) -> None:
@@ -95,7 +95,7 @@ class FinishedSerials:
         return serial in self._until
 
     def add(self, serial: str) -> None:
-        """The result of this call was kept."""
+        """The result of this call was committed."""
         self._forget_old()
         self._until.pop(serial, None)  # so that the oldest stay first
         self._until[serial] = self._clock.seconds() + self._kept_for

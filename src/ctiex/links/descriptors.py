@@ -17,7 +17,7 @@ from twisted.logger import Logger
 _log = Logger()
 
 _KEPT_BACK = 256
-"""So many are kept for the process itself: its files, what it connects to, connections that are just being closed."""
+"""How many are reserved for the process itself: its files, its own connections, connections being closed."""
 _PART_KEPT_BACK = 4
 """Where there are few, no more than one of so many."""
 _ENDLESS = 1 << 30
@@ -47,7 +47,7 @@ class Descriptors:
         return min(configured, self.for_connections // _PART_OF_ONE)
 
     def short(self) -> bool:
-        """Whether those are in use that are kept back, so that no more connections are to be taken.
+        """Whether the reserved ones are in use, so that no more connections may be accepted.
 
         The lowest free number is given out, so it shows how many are open at least, wherever they were opened.
         """

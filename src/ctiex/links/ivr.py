@@ -142,7 +142,7 @@ class IvrLinkFactory(ExchangeLinkFactory):
         return self._quick_answers[identity]
 
     def _to_be_measured(self) -> bool:
-        """Data that was kept under a longer limit is too long for this one: it goes where that is seen."""
+        """Data that was stored under a longer limit is too long for this one: it takes the path that checks it."""
         if self._measures is None:
             self._measures = self._context.processing.keeps_too_long()
         return self._measures

@@ -59,7 +59,7 @@ def is_verified(transport: ITransport | None) -> bool:
     """Whether the other side is who it should be: its certificate is verified, or it is on this machine.
 
     It tells a TLS client of whom nobody wanted to know whether the certificate is any good, such as Twisted's ``ssl:``:
-    TLS that verifies nobody is no better on this machine, since what is on it may go anywhere.
+    TLS without verification is no better on this machine, since what is on it may go anywhere.
     """
     return not _asked_only(transport) if ISSLTransport.providedBy(transport) else _is_local(transport)
 

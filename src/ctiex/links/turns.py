@@ -47,7 +47,7 @@ def _any_number() -> float:
 
 
 _UNREAD = Counters()
-"""Where those count whom nobody asks: clients."""
+"""For links that aren't limited: those of clients."""
 
 
 @define(eq=False)
@@ -110,7 +110,7 @@ class Turns:
     """Knows the parties, and gives those that wait their turns, one after the other."""
 
     def __init__(self, clock: IReactorTime, counts: Counters = _UNREAD, rate: Rate = _any_number) -> None:
-        """Nobody waits yet.
+        """Nothing waits yet.
 
         :param rate: of each party; as much as it likes unless given.
         """

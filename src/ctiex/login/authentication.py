@@ -1,4 +1,4 @@
-"""The door of a listening port: looks at each Bind, and says who is let in or why not.
+"""The authenticator of a listening port: checks each Bind, and decides whether it is accepted.
 
 A refusal tells the other side nothing of its reason: unknown identity, wrong secret, wrong role
 and other link are answered alike, after the same work. The log says which.

@@ -1,7 +1,7 @@
 """The built-in checkers: identity and secret against the configuration, and the names in a certificate.
 
 A secret is hashed beside the reactor; one that was verified once is remembered by a keyed digest,
-so that a thousand links of one identity hash once. Whoever is refused has cost the same work,
+so that a thousand links of one identity hash once. Every refusal has cost the same work,
 whether the identity is unknown, the secret wrong, or the role not its own.
 """
 

@@ -94,7 +94,7 @@ class IdentityRealm:
         """The identity of this name.
 
         :param avatarId: the name in UTF-8, as a checker gives it back.
-        :raise UnauthorizedLogin: nobody has this name; a checker may know more people than are let in.
+        :raise UnauthorizedLogin: no identity has this name; a checker may know more names than are configured.
         :raise NotImplementedError: nothing is asked for that an identity is.
         """
         if IIdentity not in interfaces:

@@ -1,4 +1,4 @@
-"""Secrets as they are kept: hashed by scrypt (RFC 7914), with a salt of their own."""
+"""Secrets as they are stored: hashed by scrypt (RFC 7914), with a salt of their own."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ class AuditEvent(Enum):
     """A DataRequest was answered 0."""
     DATA_REFUSED = "data_refused"
     REPORT_KEPT = "report_kept"
-    """A ServiceEvent was kept, now or before (43)."""
+    """A ServiceEvent was committed, now or before (43)."""
     REPORT_REFUSED = "report_refused"
     CUSTOMER_RETURNED = "customer_returned"
     """The driver saw the customer return to the agent."""

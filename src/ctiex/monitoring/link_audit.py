@@ -40,7 +40,7 @@ _GRANTED: dict[type[Message], frozenset[int]] = {
 }
 _ONLY_OK = frozenset({Status.OK})
 _LONGEST_CLAIM = 64
-"""How much of an identity that nobody has proved is kept, in characters."""
+"""How much of an unproved identity is recorded, in characters."""
 _OVER_LIMIT_EVERY = 1.0
 """Of the requests of a link that are over its limits, one in so many seconds has a record of its own."""
 
@@ -148,7 +148,7 @@ class LinkAudit:
         """A request was answered 14: there are too many in flight, or they come too fast.
 
         The first in a while is recorded, and the next record of the identity tells how many more there were: else
-        whoever asks too fast fills the disk.
+        a peer that asks too fast would fill the disk.
         """
         if type(request) not in _OUTCOMES:
             return

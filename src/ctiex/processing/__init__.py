@@ -13,5 +13,5 @@ How a hand-off goes::
     ServiceEvent   -> service -> calls -----------------------------------------> mailboxes -> presence -> agent's link
 
 A change is acted on once it is committed: replies, Connections and events go out from the callback. What has happened
-outside can't be undone by a store that fails: it is told again on the call as it is then.
+outside can't be undone by a store that fails: it is applied again to the call as it is then.
 """

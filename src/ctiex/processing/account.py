@@ -39,14 +39,14 @@ def size_of_event(event: StoredEvent) -> int:
 
 
 class Account:
-    """What is held, in bytes, and what is kept free for the ends of open calls."""
+    """What is held, in bytes, and what is reserved for the end events of open calls."""
 
     def __init__(
         self, limits: Limits, registered_by: Callable[[str], str], serial_of: Callable[[StoredEvent], str]
     ) -> None:
         """Nothing is held.
 
-        :param registered_by: the identity that has brought an agent number; empty: nobody that is known.
+        :param registered_by: the identity that registered an agent number; empty: unknown.
         :param serial_of: the call that an event is about; empty if none.
         """
         self._limits = limits
@@ -147,7 +147,7 @@ class Account:
 
     @property
     def kept_for_ends(self) -> int:
-        """The room that is kept for the ends of all open calls, in bytes."""
+        """The room reserved for the end events of all open calls, in bytes."""
         return self._ends * self._limits.end_bytes
 
 
@@ -161,7 +161,7 @@ def _add(counter: Counter[str], key: str, size: int) -> None:
 
 
 Entry = tuple[Callable[[Any, int], None], Any, int]
-"""What is told to the account, of whom or what, and by how much."""
+"""A change of the account: of whom or what, and by how much."""
 
 
 class AccountedStore:

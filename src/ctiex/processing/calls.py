@@ -20,7 +20,8 @@ from ctiex.records import Call, CallState, Change, StoredEvent
 
 _UNFETCHED = 5.0
 """How long a service that has let the customer go without their data may take to say why, in seconds: most likely there
-was none, and then nobody says anything."""
+was none, and then nothing is reported.
+"""
 
 Act = Callable[[Call, Callable[[], None]], None]
 """Takes what happened to a call as it is now; the second argument is called when the store doesn't keep it."""
@@ -47,7 +48,7 @@ class CallTable:
         """Calls that may be over, or somebody else's: that is on its way to the store, and may come to nothing."""
         self._unkept = Unkept(self._commits)
         self._met_by: dict[str, Status] = {}
-        """By serial: what was met by calls whose time is over, until their end is kept."""
+        """By serial: the status of calls whose time is over, until their end is committed."""
         self.left_to_the_next = False
         """Whether calls that are being signalled are left to the next start."""
         self.quotas = context.quotas
@@ -83,7 +84,7 @@ class CallTable:
         self.happened(call.serial, SignallingEvent.FETCHED, partial(self._fetched, identity))
 
     def is_leaving(self, serial: str) -> bool:
-        """Whether the customer is known to be gone from the service, or the call over, although that isn't kept yet."""
+        """Whether the customer is known to have left the service, or the call to be over, before that is committed."""
         return self._unkept.has(serial, SignallingEvent.RETURNED) or self._unkept.has(serial, SignallingEvent.ENDED)
 
     def _fetched(self, identity: Identity, call: Call, lost: Callable[[], None]) -> None:
@@ -173,7 +174,7 @@ class CallTable:
         lost: Callable[[], None] = _nothing,
         event: StoredEvent | None = None,
     ) -> None:
-        """Keep a call as it is now, with an event for its agent, and go on once both are kept.
+        """Commit a call as it is now, with an event for its agent, and go on once both are committed.
 
         :param lost: called instead when the store could not take them: then the call is as it was.
         """
@@ -278,7 +279,7 @@ class CallTable:
         if call is None:
             return
         self._unkept.drop_wanted(serial)  # it is too late for that
-        if serial in self.undecided or serial in self._unkept:  # it has gone on: that is told first
+        if serial in self.undecided or serial in self._unkept:  # it has gone on: that is applied first
             self._deadlines.set(serial, self._retry_at())
         elif call.state in SIGNALLED and self.left_to_the_next:
             return  # its offer is taken back, and made again: its time-out starts again then
@@ -315,7 +316,7 @@ class CallTable:
     # ------------------------------------------------------------ what is open
 
     def opened(self, call: Call) -> None:
-        """There is a new call, which isn't kept yet."""
+        """There is a new call, which isn't committed yet."""
         self.quotas.recorded(call)
         self.quotas.opened(call)
 
@@ -329,7 +330,7 @@ class CallTable:
             self._deadlines.clear(call.serial)
 
     def finished(self, call: Call) -> None:
-        """The call's end is kept: give back what it held."""
+        """The call's end is committed: release what it held."""
         self.owners.forget(call)
         self._met_by.pop(call.serial, None)
         if call.state is CallState.CLOSED:

@@ -70,7 +70,7 @@ class Commits:
         return self._outage.lasts
 
     def keep(self, change: Change, kept: Callable[[], None] = _nothing, lost: Callable[[], None] = _nothing) -> None:
-        """Commit a change; call ``kept`` once it is kept, at once where the store is that fast.
+        """Commit a change; call ``kept`` once it is committed, at once if the store is that fast.
 
         ``lost`` is called instead when the store could not take it: then it is undone.
         """

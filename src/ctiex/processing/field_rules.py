@@ -32,7 +32,7 @@ class RuleOrganizer:
     """Source name to target name."""
     constants: Mapping[str, Value] = field(factory=dict, repr=False)
     secret: frozenset[str] = frozenset()
-    """The names, before and after renaming, of the fields nobody may see."""
+    """The names, before and after renaming, of the secret fields."""
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> RuleOrganizer:

@@ -27,7 +27,7 @@ def arrival(calling_number: str) -> Fields:
 
 
 def _is_arrival(event: AgentEvent) -> bool:
-    """Whether an event tells of a call that has come: it is about no call that is kept, and its serial may be used."""
+    """Whether an event reports an arrived call: it belongs to no stored call, and its serial may be used."""
     told = event.condition == Condition.PROGRESS and names_a_told_call(event.serial)
     return told and event.fields.get("event") == "call"
 
@@ -81,7 +81,7 @@ class Mailboxes:
         for agent in self._store.agents():
             self._kept[agent] = self._store.last_sequence(agent)
             registered_by = self._store.metadata(label_of(agent))
-            if registered_by is not None:  # a file of an earlier version says nothing: then it counts for nobody
+            if registered_by is not None:  # a file of an earlier version doesn't say: then it counts for no identity
                 self._numbers.put(agent, registered_by)
             waiting = self._store.events(agent)
             if waiting:
@@ -174,7 +174,7 @@ class Mailboxes:
         before = self._store.pending(agent)
         if not before:
             return 0
-        # Nobody waits for it: an event that is still there after a crash is merely sent again.
+        # Nothing waits for it: an event that is still there after a crash is just sent again.
         self._commits.keep(
             Change(dropped=((agent, sequence),)),
             lambda: self._dropped(agent, sequence),

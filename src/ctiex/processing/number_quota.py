@@ -62,5 +62,5 @@ class AgentNumberQuota:
                 self._count[self._registered_by.pop(agent)] -= 1
 
     def registered_by(self, agent: str) -> str:
-        """The identity that brought it; empty for a number that nobody brought."""
+        """The identity that registered it; empty without one."""
         return self._registered_by.get(agent, "")

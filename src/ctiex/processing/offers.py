@@ -1,4 +1,4 @@
-"""Calls are offered: a new one when it is kept, and one that was being offered before a restart once more."""
+"""Calls are offered: a new one when it is committed, and one that was being offered before a restart again."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class CallOffers:
     # ------------------------------------------------------------ offers
 
     def signal(self, serial: str, resumed: bool = False) -> None:
-        """Begin to signal a call that is kept.
+        """Begin to signal a committed call.
 
         :param resumed: it was under way before a restart.
         """
@@ -137,7 +137,7 @@ class CallOffers:
         return Offer(call.serial, call.service, call.calling_number, connection, deadline, resumed, signalled, agent)
 
     def unreachable(self, serial: str, status: int) -> None:
-        """Nobody can be reached: the agent hears 14 with this status, unless the service's result has told it more."""
+        """No service can be reached: the agent gets 14 with this status, unless the service's result says more."""
 
         def end(call: Call, lost: Callable[[], None]) -> None:
             if call.state is CallState.REPORTED:  # offered again after a restart, it had served the customer meanwhile

@@ -317,11 +317,11 @@ class ProcessingService:
         return told
 
     def _answer_kept(self, answer: Callable[[Status], None], status: Status) -> None:
-        """Say that something has happened before, once that is kept: if it is undone, it hasn't."""
+        """Report that something has happened before, once that is committed: if it is undone, it hasn't."""
         self._commits.settled(lambda: answer(status), lambda: answer(Status.STORE_UNAVAILABLE))
 
     def _takes_progress(self, call: Call, told: StoredEvent) -> bool:
-        """Room for the final result is kept; progress takes what is left."""
+        """Room for the final result is reserved; progress takes what is left."""
         some = len(call.event_ids) < self._context.limits.events_per_call and self._context.account.takes_report(call)
         return some and self._quotas.has_room(call.agent, size_of_event(told))
 

@@ -31,7 +31,7 @@ class SignallingListener:
         self._call_notices = CallNotices(context)
 
     def offered(self, serial: str, session: IServiceSession | None, write: Callable[[], None]) -> None:
-        """The call belongs to the session's identity once that is kept: only then is the Connection written."""
+        """The call belongs to the session's identity once that is committed: only then is the Connection written."""
         self._calls.happened(serial, SignallingEvent.OFFERED, partial(self._offered, session, write))
 
     def _offered(
@@ -62,7 +62,7 @@ class SignallingListener:
         self._calls.step(call, Step.ACCEPT, Condition.CONNECTED, kept, lost)
 
     def refused(self, serial: str, session: IServiceSession, status: int | None) -> None:
-        """Nobody hears of it but the audit: the driver tries another session."""
+        """Only the audit records it: the driver tries another session."""
         call = self._store.get(serial)
         if self._audit is not None and call is not None:
             self._audit.offer_refused(call, session, status)
@@ -88,7 +88,7 @@ class SignallingListener:
             self._calls.drivers.withdraw(call)
 
     def agent_lost(self, serial: str) -> None:
-        """Nobody hears of it: the result tells the agent more, or the time-out if none comes."""
+        """It isn't reported: the result tells the agent more, or the time-out if none comes."""
         self._calls.happened(serial, SignallingEvent.RETURNED, self._calls.let_go)
 
     def call_arrived(self, agent: str, calling_number: str) -> str:

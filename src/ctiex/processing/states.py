@@ -25,7 +25,7 @@ class Step(Enum):
     REPORT = auto()
     """The service reports its final result."""
     RETURN = auto()
-    """The customer is back with the agent, or nobody watches for it."""
+    """The customer is back with the agent, or the driver can't see it."""
     END = auto()
     """It ends without a result: cancelled, unreachable, timed out, hung up."""
 

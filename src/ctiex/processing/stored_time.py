@@ -61,7 +61,7 @@ class StoredTime:
         return LABEL, repr(ahead)
 
     def not_kept(self) -> None:
-        """The store may not have kept what it was told."""
+        """The store may have failed to commit it."""
         self._told = inf
 
     def of_process(self, moment: float) -> float:

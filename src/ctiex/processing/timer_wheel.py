@@ -17,7 +17,7 @@ _FAR = 7_200 * 8
 mailboxes that come and go leaves thousands of ticks behind, not hundreds of thousands."""
 _FAR_STEP = 64
 _AT_ONCE = 500
-"""TimerWheel that fire in one turn of the reactor: many that have come due while nobody ran let others have theirs."""
+"""Timers that fire in one turn of the reactor: many that came due during a pause leave turns to others."""
 _LEFT_LYING = 1_000
 """Entries of moved and cleared deadlines that may lie about, beside as many as there are deadlines."""
 

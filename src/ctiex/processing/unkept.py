@@ -1,4 +1,4 @@
-"""What has happened to calls and isn't kept yet: told again until it is, since it can't be undone."""
+"""What has happened to calls and isn't committed yet: applied again until it is, since it can't be undone."""
 
 from __future__ import annotations
 

@@ -133,7 +133,7 @@ class AsteriskSignalling(BaseSignalling):
         self._look_away()
 
     def _look_away(self) -> None:
-        """Nobody tells what happens."""
+        """The events are missed."""
         self._calls.seen = False
         self._unread.clear()
         if self._taking_up is not None:
@@ -141,7 +141,7 @@ class AsteriskSignalling(BaseSignalling):
             taking_up.stop()
 
     def _logged_in(self) -> Deferred[None]:
-        """Find out what has happened while nobody told. The Deferred fails where that can't be had."""
+        """Find out what has happened while events were missed. The Deferred fails if that isn't possible."""
         self._look_away()
         return ensureDeferred(self._look_around())
 

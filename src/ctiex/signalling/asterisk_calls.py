@@ -136,7 +136,7 @@ class Calls:
         self.listener.offered(offer.serial, None, lambda: self._begin_to_move(transfer))
 
     def _begin_to_move(self, transfer: Transfer) -> None:
-        """It is kept that the customer goes, who may have hung up meanwhile, or have left the agent."""
+        """The offer is committed; the customer may have hung up meanwhile, or have left the agent."""
         if transfer.stage is not Stage.WAITING or transfer.ended:
             return
         if self.seen and not transfer.conversation.together:
@@ -147,7 +147,7 @@ class Calls:
             self._move(transfer)
 
     def _part(self, transfer: Transfer) -> None:
-        """Nobody is moved who talks with others than those who are meant."""
+        """Transfer only a customer who talks with exactly the agent that was asked for."""
         _log.warn("call {serial}: agent {agent} is no longer talking with the customer asked for",
                   serial=transfer.serial, agent=transfer.conversation.agent)  # fmt: skip
         self.transfers.happen(transfer, TransferEvent.AGENT_LOST)
@@ -189,7 +189,7 @@ class Calls:
         self._act(redirect).addCallbacks(lambda _: None, lambda failure: self._not_moved(transfer, failure))
 
     def _not_moved(self, transfer: Transfer, failure: Failure) -> None:
-        """Only a refusal is certain; what becomes of the rest is told after the next login."""
+        """Only a refusal is certain; what happens to the rest is reported after the next login."""
         if failure.check(ActionRefused):
             _log.warn("call {serial} wasn't transferred: {reason}", serial=transfer.serial,
                       reason=failure.getErrorMessage())  # fmt: skip
@@ -235,7 +235,7 @@ class Calls:
             self.transfers.in_phase(transfer, event["Phase"], event["Result"], transfer.cause)
         elif event["Phase"] == "out":
             customer = self.call_model.channel(event["Uniqueid"])
-            if customer is not None:  # moved after all, although that was refused, or nobody waits for it
+            if customer is not None:  # transferred after all, although that was refused, or isn't awaited
                 self.ask(orders.recall(customer, self.settings))
 
     def see_pair(self, bridge: str) -> None:
@@ -288,17 +288,17 @@ class Calls:
         self._try_offers_of(uniqueid)
 
     def release_agent(self, transfer: Transfer) -> None:
-        """An agent who isn't even held yet waits for nobody any more."""
+        """An agent who isn't even held yet has no customer to wait for any more."""
         agent_channel = self.call_model.channel(transfer.conversation.agent_channel.uniqueid)
         if agent_channel is not None and not agent_channel.bridge:
             self.release(agent_channel)
 
     def release(self, channel: Channel) -> None:
-        """End the call of somebody who waits for nobody any more."""
+        """End the call of an agent who has no customer to wait for any more."""
         self.ask(orders.release(channel, self.settings))
 
     def _over(self, transfer: Transfer) -> None:
-        """The customer is where they are to be, or gone: nobody is held for them any more."""
+        """The customer is where they should be, or gone: no agent is held for them any more."""
         for channel in self.call_model.free(transfer.serial):
             self.release(channel)
         customer = transfer.conversation.customer

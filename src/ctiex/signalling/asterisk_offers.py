@@ -75,7 +75,7 @@ class Offers:
 
 
 class Choice:
-    """Whom an offer means: the customer whom its serial names, or nobody.
+    """The customer of an offer: the one whom its serial names, or none.
 
     A serial that names nobody, since the agent's application made it up or asked without one, means the agent's only
     customer; among several the calling number decides.
@@ -86,7 +86,7 @@ class Choice:
         self._transfers = transfers
 
     def of(self, offer: Offer) -> str:
-        """The id of the channel of the customer; empty: nobody, or it can't be told."""
+        """The id of the customer's channel; empty: none, or it can't be determined."""
         if self._was_told(offer.serial):
             return self.by_name(offer)
         conversations = self._conversations.of_agent(offer.agent)

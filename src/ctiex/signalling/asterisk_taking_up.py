@@ -1,4 +1,4 @@
-"""Takes up the calls of an Asterisk after a time in which nobody told what happens there."""
+"""Resumes the calls of an Asterisk after a time without its events."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class TakingUp:
         customer = call_model.channel(conversation.customer.uniqueid)
         agent_channel = call_model.channel(conversation.agent_channel.uniqueid)
         if agent_channel is None:
-            conversation.agent_channel.bridge = ""  # gone, and nobody told
+            conversation.agent_channel.bridge = ""  # gone, without an event
         conversation.agent_channel = agent_channel or conversation.agent_channel
         if customer is None:
             self._calls.release_agent(transfer)
@@ -99,7 +99,7 @@ class TakingUp:
             yield
 
     def _adopt(self, serial: str, conversation: Conversation) -> None:
-        """Take up a call that was forwarded by an exchange of before; one that nobody waits for is brought back."""
+        """Resume a call that an earlier exchange transferred; one that isn't awaited is brought back."""
         calls, phase = self._calls, self._snapshot.phase_of(conversation.customer, serial)
         waiting = calls.offers.get(serial)
         expected = waiting is not None or serial in calls.resumed

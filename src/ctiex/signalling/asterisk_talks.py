@@ -47,7 +47,7 @@ class Conversations:
     def told(self, conversation: Conversation, serial: str) -> bool:
         """The agent was told of the customer under this serial; empty: wasn't told.
 
-        It names that customer as long as their channel is there, and nobody else ever.
+        It names that customer as long as their channel is there, and never another.
         Returns whether the customer's channel has to be marked again.
         """
         conversation.serial = serial
@@ -67,7 +67,7 @@ class Conversations:
             del self._customers[serials.pop(0)]
 
     def customer_of(self, serial: str) -> str:
-        """The id of the channel of the customer whom a serial names; empty: of nobody."""
+        """The id of the channel of the customer whom a serial names; empty: of none."""
         return self._customers.get(serial, "")
 
     # ------------------------------------------------------------ what happens

@@ -85,7 +85,7 @@ class LinkSignalling(BaseSignalling):
             self._listener.unreachable(offer.serial, attempt.met)
 
     def _write(self, attempt: _Attempt, session: IServiceSession) -> None:
-        """It is kept that the session has the call."""
+        """The session's ownership of the call is committed."""
         if self._is_with(attempt, session):
             offer = attempt.offer
             attempt.met = Status.TIMED_OUT  # until it answers

@@ -15,7 +15,7 @@ class Stage(Enum):
     """Where the customer is."""
 
     WAITING = auto()
-    """Until it is kept that the customer goes; they are still with the agent."""
+    """Until the offer is committed; the customer is still with the agent."""
     MOVING = auto()
     """Asterisk was asked to move both; the customer may still be with the agent."""
     CALLING = auto()
@@ -96,7 +96,7 @@ TABLE: dict[tuple[Stage, TransferEvent], tuple[Stage, _Tellings]] = {
     (_R, TransferEvent.AGENT_LOST): (_O, (Notification.STRAYED,)),
     (_R, TransferEvent.CUSTOMER_GONE): (_O, (Notification.HUNG_UP,)),
 }
-"""(stage, happening) to the next stage and what is told; whatever isn't here changes nothing."""
+"""(stage, event) to the next stage and the notification; what isn't here changes nothing."""
 
 _ENDS = frozenset({Notification.UNREACHABLE, Notification.RETURNED, Notification.STRAYED, Notification.HUNG_UP})
 
@@ -109,7 +109,7 @@ class Transfer:
     conversation: Conversation
     stage: Stage = Stage.MOVING
     ended: bool = False
-    """Whether its end was told, or nobody wants to know any more."""
+    """Whether its end was reported, or isn't wanted any more."""
     recalled: bool = False
     """Whether Asterisk was asked to take the customer out. Twice would part customer and agent again."""
     service: str = ""

@@ -32,7 +32,7 @@ def back_up(path: Path, copy: Path) -> None:
 def restore(path: Path, copy: Path, seal: Seal) -> Kept:
     """Put a copy in a file's place, in one moment, and take away the log of what stood there.
 
-    The file is a generation of its own from then on, so that nobody takes it for the one that went on.
+    The file is a generation of its own from then on, so that it can't be mistaken for the one that went on.
 
     :raise StoreInUse: an exchange has the file open.
     :raise StoreUnavailable: the copy isn't sound, or is sealed with another key; everything is as it was.

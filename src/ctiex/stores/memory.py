@@ -47,7 +47,7 @@ class Undo:
 
 @implementer(ICallStore)
 class MemoryCallStore:
-    """Keeps everything in dictionaries; every commit is kept at once, and never beyond ``close``.
+    """Holds everything in dictionaries; a commit is immediate, and lasts until ``close``.
 
     Within one change, calls are put before serials are forgotten, and events are appended
     before any are dropped.
@@ -61,7 +61,7 @@ class MemoryCallStore:
         self._metadata: dict[str, str] = {}
 
     def open(self, reactor: Any) -> None:
-        """Nothing was kept before."""
+        """Nothing was stored before."""
 
     def close(self) -> None:
         """Let go of everything."""
@@ -131,7 +131,7 @@ class MemoryCallStore:
         events: Iterable[StoredEvent],
         metadata: Mapping[str, str],
     ) -> None:
-        """Begin with what a durable store has kept: each agent's events in order, up to the last."""
+        """Begin with what a durable store has stored: each agent's events in order, up to the last."""
         self._metadata.update(metadata)
         for call in calls:
             self._calls.put_packed(call)
@@ -161,7 +161,7 @@ class MemoryCallStore:
         return tuple(self._calls)
 
     def stored(self) -> int:
-        """How many calls are kept."""
+        """How many calls are stored."""
         return len(self._calls)
 
     def agents(self) -> Iterable[str]:

@@ -254,7 +254,7 @@ class SQLiteCallStore:
             waiting.callback(None)
 
     def _not_written(self, failure: Failure) -> None:
-        """Undo what was not kept, the newest first, and everything that was built on it."""
+        """Undo what was not committed, the newest first, and everything that was based on it."""
         assert self._writing is not None
         written, gathered = self._writing, self._gathering
         self._writing, self._gathering = None, _Gathering()
@@ -286,7 +286,7 @@ class SQLiteCallStore:
         return self._memory.calls()
 
     def stored(self) -> int:
-        """How many calls are kept."""
+        """How many calls are stored."""
         return self._memory.stored()
 
     def agents(self) -> Iterable[str]:

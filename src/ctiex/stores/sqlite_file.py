@@ -146,7 +146,7 @@ class SqliteFile:
         self._write_log_into_file()
 
     def _write_log_into_file(self) -> None:
-        """Now and then. What goes wrong with it changes nothing that is kept, and it is done later."""
+        """Now and then. An error in it changes nothing that is stored, and it is done later."""
         if self._rows_written < ROWS_BETWEEN_CHECKPOINTS:
             return
         self._rows_written = 0

@@ -188,7 +188,7 @@ class WaitingStore:
         return pending.done
 
     def open(self, reactor: Any) -> None:
-        """Nothing was kept before."""
+        """Nothing was stored before."""
 
     def close(self) -> None:
         """Let go of everything."""
@@ -215,7 +215,7 @@ class WaitingStore:
         return self._kept.calls()
 
     def stored(self) -> int:
-        """How many calls are kept."""
+        """How many calls are stored."""
         return self._kept.stored()
 
     def agents(self) -> Iterable[str]:

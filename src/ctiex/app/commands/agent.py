@@ -131,7 +131,7 @@ def describe(event: AgentEvent, secret: Collection[str] = ()) -> str:
 
 
 async def run(options: Options, reactor: Any, stdout: TextIO, stderr: TextIO) -> int:
-    """Run until ``quit``, or until the process is told to end.
+    """Run until ``quit``, or until the process is stopped.
 
     It also ends when the reader of its output is gone. Gives 1 when the exchange can't be trusted, when it refuses
     the identity or the agent number, or when a command that wasn't typed failed.

@@ -1,4 +1,4 @@
-"""Which fields a command masks in spite of ``--show-values``: those it is told, and those named in a configuration."""
+"""Which fields a command masks in spite of ``--show-values``: named by options or by a configuration."""
 
 from __future__ import annotations
 

@@ -154,7 +154,7 @@ class AmiClient(Service):
             self._is_well()
 
     def _not_taken_up(self, failure: Failure, link: AmiLink) -> None:
-        """What was to be asked after the login couldn't be had; a lost connection is told by itself."""
+        """What was to be asked after the login couldn't be had; a lost connection is reported by itself."""
         if self._link is not link or not self.running:
             return
         refused = failure.check(ActionRefused) is not None

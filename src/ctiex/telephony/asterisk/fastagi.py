@@ -1,6 +1,6 @@
 """A FastAGI server: Asterisk connects for each call that its dialplan gives to ``AGI(agi://host:4573/name)``.
 
-The protocol has no login, so a connection is accepted from known addresses only. Whoever can connect can say that
+The protocol has no login, so a connection is accepted from known addresses only. Anyone who can connect can claim that
 anybody calls, with any serial; what they get for it is what a customer would hear.
 """
 
@@ -130,7 +130,7 @@ class AgiChannel(Protocol):
         """The call has ended, or Asterisk has."""
         self._server.channels.pop(self, None)
         self._in_time()
-        # Asterisk says HANGUP when a customer leaves. Without it nobody knows: they may be back with their agent.
+        # Asterisk says HANGUP when a customer leaves. Without it that isn't known: they may be back with their agent.
         self._leave(AgiError("the connection to Asterisk was lost"))
 
     def _take(self, value: AgiValue) -> None:
@@ -175,7 +175,7 @@ class AgiChannel(Protocol):
             self._turn.release()
 
     def _cut(self, reason: str) -> None:
-        self._leave(AgiError(reason))  # the customer didn't leave, and nobody is to be told so
+        self._leave(AgiError(reason))  # the customer didn't leave, and that isn't reported
         self._transport.abortConnection()
 
     def cut(self) -> None:

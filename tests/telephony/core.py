@@ -21,7 +21,7 @@ class Core:
             "HOST": addresses.core,
             "PLATFORM_2": addresses.platform_2,
             "ROOT": NETWORK.folder,
-            "TRANSIENT": "1==1" if passing else "1==0",
+            "PASSING": "1==1" if passing else "1==0",
         }
         write_folder("core", folder, values)
         self.process: RunningProcess | None = None

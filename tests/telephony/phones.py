@@ -18,7 +18,7 @@ from .happenings import PATIENCE, Happenings
 from .peers import NETWORK
 from .processes import RunningProcess
 
-TransferEvent = dict[str, Any]
+Happening = dict[str, Any]
 _VIDEO = """module vp8.so
 module fakevideo.so
 video_source fakevideo,nil
@@ -33,7 +33,7 @@ video_fps 5
 class _Control(NetstringReceiver):
     MAX_LENGTH = 1 << 16
 
-    def __init__(self, happened: Happenings[TransferEvent]) -> None:
+    def __init__(self, happened: Happenings[Happening]) -> None:
         self._happened = happened
 
     def stringReceived(self, string: bytes) -> None:  # noqa: N802
@@ -60,7 +60,7 @@ class Phone:
         self.number = number
         self.host = host
         self.tone = tone
-        self.happened: Happenings[TransferEvent] = Happenings(reactor, f"telephone {number}")
+        self.happened: Happenings[Happening] = Happenings(reactor, f"telephone {number}")
         self._reactor = reactor
         self._folder = folder
         values = {
@@ -123,7 +123,7 @@ class Phone:
             await self._tell("sndcode", digit)
             await self._tell("sndcode", "\x04")
 
-    async def event(self, kind: str, since: int = 0, patience: float = PATIENCE) -> TransferEvent:
+    async def event(self, kind: str, since: int = 0, patience: float = PATIENCE) -> Happening:
         """The first event of a kind, such as CALL_ESTABLISHED."""
         return await self.happened.wait(lambda one: one.get("type") == kind, kind, since, patience)
 
@@ -133,7 +133,7 @@ class Phone:
         kinds = [one.get("type") for one in self.happened]
         return kinds.count("CALL_ESTABLISHED") > kinds.count("CALL_CLOSED")
 
-    async def _tell(self, command: str, parameters: str = "") -> TransferEvent:
+    async def _tell(self, command: str, parameters: str = "") -> Happening:
         assert self._control is not None, "switch it on first"
         token = f"token-{next(self._tokens)}"
         asked = {"command": command, "params": parameters, "token": token}

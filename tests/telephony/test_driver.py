@@ -184,7 +184,7 @@ class LiveCase(TestCase):
         if await self.channel(CUSTOMER):
             await self.hang_up(CUSTOMER)
         await self.asterisk.witness.empty()
-        await self.until(lambda: not self.driver._calls.talks and not self.driver._calls.forwardings)
+        await self.until(lambda: not self.driver._calls.conversations and not self.driver._calls.transfers)
 
 
 @pytest.mark.telephony
@@ -284,7 +284,7 @@ class LiveOn22(LiveCase):
         ask = self.asterisk.witness.ask
         await ask("Originate", Channel="Local/1005@local-desks", Context="local-takes-over", Exten="s", Priority="1",
                   Async="true")  # fmt: skip
-        floor = self.driver._calls.floor
+        floor = self.driver._calls.call_model
         await self.until(lambda: len(floor.held_under("7")) == 2)
         await self.hang_up(DESK)
         await self.until(lambda: len(floor.held_under("7")) == 1)
@@ -332,7 +332,7 @@ class LiveOn22(LiveCase):
         await self.driver.stop()
         self.driver = self.make_driver()
         self.driver.resume("7", "1001")
-        await self.until(lambda: "7" in self.driver._calls.forwardings)
+        await self.until(lambda: "7" in self.driver._calls.transfers)
         self.driver.withdraw("7")
         await self.assert_together()
         await self.end()

@@ -23,7 +23,7 @@ from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
 from ctiex.clients import AgentClient, AgentNumber, AutomaticService, ExchangeAccount, ServedCall
-from ctiex.clients.connection import ClientLink
+from ctiex.clients.link import ClientLink
 from ctiex.errors import CallError, CtiexError
 from ctiex.fields import Fields
 from ctiex.messages import AgentEvent, Condition, Message

@@ -16,7 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from ctiex.clients import AgentClient, AgentNumber, AutomaticService, ExchangeAccount, ServedCall
-from ctiex.clients.agent import MOST_UNTAKEN
+from ctiex.clients.agent_number import MOST_UNTAKEN
 from ctiex.clients.event_taking import MOST_WAITING
 from ctiex.clients.hand_off import MOST_EARLY, MOST_EVENTS
 from ctiex.clients.lifecycle import Lifecycle, Stage

@@ -18,7 +18,7 @@ from zope.interface import implementer
 from ctiex import lots
 from ctiex.app.exchange import Exchange
 from ctiex.clients import AutomaticService
-from ctiex.clients.connection import ClientLink
+from ctiex.clients.link import ClientLink
 from ctiex.config.reading import parse
 from ctiex.errors import Status
 from ctiex.interfaces import BaseSignalling, ISignalling, Offer

@@ -1,7 +1,8 @@
 """The two clients of an exchange: for an agent's application, and for an automatic service."""
 
 from ctiex.clients.account import ExchangeAccount
-from ctiex.clients.agent import AgentClient, AgentNumber
+from ctiex.clients.agent import AgentClient
+from ctiex.clients.agent_number import AgentNumber
 from ctiex.clients.automatic_service import AutomaticService, MakeMedia
 from ctiex.clients.hand_off import HandOff
 from ctiex.clients.handling import Handler

@@ -25,11 +25,12 @@ from twisted.logger import Logger
 
 from ctiex.carriers.combined import WHICHEVER_ARRIVES
 from ctiex.clients.account import ExchangeAccount
-from ctiex.clients.connection import ClientLink, ExchangeConnection
+from ctiex.clients.connection import ExchangeConnection
 from ctiex.clients.dialled import DialledLinks
 from ctiex.clients.faults import without_text
 from ctiex.clients.handling import Handler, end_of, final_outcome, log_failure, log_fault, telling
 from ctiex.clients.lifecycle import Lifecycle
+from ctiex.clients.link import ClientLink
 from ctiex.clients.replies import KEPT, TRANSIENT
 from ctiex.clients.served_call import FinishedSerials, ServedCall
 from ctiex.errors import BrokenExchange, CallerHungUp, CallError, CodecError, LinkError, RequestTimedOut, Status

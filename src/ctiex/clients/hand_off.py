@@ -10,7 +10,7 @@ from typing import Any
 from attrs import define, evolve
 from twisted.internet.defer import CancelledError, Deferred, fail
 
-from ctiex.clients.connection import within
+from ctiex.clients.timeouts import within
 from ctiex.errors import CallError, CtiexError, LinkError, Status
 from ctiex.links.waiters import Waiters
 from ctiex.messages import AgentEvent, ConnectRequest

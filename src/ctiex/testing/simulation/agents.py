@@ -11,7 +11,8 @@ from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.task import deferLater
 
 from ctiex.clients.account import ExchangeAccount
-from ctiex.clients.agent import AgentClient, AgentNumber
+from ctiex.clients.agent import AgentClient
+from ctiex.clients.agent_number import AgentNumber
 from ctiex.clients.hand_off import HandOff
 from ctiex.errors import CallError, LinkError, LinkLost, Status
 from ctiex.messages import AgentEvent, ConnectReply, Message

@@ -12,7 +12,7 @@ from twisted.internet.task import deferLater
 
 from ctiex.clients.account import ExchangeAccount
 from ctiex.clients.automatic_service import AutomaticService
-from ctiex.clients.connection import ClientLink
+from ctiex.clients.link import ClientLink
 from ctiex.clients.served_call import ServedCall
 from ctiex.errors import CallerHungUp, CallError, CtiexError, LinkError, Status
 from ctiex.fields import Fields

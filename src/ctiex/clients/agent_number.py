@@ -1,0 +1,351 @@
+"""An agent number that is logged in: its hand-offs, and its events one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Protocol
+
+from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import Logger
+
+from ctiex.clients.event_taking import Coming, EventTaking, OnEvent
+from ctiex.clients.hand_off import Asked, HandOff, HandOffs
+from ctiex.clients.link import ClientLink
+from ctiex.clients.replies import checked
+from ctiex.clients.taken_events import TakenEvents
+from ctiex.clients.timeouts import within
+from ctiex.errors import BrokenExchange, CallError, CtiexError, LinkLost, Status
+from ctiex.fields import EMPTY, Fields
+from ctiex.links.waiters import Waiters
+from ctiex.messages import (
+    AgentEvent,
+    AgentEventAck,
+    AgentLogin,
+    AgentLoginReply,
+    AgentLogout,
+    AgentLogoutReply,
+    CancelReply,
+    CancelRequest,
+    ConnectReply,
+    ConnectRequest,
+    Message,
+)
+
+_log = Logger()
+
+MOST_UNTAKEN = 10_000
+"""Events that have come and weren't taken, those that ``on_event`` failed to take included: no more come then."""
+
+OnGap = Callable[[int, int], object]
+OnTakenOver = Callable[[], object]
+OnRefused = Callable[[CallError], object]
+
+
+def _is_in_use(reply: object) -> bool:
+    """Whether a request is refused since its serial is."""
+    return getattr(reply, "status", None) == Status.DUPLICATE_SERIAL
+
+
+def ignore(*_: object) -> None:
+    """Do nothing."""
+
+
+class Client(Protocol):
+    """What an agent number needs of its client."""
+
+    reactor: Any
+
+    async def ask(
+        self, message: Message, timeout: float, repeat: bool = True, goes_out: Callable[[], object] = ignore
+    ) -> Any:
+        """Send a request and wait for its answer, over lost links when it is one to repeat."""
+
+    def forget(self, agent: AgentNumber) -> None:
+        """Don't log this agent number in again."""
+
+    def log_in_again(self, agent: AgentNumber, link: ClientLink) -> None:
+        """Events were left out, which this brings."""
+
+    @property
+    def pause_after(self) -> Callable[[int], float]:
+        """How long to wait after so many attempts that came to nothing, in seconds."""
+
+
+class AgentNumber:
+    """One agent number that is logged in, and logged in again after every loss of the link."""
+
+    def __init__(
+        self,
+        client: Client,
+        number: str,
+        on_event: OnEvent,
+        on_gap: OnGap,
+        on_taken_over: OnTakenOver,
+        on_refused: OnRefused,
+        resume_after: int | None,
+    ) -> None:
+        self.number = number
+        self.reactor = client.reactor
+        self.taken_over = False
+        """Whether another link has this agent number now."""
+        self.ended: CtiexError | None = None
+        """Why no more events come; None while they do."""
+        self._client = client
+        self._on_gap = on_gap
+        self._on_taken_over = on_taken_over
+        self._on_refused = on_refused
+        self._events = TakenEvents(resume_after or 0)
+        self._taking = EventTaking(on_event, self._tried)
+        self._new = resume_after is None
+        """Nothing is known of earlier events yet: what an earlier run took is no gap."""
+        self._hand_offs = HandOffs(client.reactor, self.cancel)
+        self._left_out = False
+        """Whether events were left to another login, since too many wait."""
+        self._in_vain = 0
+        """Logins for those in a row since the application has taken any."""
+        self._next_login: IDelayedCall | None = None
+        self._numbered = 0
+        """The last event that the exchange is known to have numbered."""
+        self._link: ClientLink | None = None
+        """The last link that it was logged in on: events on another link, or from before, don't belong to it."""
+        self._acknowledged = 0
+        """The last event that was acknowledged on that link."""
+        self._tries: Waiters[None] = Waiters()
+        """Waits for acknowledgements: called at each login, and for each event that the application tried to handle."""
+
+    @property
+    def last_sequence(self) -> int:
+        """The last event up to which all were taken; give it to ``login`` after a restart to go on behind it."""
+        return self._events.last
+
+    async def connect(
+        self,
+        service: str,
+        calling_number: str,
+        fields: Fields = EMPTY,
+        serial: str = "",
+        timeout: float = 30.0,
+        resumed: bool = False,
+    ) -> HandOff:
+        """Ask the exchange to connect a customer to a service; the call is committed when this returns.
+
+        The same request again under the same serial gives the first one's HandOff while its call goes on. Otherwise the
+        HandOff hears nothing that the exchange had numbered before the request went out: that is of a call which had
+        the serial earlier.
+
+        :param calling_number: the customer's own number.
+        :param serial: the call's own serial: then the request is repeated when the link is lost before
+            its answer. Empty: the exchange allocates one, and a lost link raises LinkLost.
+        :param timeout: in seconds, lost links included; the exchange may take as long to answer.
+        :param resumed: an earlier run has asked for this same call, which may have ended: events of it that waited
+            are heard as well. Ask directly behind ``login``: what was replayed before went to ``on_event`` alone.
+        :raise CallError: the exchange refuses; ``status`` says why.
+        :raise RequestTimedOut: no answer in time.
+        """
+        request = ConnectRequest(serial, self.number, service, calling_number, fields)
+        with self._hand_offs.asking(request) as asked:
+            if resumed:
+                asked.since = 0
+            hand_off = self._hand_offs.kept(asked, await self._kept(request, asked, timeout, resumed))
+        if self.ended is not None:  # while the answer was on its way
+            self._hand_offs.fail_all(self.ended)
+        return hand_off
+
+    async def _kept(self, request: ConnectRequest, asked: Asked, timeout: float, resumed: bool) -> str:
+        """The serial under which the exchange has committed the call.
+
+        :param resumed: an earlier run has sent it.
+        :raise CallError: the exchange refuses.
+        """
+        until = self.reactor.seconds() + timeout
+        reply = await self._ask(request, asked, timeout)
+        if _is_in_use(reply) and (resumed or asked.has_sent(request)) and self._has_heard(asked):
+            # It was kept at an earlier attempt, and has ended meanwhile; or the earlier attempt was lost, and these are
+            # events of another call, which had the serial before: then it is free once they are acknowledged.
+            if resumed:
+                return request.serial
+            await within(self.reactor, timeout, partial(self._all_acknowledged, asked))
+            numbered = self._numbered
+            reply = await self._ask(request, asked, max(0.0, until - self.reactor.seconds()))
+            if _is_in_use(reply):
+                return request.serial
+            asked.since = numbered
+        kept: ConnectReply = checked(reply)
+        return kept.serial
+
+    async def _ask(self, request: ConnectRequest, asked: Asked, timeout: float) -> Any:
+        return await self._client.ask(request, timeout, bool(request.serial), lambda: asked.goes_out(self._numbered))
+
+    def _has_heard(self, asked: Asked) -> bool:
+        return self._hand_offs.has_early(asked) or self._taking.waits(asked.is_of)
+
+    async def _all_acknowledged(self, asked: Asked) -> None:
+        """Wait until no event under the serial of this call waits at the exchange, of those that have come."""
+        while self._taking.waits(asked.is_of) or self._acknowledged < self._hand_offs.last_early(asked):
+            await self._tries.add()
+
+    async def cancel(self, serial: str, timeout: float = 30.0) -> None:
+        """Take a connection back, also one of an earlier run.
+
+        :raise CallError: 20 there is no such call, 24 it has finished already.
+        """
+        reply: CancelReply = await self._client.ask(CancelRequest(serial), timeout)
+        checked(reply)
+
+    async def logout(self, timeout: float = 30.0) -> None:
+        """Leave: events wait in the mailbox from now on.
+
+        :raise RequestTimedOut: no answer in time.
+        """
+        link = self._link
+        self._client.forget(self)
+        self.end(CallError(Status.AGENT_NOT_LOGGED_IN, "the agent number logged out"))
+        if link is None:
+            return
+        try:
+            reply = await link.ask(AgentLogout(self.number), timeout)
+        except LinkLost:
+            return  # with its link the login is gone; a repeat could end a later one
+        if not isinstance(reply, AgentLogoutReply) or reply.status != Status.AGENT_NOT_LOGGED_IN:
+            checked(reply)
+
+    # ------------------------------------------------------------ what the client tells
+
+    async def log_in(self, link: ClientLink, timeout: float | None = None) -> None:
+        """Log in on a link that has just been bound, and resume behind the last event that was taken.
+
+        :param timeout: how long the exchange may take to answer, in seconds; the account's by default.
+        :raise CallError: the exchange refuses this number.
+        :raise BrokenExchange: it says what makes no sense.
+        """
+        self._link, self._left_out = None, False
+        self._wait_no_more()
+        reply: Any = await link.ask(AgentLogin(self.number, self.last_sequence), timeout)
+        numbers_anew = isinstance(reply, AgentLoginReply) and reply.status == Status.EXPIRED
+        logged_in: AgentLoginReply = reply if numbers_anew else checked(reply)
+        first = logged_in.first_sequence
+        if not 1 <= first <= logged_in.last_sequence + 1:
+            raise BrokenExchange(f"it says that events {first} to {logged_in.last_sequence} wait")
+        self._link, self._acknowledged, self._numbered = link, first - 1, logged_in.last_sequence
+        if numbers_anew:
+            self._number_anew(first)
+            return
+        if self._new:
+            self._new = False
+            self._events = TakenEvents(first - 1)
+            return
+        failed, lost = self._events.give_up_failed(first), self._events.skips_to(first)
+        if lost is not None:
+            self._lose_events()
+        if failed or lost is not None:
+            self._tell_gap(min([*failed, *(lost or ())]), max([*failed, *(lost or ())]))
+        self._acknowledge()  # what was taken before, but the acknowledgement was lost on its way or in a crash
+        self._tries.fire(None)
+
+    def _number_anew(self, first: int) -> None:
+        """The exchange has restarted its numbering; every stored event is replayed."""
+        last = self.last_sequence
+        self._events = TakenEvents(first - 1)
+        self._new = False
+        self._hand_offs.numbered_anew()
+        self._lose_events()
+        self._tell_gap(last + 1, last)
+
+    def _lose_events(self) -> None:
+        """End the waits for these events, which would never end otherwise."""
+        self._hand_offs.fail_all(CallError(Status.EXPIRED, f"events of agent {self.number} are lost"))
+
+    def _tell_gap(self, first: int, last: int) -> None:
+        try:
+            self._on_gap(first, last)
+        except Exception:  # the application's fault; the login goes on
+            _log.failure("on_gap failed for agent {number}", number=self.number)
+
+    def received(self, link: ClientLink, event: AgentEvent) -> None:
+        """An event has come, or comes again."""
+        if link is not self._link:
+            return  # of an abandoned login; this one's replays it
+        self._numbered = max(self._numbered, event.sequence)
+        too_many = len(self._events) >= MOST_UNTAKEN and not self._events.has_failed(event.sequence)
+        self._left_out = self._left_out or self._taking.full or too_many
+        if self._left_out:
+            return  # it isn't acknowledged, and comes again
+        lost = self._events.skips_to(event.sequence)
+        if lost is not None:
+            self._lose_events()
+            self._tell_gap(*lost)
+        again = self._events.has_failed(event.sequence)
+        if self._events.arrives(event.sequence):
+            self._taking.put(Coming(event, self._events, again))
+
+    def _tried(self, coming: Coming) -> None:
+        """The acknowledgement goes first: a waiter for the event may log out, or stop, as soon as it gets it."""
+        self._acknowledge()
+        if not coming.events.has_failed(coming.event.sequence):
+            self._takes_some()
+        if not coming.again:
+            self._hand_offs.received(coming.event)
+        self._tries.fire(None)
+        if self._left_out and self._taking.empty and len(self._events) < MOST_UNTAKEN and self._link is not None:
+            self._log_in_again(self._link)
+
+    def _takes_some(self) -> None:
+        if self._in_vain > 1:
+            _log.info("agent {number} handles events again", number=self.number)
+        self._in_vain = 0
+
+    def _log_in_again(self, link: ClientLink) -> None:
+        """Have the events brought that were left out: at once, or with pauses as between links while none is taken."""
+        in_vain, self._in_vain = self._in_vain, self._in_vain + 1
+        if not in_vain:
+            self._client.log_in_again(self, link)
+            return
+        if in_vain == 1:
+            _log.warn("agent {number} handles none of its events while others wait: it logs in less and less often",
+                      number=self.number)  # fmt: skip
+        self._next_login = self.reactor.callLater(
+            self._client.pause_after(in_vain), self._client.log_in_again, self, link
+        )
+
+    def _wait_no_more(self) -> None:
+        if self._next_login is not None and self._next_login.active():
+            self._next_login.cancel()
+        self._next_login = None
+
+    def _acknowledge(self) -> None:
+        if self._link is not None and self.last_sequence > self._acknowledged:
+            self._acknowledged = self.last_sequence
+            self._link.notify(AgentEventAck(self.number, self._acknowledged))
+
+    def pause(self, error: CtiexError) -> None:
+        """Nothing comes for now; what waits to be taken comes again at the next login."""
+        self._link = None
+        self._wait_no_more()
+        self._taking.drop_waiting()
+        self._hand_offs.fail_all(error)
+
+    def end(self, error: CtiexError) -> None:
+        """Nothing comes any more: it isn't logged in again by itself."""
+        self.ended = error
+        self.pause(error)
+
+    def lost(self) -> None:
+        """Another link has taken the number over."""
+        self.taken_over = True
+        self.end(CallError(Status.SESSION_TAKEN_OVER, self.number))
+        try:
+            self._on_taken_over()
+        except Exception:  # the application's fault; the other agent numbers go on
+            _log.failure("on_taken_over failed for agent {number}", number=self.number)
+
+    def refused(self, error: CallError) -> None:
+        """The exchange doesn't let it log in again."""
+        if error.status is Status.SESSION_TAKEN_OVER:
+            self.lost()
+            return
+        self.end(error)
+        try:
+            self._on_refused(error)
+        except Exception:  # the application's fault; the other agent numbers go on
+            _log.failure("on_refused failed for agent {number}", number=self.number)

@@ -194,7 +194,7 @@ class BrokenAgentTests(AgentCase):
                 self.line.link.send(reply, invoke_id)
                 self.line.pump()
             self.assertNoResult(asked)
-        told = [line for line in map(formatEvent, logged) if line and "ConnectReply is due" in line]
+        told = [line for line in map(formatEvent, logged) if line and "where ConnectReply was expected" in line]
         self.assertEqual(len(told), 1)
         self.line.link.send(ConnectReply(Status.OK, "7"), invoke_id)
         self.line.pump()

@@ -214,7 +214,7 @@ class ServerTests(SynchronousTestCase):
                 call.asterisk.tell(line)
                 call.pair.pump()
             self.assertTrue(call.asterisk.lost)
-            self.assertIn("is cut: found an", formatEvent(events[0]) or "")
+            self.assertIn("is closed: found an", formatEvent(events[0]) or "")
             self.assertEqual(call.clock.getDelayedCalls(), [])
 
     def test_strangers_are_not_let_in(self) -> None:

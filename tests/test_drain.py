@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pytest
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
@@ -186,6 +187,7 @@ class DrainTests(Case):
         return sequences[-1]
 
 
+@pytest.mark.gate
 class RelayTests(Case):
     """One exchange after the other under load, each started while the one before it still has the store."""
 

@@ -25,7 +25,7 @@ class HostilePeers(SynchronousTestCase):
 
     def _meet(self, name: str, hand_offs: int = 10, share: float = 1.0) -> None:
         """:param share: of the peers that the scenario has by default."""
-        row = run(name, int(SCENARIOS[name][1] * _SCALE * share), patience=_PATIENCE, refusal=_CROWDED * _SCALE)
+        row = run(name, int(SCENARIOS[name][1] * _SCALE * share), patience=_PATIENCE, crowded=_CROWDED * _SCALE)
         show(row)
         self.assertEqual(row.broken, [])
         self.assertGreaterEqual(row.pair.completed, hand_offs)

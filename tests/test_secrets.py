@@ -17,6 +17,7 @@ from typing import Any
 from urllib.request import urlopen
 
 import attrs
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet import reactor as _reactor
@@ -447,6 +448,7 @@ class MarkerTests(TestCase):
         assert "ready" in self.exchange.output.read_text()
 
 
+@pytest.mark.gate
 class JsonMarkerTests(MarkerTests):
     """The same on JSON links, with the log in JSON."""
 

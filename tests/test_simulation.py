@@ -33,6 +33,7 @@ from ctiex.testing.simulation.runs import run
 from ctiex.testing.simulation.store import SimulatedStore, Troubles
 from ctiex.testing.simulation.world import World
 
+from .effort import examples
 from .processes import finished, surroundings
 
 SOURCES = Path(__file__).parent.parent / "src"
@@ -391,7 +392,7 @@ class FaultsInAnyOrder(RuleBasedStateMachine):
 
 TestFaultsInAnyOrder = FaultsInAnyOrder.TestCase
 TestFaultsInAnyOrder.settings = settings(
-    max_examples=40, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=examples(50), stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
 )
 
 

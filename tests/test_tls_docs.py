@@ -64,6 +64,7 @@ def reader(tmp_path: Path) -> Iterator[Reader]:
     someone.leaves()
 
 
+@pytest.mark.gate
 def test_the_page_leads_from_nothing_to_a_hand_over_with_certificates(reader: Reader) -> None:
     for command in [line for line in commands(PAGE) if line.startswith(("openssl req", "openssl x509", "mkdir", "cp"))]:
         finished(shlex.split(command), check=True, cwd=reader.folder)

@@ -24,6 +24,7 @@ from ctiex.identities import ANY_OWNER
 from ctiex.interfaces import IServiceSession, Offer
 from ctiex.messages import Condition
 from ctiex.processing.states import TRANSITIONS, Step
+from ctiex.processing.unkept import SignallingEvent
 from ctiex.records import Call, CallState
 from ctiex.signalling.asterisk_offers import Choice
 from ctiex.testing.pairs import MemoryExchange
@@ -83,16 +84,14 @@ def _offer_before_it_is_kept(exchange: MemoryExchange, again: bool) -> None:
 
 def _ends_told_once(exchange: MemoryExchange) -> None:
     """An end that a driver tells, and that the store doesn't take, is never told again."""
-    calls, store = exchange.processing._calls, exchange.store
+    unkept = exchange.processing._calls._unkept
+    put_until_well = unkept.put_until_well
 
-    def end(condition: Condition, serial: str, *status: int) -> None:
-        call = store.get(serial)
-        if call is not None:
-            calls.end(call, condition)
+    def put(serial: str, what: SignallingEvent, tell: Callable[[], None]) -> None:
+        if what is not SignallingEvent.ENDED:
+            put_until_well(serial, what, tell)
 
-    vars(exchange.processing.listener).update(
-        hung_up=partial(end, Condition.ABANDONED), unreachable=partial(end, Condition.UNREACHABLE)
-    )
+    vars(unkept)["put_until_well"] = put
 
 
 def _never_offered_when_a_cancel_fails(exchange: MemoryExchange) -> None:

@@ -35,7 +35,7 @@ from tests.fake_platform import Leg, PlatformAsterisk
 
 from .effort import examples
 
-_ENDING = {Notification.UNREACHABLE, Notification.RETURNED, Notification.STRAYED, Notification.HUNG_UP}
+_ENDING = {Notification.UNREACHABLE, Notification.RETURNED, Notification.AGENT_LOST, Notification.HUNG_UP}
 
 
 def conversation() -> Conversation:

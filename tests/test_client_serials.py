@@ -148,6 +148,31 @@ class ByHandTests(AgentCase):
         taking[1].callback(None)
         self.assertEqual(self.successResultOf(result).fields, NEW)
 
+    def waiting_for_acknowledgement(self, timeout: float) -> tuple[AgentNumber, Deferred[HandOff]]:
+        """A repeat that is refused while the application takes its time for an event under the serial."""
+        self.refuse_until_acknowledged(1)
+        agent = self.login(on_event=lambda _: Deferred())
+        answer, self.line.answers[ConnectRequest] = self.line.answers[ConnectRequest], lambda _: None
+        connecting = self.connect(agent, timeout=timeout)
+        self.line.answers[ConnectRequest] = answer
+        self.waiting(of_call(1, Condition.COMPLETED))
+        self.lose_link()
+        self.pass_time(2)
+        self.assertNoResult(connecting)
+        return agent, connecting
+
+    def test_the_wait_for_it_ends_with_the_login(self) -> None:
+        agent, connecting = self.waiting_for_acknowledgement(30)
+        self.begin(agent.logout()).addErrback(lambda failure: None)
+        self.assertIs(self.failureResultOf(connecting, CallError).value.status, Status.AGENT_NOT_LOGGED_IN)
+
+    def test_and_it_takes_no_longer_than_connect_was_given(self) -> None:
+        _, connecting = self.waiting_for_acknowledgement(5)
+        self.pass_time(2.9)
+        self.assertNoResult(connecting)
+        self.pass_time(0.2)
+        self.failureResultOf(connecting, RequestTimedOut)
+
     def refuse_until_acknowledged(self, sequence: int) -> None:
         """The serial is another call's until this event of it is acknowledged."""
         acknowledged: list[int] = []

@@ -72,7 +72,7 @@ def assemble(configuration: Configuration, reactor: Any, drivers: Mapping[str, M
     :param drivers: signalling drivers beside those that plugins bring, by name.
     :raise ConfigurationError: a plugin is missing, or doesn't take its settings.
     """
-    context = _surroundings(configuration, reactor)
+    context = _processing_context(configuration, reactor)
     audit = _audit_log(configuration, reactor, context)
     processing, sessions = ProcessingService(context), context.sessions
     signalling_context = partial(SignallingContext, reactor, processing.listener, sessions, context.codec)
@@ -88,7 +88,7 @@ def assemble(configuration: Configuration, reactor: Any, drivers: Mapping[str, M
         refusals=Refusals(configuration.limits, context.counts),
     )
     agents, ivr = configuration.agent_link, configuration.ivr_link
-    authenticator = _doors(configuration, reactor, context.counts)
+    authenticator = _authenticators(configuration, reactor, context.counts)
     agent_link = link(codec=context.agent_codec, limits=_session_limits(agents), authenticator=authenticator(agents))
     ivr_link = link(codec=context.codec, limits=_session_limits(ivr), authenticator=authenticator(ivr))
     return Parts(
@@ -111,7 +111,7 @@ def _audit_log(configuration: Configuration, reactor: Any, context: ProcessingCo
     return audit
 
 
-def _surroundings(configuration: Configuration, reactor: Any) -> ProcessingContext:
+def _processing_context(configuration: Configuration, reactor: Any) -> ProcessingContext:
     """What the processing service works with."""
     counts, limits = Counters(), configuration.limits
     store: ICallStore = _build(ICallStorePlugin, configuration.store.kind, configuration.store.settings)
@@ -136,7 +136,9 @@ def _surroundings(configuration: Configuration, reactor: Any) -> ProcessingConte
     )
 
 
-def _doors(configuration: Configuration, reactor: Any, counts: Counters) -> Callable[[LinkSettings], Authenticator]:
+def _authenticators(
+    configuration: Configuration, reactor: Any, counts: Counters
+) -> Callable[[LinkSettings], Authenticator]:
     """Makes the authenticator of each link; all of them share identities and failed logins."""
     login, known = configuration.login, configuration.identities.values()
     plugin = find_plugin(ICheckerPlugin, login.checker)

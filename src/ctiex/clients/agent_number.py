@@ -161,18 +161,30 @@ class AgentNumber:
         until = self.reactor.seconds() + timeout
         reply = await self._ask(request, asked, timeout)
         if _is_in_use(reply) and (resumed or asked.has_sent(request)) and self._has_heard(asked):
-            # It was kept at an earlier attempt, and has ended meanwhile; or the earlier attempt was lost, and these are
-            # events of another call, which had the serial before: then it is free once they are acknowledged.
-            if resumed:
-                return request.serial
-            await within(self.reactor, timeout, partial(self._all_acknowledged, asked))
-            numbered = self._numbered
-            reply = await self._ask(request, asked, max(0.0, until - self.reactor.seconds()))
-            if _is_in_use(reply):
-                return request.serial
-            asked.since = numbered
+            if not resumed:
+                await self._ask_behind_acknowledgements(request, asked, until)
+            return request.serial  # it was committed at an earlier attempt, and has ended meanwhile; or it is now
         kept: ConnectReply = checked(reply)
         return kept.serial
+
+    async def _ask_behind_acknowledgements(self, request: ConnectRequest, asked: Asked, until: float) -> None:
+        """Ask once more behind the events that wait under the serial: whose are they?
+
+        They may be of another call, which had the serial before, where the earlier attempt was lost: then the serial
+        is free once they are acknowledged.
+
+        :raise CallError: the exchange refuses.
+        """
+        await within(self.reactor, self._left(until), partial(self._all_acknowledged, asked))
+        numbered = self._numbered
+        reply = await self._ask(request, asked, self._left(until))
+        if not _is_in_use(reply):
+            checked(reply)
+            asked.since = numbered
+
+    def _left(self, until: float) -> float:
+        left: float = until - self.reactor.seconds()
+        return max(0.0, left)
 
     async def _ask(self, request: ConnectRequest, asked: Asked, timeout: float) -> Any:
         return await self._client.ask(request, timeout, bool(request.serial), lambda: asked.goes_out(self._numbered))
@@ -323,6 +335,7 @@ class AgentNumber:
         self._link = None
         self._wait_no_more()
         self._taking.drop_waiting()
+        self._tries.fail(error)
         self._hand_offs.fail_all(error)
 
     def end(self, error: CtiexError) -> None:

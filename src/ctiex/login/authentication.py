@@ -100,7 +100,7 @@ class Authenticator:
     clock: IReactorTime
     portal: Portal
     throttle: LoginThrottle
-    """Shared by all doors of an exchange."""
+    """Shared by the authenticators of all links of an exchange."""
     counts: Counters
     plain_secrets: bool = False
     """Whether a secret is taken over plain TCP from beyond loopback."""

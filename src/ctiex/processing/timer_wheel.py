@@ -11,7 +11,7 @@ from twisted.logger import Logger
 
 _log = Logger()
 _TICK = 0.125
-"""TimerWheel that fall into the same tick fire together, in seconds; never early."""
+"""Deadlines that fall into the same tick fire together, in seconds; never early."""
 _FAR = 7_200 * 8
 """How many ticks away a deadline is far: it falls into every 64th alone, up to 8 seconds late, so that a day of
 mailboxes that come and go leaves thousands of ticks behind, not hundreds of thousands."""

@@ -205,7 +205,7 @@ class Calls:
         self.follow(event)
 
     def follow(self, event: AmiMessage) -> None:
-        """What follows from an event that the floor has taken already."""
+        """What follows from an event that the call model has taken already."""
         match event.event:
             case "BridgeEnter":
                 self.see_pair(event["BridgeUniqueid"])

@@ -54,7 +54,7 @@ class Notification(Enum):
     ACCEPTED = auto()
     UNREACHABLE = auto()
     RETURNED = auto()
-    STRAYED = auto()
+    AGENT_LOST = auto()
     HUNG_UP = auto()
 
 
@@ -90,15 +90,15 @@ TABLE: dict[tuple[Stage, TransferEvent], tuple[Stage, _Tellings]] = {
     (_S, TransferEvent.SERVICE_OVER): (_R, ()),
     (_S, TransferEvent.RECALLED): (_R, ()),
     (_S, TransferEvent.TOGETHER): (_O, (Notification.RETURNED,)),
-    (_S, TransferEvent.AGENT_LOST): (_O, (Notification.STRAYED,)),
+    (_S, TransferEvent.AGENT_LOST): (_O, (Notification.AGENT_LOST,)),
     (_S, TransferEvent.CUSTOMER_GONE): (_O, (Notification.HUNG_UP,)),
     (_R, TransferEvent.TOGETHER): (_O, (Notification.RETURNED,)),
-    (_R, TransferEvent.AGENT_LOST): (_O, (Notification.STRAYED,)),
+    (_R, TransferEvent.AGENT_LOST): (_O, (Notification.AGENT_LOST,)),
     (_R, TransferEvent.CUSTOMER_GONE): (_O, (Notification.HUNG_UP,)),
 }
 """(stage, event) to the next stage and the notification; what isn't here changes nothing."""
 
-_ENDS = frozenset({Notification.UNREACHABLE, Notification.RETURNED, Notification.STRAYED, Notification.HUNG_UP})
+_ENDS = frozenset({Notification.UNREACHABLE, Notification.RETURNED, Notification.AGENT_LOST, Notification.HUNG_UP})
 
 
 @define(eq=False)

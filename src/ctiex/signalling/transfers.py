@@ -1,4 +1,4 @@
-"""The forwardings that go on: what happens to each, who hears of it, and which customer is to be brought back."""
+"""The transfers that go on: what happens to each, who hears of it, and which customer is to be brought back."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class ActiveTransfers:
                 self._listener.unreachable(serial, status)
             case Notification.RETURNED:
                 self._listener.returned(serial)
-            case Notification.STRAYED:
+            case Notification.AGENT_LOST:
                 self._listener.agent_lost(serial)
             case Notification.HUNG_UP:
                 self._listener.hung_up(serial)

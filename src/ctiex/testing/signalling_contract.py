@@ -110,7 +110,7 @@ class SignallingContract:
     """The clock to wait by; the reactor where real connections are made."""
 
     def make_driver(self) -> ISignalling:
-        """A driver under test that tells ``self.watcher``."""
+        """A driver under test that tells ``self.listener``."""
         raise NotImplementedError
 
     def make_ready(self, answer: int | None) -> Deferred[None] | None:

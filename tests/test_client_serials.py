@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from ctiex.clients import AgentClient, AgentNumber, ExchangeAccount, HandOff, ServedCall
-from ctiex.errors import CallError, RequestTimedOut, Status
+from ctiex.errors import CallError, NotBound, RequestTimedOut, Status
 from ctiex.fields import Fields
 from ctiex.messages import (
     AgentEvent,
@@ -163,8 +163,14 @@ class ByHandTests(AgentCase):
 
     def test_the_wait_for_it_ends_with_the_login(self) -> None:
         agent, connecting = self.waiting_for_acknowledgement(30)
+        self.line.answers[ConnectRequest] = lambda request: ConnectReply(Status.AGENT_NOT_LOGGED_IN, request.serial)
         self.begin(agent.logout()).addErrback(lambda failure: None)
         self.assertIs(self.failureResultOf(connecting, CallError).value.status, Status.AGENT_NOT_LOGGED_IN)
+
+    def test_or_with_the_client(self) -> None:
+        _, connecting = self.waiting_for_acknowledgement(30)
+        self.begin(self.client.stopService())
+        self.failureResultOf(connecting, NotBound)
 
     def test_and_it_takes_no_longer_than_connect_was_given(self) -> None:
         _, connecting = self.waiting_for_acknowledgement(5)

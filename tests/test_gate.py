@@ -29,8 +29,8 @@ def test_no_test_runs_itself_again_or_may_fail() -> None:
 
 def test_the_gate_runs_each_of_its_parts_once() -> None:
     words = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
-    for part in ("make check", "make test", "make test-gate", "make telephony"):
-        assert [line.strip() for line in words].count(part) == 1
+    parts = [line.strip() for line in words if line.strip().startswith("make ")]
+    assert parts == ["make check", "make test", "make test-gate", "make telephony"]
 
 
 def test_make_test_leaves_out_what_runs_in_the_gate_what_is_long_and_what_needs_real_telephones_alone() -> None:

@@ -194,7 +194,9 @@ class AgentNumber:
 
     async def _all_acknowledged(self, asked: Asked) -> None:
         """Wait until no event under the serial of this call waits at the exchange, of those that have come."""
-        while self._taking.waits(asked.is_of) or self._acknowledged < self._hand_offs.last_early(asked):
+        while self.ended is None and (
+            self._taking.waits(asked.is_of) or self._acknowledged < self._hand_offs.last_early(asked)
+        ):
             await self._tries.add()
 
     async def cancel(self, serial: str, timeout: float = 30.0) -> None:
@@ -341,6 +343,7 @@ class AgentNumber:
     def end(self, error: CtiexError) -> None:
         """Nothing comes any more: it isn't logged in again by itself."""
         self.ended = error
+        self._tries.fire(None)  # the exchange's answer says what that means for a request
         self.pause(error)
 
     def lost(self) -> None:

@@ -19,10 +19,11 @@ from ctiex.interfaces import ISignallingListener, Offer, SignallingContext
 from ctiex.messages import Connection
 from ctiex.processing.service_sessions import ServiceSessions
 from ctiex.serials import SerialAllocator
+from ctiex.settings import structure
 from ctiex.signalling.asterisk import AsteriskSignalling
 from ctiex.telephony.asterisk.ami import AmiMessage
 from ctiex.telephony.asterisk.ami_link import ActionRefused, AmiAnswer
-from ctiex.telephony.asterisk.settings import read_settings
+from ctiex.telephony.asterisk.settings import AsteriskServiceSettings, AsteriskSettings
 from ctiex.testing.signalling_contract import RecordingListener
 from tests.fake_platform import Event, Leg, Platform
 
@@ -146,15 +147,16 @@ class World:
         self.listener = Exchange(self)
         self._told: deque[Callable[[], None]] = deque()
         self._table = table
-        self._services = {"bill": {}} if services is None else services
+        self._services = services or {"bill": AsteriskServiceSettings()}
         self.start()
 
     def start(self) -> None:
         """A new exchange, not connected yet."""
+        settings = structure(self._table, AsteriskSettings)
         context = SignallingContext(
-            self.clock, self.listener, ServiceSessions(), BinaryCodec(), self._services, self._table
+            self.clock, self.listener, ServiceSessions(), BinaryCodec(), self._services, settings
         )
-        self.driver = AsteriskSignalling(context, read_settings(self._table), WaitingClient)
+        self.driver = AsteriskSignalling(context, WaitingClient)
         self.client: WaitingClient = self.driver._client
         self.driver.start()
 

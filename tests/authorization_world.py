@@ -11,9 +11,8 @@ from zope.interface import implementer
 from ctiex.errors import Status
 from ctiex.identities import Identity
 from ctiex.interfaces import BaseSignalling, ISignalling, Offer
-from ctiex.limits import Timeouts
+from ctiex.limits import SessionLimits, Timeouts
 from ctiex.links.exchange import ExchangeLink
-from ctiex.links.session_types import SessionLimits
 from ctiex.messages import Bind, Condition, ConnectionReply, Message, Role
 from ctiex.records import Call, CallState, StoredEvent
 from ctiex.signalling.link import LinkSignalling
@@ -27,7 +26,13 @@ IDENTITIES: tuple[Identity, ...] = (
     *(agents(name, *patterns) for name, patterns in table.NUMBERS.items()),
     *(services(name, served) for name, served in table.SERVES.items()),
 )
-TIMEOUTS = Timeouts(signalling=3_000.0, fetch=3_000.0, service=3_000.0, return_=3_000.0, keep_closed=600.0)
+TIMEOUTS = Timeouts(
+    signalling_timeout=3_000.0,
+    fetch_timeout=3_000.0,
+    service_timeout=3_000.0,
+    return_timeout=3_000.0,
+    keep_closed=600.0,
+)
 LIMITS = SessionLimits(heartbeat=60_000.0, login_deadline=60_000.0)
 CALL_STATES: Mapping[State, CallState | None] = {
     State.NONE: None,

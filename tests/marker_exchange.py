@@ -17,19 +17,26 @@ from pathlib import Path
 from twisted.plugin import IPlugin
 from zope.interface import implementer
 from ctiex.errors import FieldError
+from attrs import frozen
 from ctiex.interfaces import IOrganizer, IOrganizerPlugin
+from ctiex.settings import Text
 
 @implementer(IOrganizer)
 class Telltale:
     secret = frozenset({"pin"})
     def __init__(self, settings):
-        self.kind = {"value": ValueError, "field": FieldError}[settings["kind"]]
+        self.kind = {"value": ValueError, "field": FieldError}[settings.kind]
     def organize(self, fields):
         raise self.kind(f"can't organize {dict(fields.items())}")
+
+@frozen
+class TelltaleSettings:
+    kind: Text
 
 @implementer(IPlugin, IOrganizerPlugin)
 class TelltalePlugin:
     name = "telltale"
+    settings = TelltaleSettings
     def build(self, settings):
         return Telltale(settings)
 

@@ -18,10 +18,11 @@ from zope.interface import implementer
 from ctiex.codecs.binary import BinaryCodec
 from ctiex.interfaces import SignallingContext
 from ctiex.processing.service_sessions import ServiceSessions
+from ctiex.settings import structure
 from ctiex.signalling.asterisk import AsteriskSignalling
 from ctiex.telephony.asterisk.ami_client import AmiClient
 from ctiex.telephony.asterisk.ami_link import AmiAccount
-from ctiex.telephony.asterisk.settings import read_settings
+from ctiex.telephony.asterisk.settings import AsteriskServiceSettings, AsteriskSettings
 from ctiex.testing.signalling_contract import RecordingListener
 from tests.fake_asterisk import SECRET, FakeAsterisk, Headers
 from tests.fake_platform import PlatformAsterisk
@@ -206,8 +207,9 @@ class Stopping(SynchronousTestCase):
         def make_client(reactor: Any, account: AmiAccount, *heard: Any) -> AmiClient:
             return AmiClient(reactor, evolve(account, endpoint=wire), *heard)
 
-        context = SignallingContext(clock, listener, ServiceSessions(), BinaryCodec(), {"bill": {}}, table)
-        driver = AsteriskSignalling(context, read_settings(table), make_client)
+        services, settings = {"bill": AsteriskServiceSettings()}, structure(table, AsteriskSettings)
+        context = SignallingContext(clock, listener, ServiceSessions(), BinaryCodec(), services, settings)
+        driver = AsteriskSignalling(context, make_client)
         globalLogPublisher.addObserver(told.append)
         self.addCleanup(globalLogPublisher.removeObserver, told.append)
         driver.start()

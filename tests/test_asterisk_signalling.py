@@ -23,11 +23,12 @@ from ctiex.messages import Connection
 from ctiex.plugins import find_plugin
 from ctiex.processing.service_sessions import ServiceSessions
 from ctiex.serials import names_a_told_call
+from ctiex.settings import structure
 from ctiex.signalling.asterisk import AsteriskSignallingPlugin
 from ctiex.signalling.transfer import TABLE as STAGES
 from ctiex.signalling.transfer import Notification, Stage, Transfer, TransferEvent, status_of
 from ctiex.telephony.asterisk.ami import AmiMessage
-from ctiex.telephony.asterisk.settings import read_settings
+from ctiex.telephony.asterisk.settings import AsteriskServiceSettings, AsteriskSettings
 from ctiex.telephony.call_model import CallModel, Channel, Conversation
 from ctiex.testing.signalling_contract import SignallingContract, agent_of
 from tests.asterisk_world import ENDS, TABLE, World
@@ -90,7 +91,7 @@ class Settings(SynchronousTestCase):
 
     def test_the_agent_number_is_read_off_the_name_of_the_channel(self) -> None:
         table = {**TABLE, "agents": ["PJSIP/{agent}", "Local/{agent}@agents"], "devices": {"PJSIP/front-desk": "2000"}}
-        known = read_settings({**table, "customers": ["PJSIP/trunk-", "PJSIP/900"]})
+        known = structure({**table, "customers": ["PJSIP/trunk-", "PJSIP/900"]}, AsteriskSettings)
         for name, agent in {
             "PJSIP/1001-0000002a": "1001",
             "Local/1001@agents-0000002a;1": "1001",
@@ -103,7 +104,7 @@ class Settings(SynchronousTestCase):
             self.assertEqual(known.agent_of(name), agent, name)
 
     def test_a_customer_is_whoever_is_no_agent(self) -> None:
-        known = read_settings({key: value for key, value in TABLE.items() if key != "customers"})
+        known = structure({key: value for key, value in TABLE.items() if key != "customers"}, AsteriskSettings)
         self.assertTrue(known.is_customer("PJSIP/trunk-0000002a"))
         self.assertFalse(known.is_customer("PJSIP/1001-0000002a"))
         self.assertFalse(known.is_customer("Local/800@queue-0000002a;1"))
@@ -119,16 +120,16 @@ class Settings(SynchronousTestCase):
             "colour": "red",
         }
         with self.assertRaises(ConfigurationError) as caught:
-            read_settings(wrong)
+            structure(wrong, AsteriskSettings)
         lines = str(caught.exception).splitlines()
-        self.assertEqual([line.split(":")[0] for line in lines], [*wrong, "secret"])
+        self.assertEqual([line.split(":")[0] for line in lines], sorted([*wrong, "secret"]))
         self.assertTrue(all("expected" in line for line in lines))
 
     def test_a_secret_that_is_no_good_is_not_shown(self) -> None:
         with self.assertRaises(ConfigurationError) as caught:
-            read_settings({**TABLE, "secret": "mine\nand more"})
+            structure({**TABLE, "secret": "mine\nand more"}, AsteriskSettings)
         self.assertNotIn("mine", str(caught.exception))
-        self.assertNotIn(TABLE["secret"], repr(read_settings(TABLE)))
+        self.assertNotIn(TABLE["secret"], repr(structure(TABLE, AsteriskSettings)))
 
     def test_a_secret_may_stand_in_a_file(self) -> None:
         with tempfile.TemporaryDirectory() as directory:
@@ -138,24 +139,22 @@ class Settings(SynchronousTestCase):
                 if content is not None:
                     file.write_bytes(content)
                 with self.assertRaisesRegex(ConfigurationError, "secret_file"):
-                    read_settings(table)
+                    structure(table, AsteriskSettings)
             file.write_text("from the file\n")
-            self.assertEqual(read_settings(table).secret, "from the file")
+            self.assertEqual(structure(table, AsteriskSettings).shared_secret(), "from the file")
 
     def test_a_service_may_have_some_of_its_own(self) -> None:
         plugin = find_plugin(ISignallingPlugin, "asterisk")
         self.assertTrue(verifyObject(ISignallingPlugin, plugin))
-        plugin.check_driver(TABLE)
-        plugin.check({"dial": "SIP/trunk/{access_code}", "ring": 10, "longest": 60})
+        structure(TABLE, plugin.settings)
+        structure({"dial": "SIP/trunk/{access_code}", "ring": 10, "longest": 60}, plugin.service_settings)
         for table in ({"address": "tcp:1"}, {"ring": "10"}, {"dial": "PJSIP/a,b"}):
             with self.assertRaises(ConfigurationError):
-                plugin.check(table)
+                structure(table, plugin.service_settings)
 
     def test_an_endpoint_that_is_none_is_told(self) -> None:
-        context = SignallingContext(reactor, World().listener, ServiceSessions(), BinaryCodec(), {}, {
-            **TABLE, "endpoint": "nowhere"})  # fmt: skip
         with self.assertRaisesRegex(ConfigurationError, 'endpoint: found "nowhere"'):
-            AsteriskSignallingPlugin().build(context)
+            structure({**TABLE, "endpoint": "nowhere"}, AsteriskSettings)
 
 
 class Seeing(SynchronousTestCase):
@@ -207,7 +206,7 @@ class Seeing(SynchronousTestCase):
         self.assertEqual(world.listener.arrivals, [])
 
     def test_a_withheld_number_isnt_told_as_the_one_that_carried_the_serial(self) -> None:
-        call_model = CallModel(read_settings(TABLE))
+        call_model = CallModel(structure(TABLE, AsteriskSettings))
         for number, known in (("13800138000**7", "13800138000**7"), ("", "13800138000**7"), ("<unknown>", "")):
             self.assertEqual(call_model.seen("1.1", "PJSIP/trunk-00000001", number, "bridge").number, known)
 
@@ -436,7 +435,7 @@ class Forwarding_(SynchronousTestCase):  # noqa: N801
         self.assertEqual([customer.variables[f"_CTIEX_HEADER_{n}_NAME"] for n in (1, 2)], ["", ""])
 
     def test_a_service_may_be_dialled_in_its_own_way(self) -> None:
-        own = {"bill": {"dial": "PJSIP/other/{access_code}", "ring": 7, "longest": 60}}
+        own = {"bill": AsteriskServiceSettings(dial="PJSIP/other/{access_code}", ring=7, longest=60)}
         world = World(services=own)
         customer = world.forwarded()
         self.assertEqual(world.platform.dialled[0][0], "PJSIP/other/7000")
@@ -713,8 +712,9 @@ class AsteriskContract(SignallingContract, TestCase):
 
     def make_driver(self) -> ISignalling:
         address: Any = self.port.getHost()
-        table = {**TABLE, "endpoint": f"tcp:127.0.0.1:{address.port}"}
-        context = SignallingContext(reactor, self.listener, ServiceSessions(), BinaryCodec(), {"bill": {}}, table)
+        services = {"bill": AsteriskServiceSettings()}
+        settings = structure({**TABLE, "endpoint": f"tcp:127.0.0.1:{address.port}"}, AsteriskSettings)
+        context = SignallingContext(reactor, self.listener, ServiceSessions(), BinaryCodec(), services, settings)
         self.driver: Any = AsteriskSignallingPlugin().build(context)
         assert ISignalling.providedBy(self.driver)
         self.driver.start()

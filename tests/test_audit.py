@@ -25,8 +25,7 @@ from ctiex.app.exchange import Exchange
 from ctiex.config.reading import parse
 from ctiex.errors import ConfigurationError, Status
 from ctiex.fields import Fields
-from ctiex.limits import Limits
-from ctiex.links.session_types import SessionLimits
+from ctiex.limits import Limits, SessionLimits
 from ctiex.messages import (
     AgentLogin,
     AgentLoginReply,

@@ -17,9 +17,8 @@ from twisted.protocols.haproxy._wrapper import HAProxyWrappingFactory
 from twisted.trial.unittest import SynchronousTestCase
 
 from ctiex.errors import CheckBusy
-from ctiex.limits import Limits
+from ctiex.limits import Limits, SessionLimits
 from ctiex.links import exchange as exchange_module
-from ctiex.links.session_types import SessionLimits
 from ctiex.login.checkers import ConfiguredChecker
 from ctiex.login.credentials import KnownIdentity, checker_context, make_portal
 from ctiex.login.throttle import LoginThrottle

@@ -32,7 +32,8 @@ from ctiex.login.credentials import (
     make_portal,
 )
 from ctiex.messages import Role
-from ctiex.plugins import find_plugin
+from ctiex.plugins import build_plugin, find_plugin
+from ctiex.settings import NoSettings
 from ctiex.testing.checker_contract import CheckerContract
 
 from .checking import Threads, cheaply_hashed
@@ -198,12 +199,12 @@ class PluginTests(SynchronousTestCase):
     def test_it_is_found_by_name_and_opens_nothing(self) -> None:
         plugin = find_plugin(ICheckerPlugin, "configured")
         self.assertTrue(verifyObject(ICheckerPlugin, plugin))
-        self.assertTrue(verifyObject(ICredentialsChecker, plugin.build({}, checker_context(MIXED, None))))
+        self.assertTrue(verifyObject(ICredentialsChecker, plugin.build(NoSettings(), checker_context(MIXED, None))))
 
     def test_it_takes_no_settings(self) -> None:
-        plugin = find_plugin(ICheckerPlugin, "configured")
-        error = self.assertRaises(ConfigurationError, plugin.build, {"url": "ldap:"}, checker_context([]))
-        self.assertIn("'url'", str(error))
+        context = checker_context([])
+        error = self.assertRaises(ConfigurationError, build_plugin, ICheckerPlugin, "configured", {"url": ""}, context)
+        self.assertEqual(str(error), "url: found an unknown key, expected none")
 
 
 class CertificateTests(SynchronousTestCase):
@@ -314,7 +315,7 @@ class ThreadTests(TestCase):
 
     async def test_the_reactors_threads_hash(self) -> None:
         context = checker_context([KnownIdentity(AGENTS, cheaply_hashed("right"))], reactor)
-        checker = find_plugin(ICheckerPlugin, "configured").build({}, context)
+        checker = build_plugin(ICheckerPlugin, "configured", {}, context)
         self.assertEqual(await checker.requestAvatarId(UsernamePassword(b"agents", b"right")), b"agents")
         with self.assertRaises(UnauthorizedLogin):
             await checker.requestAvatarId(UsernamePassword(b"agents", b"wrong"))
@@ -353,8 +354,8 @@ class ExampleContract(CheckerContract, SynchronousTestCase):
     def test_it_is_built_by_its_plugin(self) -> None:
         plugin = EXAMPLE["file_checker"]
         self.assertTrue(verifyObject(ICheckerPlugin, plugin))
-        self.assertTrue(verifyObject(ICredentialsChecker, plugin.build({"path": "x"}, checker_context([]))))
-        self.assertRaises(ConfigurationError, plugin.build, {}, checker_context([]))
+        built = plugin.build(plugin.settings(path="x"), checker_context([]))
+        self.assertTrue(verifyObject(ICredentialsChecker, built))
 
     def test_what_nobody_waits_for_is_not_begun(self) -> None:
         asked = BindCredentials(self.name.encode(), self.secret.encode(), still_wanted=lambda: False)

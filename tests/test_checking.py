@@ -289,7 +289,7 @@ class VerdictTests(CheckingCase):
                 ["bogus", "links.agent.heartbeat", "links.agent.listen", "links.ivr.codec", "links.ivr.listen",
                  "metrics.listen", "store.path", "audit.file", "carrier.kind", "login.checker", "identities.a.role",
                  "identities.b.secret", "services.s.access_code", "services.s.signalling",
-                 "services.s.request.organizer", "services.t", "limits.mailbox"]
+                 "services.s.request.organizer", "services.t.address", "limits.mailbox"]
             ),
         )  # fmt: skip
 
@@ -332,10 +332,12 @@ TROUBLED = """
 from twisted.plugin import IPlugin
 from zope.interface import implementer
 from ctiex.interfaces import IOrganizerPlugin
+from ctiex.settings import NoSettings
 
 @implementer(IPlugin, IOrganizerPlugin)
 class Troubled:
     name = "troubled"
+    settings = NoSettings
     def build(self, settings):
         return 1 // 0
 

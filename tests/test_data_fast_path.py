@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from ctiex.codecs.binary import BinaryCodec
 from ctiex.codecs.data_fast_path import DataResponder
 from ctiex.errors import Status
-from ctiex.links.session_types import SessionLimits
+from ctiex.limits import SessionLimits
 from ctiex.messages import KIND_OF, DataRequest, DataResult, Error, Message, Ping, Unbind, UnbindReply
 from ctiex.monitoring.audit_events import AuditEvent
 from ctiex.records import Call

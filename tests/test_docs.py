@@ -27,9 +27,10 @@ from ctiex.errors import ConfigurationError, Status
 from ctiex.limits import Limits
 from ctiex.messages import SERVICE_CONDITIONS, Condition
 from ctiex.monitoring.counters import Counters
-from ctiex.processing.field_rules import RuleOrganizer
+from ctiex.processing.field_rules import RuleSettings
 from ctiex.processing.states import TIMED_OUT_AS, TIMEOUT_OF, TRANSITIONS, Step
 from ctiex.records import CallState
+from ctiex.settings import structure
 from ctiex.telephony.asterisk.settings import AsteriskSettings
 
 from .processes import ROOT, Program, finished, free_port, surroundings
@@ -407,10 +408,10 @@ def test_the_reference_has_every_rule_of_organizing_with_a_good_example() -> Non
     *_, rules = list_tables(section("docs/configuration.rst", title))
     examples = {key.strip("`"): example.strip("`") for key, example, _ in rules}
     for key, example in examples.items():
-        RuleOrganizer.from_settings(tomllib.loads(f"{key} = {example}"))
-    with pytest.raises(ConfigurationError, match="expected one of") as unknown:
-        RuleOrganizer.from_settings({"no-such-key": 1})
-    assert set(str(unknown.value).split("one of ")[1].split(", ")) == set(examples)
+        structure(tomllib.loads(f"{key} = {example}"), RuleSettings)
+    with pytest.raises(ConfigurationError, match="expected one of: ") as unknown:
+        structure({"no-such-key": 1}, RuleSettings)
+    assert set(str(unknown.value).split("one of: ")[1].split(", ")) == set(examples)
 
 
 def test_the_whole_example_can_be_used() -> None:
@@ -457,7 +458,7 @@ def test_the_states_in_the_page_are_those_of_the_code() -> None:
     assert told == TRANSITIONS
     assert {CallState(row[0]) for row in rows} == set(CallState)
     assert {state: wait.removesuffix("_timeout") for state, wait, _ in waits} == {
-        state.value: name.removesuffix("_") for state, name in TIMEOUT_OF.items()
+        state.value: name.removesuffix("_timeout") for state, name in TIMEOUT_OF.items()
     }
     ends = {CallState(state): Condition(int(told.split()[1])) for state, _, told in waits if told.startswith("event")}
     assert ends == TIMED_OUT_AS

@@ -297,7 +297,7 @@ class OnTheWayOutTests(ExchangeCase):
 
     async def keeps(self, settings: dict[str, str], serials: set[str]) -> None:
         """A store keeps calls that an exchange has taken and not offered yet."""
-        store = SQLiteCallStore.from_settings({"path": settings["path"]})
+        store = SQLiteCallStore(Path(settings["path"]), Path(f"{settings['path']}.key"))
         await store.open(reactor)
         deadline = time.time() + 30
         calls = [make_call(serial, service=SERVICE, identity="agent-demo", deadline=deadline) for serial in serials]

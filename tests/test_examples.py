@@ -293,7 +293,7 @@ class LeadingCarrierTests(SerialCarrierContract, SynchronousTestCase):
 
     def make_carrier(self) -> ISerialCarrier:
         """The carrier."""
-        carrier: ISerialCarrier = house["leading"].build({})
+        carrier: ISerialCarrier = house["LeadingCarrier"]()
         return carrier
 
 
@@ -302,7 +302,7 @@ class LastFourOrganizerTests(OrganizerContract, SynchronousTestCase):
 
     def make_organizer(self) -> IOrganizer:
         """The organizer, for a field that the contract knows."""
-        organizer: IOrganizer = house["last_four"].build({"field": "account"})
+        organizer: IOrganizer = house["last_four"].build(house["LastFourSettings"](field="account"))
         return organizer
 
 

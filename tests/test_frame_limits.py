@@ -18,7 +18,7 @@ from ctiex.codecs.json import JsonCodec
 from ctiex.errors import FrameTooLong, RequestTimedOut, Status
 from ctiex.fields import Fields
 from ctiex.interfaces import ICodec
-from ctiex.links.session_types import SessionLimits
+from ctiex.limits import SessionLimits
 from ctiex.messages import AgentEvent, Bind, BindReply, Condition, DataRequest, DataResult, ServiceEvent
 from ctiex.services.media import ScriptedMedia
 from ctiex.services.outcome import Outcome

@@ -15,8 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ctiex.errors import StoreUnavailable
 from ctiex.fields import Fields
-from ctiex.limits import Limits
-from ctiex.links.session_types import SessionLimits
+from ctiex.limits import Limits, SessionLimits
 from ctiex.login.checkers import ConfiguredChecker
 from ctiex.login.credentials import KnownIdentity, checker_context, configured_portal, make_portal
 from ctiex.login.secret_hashes import hash_secret

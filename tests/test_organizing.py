@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from hypothesis import given, settings
@@ -13,7 +14,8 @@ import ctiex.plugins
 from ctiex.errors import ConfigurationError, FieldError
 from ctiex.fields import MAX_COUNT, Fields, Value
 from ctiex.interfaces import IOrganizer, IOrganizerPlugin
-from ctiex.processing.field_rules import RuleOrganizer
+from ctiex.processing.field_rules import RuleOrganizer, RuleSettings
+from ctiex.settings import structure
 from ctiex.testing.organizer_contract import OrganizerContract
 
 quick = settings(deadline=None)
@@ -26,21 +28,26 @@ renames = st.permutations(["a", "b", "c", "d", "e"]).flatmap(
 )
 
 
+def organizer_of(settings: Mapping[str, Any]) -> RuleOrganizer:
+    """An organizer by the rules of a table of the file."""
+    return RuleOrganizer(structure(settings, RuleSettings))
+
+
 def organized(fields: dict[str, Value], **settings: Any) -> dict[str, Value]:
-    return dict(RuleOrganizer.from_settings(settings).organize(Fields(fields)))
+    return dict(organizer_of(settings).organize(Fields(fields)))
 
 
 class NoRulesTests(OrganizerContract, SynchronousTestCase):
     """Without rules."""
 
     def make_organizer(self) -> IOrganizer:
-        return RuleOrganizer.from_settings({})
+        return organizer_of({})
 
     @given(fields_of_four)
     @quick
     def test_the_very_same_fields_come_back(self, fields: Fields) -> None:
         self.assertIs(self.make_organizer().organize(fields), fields)
-        self.assertIs(RuleOrganizer.from_settings({"secret": ["a"]}).organize(fields), fields)
+        self.assertIs(organizer_of({"secret": ["a"]}).organize(fields), fields)
 
 
 class AllRulesTests(OrganizerContract, SynchronousTestCase):
@@ -49,7 +56,7 @@ class AllRulesTests(OrganizerContract, SynchronousTestCase):
     names = ("number", "account", "language", "level", "to_read")
 
     def make_organizer(self) -> IOrganizer:
-        return RuleOrganizer.from_settings(
+        return organizer_of(
             {
                 "keep": ["number", "level", "language", "to_read"],
                 "map": {"level": {"3": "gold", "true": "yes"}, "language": {"": "en"}},
@@ -72,7 +79,7 @@ class RuleTests(SynchronousTestCase):
     @given(fields_of_four)
     @quick
     def test_a_star_alone_lets_everything_pass(self, fields: Fields) -> None:
-        self.assertIs(RuleOrganizer.from_settings({"keep": ["*"]}).organize(fields), fields)
+        self.assertIs(organizer_of({"keep": ["*"]}).organize(fields), fields)
 
     @given(fields_of_four, renames)
     @quick
@@ -110,7 +117,7 @@ class RuleTests(SynchronousTestCase):
 
     def test_more_fields_than_a_message_takes_are_an_error(self) -> None:
         full = Fields({str(number): True for number in range(MAX_COUNT)})
-        organizer = RuleOrganizer.from_settings({"constants": {"one more": 1}})
+        organizer = organizer_of({"constants": {"one more": 1}})
         self.assertRaises(FieldError, organizer.organize, full)
 
     def test_secret_holds_the_names_before_and_after(self) -> None:
@@ -121,14 +128,14 @@ class RuleTests(SynchronousTestCase):
             (["other", "to_read"], {"other", "number", "to_read"}),
             ([], set()),
         ):
-            self.assertEqual(RuleOrganizer.from_settings({"rename": rename, "secret": given_names}).secret, expected)
+            self.assertEqual(organizer_of({"rename": rename, "secret": given_names}).secret, expected)
 
     @given(fields_of_four, renames, st.sets(names))
     @quick
     def test_masking_by_secret_leaves_no_secret_value_on_either_side(
         self, fields: Fields, rename: dict[str, str], secret: set[str]
     ) -> None:
-        organizer = RuleOrganizer.from_settings({"rename": rename, "secret": sorted(secret)})
+        organizer = organizer_of({"rename": rename, "secret": sorted(secret)})
         marked = Fields({name: f"marker of {name}" for name in fields})
         hidden = {f"marker of {name}" for name in fields if name in secret}
         for side in (marked, organizer.organize(marked)):
@@ -137,33 +144,33 @@ class RuleTests(SynchronousTestCase):
 
     def test_the_repr_shows_no_values(self) -> None:
         rules = {"constants": {"token": "MARKER"}, "map": {"pin": {"MARKER": "MARKER"}}}
-        self.assertNotIn("MARKER", repr(RuleOrganizer.from_settings(rules)))
+        self.assertNotIn("MARKER", repr(organizer_of(rules)))
 
 
 class ConfigurationTests(SynchronousTestCase):
     """What the configuration may say."""
 
     def refused(self, expected: str, **settings: Any) -> None:
-        error = self.assertRaises(ConfigurationError, RuleOrganizer.from_settings, settings)
+        error = self.assertRaises(ConfigurationError, structure, settings, RuleSettings)
         self.assertIn(expected, str(error))
 
     def test_unknown_keys(self) -> None:
-        self.refused("unknown key 'renames': expected one of rename, map, keep, constants, secret", renames={})
+        self.refused("renames: found an unknown key, expected one of: constants, keep, map, rename, secret", renames={})
 
     def test_values_of_wrong_types(self) -> None:
-        self.refused("rename: expected a table", rename=["a"])
+        self.refused("rename: found a list, expected a table", rename=["a"])
         self.refused("rename.a: a field name is a str, not int", rename={"a": 1})
-        self.refused("map: expected a table", map="a")
-        self.refused("map.a: expected a table", map={"a": "b"})
-        self.refused("map.a: expected value = new text, not a int", map={"a": {"1": 1}})
-        self.refused("keep: expected a list", keep="number")
-        self.refused("keep: a field name is a str", keep=[1])
+        self.refused('map: found "a", expected a table', map="a")
+        self.refused('map.a: found "b", expected a table', map={"a": "b"})
+        self.refused("map.a.1: found 1, expected text", map={"a": {"1": 1}})
+        self.refused('keep: found "number", expected a list', keep="number")
+        self.refused("keep[0]: a field name is a str", keep=[1])
         self.refused('keep: found "*" beside names of fields, expected it alone', keep=["a", "*"])
-        self.refused("secret: expected a list", secret={"a": "b"})
-        self.refused("secret: a field name is a str", secret=[["a"]])
-        self.refused("constants: expected a table", constants=[])
+        self.refused("secret: found a table, expected a list", secret={"a": "b"})
+        self.refused("secret[0]: a field name is a str", secret=[["a"]])
+        self.refused("constants: found a list, expected a table", constants=[])
         for constant in (1.5, ["x"], {"x": 1}, None):
-            self.refused("constants.a: expected text, an integer or a boolean", constants={"a": constant})
+            self.refused("expected text, an integer or a boolean", constants={"a": constant})
 
     def test_two_renames_to_one_target(self) -> None:
         self.refused("'a' and 'b' both become 'c'", rename={"a": "c", "b": "c"})
@@ -182,5 +189,5 @@ class ConfigurationTests(SynchronousTestCase):
 
     def test_the_plugin_is_found_by_its_name(self) -> None:
         (plugin,) = (p for p in getPlugins(IOrganizerPlugin, ctiex.plugins) if p.name == "rules")
-        self.assertEqual(dict(plugin.build({"rename": {"a": "b"}}).organize(Fields({"a": 1}))), {"b": 1})
-        self.assertRaises(ConfigurationError, plugin.build, {"organizer": "rules"})
+        made = plugin.build(structure({"rename": {"a": "b"}}, plugin.settings))
+        self.assertEqual(dict(made.organize(Fields({"a": 1}))), {"b": 1})

@@ -16,8 +16,7 @@ from ctiex.errors import Status, StoreUnavailable
 from ctiex.fields import EMPTY, Fields
 from ctiex.identities import Identity
 from ctiex.interfaces import BaseSignalling, Frame, ICallStore, ISignalling, Offer
-from ctiex.limits import Limits
-from ctiex.links.session_types import SessionLimits
+from ctiex.limits import Limits, SessionLimits
 from ctiex.messages import (
     KIND_OF,
     CallEnded,
@@ -31,7 +30,7 @@ from ctiex.messages import (
     ServiceEvent,
     ServiceEventReply,
 )
-from ctiex.processing.field_rules import RuleOrganizer
+from ctiex.processing.field_rules import RuleOrganizer, RuleSettings
 from ctiex.records import CallState
 from ctiex.stores.memory import MemoryCallStore
 from ctiex.testing.fakes import FakeAgentConnection, FakeServiceSession, WaitingStore
@@ -340,7 +339,7 @@ class Ownership(SynchronousTestCase):
         self.bench = Bench()
 
     def test_the_data_goes_to_the_owner_alone_organized_for_it(self) -> None:
-        rename = evolve(_BILL, request=RuleOrganizer(renamed={"vip": "level"}))
+        rename = evolve(_BILL, request=RuleOrganizer(RuleSettings(rename={"vip": "level"})))
         bench = Bench(services={"bill": rename})
         bench.connect(fields=Fields({"vip": 3}))
         body = bench.data()

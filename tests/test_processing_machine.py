@@ -32,7 +32,7 @@ from ctiex.testing.pairs import MemoryExchange, agents, make_service, services
 from .effort import examples
 
 MAILBOX, TTL = 6, 2_000
-TIMES = Timeouts(signalling=30, fetch=60, service=200, keep_closed=100)
+TIMES = Timeouts(signalling_timeout=30, fetch_timeout=60, service_timeout=200, keep_closed=100)
 AGENTS = ("1", "2")
 SERIALS = tuple("123456")
 FINAL = {1, 2, 3, 14, 15, 16}
@@ -150,7 +150,7 @@ class ProcessingMachine(RuleBasedStateMachine):
         asked = [session for session in left if self.carries(session, call)]
         assert len(asked) == 1, f"one of {len(left)} sessions was to get the Connection, {len(asked)} did"
         if call.state == "fetched":
-            call.deadline = self.now + TIMES.signalling
+            call.deadline = self.now + TIMES.signalling_timeout
         call.state, call.owner, call.asked = "connecting", asked[0].identity, asked[0]
         call.tried.append(asked[0])
 
@@ -252,7 +252,7 @@ class ProcessingMachine(RuleBasedStateMachine):
         self.exchange.processing.connect(CANCELLERS["all"], self.outlets[at], request, replies.append)
         assert [(reply.status, reply.serial) for reply in replies] == [(expected, serial)]
         if expected is Status.OK and known is None:
-            call = self.calls[serial] = ModelCall(serial, agent, (agent, value), self.now + TIMES.signalling)
+            call = self.calls[serial] = ModelCall(serial, agent, (agent, value), self.now + TIMES.signalling_timeout)
             self.tell(call, 10)
             self.try_next(call, 31)
 
@@ -307,7 +307,7 @@ class ProcessingMachine(RuleBasedStateMachine):
             self.try_next(call, 32)
             return
         if call.state == "connecting":
-            call.state, call.deadline = "connected", self.now + TIMES.fetch
+            call.state, call.deadline = "connected", self.now + TIMES.fetch_timeout
         self.tell(call, 11)
 
     @rule(data=st.data())
@@ -323,7 +323,7 @@ class ProcessingMachine(RuleBasedStateMachine):
             return
         assert isinstance(found, bytes), "its owner gets the data"
         if call.state != "fetched":
-            call.state, call.deadline = "fetched", self.now + TIMES.service
+            call.state, call.deadline = "fetched", self.now + TIMES.service_timeout
         self.tell(call, 12)
 
     @rule(data=st.data(), event_id=st.integers(1, 2), condition=st.sampled_from([0, 0, 0, 1, 2, 3]))
@@ -421,7 +421,7 @@ class ProcessingMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         if not hasattr(self, "exchange"):
             return
-        self.wait(int(TIMES.signalling + TIMES.fetch + TIMES.service + TIMES.keep_closed))
+        self.wait(int(TIMES.signalling_timeout + TIMES.fetch_timeout + TIMES.service_timeout + TIMES.keep_closed))
         self.each_agent_hears_what_it_should()
         assert not list(self.store.calls())
         assert self.exchange.processing.calls_open == 0

@@ -13,10 +13,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from ctiex.codecs.binary import BinaryCodec
 from ctiex.errors import LinkBusy
 from ctiex.fields import Fields
-from ctiex.limits import Limits
+from ctiex.limits import Limits, SessionLimits
 from ctiex.links.rate_limit import Traffic
 from ctiex.links.session import Session
-from ctiex.links.session_types import CLIENT_LIMITS, SessionLimits
+from ctiex.links.session_types import CLIENT_LIMITS
 from ctiex.messages import (
     KIND_OF,
     REPLY_OF,
@@ -102,7 +102,7 @@ class Windows(SynchronousTestCase):
     def test_what_is_counted_is_what_came_in_the_second_that_has_begun(
         self, arrivals: list[tuple[float, int, int]]
     ) -> None:
-        traffic, now, began = Traffic(10, 100), 0.0, 0.0
+        traffic, now, began = Traffic(SessionLimits(frames_per_second=10, bytes_per_second=100)), 0.0, 0.0
         window: list[tuple[int, int]] = []
         for gap, size, frames in arrivals:  # a clock may be put back, too
             now += gap
@@ -116,7 +116,7 @@ class Windows(SynchronousTestCase):
             self.assertEqual(traffic.flood is not None, came > 100 or handled > 20)
 
     def test_an_idle_link_keeps_a_few_numbers_and_no_dictionary(self) -> None:
-        self.assertFalse(hasattr(Traffic(1, 1), "__dict__"))
+        self.assertFalse(hasattr(Traffic(SessionLimits()), "__dict__"))
 
 
 class Frames(SynchronousTestCase):

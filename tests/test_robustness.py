@@ -12,9 +12,8 @@ from zope.interface import implementer
 
 from ctiex.carriers.calling_number import CallingNumberSerialCarrier
 from ctiex.interfaces import BaseSignalling, ISerialCarrier, ISignalling, Offer, Signalled
-from ctiex.limits import Limits
+from ctiex.limits import Limits, SessionLimits
 from ctiex.links.requests import Requests
-from ctiex.links.session_types import SessionLimits
 from ctiex.messages import BindReply, CancelRequest, Condition, ConnectReply, Ping, Pong, Unbind, UnbindReply
 from ctiex.processing.states import WITH_SERVICE
 from ctiex.processing.timer_wheel import TimerWheel
@@ -288,7 +287,7 @@ class EndTests(SynchronousTestCase):
     """Ends reach everybody, and leave nothing."""
 
     def test_everybody_hears_of_a_lost_link_although_one_who_hears_fails(self) -> None:
-        requests, heard = Requests(10, 10), []
+        requests, heard = Requests(SessionLimits()), []
 
         def fails(answer: Any) -> None:
             raise ZeroDivisionError

@@ -12,15 +12,14 @@ from hypothesis import strategies as st
 from twisted.internet.defer import CancelledError, Deferred, DeferredQueue, ensureDeferred, fail, succeed
 from twisted.internet.task import Clock
 from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
-from twisted.plugin import getPlugins
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface import implementer
 
-import ctiex.plugins
 from ctiex.errors import CallerHungUp, ConfigurationError
 from ctiex.fields import Fields, Value
 from ctiex.interfaces import IMedia, IMediaPlugin
 from ctiex.messages import Condition
+from ctiex.plugins import build_plugin
 from ctiex.services import BUILT_IN, Outcome, Service
 from ctiex.services.bill_broadcast import Bill, BillBroadcast, DemoBills
 from ctiex.services.media import TerminalMedia
@@ -514,27 +513,22 @@ class TerminalMediaTests(SynchronousTestCase):
 class MediaPluginTests(SynchronousTestCase):
     """Media by name."""
 
-    def plugin(self, name: str) -> IMediaPlugin:
-        (found,) = (p for p in getPlugins(IMediaPlugin, ctiex.plugins) if p.name == name)
-        plugin: IMediaPlugin = found
-        return plugin
-
     def test_a_script_can_be_configured(self) -> None:
-        media = self.plugin("scripted").build({"typed": ["42#"], "hang_up_after": 1}, Clock())
+        media = build_plugin(IMediaPlugin, "scripted", {"typed": ["42#"], "hang_up_after": 1}, Clock())
         self.assertEqual(self.successResultOf(ensureDeferred(media.collect_digits("x", 5, 1.0))), "42")
         self.failureResultOf(ensureDeferred(media.play("x")), CallerHungUp)
 
     def test_bad_settings_are_refused(self) -> None:
         bad: tuple[tuple[str, dict[str, Any], str], ...] = (
-            ("scripted", {"typed": "12"}, "typed: expected a list of texts"),
-            ("scripted", {"typed": [1]}, "typed: expected a list of texts"),
-            ("scripted", {"hang_up_after": -1}, "hang_up_after: expected"),
-            ("scripted", {"hang_up_after": True}, "hang_up_after: expected"),
-            ("scripted", {"type": []}, "unknown key 'type': expected typed or hang_up_after"),
-            ("terminal", {"echo": True}, "unknown key 'echo': expected no settings"),
+            ("scripted", {"typed": "12"}, 'typed: found "12", expected a list'),
+            ("scripted", {"typed": [1]}, "typed[0]: found 1, expected text"),
+            ("scripted", {"hang_up_after": -1}, "expected a number of actions, from 0"),
+            ("scripted", {"hang_up_after": True}, "expected a number of actions, from 0"),
+            ("scripted", {"type": []}, "type: found an unknown key, expected one of: hang_up_after, typed"),
+            ("terminal", {"echo": True}, "echo: found an unknown key, expected none"),
         )
         for name, configured, expected in bad:
-            error = self.assertRaises(ConfigurationError, self.plugin(name).build, configured, Clock())
+            error = self.assertRaises(ConfigurationError, build_plugin, IMediaPlugin, name, configured, Clock())
             self.assertIn(expected, str(error))
 
 
@@ -545,10 +539,12 @@ from twisted.internet.defer import ensureDeferred
 from ctiex.fields import Fields
 from ctiex.plugins.media import terminal
 from ctiex.services import BUILT_IN
+from ctiex.settings import NoSettings
 
 async def two_customers():
     for _ in range(2):
-        outcome = await BUILT_IN["number-broadcast"]().serve(Fields({"number": "114"}), terminal.build({}, reactor))
+        media = terminal.build(NoSettings(), reactor)
+        outcome = await BUILT_IN["number-broadcast"]().serve(Fields({"number": "114"}), media)
         print(outcome.condition.name, outcome.fields.describe(), file=sys.stderr)
 
 ensureDeferred(two_customers()).addBoth(lambda _: reactor.stop())

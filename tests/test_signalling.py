@@ -23,8 +23,9 @@ from ctiex.interfaces import ISignalling, SignallingContext
 from ctiex.links.descriptors import Descriptors
 from ctiex.messages import Condition, Connection, Message
 from ctiex.processing.service_sessions import ServiceSessions
+from ctiex.settings import structure
 from ctiex.signalling import dial
-from ctiex.signalling.dial import DialSignalling, DialSignallingPlugin
+from ctiex.signalling.dial import DialServiceSettings, DialSignalling, DialSignallingPlugin
 from ctiex.signalling.link import LinkSignalling, LinkSignallingPlugin
 from ctiex.testing.fakes import FakeService, FakeServiceSession
 from ctiex.testing.pairs import MemoryExchange, services
@@ -117,7 +118,7 @@ class _Dialling(TestCase):
     def dial(self) -> DialSignalling:
         assert self.port is not None
         address: Any = self.port.getHost()
-        settings = {"bill": {"address": f"tcp:127.0.0.1:{address.port}:timeout=1"}}
+        settings = {"bill": DialServiceSettings(address=f"tcp:127.0.0.1:{address.port}:timeout=1")}
         self.driver = DialSignalling(
             SignallingContext(self.clock, self.listener, ServiceSessions(), BinaryCodec(), settings)
         )
@@ -286,7 +287,10 @@ class Dialling(_Dialling):
 
     def dialling(self, exchange: MemoryExchange) -> dict[str, ISignalling]:
         """The dial driver of an exchange in memory."""
-        services, listener = {"bill": {"address": "tls:ctiex.example:7400"}}, exchange.processing.listener
+        services, listener = (
+            {"bill": DialServiceSettings(address="tls:ctiex.example:7400")},
+            exchange.processing.listener,
+        )
         self.driver = DialSignalling(
             SignallingContext(exchange.clock, listener, exchange.sessions, BinaryCodec(), services)
         )
@@ -316,7 +320,7 @@ class Dialling(_Dialling):
 
     def test_withdrawing_stops_a_connection_that_is_being_made(self) -> None:
         reactor = MemoryReactorClock()
-        settings = {"bill": {"address": "tcp:192.0.2.1:7400"}}
+        settings = {"bill": DialServiceSettings(address="tcp:192.0.2.1:7400")}
         context = SignallingContext(reactor, self.listener, ServiceSessions(), BinaryCodec(), settings)
         driver = DialSignalling(context)
         driver.offer(make_offer("1"))
@@ -327,10 +331,10 @@ class Dialling(_Dialling):
 
     def test_its_settings_are_checked(self) -> None:
         plugin = DialSignallingPlugin()
-        plugin.check({"address": "tcp:127.0.0.1:7400"})
+        structure({"address": "tcp:127.0.0.1:7400"}, plugin.service_settings)
         for wrong in ({}, {"address": 1}, {"address": "nowhere"}, {"address": "tcp:a:1", "more": 1}):
             with self.assertRaises(ConfigurationError):
-                plugin.check(wrong)
+                structure(wrong, plugin.service_settings)
 
 
 class ByLink(SynchronousTestCase):
@@ -434,9 +438,9 @@ class ByLink(SynchronousTestCase):
         self.assertEqual(self.listener.of("1"), ["offered", "offered", "accepted"])
 
     def test_it_has_no_settings(self) -> None:
-        LinkSignallingPlugin().check({})
+        structure({}, LinkSignallingPlugin.service_settings)
         with self.assertRaises(ConfigurationError):
-            LinkSignallingPlugin().check({"address": "x"})
+            structure({"address": "x"}, LinkSignallingPlugin.service_settings)
 
     def test_its_plugin_makes_it(self) -> None:
         context = SignallingContext(Clock(), self.listener, self.sessions, BinaryCodec(), {})

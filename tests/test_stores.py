@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from twisted.plugin import getPlugins
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-import ctiex.plugins
 from ctiex.errors import ConfigurationError
 from ctiex.interfaces import ICallStore, ICallStorePlugin
+from ctiex.plugins import build_plugin
 from ctiex.records import Change, StoredEvent
 from ctiex.stores.memory import MemoryCallStore
 from ctiex.testing.store_contract import CallStoreContract, make_call, make_event
@@ -135,7 +134,8 @@ class MemoryStoreUseTests(SynchronousTestCase):
         self.assertEqual(list(store.agents()), [])
 
     def test_the_plugin_is_found_and_takes_no_settings(self) -> None:
-        (plugin,) = (p for p in getPlugins(ICallStorePlugin, ctiex.plugins) if p.name == "memory")
-        self.assertIsInstance(plugin.build({}), MemoryCallStore)
-        error = self.assertRaises(ConfigurationError, plugin.build, {"path": "calls.sqlite"})
-        self.assertIn("unknown key 'path'", str(error))
+        self.assertIsInstance(build_plugin(ICallStorePlugin, "memory", {}), MemoryCallStore)
+        error = self.assertRaises(
+            ConfigurationError, build_plugin, ICallStorePlugin, "memory", {"path": "calls.sqlite"}
+        )
+        self.assertEqual("path: found an unknown key, expected none", str(error))

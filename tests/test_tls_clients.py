@@ -28,7 +28,8 @@ from ctiex.codecs.json import JsonCodec
 from ctiex.errors import BindRefused, ConfigurationError, RequestTimedOut, Status, TlsRefused, UnsafeLink
 from ctiex.interfaces import ISignalling, SignallingContext
 from ctiex.processing.service_sessions import ServiceSessions
-from ctiex.signalling.dial import DialSignalling, DialSignallingPlugin
+from ctiex.settings import structure
+from ctiex.signalling.dial import DialServiceSettings, DialSignalling
 from ctiex.testing.signalling_contract import SignallingContract, make_offer
 
 from .certificates import Authority
@@ -351,8 +352,8 @@ class _TlsDialling(_Dialling):
     def dial(self) -> DialSignalling:
         assert self.port is not None
         address: Any = self.port.getHost()
-        settings = {"bill": {"address": f"tls:127.0.0.1:{address.port}:timeout=1:trustRoots={self.folder}/roots"}}
-        DialSignallingPlugin().check(settings["bill"])
+        address = f"tls:127.0.0.1:{address.port}:timeout=1:trustRoots={self.folder}/roots"
+        settings = {"bill": structure({"address": address}, DialServiceSettings)}
         self.driver = DialSignalling(
             SignallingContext(self.clock, self.listener, ServiceSessions(), BinaryCodec(), settings)
         )
@@ -399,5 +400,5 @@ class DiallingTests(_TlsDialling, TestCase):
     def test_ssl_is_refused_since_it_verifies_nobody(self) -> None:
         self.driver = DialSignalling.__new__(DialSignalling)
         self.driver._attempts = {}
-        error = self.assertRaises(ConfigurationError, DialSignallingPlugin().check, {"address": "ssl:ivr:7400"})
+        error = self.assertRaises(ConfigurationError, structure, {"address": "ssl:ivr:7400"}, DialServiceSettings)
         self.assertIn("expected tls: in place of ssl:", str(error))

@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from ctiex.limits import Limits
+from ctiex.limits import Limits, SessionLimits
 from ctiex.links.rate_limit import FRAME
-from ctiex.links.session_types import SessionLimits
 from ctiex.links.turns import SHARE, Share, Turns
 from ctiex.messages import CancelReply, CancelRequest, Ping, Pong
 from ctiex.monitoring.counters import Counters

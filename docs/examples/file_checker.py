@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from attrs import define
+from attrs import define, frozen
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.credentials import IUsernamePassword
 from twisted.cred.error import UnauthorizedLogin
@@ -15,10 +14,10 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.plugin import IPlugin
 from zope.interface import Interface, implementer
 
-from ctiex import ConfigurationError
 from ctiex.errors import CheckBusy
 from ctiex.interfaces import CheckerContext, IBindCredentials, ICheckerPlugin
 from ctiex.login.secret_hashes import SecretHash, hash_secret
+from ctiex.settings import FileName
 
 # ---------------------------------------------------------------- the checker
 
@@ -58,17 +57,23 @@ class FileChecker:
         return outcome
 
 
+@frozen(kw_only=True)
+class FileCheckerSettings:
+    """The checker's own key."""
+
+    path: FileName
+
+
 @implementer(IPlugin, ICheckerPlugin)
 class FileCheckerPlugin:
     """``[login] checker = "file"`` with its key ``path``."""
 
     name = "file"
+    settings = FileCheckerSettings
 
-    def build(self, settings: Mapping[str, Any], context: CheckerContext) -> ICredentialsChecker:
+    def build(self, settings: FileCheckerSettings, context: CheckerContext) -> ICredentialsChecker:
         """A checker over the file ``path``."""
-        if set(settings) != {"path"} or not isinstance(settings["path"], str):
-            raise ConfigurationError("the file checker takes one key, path, a text")
-        return FileChecker(Path(settings["path"]), context.reactor, hash_secret("nobody's"))
+        return FileChecker(Path(settings.path), context.reactor, hash_secret("nobody's"))
 
 
 file_checker = FileCheckerPlugin()

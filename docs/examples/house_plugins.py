@@ -6,8 +6,7 @@ An exchange finds them when this file is installed as ``ctiex/plugins/house_plug
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
-from typing import Any
+from collections.abc import Collection
 
 from attrs import frozen
 from twisted.internet.defer import Deferred
@@ -16,7 +15,7 @@ from twisted.plugin import IPlugin
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from ctiex import ConfigurationError, Fields, SerialError, Status
+from ctiex import Fields, SerialError, Status
 from ctiex.interfaces import (
     BaseSignalling,
     BaseSignallingPlugin,
@@ -31,8 +30,16 @@ from ctiex.interfaces import (
     SignallingContext,
 )
 from ctiex.serials import check_serial
+from ctiex.settings import Count, FileName, ShortText
 
 # ---------------------------------------------------------------- a signalling driver
+
+
+@frozen(kw_only=True)
+class CommandSettings:
+    """The driver's own key of a service."""
+
+    program: FileName
 
 
 @implementer(ISignalling)
@@ -59,7 +66,7 @@ class CommandSignalling(BaseSignalling):
         if offer.serial not in self._waiting:
             return  # withdrawn
         self._waiting.remove(offer.serial)
-        program = self._context.services[offer.service]["program"]
+        program = self._context.services[offer.service].program
         connection = offer.connection
         running = getProcessValue(
             program, [connection.access_code, connection.calling_number], reactor=self._context.reactor
@@ -86,14 +93,7 @@ class CommandSignallingPlugin(BaseSignallingPlugin):
     """``signalling = "command"``, with ``program``."""
 
     name = "command"
-
-    def check(self, settings: Mapping[str, Any]) -> None:
-        """Its one key is ``program``."""
-        for key in settings:
-            if key != "program":
-                raise ConfigurationError(f"{key}: unknown key, expected: program")
-        if not isinstance(settings.get("program"), str):
-            raise ConfigurationError("program: expected the path of a program")
+    service_settings = CommandSettings
 
     def build(self, context: SignallingContext) -> ISignalling:
         """One driver for all services that name it."""
@@ -110,7 +110,7 @@ _CARRIED = re.compile(r"\*([0-9]{1,20})\*([^*].*|)", re.DOTALL)
 class LeadingCarrier:
     """The serial ahead of the number, between stars: ``*4711*13800138000``."""
 
-    capacity: int = 79
+    capacity: Count = 79
 
     def embed(self, calling_number: str, serial: str) -> Signalled:
         """Put a serial ahead of a number.
@@ -136,15 +136,14 @@ class LeadingCarrier:
 
 @implementer(IPlugin, ISerialCarrierPlugin)
 class LeadingCarrierPlugin:
-    """``[carrier] kind = "leading"``."""
+    """``[carrier] kind = "leading"``, with ``capacity``: the carrier is its own settings."""
 
     name = "leading"
+    settings = LeadingCarrier
 
-    def build(self, settings: Mapping[str, Any]) -> ISerialCarrier:
-        """It takes no settings."""
-        for key in settings:
-            raise ConfigurationError(f"unknown key {key!r}: the leading carrier takes no settings")
-        return LeadingCarrier()
+    def build(self, settings: LeadingCarrier) -> ISerialCarrier:
+        """The carrier."""
+        return settings
 
 
 # ---------------------------------------------------------------- an organizer
@@ -164,20 +163,24 @@ class LastFourOrganizer:
         return Fields({**fields, self.name: f"...{text[-4:]}"}) if len(text) > 4 else fields
 
 
+@frozen(kw_only=True)
+class LastFourSettings:
+    """The organizer's own key."""
+
+    field: ShortText
+    """The name of the field to shorten."""
+
+
 @implementer(IPlugin, IOrganizerPlugin)
 class LastFourPlugin:
     """``organizer = "last-four"``, with ``field``."""
 
     name = "last-four"
+    settings = LastFourSettings
 
-    def build(self, settings: Mapping[str, Any]) -> IOrganizer:
-        """An organizer for one direction of one service.
-
-        @raise ConfigurationError: a key is unknown, or no field is named.
-        """
-        if set(settings) != {"field"} or not isinstance(settings["field"], str):
-            raise ConfigurationError("expected one key: field, the name of the field to shorten")
-        return LastFourOrganizer(settings["field"], frozenset({settings["field"]}))
+    def build(self, settings: LastFourSettings) -> IOrganizer:
+        """An organizer for one direction of one service."""
+        return LastFourOrganizer(settings.field, frozenset({settings.field}))
 
 
 # What stands at the top of the module is what is found.

@@ -1,30 +1,70 @@
-"""What may be held and done, and for whom; how long a call may stay in each state. Each is declared here alone."""
+"""What may be held and done, and for whom; how long a call may stay in each state.
+
+Each is declared here alone, with its check and its default; the configuration contains these classes. A limit is read
+whenever something is held against it, so that changing an attribute changes the limit from then on.
+"""
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from attrs import define, frozen
 
-from ctiex.settings import Count, EndLength, Seconds
+from ctiex.messages import DEFAULT_MAX_FRAME, LEAST_MAX_FRAME, MOST_MAX_FRAME
+from ctiex.settings.checks import Check, Count, EndLength, Seconds, is_whole
+
+Heartbeat = Annotated[
+    float,
+    Check("a whole number of seconds from 1 to 65535", lambda value: is_whole(value) and 1 <= value <= 0xFFFF),
+]
+FrameLength = Annotated[
+    int,
+    Check(
+        f"a whole number from {LEAST_MAX_FRAME} to {MOST_MAX_FRAME}",
+        lambda value: is_whole(value) and LEAST_MAX_FRAME <= value <= MOST_MAX_FRAME,
+    ),
+]
 
 
-@frozen
+@frozen(kw_only=True)
 class Timeouts:
-    """How long a call of one service may stay in each state, in seconds."""
+    """How long a call of one service may stay in each state, in seconds; keys of ``[services.NAME]``."""
 
-    signalling: float = 30.0
-    fetch: float = 120.0
-    service: float = 3_600.0
-    return_: float = 60.0
-    """From the final result until the customer is back (drivers that see the call)."""
-    keep_closed: float = 600.0
+    signalling_timeout: Seconds = 30
+    fetch_timeout: Seconds = 120
+    service_timeout: Seconds = 3_600
+    return_timeout: Seconds = 60
+    """From the final result until the customer is back, with a driver that sees the call."""
+    keep_closed: Seconds = 600
+
+
+@define(kw_only=True)
+class SessionLimits:
+    """What one link may use; keys of ``[links.agent]`` and ``[links.ivr]``."""
+
+    heartbeat: Heartbeat = 30
+    """After so many seconds of silence a Ping goes out; two unanswered ones end the link."""
+    login_deadline: Seconds = 10
+    """How long the other side may take to Bind, in seconds."""
+    max_frame: FrameLength = DEFAULT_MAX_FRAME
+    """The limit on the value of a frame's length; for a session, that at its Bind."""
+    max_in_flight: Count = 1_024
+    """Requests that may wait for their replies, in each direction."""
+    max_queued: Count = 100_000
+    """Requests of this side that may wait behind those until they may go out."""
+    max_unread: Count = 1_048_576
+    """Output that the other side may leave unread, in bytes; beyond it the link ends."""
+    frames_per_second: Count = 20_000
+    """Frames of the other side: requests beyond are answered 14, twice as many end the link."""
+    bytes_per_second: Count = 33_554_432
+    """Bytes of the other side: more end the link."""
 
 
 @define(kw_only=True)
 class Limits:
     """``[limits]``: what may be held and done, and for whom.
 
-    The one place where a limit is declared, with its check and its default. It is read whenever something is held
-    against it, so that changing an attribute changes the limit from then on. docs/limits.rst says of each whom it
+    docs/limits.rst says of each whom it
     bounds, how the default comes about, what the peer hears, which metric tells of it and which test meets it.
     """
 

@@ -15,9 +15,10 @@ from ctiex.codecs.binary import BinaryCodec
 from ctiex.interfaces import Offer, SignallingContext
 from ctiex.messages import Connection
 from ctiex.processing.service_sessions import ServiceSessions
+from ctiex.settings import structure
 from ctiex.signalling.asterisk import AsteriskSignalling
 from ctiex.telephony.asterisk.ami import AmiMessage
-from ctiex.telephony.asterisk.settings import read_settings
+from ctiex.telephony.asterisk.settings import AsteriskServiceSettings, AsteriskSettings
 from ctiex.testing.signalling_contract import RecordingListener
 
 from .addresses import Addresses
@@ -114,9 +115,9 @@ class LiveCase(TestCase):
             "customers": "Local/1380013",
             "ring": 2,
         }
-        services = {"bill": {}}
-        context = SignallingContext(reactor, self.listener, ServiceSessions(), BinaryCodec(), services, table)
-        driver = ToldDriver(context, read_settings(table))
+        services, settings = {"bill": AsteriskServiceSettings()}, structure(table, AsteriskSettings)
+        context = SignallingContext(reactor, self.listener, ServiceSessions(), BinaryCodec(), services, settings)
+        driver = ToldDriver(context)
         driver.start()
         self.addCleanup(driver.stop)
         return driver

@@ -25,13 +25,11 @@ from ctiex.interfaces import (
     ISignallingPlugin,
     SignallingContext,
 )
-from ctiex.limits import Timeouts
 from ctiex.links.admission import Admission
 from ctiex.links.agent import AgentLinkFactory
 from ctiex.links.descriptors import Descriptors
 from ctiex.links.exchange import LinkContext
 from ctiex.links.ivr import IvrLinkFactory
-from ctiex.links.session_types import SessionLimits
 from ctiex.links.turns import Turns
 from ctiex.login.authentication import Authenticator
 from ctiex.login.credentials import checker_context, make_portal
@@ -39,13 +37,14 @@ from ctiex.login.throttle import LoginThrottle
 from ctiex.monitoring.audit_log import AuditLog
 from ctiex.monitoring.counters import Counters
 from ctiex.monitoring.refusals import Refusals
-from ctiex.plugins import find_plugin
+from ctiex.plugins import build_plugin, find_plugin
 from ctiex.processing.context import ProcessingContext
 from ctiex.processing.service import ProcessingService
 from ctiex.processing.service_sessions import ServiceSessions
 from ctiex.processing.service_settings import ServiceSettings
 from ctiex.processing.stored_time import StoredTime
 from ctiex.serials import SerialAllocator
+from ctiex.settings import structure
 
 MakeDriver = Callable[[SignallingContext], ISignalling]
 """Makes a signalling driver of the embedding application, for the services that name it."""
@@ -89,8 +88,8 @@ def assemble(configuration: Configuration, reactor: Any, drivers: Mapping[str, M
     )
     agents, ivr = configuration.agent_link, configuration.ivr_link
     authenticator = _authenticators(configuration, reactor, context.counts)
-    agent_link = link(codec=context.agent_codec, limits=_session_limits(agents), authenticator=authenticator(agents))
-    ivr_link = link(codec=context.codec, limits=_session_limits(ivr), authenticator=authenticator(ivr))
+    agent_link = link(codec=context.agent_codec, limits=agents, authenticator=authenticator(agents))
+    ivr_link = link(codec=context.codec, limits=ivr, authenticator=authenticator(ivr))
     return Parts(
         counts=context.counts,
         store=context.store,
@@ -114,7 +113,7 @@ def _audit_log(configuration: Configuration, reactor: Any, context: ProcessingCo
 def _processing_context(configuration: Configuration, reactor: Any) -> ProcessingContext:
     """What the processing service works with."""
     counts, limits = Counters(), configuration.limits
-    store: ICallStore = _build(ICallStorePlugin, configuration.store.kind, configuration.store.settings)
+    store: ICallStore = build_plugin(ICallStorePlugin, configuration.store.kind, configuration.store.settings)
     carriers = build_carriers(configuration.carrier)
     agent_codec: ICodec = find_plugin(ICodecPlugin, configuration.agent_link.codec).build()
     clock = StoredTime(reactor, time.time)
@@ -122,14 +121,14 @@ def _processing_context(configuration: Configuration, reactor: Any) -> Processin
         clock=clock,
         store=store,
         agent_codec=agent_codec,
-        agent_max_frame=configuration.agent_link.max_frame,
+        agent_link=configuration.agent_link,
         carrier=carriers.connection,
         network=carriers.network,
         allocator=SerialAllocator(configuration.exchange.id, reactor.seconds),
         sessions=ServiceSessions(),
         services={name: _service(name, service) for name, service in configuration.services.items()},
         codec=find_plugin(ICodecPlugin, configuration.ivr_link.codec).build(),
-        max_frame=configuration.ivr_link.max_frame,
+        ivr_link=configuration.ivr_link,
         exchange_address=exchange_address(configuration),
         limits=limits,
         counts=counts,
@@ -141,40 +140,16 @@ def _authenticators(
 ) -> Callable[[LinkSettings], Authenticator]:
     """Makes the authenticator of each link; all of them share identities and failed logins."""
     login, known = configuration.login, configuration.identities.values()
-    plugin = find_plugin(ICheckerPlugin, login.checker)
-    portal = make_portal(known, plugin.build(login.settings, checker_context(known, reactor)))
+    checker = build_plugin(ICheckerPlugin, login.checker, login.settings, checker_context(known, reactor))
+    portal = make_portal(known, checker)
     throttle = LoginThrottle(configuration.limits)
     return lambda link: Authenticator(reactor, portal, throttle, counts, link.plain_secrets == "allowed")
 
 
-def _build(interface: Any, name: str, settings: Mapping[str, Any]) -> Any:
-    return find_plugin(interface, name).build(settings)
-
-
 def _service(name: str, service: ConfiguredService) -> ServiceSettings:
-    request: IOrganizer = _build(IOrganizerPlugin, service.request.organizer, service.request.settings)
-    result: IOrganizer = _build(IOrganizerPlugin, service.result.organizer, service.result.settings)
-    timeouts = Timeouts(
-        signalling=service.signalling_timeout,
-        fetch=service.fetch_timeout,
-        service=service.service_timeout,
-        return_=service.return_timeout,
-        keep_closed=service.keep_closed,
-    )
-    return ServiceSettings(name, service.access_code, service.signalling, request, result, timeouts)
-
-
-def _session_limits(link: LinkSettings) -> SessionLimits:
-    return SessionLimits(
-        heartbeat=link.heartbeat,
-        login_deadline=link.login_deadline,
-        max_frame=link.max_frame,
-        max_in_flight=link.max_in_flight,
-        max_queued=link.max_queued,
-        max_unread=link.max_unread,
-        frames_per_second=link.frames_per_second,
-        bytes_per_second=link.bytes_per_second,
-    )
+    request: IOrganizer = build_plugin(IOrganizerPlugin, service.request.organizer, service.request.settings)
+    result: IOrganizer = build_plugin(IOrganizerPlugin, service.result.organizer, service.result.settings)
+    return ServiceSettings(name, service.access_code, service.signalling, request, result, service)
 
 
 def _drivers(
@@ -186,6 +161,12 @@ def _drivers(
         by_kind.setdefault(service.signalling, {})[name] = service.settings
     made: dict[str, ISignalling] = {}
     for kind, services in by_kind.items():
-        make = own[kind] if kind in own else find_plugin(ISignallingPlugin, kind).build
-        made[kind] = make(signalling_context(services=services, settings=configuration.signalling.get(kind, {})))
+        table = configuration.signalling.get(kind, {})
+        if kind in own:
+            made[kind] = own[kind](signalling_context(services=services, settings=table))
+        else:
+            plugin = find_plugin(ISignallingPlugin, kind)
+            structured = {name: structure(one, plugin.service_settings) for name, one in services.items()}
+            context = signalling_context(services=structured, settings=structure(table, plugin.settings))
+            made[kind] = plugin.build(context)
     return made

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any
+from typing import Annotated
 
-from attrs import field, frozen
+from attrs import frozen
 from zope.interface import implementer
 
 from ctiex.errors import ConfigurationError, SerialError
 from ctiex.interfaces import ISerialCarrier, Signalled
 from ctiex.serials import MAX_DIGITS, check_serial, is_serial
+from ctiex.settings.checks import Check, hold, is_whole
 
 _SEPARATOR_CHARACTERS = frozenset("*#")
 _MAX_SEPARATOR = 8
@@ -24,6 +24,27 @@ _ESCAPED = {"%2A": "*", "%23": "#", "%3B": ";"}
 _ESCAPES = re.compile("|".join(_ESCAPED), re.IGNORECASE)
 
 
+def _is_separator(value: object) -> bool:
+    return isinstance(value, str) and 1 <= len(value) <= _MAX_SEPARATOR and set(value) <= _SEPARATOR_CHARACTERS
+
+
+Separator = Annotated[
+    str,
+    Check(
+        f"1 to {_MAX_SEPARATOR} characters out of * and # "
+        "(digits would be ambiguous; SIP stacks strip or rewrite - . ( ) % ; and spaces)",
+        _is_separator,
+    ),
+]
+Capacity = Annotated[
+    int,
+    Check(
+        f"a whole number of bytes, up to {_MAX_CAPACITY}",
+        lambda value: is_whole(value) and 0 < value <= _MAX_CAPACITY,
+    ),
+]
+
+
 @implementer(ISerialCarrier)
 @frozen
 class CallingNumberSerialCarrier:
@@ -32,39 +53,20 @@ class CallingNumberSerialCarrier:
     :raise ConfigurationError: the separator is no good, or the longest serial can't fit.
     """
 
-    separator: str = field(default="**")
+    separator: Separator = "**"
     """1 to 8 of ``*`` and ``#``. Digits would be ambiguous beside number and serial, and
     SIP stacks strip or rewrite ``- . ( ) % ;`` and spaces."""
-    capacity: int = field(default=79)
+    capacity: Capacity = 79
     """The most that the network passes as a calling number, in bytes."""
 
-    @separator.validator
-    def _check_separator(self, _: object, value: object) -> None:
-        if not (isinstance(value, str) and 1 <= len(value) <= _MAX_SEPARATOR and set(value) <= _SEPARATOR_CHARACTERS):
-            raise ConfigurationError(
-                f"separator {value!r}: expected 1 to {_MAX_SEPARATOR} characters out of * and # "
-                "(digits would be ambiguous; SIP stacks strip or rewrite - . ( ) % ; and spaces)"
-            )
-
-    @capacity.validator
-    def _check_capacity(self, _: object, value: object) -> None:
+    def __attrs_post_init__(self) -> None:
+        hold(self)
         least = len(self.separator) + MAX_DIGITS
-        if type(value) is not int or not least <= value <= _MAX_CAPACITY:
+        if self.capacity < least:
             raise ConfigurationError(
-                f"capacity {value!r}: expected {least} bytes (the separator and a serial of "
-                f"{MAX_DIGITS} digits) to {_MAX_CAPACITY}"
+                f"capacity: found {self.capacity}, expected at least {least} bytes, "
+                f"for the separator and a serial of {MAX_DIGITS} digits"
             )
-
-    @classmethod
-    def from_settings(cls, settings: Mapping[str, Any]) -> CallingNumberSerialCarrier:
-        """A carrier from the keys ``separator`` and ``capacity``, both optional.
-
-        :raise ConfigurationError: another key, or a value that is no good.
-        """
-        for key in settings:
-            if key not in ("separator", "capacity"):
-                raise ConfigurationError(f"unknown key {key!r}: expected separator or capacity")
-        return cls(**settings)
 
     def embed(self, calling_number: str, serial: str) -> Signalled:
         """The calling number with the serial behind the separator; ``extract`` gives both back.

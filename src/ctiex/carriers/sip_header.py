@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any
+from typing import Annotated
 
-from attrs import field, frozen
+from attrs import frozen
 from zope.interface import implementer
 
 from ctiex.carriers.user_to_user import USER_TO_USER
 from ctiex.errors import ConfigurationError
 from ctiex.interfaces import ISerialCarrier, Signalled
 from ctiex.serials import check_serial, is_serial
+from ctiex.settings.checks import Check, hold
 
 SERIAL_HEADER = "X-CTIEX-Serial"
 
@@ -31,6 +31,15 @@ _TAKEN = frozenset(
 """What SIP uses itself (RFC 3261 and its kin): the value of a serial would break the call, or be lost."""
 
 
+def _is_free(value: object) -> bool:
+    if isinstance(value, str) and value.lower() in _TAKEN:
+        raise ConfigurationError(f"found {value!r}, which SIP uses itself, expected a name such as {SERIAL_HEADER!r}")
+    return isinstance(value, str) and _TOKEN.fullmatch(value) is not None
+
+
+HeaderName = Annotated[str, Check(f"3 to 64 letters, digits and hyphens, such as {SERIAL_HEADER!r}", _is_free)]
+
+
 @implementer(ISerialCarrier)
 @frozen
 class SipHeaderSerialCarrier:
@@ -39,29 +48,10 @@ class SipHeaderSerialCarrier:
     :raise ConfigurationError: it can't have that name.
     """
 
-    header: str = field(default=SERIAL_HEADER)
+    header: HeaderName = SERIAL_HEADER
 
-    @header.validator
-    def _check_header(self, _: object, value: object) -> None:
-        if not (isinstance(value, str) and _TOKEN.fullmatch(value)):
-            raise ConfigurationError(
-                f"header {value!r}: expected 3 to 64 letters, digits and hyphens, such as {SERIAL_HEADER!r}"
-            )
-        if value.lower() in _TAKEN:
-            raise ConfigurationError(
-                f"header {value!r}: SIP uses it itself, expected a name of your own such as {SERIAL_HEADER!r}"
-            )
-
-    @classmethod
-    def from_settings(cls, settings: Mapping[str, Any]) -> SipHeaderSerialCarrier:
-        """A carrier from the key ``header``, which is optional.
-
-        :raise ConfigurationError: another key, or a value that is no good.
-        """
-        for key in settings:
-            if key != "header":
-                raise ConfigurationError(f"unknown key {key!r}: expected header")
-        return cls(**settings)
+    def __attrs_post_init__(self) -> None:
+        hold(self)
 
     def embed(self, calling_number: str, serial: str) -> Signalled:
         """The number as it is, and the header field.

@@ -17,13 +17,11 @@ out; the drafts before the RFC had ``purpose=isdn-interwork``. All of these are 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from attrs import frozen
 from zope.interface import implementer
 
-from ctiex.errors import ConfigurationError
 from ctiex.interfaces import ISerialCarrier, Signalled
 from ctiex.serials import check_serial, is_serial
 
@@ -47,16 +45,6 @@ _TOKEN = re.compile(r"[A-Za-z0-9.!%*_+`'~-]+")
 @frozen
 class UserToUserSerialCarrier:
     """The mark and the serial as user-to-user information: 26 octets at most, where ISDN passes 128, or 32 at least."""
-
-    @classmethod
-    def from_settings(cls, settings: Mapping[str, Any]) -> UserToUserSerialCarrier:
-        """A carrier; there is nothing to set.
-
-        :raise ConfigurationError: a key is given.
-        """
-        for key in settings:
-            raise ConfigurationError(f"unknown key {key!r}: this carrier has no settings")
-        return cls()
 
     def embed(self, calling_number: str, serial: str) -> Signalled:
         """The number as it is, and the header field.

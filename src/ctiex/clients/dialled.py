@@ -11,11 +11,11 @@ from twisted.logger import Logger
 from ctiex.clients.own_ports import OwnPorts
 from ctiex.errors import Status
 from ctiex.interfaces import ICodec
+from ctiex.limits import SessionLimits
 from ctiex.links import rules
 from ctiex.links.ports import GuardedFactory, PortBounds
 from ctiex.links.protocol import LinkProtocol
 from ctiex.links.session import Session
-from ctiex.links.session_types import SessionLimits
 from ctiex.messages import Bind, Connection, ConnectionReply, Error, Message
 
 _log = Logger()

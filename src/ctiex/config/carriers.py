@@ -12,7 +12,7 @@ from ctiex.carriers.calling_number import CallingNumberSerialCarrier
 from ctiex.carriers.combined import CombinedSerialCarrier, changes_the_number
 from ctiex.config.model import CarrierSettings
 from ctiex.interfaces import ISerialCarrier, ISerialCarrierPlugin
-from ctiex.plugins import find_plugin
+from ctiex.plugins import build_plugin, find_plugin
 
 
 @frozen
@@ -31,7 +31,7 @@ def build_carriers(settings: CarrierSettings, find: Callable[[InterfaceClass, st
     :raise ConfigurationError: a plugin is missing, doesn't take its settings, or two would write the same place.
     """
     kinds = (settings.kind, *settings.also)
-    built = tuple(find(ISerialCarrierPlugin, kind).build(settings.settings_of(kind)) for kind in kinds)
+    built = tuple(build_plugin(ISerialCarrierPlugin, kind, settings.settings_of(kind), find=find) for kind in kinds)
     network: ISerialCarrier = CombinedSerialCarrier(built) if len(built) > 1 else built[0]
     in_number: ISerialCarrier = next(filter(changes_the_number, built), CallingNumberSerialCarrier())
     return Carriers(in_number, None if network is in_number else network)

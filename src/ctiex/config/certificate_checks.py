@@ -10,9 +10,9 @@ from attrs import evolve
 
 from ctiex.config.endpoints import Listening, read_endpoint
 from ctiex.config.model import Configuration, failure_of
-from ctiex.config.structuring import dotted
 from ctiex.errors import ConfigurationError
 from ctiex.messages import Role
+from ctiex.settings.structuring import dotted
 from ctiex.tls.endpoint import PREFIX, TlsFiles
 
 _WARN_BEFORE = timedelta(days=30)

@@ -8,8 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from ctiex.config.endpoints import read_endpoint
-from ctiex.config.model import ConfiguredService, FileTables, IdentitySettings, LinkSettings, is_short_text
-from ctiex.config.structuring import dotted
+from ctiex.config.model import ConfiguredService, FileTables, IdentitySettings, LinkSettings
 from ctiex.errors import ConfigurationError
 from ctiex.identities import ANY_OWNER
 from ctiex.limits import Limits
@@ -17,6 +16,8 @@ from ctiex.links.addresses import plain_host
 from ctiex.links.peers import is_loopback
 from ctiex.login.checkers import CONFIGURED, canonical_name
 from ctiex.services import BUILT_IN
+from ctiex.settings.checks import is_short_text
+from ctiex.settings.structuring import dotted
 from ctiex.tls.endpoint import PREFIX as TLS_PREFIX
 
 RULES = "rules"

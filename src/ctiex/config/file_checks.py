@@ -18,7 +18,8 @@ from ctiex.errors import ConfigurationError
 from ctiex.file_modes import wide_mode
 from ctiex.login.secret_hashes import SecretHash
 from ctiex.places import why_not_made, why_not_written
-from ctiex.stores.file_names import BESIDE, files_of
+from ctiex.settings import structure
+from ctiex.stores.sqlite_settings import BESIDE, SqliteSettings
 
 _ADDRESSES = {"": "0.0.0.0", "localhost": "127.0.0.1"}
 """What Twisted listens at where an interface is no address."""
@@ -89,13 +90,12 @@ def _files_of_store(store: StoreSettings) -> Iterator[tuple[str, Path]]:
     if store.kind != "sqlite":
         return
     try:
-        files = files_of(store.settings)
-    except TypeError:
+        files = structure(store.settings, SqliteSettings)
+    except ConfigurationError:
         return  # told elsewhere
-    for key, path in files.items():
-        yield f"store.{key}", path
-    for beside in BESIDE:
-        yield "store.path", Path(f"{files['path']}{beside}")
+    yield "store.key_file", Path(files.key_file)
+    for beside in ("", *BESIDE):
+        yield "store.path", Path(f"{files.path}{beside}")
 
 
 def _same(one: Path, other: Path) -> bool:

@@ -1,6 +1,6 @@
 """What can be configured: one frozen class for each table of the file, with its defaults.
 
-A type of an attribute carries what is expected of its value; :mod:`ctiex.config.structuring`
+A type of an attribute carries what is expected of its value; :mod:`ctiex.settings.structuring`
 holds the file against it. Times are in seconds, sizes in bytes.
 """
 
@@ -9,26 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
-from attrs import field, frozen
+from attrs import define, field, frozen
 
 from ctiex.errors import ConfigurationError, CtiexError
 from ctiex.identities import PATTERN_EXPECTED, parse_pattern
-from ctiex.limits import Limits
+from ctiex.limits import Limits, SessionLimits, Timeouts
 from ctiex.login.credentials import KnownIdentity
 from ctiex.login.secret_hashes import HASH_EXPECTED, SecretHash
-from ctiex.messages import DEFAULT_MAX_FRAME, LEAST_MAX_FRAME, MOST_MAX_FRAME
 from ctiex.serials import check_exchange_id
-from ctiex.settings import Check, Count, Seconds, is_whole
+from ctiex.settings import Check, Count, Seconds, ShortText
+from ctiex.settings.checks import REST, is_short_text, shown
 from ctiex.telephony.asterisk.allowed_hosts import LOOPBACK, SOURCE_EXPECTED, parse_source
 from ctiex.telephony.asterisk.sounds import SOUND_EXPECTED, is_sound
-
-MAX_SHORT_TEXT = 255
-"""The longest ``text8`` of the wire format, in bytes of UTF-8."""
-
-
-def is_short_text(value: object) -> bool:
-    """Whether it is text of 1 to 255 bytes, as ``text8`` takes it."""
-    return isinstance(value, str) and 1 <= len(value.encode(errors="replace")) <= MAX_SHORT_TEXT
 
 
 def _accepted_by(parse: Callable[[str], object]) -> Callable[[Any], bool]:
@@ -41,22 +33,12 @@ def _accepted_by(parse: Callable[[str], object]) -> Callable[[Any], bool]:
     return accepts
 
 
-Name = Annotated[str, Check("text of 1 to 255 bytes", is_short_text, stand_in="-")]
+Name = ShortText
 Address = Annotated[str, Check("text of at most 255 bytes", lambda value: value == "" or is_short_text(value))]
 Listen = Annotated[
     str, Check('an endpoint such as "tcp:7300:interface=127.0.0.1"', lambda value: isinstance(value, str))
 ]
 ExchangeId = Annotated[str, Check('text of 1 to 3 decimal digits, such as "1"', _accepted_by(check_exchange_id))]
-Heartbeat = Annotated[
-    int, Check("a whole number of seconds from 1 to 65535", lambda value: is_whole(value) and 1 <= value <= 0xFFFF)
-]
-FrameLength = Annotated[
-    int,
-    Check(
-        f"a whole number from {LEAST_MAX_FRAME} to {MOST_MAX_FRAME}",
-        lambda value: is_whole(value) and LEAST_MAX_FRAME <= value <= MOST_MAX_FRAME,
-    ),
-]
 AuditFile = Annotated[str, Check("the path of a file", lambda value: isinstance(value, str) and "\0" not in value)]
 RoleName = Annotated[str, Check('"agent" or "service"', lambda value: value in ("agent", "service"), stand_in="agent")]
 Secret = Annotated[str, Check("text of 1 to 255 bytes", is_short_text, secret=True)]
@@ -66,9 +48,6 @@ CertificateName = Annotated[str, Check("a name in a certificate, of 1 to 255 byt
 Source = Annotated[str, Check(SOURCE_EXPECTED, _accepted_by(parse_source))]
 SoundFile = Annotated[str, Check(SOUND_EXPECTED, is_sound)]
 AgentPattern = Annotated[str, Check(PATTERN_EXPECTED, _accepted_by(parse_pattern))]
-
-REST = {"rest": True}
-"""Marks the attribute that takes every other key of its table, for a plugin."""
 
 
 @frozen(kw_only=True)
@@ -80,38 +59,24 @@ class ExchangeSettings:
     """The exchange's address as sent to services; empty: where the IVR link listens."""
 
 
-@frozen(kw_only=True)
-class LinkSettings:
+@define(kw_only=True)
+class LinkSettings(SessionLimits):
     """What ``[links.agent]`` and ``[links.ivr]`` have in common."""
 
     listen: Listen
     codec: Name = "binary"
-    heartbeat: Heartbeat = 30
-    login_deadline: Seconds = 10
-    max_frame: FrameLength = DEFAULT_MAX_FRAME
-    """The limit on the value of a frame's length."""
-    max_in_flight: Count = 1024
-    """Requests of one link that wait for their answer."""
-    max_queued: Count = 100_000
-    """Requests of the exchange that wait behind those until they may go out."""
-    max_unread: Count = 1_048_576
-    """Output that the peer hasn't read yet; beyond it the link ends."""
     plain_secrets: PlainSecrets = "refused"
     """Whether a secret is taken over plain TCP from beyond loopback."""
-    frames_per_second: Count = 20_000
-    """Frames of one link: requests beyond are refused, twice as many end it."""
-    bytes_per_second: Count = 33_554_432
-    """Bytes of one link: more end it."""
 
 
-@frozen(kw_only=True)
+@define(kw_only=True)
 class AgentLinkSettings(LinkSettings):
     """``[links.agent]``."""
 
     listen: Listen = "tcp:7300:interface=127.0.0.1"
 
 
-@frozen(kw_only=True)
+@define(kw_only=True)
 class IvrLinkSettings(LinkSettings):
     """``[links.ivr]``."""
 
@@ -145,7 +110,7 @@ class CarrierSettings:
             return {key: value for key, value in self.settings.items() if key not in self.also}
         settings = self.settings.get(kind, {})
         if not isinstance(settings, dict):
-            raise ConfigurationError(f"{kind}: expected a table")
+            raise ConfigurationError(f"found {shown(settings)}, expected a table")
         return settings
 
 
@@ -198,17 +163,11 @@ class OrganizerSettings:
 
 
 @frozen(kw_only=True)
-class ConfiguredService:
+class ConfiguredService(Timeouts):
     """``[services.NAME]``: how a customer gets to a service, and how long each step may take."""
 
     access_code: Name
     signalling: Name = "link"
-    signalling_timeout: Seconds = 30
-    fetch_timeout: Seconds = 120
-    service_timeout: Seconds = 3600
-    return_timeout: Seconds = 60
-    """From the final result until the customer is back, with a driver that sees the call."""
-    keep_closed: Seconds = 600
     request: OrganizerSettings = field(factory=OrganizerSettings)
     result: OrganizerSettings = field(factory=OrganizerSettings)
     settings: Mapping[str, Any] = field(factory=dict, metadata=REST, repr=False)

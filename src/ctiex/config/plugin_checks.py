@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
@@ -9,8 +10,7 @@ from typing import Any
 from zope.interface.interface import InterfaceClass
 
 from ctiex.config.carriers import build_carriers
-from ctiex.config.model import CarrierSettings, Configuration, ConfiguredService, StoreSettings, failure_of
-from ctiex.config.structuring import dotted
+from ctiex.config.model import CarrierSettings, Configuration, ConfiguredService, failure_of
 from ctiex.errors import ConfigurationError
 from ctiex.interfaces import (
     ICallStorePlugin,
@@ -23,7 +23,11 @@ from ctiex.interfaces import (
 )
 from ctiex.login.credentials import checker_context
 from ctiex.plugins import find_plugin
+from ctiex.settings import structure
+from ctiex.settings.structuring import dotted
 
+_KEY_IN_FRONT = re.compile(r"""(?:[A-Za-z0-9_-]+|"[^"]*")(?:\.(?:[A-Za-z0-9_-]+|"[^"]*")|\[\d+\])*: """)
+"""How every error about a key begins: ``keep[1]: ``, ``devices."PJSIP/front": ``."""
 Finder = Callable[[InterfaceClass, str], Any]
 """Finds a plugin of an interface by its name, as :func:`ctiex.plugins.find_plugin` does."""
 
@@ -41,54 +45,54 @@ def check_plugins(configuration: Configuration, find: Finder = find_plugin) -> N
 def _wrong_plugins(configuration: Configuration, find: Finder) -> Iterator[str]:
     for link, settings in (("agent", configuration.agent_link), ("ivr", configuration.ivr_link)):
         yield from _tried(f"links.{link}.codec", partial(_build_codec, find, settings.codec))
-    store = configuration.store
-    wrong_store = list(_tried_to_build("store", "kind", find, ICallStorePlugin, store.kind, store.settings))
-    yield from wrong_store or _wrong_place(store, find)
+    store, login = configuration.store, configuration.login
+    found = partial(find, ICallStorePlugin, store.kind)
+    yield from _wrong_choice("store", "kind", found, lambda: store.settings, _use_store)
     yield from _wrong_carriers(configuration.carrier, find)
-    login, context = configuration.login, checker_context(configuration.identities.values())
-    yield from _tried_to_build("login", "checker", find, ICheckerPlugin, login.checker, login.settings, context)
+    context = checker_context(configuration.identities.values())
+    found = partial(find, ICheckerPlugin, login.checker)
+    yield from _wrong_choice(
+        "login", "checker", found, lambda: login.settings, lambda plugin, settings: plugin.build(settings, context)
+    )
     for name, service in configuration.services.items():
         yield from _wrong_service(dotted("services", name), service, find)
     for name in sorted({service.signalling for service in configuration.services.values()}):
         yield from _wrong_driver(name, configuration.signalling.get(name, {}), find)
 
 
+def _build_codec(find: Finder, name: str) -> None:
+    find(ICodecPlugin, name).build()
+
+
+def _use_store(plugin: Any, settings: Any) -> None:
+    """Build the store, which opens nothing, and see whether it can stand where it is to."""
+    plugin.build(settings)
+    if IPlacedStorePlugin.providedBy(plugin):
+        plugin.check_place(settings)
+
+
+def _build(plugin: Any, settings: Any) -> None:
+    plugin.build(settings)
+
+
 def _wrong_carriers(carrier: CarrierSettings, find: Finder) -> Iterator[str]:
     kinds = (("kind", "carrier", carrier.kind), *(("also", dotted("carrier", name), name) for name in carrier.also))
     wrong: list[str] = []
     for chooser, table, kind in kinds:
-        try:
-            plugin = find(ISerialCarrierPlugin, kind)
-        except ConfigurationError as error:
-            wrong.append(f"carrier.{chooser}: {error}")
-        else:
-            wrong += _tried(table, lambda plugin=plugin, kind=kind: plugin.build(carrier.settings_of(kind)))  # type: ignore[misc]
+        found = partial(find, ISerialCarrierPlugin, kind)
+        wrong += _wrong_choice("carrier", chooser, found, partial(carrier.settings_of, kind), _build, table)
     if carrier.also and not wrong:
         wrong += _tried("carrier", lambda: build_carriers(carrier, find))
     yield from wrong
 
 
-def _wrong_place(store: StoreSettings, find: Finder) -> Iterator[str]:
-    """What is wrong with where a store is to stand."""
-    plugin = find(ICallStorePlugin, store.kind)
-    if IPlacedStorePlugin.providedBy(plugin):
-        for wrong in _tried("", lambda: plugin.check_place(store.settings)):
-            yield from (f"store.{line}" for line in wrong.removeprefix(": ").splitlines())
-
-
-def _build_codec(find: Finder, name: str) -> None:
-    find(ICodecPlugin, name).build()
-
-
 def _wrong_driver(name: str, settings: Mapping[str, Any], find: Finder) -> Iterator[str]:
     """What is wrong with the own table of a signalling driver."""
-    key = dotted("signalling", name)
     try:
         driver = find(ISignallingPlugin, name)
     except ConfigurationError:
         return  # told of the services that name it
-    for wrong in _tried("", lambda: driver.check_driver(settings)):
-        yield from (f"{key}.{line}" for line in wrong.removeprefix(": ").splitlines())
+    yield from _tried(dotted("signalling", name), lambda: structure(settings, driver.settings))
 
 
 def _wrong_service(key: str, service: ConfiguredService, find: Finder) -> Iterator[str]:
@@ -97,38 +101,39 @@ def _wrong_service(key: str, service: ConfiguredService, find: Finder) -> Iterat
     except ConfigurationError as error:
         yield f"{key}.signalling: {error}"
     else:
-        yield from _tried(key, lambda: driver.check(service.settings))
+        yield from _tried(key, lambda: structure(service.settings, driver.service_settings))
     for side, organizer in (("request", service.request), ("result", service.result)):
-        yield from _tried_to_build(
-            f"{key}.{side}", "organizer", find, IOrganizerPlugin, organizer.organizer, organizer.settings
-        )
+        found = partial(find, IOrganizerPlugin, organizer.organizer)
+        yield from _wrong_choice(f"{key}.{side}", "organizer", found, lambda one=organizer: one.settings, _build)  # type: ignore[misc]
 
 
-def _tried_to_build(
+def _wrong_choice(
     table: str,
     chooser: str,
-    find: Finder,
-    interface: InterfaceClass,
-    name: str,
-    settings: Mapping[str, Any],
-    *context: object,
+    find: Callable[[], Any],
+    settings: Callable[[], Mapping[str, Any]],
+    use: Callable[[Any, Any], object],
+    own: str = "",
 ) -> Iterator[str]:
-    """What is wrong with the choice of a plugin, or with its own keys in the same table.
+    """What is wrong with the choice of a plugin, with its own keys, or with what becomes of them.
 
-    :param context: what it is built with beside its settings.
+    :param use: is called with the plugin and its settings.
+    :param own: the table of its own keys, where it isn't that which names it.
     """
     try:
-        plugin = find(interface, name)
+        plugin = find()
     except ConfigurationError as error:
         yield f"{table}.{chooser}: {error}"
     else:
-        yield from _tried(table, lambda: plugin.build(settings, *context))
+        yield from _tried(own or table, lambda: use(plugin, structure(settings(), plugin.settings)))
 
 
 def _tried(key: str, attempt: Callable[[], object]) -> Iterator[str]:
+    """What an attempt fails with. A line of it that begins with a key, ``path: ...``, gets the whole key."""
     try:
         attempt()
     except ConfigurationError as error:
-        yield f"{key}: {error}"
+        for line in str(error).splitlines():
+            yield f"{key}.{line}" if _KEY_IN_FRONT.match(line) else f"{key}: {line}"
     except Exception as error:  # whatever the code of others does
         yield f"{key}: the plugin fails: {type(error).__name__}: {error}"

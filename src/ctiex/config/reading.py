@@ -21,12 +21,12 @@ from ctiex.config.model import (
     IdentitySettings,
     failure_of,
 )
-from ctiex.config.structuring import structure
 from ctiex.errors import ConfigurationError
 from ctiex.identities import ANY_OWNER, AgentNumbers, Identity
 from ctiex.login.credentials import KnownIdentity
 from ctiex.login.secret_hashes import SecretHash
 from ctiex.messages import Role
+from ctiex.settings.structuring import structure_good_part
 
 __all__ = ["Configuration", "examine", "exchange_address", "load", "parse", "read_file"]
 
@@ -102,7 +102,7 @@ def examine(
     What is wrong is left out of the configuration, so that the rest can be looked at further. None: nothing is left.
     """
     demo = "identities" not in tables
-    read, errors = structure(_with_demo_services(tables), FileTables)
+    read, errors = structure_good_part(_with_demo_services(tables), FileTables)
     if read is None:
         return None, errors
     if demo:

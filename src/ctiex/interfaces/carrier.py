@@ -55,10 +55,10 @@ class ISerialCarrierPlugin(Interface):
     """Finds a carrier by name."""
 
     name: str = Attribute("What the configuration calls it: ``[carrier] kind = NAME``.")
+    settings: type[Any] = Attribute("The frozen class that declares its keys, as in `ctiex.settings`.")
 
-    def build(settings: Mapping[str, Any]) -> ISerialCarrier:
+    def build(settings: Any) -> ISerialCarrier:
         """A carrier.
 
-        :param settings: the other keys of ``[carrier]``.
-        :raise ConfigurationError: the longest serial doesn't fit, or a key is invalid.
+        :param settings: an instance of ``settings``, from the other keys of ``[carrier]``.
         """

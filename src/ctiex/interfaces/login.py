@@ -61,8 +61,9 @@ class ICheckerPlugin(Interface):
     """Finds a checker of identities and secrets by name."""
 
     name: str = Attribute("What the configuration calls it: ``[login] checker = NAME``.")
+    settings: type[Any] = Attribute("The frozen class that declares its keys, as in `ctiex.settings`.")
 
-    def build(settings: Mapping[str, Any], context: CheckerContext) -> ICredentialsChecker:
+    def build(settings: Any, context: CheckerContext) -> ICredentialsChecker:
         """A checker for ``IUsernamePassword``; opens nothing before it is asked.
 
         It returns the name of the identity in UTF-8, at once or by a Deferred. It fails with
@@ -70,6 +71,5 @@ class ICheckerPlugin(Interface):
         is known or not, and with :class:`ctiex.errors.CheckBusy` when it can't check now. The error's text is for log
         and audit; it is never sent to the peer.
 
-        :param settings: the other keys of ``[login]``.
-        :raise ConfigurationError: an unknown key, or an invalid value.
+        :param settings: an instance of ``settings``, from the other keys of ``[login]``.
         """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -38,6 +37,10 @@ class IMediaPlugin(Interface):
     """Finds a kind of media by name."""
 
     name: str = Attribute("What the configuration calls it: ``--media NAME``.")
+    settings: type[Any] = Attribute("The frozen class that declares its keys, as in `ctiex.settings`.")
 
-    def build(settings: Mapping[str, Any], clock: IReactorTime) -> IMedia:
-        """The channel to one customer."""
+    def build(settings: Any, clock: IReactorTime) -> IMedia:
+        """The channel to one customer.
+
+        :param settings: an instance of ``settings``.
+        """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from typing import Any
 
 from zope.interface import Attribute, Interface
@@ -26,10 +26,10 @@ class IOrganizerPlugin(Interface):
     """Finds an organizer by name."""
 
     name: str = Attribute("What the configuration calls it: ``organizer = NAME``, ``rules`` by default.")
+    settings: type[Any] = Attribute("The frozen class that declares its keys, as in `ctiex.settings`.")
 
-    def build(settings: Mapping[str, Any]) -> IOrganizer:
+    def build(settings: Any) -> IOrganizer:
         """An organizer for one direction of one service.
 
-        :param settings: the other keys of ``[services.NAME.request]`` or ``.result``.
-        :raise ConfigurationError: an unknown key, or an invalid value.
+        :param settings: an instance of ``settings``, from the other keys of ``[services.NAME.request]`` or ``.result``.
         """

@@ -9,11 +9,11 @@ from attrs import Factory, field
 from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface, implementer
 
-from ctiex.errors import ConfigurationError
 from ctiex.frozen import frozen
 from ctiex.interfaces.carrier import Signalled
 from ctiex.interfaces.codec import ICodec
 from ctiex.messages import CallEnded, Connection
+from ctiex.settings import NoSettings
 
 
 @frozen
@@ -184,10 +184,13 @@ class SignallingContext:
     sessions: IServiceSessions
     codec: ICodec
     """The codec of the IVR link."""
-    services: Mapping[str, Mapping[str, Any]]
-    """The driver's own settings of each service that it signals, by service name."""
-    settings: Mapping[str, Any] = field(factory=dict, repr=False)
-    """The driver's own table: ``[signalling.NAME]``."""
+    services: Mapping[str, Any]
+    """Of each service that the driver signals, by name: an instance of the plugin's ``service_settings``.
+
+    For a driver of the embedding application it is the service's other keys, as they stand in the file.
+    """
+    settings: Any = field(factory=NoSettings, repr=False)
+    """An instance of the plugin's ``settings``, from ``[signalling.NAME]``."""
 
 
 class ISignallingPlugin(Interface):
@@ -195,17 +198,8 @@ class ISignallingPlugin(Interface):
 
     name: str = Attribute("What the configuration calls it: ``signalling = NAME``.")
 
-    def check(settings: Mapping[str, Any]) -> None:
-        """Check the driver's own keys of one service.
-
-        :raise ConfigurationError: an unknown or missing key, or an invalid value.
-        """
-
-    def check_driver(settings: Mapping[str, Any]) -> None:
-        """Check the keys of the driver's own table: ``[signalling.NAME]``.
-
-        :raise ConfigurationError: an unknown or missing key, or an invalid value.
-        """
+    settings: type[Any] = Attribute("The frozen class that declares the keys of ``[signalling.NAME]``.")
+    service_settings: type[Any] = Attribute("The same of its keys in ``[services.NAME]``.")
 
     def build(context: SignallingContext) -> ISignalling:
         """The driver for all services that name it."""
@@ -216,23 +210,8 @@ class BaseSignallingPlugin:
     """A driver without settings; a plugin says which of its own it takes."""
 
     name = ""
-
-    def check(self, settings: Mapping[str, Any]) -> None:
-        """A service has no keys for it.
-
-        :raise ConfigurationError: there is one.
-        """
-        for key in settings:
-            raise ConfigurationError(f"{key}: unknown key: signalling by {self.name} has none of its own")
-
-    def check_driver(self, settings: Mapping[str, Any]) -> None:
-        """There is no such table.
-
-        :raise ConfigurationError: there is one.
-        """
-        wrong = [f"{key}: unknown key: the driver has no settings" for key in settings]
-        if wrong:
-            raise ConfigurationError("\n".join(wrong))
+    settings: type[Any] = NoSettings
+    service_settings: type[Any] = NoSettings
 
     def build(self, context: SignallingContext) -> ISignalling:
         """Each plugin's own."""

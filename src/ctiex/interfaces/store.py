@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -76,19 +76,20 @@ class ICallStorePlugin(Interface):
     """Finds a store by name."""
 
     name: str = Attribute("What the configuration calls it: ``[store] kind = NAME``.")
+    settings: type[Any] = Attribute("The frozen class that declares its keys, as in `ctiex.settings`.")
 
-    def build(settings: Mapping[str, Any]) -> ICallStore:
+    def build(settings: Any) -> ICallStore:
         """A store, not opened yet.
 
-        :param settings: the other keys of ``[store]``.
-        :raise ConfigurationError: an unknown key, or an invalid value.
+        :param settings: an instance of ``settings``, from the other keys of ``[store]``.
+        :raise ConfigurationError: what it needs isn't installed.
         """
 
 
 class IPlacedStorePlugin(ICallStorePlugin):
     """Finds a store that is on this machine, and can check its place before it is opened."""
 
-    def check_place(settings: Mapping[str, Any]) -> None:
+    def check_place(settings: Any) -> None:
         """Check that a store can be opened at its place, without opening or changing anything.
 
         :param settings: as for ``build``, which has taken them.

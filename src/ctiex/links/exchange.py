@@ -15,11 +15,12 @@ from twisted.python.failure import Failure
 from ctiex.errors import Status
 from ctiex.identities import Identity
 from ctiex.interfaces import ICodec
+from ctiex.limits import SessionLimits
 from ctiex.links.admission import Admission, AdmissionRefusal
 from ctiex.links.peers import certificate_names, seen, source_of, source_of_address
 from ctiex.links.protocol import LinkProtocol
 from ctiex.links.session import Session
-from ctiex.links.session_types import SessionLimits, SessionState
+from ctiex.links.session_types import SessionState
 from ctiex.links.turns import Share, Turns
 from ctiex.links.waiters import Waiters
 from ctiex.login.authentication import Authenticator, LoginAttempt, LoginDecision, PeerInfo

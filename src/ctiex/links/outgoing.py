@@ -9,8 +9,9 @@ from attrs import evolve
 from ctiex.errors import FrameTooLong, LinkBusy, LinkLost, Status
 from ctiex.fields import EMPTY
 from ctiex.interfaces import ICodec, IDataResponder, decoded
+from ctiex.limits import SessionLimits
 from ctiex.links.requests import Answered, Requests
-from ctiex.links.session_types import SessionLimits, SessionState
+from ctiex.links.session_types import SessionState
 from ctiex.messages import KIND_OF, AgentEvent, DataResult, Message, Unbind, UnbindReply
 from ctiex.monitoring.counters import Counters
 
@@ -36,7 +37,7 @@ class Outgoing:
         """Answers DataRequests straight from what was read, while it is bound and no side is unbinding."""
         self._output: list[bytes] = []
         self._output_size = 0
-        self._requests = Requests(limits.max_in_flight, limits.max_queued)
+        self._requests = Requests(limits)
         self._in_flight = 0
         self._unbind_id: int | None = None
         """The invoke id of an Unbind that waits for the replies under way."""

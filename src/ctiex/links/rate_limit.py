@@ -10,6 +10,8 @@ from sys import maxsize
 
 from attrs import define, field
 
+from ctiex.limits import SessionLimits
+
 FRAME = 16
 """What handling a frame costs, in pieces of work; one that is answered on the fast path costs 1."""
 BYTES_SHIFT = 7
@@ -33,10 +35,7 @@ class Traffic:
     So no window has more than the limits, and no second, wherever it begins, more than twice as much.
     """
 
-    most_frames: int
-    """Frames of one window; requests beyond are refused, and twice as many are a flood."""
-    most_bytes: int
-    """Bytes of one window; more are a flood."""
+    limits: SessionLimits
     frames: int = 0
     """The frames handled in the window, counted by the code that handles them, without a call for each."""
     bytes: int = 0
@@ -54,8 +53,8 @@ class Traffic:
     @property
     def flood(self) -> str | None:
         """Why the link is to be cut off, in words; None while it isn't."""
-        if self.bytes > self.most_bytes:
-            return f"more than {self.most_bytes} bytes in a second"
-        if self.frames > 2 * self.most_frames:
-            return f"more than twice {self.most_frames} frames in a second"
+        if self.bytes > self.limits.bytes_per_second:
+            return f"more than {self.limits.bytes_per_second} bytes in a second"
+        if self.frames > 2 * self.limits.frames_per_second:
+            return f"more than twice {self.limits.frames_per_second} frames in a second"
         return None

@@ -9,6 +9,7 @@ from attrs import define
 from twisted.logger import Logger
 
 from ctiex.errors import LinkError, LinkLost, RequestTimedOut, Status
+from ctiex.limits import SessionLimits
 from ctiex.messages import REPLY_OF, ConnectionReply, Error, Message, UnbindReply
 
 Answered = Callable[[Message | LinkError], None]
@@ -41,9 +42,8 @@ class _Waiting:
 class Requests:
     """Pairs what was asked with what answers it. Those beyond the limit wait to go out, in order, if there is room."""
 
-    def __init__(self, max_in_flight: int, max_queued: int) -> None:
-        self._max_in_flight = max_in_flight
-        self._max_queued = max_queued
+    def __init__(self, limits: SessionLimits) -> None:
+        self._limits = limits
         self._last_invoke_id = 0
         self._waiting: dict[int, _Waiting] = {}
         self._unsent: dict[int, bytes] = {}
@@ -60,7 +60,7 @@ class Requests:
     @property
     def full(self) -> bool:
         """Whether as many requests wait as may; check this before adding one."""
-        return len(self._unsent) >= self._max_queued
+        return len(self._unsent) >= self._limits.max_queued
 
     def add(self, invoke_id: int, request: type[Message], frame: bytes, answered: Answered, deadline: float) -> None:
         """A request of this kind is to go out; ``sendable`` gives its frame when it may."""
@@ -70,7 +70,7 @@ class Requests:
 
     def sendable(self) -> Iterator[bytes]:
         """The frames that may go out now, each given once."""
-        while self._unsent and len(self._waiting) - len(self._unsent) < self._max_in_flight:
+        while self._unsent and len(self._waiting) - len(self._unsent) < self._limits.max_in_flight:
             yield self._unsent.pop(next(iter(self._unsent)))
 
     def last(self, invoke_id: int, answered: Answered, deadline: float) -> None:

@@ -10,10 +10,11 @@ from math import inf
 
 from ctiex.errors import CodecError, Status
 from ctiex.interfaces import Frame, ICodec
+from ctiex.limits import SessionLimits
 from ctiex.links import rules
 from ctiex.links.outgoing import MUCH_OUTPUT, Outgoing
 from ctiex.links.rate_limit import BYTES_SHIFT, FRAME, Traffic, Work
-from ctiex.links.session_types import NOBODY, SessionAudit, SessionHandler, SessionLimits, SessionState
+from ctiex.links.session_types import NOBODY, SessionAudit, SessionHandler, SessionState
 from ctiex.messages import (
     KINDS,
     VERSION,
@@ -64,7 +65,7 @@ class Session(Outgoing):
         """Whether frames may wait, behind many others or much output; ``read_on`` handles them, in another turn."""
         self._handler = handler
         self._decoder = codec.decoder(limits.max_frame)
-        self._traffic = Traffic(limits.frames_per_second, limits.bytes_per_second)
+        self._traffic = Traffic(limits)
         self.work = Work()
         """What may be handled in this turn; that of many links, where they are one party's."""
         self.login_due = now + limits.login_deadline if bound_by is None else inf
@@ -116,7 +117,7 @@ class Session(Outgoing):
             return
         traffic = self._traffic
         traffic.took(len(data), now)
-        if traffic.bytes > traffic.most_bytes:
+        if traffic.bytes > self.limits.bytes_per_second:
             self._end_if_flooding()
             return
         self._decoder.receive(data)
@@ -150,7 +151,7 @@ class Session(Outgoing):
         finally:
             self._reading = False
             work.left -= (_MANY_FRAMES - left) * FRAME
-        if traffic.frames > traffic.most_frames:
+        if traffic.frames > self.limits.frames_per_second:
             self._end_if_flooding()
 
     def _end_if_flooding(self) -> None:
@@ -257,10 +258,10 @@ class Session(Outgoing):
         traffic, limits, quick, work = self._traffic, self.limits, self.quick, self.work
         if not traffic.began <= now < traffic.ends:
             traffic.took(0, now)
-        full = self._in_flight >= limits.max_in_flight or traffic.bytes + len(data) > traffic.most_bytes
+        full = self._in_flight >= limits.max_in_flight or traffic.bytes + len(data) > limits.bytes_per_second
         if quick is None or full or work.left <= 0 or self._decoder.buffered():
             return data
-        taken, frames = quick.answer(data, answers, traffic.most_frames - traffic.frames, MUCH_OUTPUT)
+        taken, frames = quick.answer(data, answers, limits.frames_per_second - traffic.frames, MUCH_OUTPUT)
         if frames:
             self._sign_due = now + limits.heartbeat
             self._pings = 0

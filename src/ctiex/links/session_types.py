@@ -6,9 +6,8 @@ from enum import Enum
 from sys import maxsize
 from typing import Protocol
 
-from attrs import frozen
-
-from ctiex.messages import DEFAULT_MAX_FRAME, Bind, Error, Message
+from ctiex.limits import SessionLimits
+from ctiex.messages import Bind, Error, Message
 
 
 class SessionState(Enum):
@@ -22,27 +21,6 @@ class SessionState(Enum):
     LEAVING = "leaving"
     """An Unbind has gone out; what is under way is still answered."""
     ENDED = "ended"
-
-
-@frozen
-class SessionLimits:
-    """What one link may use."""
-
-    heartbeat: float = 30.0
-    """After so many seconds of silence a Ping goes out; two unanswered ones end the link."""
-    login_deadline: float = 10.0
-    """How long the other side may take to Bind, in seconds."""
-    max_frame: int = DEFAULT_MAX_FRAME
-    max_in_flight: int = 1_024
-    """Requests that may wait for their replies, in each direction."""
-    max_queued: int = 100_000
-    """Requests of this side that may wait behind those until they may go out."""
-    max_unread: int = 1_048_576
-    """Output that the other side may leave unread, in bytes."""
-    frames_per_second: int = 20_000
-    """Frames of the other side: requests beyond are answered 14, twice as many end the link."""
-    bytes_per_second: int = 33_554_432
-    """Bytes of the other side: more end the link."""
 
 
 CLIENT_LIMITS = SessionLimits(max_queued=maxsize, frames_per_second=maxsize, bytes_per_second=maxsize)

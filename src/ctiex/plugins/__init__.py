@@ -6,7 +6,7 @@ package from its own distribution: ``ctiex/plugins/NAME.py``, with no ``__init__
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache, partial
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
@@ -20,9 +20,10 @@ from twisted.plugin import IPlugin, pluginPackagePaths
 from zope.interface.interface import InterfaceClass
 
 from ctiex.errors import ConfigurationError
+from ctiex.settings import structure
 
 __path__.extend(pluginPackagePaths(__name__))
-__all__ = ["broken_plugins", "find_plugin"]
+__all__ = ["broken_plugins", "build_plugin", "find_plugin"]
 
 _PLUGIN: InterfaceClass = IPlugin
 
@@ -110,3 +111,20 @@ def find_plugin(interface: InterfaceClass, name: str) -> Any:
         raise ConfigurationError(f'found "{name}", which {len(found)} plugins ({kind}) use, expected one: {places}')
     names = ", ".join(sorted({plugin.name for plugin in known})) or "no plugin is installed"
     raise ConfigurationError(f'found "{name}", expected a plugin ({kind}) of: {names}')
+
+
+def build_plugin(
+    interface: InterfaceClass,
+    name: str,
+    table: Mapping[str, Any],
+    *context: Any,
+    find: Callable[[InterfaceClass, str], Any] = find_plugin,
+) -> Any:
+    """What the plugin of this name builds of a table of settings.
+
+    :param table: its own keys, as they stand in the file.
+    :param context: what it is built with beside its settings.
+    :raise ConfigurationError: there is no such plugin, or a line for each thing that is wrong with a key.
+    """
+    plugin = find(interface, name)
+    return plugin.build(structure(table, plugin.settings), *context)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
+from attrs import frozen
 from twisted.plugin import IPlugin
 from zope.interface import implementer
 
@@ -15,47 +13,18 @@ from ctiex.interfaces import ISerialCarrier, ISerialCarrierPlugin
 
 
 @implementer(IPlugin, ISerialCarrierPlugin)
-class CallingNumberPlugin:
-    """``[carrier] kind = "calling-number"``, with ``separator`` and ``capacity``."""
+@frozen
+class BuiltInCarrier:
+    """``[carrier] kind = NAME``; the keys are the attributes of the carrier itself."""
 
-    name = "calling-number"
+    name: str
+    settings: type[ISerialCarrier]
 
-    def build(self, settings: Mapping[str, Any]) -> ISerialCarrier:
-        """A carrier.
-
-        :raise ConfigurationError: an unknown key, or an invalid value.
-        """
-        return CallingNumberSerialCarrier.from_settings(settings)
-
-
-@implementer(IPlugin, ISerialCarrierPlugin)
-class UserToUserPlugin:
-    """``[carrier] kind = "user-to-user"``, without settings."""
-
-    name = "user-to-user"
-
-    def build(self, settings: Mapping[str, Any]) -> ISerialCarrier:
-        """A carrier.
-
-        :raise ConfigurationError: a key is given.
-        """
-        return UserToUserSerialCarrier.from_settings(settings)
+    def build(self, settings: ISerialCarrier) -> ISerialCarrier:
+        """The carrier, which its settings are."""
+        return settings
 
 
-@implementer(IPlugin, ISerialCarrierPlugin)
-class SipHeaderPlugin:
-    """``[carrier] kind = "sip-header"``, with ``header``."""
-
-    name = "sip-header"
-
-    def build(self, settings: Mapping[str, Any]) -> ISerialCarrier:
-        """A carrier.
-
-        :raise ConfigurationError: an unknown key, or an invalid value.
-        """
-        return SipHeaderSerialCarrier.from_settings(settings)
-
-
-calling_number = CallingNumberPlugin()
-user_to_user = UserToUserPlugin()
-sip_header = SipHeaderPlugin()
+calling_number = BuiltInCarrier("calling-number", CallingNumberSerialCarrier)
+user_to_user = BuiltInCarrier("user-to-user", UserToUserSerialCarrier)
+sip_header = BuiltInCarrier("sip-header", SipHeaderSerialCarrier)

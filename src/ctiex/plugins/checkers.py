@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.internet.threads import deferToThreadPool
 from twisted.plugin import IPlugin
 from zope.interface import implementer
 
-from ctiex.errors import ConfigurationError
 from ctiex.interfaces import CheckerContext, ICheckerPlugin
 from ctiex.login.checkers import CONFIGURED, ConfiguredChecker
+from ctiex.settings import NoSettings
 
 
 @implementer(IPlugin, ICheckerPlugin)
@@ -20,14 +17,10 @@ class ConfiguredPlugin:
     """``[login] checker = "configured"``: the secrets and hashes of ``[identities]``."""
 
     name = CONFIGURED
+    settings = NoSettings
 
-    def build(self, settings: Mapping[str, Any], context: CheckerContext) -> ICredentialsChecker:
-        """A checker over the identities of the configuration.
-
-        :raise ConfigurationError: there are settings; it takes none.
-        """
-        if settings:
-            raise ConfigurationError(f"unknown key {min(settings)!r}: the configured checker takes no settings")
+    def build(self, settings: NoSettings, context: CheckerContext) -> ICredentialsChecker:
+        """A checker over the identities of the configuration."""
         reactor = context.reactor
         return ConfiguredChecker(
             context.secrets,

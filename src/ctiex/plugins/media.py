@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import Annotated
 
+from attrs import frozen
 from twisted.internet.interfaces import IReactorTime
 from twisted.plugin import IPlugin
 from zope.interface import implementer
 
 from ctiex.clients.terminal import open_terminal
-from ctiex.errors import ConfigurationError
 from ctiex.interfaces import IMedia, IMediaPlugin
 from ctiex.services.media import ScriptedMedia, TerminalMedia
+from ctiex.settings import Check, NoSettings
+from ctiex.settings.checks import is_whole
+
+Typed = Annotated[str, Check("text", lambda value: isinstance(value, str))]
+Actions = Annotated[int | None, Check("a number of actions, from 0", lambda value: is_whole(value) and value >= 0)]
+
+
+@frozen(kw_only=True)
+class ScriptedSettings:
+    """What a customer out of a script does."""
+
+    typed: tuple[Typed, ...] = ()
+    """The keys for each question."""
+    hang_up_after: Actions = None
+    """After how many actions they leave."""
 
 
 @implementer(IPlugin, IMediaPlugin)
@@ -20,20 +34,11 @@ class ScriptedPlugin:
     """``--media scripted``: a customer out of a script."""
 
     name = "scripted"
+    settings = ScriptedSettings
 
-    def build(self, settings: Mapping[str, Any], clock: IReactorTime) -> IMedia:
-        """A customer who types ``typed`` (a list of texts), and leaves after ``hang_up_after`` actions.
-
-        :raise ConfigurationError: an unknown key, or an invalid value.
-        """
-        _only(settings, "typed", "hang_up_after")
-        typed = settings.get("typed", [])
-        if not (isinstance(typed, (list, tuple)) and all(isinstance(keys, str) for keys in typed)):
-            raise ConfigurationError("typed: expected a list of texts, one for each question")
-        after = settings.get("hang_up_after")
-        if after is not None and (type(after) is not int or after < 0):
-            raise ConfigurationError("hang_up_after: expected a number of actions, from 0")
-        return ScriptedMedia(typed, after)
+    def build(self, settings: ScriptedSettings, clock: IReactorTime) -> IMedia:
+        """A customer."""
+        return ScriptedMedia(settings.typed, settings.hang_up_after)
 
 
 @implementer(IPlugin, IMediaPlugin)
@@ -41,21 +46,12 @@ class TerminalPlugin:
     """``--media terminal``: the person at this process's terminal plays every customer."""
 
     name = "terminal"
+    settings = NoSettings
 
-    def build(self, settings: Mapping[str, Any], clock: IReactorTime) -> IMedia:
-        """The person at the terminal; ``clock`` must be the running reactor.
-
-        :raise ConfigurationError: there are settings; it takes none.
-        """
-        _only(settings)
+    def build(self, settings: NoSettings, clock: IReactorTime) -> IMedia:
+        """The person at the terminal; ``clock`` must be the running reactor."""
         terminal = open_terminal(clock)
         return TerminalMedia(terminal.read_line, terminal.write, clock)
-
-
-def _only(settings: Mapping[str, Any], *known: str) -> None:
-    for key in settings:
-        if key not in known:
-            raise ConfigurationError(f"unknown key {key!r}: expected {' or '.join(known) or 'no settings'}")
 
 
 scripted = ScriptedPlugin()

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from twisted.plugin import IPlugin
 from zope.interface import implementer
 
 from ctiex.interfaces import IOrganizer, IOrganizerPlugin
-from ctiex.processing.field_rules import RuleOrganizer
+from ctiex.processing.field_rules import RuleOrganizer, RuleSettings
 
 
 @implementer(IPlugin, IOrganizerPlugin)
@@ -17,13 +14,11 @@ class RulesPlugin:
     """``organizer = "rules"``: keep, map, rename, constants and secret."""
 
     name = "rules"
+    settings = RuleSettings
 
-    def build(self, settings: Mapping[str, Any]) -> IOrganizer:
-        """An organizer for one direction of one service.
-
-        :raise ConfigurationError: an unknown key, or an invalid value.
-        """
-        return RuleOrganizer.from_settings(settings)
+    def build(self, settings: RuleSettings) -> IOrganizer:
+        """An organizer for one direction of one service."""
+        return RuleOrganizer(settings)
 
 
 rules = RulesPlugin()

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from twisted.plugin import IPlugin
 from zope.interface import implementer
 
-from ctiex.errors import ConfigurationError
 from ctiex.extras import need
 from ctiex.interfaces import ICallStore, ICallStorePlugin, IPlacedStorePlugin
+from ctiex.settings import NoSettings
 from ctiex.stores.memory import MemoryCallStore
+from ctiex.stores.sqlite_settings import SqliteSettings
 
 
 @implementer(IPlugin, ICallStorePlugin)
@@ -20,18 +19,11 @@ class MemoryStorePlugin:
     """``[store] kind = "memory"``: nothing outlives the process."""
 
     name = "memory"
+    settings = NoSettings
 
-    def build(self, settings: Mapping[str, Any]) -> ICallStore:
-        """An empty store.
-
-        :raise ConfigurationError: there are settings; it takes none.
-        """
-        if settings:
-            raise ConfigurationError(f"unknown key {min(settings)!r}: the memory store takes no settings")
+    def build(self, settings: NoSettings) -> ICallStore:
+        """An empty store."""
         return MemoryCallStore()
-
-
-memory = MemoryStorePlugin()
 
 
 @implementer(IPlugin, IPlacedStorePlugin)
@@ -39,26 +31,27 @@ class SqliteStorePlugin:
     """``[store] kind = "sqlite"``: outlives the process, in a file."""
 
     name = "sqlite"
+    settings = SqliteSettings
 
-    def build(self, settings: Mapping[str, Any]) -> ICallStore:
-        """A store on the file ``path``, its key in ``key_file``.
+    def build(self, settings: SqliteSettings) -> ICallStore:
+        """A store on its file.
 
-        :raise ConfigurationError: a key is unknown or its value no good, or the extra ``durable`` isn't installed.
+        :raise ConfigurationError: the extra ``durable`` isn't installed.
         """
         need("durable", "the sqlite store")
         from ctiex.stores.sqlite import SQLiteCallStore  # needs what the extra brings
 
-        return SQLiteCallStore.from_settings(settings)
+        return SQLiteCallStore(Path(settings.path), Path(settings.key_file), settings.lock_wait)
 
-    def check_place(self, settings: Mapping[str, Any]) -> None:
+    def check_place(self, settings: SqliteSettings) -> None:
         """Check that its files can be used.
 
         :raise ConfigurationError: with a line for each thing that is wrong.
         """
         from ctiex.stores.places import check_places
 
-        path = Path(settings.get("path", "calls.sqlite"))
-        check_places(path, Path(settings.get("key_file", f"{path}.key")))
+        check_places(Path(settings.path), Path(settings.key_file))
 
 
+memory = MemoryStorePlugin()
 sqlite = SqliteStorePlugin()

@@ -8,7 +8,7 @@ from functools import partial
 from attrs import define, field
 
 from ctiex.interfaces import ICallStore, ICodec, ISerialCarrier
-from ctiex.limits import Limits
+from ctiex.limits import Limits, SessionLimits
 from ctiex.monitoring.audit_events import Audit
 from ctiex.monitoring.counters import Counters
 from ctiex.processing.account import Account, AccountedStore
@@ -31,16 +31,14 @@ class ProcessingContext:
     store: ICallStore
     agent_codec: ICodec
     """The codec of the agent link: events are encoded for it when they are stored."""
-    agent_max_frame: int
-    """The limit on a frame of the agent link, in bytes."""
+    agent_link: SessionLimits
     carrier: ISerialCarrier
     allocator: SerialAllocator
     sessions: ServiceSessions
     services: Mapping[str, ServiceSettings]
     codec: ICodec
     """The codec of the IVR link: data is encoded for it when a call is stored."""
-    max_frame: int
-    """The limit on a frame of the IVR link, in bytes."""
+    ivr_link: SessionLimits
     exchange_address: str
     """The advertised address of the IVR link."""
     limits: Limits = field(factory=Limits)
@@ -65,7 +63,7 @@ class ProcessingContext:
         self.presence = AgentPresence(self.numbers)
         self.quotas = CallQuotas(self.limits, self.store, self.account, self.numbers)
         self.mailboxes = Mailboxes(
-            self.store, self.agent_codec, self.agent_max_frame, self.limits, self.clock, self.counts, self.commits,
+            self.store, self.agent_codec, self.agent_link, self.limits, self.clock, self.counts, self.commits,
             self.presence, self.numbers, self.account,
         )  # fmt: skip
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import Annotated
 
 from attrs import field, frozen
 from zope.interface import implementer
@@ -11,71 +11,90 @@ from zope.interface import implementer
 from ctiex.errors import ConfigurationError, FieldError
 from ctiex.fields import MAX_COUNT, Fields, Value, check_field
 from ctiex.interfaces import IOrganizer
+from ctiex.settings import Check
 
 EVERY_FIELD = "*"
 """Alone in ``keep``: everything passes, on purpose."""
 
 
-@implementer(IOrganizer)
-@frozen
-class RuleOrganizer:
-    """Keeps, maps, renames and adds fields, in this order; constants win.
+def _is_name(name: object) -> bool:
+    check_field(name, "")  # type: ignore[arg-type]
+    return True
 
-    A rename onto a field that would pass through under that name replaces it.
-    """
 
-    keep: frozenset[str] | None = None
-    """The source names that may pass; None lets all pass."""
-    mapped: Mapping[str, Mapping[str, str]] = field(factory=dict, repr=False)
+def _is_value(value: Value) -> bool:
+    check_field("any", value)
+    return True
+
+
+Name = Annotated[str, Check("the name of a field", _is_name)]
+Text = Annotated[str, Check("text", lambda value: isinstance(value, str) and _is_value(value))]
+Constant = Annotated[
+    Value, Check("text, an integer or a boolean", lambda value: isinstance(value, (str, int)) and _is_value(value))
+]
+
+
+@frozen(kw_only=True)
+class RuleSettings:
+    """``[services.NAME.request]`` and ``.result``; with none of its keys, every field passes as it is."""
+
+    keep: tuple[Name, ...] = (EVERY_FIELD,)
+    """The source names that may pass."""
+    map: Mapping[Name, Mapping[str, Text]] = field(factory=dict, repr=False)
     """Source name to the new text for each value in its text form: ``3``, ``true``, ``false``."""
-    renamed: Mapping[str, str] = field(factory=dict)
-    """Source name to target name."""
-    constants: Mapping[str, Value] = field(factory=dict, repr=False)
-    secret: frozenset[str] = frozenset()
-    """The names, before and after renaming, of the secret fields."""
+    rename: Mapping[Name, Name] = field(factory=dict)
+    """Source name to target name. A rename onto a field that would pass under that name replaces it."""
+    constants: Mapping[Name, Constant] = field(factory=dict, repr=False)
+    secret: tuple[Name, ...] = ()
+    """Secret fields. Each name covers the field before and after a rename, whichever of the two is given."""
 
-    @classmethod
-    def from_settings(cls, settings: Mapping[str, Any]) -> RuleOrganizer:
-        """An organizer from the keys ``keep``, ``map``, ``rename``, ``constants`` and ``secret``, all optional.
+    def __attrs_post_init__(self) -> None:
+        if EVERY_FIELD in self.keep and len(self.keep) > 1:
+            raise ConfigurationError(f'keep: found "{EVERY_FIELD}" beside names of fields, expected it alone')
+        taken: dict[str, str] = {}
+        for old, new in self.rename.items():
+            if new in taken:
+                raise ConfigurationError(
+                    f"rename: {taken[new]!r} and {old!r} both become {new!r}; expected one of them"
+                )
+            taken[new] = old
 
-        A name in ``secret`` covers the field before and after a rename, whichever of the two is given.
-        ``keep = ["*"]`` lets every field pass, as no ``keep`` does.
 
-        :raise ConfigurationError: an unknown key, or an invalid value.
-        """
-        for key in settings:
-            if key not in _READERS:
-                raise ConfigurationError(f"unknown key {key!r}: expected one of {', '.join(_READERS)}")
-        read = {key: _READERS[key](key, value) for key, value in settings.items()}
-        renamed = read.get("rename", {})
-        return cls(
-            keep=_passing(read.get("keep")),
-            mapped=read.get("map", {}),
-            renamed=renamed,
-            constants=read.get("constants", {}),
-            secret=_before_and_after(read.get("secret", frozenset()), renamed),
-        )
+_EVERYTHING_PASSES = RuleSettings()
+
+
+@implementer(IOrganizer)
+class RuleOrganizer:
+    """Keeps, maps, renames and adds fields, in this order; constants win."""
+
+    def __init__(self, rules: RuleSettings = _EVERYTHING_PASSES) -> None:
+        self._rules = rules
+        self._kept = None if EVERY_FIELD in rules.keep else frozenset(rules.keep)
+        """The source names that may pass; None lets all pass."""
+        self._idle = self._kept is None and not (rules.map or rules.rename or rules.constants)
+        self.secret = _before_and_after(frozenset(rules.secret), rules.rename)
 
     def organize(self, fields: Fields) -> Fields:
         """The fields by the rules; the very same object where no rule could change anything.
 
         :raise FieldError: there would be more fields than one message may have.
         """
-        if self.keep is None and not (self.mapped or self.renamed or self.constants):
+        if self._idle:
             return fields
+        kept, renamed = self._kept, self._rules.rename
         passed: dict[str, Value] = {}
         moved: dict[str, Value] = {}
         for name, value in fields.items():
-            if self.keep is None or name in self.keep:
-                target = self.renamed.get(name)
+            if kept is None or name in kept:
+                target = renamed.get(name)
                 (passed if target is None else moved)[target or name] = self._value(name, value)
-        organized = {**passed, **moved, **self.constants}
+        organized = {**passed, **moved, **self._rules.constants}
         if len(organized) > MAX_COUNT:
             raise FieldError(f"{len(organized)} fields after organizing: at most {MAX_COUNT} are allowed")
         return Fields.trusted(organized)
 
     def _value(self, name: str, value: Value) -> Value:
-        table = self.mapped.get(name)
+        table = self._rules.map.get(name)
         form = _text_form(value)
         return value if table is None or form is None else table.get(form, value)
 
@@ -89,83 +108,6 @@ def _text_form(value: Value) -> str | None:
     return str(value)
 
 
-def _passing(keep: frozenset[str] | None) -> frozenset[str] | None:
-    if keep is None or EVERY_FIELD not in keep:
-        return keep
-    if len(keep) > 1:
-        raise ConfigurationError(f'keep: found "{EVERY_FIELD}" beside names of fields, expected it alone')
-    return None
-
-
 def _before_and_after(given: frozenset[str], renamed: Mapping[str, str]) -> frozenset[str]:
     pairs = [pair for pair in renamed.items() if given.intersection(pair)]
     return given.union(*pairs)
-
-
-# ---------------------------------------------------------------- reading the settings
-
-
-def _checked(where: str, name: object, value: Value = "") -> None:
-    """Hold one name (and value) of the configuration to the limits of the wire format."""
-    try:
-        check_field(name, value)  # type: ignore[arg-type]
-    except FieldError as error:
-        raise ConfigurationError(f"{where}: {error}") from None
-
-
-def _table(where: str, value: object, of: str) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping):
-        raise ConfigurationError(f"{where}: expected a table of {of}, not {type(value).__name__}")
-    return value
-
-
-def _names(key: str, value: object) -> frozenset[str]:
-    if not isinstance(value, (list, tuple, set, frozenset)):
-        raise ConfigurationError(f"{key}: expected a list of field names, not {type(value).__name__}")
-    for name in value:
-        _checked(key, name)
-    return frozenset(value)
-
-
-def _renames(key: str, value: object) -> dict[str, str]:
-    renames = dict(_table(key, value, "old = new field names"))
-    taken: dict[str, str] = {}
-    for old, new in renames.items():
-        _checked(key, old)
-        _checked(f"{key}.{old}", new)
-        if new in taken:
-            raise ConfigurationError(f"{key}: {taken[new]!r} and {old!r} both become {new!r}; expected one of them")
-        taken[new] = old
-    return renames
-
-
-def _maps(key: str, value: object) -> dict[str, dict[str, str]]:
-    maps = {}
-    for name, table in _table(key, value, "field names with tables of value = new text").items():
-        _checked(key, name)
-        maps[name] = dict(_table(f"{key}.{name}", table, "value = new text"))
-        for form, text in maps[name].items():
-            if not (isinstance(form, str) and isinstance(text, str)):
-                raise ConfigurationError(f"{key}.{name}: expected value = new text, not a {type(text).__name__}")
-            _checked(f"{key}.{name}", name, text)
-    return maps
-
-
-def _constants(key: str, value: object) -> dict[str, Value]:
-    constants = dict(_table(key, value, "field names with their values"))
-    for name, constant in constants.items():
-        if not isinstance(constant, (str, int)):
-            kind = type(constant).__name__
-            raise ConfigurationError(f"{key}.{name}: expected text, an integer or a boolean, not {kind}")
-        _checked(key, name, constant)
-    return constants
-
-
-_READERS: dict[str, Callable[[str, object], Any]] = {
-    "rename": _renames,
-    "map": _maps,
-    "keep": _names,
-    "constants": _constants,
-    "secret": _names,
-}
-"""The keys of the settings, each with what reads its value."""

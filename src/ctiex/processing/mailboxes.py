@@ -8,7 +8,7 @@ from math import inf
 from ctiex.errors import FrameTooLong, Status
 from ctiex.fields import EMPTY, Fields
 from ctiex.interfaces import ICallStore, ICodec, decoded
-from ctiex.limits import Limits
+from ctiex.limits import Limits, SessionLimits
 from ctiex.messages import KIND_OF, AgentEvent, AgentLoginReply, Condition
 from ctiex.monitoring.counters import Counters
 from ctiex.processing.account import Account
@@ -46,7 +46,7 @@ class Mailboxes:
         self,
         store: ICallStore,
         codec: ICodec,
-        max_frame: int,
+        link: SessionLimits,
         limits: Limits,
         clock: StoredTime,
         counts: Counters,
@@ -55,10 +55,10 @@ class Mailboxes:
         numbers: AgentNumberQuota,
         account: Account,
     ) -> None:
-        """:param codec: of the agent link, as ``max_frame`` is its limit on a frame."""
+        """:param codec: of the agent link, as ``link`` has its limits."""
         self._store = store
         self._codec = codec
-        self._max_frame = max_frame
+        self._link = link
         self._limits = limits
         self._clock = clock
         self._counts = counts
@@ -131,8 +131,8 @@ class Mailboxes:
         """
         sequence = self._store.last_sequence(agent) + 1
         body = self._codec.encode_body(AgentEvent(sequence, agent, serial, condition, status, fields))
-        if self._codec.frame_length(body) > self._max_frame:
-            raise FrameTooLong(f"an AgentEvent of {len(body)} bytes: the limit is {self._max_frame}")
+        if self._codec.frame_length(body) > self._link.max_frame:
+            raise FrameTooLong(f"an AgentEvent of {len(body)} bytes: the limit is {self._link.max_frame}")
         expires = self._clock.seconds() + self._limits.mailbox_ttl
         return StoredEvent(agent, sequence, body, expires, serial if about is None else about)
 

@@ -12,7 +12,7 @@ from ctiex.processing.account import Account, size_of_event
 from ctiex.processing.number_quota import AgentNumberQuota
 from ctiex.processing.refused import Refused
 from ctiex.records import Call, StoredEvent
-from ctiex.settings import LEAST_END
+from ctiex.settings.checks import LEAST_END
 
 
 class CallQuotas:

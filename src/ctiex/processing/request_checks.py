@@ -64,7 +64,7 @@ class RequestChecks:
             digest=_digest(request),
             data=data,
             state=CallState.REQUESTED,
-            deadline=self._context.clock.seconds() + timeouts.signalling,
+            deadline=self._context.clock.seconds() + timeouts.signalling_timeout,
         )
 
     def _check_carriers(self, calling_number: str, serial: str) -> None:
@@ -93,8 +93,10 @@ class RequestChecks:
             raise Refused(Status.DATA_TOO_LARGE, what) from None
         except Exception as error:
             raise Refused(Status.INTERNAL, f"the organizer failed with {type(error).__name__}") from None
-        if self._context.codec.frame_length(data) > self._context.max_frame:
-            raise Refused(Status.DATA_TOO_LARGE, f"after organizing, it exceeds {self._context.max_frame} bytes")
+        if self._context.codec.frame_length(data) > self._context.ivr_link.max_frame:
+            raise Refused(
+                Status.DATA_TOO_LARGE, f"after organizing, it exceeds {self._context.ivr_link.max_frame} bytes"
+            )
         return data
 
 

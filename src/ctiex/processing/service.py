@@ -222,7 +222,7 @@ class ProcessingService:
 
     def keeps_too_long(self) -> bool:
         """Whether data is kept that the IVR link's frames don't take: it was stored under another limit. O(calls)."""
-        length, most = self._context.codec.frame_length, self._context.max_frame
+        length, most = self._context.codec.frame_length, self._context.ivr_link.max_frame
         return any(length(call.data) > most for call in self._store.calls())
 
     def fields(self, identity: Identity, serial: str) -> Fields:

@@ -66,11 +66,11 @@ SIGNALLED = frozenset({_REQUESTED, _CONNECTING})
 """States in which signalling is under way: offered again after a restart."""
 
 TIMEOUT_OF: dict[CallState, str] = {
-    _REQUESTED: "signalling",
-    _CONNECTING: "signalling",
-    _CONNECTED: "fetch",
-    _FETCHED: "service",
-    _REPORTED: "return_",
+    _REQUESTED: "signalling_timeout",
+    _CONNECTING: "signalling_timeout",
+    _CONNECTED: "fetch_timeout",
+    _FETCHED: "service_timeout",
+    _REPORTED: "return_timeout",
     _CLOSED: "keep_closed",
 }
 """Which of the service's time-outs (:class:`ctiex.limits.Timeouts`) bounds each state."""

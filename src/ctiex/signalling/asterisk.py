@@ -7,16 +7,15 @@ together again, whether the exchange is there or not.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from twisted.internet.defer import Deferred, ensureDeferred
-from twisted.internet.endpoints import clientFromString
 from twisted.internet.task import CooperativeTask, Cooperator, TaskStopped
 from twisted.plugin import IPlugin
 from zope.interface import implementer
 
-from ctiex.errors import ConfigurationError, LinkLost
+from ctiex.errors import LinkLost
 from ctiex.interfaces import (
     BaseSignalling,
     BaseSignallingPlugin,
@@ -25,13 +24,14 @@ from ctiex.interfaces import (
     Offer,
     SignallingContext,
 )
+from ctiex.links.endpoints import client_endpoint
 from ctiex.signalling.asterisk_calls import Calls
 from ctiex.signalling.asterisk_taking_up import TakingUp
 from ctiex.telephony.asterisk import actions as orders
 from ctiex.telephony.asterisk.ami import AmiMessage
 from ctiex.telephony.asterisk.ami_client import AmiClient
 from ctiex.telephony.asterisk.ami_link import ActionRefused, AmiAccount, AmiAnswer
-from ctiex.telephony.asterisk.settings import AsteriskSettings, check_service, read_settings
+from ctiex.telephony.asterisk.settings import AsteriskServiceSettings, AsteriskSettings
 from ctiex.telephony.asterisk.snapshot import Snapshot
 
 _LOT = 50
@@ -55,15 +55,13 @@ class AsteriskSignalling(BaseSignalling):
 
     sees_return = True
 
-    def __init__(
-        self, context: SignallingContext, settings: AsteriskSettings, make_client: Callable[..., Any] = AmiClient
-    ) -> None:
+    def __init__(self, context: SignallingContext, make_client: Callable[..., Any] = AmiClient) -> None:
         """Nothing is connected before ``start``.
 
         :param make_client: called as :class:`ctiex.telephony.asterisk.ami_client.AmiClient` is.
         :raise ConfigurationError: the endpoint is invalid.
         """
-        clock = context.reactor
+        clock, settings = context.reactor, context.settings
         account = _account(clock, settings)
         self._client = make_client(clock, account, self.take, self._logged_in, self._lost)
         self._calls = Calls(clock, context.listener, settings, context.services, self._act, self._begin_anew)
@@ -185,13 +183,8 @@ class AsteriskSignalling(BaseSignalling):
 
 
 def _account(reactor: Any, settings: AsteriskSettings) -> AmiAccount:
-    try:
-        endpoint = clientFromString(reactor, settings.endpoint)
-    except Exception:  # every endpoint parser raises what it likes
-        raise ConfigurationError(
-            f'endpoint: found {settings.endpoint!r}, expected an endpoint such as "tcp:127.0.0.1:5038"'
-        ) from None
-    return AmiAccount(endpoint, settings.username, settings.secret, answer_timeout=settings.answer_timeout)
+    endpoint = client_endpoint(reactor, settings.endpoint)
+    return AmiAccount(endpoint, settings.username, settings.shared_secret(), answer_timeout=settings.answer_timeout)
 
 
 @implementer(IPlugin, ISignallingPlugin)
@@ -199,15 +192,9 @@ class AsteriskSignallingPlugin(BaseSignallingPlugin):
     """``signalling = "asterisk"``."""
 
     name = "asterisk"
-
-    def check(self, settings: Mapping[str, Any]) -> None:
-        """A service's own keys, all optional: ``dial``, ``ring`` and ``longest``."""
-        check_service(settings)
-
-    def check_driver(self, settings: Mapping[str, Any]) -> None:
-        """The keys of ``[signalling.asterisk]``."""
-        read_settings(settings)
+    settings = AsteriskSettings
+    service_settings = AsteriskServiceSettings
 
     def build(self, context: SignallingContext) -> ISignalling:
         """The driver."""
-        return AsteriskSignalling(context, read_settings(context.settings))
+        return AsteriskSignalling(context)

@@ -19,7 +19,7 @@ from ctiex.signalling.transfers import ActiveTransfers
 from ctiex.telephony.asterisk import actions as orders
 from ctiex.telephony.asterisk.ami import AmiError, AmiMessage
 from ctiex.telephony.asterisk.ami_link import ActionRefused
-from ctiex.telephony.asterisk.settings import AsteriskSettings
+from ctiex.telephony.asterisk.settings import AsteriskServiceSettings, AsteriskSettings
 from ctiex.telephony.call_model import CallModel, Channel, Conversation
 
 _log = Logger()
@@ -33,7 +33,7 @@ class Calls:
         clock: IReactorTime,
         listener: ISignallingListener,
         settings: AsteriskSettings,
-        services: Mapping[str, Mapping[str, Any]],
+        services: Mapping[str, AsteriskServiceSettings],
         act: Callable[[orders.Action], Deferred[Any]],
         ask_anew: Callable[[str], None],
     ) -> None:
@@ -125,7 +125,7 @@ class Calls:
         self.listener.unreachable(offer.serial, Status.SERVICE_UNREACHABLE)
 
     def _begin(self, conversation: Conversation, offer: Offer) -> None:
-        own = self._services.get(offer.service, {})
+        own = self._services.get(offer.service, AsteriskServiceSettings())
         try:
             actions = orders.move(conversation, offer, self.settings, own, self._clock.seconds())
         except AmiError as error:

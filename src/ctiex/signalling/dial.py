@@ -6,11 +6,10 @@ IVR link, under an identity that serves this service, to ask for the data.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
-from attrs import define
+from attrs import define, frozen
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.protocol import Factory
@@ -29,6 +28,7 @@ from ctiex.interfaces import (
     Offer,
     SignallingContext,
 )
+from ctiex.limits import SessionLimits
 from ctiex.links import rules
 from ctiex.links.addresses import check_address
 from ctiex.links.descriptors import Descriptors
@@ -36,8 +36,8 @@ from ctiex.links.endpoints import client_endpoint
 from ctiex.links.protocol import LinkProtocol
 from ctiex.links.requests import connection_status
 from ctiex.links.session import Session
-from ctiex.links.session_types import SessionLimits
 from ctiex.messages import Bind, Error, Message
+from ctiex.settings import Check
 from ctiex.telephony.asterisk.trouble import Trouble
 
 _log = Logger()
@@ -46,7 +46,24 @@ _MAKE_ANEW_AFTER = 60.0
 """How long an endpoint serves before its certificates are read again, in seconds."""
 _MOST_DIALLED = 10_000
 """How many calls are being dialled at the same time: each has a connection, to a host that may never answer."""
-_ADDRESS_EXPECTED = 'an endpoint to connect to, such as "tcp:ivr.example.net:7400"'
+
+
+def _is_address(value: object) -> bool:
+    if not isinstance(value, str):
+        return False
+    if value.startswith("ssl:"):
+        raise ConfigurationError(
+            f"found {value!r}, which doesn't verify the server's certificate, expected tls: in place of ssl:"
+        )
+    check_address(value)
+    return True
+
+
+@frozen(kw_only=True)
+class DialServiceSettings:
+    """The keys of ``[services.NAME]`` with ``signalling = "dial"``."""
+
+    address: Annotated[str, Check('an endpoint to connect to, such as "tcp:ivr.example.net:7400"', _is_address)]
 
 
 class _DialledLink(LinkProtocol):
@@ -129,7 +146,7 @@ class DialSignalling(BaseSignalling):
         now = self.context.reactor.seconds()
         made_at, endpoint = self._endpoints.get(service, (0.0, None))
         if endpoint is None or not 0 <= now - made_at < _MAKE_ANEW_AFTER:
-            endpoint = client_endpoint(self.context.reactor, self.context.services[service]["address"])
+            endpoint = client_endpoint(self.context.reactor, self.context.services[service].address)
             self._endpoints[service] = now, endpoint
         return endpoint
 
@@ -192,23 +209,7 @@ class DialSignallingPlugin(BaseSignallingPlugin):
     """``signalling = "dial"``."""
 
     name = "dial"
-
-    def check(self, settings: Mapping[str, Any]) -> None:
-        """Its one key is ``address``."""
-        for key in settings:
-            if key != "address":
-                raise ConfigurationError(f"{key}: unknown key, expected: address")
-        address = settings.get("address")
-        if not isinstance(address, str):
-            raise ConfigurationError(f"address: expected {_ADDRESS_EXPECTED}")
-        if address.startswith("ssl:"):
-            raise ConfigurationError(
-                f"address: {address!r} doesn't verify the server's certificate, expected tls: in place of ssl:"
-            )
-        try:
-            check_address(address)
-        except ConfigurationError as error:
-            raise ConfigurationError(f"address: {error}") from None
+    service_settings = DialServiceSettings
 
     def build(self, context: SignallingContext) -> ISignalling:
         """The driver."""

@@ -7,7 +7,7 @@ all who wait. A change that could not be kept is undone, together with every one
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,24 +21,21 @@ from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 from zope.interface import implementer
 
-from ctiex.errors import ConfigurationError, StoreUnavailable
+from ctiex.errors import StoreUnavailable
 from ctiex.file_modes import warn_of_wide_mode
 from ctiex.interfaces import ICallStore
 from ctiex.records import Call, Change, StoredEvent
-from ctiex.stores.file_names import files_of
 from ctiex.stores.memory import MemoryCallStore, Undo
 from ctiex.stores.opening import expect_sound, told
 from ctiex.stores.sealing import Seal, find_key
 from ctiex.stores.sqlite_file import Group, Kept, SqliteFile, StoreInUse, gaps
+from ctiex.stores.sqlite_settings import LOCK_WAIT
 
 _log = Logger()
 
 MOST_WAITING = 20_000
 """Changes that may wait for the disk; beyond it the store is unavailable until it catches up."""
-LOCK_WAIT = 10.0
-"""How long to wait for another process to let go of the file, in seconds."""
 _ASK_AGAIN = 0.1
-_FILES = ("path", "key_file")
 
 
 @contextmanager
@@ -82,23 +79,6 @@ class SQLiteCallStore:
         self._writing: _Gathering | None = None
         self._brought_from = 0
         self._closing: Deferred[None] | None = None
-
-    @classmethod
-    def from_settings(cls, settings: Mapping[str, Any]) -> SQLiteCallStore:
-        """The store that ``[store]`` names.
-
-        :raise ConfigurationError: an unknown key, or an invalid value.
-        """
-        for key, value in settings.items():
-            if key not in (*_FILES, "lock_wait"):
-                raise ConfigurationError(f"unknown key {key!r}: the sqlite store takes path, key_file and lock_wait")
-            if key in _FILES and (not isinstance(value, str) or not value):
-                raise ConfigurationError(f"{key}: found {value!r}, expected the name of a file")
-        files = files_of(settings)
-        lock_wait = settings.get("lock_wait", LOCK_WAIT)
-        if isinstance(lock_wait, bool) or not isinstance(lock_wait, int | float) or not 0 <= lock_wait <= 3600:
-            raise ConfigurationError(f"lock_wait: found {lock_wait!r}, expected seconds, from 0 to 3600")
-        return cls(files["path"], files["key_file"], float(lock_wait))
 
     # ------------------------------------------------------------ open and close
 

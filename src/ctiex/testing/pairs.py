@@ -24,12 +24,11 @@ from ctiex.carriers.calling_number import CallingNumberSerialCarrier
 from ctiex.codecs.binary import BinaryCodec
 from ctiex.identities import AgentNumbers, Identity
 from ctiex.interfaces import ICallStore, ICodec, ISerialCarrier, ISignalling
-from ctiex.limits import Limits, Timeouts
+from ctiex.limits import Limits, SessionLimits, Timeouts
 from ctiex.links.admission import Admission
 from ctiex.links.agent import AgentLink, AgentLinkFactory
 from ctiex.links.exchange import LinkContext
 from ctiex.links.ivr import IvrLink, IvrLinkFactory
-from ctiex.links.session_types import SessionLimits
 from ctiex.login.authentication import Authenticator
 from ctiex.login.credentials import KnownIdentity, configured_portal
 from ctiex.login.throttle import LoginThrottle
@@ -280,20 +279,19 @@ class MemoryExchange:
         return LoginThrottle(self.limits)
 
     def __attrs_post_init__(self) -> None:
-        max_frame = self.session_limits.max_frame
         clock = StoredTime(self.clock, self.wall or self.clock.seconds)
         self.context = ProcessingContext(
             clock=clock,
             store=self.store,
             agent_codec=self.codec,
-            agent_max_frame=max_frame,
+            agent_link=self.session_limits,
             carrier=CallingNumberSerialCarrier(),
             network=self.network,
             allocator=SerialAllocator("1", self.clock.seconds, Random(1)),
             sessions=self.sessions,
             services=self.services,
             codec=self.codec,
-            max_frame=max_frame,
+            ivr_link=self.session_limits,
             exchange_address="exchange:7301",
             limits=self.limits,
             counts=self.counts,

@@ -9,7 +9,7 @@ from twisted.trial.unittest import TestCase
 
 from ctiex import ConfigurationError, StoreUnavailable
 from ctiex.interfaces import ICallStore, ICallStorePlugin
-from ctiex.plugins import find_plugin
+from ctiex.plugins import build_plugin
 from ctiex.records import Change
 from ctiex.testing.store_contract import CallStoreContract, make_call, make_event
 
@@ -19,7 +19,7 @@ class OneFileTests(CallStoreContract, TestCase):
 
     def make_store(self) -> ICallStore:
         """The store as an exchange finds it."""
-        return find_plugin(ICallStorePlugin, "one-file").build({"path": str(self.mktemp())})
+        return build_plugin(ICallStorePlugin, "one-file", {"path": str(self.mktemp())})
 
     def break_store(self, store: ICallStore) -> bool:
         """Nothing can be written, as on a disk that is full."""
@@ -51,6 +51,5 @@ class OneFileTests(CallStoreContract, TestCase):
         self.assertRaises(StoreUnavailable, OneFileCallStore(path).open, None)
 
     def test_its_settings_are_checked(self) -> None:
-        plugin = find_plugin(ICallStorePlugin, "one-file")
         for settings in ({}, {"path": ""}, {"path": 3}, {"path": "calls.sqlite", "speed": "high"}):
-            self.assertRaises(ConfigurationError, plugin.build, settings)
+            self.assertRaises(ConfigurationError, build_plugin, ICallStorePlugin, "one-file", settings)

@@ -10,6 +10,7 @@ from ctiex.config.model import ConfiguredService
 from ctiex.config.plugin_checks import Finder
 from ctiex.config.reading import load
 from ctiex.interfaces import IOrganizerPlugin
+from ctiex.plugins import build_plugin
 
 
 class MaskingOptions(InterspersedOptions):
@@ -39,5 +40,5 @@ class MaskingOptions(InterspersedOptions):
 def _named_secret(services: Mapping[str, ConfiguredService], find: Finder) -> Iterator[frozenset[str]]:
     for service in services.values():
         for side in (service.request, service.result):
-            organizer: Any = find(IOrganizerPlugin, side.organizer).build(side.settings)
+            organizer: Any = build_plugin(IOrganizerPlugin, side.organizer, side.settings, find=find)
             yield frozenset(organizer.secret)

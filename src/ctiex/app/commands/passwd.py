@@ -10,8 +10,8 @@ from typing import TextIO
 from twisted.python.usage import Options as UsageOptions
 
 from ctiex.app.output import say
-from ctiex.config.model import is_short_text
 from ctiex.login.secret_hashes import hash_secret
+from ctiex.settings.checks import is_short_text
 
 
 class Options(UsageOptions):

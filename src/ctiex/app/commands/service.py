@@ -19,7 +19,7 @@ from ctiex.config.reading import DEMO_SERVICES
 from ctiex.errors import BindRefused, ConfigurationError, NotBound, TlsRefused, UnsafeLink
 from ctiex.interfaces import IMedia, IMediaPlugin
 from ctiex.links.descriptors import allow_all
-from ctiex.plugins import find_plugin
+from ctiex.plugins import build_plugin
 from ctiex.services import BUILT_IN
 from ctiex.services.outcome import Outcome
 from ctiex.services.serving import handler_of
@@ -116,8 +116,7 @@ async def run(options: Options, reactor: Any, stdout: TextIO, stderr: TextIO) ->
 
 def _media(options: Options, reactor: Any) -> Any:
     try:
-        plugin = find_plugin(IMediaPlugin, options["media"])
-        build = partial(plugin.build, options.media_settings(), reactor)
+        build = partial(build_plugin, IMediaPlugin, options["media"], options.media_settings(), reactor)
         if options["media"] != "terminal":
             build()  # so that invalid settings are reported now, not at the first customer
     except ConfigurationError as error:

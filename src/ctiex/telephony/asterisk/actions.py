@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from math import ceil
-from typing import Any
 
 from ctiex.interfaces import Offer
 from ctiex.telephony.asterisk.ami import AmiError, encode_action
-from ctiex.telephony.asterisk.settings import AsteriskSettings, dial_string, is_safe_number
+from ctiex.telephony.asterisk.settings import AsteriskServiceSettings, AsteriskSettings, dial_string, is_safe_number
 from ctiex.telephony.call_model import Channel, Conversation
 
 Action = tuple[str, tuple[tuple[str, str], ...]]
@@ -30,7 +29,7 @@ _LONGEST_RING = 3_600.0
 
 
 def move(
-    conversation: Conversation, offer: Offer, settings: AsteriskSettings, own: Mapping[str, Any], now: float
+    conversation: Conversation, offer: Offer, settings: AsteriskSettings, own: AsteriskServiceSettings, now: float
 ) -> tuple[Action, ...]:
     """Send the customer to the service, and put the agent on hold.
 
@@ -38,12 +37,12 @@ def move(
     :param now: the time, in seconds of the clock.
     :raise AmiError: something in the offer doesn't go through a dialplan.
     """
-    dial = dial_string(own.get("dial", settings.dial), offer.connection.access_code)
+    dial = dial_string(own.dial or settings.dial, offer.connection.access_code)
     if dial is None:
         raise AmiError(f"the access code {offer.connection.access_code!r} isn't valid in a dialplan")
     carried = _carried(offer)
-    ring = min(own.get("ring", settings.ring), max(1.0, offer.deadline - now), _LONGEST_RING)
-    longest = own.get("longest", settings.longest)
+    ring = min(own.ring or settings.ring, max(1.0, offer.deadline - now), _LONGEST_RING)
+    longest = own.longest or settings.longest
     variables = {
         "CTIEX_PHASE": "moving",
         "CTIEX_RESULT": "",

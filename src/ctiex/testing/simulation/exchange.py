@@ -10,8 +10,7 @@ from attrs import evolve
 from twisted.internet.defer import DeferredList
 
 from ctiex.interfaces import ICallStore, ISignalling
-from ctiex.limits import Limits, Timeouts
-from ctiex.links.session_types import SessionLimits
+from ctiex.limits import Limits, SessionLimits, Timeouts
 from ctiex.processing.states import SIGNALLED
 from ctiex.processing.stored_time import LABEL
 from ctiex.signalling.link import LinkSignalling
@@ -26,7 +25,9 @@ if TYPE_CHECKING:
     from ctiex.testing.simulation.witness import Witness
 
 AGENT_ADDRESS, IVR_ADDRESS = "agents:7300", "services:7301"
-_TIMEOUTS = Timeouts(signalling=20.0, fetch=40.0, service=90.0, return_=15.0, keep_closed=200.0)
+_TIMEOUTS = Timeouts(
+    signalling_timeout=20.0, fetch_timeout=40.0, service_timeout=90.0, return_timeout=15.0, keep_closed=200.0
+)
 _SOON_FORGOTTEN = evolve(_TIMEOUTS, keep_closed=90.0)
 """The serials of these calls are free again sooner than an agent who is away for long comes back."""
 MAILBOX_TTL = 691_200.0

@@ -5,14 +5,12 @@ This module is imported whenever an exchange looks for plugins: keep it small, a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
+from attrs import frozen
 from twisted.plugin import IPlugin
 from zope.interface import implementer
 
-from ctiex import ConfigurationError
 from ctiex.interfaces import ICallStore, ICallStorePlugin, ICodec, ICodecPlugin
+from ctiex.settings import FileName
 from ctiex_smallsite.one_file import OneFileCallStore
 from ctiex_smallsite.prefixed_json import PrefixedJsonCodec
 
@@ -28,24 +26,23 @@ class PrefixedJsonPlugin:
         return PrefixedJsonCodec()
 
 
+@frozen(kw_only=True)
+class OneFileSettings:
+    """The store's own key."""
+
+    path: FileName
+
+
 @implementer(IPlugin, ICallStorePlugin)
 class OneFilePlugin:
     """``[store] kind = "one-file"``, with ``path``."""
 
     name = "one-file"
+    settings = OneFileSettings
 
-    def build(self, settings: Mapping[str, Any]) -> ICallStore:
-        """A store, not opened yet.
-
-        @raise ConfigurationError: a key is unknown, or there is no path.
-        """
-        for key in settings:
-            if key != "path":
-                raise ConfigurationError(f"unknown key {key!r}: the one-file store takes path")
-        path = settings.get("path")
-        if not isinstance(path, str) or not path:
-            raise ConfigurationError('path: expected the name of a file, such as "calls.sqlite"')
-        return OneFileCallStore(path)
+    def build(self, settings: OneFileSettings) -> ICallStore:
+        """A store, not opened yet."""
+        return OneFileCallStore(settings.path)
 
 
 # getPlugins finds instances at the top of a module.

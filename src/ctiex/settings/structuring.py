@@ -1,4 +1,4 @@
-"""From the tables of a TOML file to the classes of the model, with every error at once.
+"""From the tables of a TOML file to the classes that declare them, with every error at once.
 
 cattrs walks the tables; the hooks here make it strict (no text taken for a number) and let
 each error say its key, what was found and what was expected.
@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import deepcopy
-from typing import Annotated, Any, TypeVar, get_args, get_origin
+from typing import Any, TypeVar, get_args, get_origin
 
 from attrs import Attribute, fields, frozen, has
 from cattrs import (
@@ -23,14 +23,12 @@ from cattrs import (
 )
 from cattrs.gen import make_dict_structure_fn, mapping_structure_factory
 
-from ctiex.config.model import REST
 from ctiex.errors import ConfigurationError
-from ctiex.settings import Check
+from ctiex.settings.checks import REST, check_of, shown
 
 T = TypeVar("T")
 _Hook = Callable[[Any, Any], Any]
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
-_MAX_SHOWN = 60
 
 
 class UnfitError(ValueError):
@@ -44,20 +42,32 @@ _MOST_ROUNDS = 100
 """Each one takes out what is wrong: what is left is looked at in the next."""
 
 
-def structure(tables: Mapping[str, Any], model: type[T]) -> tuple[T | None, list[str]]:
+def structure(table: Mapping[str, Any], model: type[T]) -> T:
+    """A table as an instance of the class that declares it.
+
+    :raise ConfigurationError: with a line for each thing that is wrong, its key in front: ``path: missing, ...``.
+    """
+    made, wrong = structure_good_part(table, model)
+    if wrong or made is None:
+        raise ConfigurationError("\n".join(wrong))
+    return made
+
+
+def structure_good_part(tables: Mapping[str, Any], model: type[T]) -> tuple[T | None, list[str]]:
     """The tables as an instance of the model, without what is wrong in them, and every error with its dotted key.
 
     What is wrong has its default, or what stands in for it; None where nothing is left.
     """
-    left, told = deepcopy(dict(tables)), dict[_Path, str]()
+    left, told, refused = deepcopy(dict(tables)), dict[_Path, str](), set[_Path]()
     for _ in range(_MOST_ROUNDS):
         try:
             return _CONVERTER.structure(left, model), sorted(told.values())
         except (ClassValidationError, IterableValidationError) as group:
             found = list(_wrong(group, model, ()))
-        for one in found:
-            told.setdefault(one.path, f"{_key(one.path)}: {one.text}")
-        _take_out(left, found)
+        told |= {one.path: one.line for one in found if one.path not in told and one.table not in refused}
+        refused |= {one.table for one in found if one.table is not None}
+        if not _take_out(left, found):
+            break
     return None, sorted(told.values())
 
 
@@ -66,37 +76,16 @@ def dotted(*keys: str) -> str:
     return ".".join(key if _BARE_KEY.fullmatch(key) else json.dumps(key) for key in keys)
 
 
-def shown(value: object) -> str:
-    """A value of a TOML file for an error, not too long."""
-    if isinstance(value, dict):
-        return "a table"
-    if isinstance(value, list):
-        return "a list"
-    text = json.dumps(value, ensure_ascii=False) if isinstance(value, (str, bool)) else str(value)
-    return text if len(text) <= _MAX_SHOWN else text[:_MAX_SHOWN] + "..."
-
-
 # ---------------------------------------------------------------- hooks
 
 
-def _check_of(type_: Any) -> Check | None:
-    if get_origin(type_) is not Annotated:
-        return None
-    return next((note for note in get_args(type_)[1:] if isinstance(note, Check)), None)
-
-
 def _structure_checked(value: Any, type_: Any) -> Any:
-    check = _check_of(type_)
+    check = check_of(type_)
     assert check is not None
-    if not check.accepts(value):
-        raise UnfitError(_kind(value) if check.secret else shown(value), check.expected)
-    return value
-
-
-def _kind(value: object) -> str:
-    """What a value is, without showing it."""
-    words = {str: "text (not shown)", bool: "a boolean", int: "a number", float: "a number"}
-    return words.get(type(value), shown(value))
+    wrong = check.complaint(value)
+    if wrong:
+        raise ConfigurationError(wrong)
+    return value if check.convert is None else check.convert(value)
 
 
 def _table_hook(model: type[Any], converter: Converter) -> _Hook:
@@ -120,16 +109,16 @@ def _mapping_hook(type_: Any, converter: Converter) -> _Hook:
 
 
 def _table(value: Any) -> dict[str, Any]:
-    if not isinstance(value, dict):
+    if not isinstance(value, Mapping):
         raise UnfitError(shown(value), "a table")
-    return value
+    return dict(value)
 
 
 def _list_hook(type_: Any, converter: Converter) -> _Hook:
     item = get_args(type_)[0]
 
     def hook(value: Any, _: Any) -> Any:
-        if not isinstance(value, list):
+        if not isinstance(value, (list, tuple)):
             raise UnfitError(shown(value), "a list")
         return tuple(converter.structure(value, list[item]))  # type: ignore[valid-type]
 
@@ -145,7 +134,7 @@ def _make_converter() -> Converter:
     converter.register_structure_hook_factory(has, _table_hook)
     converter.register_structure_hook_factory(_is_made_of(Mapping), _mapping_hook)
     converter.register_structure_hook_factory(_is_made_of(tuple), _list_hook)
-    converter.register_structure_hook_func(lambda type_: _check_of(type_) is not None, _structure_checked)
+    converter.register_structure_hook_func(lambda type_: check_of(type_) is not None, _structure_checked)
     return converter
 
 
@@ -167,6 +156,13 @@ class _Wrong:
     text: str
     stand_in: object = None
     """What stands there for the rest of the look, where something has to."""
+    table: _Path | None = None
+    """The table whose attributes don't fit together; once one is taken out, what it says next only follows."""
+
+    @property
+    def line(self) -> str:
+        """The error, its key in front."""
+        return f"{_key(self.path)}: {self.text}" if self.path else self.text
 
 
 def _wrong(error: BaseException, model: Any, path: _Path) -> Iterator[_Wrong]:
@@ -175,16 +171,24 @@ def _wrong(error: BaseException, model: Any, path: _Path) -> Iterator[_Wrong]:
         yield _Wrong(path, _worded(error))
         return
     for inner in error.exceptions:
+        step, type_ = _step(inner)
         if isinstance(inner, ForbiddenExtraKeysError):
             yield from _unknown_keys(inner, path)
-            continue
-        step, type_ = _step(inner)
-        below = path if step is None else (*path, step)
-        if isinstance(inner, KeyError) and isinstance(step, str):
-            check = _check_of(type_)
-            yield _Wrong(below, f"missing, expected {_expected(type_)}", check and check.stand_in)
+        elif step is None:
+            yield from _wrong_together(inner, model, path)
+        elif isinstance(inner, KeyError) and isinstance(step, str):
+            check = check_of(type_)
+            yield _Wrong((*path, step), f"missing, expected {_expected(type_)}", check and check.stand_in)
         else:
-            yield from _wrong(inner, type_, below)
+            yield from _wrong(inner, type_, (*path, step))
+
+
+def _wrong_together(error: BaseException, model: Any, path: _Path) -> Iterator[_Wrong]:
+    """What a class says of its attributes when it is made: a line each, ``attribute: text``."""
+    own = {attribute.name for attribute in fields(model)} if has(model) else set()
+    for line in _worded(error).splitlines():
+        key, _, text = line.partition(": ")
+        yield _Wrong((*path, key), text, table=path) if key in own else _Wrong(path, line, table=path)
 
 
 def _step(error: BaseException) -> tuple[str | int | None, Any]:
@@ -202,23 +206,25 @@ def _key(path: _Path) -> str:
     text = ""
     for step in path:
         text += f"[{step}]" if isinstance(step, int) else f".{dotted(step)}" if text else dotted(step)
-    return text or "the file"
+    return text
 
 
-def _take_out(tables: dict[str, Any], wrong: Iterable[_Wrong]) -> None:
-    """Take what is wrong out of the tables, and put in what has to stand there."""
-    for one in sorted(wrong, key=lambda one: tuple(map(_last_first, one.path)), reverse=True):
+def _take_out(tables: dict[str, Any], wrong: Iterable[_Wrong]) -> bool:
+    """Take what is wrong out of the tables, and put in what has to stand there; False where that changes nothing."""
+    before = deepcopy(tables)
+    for one in sorted(
+        filter(lambda one: one.path, wrong), key=lambda one: tuple(map(_last_first, one.path)), reverse=True
+    ):
         inside: Any = tables
         for step in one.path[:-1]:
             inside = inside[step]
         if one.stand_in is not None:
             inside[one.path[-1]] = one.stand_in
-        elif not one.path:
-            tables.clear()
         elif isinstance(inside, dict):
             inside.pop(one.path[-1], None)  # a key and its value may both be wrong
         else:
             del inside[one.path[-1]]
+    return tables != before
 
 
 def _last_first(step: str | int) -> tuple[bool, int, str]:
@@ -227,15 +233,16 @@ def _last_first(step: str | int) -> tuple[bool, int, str]:
 
 
 def _expected(type_: Any) -> str:
-    check = _check_of(type_)
+    check = check_of(type_)
     return check.expected if check else "a value"
 
 
 def _unknown_keys(error: ForbiddenExtraKeysError, path: _Path) -> Iterator[_Wrong]:
     attributes: tuple[Attribute[Any], ...] = fields(error.cl)
     known = ", ".join(sorted(attribute.name for attribute in attributes))
+    expected = f"expected one of: {known}" if known else "expected none"
     for key in sorted(error.extra_fields):
-        yield _Wrong((*path, key), f"found an unknown key, expected one of: {known}")
+        yield _Wrong((*path, key), f"found an unknown key, {expected}")
 
 
 def _worded(error: BaseException) -> str:

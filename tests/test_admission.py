@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from ctiex.limits import Limits
 from ctiex.links.admission import Admission, AdmissionRefusal
 from ctiex.links.descriptors import Descriptors
-from ctiex.monitoring.counters import Counters
+from ctiex.monitoring.counters import CounterListener, Counters
 from ctiex.monitoring.log_limiter import LogLimiter
 from ctiex.rates import Pace
 
@@ -106,7 +106,7 @@ class TheLimits(SynchronousTestCase):
     def test_every_reason_to_turn_a_connection_away_has_its_counter(self) -> None:
         counts = Counters()
         for refusal in AdmissionRefusal:
-            counts.turned_away(refusal.name)
+            CounterListener(counts).connection_refused(refusal.name, refusal.value, "a")
             self.assertEqual(getattr(counts, refusal.name), 1)
 
     @given(st.integers(40, 100_000), st.integers(1, 100_000))

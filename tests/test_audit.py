@@ -45,6 +45,7 @@ from ctiex.messages import (
 from ctiex.monitoring.audit_events import About, AuditEvent
 from ctiex.monitoring.audit_log import AuditLog, line_of
 from ctiex.monitoring.counters import Counters
+from ctiex.monitoring.observer import Observer
 from ctiex.testing.fakes import FakeAgent, FakePeer, FakeService
 from ctiex.testing.pairs import MemoryExchange, agents, make_service, services
 
@@ -734,9 +735,9 @@ class ExchangeTests(SynchronousTestCase):
         self.stop(exchange)
 
     def test_without_one_nothing_is_told_to_anybody(self) -> None:
-        parts = Exchange(parse({}), MemoryReactorClock()).parts
-        self.assertIsNone(parts.audit)
-        self.assertIsNone(parts.context.audit)
+        observer = Exchange(parse({}), MemoryReactorClock()).parts.observer
+        self.assertFalse(observer.hears(Observer.request_answered))
+        self.assertFalse(observer.hears(Observer.call_offered))
 
 
 class DocumentationTests(SynchronousTestCase):

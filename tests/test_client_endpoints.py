@@ -13,7 +13,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ctiex.errors import ConfigurationError
 from ctiex.links.endpoints import client_endpoint, read_destination
-from ctiex.signalling.dial import DialSignallingPlugin
+from ctiex.settings import structure
+from ctiex.signalling.dial import DialServiceSettings
 
 BAD = (
     "",
@@ -74,7 +75,7 @@ class ClientEndpointTests(SynchronousTestCase):
 
     def test_a_dialled_service_has_the_same_words(self) -> None:
         for description in ("tcp:[::1]:7400", "tcp:host", "nothing"):
-            error = self.assertRaises(ConfigurationError, DialSignallingPlugin().check, {"address": description})
+            error = self.assertRaises(ConfigurationError, structure, {"address": description}, DialServiceSettings)
             self.assertEqual(str(error), f"address: {self.refused(description)}")
 
     def test_what_is_local_is_known(self) -> None:

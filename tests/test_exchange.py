@@ -407,7 +407,7 @@ class LifeTests(ExchangeCase):
 
     async def test_a_service_whose_last_reports_are_not_answered_stops_all_the_same(self) -> None:
         self.patch(automatic_service, "_FINISH_WITHIN", 0.05)
-        self.patch(IvrLink, "_reported", lambda *_: None)
+        self.patch(IvrLink, "_answer", lambda *_: None)
         running = await self.exchange()
 
         async def endless(call: ServedCall) -> Outcome:
@@ -669,17 +669,17 @@ class ReconnectTests(ExchangeCase):
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
     async def test_an_unanswered_report_is_repeated_and_reaches_the_agent_once(self) -> None:
-        answer = IvrLink._reported
+        answer = IvrLink._answer
         cut: list[IvrLink] = []
 
-        def reported(link: IvrLink, reply: Any, invoke_id: int) -> None:
+        def reported(link: IvrLink, *answered: Any) -> None:
             if cut:
-                answer(link, reply, invoke_id)
+                answer(link, *answered)
             else:
                 cut.append(link)
                 link.cut("for this test")
 
-        self.patch(IvrLink, "_reported", reported)
+        self.patch(IvrLink, "_answer", reported)
         running = await self.exchange()
         heard: list[AgentEvent] = []
         service = await self.service(running)

@@ -36,6 +36,8 @@ from ctiex.messages import (
     refusal,
 )
 from ctiex.monitoring.audit_events import AuditEvent
+from ctiex.monitoring.counters import CounterListener, Counters
+from ctiex.monitoring.observer import Observers
 from ctiex.testing.fakes import FakeAgent, FakeService
 from ctiex.testing.pairs import BUFFER, LinkedPair, MemoryExchange
 
@@ -63,7 +65,9 @@ class Conversation:
 
     def __init__(self, role: Role, limits: SessionLimits) -> None:
         self.handled: list[Message] = []
-        self.session = Session(_CODEC, limits, self, 0.0)
+        self.counts = Counters()
+        observer = Observers([CounterListener(self.counts)])
+        self.session = Session(_CODEC, limits, self, 0.0, observer=observer)
         self._read = _CODEC.decoder(1 << 24)
         self.hear(frame(Bind(role, "x", "y"), 1), -2.0)
 
@@ -134,7 +138,7 @@ class Frames(SynchronousTestCase):
             taken = len(talk.handled) > before
             self.assertEqual((found, type(answer), cast(Any, answer).status), (invoke_id, DataResult, 14 * (not taken)))
             handled += [now] * taken
-            self.assertEqual(talk.session.counts.requests_over_limit, invoke_id - 1 - len(handled))
+            self.assertEqual(talk.counts.requests_over_limit, invoke_id - 1 - len(handled))
             if talk.session.flooding:
                 break
         self.assertLessEqual(most_in_a_second(handled), 2 * most)
@@ -157,7 +161,7 @@ class Frames(SynchronousTestCase):
         self.assertEqual(len(talk.handled), min(count, 5))
         self.assertEqual(talk.session.flooding, count > 10)
         self.assertEqual(talk.session.ended is not None, count > 10)
-        self.assertEqual(talk.session.counts.links_flooding, int(count > 10))
+        self.assertEqual(talk.counts.links_flooding, int(count > 10))
 
     @given(st.lists(st.sampled_from(["ack", "pong", "reply"]), min_size=11, max_size=11))
     @_quick
@@ -336,7 +340,7 @@ class Unanswered(SynchronousTestCase):
         for number in range(3):
             talk.session.request(Connection("1", str(number)), heard.append, 9.0)
         self.assertEqual([type(one) for one in heard], [LinkBusy])
-        self.assertEqual(talk.session.counts.requests_not_sent, 1)
+        self.assertEqual(talk.counts.requests_not_sent, 1)
 
 
 class Unread(SynchronousTestCase):

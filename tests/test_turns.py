@@ -13,7 +13,8 @@ from ctiex.limits import Limits, SessionLimits
 from ctiex.links.rate_limit import FRAME
 from ctiex.links.turns import SHARE, Share, Turns
 from ctiex.messages import CancelReply, CancelRequest, Ping, Pong
-from ctiex.monitoring.counters import Counters
+from ctiex.monitoring.counters import CounterListener, Counters
+from ctiex.monitoring.observer import Observers
 from ctiex.testing.fakes import FakeAgent
 from ctiex.testing.pairs import LinkedPair, MemoryExchange, agents, services
 
@@ -51,6 +52,7 @@ class TheTurns(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.clock, self.counts = Clock(), Counters()
+        self.observer = Observers([CounterListener(self.counts)])
         self.handled: list[str] = []
 
     def _turn(self) -> list[str]:
@@ -65,7 +67,7 @@ class TheTurns(SynchronousTestCase):
         self, parties: list[list[int]]
     ) -> None:
         self.setUp()
-        turns = Turns(self.clock, self.counts)
+        turns = Turns(self.clock, self.observer)
         links = []
         for number, frames in enumerate(parties):
             for count in frames:
@@ -100,7 +102,7 @@ class TheTurns(SynchronousTestCase):
     @settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
     def test_in_a_second_no_more_is_handled_than_its_rate_allows(self, rate: int, frames: int) -> None:
         self.setUp()
-        turns = Turns(self.clock, self.counts, lambda: rate)
+        turns = Turns(self.clock, self.observer, lambda: rate)
         link = Busy(turns.enter("identity", "a"), "a", frames, self.handled)
         link.share.wait(link)
         for _ in range(1_000):
@@ -112,7 +114,7 @@ class TheTurns(SynchronousTestCase):
         self.assertGreaterEqual(len(self.handled), min(frames, 60 * rate), "and hardly less")
 
     def test_who_waits_for_its_rate_leaves_all_the_turns_to_others(self) -> None:
-        turns = Turns(self.clock, self.counts, lambda: 100.0)
+        turns = Turns(self.clock, self.observer, lambda: 100.0)
         slow = Busy(turns.enter("identity", "slow"), "slow", 10_000, self.handled)
         slow.share.wait(slow)
         while self._turn():
@@ -135,7 +137,7 @@ class TheTurns(SynchronousTestCase):
         self.assertLess(len(turns._without_links), 2_000)
 
     def test_nothing_is_due_once_nobody_waits(self) -> None:
-        turns = Turns(self.clock, self.counts, lambda: 1.0)
+        turns = Turns(self.clock, self.observer, lambda: 1.0)
         link = Busy(turns.enter("identity", "a"), "a", 100, self.handled)
         link.share.wait(link)
         self._turn()
@@ -145,7 +147,7 @@ class TheTurns(SynchronousTestCase):
 
     def test_a_clock_that_is_put_back_stops_nobody(self) -> None:
         self.clock.advance(10_000)
-        turns = Turns(self.clock, self.counts, lambda: 10.0)
+        turns = Turns(self.clock, self.observer, lambda: 10.0)
         share = turns.enter("identity", "a")
         share.left = 0
         self.assertEqual(share.settle(10_000.0), 0.0)

@@ -36,7 +36,8 @@ from ctiex.login.credentials import checker_context, make_portal
 from ctiex.login.throttle import LoginThrottle
 from ctiex.monitoring.audit_log import AuditLog
 from ctiex.monitoring.counters import Counters
-from ctiex.monitoring.refusals import Refusals
+from ctiex.monitoring.listeners import observers
+from ctiex.monitoring.observer import Observer, Observers
 from ctiex.plugins import build_plugin, find_plugin
 from ctiex.processing.context import ProcessingContext
 from ctiex.processing.service import ProcessingService
@@ -62,7 +63,8 @@ class Parts:
     drivers: Mapping[str, ISignalling]
     agent_links: AgentLinkFactory
     ivr_links: IvrLinkFactory
-    audit: AuditLog | None = None
+    audit: AuditLog
+    observer: Observers
 
 
 def assemble(configuration: Configuration, reactor: Any, drivers: Mapping[str, MakeDriver]) -> Parts:
@@ -71,8 +73,10 @@ def assemble(configuration: Configuration, reactor: Any, drivers: Mapping[str, M
     :param drivers: signalling drivers beside those that plugins bring, by name.
     :raise ConfigurationError: a plugin is missing, or doesn't take its settings.
     """
-    context = _processing_context(configuration, reactor)
-    audit = _audit_log(configuration, reactor, context)
+    counters, limits, file = Counters(), configuration.limits, configuration.audit.file
+    audit = AuditLog(file, reactor, counters)
+    observer = observers(reactor, limits, counters, audit if file else None)
+    context = _processing_context(configuration, reactor, observer)
     processing, sessions = ProcessingService(context), context.sessions
     signalling_context = partial(SignallingContext, reactor, processing.listener, sessions, context.codec)
     link = partial(
@@ -80,18 +84,16 @@ def assemble(configuration: Configuration, reactor: Any, drivers: Mapping[str, M
         clock=reactor,
         processing=processing,
         new_session_name=lambda: secrets.token_hex(8),
-        admission=Admission(configuration.limits, Descriptors.of_this_process()),
-        counts=context.counts,
-        turns=Turns(reactor, context.counts, lambda: configuration.limits.frames_per_second_per_identity),
-        audit=audit,
-        refusals=Refusals(configuration.limits, context.counts),
+        admission=Admission(limits, Descriptors.of_this_process()),
+        observer=observer,
+        turns=Turns(reactor, observer, lambda: limits.frames_per_second_per_identity),
     )
     agents, ivr = configuration.agent_link, configuration.ivr_link
-    authenticator = _authenticators(configuration, reactor, context.counts)
+    authenticator = _authenticators(configuration, reactor, observer)
     agent_link = link(codec=context.agent_codec, limits=agents, authenticator=authenticator(agents))
     ivr_link = link(codec=context.codec, limits=ivr, authenticator=authenticator(ivr))
     return Parts(
-        counts=context.counts,
+        counts=counters,
         store=context.store,
         sessions=sessions,
         context=context,
@@ -100,19 +102,12 @@ def assemble(configuration: Configuration, reactor: Any, drivers: Mapping[str, M
         agent_links=AgentLinkFactory(agent_link, context.presence, context.mailboxes),
         ivr_links=IvrLinkFactory(ivr_link, sessions),
         audit=audit,
+        observer=observer,
     )
 
 
-def _audit_log(configuration: Configuration, reactor: Any, context: ProcessingContext) -> AuditLog | None:
-    """The audit log, if one is wanted, made known to the processing service."""
-    file = configuration.audit.file
-    context.audit = audit = AuditLog(file, reactor, context.counts) if file else None
-    return audit
-
-
-def _processing_context(configuration: Configuration, reactor: Any) -> ProcessingContext:
+def _processing_context(configuration: Configuration, reactor: Any, observer: Observer) -> ProcessingContext:
     """What the processing service works with."""
-    counts, limits = Counters(), configuration.limits
     store: ICallStore = build_plugin(ICallStorePlugin, configuration.store.kind, configuration.store.settings)
     carriers = build_carriers(configuration.carrier)
     agent_codec: ICodec = find_plugin(ICodecPlugin, configuration.agent_link.codec).build()
@@ -130,20 +125,20 @@ def _processing_context(configuration: Configuration, reactor: Any) -> Processin
         codec=find_plugin(ICodecPlugin, configuration.ivr_link.codec).build(),
         ivr_link=configuration.ivr_link,
         exchange_address=exchange_address(configuration),
-        limits=limits,
-        counts=counts,
+        limits=configuration.limits,
+        observer=observer,
     )
 
 
 def _authenticators(
-    configuration: Configuration, reactor: Any, counts: Counters
+    configuration: Configuration, reactor: Any, observer: Observer
 ) -> Callable[[LinkSettings], Authenticator]:
     """Makes the authenticator of each link; all of them share identities and failed logins."""
     login, known = configuration.login, configuration.identities.values()
     checker = build_plugin(ICheckerPlugin, login.checker, login.settings, checker_context(known, reactor))
     portal = make_portal(known, checker)
     throttle = LoginThrottle(configuration.limits)
-    return lambda link: Authenticator(reactor, portal, throttle, counts, link.plain_secrets == "allowed")
+    return lambda link: Authenticator(reactor, portal, throttle, observer, link.plain_secrets == "allowed")
 
 
 def _service(name: str, service: ConfiguredService) -> ServiceSettings:

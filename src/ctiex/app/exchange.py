@@ -24,7 +24,6 @@ from ctiex.interfaces import ISignalling
 from ctiex.links.descriptors import Descriptors
 from ctiex.links.exchange import ExchangeLinkFactory
 from ctiex.links.ports import DescriptorGuard
-from ctiex.monitoring.audit_events import AuditEvent
 from ctiex.processing.states import SIGNALLED
 from ctiex.records import Change
 from ctiex.steady_time import may_step
@@ -136,8 +135,7 @@ class Exchange(Service):
             _log.warn("this reactor's timers follow the wall clock, which may jump: see ctiex.steady_time.make_steady")
         if self.parts.processing.leaving:
             self.parts = assemble(self.configuration, self._reactor, self._drivers)
-        if self.parts.audit is not None:
-            self.parts.audit.open()
+        self.parts.audit.open()
         await self.monitoring.start()
         opening = self.parts.store.open(self._reactor)
         if opening is not None:
@@ -150,7 +148,7 @@ class Exchange(Service):
         self.parts.processing.start(self.parts.drivers, self._start_drivers)
         self.agent_port = await self._listen(self.configuration.agent_link, self.parts.agent_links)
         self.listening = True
-        self._record(AuditEvent.EXCHANGE_STARTED)
+        self.parts.observer.exchange_started(self.configuration.exchange.id)
         services = "none" if self.ivr_port is None else _where(self.ivr_port)
         _log.info("exchange {id} is ready: agents at {agents}, services at {services}",
                   id=self.configuration.exchange.id, agents=_where(self.agent_port), services=services)  # fmt: skip
@@ -211,7 +209,7 @@ class Exchange(Service):
         if self._starting is not None:
             await self._starting
         if self.listening:
-            self._record(AuditEvent.EXCHANGE_STOPPING)
+            self.parts.observer.exchange_stopping(self.configuration.exchange.id)
         self.listening = False
         self.parts.processing.drain()
         self.parts.processing.stop_resuming()  # those are offered by the next start
@@ -228,14 +226,9 @@ class Exchange(Service):
         self.store_open = False
         await _in_any_case("closing the call store", self.parts.store.close)
         await self.monitoring.stop()
-        if self.parts.audit is not None:
-            self.parts.audit.close()
+        self.parts.audit.close()
         self._listener.close()
         self._starting, self._prepared = None, False
-
-    def _record(self, event: AuditEvent) -> None:
-        if self.parts.audit is not None:
-            self.parts.audit.record(event, exchange=self.configuration.exchange.id)
 
     def _withdraw_offers(self) -> None:
         """Hang up what is being signalled: a durable store has it offered again after the restart.

@@ -233,15 +233,11 @@ class MonitoringPort:
 
     def _bounds(self) -> PortBounds:
         limits = self._exchange.configuration.limits
-
-        def refused() -> None:
-            self._exchange.parts.counts.monitoring_over_limit += 1
-
         return PortBounds(
             "metrics and health",
             lambda: limits.monitoring_connections,
             lambda: max(1, limits.monitoring_connections // 2),
-            refused=refused,
+            refused=lambda: self._exchange.parts.observer.monitoring_refused(),
         )
 
     def _tree(self) -> Resource:

@@ -52,9 +52,7 @@ class AgentLink(ExchangeLink):
         if isinstance(message, AgentEventAck):
             self._mailboxes.acknowledge(message.agent, self, message.sequence)
             return
-        answer: Callable[[Message], None] = partial(self._answer, invoke_id)
-        if self.audit is not None:
-            answer = partial(self._answer_audited, who, message, invoke_id)
+        answer: Callable[[Message], None] = partial(self._answer, who, message, invoke_id)
         match message:
             case AgentLogin():
                 self._login(who, message, answer)
@@ -65,29 +63,25 @@ class AgentLink(ExchangeLink):
             case CancelRequest():
                 self._context.processing.cancel(who, message, answer)
 
-    def _answer(self, invoke_id: int, message: Message) -> None:
+    def _answer(self, who: Identity, request: Message, invoke_id: int, reply: Any) -> None:
         """Write a reply, now or when the store has taken its time."""
-        self.session.reply(message, invoke_id)
-        self.flush()
-
-    def _answer_audited(self, who: Identity, request: Message, invoke_id: int, reply: Any) -> None:
-        assert self.audit is not None
         reason = ""
         if isinstance(request, CancelRequest) and reply.status == Status.UNKNOWN_SERIAL:
             reason = self._context.processing.why_unknown(who, request.serial)
-        self.audit.answered(request, reply.status, getattr(reply, "serial", ""), reason)
-        self._answer(invoke_id, reply)
+        self._observer.request_answered(self.info, request, reply.status, getattr(reply, "serial", ""), reason)
+        self.session.reply(reply, invoke_id)
+        self.flush()
 
     def _login(self, who: Identity, message: AgentLogin, answer: Callable[[Message], None]) -> None:
         if not who.may_act_for(message.agent):
             answer(refusal(message, Status.NOT_ALLOWED_HERE, "not an agent number of this identity"))
             return
         if len(self._agents) >= self._context.admission.limits.agents_per_link and message.agent not in self._agents:
-            self._context.counts.requests_over_limit += 1
+            self._observer.agent_over_limit()
             answer(refusal(message, Status.TOO_BUSY, "too many agent numbers on this link"))
             return
         if not self._presence.admit(message.agent, who.name):
-            self._context.counts.requests_over_limit += 1
+            self._observer.agent_over_limit()
             detail = "this identity has registered as many agent numbers as agents_per_identity allows"
             answer(refusal(message, Status.TOO_BUSY, detail))
             return
@@ -112,8 +106,7 @@ class AgentLink(ExchangeLink):
     def taken_over(self, agent: str) -> None:
         """Tell the agent's application that another link has this agent number now."""
         self._agents.pop(agent, None)
-        if self.audit is not None:
-            self.audit.taken_over(agent)
+        self._observer.agent_taken_over(self.info, agent)
         self.session.notify(Error(Status.SESSION_TAKEN_OVER, agent))
         self.flush()
 

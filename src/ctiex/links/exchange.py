@@ -25,11 +25,7 @@ from ctiex.links.turns import Share, Turns
 from ctiex.links.waiters import Waiters
 from ctiex.login.authentication import Authenticator, LoginAttempt, LoginDecision, PeerInfo
 from ctiex.messages import VERSION, Bind, BindReply, Error, Message, Role
-from ctiex.monitoring.audit_events import Audit
-from ctiex.monitoring.counters import Counters
-from ctiex.monitoring.link_audit import LinkAudit
-from ctiex.monitoring.log_limiter import LogLimiter
-from ctiex.monitoring.refusals import Refusals
+from ctiex.monitoring.observer import NO_OBSERVERS, LinkInfo, Observers
 from ctiex.processing.service import ProcessingService
 from ctiex.tls.handshake_errors import TLS_REFUSED
 
@@ -50,25 +46,15 @@ class LinkContext:
     """Makes a name for each session, for logs on both sides."""
     admission: Admission = field(factory=Admission)
     """Counts the links, those of the other listening port with them."""
-    counts: Counters = field(factory=Counters)
+    observer: Observers = NO_OBSERVERS
+    """Hears of every Bind, every request and every end."""
     turns: Turns = field()
     """Has identities take turns, and the sources of unbound links; those of the other listening port, too."""
-    log_limiter: LogLimiter = field(factory=LogLimiter)
-    """What comes in floods is logged by it."""
-    audit: Audit | None = None
-    """Called for every Bind and every request; None: no audit."""
-
-    refusals: Refusals = field()
-    """Which ones are recorded in the audit; for both listening ports together."""
-
-    @refusals.default
-    def _refusals_of_its_own(self) -> Refusals:
-        return Refusals(self.admission.limits, self.counts)
 
     @turns.default
     def _turns_of_its_own(self) -> Turns:
         limits = self.admission.limits
-        return Turns(self.clock, self.counts, lambda: limits.frames_per_second_per_identity)
+        return Turns(self.clock, self.observer, lambda: limits.frames_per_second_per_identity)
 
 
 class ExchangeLink(LinkProtocol):
@@ -89,13 +75,13 @@ class ExchangeLink(LinkProtocol):
         """What limits count it by; None if it was turned away, and isn't counted."""
         self._attempt: LoginAttempt | None = None
         """The Bind that is looked at."""
-        self.audit: LinkAudit | None = None
+        self.info = LinkInfo(self.role)
+        self._observer = context.observer
 
     def make_session(self) -> Session:
         """The exchange's end of a session."""
-        return Session(
-            self._context.codec, self._context.limits, self, self.clock.seconds(), counts=self._context.counts
-        )
+        context, now = self._context, self.clock.seconds()
+        return Session(context.codec, context.limits, self, now, observer=self._observer, link=self.info)
 
     def make_share(self) -> Share:
         """What all links of its source have together that aren't bound."""
@@ -114,10 +100,7 @@ class ExchangeLink(LinkProtocol):
 
     def error_received(self, error: Error) -> None:
         """A client complains of something that asked for no answer."""
-        if self._context.log_limiter.allows("told", self.clock.seconds()):
-            _log.info(
-                "session {session} received an Error: {status}", session=self.name, status=Status.of(error.status).text
-            )
+        self._observer.error_received(self.info, error.status)
 
     def link_bound(self, identity: Identity) -> None:
         """The link is bound, and its BindReply is first in what will be written."""
@@ -129,8 +112,7 @@ class ExchangeLink(LinkProtocol):
 
     def bind_received(self, bind: Bind, invoke_id: int) -> None:
         """Check the identity; the session waits for the outcome."""
-        if self.audit is not None:
-            self.audit.peer = self.peer
+        self.info.peer = self.peer
         refused, decided = partial(self._bind_refused, bind), partial(self._decided, bind, invoke_id)
         self._attempt = start_login = self._context.authenticator.start_login(
             bind, self._peer_info(bind), refused, decided
@@ -163,11 +145,8 @@ class ExchangeLink(LinkProtocol):
         self.name = self._context.new_session_name()
         self.who = identity
         self._share_with_identity(identity)
-        self._context.counts.links_bound += 1
-        _log.info("{identity} bound as session {session} from {peer} with {software!r}", identity=identity.name,
-                  session=self.name, peer=self.peer, software=bind.software[:64])  # fmt: skip
-        if self.audit is not None:
-            self.audit.bound(self.name, identity)
+        self.info.session, self.info.identity = self.name, identity.name
+        self._observer.link_bound(self.info, bind.software)
         self.session.bound(self._bind_reply(), invoke_id, self.role)
         self.link_bound(identity)
 
@@ -182,21 +161,17 @@ class ExchangeLink(LinkProtocol):
                 Status.GOING_AWAY, detail=Status.GOING_AWAY.text, reason="the exchange is shutting down"
             )
         elif not self._context.admission.bind(self._source, identity.name):
-            self._context.counts.links_over_identity_limit += 1
             detail = "too many links of this identity"
-            verdict = LoginDecision(Status.TOO_BUSY, detail=detail, reason=detail)
+            verdict = LoginDecision(Status.TOO_BUSY, None, detail, detail, counter="links_over_identity_limit")
         if verdict.identity is None:
             self._bind_refused(bind, verdict)
         return verdict
 
     def _bind_refused(self, bind: Bind, verdict: LoginDecision) -> None:
-        """Count a refusal and write it down; the answer may come later."""
-        self._context.counts.binds_refused += 1
-        if not verdict.in_floods or self._context.log_limiter.allows(verdict.reason, self.clock.seconds()):
-            _log.warn("bind of {identity!r} from {peer} refused: {status} ({reason})", identity=bind.identity[:64],
-                      peer=self.peer, status=verdict.status.text, reason=verdict.reason)  # fmt: skip
-            if self.audit is not None:
-                self.audit.bind_refused(bind.identity, verdict.status, verdict.reason)
+        """Tell of a refusal; the answer may come later."""
+        self._observer.bind_refused(
+            self.info, bind.identity, verdict.status, verdict.reason, verdict.in_floods, verdict.counter
+        )
 
     def _bind_reply(self) -> BindReply:
         limits = self._context.limits
@@ -213,45 +188,23 @@ class ExchangeLink(LinkProtocol):
 
     def link_opened(self) -> None:
         """Counted, and known to those who end all links; or turned away."""
-        if self._context.audit is not None:
-            audit, refusals = self._context.audit, self._context.refusals
-            self.audit = LinkAudit(audit, self.clock, self.role, self.peer, refusals, self._party[1])
-            self.session.audit = self.audit
         _, source = self._party
+        self.info.peer, self.info.source = self.peer, source
         refusal = self._context.admission.admit(source, self.clock.seconds())
         if refusal is not None:
             self._turn_away(refusal, source)
             return
         self._source = source
         self._factory.add(self)
-        self._context.counts.links_opened += 1
+        self._observer.link_opened(self.info)
 
     def _turn_away(self, refusal: AdmissionRefusal, source: str) -> None:
-        self._context.counts.turned_away(refusal.name)
-        if self._context.log_limiter.allows(refusal.name, self.clock.seconds()):
-            _log.warn("connection from {source} closed at once: {why}", source=source, why=refusal.value)
-            if self.audit is not None:
-                self.audit.link_refused(refusal.value)
+        self._observer.connection_refused(refusal.name, refusal.value, source, self.info)
         self.cut(refusal.value)
 
     def link_evicted(self) -> None:
         """The client left too much unread."""
-        self._context.counts.links_evicted += 1
-        self._warn_of_cut("the peer doesn't read")
-
-    def link_flooded(self, reason: str) -> None:
-        """The client sent too much."""
-        self._warn_of_cut(reason)
-
-    def _warn_of_cut(self, why: str) -> None:
-        if self.who is None:
-            # An unbound client may reconnect at once, as often as it likes.
-            if not self._context.log_limiter.allows(why, self.clock.seconds()):
-                return
-            if self.audit is not None:
-                self.audit.link_refused(why)
-        _log.warn("session {session} of {identity} from {peer} cut off: {why}", session=self.name,
-                  identity=self.who and self.who.name, peer=self.peer, why=why)  # fmt: skip
+        self._observer.link_cut(self.info, "links_evicted", "the peer doesn't read")
 
     def link_closed(self, reason: str) -> None:
         """Give back what the link held."""
@@ -261,21 +214,12 @@ class ExchangeLink(LinkProtocol):
             self._attempt.leave()
             self._attempt = None
         if self.who is None and reason.startswith(TLS_REFUSED):
-            self._tls_refused(reason)
+            self._observer.tls_refused(self.info, reason)  # the endpoint has told the log, with more of why
         if self._source is not None:
             self._context.admission.leave(self._source, None if self.who is None else self.who.name)
+        self._observer.link_ended(self.info, reason)
         if self.who is not None:
-            _log.info("session {session} of {identity} ended: {reason}", session=self.name, identity=self.who.name,
-                      reason=reason)  # fmt: skip
-            if self.audit is not None:
-                self.audit.unbound(reason)
             self.link_unbound(self.who)
-
-    def _tls_refused(self, reason: str) -> None:
-        """The handshake failed; the endpoint has told the log, with more of why."""
-        self._context.counts.tls_refused += 1
-        if self.audit is not None and self._context.log_limiter.allows(reason, self.clock.seconds()):
-            self.audit.link_refused(reason)
 
     def going_away(self) -> None:
         """Tell the client that the exchange leaves; the link ends once it answers, or soon after."""
@@ -311,9 +255,7 @@ class ExchangeLinkFactory(Factory):
     def without_descriptor(self, address: IAddress | None) -> None:
         """A connection was turned away, since too few file descriptors left."""
         refusal, source = AdmissionRefusal.connections_without_descriptor, source_of_address(address)
-        self._context.counts.turned_away(refusal.name)
-        if self._context.log_limiter.allows(refusal.name, self._context.clock.seconds()):
-            _log.warn("connection from {source} closed at once: {why}", source=source, why=refusal.value)
+        self._context.observer.connection_refused(refusal.name, refusal.value, source)
 
     def add(self, link: ExchangeLink) -> None:
         """A link is open."""

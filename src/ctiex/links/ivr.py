@@ -25,6 +25,7 @@ from ctiex.messages import (
     ServiceEvent,
     ServiceEventReply,
 )
+from ctiex.monitoring.observer import Observer
 from ctiex.processing.service_sessions import ServiceSessions
 
 _DATA_RESULT = KIND_OF[DataResult]
@@ -61,25 +62,19 @@ class IvrLink(ExchangeLink):
             self.session.reply_body(_DATA_RESULT, invoke_id, found)
         else:
             self.session.reply(DataResult(found, request.serial), invoke_id)
-        if self.audit is not None:
-            self._audit(who, request, Status.OK if isinstance(found, bytes) else found)
+        self._tell(who, request, Status.OK if isinstance(found, bytes) else found)
         if not self._receiving:  # else the session stops reading once there is much output, and then it is written
             self.flush()
 
     def _answer(self, who: Identity, event: ServiceEvent, reply: ServiceEventReply, invoke_id: int) -> None:
-        if self.audit is not None:
-            self._audit(who, event, reply.status)
-        self._reported(reply, invoke_id)
-
-    def _reported(self, reply: ServiceEventReply, invoke_id: int) -> None:
+        self._tell(who, event, reply.status)
         self.session.reply(reply, invoke_id)
         self.flush()
 
-    def _audit(self, who: Identity, request: DataRequest | ServiceEvent, status: int) -> None:
-        assert self.audit is not None
+    def _tell(self, who: Identity, request: DataRequest | ServiceEvent, status: int) -> None:
         unknown = status == Status.UNKNOWN_SERIAL
         reason = self._context.processing.why_unknown(who, request.serial) if unknown else ""
-        self.audit.answered(request, status, reason=reason)
+        self._observer.request_answered(self.info, request, status, reason=reason)
 
     # ------------------------------------------------------------ as a session that calls are offered to
 
@@ -112,7 +107,7 @@ class IvrLink(ExchangeLink):
     def link_bound(self, identity: Identity) -> None:
         """Calls may be offered to it from now on."""
         if self.bound:
-            if self.audit is None and self.session.accepting:
+            if self.session.accepting and not self._observer.hears(Observer.request_answered):
                 self.session.quick = self._quick_answers(identity.name)
             self._sessions.add(self, identity)
 

@@ -13,7 +13,7 @@ from ctiex.limits import SessionLimits
 from ctiex.links.requests import Answered, Requests
 from ctiex.links.session_types import SessionState
 from ctiex.messages import KIND_OF, AgentEvent, DataResult, Message, Unbind, UnbindReply
-from ctiex.monitoring.counters import Counters
+from ctiex.monitoring.observer import Observer
 
 MUCH_OUTPUT = 65_536
 """Output that is written before more frames are handled, in bytes: small requests may have large replies."""
@@ -22,7 +22,7 @@ MUCH_OUTPUT = 65_536
 class Outgoing:
     """The half of a session that speaks; :class:`ctiex.links.session.Session` is all of it."""
 
-    def __init__(self, codec: ICodec, limits: SessionLimits, state: SessionState, counts: Counters) -> None:
+    def __init__(self, codec: ICodec, limits: SessionLimits, state: SessionState, observer: Observer) -> None:
         self.codec = codec
         self.limits = limits
         self.state = state
@@ -30,7 +30,7 @@ class Outgoing:
         """Why the link ends, in words; None while it goes on."""
         self.accepting = True
         """Whether more bytes are of use now: not while a Bind is looked at, nor behind an Unbind, nor after the end."""
-        self.counts = counts
+        self.observer = observer
         self.send_limit = limits.max_frame
         """The longest frame that the other side takes, in bytes."""
         self.quick: IDataResponder | None = None
@@ -111,7 +111,7 @@ class Outgoing:
         if self.codec.frame_length(body) > self.send_limit:
             raise FrameTooLong(f"{type(message).__name__}: {len(body)} bytes, the peer takes at most {self.send_limit}")
         if self.queue_full:
-            self.counts.requests_not_sent += 1
+            self.observer.request_not_sent()
             answered(LinkBusy("too many requests are waiting on this link"))
             return
         invoke_id = self._requests.new_invoke_id()

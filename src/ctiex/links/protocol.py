@@ -74,9 +74,6 @@ class LinkProtocol(Protocol):
     def link_evicted(self) -> None:
         """The link was cut: the other side left too much unread."""
 
-    def link_flooded(self, reason: str) -> None:
-        """The link is about to be cut: the other side sent too much."""
-
     def link_closed(self, reason: str) -> None:
         """The link is gone; called once."""
 
@@ -126,9 +123,7 @@ class LinkProtocol(Protocol):
         if self._closing:
             return
         if self.session.flooding:
-            reason = self.session.ended or ""
-            self.link_flooded(reason)
-            self.cut(reason)
+            self.cut(self.session.ended or "")
             return
         self._closing = True
         self._cancel_timer()

@@ -14,7 +14,7 @@ from ctiex.limits import SessionLimits
 from ctiex.links import rules
 from ctiex.links.outgoing import MUCH_OUTPUT, Outgoing
 from ctiex.links.rate_limit import BYTES_SHIFT, FRAME, Traffic, Work
-from ctiex.links.session_types import NOBODY, SessionAudit, SessionHandler, SessionState
+from ctiex.links.session_types import NOBODY, SessionHandler, SessionState
 from ctiex.messages import (
     KINDS,
     VERSION,
@@ -28,7 +28,7 @@ from ctiex.messages import (
     Unbind,
     refusal,
 )
-from ctiex.monitoring.counters import Counters
+from ctiex.monitoring.observer import NO_OBSERVERS, LinkInfo, Observer
 
 _MANY_FRAMES = 64
 """Frames that are handled before others have their turn: one read may hold thousands of small ones."""
@@ -49,16 +49,18 @@ class Session(Outgoing):
         handler: SessionHandler,
         now: float,
         bound_by: rules.Rules | None = None,
-        counts: Counters | None = None,
+        observer: Observer = NO_OBSERVERS,
+        link: LinkInfo | None = None,
     ) -> None:
         """A session that waits for a Bind; with ``bound_by``, one that needs none, under these rules.
 
-        :param counts: where it counts what it refuses and why it ends; its own unless given.
+        :param observer: hears what it refuses, and why it ends.
+        :param link: what is known of it, for the observer; a client has no need of it.
         """
         state = SessionState.OPEN if bound_by is None else SessionState.BOUND
-        super().__init__(codec, limits, state, Counters() if counts is None else counts)
+        super().__init__(codec, limits, state, observer)
         self.rules = rules.UNBOUND if bound_by is None else bound_by
-        self.audit: SessionAudit | None = None
+        self._link = link or LinkInfo()
         self.flooding = False
         """Whether it ended since too much came in: cut it, what isn't written yet is lost."""
         self.held = False
@@ -85,7 +87,7 @@ class Session(Outgoing):
         self._requests.time_out(now)
         self._send_requests()
         if now >= self.login_due and self.state in _BEFORE_BOUND:
-            self.counts.links_silent += 1
+            self.observer.link_silent()
             self.end("not bound within the login deadline")
         if self.held:  # what it sends isn't read now, so that its silence tells nothing
             self._sign_due = max(self._sign_due, now + self.limits.heartbeat)
@@ -94,7 +96,7 @@ class Session(Outgoing):
 
     def _ping(self, now: float) -> None:
         if self._pings == 2:
-            self.counts.links_silent += 1
+            self.observer.link_silent()
             self.end("timed out: two pings unanswered")
             return
         self._pings += 1
@@ -158,7 +160,7 @@ class Session(Outgoing):
         flood = self._traffic.flood
         if flood is not None and self.ended is None:
             self.flooding = True
-            self.counts.links_flooding += 1
+            self.observer.link_cut(self._link, "links_flooding", flood)
             self.end(flood)
 
     def _frame_received(self, frame: Frame) -> None:
@@ -225,15 +227,11 @@ class Session(Outgoing):
 
     def _refuse(self, invoke_id: int, status: int, detail: str, name: str = "") -> None:
         """Answer with Error; ``name`` is that of the message."""
-        self.counts.frames_refused += 1
-        if self.audit is not None:
-            self.audit.error_sent(status, name)
+        self.observer.frame_refused(self._link, status, name)
         self._send(Error(status, detail[:200]), invoke_id)
 
     def _refuse_busy(self, message: Message, invoke_id: int, detail: str) -> None:
-        self.counts.requests_over_limit += 1
-        if self.audit is not None:
-            self.audit.over_limit(message)
+        self.observer.request_over_limit(self._link, message)
         self.reply(refusal(message, Status.TOO_BUSY, detail), invoke_id)
 
     def _error_received(self, frame: Frame) -> None:
@@ -280,8 +278,7 @@ class Session(Outgoing):
         if bind.min_version <= VERSION <= bind.max_version:
             self._handler.bind_received(bind, invoke_id)
         else:
-            if self.audit is not None:
-                self.audit.version_refused(bind)
+            self.observer.version_refused(self._link, bind)
             self.bound(BindReply(Status.UNSUPPORTED_VERSION, detail=f"only version {VERSION} is supported"), invoke_id)
 
     def bound(self, reply: BindReply, invoke_id: int, role: Role | None = None) -> None:

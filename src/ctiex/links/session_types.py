@@ -54,16 +54,3 @@ class _Nobody:
 
 
 NOBODY: SessionHandler = _Nobody()
-
-
-class SessionAudit(Protocol):
-    """Hears of what a session refuses by itself."""
-
-    def error_sent(self, status: int, name: str) -> None:
-        """A frame was answered with Error; the name of its message is empty where it has none."""
-
-    def over_limit(self, request: Message) -> None:
-        """A request was answered 14."""
-
-    def version_refused(self, bind: Bind) -> None:
-        """A Bind was answered 3."""

@@ -19,7 +19,7 @@ from attrs import define, field
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from ctiex.links.rate_limit import FRAME, Work
-from ctiex.monitoring.counters import Counters
+from ctiex.monitoring.observer import NO_OBSERVERS, Observer
 
 SHARE = 128 * FRAME
 """Pieces of work that are done for one party in a turn of the reactor: some 2 ms, or 10 of requests that cost most."""
@@ -44,10 +44,6 @@ Rate = Callable[[], float]
 
 def _any_number() -> float:
     return inf
-
-
-_UNREAD = Counters()
-"""For links that aren't limited: those of clients."""
 
 
 @define(eq=False)
@@ -109,13 +105,13 @@ class Share(Work):
 class Turns:
     """Knows the parties, and gives those that wait their turns, one after the other."""
 
-    def __init__(self, clock: IReactorTime, counts: Counters = _UNREAD, rate: Rate = _any_number) -> None:
+    def __init__(self, clock: IReactorTime, observer: Observer = NO_OBSERVERS, rate: Rate = _any_number) -> None:
         """Nothing waits yet.
 
         :param rate: of each party; as much as it likes unless given.
         """
         self._clock = clock
-        self._counts = counts
+        self._observer = observer
         self._rate = rate
         self._shares: dict[tuple[str, str], Share] = {}
         self._without_links: OrderedDict[tuple[str, str], Share] = OrderedDict()
@@ -187,10 +183,11 @@ class Turns:
             self._wake()
 
     def _take_turn(self, share: Share) -> None:
-        self._counts.turns_used_up += share.left <= 0
+        if share.left <= 0:
+            self._observer.turn_used_up()
         pause = share.settle(self._clock.seconds())
         if pause:
-            self._counts.rates_used_up += 1
+            self._observer.rate_used_up()
             share.due = self._clock.callLater(pause, self._resume, share)
             return
         share.renew()

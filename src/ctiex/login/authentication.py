@@ -23,7 +23,7 @@ from ctiex.interfaces import IIdentity
 from ctiex.login.credentials import credentials_of
 from ctiex.login.throttle import LoginThrottle
 from ctiex.messages import Bind, Role
-from ctiex.monitoring.counters import Counters
+from ctiex.monitoring.observer import Observer
 
 _log = Logger()
 
@@ -60,6 +60,8 @@ class LoginDecision:
     """Why, for log and audit."""
     in_floods: bool = False
     """Whether one peer can bring as many of these about as it likes: not a line of the log for each."""
+    counter: str = ""
+    """The attribute of `ctiex.monitoring.counters.Counters` that counts these apart; empty if none does."""
 
 
 Hears = Callable[[LoginDecision], None]
@@ -69,18 +71,21 @@ _PLAIN = LoginDecision(
     detail="a secret is accepted over TLS or on loopback only",
     reason="a secret over plain TCP from beyond loopback, which plain_secrets refuses",
     in_floods=True,
+    counter="plain_secrets_refused",
 )
 _LOCKED_OUT = LoginDecision(
     Status.TOO_BUSY,
     detail="too many refused logins from this address; try again later",
     reason="its source is locked out",
     in_floods=True,
+    counter="logins_locked_out",
 )
 _BUSY = LoginDecision(
     Status.TOO_BUSY,
     detail="too many secrets are being checked",
     reason="too many secrets are being checked",
     in_floods=True,
+    counter="logins_over_limit",
 )
 _UNCHECKED = LoginDecision(Status.INTERNAL, detail="the identity could not be checked", reason="the check failed")
 
@@ -101,7 +106,7 @@ class Authenticator:
     portal: Portal
     throttle: LoginThrottle
     """Shared by the authenticators of all links of an exchange."""
-    counts: Counters
+    observer: Observer
     plain_secrets: bool = False
     """Whether a secret is taken over plain TCP from beyond loopback."""
 
@@ -162,7 +167,6 @@ class LoginAttempt:
 
     def _refused_unseen(self) -> LoginDecision | None:
         if not (self._peer_info.private or self._authenticator.plain_secrets):
-            self._authenticator.counts.plain_secrets_refused += 1
             return _PLAIN
         # A certificate can't be guessed, so its owner isn't locked out for what others at its address did.
         return None if self._peer_info.names else self._locked_out()
@@ -181,7 +185,6 @@ class LoginAttempt:
         authenticator = self._authenticator
         if not authenticator.throttle.locked_for(self._peer_info.source, authenticator.clock.seconds()):
             return None
-        authenticator.counts.logins_locked_out += 1
         return _LOCKED_OUT
 
     def _wanted(self) -> bool:
@@ -205,14 +208,10 @@ class LoginAttempt:
         elif self._gone:
             return
         elif failure.check(CheckBusy):
-            self._refuse(self._locked_out() or self._too_busy())
+            self._refuse(self._locked_out() or _BUSY)
         else:
             _log.failure("an identity could not be checked", failure)
             self._refuse(_UNCHECKED)
-
-    def _too_busy(self) -> LoginDecision:
-        self._authenticator.counts.logins_over_limit += 1
-        return _BUSY
 
     def _failed(self, reason: str) -> None:
         """Count it against the source, and refuse when its time has come."""
@@ -246,9 +245,7 @@ class LoginAttempt:
         authenticator, source = self._authenticator, self._peer_info.source
         limits = authenticator.throttle.limits
         if authenticator.throttle.failures(source, now) == limits.login_failures:
-            authenticator.counts.sources_locked_out += 1
-            _log.warn("{source} is locked out for {seconds:g} s after {failures} refused logins", source=source,
-                      seconds=limits.lock_out, failures=limits.login_failures)  # fmt: skip
+            authenticator.observer.source_locked_out(source, limits.lock_out, limits.login_failures)
 
     def _decide(self, verdict: LoginDecision) -> None:
         self._login = self._delay = None

@@ -1,8 +1,7 @@
 """What an audit hears: who bound, who asked for which serial, who was refused, and why.
 
-The links tell it of every request and its answer, the processing service of every change of
-a call. No audit is ``None``. What may be told is a closed set of keys: no secret, no field
-and no customer's number is among them.
+`ctiex.monitoring.audit_trail` makes the records of what happens. What may be told is a closed set of keys: no secret,
+no field and no customer's number is among them.
 """
 
 from __future__ import annotations

@@ -89,10 +89,12 @@ class AuditLog:
         self._flushing: IDelayedCall | None = None
 
     def open(self) -> None:
-        """Open the file, making it where it isn't there.
+        """Open the file, making it where it isn't there; nothing is opened where it has no name.
 
         :raise ConfigurationError: it can't be opened.
         """
+        if not self._path:
+            return
         try:
             self._descriptor = self._opened()
         except (OSError, ValueError) as error:

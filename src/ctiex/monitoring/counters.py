@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from attrs import define
+
+from ctiex.errors import Status
+from ctiex.messages import Condition
+from ctiex.monitoring.observer import LinkInfo, Observer
+from ctiex.records import Call
 
 
 @define
@@ -79,6 +86,96 @@ class Counters:
     audit_records_lost: int = 0
     """Records of the audit log that were dropped while it could not be written."""
 
-    def turned_away(self, name: str) -> None:
-        """Count a connection that was closed at once; ``name`` is that of its counter."""
-        setattr(self, name, getattr(self, name) + 1)
+
+COUNTED_BY = {
+    "tls_refused": "tls_refused",
+    "link_opened": "links_opened",
+    "source_locked_out": "sources_locked_out",
+    "link_bound": "links_bound",
+    "link_silent": "links_silent",
+    "monitoring_refused": "monitoring_over_limit",
+    "turn_used_up": "turns_used_up",
+    "rate_used_up": "rates_used_up",
+    "frame_refused": "frames_refused",
+    "request_over_limit": "requests_over_limit",
+    "agent_over_limit": "requests_over_limit",
+    "request_not_sent": "requests_not_sent",
+    "call_committed": "calls_kept",
+    "data_fetched": "calls_fetched",
+    "data_refused": "data_refused",
+}
+"""By event: the counter that it counts up, where that is all that it does."""
+_COUNTED_AS = {
+    Condition.CANCELLED: "calls_cancelled",
+    Condition.UNREACHABLE: "calls_unreachable",
+    Condition.TIMED_OUT: "calls_timed_out",
+}
+
+
+class CounterListener(Observer):
+    """Counts what happens: by the table above, or by a method of its own."""
+
+    def __init__(self, counters: Counters) -> None:
+        self._counters = counters
+
+    def _count(self, counter: str) -> None:
+        setattr(self._counters, counter, getattr(self._counters, counter) + 1)
+
+    def connection_refused(self, counter: str, reason: str, source: str, link: LinkInfo | None = None) -> None:
+        """By its reason."""
+        self._count(counter)
+
+    def link_cut(self, link: LinkInfo, counter: str, reason: str) -> None:
+        """By its reason."""
+        self._count(counter)
+
+    def bind_refused(
+        self, link: LinkInfo, claimed: str, status: Status, reason: str, in_floods: bool, counter: str
+    ) -> None:
+        """Some by their reason, too."""
+        self._counters.binds_refused += 1
+        if counter:
+            self._count(counter)
+
+    def store_failed(self, probed: bool) -> None:
+        """Probes apart."""
+        self._count("store_probes_failed" if probed else "store_failures")
+
+    def agent_event_sent(self) -> None:
+        """Without a look-up by name: there are as many of these as of calls."""
+        self._counters.agent_events_sent += 1
+
+    def agent_events_acknowledged(self, count: int) -> None:
+        """So many."""
+        self._counters.agent_events_acknowledged += count
+
+    def agent_events_expired(self, count: int) -> None:
+        """So many."""
+        self._counters.agent_events_expired += count
+
+    def call_refused(self, status: Status) -> None:
+        """A limit is counted as such, too."""
+        self._counters.calls_refused += 1
+        self._counters.requests_over_limit += status is Status.TOO_BUSY
+
+    def report_refused(self, status: Status) -> None:
+        """One that was committed before is counted apart; a limit as such, too."""
+        self._count("service_events_repeated" if status is Status.DUPLICATE_EVENT else "service_events_refused")
+        self._counters.requests_over_limit += status is Status.TOO_BUSY
+
+    def report_committed(self, call: Call, condition: Condition) -> None:
+        """A final one is a call's result."""
+        self._counters.service_events_kept += 1
+        self._counters.calls_reported += condition.final
+
+    def call_ended(self, call: Call, condition: Condition, status: Status) -> None:
+        """By its condition; any other means that the customer hung up."""
+        self._count(_COUNTED_AS.get(condition, "calls_hung_up"))
+
+
+def _counts(counter: str) -> Callable[..., None]:
+    return lambda listener, *told, **named: listener._count(counter)
+
+
+for _event, _counter in COUNTED_BY.items():
+    setattr(CounterListener, _event, _counts(_counter))

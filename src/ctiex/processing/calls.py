@@ -8,7 +8,6 @@ from functools import partial
 from ctiex.errors import Status
 from ctiex.identities import ANY_OWNER, Identity
 from ctiex.messages import CallEnded, Condition
-from ctiex.monitoring.call_audit import CallAudit
 from ctiex.processing.commits import RETRY_AFTER
 from ctiex.processing.context import ProcessingContext
 from ctiex.processing.drivers import SignallingDrivers
@@ -39,7 +38,7 @@ class CallTable:
         self._store = context.store
         self._mailboxes = context.mailboxes
         self._presence = context.presence
-        self.audit = None if context.audit is None else CallAudit(context.audit)
+        self._observer = context.observer
         self._commits = context.commits
         self._deadlines = TimerWheel(context.clock, self._time_out, self._commits.settled)
         self.drivers = SignallingDrivers(context.services)
@@ -236,13 +235,11 @@ class CallTable:
         closed = self.moved(call, Step.END)
 
         def kept() -> None:
-            self._count_end(condition)
             if held:
                 self._tell_service(call, condition)
             self.finished(closed)
             answer(Status.OK)
-            if self.audit is not None:
-                self.audit.ended(call, condition, status)
+            self._observer.call_ended(call, condition, status)
             self._mailboxes.kept(event)
 
         def not_kept() -> None:
@@ -261,17 +258,6 @@ class CallTable:
             holder = others[0] if others else None
         if holder is not None:
             holder.end_call(CallEnded(call.serial, condition))
-
-    def _count_end(self, condition: Condition) -> None:
-        match condition:
-            case Condition.CANCELLED:
-                self._context.counts.calls_cancelled += 1
-            case Condition.UNREACHABLE:
-                self._context.counts.calls_unreachable += 1
-            case Condition.TIMED_OUT:
-                self._context.counts.calls_timed_out += 1
-            case _:
-                self._context.counts.calls_hung_up += 1
 
     def _time_out(self, serial: str) -> None:
         """The deadline of a call's state has come."""
@@ -298,8 +284,7 @@ class CallTable:
 
     def _forgotten(self, call: Call) -> None:
         self.quotas.forgotten(call)
-        if self.audit is not None:
-            self.audit.forgotten(call)
+        self._observer.call_forgotten(call)
 
     def _met(self, call: Call) -> Status:
         """What kept a call from going on in time: 33 while an answer is awaited, from a service that has it.

@@ -16,7 +16,7 @@ from twisted.python.failure import Failure
 
 from ctiex.errors import StoreUnavailable
 from ctiex.lots import Lots
-from ctiex.monitoring.counters import Counters
+from ctiex.monitoring.observer import Observer
 from ctiex.outage import Outage
 from ctiex.processing.stored_time import StoredTime
 from ctiex.records import Call, Change
@@ -48,14 +48,14 @@ def _guarded(_: object, work: Callable[[], None]) -> None:
 class Commits:
     """Commits changes to a store and tells each one's outcome, and that of a look-up that waits."""
 
-    def __init__(self, commit: Commit, clock: StoredTime, counts: Counters) -> None:
+    def __init__(self, commit: Commit, clock: StoredTime, observer: Observer) -> None:
         """Nothing is known of the store yet.
 
         :param commit: the store's, as :class:`ctiex.interfaces.ICallStore` has it.
         """
         self._commit = commit
         self.time = clock
-        self._counts = counts
+        self._observer = observer
         self._outage = Outage(self._began_to_fail, self._well)
         self._again: dict[str, Callable[[], None]] = {}
         self._lots = Lots(clock, self.settled)
@@ -129,10 +129,7 @@ class Commits:
         _guarded(failure, lambda: self._lost(failure, lost))
 
     def _lost(self, failure: Failure, lost: Callable[[], None]) -> None:
-        if lost == self._probe_failed:
-            self._counts.store_probes_failed += 1
-        else:
-            self._counts.store_failures += 1
+        self._observer.store_failed(probed=lost == self._probe_failed)
         self.time.not_kept()
         if not (self.failing or failure.check(StoreUnavailable)):
             _log.failure("the call store failed", failure)

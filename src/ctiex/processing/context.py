@@ -9,8 +9,7 @@ from attrs import define, field
 
 from ctiex.interfaces import ICallStore, ICodec, ISerialCarrier
 from ctiex.limits import Limits, SessionLimits
-from ctiex.monitoring.audit_events import Audit
-from ctiex.monitoring.counters import Counters
+from ctiex.monitoring.observer import NO_OBSERVERS, Observer
 from ctiex.processing.account import Account, AccountedStore
 from ctiex.processing.commits import Commits
 from ctiex.processing.mailboxes import Mailboxes, serial_of
@@ -42,11 +41,9 @@ class ProcessingContext:
     exchange_address: str
     """The advertised address of the IVR link."""
     limits: Limits = field(factory=Limits)
-    counts: Counters = field(factory=Counters)
+    observer: Observer = NO_OBSERVERS
     network: ISerialCarrier | None = None
     """Takes serials through the telephone network, where that is another than ``carrier``, which makes Connections."""
-    audit: Audit | None = None
-    """Called with what happens to each call; None: no audit."""
 
     numbers: AgentNumberQuota = field(init=False)
     account: Account = field(init=False)
@@ -59,11 +56,11 @@ class ProcessingContext:
     def __attrs_post_init__(self) -> None:
         self.numbers = AgentNumberQuota(self.limits, self.store.last_sequence)
         self.account = Account(self.limits, self.numbers.registered_by, partial(serial_of, self.agent_codec))
-        self.commits = Commits(AccountedStore(self.store, self.account).commit, self.clock, self.counts)
+        self.commits = Commits(AccountedStore(self.store, self.account).commit, self.clock, self.observer)
         self.presence = AgentPresence(self.numbers)
         self.quotas = CallQuotas(self.limits, self.store, self.account, self.numbers)
         self.mailboxes = Mailboxes(
-            self.store, self.agent_codec, self.agent_link, self.limits, self.clock, self.counts, self.commits,
+            self.store, self.agent_codec, self.agent_link, self.limits, self.clock, self.observer, self.commits,
             self.presence, self.numbers, self.account,
         )  # fmt: skip
 

@@ -10,7 +10,7 @@ from ctiex.fields import EMPTY, Fields
 from ctiex.interfaces import ICallStore, ICodec, decoded
 from ctiex.limits import Limits, SessionLimits
 from ctiex.messages import KIND_OF, AgentEvent, AgentLoginReply, Condition
-from ctiex.monitoring.counters import Counters
+from ctiex.monitoring.observer import Observer
 from ctiex.processing.account import Account
 from ctiex.processing.commits import RETRY_AFTER, Commits
 from ctiex.processing.number_quota import AgentNumberQuota, label_of
@@ -49,7 +49,7 @@ class Mailboxes:
         link: SessionLimits,
         limits: Limits,
         clock: StoredTime,
-        counts: Counters,
+        observer: Observer,
         commits: Commits,
         presence: AgentPresence,
         numbers: AgentNumberQuota,
@@ -61,7 +61,7 @@ class Mailboxes:
         self._link = link
         self._limits = limits
         self._clock = clock
-        self._counts = counts
+        self._observer = observer
         self._commits = commits
         self._presence = presence
         self._numbers = numbers
@@ -150,7 +150,7 @@ class Mailboxes:
     def acknowledge(self, agent: str, connection: AgentConnection, sequence: int) -> None:
         """Drop the agent's events up to ``sequence``; ignored from elsewhere and beyond the last."""
         if self._presence.is_on(agent, connection) and sequence <= self._kept.get(agent, 0):
-            self._counts.agent_events_acknowledged += self._drop(agent, sequence, self._acknowledge_again)
+            self._observer.agent_events_acknowledged(self._drop(agent, sequence, self._acknowledge_again))
 
     def resume(self, agent: str, connection: AgentConnection) -> None:
         """Send what waits for an agent number on this link."""
@@ -166,7 +166,7 @@ class Mailboxes:
             if event.sequence > kept or not login.connection.writable:
                 return
             login.sent = event.sequence
-            self._counts.agent_events_sent += 1
+            self._observer.agent_event_sent()
             login.connection.send_event(event.body)
 
     def _drop(self, agent: str, sequence: int, lost: Callable[[str, int], None]) -> int:
@@ -215,6 +215,6 @@ class Mailboxes:
         now = self._clock.seconds()
         old = [event.sequence for event in self._store.events(agent) if self._expires(event) <= now]
         if old:
-            self._counts.agent_events_expired += self._drop(agent, old[-1], self._expire_again)
+            self._observer.agent_events_expired(self._drop(agent, old[-1], self._expire_again))
         else:
             self._watch_oldest(agent)

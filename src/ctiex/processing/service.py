@@ -49,7 +49,7 @@ class ProcessingService:
         self._mailboxes = context.mailboxes
         self._quotas = context.quotas
         self._presence = context.presence
-        self._counts = context.counts
+        self._observer = context.observer
         self._commits = context.commits
         self._checks = RequestChecks(context)
         self._calls = CallTable(context)
@@ -133,8 +133,7 @@ class ProcessingService:
             call = self._checks.call(identity, request)
             self._check_limits(call)
         except Refused as refused:
-            self._counts.calls_refused += 1
-            self._counts.requests_over_limit += refused.status is Status.TOO_BUSY
+            self._observer.call_refused(refused.status)
             self._answer_refused(request, refused, reply)
             return
         self._calls.opened(call)
@@ -159,7 +158,7 @@ class ProcessingService:
             raise Refused(Status.QUEUE_FULL, "the agent's mailbox has no room for the end of this call")
 
     def _connect_kept(self, call: Call, reply: Callable[[ConnectReply], None]) -> None:
-        self._counts.calls_kept += 1
+        self._observer.call_committed()
         reply(ConnectReply(Status.OK, call.serial))
         self._offers.signal(call.serial)
 
@@ -233,10 +232,9 @@ class ProcessingService:
         answers: list[bytes | Status] = []
         self.data(identity, DataRequest(serial), answers.append)
         body = answers[0] if answers else Status.STORE_UNAVAILABLE
-        if self._calls.audit is not None:
-            refused = body if isinstance(body, Status) else None
-            reason = self.why_unknown(identity, serial) if refused is Status.UNKNOWN_SERIAL else ""
-            self._calls.audit.asked_here(identity, serial, refused, reason)
+        refused = body if isinstance(body, Status) else None
+        reason = self.why_unknown(identity, serial) if refused is Status.UNKNOWN_SERIAL else ""
+        self._observer.data_asked_here(identity, serial, refused, reason)
         if isinstance(body, Status):
             raise CallError(body)
         result = decoded(self._context.codec, KIND_OF[DataResult], body)
@@ -257,12 +255,12 @@ class ProcessingService:
         return "not a call of that agent number"
 
     def _data_refused(self, status: Status) -> Status:
-        self._counts.data_refused += 1
+        self._observer.data_refused()
         return status
 
     def _fetched(self, call: Call, identity: Identity) -> None:
         if (call.state, Step.FETCH) in TRANSITIONS:  # not again once it has reported
-            self._counts.calls_fetched += 1
+            self._observer.data_fetched()
             self._calls.fetched(call, identity)
 
     def report(self, identity: Identity, event: ServiceEvent, reply: Callable[[ServiceEventReply], None]) -> None:
@@ -284,17 +282,16 @@ class ProcessingService:
             if call is None or not self._calls.owners.owns(identity, call) or event.agent not in ("", call.agent):
                 raise Refused(Status.UNKNOWN_SERIAL)
             if event.event_id in call.event_ids:
-                self._counts.service_events_repeated += 1
+                self._observer.report_refused(Status.DUPLICATE_EVENT)
                 self._answer_kept(answer, Status.DUPLICATE_EVENT)
                 return
             if (call.state, Step.PROGRESS) not in TRANSITIONS:
-                self._counts.service_events_refused += 1
+                self._observer.report_refused(Status.ALREADY_FINISHED)
                 self._answer_kept(answer, Status.ALREADY_FINISHED)
                 return
             told = self._reorganized(call, event)
         except Refused as refused:
-            self._counts.service_events_refused += 1
-            self._counts.requests_over_limit += refused.status is Status.TOO_BUSY
+            self._observer.report_refused(refused.status)
             answer(refused.status)
             return
         updated = call.but(owner=identity.name, event_ids=call.event_ids | {event.event_id})
@@ -336,13 +333,10 @@ class ProcessingService:
                 updated = self._calls.moved(updated, Step.RETURN)
 
         def kept() -> None:
-            self._counts.service_events_kept += 1
             if event.condition.final:
-                self._counts.calls_reported += 1
                 self._calls.finished(updated)
             answer(Status.OK if self._presence.is_here(call.agent) else Status.QUEUED_AGENT_AWAY)
-            if self._calls.audit is not None and event.condition.final:
-                self._calls.audit.ended(call, event.condition)
+            self._observer.report_committed(call, event.condition)
             self._mailboxes.kept(told)
 
         self._calls.keep(updated, kept, lambda: answer(Status.STORE_UNAVAILABLE), told)

@@ -26,7 +26,7 @@ class SignallingListener:
     def __init__(self, context: ProcessingContext, calls: CallTable, offers: CallOffers) -> None:
         self._calls = calls
         self._offers = offers
-        self._audit = calls.audit
+        self._observer = context.observer
         self._store = context.store
         self._call_notices = CallNotices(context)
 
@@ -43,8 +43,7 @@ class SignallingListener:
 
         def kept() -> None:
             self._calls.owners.offered(call, session)
-            if self._audit is not None:
-                self._audit.offered(call, owner, session)
+            self._observer.call_offered(call, owner, session)
             write()
 
         decided = self._calls.undecided_until(call, kept, lost)
@@ -56,16 +55,15 @@ class SignallingListener:
 
     def _accepted(self, call: Call, lost: Callable[[], None]) -> None:
         def kept() -> None:
-            if self._audit is not None:
-                self._audit.accepted(call, self._calls.owners.session_of(call))
+            self._observer.call_accepted(call, self._calls.owners.session_of(call))
 
         self._calls.step(call, Step.ACCEPT, Condition.CONNECTED, kept, lost)
 
     def refused(self, serial: str, session: IServiceSession, status: int | None) -> None:
         """Only the audit records it: the driver tries another session."""
         call = self._store.get(serial)
-        if self._audit is not None and call is not None:
-            self._audit.offer_refused(call, session, status)
+        if call is not None:
+            self._observer.offer_refused(call, session, status)
 
     def unreachable(self, serial: str, status: int) -> None:
         """The agent hears 14 with this status."""
@@ -79,11 +77,7 @@ class SignallingListener:
         if (call.state, Step.RETURN) not in TRANSITIONS or Condition.RETURNED in call.told:
             return
 
-        def kept() -> None:
-            if self._audit is not None:
-                self._audit.returned(call)
-
-        self._calls.step(call, Step.RETURN, Condition.RETURNED, kept, lost)
+        self._calls.step(call, Step.RETURN, Condition.RETURNED, partial(self._observer.customer_returned, call), lost)
         if call.state is CallState.REPORTED:
             self._calls.drivers.withdraw(call)
 

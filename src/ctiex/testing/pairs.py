@@ -35,6 +35,8 @@ from ctiex.login.throttle import LoginThrottle
 from ctiex.messages import Role
 from ctiex.monitoring.audit_events import Audit
 from ctiex.monitoring.counters import Counters
+from ctiex.monitoring.listeners import observers
+from ctiex.monitoring.observer import Observers
 from ctiex.processing.context import ProcessingContext
 from ctiex.processing.field_rules import RuleOrganizer
 from ctiex.processing.mailboxes import Mailboxes
@@ -262,6 +264,7 @@ class MemoryExchange:
     """Takes serials through the telephone network; in the calling number unless given."""
     counts: Counters = field(factory=Counters)
     audit: Audit | None = None
+    observer: Observers = field(init=False)
     pairs: list[LinkedPair] = field(factory=list, init=False)
     """Every link that was opened."""
     sessions: ServiceSessions = field(factory=ServiceSessions, init=False)
@@ -279,6 +282,7 @@ class MemoryExchange:
         return LoginThrottle(self.limits)
 
     def __attrs_post_init__(self) -> None:
+        self.observer = observers(self.clock, self.limits, self.counts, self.audit)
         clock = StoredTime(self.clock, self.wall or self.clock.seconds)
         self.context = ProcessingContext(
             clock=clock,
@@ -294,8 +298,7 @@ class MemoryExchange:
             ivr_link=self.session_limits,
             exchange_address="exchange:7301",
             limits=self.limits,
-            counts=self.counts,
-            audit=self.audit,
+            observer=self.observer,
         )
         self.processing = ProcessingService(self.context)
         self._make_links()
@@ -304,7 +307,7 @@ class MemoryExchange:
     def _make_links(self) -> None:
         known = [KnownIdentity(identity, "secret") for identity in self.identities]
         portal = self.portal or configured_portal(known, execute)
-        authenticator = Authenticator(self.clock, portal, self.throttle, self.counts, self.plain_secrets)
+        authenticator = Authenticator(self.clock, portal, self.throttle, self.observer, self.plain_secrets)
         links = LinkContext(
             clock=self.clock,
             codec=self.codec,
@@ -313,8 +316,7 @@ class MemoryExchange:
             processing=self.processing,
             new_session_name=numbered(),
             admission=self.admission,
-            counts=self.counts,
-            audit=self.audit,
+            observer=self.observer,
         )
         self.agent_links = AgentLinkFactory(links, self.context.presence, self.context.mailboxes)
         self.ivr_links = IvrLinkFactory(links, self.sessions)

@@ -18,7 +18,7 @@ from ctiex.config.reading import load
 from ctiex.errors import ConfigurationError, SerialError
 from ctiex.monitoring.audit_events import AuditEvent
 from ctiex.monitoring.audit_reader import Reading, Record, opened
-from ctiex.monitoring.link_audit import printable
+from ctiex.monitoring.audit_trail import printable
 from ctiex.serials import check_serial
 
 _BESIDE = frozenset({AuditEvent.BOUND.value, AuditEvent.UNBOUND.value})

@@ -1,0 +1,250 @@
+"""What is recorded in the audit of what happens."""
+
+from __future__ import annotations
+
+from math import inf
+from typing import Unpack
+
+from attrs import define, field
+from twisted.internet.interfaces import IReactorTime
+
+from ctiex.errors import Status
+from ctiex.identities import Identity
+from ctiex.interfaces import IServiceSession
+from ctiex.messages import (
+    AgentLogin,
+    AgentLogout,
+    Bind,
+    CancelRequest,
+    Condition,
+    ConnectRequest,
+    DataRequest,
+    Message,
+    ServiceEvent,
+)
+from ctiex.monitoring.audit_events import About, Audit, AuditEvent
+from ctiex.monitoring.log_limiter import LogLimiter
+from ctiex.monitoring.observer import LinkInfo, Observer
+from ctiex.monitoring.refusals import Refusals
+from ctiex.records import Call
+
+_OUTCOMES: dict[type[Message], tuple[AuditEvent, AuditEvent]] = {
+    AgentLogin: (AuditEvent.AGENT_LOGGED_IN, AuditEvent.AGENT_LOGIN_REFUSED),
+    AgentLogout: (AuditEvent.AGENT_LOGGED_OUT, AuditEvent.AGENT_LOGOUT_REFUSED),
+    ConnectRequest: (AuditEvent.CONNECT_KEPT, AuditEvent.CONNECT_REFUSED),
+    CancelRequest: (AuditEvent.CANCEL_KEPT, AuditEvent.CANCEL_REFUSED),
+    DataRequest: (AuditEvent.DATA_GIVEN, AuditEvent.DATA_REFUSED),
+    ServiceEvent: (AuditEvent.REPORT_KEPT, AuditEvent.REPORT_REFUSED),
+}
+"""What is recorded of a request that was granted, and of one that was refused."""
+
+_GRANTED: dict[type[Message], frozenset[int]] = {
+    AgentLogin: frozenset({Status.OK, Status.EXPIRED}),
+    ServiceEvent: frozenset({Status.OK, Status.QUEUED_AGENT_AWAY, Status.DUPLICATE_EVENT}),
+}
+_ONLY_OK = frozenset({Status.OK})
+_LONGEST_CLAIM = 64
+"""How much of an unproved identity is recorded, in characters."""
+_OVER_LIMIT_EVERY = 1.0
+"""Of the requests of a link that are over its limits, one in so many seconds has a record of its own."""
+
+
+def printable(text: str, longest: int = _LONGEST_CLAIM) -> str:
+    """Untrusted text as a record may hold it: short, and with ``?`` for what can't be printed."""
+    return "".join(character if character.isprintable() else "?" for character in text[:longest])
+
+
+def about_request(request: Message) -> About:
+    """What a request says of the call that it is about: no field, and no number of a customer."""
+    match request:
+        case AgentLogin(agent=agent) | AgentLogout(agent=agent):
+            return {"agent": agent}
+        case ConnectRequest():
+            return {"serial": request.serial, "agent": request.agent, "service": request.service}
+        case CancelRequest(serial=serial) | DataRequest(serial=serial):
+            return {"serial": serial}
+        case ServiceEvent():
+            return {"serial": request.serial, "condition": request.condition}
+    return {}
+
+
+@define
+class _Told:
+    """What was recorded of one link already."""
+
+    errors: set[tuple[int, str]] = field(factory=set)
+    """The Errors: only the first of each kind has a record, since anybody may send as many as a link takes."""
+    over_limit_at: float = -inf
+    """When a request over a limit was recorded last, in clock seconds."""
+
+
+class AuditTrail(Observer):
+    """Makes records of what happens; refusals at a limited rate for each identity, or source before a Bind."""
+
+    def __init__(self, audit: Audit, clock: IReactorTime, refusals: Refusals) -> None:
+        self._audit = audit
+        self._clock = clock
+        self._refusals = refusals
+        self._limiter = LogLimiter()
+        self._told: dict[LinkInfo, _Told] = {}
+
+    # ------------------------------------------------------------ the exchange
+
+    def exchange_started(self, exchange: str) -> None:
+        """It takes calls."""
+        self._audit.record(AuditEvent.EXCHANGE_STARTED, exchange=exchange)
+
+    def exchange_stopping(self, exchange: str) -> None:
+        """It takes none any more."""
+        self._audit.record(AuditEvent.EXCHANGE_STOPPING, exchange=exchange)
+
+    # ------------------------------------------------------------ links
+
+    def _of_link(self, event: AuditEvent, link: LinkInfo, **about: Unpack[About]) -> None:
+        party = _party(link)
+        if event.refusal and not self._refusals.told(party, self._clock.seconds()):
+            return
+        known: About = {
+            "session": link.session,
+            "identity": link.identity,
+            "role": link.role.name.lower() if link.role else "",
+            "peer": link.peer,
+            **about,
+        }
+        more = self._refusals.more(party)
+        if more:
+            known["more"] = more
+        self._audit.record(event, **known)
+
+    def _told_of(self, link: LinkInfo) -> _Told:
+        return self._told.setdefault(link, _Told())
+
+    def connection_refused(self, counter: str, reason: str, source: str, link: LinkInfo | None = None) -> None:
+        """Of each reason one in a while, where it became a link."""
+        self._link_refused(link, reason)
+
+    def tls_refused(self, link: LinkInfo, reason: str) -> None:
+        """Of each reason one in a while."""
+        self._link_refused(link, reason)
+
+    def link_cut(self, link: LinkInfo, counter: str, reason: str) -> None:
+        """A bound one has a record of its end."""
+        self._link_refused(link, reason)
+
+    def _link_refused(self, link: LinkInfo | None, reason: str) -> None:
+        if link is not None and not link.identity and self._limiter.allows(reason, self._clock.seconds()):
+            self._of_link(AuditEvent.LINK_REFUSED, link, reason=reason)
+
+    def link_bound(self, link: LinkInfo, software: str) -> None:
+        """Each of them."""
+        self._of_link(AuditEvent.BOUND, link, status=Status.OK)
+
+    def bind_refused(
+        self, link: LinkInfo, claimed: str, status: Status, reason: str, in_floods: bool, counter: str
+    ) -> None:
+        """What one peer can bring about as often as it likes, once in a while."""
+        if not in_floods or self._limiter.allows(reason, self._clock.seconds()):
+            self._of_link(AuditEvent.BIND_REFUSED, link, identity=printable(claimed), status=status, reason=reason)
+
+    def version_refused(self, link: LinkInfo, bind: Bind) -> None:
+        """Each of them."""
+        status, reason = Status.UNSUPPORTED_VERSION, "no version in common"
+        self._of_link(AuditEvent.BIND_REFUSED, link, identity=printable(bind.identity), status=status, reason=reason)
+
+    def link_ended(self, link: LinkInfo, reason: str) -> None:
+        """That of a bound one."""
+        self._told.pop(link, None)
+        if link.identity:
+            self._of_link(AuditEvent.UNBOUND, link, reason=printable(reason, 200))
+
+    # ------------------------------------------------------------ requests
+
+    def frame_refused(self, link: LinkInfo, status: int, name: str) -> None:
+        """The first of each kind."""
+        if (status, name) not in self._told_of(link).errors:
+            self._told_of(link).errors.add((status, name))
+            self._of_link(AuditEvent.REQUEST_REFUSED, link, status=status, reason=name)
+
+    def request_over_limit(self, link: LinkInfo, request: Message) -> None:
+        """The first in a while; the next record of the identity tells how many more there were.
+
+        Else a peer that asks too fast would fill the disk.
+        """
+        if type(request) not in _OUTCOMES:
+            return
+        now, told = self._clock.seconds(), self._told_of(link)
+        if 0 <= now - told.over_limit_at < _OVER_LIMIT_EVERY:
+            self._refusals.leave_out(_party(link))
+            return
+        told.over_limit_at = now
+        self.request_answered(link, request, Status.TOO_BUSY, reason="over a limit of the link")
+
+    def request_answered(
+        self, link: LinkInfo, request: Message, status: int, serial: str = "", reason: str = ""
+    ) -> None:
+        """Each of them."""
+        kind = type(request)
+        granted, refused = _OUTCOMES[kind]
+        about = about_request(request)
+        about["status"] = status
+        about["reason"] = reason
+        if serial:
+            about["serial"] = serial
+        self._of_link(granted if status in _GRANTED.get(kind, _ONLY_OK) else refused, link, **about)
+
+    def agent_taken_over(self, link: LinkInfo, agent: str) -> None:
+        """It is the record of the link that lost it."""
+        self._of_link(AuditEvent.AGENT_TAKEN_OVER, link, agent=agent)
+
+    # ------------------------------------------------------------ calls
+
+    def _of_call(self, event: AuditEvent, call: Call, **about: Unpack[About]) -> None:
+        known: About = {"agent": call.agent, "serial": call.serial, "service": call.service, **about}
+        self._audit.record(event, **known)
+
+    def call_offered(self, call: Call, owner: str, session: IServiceSession | None) -> None:
+        """Who may fetch the data from now on."""
+        self._of_call(AuditEvent.CALL_OFFERED, call, owner=owner, session=_name(session))
+
+    def call_accepted(self, call: Call, session: IServiceSession | None) -> None:
+        """Who has accepted it."""
+        self._of_call(AuditEvent.CALL_ACCEPTED, call, owner=call.owner, session=_name(session))
+
+    def offer_refused(self, call: Call, session: IServiceSession, status: int | None) -> None:
+        """Who has refused it."""
+        met = Status.SERVICE_UNREACHABLE if status is None else status
+        reason = "its link was lost" if status is None else ""
+        self._of_call(
+            AuditEvent.OFFER_REFUSED, call, owner=session.identity, session=_name(session), status=met, reason=reason
+        )
+
+    def data_asked_here(self, identity: Identity, serial: str, refused: Status | None, reason: str) -> None:
+        """What a service of this process was answered."""
+        event = AuditEvent.DATA_GIVEN if refused is None else AuditEvent.DATA_REFUSED
+        status = Status.OK if refused is None else refused
+        self._audit.record(event, identity=identity.name, serial=serial, status=status, reason=reason)
+
+    def report_committed(self, call: Call, condition: Condition) -> None:
+        """A final one ends the service's part of the call."""
+        if condition.final:
+            self.call_ended(call, condition, Status.OK)
+
+    def call_ended(self, call: Call, condition: Condition, status: Status) -> None:
+        """How it ended."""
+        self._of_call(AuditEvent.CALL_ENDED, call, owner=call.owner, condition=condition, status=status)
+
+    def customer_returned(self, call: Call) -> None:
+        """The driver saw it."""
+        self._of_call(AuditEvent.CUSTOMER_RETURNED, call, condition=Condition.RETURNED)
+
+    def call_forgotten(self, call: Call) -> None:
+        """Its serial may be used again."""
+        self._of_call(AuditEvent.CALL_FORGOTTEN, call)
+
+
+def _party(link: LinkInfo) -> str:
+    return f"identity {link.identity}" if link.identity else f"source {link.source}"
+
+
+def _name(session: IServiceSession | None) -> str:
+    return "" if session is None else session.name

@@ -53,6 +53,9 @@ def links(identity: int, source: int, unbound_source: int, unbound: int) -> Limi
     )
 
 
+IN_CLEAR = SessionLimits(plain_secrets="allowed")
+
+
 class DoorCase(SynchronousTestCase):
     """An exchange in memory whose hashings run when told."""
 
@@ -243,7 +246,7 @@ class PlainTests(DoorCase):
             self.assertEqual(self.tell(self.bind("agents", "secret", host=host)), 0)
 
     def test_they_are_taken_where_the_configuration_says_so(self) -> None:
-        self.make(plain_secrets=True)
+        self.make(session_limits=IN_CLEAR)
         self.assertEqual(self.tell(self.bind("agents", "secret", host="192.0.2.1")), 0)
         self.assertEqual(self.tell(self.bind("agents", "wrong", host="192.0.2.1")), 11)
 
@@ -296,13 +299,13 @@ class ThrottleTests(DoorCase):
         self.assertEqual(self.tell(self.bind("agents", "secret")), 0)
 
     def test_others_are_not_locked_out_with_it(self) -> None:
-        self.make(plain_secrets=True)
+        self.make(session_limits=IN_CLEAR)
         self.guess(10, "2001:db8::1")
         self.assertEqual(self.tell(self.bind("agents", "secret", host="2001:db8::ffff")), 14, "the same /64")
         self.assertEqual(self.tell(self.bind("agents", "secret", host="2001:db8:0:1::1")), 0)
 
     def test_links_that_are_bound_go_on(self) -> None:
-        self.make(plain_secrets=True)
+        self.make(session_limits=IN_CLEAR)
         peer = self.bind("agents", "secret", host="192.0.2.1")
         self.assertEqual(self.tell(peer), 0)
         self.guess(10, "192.0.2.1")
@@ -442,7 +445,7 @@ class ProxyTests(DoorCase):
 
     def test_failures_are_those_of_the_client_not_of_its_proxy(self) -> None:
         audit = Recorded()
-        self.make(plain_secrets=True, audit=audit)
+        self.make(session_limits=IN_CLEAR, audit=audit)
         with capturedLogs() as logged:
             self.behind("192.0.2.7")
         failures = [self.exchange.throttle.failures(host, 0) for host in ("192.0.2.7", "127.0.0.1")]
@@ -460,7 +463,7 @@ class FairnessTests(DoorCase):
     """A flood of guesses from one source, and a first Bind from another."""
 
     def test_the_other_is_let_in_after_the_one_that_runs_and_one_that_waited(self) -> None:
-        self.make(patient(), plain_secrets=True)
+        self.make(patient(), session_limits=IN_CLEAR)
         for number in range(200):
             self.bind("agents", f"guess {number}", host="192.0.2.66")
         right = self.bind("agents", "secret", host="192.0.2.1")
@@ -474,7 +477,7 @@ class FairnessTests(DoorCase):
     @given(st.integers(1, 150), st.integers(1, 5))
     @settings(deadline=None, max_examples=20)
     def test_however_many_guess_the_other_waits_for_one_of_each(self, guesses: int, sources: int) -> None:
-        self.make(patient(), plain_secrets=True)
+        self.make(patient(), session_limits=IN_CLEAR)
         for number in range(guesses):
             self.bind("agents", f"guess {number}", host=f"192.0.2.{100 + number % sources}")
         right = self.bind("agents", "secret", host="192.0.2.1")

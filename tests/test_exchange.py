@@ -605,9 +605,11 @@ class FaultTests(ExchangeCase):
         for failing in (Driver("withdraw", "stop"), Driver("withdraw", fails_late=True)):
             well = Driver()
             running = await self.with_drivers(failing, well)
-            await (await self.agent(running)).connect("s1", "138", serial="1")
+            agent = await self.agent(running)
+            await agent.connect("s0", "138", serial="1")
+            await agent.connect("s1", "138", serial="2")
             await self.assert_said_goodbye(running)
-            self.assertEqual(failing.asked[-2:], ["withdraw", "stop"])
+            self.assertEqual(failing.asked[-3:], ["offer", "withdraw", "stop"])
             self.assertEqual(well.asked, ["start", "agent_logged_in", "offer", "withdraw", "stop"])
             self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 2)
 

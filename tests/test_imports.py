@@ -25,6 +25,7 @@ ORDER = (
     {"signalling"},
     {"clients"},
     {"plugins"},
+    {"core"},
     {"testing", "config"},
     {"app"},
 )

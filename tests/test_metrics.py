@@ -29,6 +29,7 @@ from ctiex.app.exchange import Exchange
 from ctiex.app.metrics import ExchangeCollector, registry_of
 from ctiex.app.tap import Options
 from ctiex.config.reading import parse
+from ctiex.core import ExchangeCore
 from ctiex.errors import ConfigurationError, StoreUnavailable
 from ctiex.messages import ConnectRequest
 from ctiex.monitoring.counters import Counters
@@ -102,7 +103,7 @@ class CollectorTests(SynchronousTestCase):
         identity = next(known.identity for known in self.exchange.configuration.identities.values())
         parts.context.mailboxes.login("1001", mock.Mock(writable=False), 0)
         parts.processing.start(parts.drivers)
-        self.exchange.store_open = True
+        self.exchange.parts.store_open = True
         outlet = mock.Mock(writable=False)
         parts.context.mailboxes.login("1002", outlet, 0)
         parts.processing.connect(
@@ -222,11 +223,11 @@ class PortTests(TestCase):
         port = self.port_of(running)
         asked: list[tuple[int, str, str]] = []
 
-        async def goodbye() -> None:
+        async def goodbye(core: ExchangeCore) -> None:
             for path in ("/healthz", "/readyz"):
                 asked.append(await self.get(port, path))
 
-        self.patch(running, "_say_goodbye", goodbye)
+        self.patch(ExchangeCore, "_say_goodbye", goodbye)
         await running.stopService()
         self.assertEqual([code for code, _, _ in asked], [200, 503])
 

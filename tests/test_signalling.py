@@ -22,6 +22,8 @@ from ctiex.errors import ConfigurationError, Status
 from ctiex.interfaces import ISignalling, SignallingContext
 from ctiex.links.descriptors import Descriptors
 from ctiex.messages import Condition, Connection, Message
+from ctiex.processing.context import ProcessingContext
+from ctiex.processing.service import ProcessingService
 from ctiex.processing.service_sessions import ServiceSessions
 from ctiex.settings import structure
 from ctiex.signalling import dial
@@ -285,14 +287,11 @@ class Dialling(_Dialling):
             self.assertEqual(ends, [(Condition.UNREACHABLE, Status.SERVICE_UNREACHABLE)] * 3)
             self.assertEqual(self.driver._attempts, {})
 
-    def dialling(self, exchange: MemoryExchange) -> dict[str, ISignalling]:
+    def dialling(self, context: ProcessingContext, processing: ProcessingService) -> dict[str, ISignalling]:
         """The dial driver of an exchange in memory."""
-        services, listener = (
-            {"bill": DialServiceSettings(address="tls:ctiex.example:7400")},
-            exchange.processing.listener,
-        )
+        services = {"bill": DialServiceSettings(address="tls:ctiex.example:7400")}
         self.driver = DialSignalling(
-            SignallingContext(exchange.clock, listener, exchange.sessions, BinaryCodec(), services)
+            SignallingContext(context.clock, processing.listener, context.sessions, BinaryCodec(), services)
         )
         return {"link": self.driver}
 

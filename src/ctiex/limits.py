@@ -25,6 +25,8 @@ FrameLength = Annotated[
     ),
 ]
 
+PlainSecrets = Annotated[str, Check('"refused" or "allowed"', lambda value: value in ("refused", "allowed"))]
+
 
 @frozen(kw_only=True)
 class Timeouts:
@@ -58,6 +60,8 @@ class SessionLimits:
     """Frames of the other side: requests beyond are answered 14, twice as many end the link."""
     bytes_per_second: Count = 33_554_432
     """Bytes of the other side: more end the link."""
+    plain_secrets: PlainSecrets = "refused"
+    """Whether a secret is taken over plain TCP from beyond loopback."""
 
 
 @define(kw_only=True)

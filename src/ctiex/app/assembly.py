@@ -1,23 +1,20 @@
-"""From a configuration to the parts of an exchange: they are put together here, and nowhere else."""
+"""From a configuration to an exchange: its plugins are found and built here, and nowhere else."""
 
 from __future__ import annotations
 
-import secrets
-import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from attrs import define
+from twisted.cred.portal import Portal
 
 from ctiex.config.carriers import build_carriers
-from ctiex.config.model import Configuration, ConfiguredService, LinkSettings
+from ctiex.config.model import Configuration, ConfiguredService
 from ctiex.config.reading import exchange_address
+from ctiex.core import ExchangeCore
 from ctiex.interfaces import (
-    ICallStore,
     ICallStorePlugin,
     ICheckerPlugin,
-    ICodec,
     ICodecPlugin,
     IOrganizer,
     IOrganizerPlugin,
@@ -26,119 +23,60 @@ from ctiex.interfaces import (
     SignallingContext,
 )
 from ctiex.links.admission import Admission
-from ctiex.links.agent import AgentLinkFactory
 from ctiex.links.descriptors import Descriptors
-from ctiex.links.exchange import LinkContext
-from ctiex.links.ivr import IvrLinkFactory
-from ctiex.links.turns import Turns
-from ctiex.login.authentication import Authenticator
 from ctiex.login.credentials import checker_context, make_portal
-from ctiex.login.throttle import LoginThrottle
-from ctiex.monitoring.audit_log import AuditLog
+from ctiex.monitoring.audit_events import Audit
 from ctiex.monitoring.counters import Counters
-from ctiex.monitoring.listeners import observers
-from ctiex.monitoring.observer import Observer, Observers
 from ctiex.plugins import build_plugin, find_plugin
 from ctiex.processing.context import ProcessingContext
 from ctiex.processing.service import ProcessingService
-from ctiex.processing.service_sessions import ServiceSessions
 from ctiex.processing.service_settings import ServiceSettings
-from ctiex.processing.stored_time import StoredTime
-from ctiex.serials import SerialAllocator
 from ctiex.settings import structure
 
 MakeDriver = Callable[[SignallingContext], ISignalling]
 """Makes a signalling driver of the embedding application, for the services that name it."""
 
 
-@define
-class Parts:
-    """What an exchange is made of."""
-
-    counts: Counters
-    store: ICallStore
-    sessions: ServiceSessions
-    context: ProcessingContext
-    processing: ProcessingService
-    drivers: Mapping[str, ISignalling]
-    agent_links: AgentLinkFactory
-    ivr_links: IvrLinkFactory
-    audit: AuditLog
-    observer: Observers
-
-
-def assemble(configuration: Configuration, reactor: Any, drivers: Mapping[str, MakeDriver]) -> Parts:
-    """Build the parts of an exchange.
+def assemble(
+    configuration: Configuration,
+    reactor: Any,
+    drivers: Mapping[str, MakeDriver],
+    counters: Counters,
+    audit: Audit | None = None,
+) -> ExchangeCore:
+    """What a configuration says, as an exchange without its ports.
 
     :param drivers: signalling drivers beside those that plugins bring, by name.
+    :param audit: None: there is none.
     :raise ConfigurationError: a plugin is missing, or doesn't take its settings.
     """
-    counters, limits, file = Counters(), configuration.limits, configuration.audit.file
-    audit = AuditLog(file, reactor, counters)
-    observer = observers(reactor, limits, counters, audit if file else None)
-    context = _processing_context(configuration, reactor, observer)
-    processing, sessions = ProcessingService(context), context.sessions
-    signalling_context = partial(SignallingContext, reactor, processing.listener, sessions, context.codec)
-    link = partial(
-        LinkContext,
+    agents, ivr, carriers = configuration.agent_link, configuration.ivr_link, build_carriers(configuration.carrier)
+    return ExchangeCore(
         clock=reactor,
-        processing=processing,
-        new_session_name=lambda: secrets.token_hex(8),
-        admission=Admission(limits, Descriptors.of_this_process()),
-        observer=observer,
-        turns=Turns(reactor, observer, lambda: limits.frames_per_second_per_identity),
-    )
-    agents, ivr = configuration.agent_link, configuration.ivr_link
-    authenticator = _authenticators(configuration, reactor, observer)
-    agent_link = link(codec=context.agent_codec, limits=agents, authenticator=authenticator(agents))
-    ivr_link = link(codec=context.codec, limits=ivr, authenticator=authenticator(ivr))
-    return Parts(
-        counts=counters,
-        store=context.store,
-        sessions=sessions,
-        context=context,
-        processing=processing,
-        drivers=_drivers(configuration, signalling_context, drivers),
-        agent_links=AgentLinkFactory(agent_link, context.presence, context.mailboxes),
-        ivr_links=IvrLinkFactory(ivr_link, sessions),
-        audit=audit,
-        observer=observer,
-    )
-
-
-def _processing_context(configuration: Configuration, reactor: Any, observer: Observer) -> ProcessingContext:
-    """What the processing service works with."""
-    store: ICallStore = build_plugin(ICallStorePlugin, configuration.store.kind, configuration.store.settings)
-    carriers = build_carriers(configuration.carrier)
-    agent_codec: ICodec = find_plugin(ICodecPlugin, configuration.agent_link.codec).build()
-    clock = StoredTime(reactor, time.time)
-    return ProcessingContext(
-        clock=clock,
-        store=store,
-        agent_codec=agent_codec,
-        agent_link=configuration.agent_link,
+        store=build_plugin(ICallStorePlugin, configuration.store.kind, configuration.store.settings),
+        portal=_portal(configuration, reactor),
+        services={name: _service(name, service) for name, service in configuration.services.items()},
+        make_drivers=partial(_drivers, configuration, reactor, drivers),
+        limits=configuration.limits,
+        agent_codec=find_plugin(ICodecPlugin, agents.codec).build(),
+        agent_link=agents,
+        ivr_codec=find_plugin(ICodecPlugin, ivr.codec).build(),
+        ivr_link=ivr,
         carrier=carriers.connection,
         network=carriers.network,
-        allocator=SerialAllocator(configuration.exchange.id, reactor.seconds),
-        sessions=ServiceSessions(),
-        services={name: _service(name, service) for name, service in configuration.services.items()},
-        codec=find_plugin(ICodecPlugin, configuration.ivr_link.codec).build(),
-        ivr_link=configuration.ivr_link,
+        exchange_id=configuration.exchange.id,
         exchange_address=exchange_address(configuration),
-        limits=configuration.limits,
-        observer=observer,
+        counts=counters,
+        audit=audit,
+        admission=Admission(configuration.limits, Descriptors.of_this_process()),
     )
 
 
-def _authenticators(
-    configuration: Configuration, reactor: Any, observer: Observer
-) -> Callable[[LinkSettings], Authenticator]:
-    """Makes the authenticator of each link; all of them share identities and failed logins."""
+def _portal(configuration: Configuration, reactor: Any) -> Portal:
+    """Where Binds are let in."""
     login, known = configuration.login, configuration.identities.values()
-    checker = build_plugin(ICheckerPlugin, login.checker, login.settings, checker_context(known, reactor))
-    portal = make_portal(known, checker)
-    throttle = LoginThrottle(configuration.limits)
-    return lambda link: Authenticator(reactor, portal, throttle, observer, link.plain_secrets == "allowed")
+    context = checker_context(known, reactor)
+    return make_portal(known, build_plugin(ICheckerPlugin, login.checker, login.settings, context))
 
 
 def _service(name: str, service: ConfiguredService) -> ServiceSettings:
@@ -148,20 +86,24 @@ def _service(name: str, service: ConfiguredService) -> ServiceSettings:
 
 
 def _drivers(
-    configuration: Configuration, signalling_context: Callable[..., SignallingContext], own: Mapping[str, MakeDriver]
+    configuration: Configuration,
+    reactor: Any,
+    own: Mapping[str, MakeDriver],
+    context: ProcessingContext,
+    processing: ProcessingService,
 ) -> Mapping[str, ISignalling]:
     """One driver for each kind of signalling that a service names."""
     by_kind: dict[str, dict[str, Mapping[str, Any]]] = {}
     for name, service in configuration.services.items():
         by_kind.setdefault(service.signalling, {})[name] = service.settings
     made: dict[str, ISignalling] = {}
+    with_these = partial(SignallingContext, reactor, processing.listener, context.sessions, context.codec)
     for kind, services in by_kind.items():
         table = configuration.signalling.get(kind, {})
         if kind in own:
-            made[kind] = own[kind](signalling_context(services=services, settings=table))
+            made[kind] = own[kind](with_these(services=services, settings=table))
         else:
             plugin = find_plugin(ISignallingPlugin, kind)
             structured = {name: structure(one, plugin.service_settings) for name, one in services.items()}
-            context = signalling_context(services=structured, settings=structure(table, plugin.settings))
-            made[kind] = plugin.build(context)
+            made[kind] = plugin.build(with_these(services=structured, settings=structure(table, plugin.settings)))
     return made

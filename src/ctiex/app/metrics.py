@@ -21,9 +21,9 @@ from twisted.web.pages import notFound
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import Site
 
-from ctiex.app.assembly import Parts
 from ctiex.app.listener import Listener
 from ctiex.config.model import Configuration
+from ctiex.core import ExchangeCore
 from ctiex.extras import need
 from ctiex.links.exchange import ExchangeLinkFactory
 from ctiex.links.ports import GuardedFactory, PortBounds
@@ -38,8 +38,7 @@ class Monitored(Protocol):
     """An exchange, as far as it is measured."""
 
     configuration: Configuration
-    parts: Parts
-    store_open: bool
+    parts: ExchangeCore
 
     @property
     def ready(self) -> bool:
@@ -78,7 +77,7 @@ class ExchangeCollector:
         parts = self._exchange.parts  # now: a restart makes new ones
         yield from _counters(parts.counts)
         yield from _gauges(parts)
-        if self._exchange.store_open:
+        if parts.store_open:
             help_text = "Calls in the store, including recently closed ones."
             yield _gauge("stored_calls", help_text, parts.store.stored())
         yield _gauge("ready", "1 while calls are accepted, else 0.", int(self._exchange.ready))
@@ -94,7 +93,7 @@ def _counters(counts: Counters) -> Iterator[Metric]:
         yield CounterMetricFamily(f"ctiex_{attribute.name}", help_text, getattr(counts, attribute.name))
 
 
-def _gauges(parts: Parts) -> Iterator[Metric]:
+def _gauges(parts: ExchangeCore) -> Iterator[Metric]:
     yield _gauge("open_calls", "Open calls.", parts.processing.calls_open)
     yield _gauge("agents_logged_in", "Agent numbers that are logged in.", parts.context.presence.logged_in)
     numbers = len(parts.context.numbers)

@@ -43,7 +43,6 @@ AuditFile = Annotated[str, Check("the path of a file", lambda value: isinstance(
 RoleName = Annotated[str, Check('"agent" or "service"', lambda value: value in ("agent", "service"), stand_in="agent")]
 Secret = Annotated[str, Check("text of 1 to 255 bytes", is_short_text, secret=True)]
 HashedSecret = Annotated[str, Check(HASH_EXPECTED, _accepted_by(SecretHash.parse), secret=True)]
-PlainSecrets = Annotated[str, Check('"refused" or "allowed"', lambda value: value in ("refused", "allowed"))]
 CertificateName = Annotated[str, Check("a name in a certificate, of 1 to 255 bytes", is_short_text)]
 Source = Annotated[str, Check(SOURCE_EXPECTED, _accepted_by(parse_source))]
 SoundFile = Annotated[str, Check(SOUND_EXPECTED, is_sound)]
@@ -65,8 +64,6 @@ class LinkSettings(SessionLimits):
 
     listen: Listen
     codec: Name = "binary"
-    plain_secrets: PlainSecrets = "refused"
-    """Whether a secret is taken over plain TCP from beyond loopback."""
 
 
 @define(kw_only=True)

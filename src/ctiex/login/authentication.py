@@ -20,6 +20,7 @@ from twisted.python.failure import Failure
 from ctiex.errors import CheckBusy, Status
 from ctiex.identities import Identity
 from ctiex.interfaces import IIdentity
+from ctiex.limits import SessionLimits
 from ctiex.login.credentials import credentials_of
 from ctiex.login.throttle import LoginThrottle
 from ctiex.messages import Bind, Role
@@ -107,8 +108,13 @@ class Authenticator:
     throttle: LoginThrottle
     """Shared by the authenticators of all links of an exchange."""
     observer: Observer
-    plain_secrets: bool = False
-    """Whether a secret is taken over plain TCP from beyond loopback."""
+    link: SessionLimits = field(factory=SessionLimits)
+    """Says whether a secret is taken over plain TCP from beyond loopback."""
+
+    @property
+    def plain_secrets(self) -> bool:
+        """Whether it is."""
+        return self.link.plain_secrets == "allowed"
 
     def start_login(self, bind: Bind, peer_info: PeerInfo, refused: Hears, decided: Hears) -> LoginAttempt:
         """Take a Bind; ``look`` begins with it.

@@ -88,6 +88,12 @@ class ProcessingService:
         """Leave calls that are being signalled, and those of before that aren't taken up yet, to the next start."""
         self._offers.stop_resuming()
 
+    def withdraw_offers(self) -> None:
+        """Hang up what is being signalled."""
+        for call in self._store.calls():
+            if call.state in SIGNALLED:
+                self._calls.drivers.withdraw(call)
+
     def stop(self) -> None:
         """Let go of the timers."""
         self._offers.stop()

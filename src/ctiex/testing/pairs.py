@@ -22,21 +22,18 @@ from zope.interface import implementer
 
 from ctiex.carriers.calling_number import CallingNumberSerialCarrier
 from ctiex.codecs.binary import BinaryCodec
+from ctiex.core import ExchangeCore
 from ctiex.identities import AgentNumbers, Identity
 from ctiex.interfaces import ICallStore, ICodec, ISerialCarrier, ISignalling
 from ctiex.limits import Limits, SessionLimits, Timeouts
 from ctiex.links.admission import Admission
 from ctiex.links.agent import AgentLink, AgentLinkFactory
-from ctiex.links.exchange import LinkContext
 from ctiex.links.ivr import IvrLink, IvrLinkFactory
-from ctiex.login.authentication import Authenticator
 from ctiex.login.credentials import KnownIdentity, configured_portal
 from ctiex.login.throttle import LoginThrottle
 from ctiex.messages import Role
 from ctiex.monitoring.audit_events import Audit
 from ctiex.monitoring.counters import Counters
-from ctiex.monitoring.listeners import observers
-from ctiex.monitoring.observer import Observers
 from ctiex.processing.context import ProcessingContext
 from ctiex.processing.field_rules import RuleOrganizer
 from ctiex.processing.mailboxes import Mailboxes
@@ -44,8 +41,6 @@ from ctiex.processing.presence import AgentPresence
 from ctiex.processing.service import ProcessingService
 from ctiex.processing.service_sessions import ServiceSessions
 from ctiex.processing.service_settings import ServiceSettings
-from ctiex.processing.stored_time import StoredTime
-from ctiex.serials import SerialAllocator
 from ctiex.signalling.link import LinkSignalling
 from ctiex.stores.memory import MemoryCallStore
 from ctiex.testing.fakes import FakeAgent, FakePeer, FakeService
@@ -231,8 +226,8 @@ def services(name: str = "services", *served: str) -> Identity:
     return Identity(name, Role.SERVICE, services=frozenset(served or ("bill",)))
 
 
-def _link_alone(exchange: MemoryExchange) -> Mapping[str, ISignalling]:
-    return {"link": LinkSignalling(exchange.processing.listener, exchange.sessions, exchange.clock)}
+def _link_alone(context: ProcessingContext, processing: ProcessingService) -> Mapping[str, ISignalling]:
+    return {"link": LinkSignalling(processing.listener, context.sessions, context.clock)}
 
 
 @define(eq=False)
@@ -255,23 +250,17 @@ class MemoryExchange:
     """Where Binds are let in; by the secret ``secret`` unless given."""
     admission: Admission = field()
     throttle: LoginThrottle = field()
-    plain_secrets: bool = False
     drivers: Mapping[str, ISignalling] | None = None
     """By name; signalling by link alone, under ``link``, unless given."""
-    make_drivers: Callable[[MemoryExchange], Mapping[str, ISignalling]] | None = None
+    make_drivers: Callable[[ProcessingContext, ProcessingService], Mapping[str, ISignalling]] | None = None
     """Makes them instead, where they need parts of the exchange."""
     network: ISerialCarrier | None = None
     """Takes serials through the telephone network; in the calling number unless given."""
     counts: Counters = field(factory=Counters)
     audit: Audit | None = None
-    observer: Observers = field(init=False)
     pairs: list[LinkedPair] = field(factory=list, init=False)
     """Every link that was opened."""
-    sessions: ServiceSessions = field(factory=ServiceSessions, init=False)
-    context: ProcessingContext = field(init=False)
-    processing: ProcessingService = field(init=False)
-    agent_links: AgentLinkFactory = field(init=False)
-    ivr_links: IvrLinkFactory = field(init=False)
+    core: ExchangeCore = field(init=False)
 
     @admission.default
     def _admission_of_its_own(self) -> Admission:
@@ -282,44 +271,57 @@ class MemoryExchange:
         return LoginThrottle(self.limits)
 
     def __attrs_post_init__(self) -> None:
-        self.observer = observers(self.clock, self.limits, self.counts, self.audit)
-        clock = StoredTime(self.clock, self.wall or self.clock.seconds)
-        self.context = ProcessingContext(
-            clock=clock,
+        known = [KnownIdentity(identity, "secret") for identity in self.identities]
+        drivers = self.drivers
+        make_drivers = self.make_drivers or (_link_alone if drivers is None else lambda context, processing: drivers)
+        self.core = ExchangeCore(
+            clock=self.clock,
+            wall=self.wall or self.clock.seconds,
             store=self.store,
+            portal=self.portal or configured_portal(known, execute),
+            services=self.services,
+            make_drivers=make_drivers,
+            limits=self.limits,
             agent_codec=self.codec,
             agent_link=self.session_limits,
+            ivr_codec=self.codec,
+            ivr_link=self.session_limits,
             carrier=CallingNumberSerialCarrier(),
             network=self.network,
-            allocator=SerialAllocator("1", self.clock.seconds, Random(1)),
-            sessions=self.sessions,
-            services=self.services,
-            codec=self.codec,
-            ivr_link=self.session_limits,
             exchange_address="exchange:7301",
-            limits=self.limits,
-            observer=self.observer,
-        )
-        self.processing = ProcessingService(self.context)
-        self._make_links()
-        self.processing.start(self.drivers or (self.make_drivers or _link_alone)(self))
-
-    def _make_links(self) -> None:
-        known = [KnownIdentity(identity, "secret") for identity in self.identities]
-        portal = self.portal or configured_portal(known, execute)
-        authenticator = Authenticator(self.clock, portal, self.throttle, self.observer, self.plain_secrets)
-        links = LinkContext(
-            clock=self.clock,
-            codec=self.codec,
-            limits=self.session_limits,
-            authenticator=authenticator,
-            processing=self.processing,
-            new_session_name=numbered(),
+            counts=self.counts,
+            audit=self.audit,
             admission=self.admission,
-            observer=self.observer,
+            throttle=self.throttle,
+            random=Random(1),
+            new_session_name=numbered(),
         )
-        self.agent_links = AgentLinkFactory(links, self.context.presence, self.context.mailboxes)
-        self.ivr_links = IvrLinkFactory(links, self.sessions)
+        self.core.start()
+
+    @property
+    def context(self) -> ProcessingContext:
+        """What its processing works with."""
+        return self.core.context
+
+    @property
+    def processing(self) -> ProcessingService:
+        """Its calls."""
+        return self.core.processing
+
+    @property
+    def sessions(self) -> ServiceSessions:
+        """The bound services."""
+        return self.core.sessions
+
+    @property
+    def agent_links(self) -> AgentLinkFactory:
+        """Makes agent links."""
+        return self.core.agent_links
+
+    @property
+    def ivr_links(self) -> IvrLinkFactory:
+        """Makes IVR links."""
+        return self.core.ivr_links
 
     @property
     def presence(self) -> AgentPresence:

@@ -11,9 +11,11 @@ from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
-from ctiex.clients import ExchangeAccount
+from ctiex.app.output import Stream, say
+from ctiex.clients import AutomaticService, ExchangeAccount
+from ctiex.clients.voice import VoiceServices
 from ctiex.config.reading import DEMO_SECRET
-from ctiex.errors import BindRefused, ConfigurationError, Status
+from ctiex.errors import BindRefused, ConfigurationError, NotBound, Status, TlsRefused, UnsafeLink
 from ctiex.extras import need
 from ctiex.interfaces import ICodecPlugin
 from ctiex.links.endpoints import Destination, client_endpoint, read_destination
@@ -121,3 +123,21 @@ def _check_trust_roots(destination: Destination) -> None:
         raise ConfigurationError(
             f"trustRoots={folder}: found no *.pem files, expected a folder with the certificates of authorities"
         )
+
+
+async def why_not_bound(
+    client: AutomaticService | VoiceServices, options: AccountOptions, stderr: Stream
+) -> int | None:
+    """Wait until a client is bound; the exit code, once it is told why it can't be, or None."""
+    try:
+        await client.bound()
+    except NotBound:
+        return 0  # interrupted before the exchange was there
+    except BindRefused as refused:
+        say(options.refused(refused), stderr)
+    except (TlsRefused, UnsafeLink) as error:
+        say(f"{options['identity']} can't bind: {error}", stderr)
+    else:
+        return None
+    await client.stopService()
+    return 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, TextIO
 
 from attrs import frozen
@@ -11,17 +11,15 @@ from twisted.internet.endpoints import clientFromString
 from twisted.internet.interfaces import IListeningPort
 from twisted.internet.task import deferLater
 from twisted.python.usage import Options as UsageOptions
-from zope.interface import implementer
 
 from ctiex.app.exchange import Exchange
 from ctiex.app.output import say
 from ctiex.clients import AgentClient, AutomaticService, ExchangeAccount, ServedCall
-from ctiex.codecs.binary import BinaryCodec
+from ctiex.codecs.observing import ObservingCodec
 from ctiex.config.model import Configuration
 from ctiex.config.reading import DEMO_SECRET, load
 from ctiex.errors import CtiexError
 from ctiex.fields import Fields, Value
-from ctiex.interfaces import Frame, ICodec, IDecoder
 from ctiex.messages import (
     SERVICE_CONDITIONS,
     AgentEvent,
@@ -73,45 +71,6 @@ class Options(UsageOptions):
     """The options of ``ctiex demo``: none."""
 
     longdesc = "Plays the three services over real loopback TCP and prints the eight steps of each hand-off."
-
-
-@implementer(ICodec)
-class ObservedCodec:
-    """The binary codec, with somebody who watches every message of one client."""
-
-    name = "observed"
-
-    def __init__(self, sent: Callable[[Message], None], received: Callable[[Message], None]) -> None:
-        self._codec = BinaryCodec()
-        self._sent = sent
-        self._received = received
-
-    def decoder(self, max_frame: int) -> IDecoder:
-        """The binary codec's."""
-        return self._codec.decoder(max_frame)
-
-    def decode_body(self, frame: Frame) -> Message:
-        """The message, which was received."""
-        message = self._codec.decode_body(frame)
-        self._received(message)
-        return message
-
-    def encode_body(self, message: Message) -> bytes:
-        """The body of a message, which is sent."""
-        body = self._codec.encode_body(message)
-        self._sent(message)
-        return body
-
-    def frame(self, kind: int, invoke_id: int, body: bytes) -> bytes:
-        """The binary codec's."""
-        return self._codec.frame(kind, invoke_id, body)
-
-    def data_responder(self, fetched: Callable[[str, str], bytes | None], identity: str, exchange_address: str) -> None:
-        """None: every message is to be seen."""
-
-    def frame_length(self, body: bytes) -> int:
-        """The binary codec's."""
-        return self._codec.frame_length(body)
 
 
 class Ladder:
@@ -209,7 +168,9 @@ class Demo:
 
     def _account(self, port: IListeningPort, identity: str) -> ExchangeAccount:
         endpoint = clientFromString(self._reactor, f"tcp:{_address(port)}")
-        return ExchangeAccount(endpoint, identity, DEMO_SECRET, ObservedCodec(self._ladder.passed, self._ladder.passed))
+        return ExchangeAccount(
+            endpoint, identity, DEMO_SECRET, ObservingCodec(self._ladder.passed, self._ladder.passed)
+        )
 
     def _handlers(self) -> dict[str, Any]:
         services = self._configuration.services

@@ -9,14 +9,14 @@ from typing import Any, TextIO
 from twisted.internet.defer import Deferred, DeferredLock
 from twisted.python.usage import UsageError
 
-from ctiex.app.commands.accounts import AccountOptions
+from ctiex.app.commands.accounts import AccountOptions, why_not_bound
 from ctiex.app.commands.interspersed_options import InterspersedOptions
 from ctiex.app.commands.voice import listen_at, serve_calls
 from ctiex.app.output import say
 from ctiex.clients import AutomaticService, Handler, ServedCall
 from ctiex.clients.voice import ANY_PATH, VoiceServices
 from ctiex.config.reading import DEMO_SERVICES
-from ctiex.errors import BindRefused, ConfigurationError, NotBound, TlsRefused, UnsafeLink
+from ctiex.errors import ConfigurationError
 from ctiex.interfaces import IMedia, IMediaPlugin
 from ctiex.links.descriptors import allow_all
 from ctiex.plugins import build_plugin
@@ -97,18 +97,9 @@ async def run(options: Options, reactor: Any, stdout: TextIO, stderr: TextIO) ->
         await listen_at(service.listen, options["listen"], reactor, "--listen")
     service.startService()
     reactor.addSystemEventTrigger("before", "shutdown", service.stopService)
-    try:
-        await service.bound()
-    except NotBound:
-        return 0  # interrupted before the exchange was there
-    except BindRefused as refused:
-        say(options.refused(refused), stderr)
-        await service.stopService()
-        return 1
-    except (TlsRefused, UnsafeLink) as error:
-        say(f"{options['identity']} can't bind: {error}", stderr)
-        await service.stopService()
-        return 1
+    code = await why_not_bound(service, options, stderr)
+    if code is not None:
+        return code
     say(f"{options.name} is ready under access code {options.access_code}", stdout)
     await Deferred()
     return 0

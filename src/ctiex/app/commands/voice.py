@@ -11,14 +11,14 @@ from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IStreamServerEndpoint
 from twisted.python.usage import UsageError
 
-from ctiex.app.commands.accounts import AccountOptions
+from ctiex.app.commands.accounts import AccountOptions, why_not_bound
 from ctiex.app.output import say
 from ctiex.clients.voice import VoiceServices, VoiceSettings
 from ctiex.config.carriers import build_carriers
 from ctiex.config.endpoints import EXPECTED, read_endpoint
 from ctiex.config.model import CarrierSettings, Configuration, VoiceTable
 from ctiex.config.reading import load
-from ctiex.errors import BindRefused, ConfigurationError, NotBound, TlsRefused, UnsafeLink
+from ctiex.errors import ConfigurationError
 from ctiex.interfaces import ISerialCarrier
 from ctiex.links.descriptors import allow_all
 from ctiex.services import BUILT_IN
@@ -103,18 +103,9 @@ async def serve_calls(
     voice.startService()
     reactor.addSystemEventTrigger("before", "shutdown", voice.stopService)
     say(f"accepting AGI calls at {listen}", stdout)
-    try:
-        await voice.bound()
-    except NotBound:
-        return 0  # interrupted before the exchange was there
-    except BindRefused as refused:
-        say(options.refused(refused), stderr)
-        await voice.stopService()
-        return 1
-    except (TlsRefused, UnsafeLink) as error:
-        say(f"{options['identity']} can't bind: {error}", stderr)
-        await voice.stopService()
-        return 1
+    code = await why_not_bound(voice, options, stderr)
+    if code is not None:
+        return code
     for line in ready:
         say(f"{line} is ready", stdout)
     await Deferred()

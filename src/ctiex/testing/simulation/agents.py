@@ -14,13 +14,13 @@ from ctiex.clients.account import ExchangeAccount
 from ctiex.clients.agent import AgentClient
 from ctiex.clients.agent_number import AgentNumber
 from ctiex.clients.hand_off import HandOff
+from ctiex.codecs.observing import ObservingCodec
 from ctiex.errors import CallError, LinkError, LinkLost, Status
 from ctiex.messages import AgentEvent, ConnectReply, Message
 from ctiex.testing.simulation.clock import ProcessClock, WorldClock
 from ctiex.testing.simulation.exchange import AGENT_ADDRESS
 from ctiex.testing.simulation.ledger import Ledger, Request
 from ctiex.testing.simulation.network import Network, NetworkEndpoint
-from ctiex.testing.simulation.observing import ObservingCodec
 
 _TRANSIENT = frozenset(
     {

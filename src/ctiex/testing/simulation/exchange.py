@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from attrs import evolve
-from twisted.internet.defer import DeferredList
+from twisted.internet.defer import ensureDeferred
 
 from ctiex.interfaces import ICallStore, ISignalling
 from ctiex.limits import Limits, SessionLimits, Timeouts
-from ctiex.processing.states import SIGNALLED
+from ctiex.processing.context import ProcessingContext
+from ctiex.processing.service import ProcessingService
 from ctiex.processing.stored_time import LABEL
 from ctiex.signalling.link import LinkSignalling
 from ctiex.testing.pairs import MemoryExchange, agents, make_service, services
@@ -32,7 +34,6 @@ _SOON_FORGOTTEN = evolve(_TIMEOUTS, keep_closed=90.0)
 """The serials of these calls are free again sooner than an agent who is away for long comes back."""
 MAILBOX_TTL = 691_200.0
 """Longer than the wall clock is ever set forward: no event expires while somebody waits for it."""
-_LEAVE_WITHIN = 5.0
 _HEARTBEAT = 10.0
 """Whoever is cut off learns of it within three of them, in seconds, as all waits here are shorter than usual."""
 
@@ -124,7 +125,7 @@ class ExchangeProcess:
             store=store,
             clock=process,
             wall=lambda: self._clock.wall,
-            make_drivers=lambda made: self._drivers(made, process, witness),
+            make_drivers=partial(self._drivers, process, witness),
         )
         self._spoil(exchange)
         witness.watch_processing(exchange.processing)
@@ -132,10 +133,12 @@ class ExchangeProcess:
         self._network.listen(IVR_ADDRESS, process, lambda: witness.watch_link(ivr_links.buildProtocol(None)))
         self._network.listen(AGENT_ADDRESS, process, lambda: agent_links.buildProtocol(None))
 
-    def _drivers(self, exchange: MemoryExchange, process: ProcessClock, witness: Witness) -> Mapping[str, ISignalling]:
-        listener = witness.watched(exchange.processing.listener)
+    def _drivers(
+        self, process: ProcessClock, witness: Witness, context: ProcessingContext, processing: ProcessingService
+    ) -> Mapping[str, ISignalling]:
+        listener = witness.watched(processing.listener)
         drivers = {
-            "link": LinkSignalling(listener, exchange.sessions, process),
+            "link": LinkSignalling(listener, context.sessions, process),
             "seen": SeenSignalling(listener, self._platform, process),
         }
         for driver in drivers.values():
@@ -182,42 +185,14 @@ class ExchangeProcess:
         assert self.witness is not None
         self.witness.process_died()
         self.witness.leaving = True
-        exchange.processing.drain()
-        exchange.processing.stop_resuming()
+        stopping = ensureDeferred(exchange.core.stop(self._close_ports))
+        stopping.addErrback(lambda failure: self._ledger.break_(f"the exchange doesn't stop: {failure}"))
+        stopping.addCallback(lambda _: self._ended(process, gone))
+
+    async def _close_ports(self) -> None:
         self._not_listening()
-        _withdraw_offers(exchange)
-        factories = (exchange.agent_links, exchange.ivr_links)
-        for factory in factories:
-            factory.going_away()
-        left = DeferredList([factory.when_empty() for factory in factories])
-        left.addTimeout(_LEAVE_WITHIN, process)
-
-        def stopped(_: Any) -> None:
-            for factory in factories:
-                factory.cut_all()
-            process.callLater(0, closing)
-
-        def closing() -> None:
-            exchange.processing.stop()
-            if self.witness is not None:
-                self.witness.debts.forgive()  # it does nothing more
-            closed = exchange.store.close()
-            if closed is None:
-                self._ended(process, gone)
-            else:
-                closed.addBoth(lambda _: self._ended(process, gone))
-
-        left.addBoth(stopped)
 
     def _ended(self, process: ProcessClock, gone: Callable[[], None]) -> None:
         if self.process is process:
             self.crash()
             gone()
-
-
-def _withdraw_offers(exchange: MemoryExchange) -> None:
-    """Hang up what is being signalled: it is offered again after the restart."""
-    drivers = exchange.processing._calls.drivers
-    for call in exchange.store.calls():
-        if call.state in SIGNALLED:
-            drivers.of(call).withdraw(call.serial)

@@ -1,6 +1,6 @@
 """What has happened, as the two sides saw it on the wire, held against what was promised.
 
-Fed by :class:`ctiex.testing.simulation.observing.ObservingCodec` and by the applications. The first
+Fed by :class:`ctiex.codecs.observing.ObservingCodec` and by the applications. The first
 promise that is broken is kept in ``broken``.
 """
 

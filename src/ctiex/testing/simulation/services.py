@@ -14,6 +14,7 @@ from ctiex.clients.account import ExchangeAccount
 from ctiex.clients.automatic_service import AutomaticService
 from ctiex.clients.link import ClientLink
 from ctiex.clients.served_call import ServedCall
+from ctiex.codecs.observing import ObservingCodec
 from ctiex.errors import CallerHungUp, CallError, CtiexError, LinkError, Status
 from ctiex.fields import Fields
 from ctiex.interfaces import Signalled
@@ -32,7 +33,6 @@ from ctiex.testing.simulation.clock import ProcessClock, WorldClock
 from ctiex.testing.simulation.exchange import IVR_ADDRESS, SERVED
 from ctiex.testing.simulation.ledger import Ledger
 from ctiex.testing.simulation.network import Network, NetworkEndpoint
-from ctiex.testing.simulation.observing import ObservingCodec
 
 
 class ServiceFault(Exception):

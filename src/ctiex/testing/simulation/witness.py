@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
+from twisted.internet.defer import Deferred
+
 from ctiex.codecs.binary import BinaryCodec
 from ctiex.errors import Status
 from ctiex.identities import Identity
@@ -126,7 +128,7 @@ class Witness:
     # ------------------------------------------------------------ processing
 
     def watch_store(self, store: ICallStore, identities: Mapping[str, Identity]) -> None:
-        """Hear of the data that is given straight from the store.
+        """Hear of the data that is given straight from the store, and of its end.
 
         :param identities: all, by name.
         """
@@ -138,7 +140,13 @@ class Witness:
                 self.custody.data(identities[owner], serial, Status.OK)
             return body
 
-        vars(store)["fetched"] = fetched_seen
+        close = store.close
+
+        def closed_seen() -> Deferred[None] | None:
+            self.debts.forgive()  # a process that leaves does nothing more
+            return close()
+
+        vars(store).update(fetched=fetched_seen, close=closed_seen)
 
     def watch_processing(self, processing: ProcessingService) -> None:
         """Hear every answer."""

@@ -13,6 +13,7 @@ from twisted.trial import util
 
 from . import processes
 from .effort import examples
+from .wire_exchange import SHORT_TIMES, Clients, RunningExchange
 
 # A property is about what holds, not about how fast the machine finds it out: it may be busy.
 settings.register_profile(
@@ -48,3 +49,19 @@ def _a_test_ends_what_it_starts() -> Iterator[None]:
     yield
     left = processes.end_all_but(others)
     assert not left, f"left running: {left}"
+
+
+@pytest.fixture(scope="module")
+def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningExchange]:
+    """An exchange in a process of its own, with short time-outs, for the tests of the wire format."""
+    running = RunningExchange(tmp_path_factory.mktemp("exchange"), SHORT_TIMES)
+    yield running
+    running.finish()
+
+
+@pytest.fixture
+def clients(exchange: RunningExchange) -> Iterator[Clients]:
+    """Opens links to it."""
+    opened = Clients(exchange)
+    yield opened
+    opened.close()

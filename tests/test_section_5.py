@@ -3,32 +3,17 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
 
 import pytest
 
 from .wire_client import AGENT_ROLE, Ended, Kind, Peer, all_fields, body, counted, frame, message
-from .wire_exchange import SHORT_TIMES, Desk, RunningExchange, new_number
+from .wire_exchange import Clients, new_number
 from .wire_requests import AGENT_BIND, CONNECT, GOOD_BODIES, LIMIT, MALFORMED, OF_AGENTS, OF_SERVICES, REPORT
 
 
-@pytest.fixture(scope="module")
-def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningExchange]:
-    running = RunningExchange(tmp_path_factory.mktemp("exchange"), SHORT_TIMES)
-    yield running
-    running.finish()
-
-
-@pytest.fixture
-def desk(exchange: RunningExchange) -> Iterator[Desk]:
-    opened = Desk(exchange)
-    yield opened
-    opened.close()
-
-
-def side_of(desk: Desk, kind: Kind) -> Peer:
+def side_of(clients: Clients, kind: Kind) -> Peer:
     """A bound link on which this request is allowed."""
-    return desk.service() if kind in OF_SERVICES else desk.bound_agent()
+    return clients.service() if kind in OF_SERVICES else clients.bound_agent()
 
 
 def ending(link: Peer) -> tuple[Kind, int]:
@@ -39,21 +24,21 @@ def ending(link: Peer) -> tuple[Kind, int]:
 # Frames
 
 
-def test_a_reply_has_the_invoke_id_of_its_request_and_the_next_kind(desk: Desk) -> None:
-    link = desk.link()
+def test_a_reply_has_the_invoke_id_of_its_request_and_the_next_kind(clients: Clients) -> None:
+    link = clients.link()
     link.send(message(Kind.PING, 0xFFFFFFFF))
     got = link.read()
     assert (got.kind, got.invoke_id, got.length) == (Kind.PONG, 0xFFFFFFFF, 8)
 
 
-def test_frames_come_byte_by_byte_as_well_as_whole(desk: Desk) -> None:
-    link = desk.link(byte_by_byte=True)
+def test_frames_come_byte_by_byte_as_well_as_whole(clients: Clients) -> None:
+    link = clients.link(byte_by_byte=True)
     assert link.bind(AGENT_ROLE, "desk", "desk-secret")["status"] == 0
     assert link.login(new_number())["status"] == 0
 
 
-def test_many_frames_in_one_segment_are_all_answered(desk: Desk) -> None:
-    link = desk.bound_agent()
+def test_many_frames_in_one_segment_are_all_answered(clients: Clients) -> None:
+    link = clients.bound_agent()
     link.send(*(message(Kind.PING, number) for number in range(1, 301)))
     assert {link.read().invoke_id for _ in range(300)} == set(range(1, 301))
 
@@ -72,36 +57,36 @@ def test_many_frames_in_one_segment_are_all_answered(desk: Desk) -> None:
     ],
 )
 def test_a_bad_version_or_length_ends_the_link_with_an_error(
-    desk: Desk, start: bytes, status: int, bound: bool
+    clients: Clients, start: bytes, status: int, bound: bool
 ) -> None:
-    link = desk.bound_agent() if bound else desk.link()
+    link = clients.bound_agent() if bound else clients.link()
     link.send(start)
     assert ending(link) == (Kind.ERROR, status)
 
 
-def test_frames_before_a_bad_length_are_answered_and_frames_behind_it_are_not(desk: Desk) -> None:
-    link = desk.bound_agent()
+def test_frames_before_a_bad_length_are_answered_and_frames_behind_it_are_not(clients: Clients) -> None:
+    link = clients.bound_agent()
     link.send(message(Kind.PING, 8), struct.pack(">I", 3), message(Kind.PING, 9))
     assert [got.kind for got in link.until_end()] == [Kind.PONG, Kind.ERROR]
 
 
-def test_the_limit_is_on_the_value_of_length(desk: Desk) -> None:
-    link = desk.bound_agent()
+def test_the_limit_is_on_the_value_of_length(clients: Clients) -> None:
+    link = clients.bound_agent()
     assert link.ask_raw(Kind.PING, bytes(LIMIT - 8)).outcome == MALFORMED
     assert link.is_open()
 
 
 @pytest.mark.parametrize("kind", [0x00, 0x08, 0x0F, 0x1A, 0x28, 0x7F, 0xFF])
 @pytest.mark.parametrize("bound", [False, True])
-def test_an_unknown_kind_is_told_and_leaves_the_link_open(desk: Desk, kind: int, bound: bool) -> None:
-    link = desk.bound_agent() if bound else desk.link()
+def test_an_unknown_kind_is_told_and_leaves_the_link_open(clients: Clients, kind: int, bound: bool) -> None:
+    link = clients.bound_agent() if bound else clients.link()
     assert link.ask_raw(kind, b"anything").outcome == (Kind.ERROR, 2)
     assert link.is_open()
 
 
 @pytest.mark.parametrize("bound", [False, True])
-def test_flags_are_malformed_before_all_else(desk: Desk, bound: bool) -> None:
-    link = desk.bound_agent() if bound else desk.link()
+def test_flags_are_malformed_before_all_else(clients: Clients, bound: bool) -> None:
+    link = clients.bound_agent() if bound else clients.link()
     for kind in (Kind.PING, Kind.AGENT_LOGIN, Kind.DATA_REQUEST, 0x7F):
         assert link.ask_raw(kind, GOOD_BODIES.get(Kind(kind), b"") if kind != 0x7F else b"", 1).outcome == MALFORMED
     assert link.ask_raw(Kind.PING, b"", 0x8000).outcome == MALFORMED
@@ -109,24 +94,24 @@ def test_flags_are_malformed_before_all_else(desk: Desk, bound: bool) -> None:
 
 
 @pytest.mark.parametrize("kind", [*OF_AGENTS, *OF_SERVICES])
-def test_left_over_and_missing_bytes_are_malformed(desk: Desk, kind: Kind) -> None:
-    link = side_of(desk, kind)
+def test_left_over_and_missing_bytes_are_malformed(clients: Clients, kind: Kind) -> None:
+    link = side_of(clients, kind)
     assert link.ask_raw(kind, GOOD_BODIES[kind] + b"\x00").outcome == MALFORMED
     assert link.ask_raw(kind, GOOD_BODIES[kind][:-1]).outcome == MALFORMED
     assert link.ask_raw(kind).outcome == MALFORMED
     assert link.ask_raw(kind, GOOD_BODIES[kind]).kind == kind + 1
 
 
-def test_left_over_bytes_in_ping_and_unbind_are_malformed(desk: Desk) -> None:
-    link = desk.bound_agent()
+def test_left_over_bytes_in_ping_and_unbind_are_malformed(clients: Clients) -> None:
+    link = clients.bound_agent()
     assert link.ask_raw(Kind.PING, b"\x00").outcome == MALFORMED
     assert link.ask_raw(Kind.UNBIND, body(Kind.UNBIND, status=0, detail="") + b"\x00").outcome == MALFORMED
     assert link.is_open()
 
 
 @pytest.mark.parametrize("bad", [b"\xff", b"\xc3", b"\xed\xa0\x80", b"\xc0\x80"])
-def test_bad_utf_8_is_malformed_wherever_text_stands(desk: Desk, bad: bytes) -> None:
-    link = desk.bound_agent()
+def test_bad_utf_8_is_malformed_wherever_text_stands(clients: Clients, bad: bytes) -> None:
+    link = clients.bound_agent()
     assert link.ask(Kind.AGENT_LOGIN, agent=bad, resume_after=0).outcome == MALFORMED
     for name in ("agent", "service", "calling_number"):
         assert link.ask(Kind.CONNECT_REQUEST, **{**CONNECT, name: bad}).outcome == MALFORMED
@@ -156,38 +141,38 @@ def raw_field(name: bytes, form: int, value: bytes) -> bytes:
         raw_field(b"one field, two promised", 0, b""),
     ],
 )
-def test_bad_fields_are_malformed_from_either_side(desk: Desk, content: bytes) -> None:
+def test_bad_fields_are_malformed_from_either_side(clients: Clients, content: bytes) -> None:
     fields = b"\x00\x02" + content
-    agent, service = desk.bound_agent(), desk.service()
+    agent, service = clients.bound_agent(), clients.service()
     assert agent.ask(Kind.CONNECT_REQUEST, **{**CONNECT, "fields": fields}).outcome == MALFORMED
     assert service.ask(Kind.SERVICE_EVENT, **{**REPORT, "fields": fields}).outcome == MALFORMED
     assert agent.is_open() and service.is_open()
 
 
-def test_names_are_compared_bytewise_and_may_have_64_bytes(desk: Desk) -> None:
+def test_names_are_compared_bytewise_and_may_have_64_bytes(clients: Clients) -> None:
     names = ["\u00e9", "e\u0301", "a", "A", "a ", "n" * 64]
     report = {**REPORT, "fields": [(name, True) for name in names]}
-    assert desk.service().ask(Kind.SERVICE_EVENT, **report).outcome == (Kind.SERVICE_EVENT_REPLY, 20)
+    assert clients.service().ask(Kind.SERVICE_EVENT, **report).outcome == (Kind.SERVICE_EVENT_REPLY, 20)
 
 
 @pytest.mark.parametrize("serial", ["", "1" * 21, "12a", "-1", "1 ", "\u0661"])
-def test_a_bad_serial_is_malformed(desk: Desk, serial: str) -> None:
-    agent, service = desk.bound_agent(), desk.service()
+def test_a_bad_serial_is_malformed(clients: Clients, serial: str) -> None:
+    agent, service = clients.bound_agent(), clients.service()
     assert agent.ask(Kind.CANCEL_REQUEST, serial=serial).outcome == MALFORMED
     assert service.ask(Kind.DATA_REQUEST, serial=serial, exchange_address="").outcome == MALFORMED
     assert service.ask(Kind.SERVICE_EVENT, **{**REPORT, "serial": serial}).outcome == MALFORMED
 
 
 @pytest.mark.parametrize("condition", [4, 9, 10, 16, 255])
-def test_a_condition_outside_0_to_3_is_malformed_from_a_service(desk: Desk, condition: int) -> None:
-    link = desk.service()
+def test_a_condition_outside_0_to_3_is_malformed_from_a_service(clients: Clients, condition: int) -> None:
+    link = clients.service()
     assert link.ask(Kind.SERVICE_EVENT, **{**REPORT, "condition": condition}).outcome == MALFORMED
     assert link.is_open()
 
 
 @pytest.mark.parametrize("kind", [Kind.PING, *OF_AGENTS, *OF_SERVICES])
-def test_a_request_under_invoke_id_0_is_malformed(desk: Desk, kind: Kind) -> None:
-    link = side_of(desk, kind)
+def test_a_request_under_invoke_id_0_is_malformed(clients: Clients, kind: Kind) -> None:
+    link = side_of(clients, kind)
     link.send(frame(kind, GOOD_BODIES.get(kind, b""), 0))
     got = link.read()
     assert (got.outcome, got.invoke_id) == (MALFORMED, 0)
@@ -199,28 +184,28 @@ def test_a_request_under_invoke_id_0_is_malformed(desk: Desk, kind: Kind) -> Non
 
 @pytest.mark.parametrize("content", [body(Kind.ERROR, status=1, detail="no"), b"", b"\x00", b"\x00\x01\x00\x01\xff"])
 @pytest.mark.parametrize("bound", [False, True])
-def test_an_error_is_never_answered(desk: Desk, content: bytes, bound: bool) -> None:
-    link = desk.bound_agent() if bound else desk.link()
+def test_an_error_is_never_answered(clients: Clients, content: bytes, bound: bool) -> None:
+    link = clients.bound_agent() if bound else clients.link()
     link.send(frame(Kind.ERROR, content, 0), frame(Kind.ERROR, content, 77))
     assert link.unread() == []
 
 
-def test_a_reply_nobody_asked_for_is_ignored(desk: Desk) -> None:
-    agent, service = desk.bound_agent(), desk.service()
+def test_a_reply_nobody_asked_for_is_ignored(clients: Clients) -> None:
+    agent, service = clients.bound_agent(), clients.service()
     agent.send(message(Kind.PONG, 9), message(Kind.PONG, 10), message(Kind.UNBIND_REPLY, 11))
     reply = body(Kind.CONNECTION_REPLY, status=0, detail="")
     service.send(frame(Kind.CONNECTION_REPLY, reply, 9), message(Kind.CALL_ENDED_REPLY, 10))
     assert agent.unread() == service.unread() == []
 
 
-def test_an_acknowledgement_for_an_agent_that_is_not_logged_in_is_ignored(desk: Desk) -> None:
-    link = desk.bound_agent()
+def test_an_acknowledgement_for_an_agent_that_is_not_logged_in_is_ignored(clients: Clients) -> None:
+    link = clients.bound_agent()
     link.acknowledge("nobody", 3)
     assert link.unread() == []
 
 
-def test_an_acknowledgement_under_another_invoke_id_than_0_is_malformed(desk: Desk) -> None:
-    link = desk.bound_agent()
+def test_an_acknowledgement_under_another_invoke_id_than_0_is_malformed(clients: Clients) -> None:
+    link = clients.bound_agent()
     link.send(message(Kind.AGENT_EVENT_ACK, 6, agent="nobody", sequence=1))
     got = link.read()
     assert (got.outcome, got.invoke_id) == (MALFORMED, 6)
@@ -233,10 +218,10 @@ def test_a_field_list_is_written_as_the_table_says() -> None:
     )
 
 
-def test_a_link_that_closes_midway_in_a_frame_harms_nobody(desk: Desk) -> None:
-    link = desk.link()
+def test_a_link_that_closes_midway_in_a_frame_harms_nobody(clients: Clients) -> None:
+    link = clients.link()
     link.send(message(Kind.BIND, 1, **AGENT_BIND)[:-3])
     link.close()
     with pytest.raises((Ended, OSError)):
         link.read()
-    assert desk.bound_agent().is_open()
+    assert clients.bound_agent().is_open()

@@ -2,26 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from .wire_client import Kind, Message, Peer
-from .wire_exchange import SHORT_TIMES, Desk, RunningExchange, new_number
-
-
-@pytest.fixture(scope="module")
-def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningExchange]:
-    running = RunningExchange(tmp_path_factory.mktemp("exchange"), SHORT_TIMES)
-    yield running
-    running.finish()
-
-
-@pytest.fixture
-def desk(exchange: RunningExchange) -> Iterator[Desk]:
-    opened = Desk(exchange)
-    yield opened
-    opened.close()
+from .wire_exchange import Clients, new_number
 
 
 def told(reply: Message) -> tuple[int, int, int]:
@@ -35,9 +19,9 @@ def sequences(link: Peer) -> list[int]:
     return [each["sequence"] for each in got]
 
 
-def three_events(desk: Desk, number: str) -> Peer:
+def three_events(clients: Clients, number: str) -> Peer:
     """A link of an agent who got the events 1, 2 and 3 of a call and acknowledged none."""
-    agent, service, serial = desk.agent(number), desk.service(), new_number()
+    agent, service, serial = clients.agent(number), clients.service(), new_number()
     assert agent.connect(number, serial)["status"] == 0
     service.answer_connection()
     assert service.data(serial)["status"] == 0
@@ -48,38 +32,38 @@ def three_events(desk: Desk, number: str) -> Peer:
 # Login and logout
 
 
-def test_the_first_login_finds_an_empty_mailbox(desk: Desk) -> None:
-    assert told(desk.bound_agent().login(new_number())) == (0, 1, 0)
+def test_the_first_login_finds_an_empty_mailbox(clients: Clients) -> None:
+    assert told(clients.bound_agent().login(new_number())) == (0, 1, 0)
 
 
 @pytest.mark.parametrize(
     ("number", "status"), [("1001", 0), ("1100", 0), ("1199", 0), ("1000", 5), ("1200", 5), ("11000", 5), ("*", 5)]
 )
-def test_a_number_the_identity_may_not_use_is_5(desk: Desk, number: str, status: int) -> None:
-    link = desk.bound_agent("small-desk")
+def test_a_number_the_identity_may_not_use_is_5(clients: Clients, number: str, status: int) -> None:
+    link = clients.bound_agent("small-desk")
     assert link.login(number)["status"] == status
     assert link.logout(number) == (42 if status else 0)
     assert link.is_open()
 
 
-def test_logout_of_one_who_is_not_logged_in_is_42(desk: Desk) -> None:
+def test_logout_of_one_who_is_not_logged_in_is_42(clients: Clients) -> None:
     number = new_number()
-    link = desk.agent(number)
+    link = clients.agent(number)
     assert [link.logout(number), link.logout(number)] == [0, 42]
     assert link.connect(number, "")["status"] == 42
 
 
-def test_login_is_needed_on_the_same_link(desk: Desk) -> None:
+def test_login_is_needed_on_the_same_link(clients: Clients) -> None:
     number = new_number()
-    desk.agent(number)
-    other = desk.bound_agent()
+    clients.agent(number)
+    other = clients.bound_agent()
     assert other.connect(number, "")["status"] == 42
     assert other.logout(number) == 42
 
 
-def test_one_link_serves_several_agents_each_with_its_own_sequence(desk: Desk) -> None:
+def test_one_link_serves_several_agents_each_with_its_own_sequence(clients: Clients) -> None:
     first, second = new_number(), new_number()
-    link = three_events(desk, first)
+    link = three_events(clients, first)
     assert told(link.login(second)) == (0, 1, 0)
     assert link.connect(second, "", "nobody")["status"] == 0
     got = link.event()
@@ -91,20 +75,20 @@ def test_one_link_serves_several_agents_each_with_its_own_sequence(desk: Desk) -
 
 @pytest.mark.parametrize(("resume_after", "replayed"), [(0, [1, 2, 3]), (1, [2, 3]), (3, [])])
 def test_events_after_resume_after_are_replayed_and_nothing_is_acknowledged(
-    desk: Desk, resume_after: int, replayed: list[int]
+    clients: Clients, resume_after: int, replayed: list[int]
 ) -> None:
     number = new_number()
-    three_events(desk, number).close()
-    link = desk.bound_agent()
+    three_events(clients, number).close()
+    link = clients.bound_agent()
     assert told(link.login(number, resume_after)) == (0, 1, 3)
     assert sequences(link) == replayed
     assert told(link.login(number)) == (0, 1, 3)
     assert sequences(link) == [1, 2, 3], "a second login on the same link replays and gets no Error 13"
 
 
-def test_acknowledgements_are_cumulative_and_a_gap_is_told(desk: Desk) -> None:
+def test_acknowledgements_are_cumulative_and_a_gap_is_told(clients: Clients) -> None:
     number = new_number()
-    link = three_events(desk, number)
+    link = three_events(clients, number)
     link.acknowledge(number, 2)
     link.acknowledge(number, 1)
     assert told(link.login(number)) == (0, 3, 3)
@@ -114,9 +98,9 @@ def test_acknowledgements_are_cumulative_and_a_gap_is_told(desk: Desk) -> None:
     assert sequences(link) == []
 
 
-def test_an_acknowledgement_beyond_the_last_event_is_ignored(desk: Desk) -> None:
+def test_an_acknowledgement_beyond_the_last_event_is_ignored(clients: Clients) -> None:
     number = new_number()
-    link = three_events(desk, number)
+    link = three_events(clients, number)
     link.acknowledge(number, 4)
     link.acknowledge(number, 2**64 - 1)
     assert told(link.login(number)) == (0, 1, 3)
@@ -124,17 +108,17 @@ def test_an_acknowledgement_beyond_the_last_event_is_ignored(desk: Desk) -> None
 
 
 @pytest.mark.parametrize("resume_after", [4, 2**64 - 1])
-def test_a_resume_beyond_the_last_event_is_21_and_the_login_holds(desk: Desk, resume_after: int) -> None:
+def test_a_resume_beyond_the_last_event_is_21_and_the_login_holds(clients: Clients, resume_after: int) -> None:
     number = new_number()
-    link = three_events(desk, number)
+    link = three_events(clients, number)
     assert told(link.login(number, resume_after)) == (21, 1, 3)
     assert sequences(link) == [1, 2, 3]
     assert link.connect(number, "", "unheard-of")["status"] == 30
 
 
-def test_the_events_10_to_12_are_not_created_while_the_agent_is_away(desk: Desk) -> None:
+def test_the_events_10_to_12_are_not_created_while_the_agent_is_away(clients: Clients) -> None:
     number, serial = new_number(), new_number()
-    agent, service = desk.agent(number), desk.service()
+    agent, service = clients.agent(number), clients.service()
     assert agent.connect(number, serial)["status"] == 0
     assert agent.event()["condition"] == 10
     assert agent.logout(number) == 0
@@ -145,15 +129,15 @@ def test_the_events_10_to_12_are_not_created_while_the_agent_is_away(desk: Desk)
     assert agent.conditions(1) == [1]
 
 
-def test_what_waits_for_an_agent_survives_the_end_of_its_link(desk: Desk) -> None:
+def test_what_waits_for_an_agent_survives_the_end_of_its_link(clients: Clients) -> None:
     number, serial = new_number(), new_number()
-    agent, service = desk.agent(number), desk.service()
+    agent, service = clients.agent(number), clients.service()
     assert agent.connect(number, serial)["status"] == 0
     service.answer_connection()
     assert service.data(serial)["status"] == 0
     agent.close()
     assert service.report(serial, 1, 2, [("why", "no")]) == 40
-    link = desk.bound_agent()
+    link = clients.bound_agent()
     assert told(link.login(number, 3)) == (0, 1, 4)
     assert link.event()["fields"] == [("why", "no")]
 
@@ -161,10 +145,10 @@ def test_what_waits_for_an_agent_survives_the_end_of_its_link(desk: Desk) -> Non
 # Take-over
 
 
-def test_a_login_on_another_link_takes_the_number_over(desk: Desk) -> None:
+def test_a_login_on_another_link_takes_the_number_over(clients: Clients) -> None:
     number = new_number()
-    old = three_events(desk, number)
-    new = desk.agent(number)
+    old = three_events(clients, number)
+    new = clients.agent(number)
     got = old.wait(Kind.ERROR)
     assert (got["status"], got["detail"], got.invoke_id) == (13, number, 0)
     assert sequences(new) == [1, 2, 3]
@@ -176,11 +160,11 @@ def test_a_login_on_another_link_takes_the_number_over(desk: Desk) -> None:
     assert old.unread() == []
 
 
-def test_a_take_over_leaves_the_other_numbers_of_the_old_link(desk: Desk) -> None:
+def test_a_take_over_leaves_the_other_numbers_of_the_old_link(clients: Clients) -> None:
     first, second = "1100", new_number()
-    old = desk.agent(first)
+    old = clients.agent(first)
     assert old.login(second)["status"] == 0
-    new = desk.bound_agent("small-desk")
+    new = clients.bound_agent("small-desk")
     assert new.login(first)["status"] == 0
     assert old.wait(Kind.ERROR)["detail"] == first
     assert old.connect(second, "", "nobody")["status"] == 0

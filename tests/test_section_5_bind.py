@@ -3,48 +3,33 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
 
 import pytest
 
 from .wire_client import AGENT_ROLE, SERVICE_ROLE, Kind, body, frame, message
-from .wire_exchange import SHORT_TIMES, Desk, RunningExchange, new_number
+from .wire_exchange import Clients, new_number
 from .wire_requests import AGENT_BIND, CONNECT, GOOD_BODIES, LIMIT, MALFORMED, OF_AGENTS, OF_SERVICES
 
 HASHED_BIND = {**AGENT_BIND, "identity": "hashed-desk", "secret": "ivr-secret"}
 
 
-@pytest.fixture(scope="module")
-def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningExchange]:
-    running = RunningExchange(tmp_path_factory.mktemp("exchange"), SHORT_TIMES)
-    yield running
-    running.finish()
-
-
-@pytest.fixture
-def desk(exchange: RunningExchange) -> Iterator[Desk]:
-    opened = Desk(exchange)
-    yield opened
-    opened.close()
-
-
 @pytest.mark.parametrize("kind", [*OF_AGENTS, *OF_SERVICES, Kind.UNBIND])
-def test_before_bind_every_request_but_ping_is_not_bound(desk: Desk, kind: Kind) -> None:
+def test_before_bind_every_request_but_ping_is_not_bound(clients: Clients, kind: Kind) -> None:
     content = GOOD_BODIES.get(kind, body(Kind.UNBIND, status=0, detail=""))
-    for link in (desk.link(), desk.link(to_services=True)):
+    for link in (clients.link(), clients.link(to_services=True)):
         assert link.ask_raw(kind, content).outcome == (Kind.ERROR, 10)
         assert link.ask_raw(kind, b"\xff").outcome == (Kind.ERROR, 10)
         assert link.is_open()
 
 
-def test_a_link_that_was_told_not_bound_can_still_bind(desk: Desk) -> None:
-    link = desk.link()
+def test_a_link_that_was_told_not_bound_can_still_bind(clients: Clients) -> None:
+    link = clients.link()
     assert link.ask_raw(Kind.AGENT_LOGIN, GOOD_BODIES[Kind.AGENT_LOGIN]).outcome == (Kind.ERROR, 10)
     assert link.bind(AGENT_ROLE, "desk", "desk-secret")["status"] == 0
 
 
-def test_a_message_of_the_other_role_is_not_allowed(desk: Desk) -> None:
-    agent, service = desk.bound_agent(), desk.service()
+def test_a_message_of_the_other_role_is_not_allowed(clients: Clients) -> None:
+    agent, service = clients.bound_agent(), clients.service()
     for link, kinds in ((agent, OF_SERVICES), (service, OF_AGENTS)):
         for kind in kinds:
             assert link.ask_raw(kind, GOOD_BODIES[kind]).outcome == (Kind.ERROR, 5)
@@ -52,25 +37,25 @@ def test_a_message_of_the_other_role_is_not_allowed(desk: Desk) -> None:
         assert link.is_open()
 
 
-def test_what_only_the_exchange_sends_is_not_allowed(desk: Desk) -> None:
+def test_what_only_the_exchange_sends_is_not_allowed(clients: Clients) -> None:
     connection = body(Kind.CONNECTION, access_code="1", calling_number="1**1", exchange_address="")
-    assert desk.service().ask_raw(Kind.CONNECTION, connection).outcome == (Kind.ERROR, 5)
-    assert desk.service().ask(Kind.CALL_ENDED, serial="1", condition=1).outcome == (Kind.ERROR, 5)
-    agent = desk.bound_agent()
+    assert clients.service().ask_raw(Kind.CONNECTION, connection).outcome == (Kind.ERROR, 5)
+    assert clients.service().ask(Kind.CALL_ENDED, serial="1", condition=1).outcome == (Kind.ERROR, 5)
+    agent = clients.bound_agent()
     event = {"sequence": 1, "agent": "1", "serial": "1", "condition": 1, "status": 0, "fields": ()}
     agent.send(message(Kind.AGENT_EVENT, 0, **event))
     assert agent.read().outcome == (Kind.ERROR, 5)
 
 
-def test_a_second_bind_is_not_allowed_and_changes_nothing(desk: Desk) -> None:
-    link = desk.bound_agent()
+def test_a_second_bind_is_not_allowed_and_changes_nothing(clients: Clients) -> None:
+    link = clients.bound_agent()
     assert link.ask(Kind.BIND, **AGENT_BIND).outcome == (Kind.ERROR, 5)
     assert link.login(new_number())["status"] == 0
 
 
-def test_the_bind_reply_tells_the_terms_of_the_link(desk: Desk) -> None:
-    first = desk.link().bind(AGENT_ROLE, "desk", "desk-secret")
-    second = desk.link(to_services=True).bind(SERVICE_ROLE, "ivr", "ivr-secret")
+def test_the_bind_reply_tells_the_terms_of_the_link(clients: Clients) -> None:
+    first = clients.link().bind(AGENT_ROLE, "desk", "desk-secret")
+    second = clients.link(to_services=True).bind(SERVICE_ROLE, "ivr", "ivr-secret")
     for got in (first, second):
         assert (got["status"], got["version"], got["heartbeat_s"], got["max_frame"]) == (0, 1, 30, LIMIT)
         assert got["exchange_address"] == "ctiex.test:7301"
@@ -90,28 +75,28 @@ def test_the_bind_reply_tells_the_terms_of_the_link(desk: Desk) -> None:
     ],
 )
 def test_bad_credentials_a_foreign_role_or_the_other_link_are_11_and_end_the_link(
-    desk: Desk, wrong: dict[str, object]
+    clients: Clients, wrong: dict[str, object]
 ) -> None:
-    link = desk.link()
+    link = clients.link()
     link.send(message(Kind.BIND, 3, **{**AGENT_BIND, **wrong}), message(Kind.PING, 4))
     assert [got.outcome for got in link.until_end()] == [(Kind.BIND_REPLY, 11)]
 
 
-def test_an_agents_identity_on_the_link_of_the_services_is_11(desk: Desk) -> None:
-    link = desk.link(to_services=True)
+def test_an_agents_identity_on_the_link_of_the_services_is_11(clients: Clients) -> None:
+    link = clients.link(to_services=True)
     link.send(message(Kind.BIND, 3, **AGENT_BIND))
     assert [got.outcome for got in link.until_end()] == [(Kind.BIND_REPLY, 11)]
 
 
 @pytest.mark.parametrize("role", [0, 3, 255])
-def test_an_unknown_role_is_malformed_and_the_link_can_still_bind(desk: Desk, role: int) -> None:
-    link = desk.link()
+def test_an_unknown_role_is_malformed_and_the_link_can_still_bind(clients: Clients, role: int) -> None:
+    link = clients.link()
     assert link.ask(Kind.BIND, **{**AGENT_BIND, "role": role}).outcome == MALFORMED
     assert link.bind(AGENT_ROLE, "desk", "desk-secret")["status"] == 0
 
 
-def test_a_bind_with_bytes_left_over_is_malformed_and_the_link_can_still_bind(desk: Desk) -> None:
-    link = desk.link()
+def test_a_bind_with_bytes_left_over_is_malformed_and_the_link_can_still_bind(clients: Clients) -> None:
+    link = clients.link()
     assert link.ask_raw(Kind.BIND, body(Kind.BIND, **AGENT_BIND) + b"\x00").outcome == MALFORMED
     link.send(message(Kind.BIND, 0, **AGENT_BIND))
     assert link.read().outcome == MALFORMED
@@ -119,21 +104,21 @@ def test_a_bind_with_bytes_left_over_is_malformed_and_the_link_can_still_bind(de
 
 
 @pytest.mark.parametrize(("low", "high"), [(1, 1), (0, 1), (1, 2), (0, 255)])
-def test_a_range_with_version_1_in_it_gets_version_1(desk: Desk, low: int, high: int) -> None:
-    got = desk.link().bind(AGENT_ROLE, "desk", "desk-secret", low, high)
+def test_a_range_with_version_1_in_it_gets_version_1(clients: Clients, low: int, high: int) -> None:
+    got = clients.link().bind(AGENT_ROLE, "desk", "desk-secret", low, high)
     assert (got["status"], got["version"]) == (0, 1)
 
 
 @pytest.mark.parametrize(("low", "high"), [(2, 2), (2, 255), (0, 0), (2, 0)])
-def test_a_range_without_version_1_is_told_the_highest_and_the_link_ends(desk: Desk, low: int, high: int) -> None:
-    link = desk.link()
+def test_a_range_without_version_1_is_told_the_highest_and_the_link_ends(clients: Clients, low: int, high: int) -> None:
+    link = clients.link()
     link.send(message(Kind.BIND, 1, **{**AGENT_BIND, "min_version": low, "max_version": high}))
     (got,) = link.until_end()
     assert (got.outcome, got["version"]) == ((Kind.BIND_REPLY, 3), 1)
 
 
-def test_frames_behind_a_bind_are_handled_in_order_after_its_reply(desk: Desk) -> None:
-    link, number = desk.link(), new_number()
+def test_frames_behind_a_bind_are_handled_in_order_after_its_reply(clients: Clients) -> None:
+    link, number = clients.link(), new_number()
     login = message(Kind.AGENT_LOGIN, 3, agent=number, resume_after=0)
     request = message(Kind.CONNECT_REQUEST, 4, **{**CONNECT, "agent": number, "service": "unheard-of"})
     again = message(Kind.BIND, 2, **AGENT_BIND)
@@ -147,8 +132,8 @@ def test_frames_behind_a_bind_are_handled_in_order_after_its_reply(desk: Desk) -
     ]
 
 
-def test_frames_behind_a_bind_wait_also_while_a_hashed_secret_is_verified(desk: Desk) -> None:
-    link = desk.link()
+def test_frames_behind_a_bind_wait_also_while_a_hashed_secret_is_verified(clients: Clients) -> None:
+    link = clients.link()
     pings = [message(Kind.PING, number) for number in range(2, 3000)]
     link.send(message(Kind.BIND, 1, **HASHED_BIND), *pings, message(Kind.BIND, 3000, **HASHED_BIND), frame(0x7F))
     got = [link.read() for _ in range(3001)]
@@ -156,18 +141,18 @@ def test_frames_behind_a_bind_wait_also_while_a_hashed_secret_is_verified(desk: 
     assert [got[at].outcome for at in (0, -2, -1)] == [(Kind.BIND_REPLY, 0), (Kind.ERROR, 5), (Kind.ERROR, 2)]
 
 
-def test_what_ends_a_link_is_told_after_the_bind_it_stands_behind(desk: Desk) -> None:
-    link = desk.link()
+def test_what_ends_a_link_is_told_after_the_bind_it_stands_behind(clients: Clients) -> None:
+    link = clients.link()
     link.send(message(Kind.BIND, 1, **HASHED_BIND), struct.pack(">I", LIMIT + 1))
     assert [got.outcome for got in link.until_end()] == [(Kind.BIND_REPLY, 0), (Kind.ERROR, 4)]
-    refused = desk.link()
+    refused = clients.link()
     refused.send(message(Kind.BIND, 1, **{**HASHED_BIND, "secret": "no"}), message(Kind.PING), struct.pack(">I", 0))
     assert [got.outcome for got in refused.until_end()] == [(Kind.BIND_REPLY, 11)]
 
 
-def test_unbind_is_answered_also_under_invoke_id_0(desk: Desk) -> None:
+def test_unbind_is_answered_also_under_invoke_id_0(clients: Clients) -> None:
     for invoke_id in (0, 5):
-        link = desk.bound_agent()
+        link = clients.bound_agent()
         link.send(message(Kind.UNBIND, invoke_id, status=0, detail=""))
         got = link.read()
         assert (got.kind, got.invoke_id, got.length) == (Kind.UNBIND_REPLY, invoke_id, 8)

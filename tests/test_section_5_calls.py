@@ -8,15 +8,8 @@ import pytest
 
 from .waiting import until
 from .wire_client import AGENT_ROLE, SERVICE_ROLE, Kind, Peer, body, message
-from .wire_exchange import SHORT_TIMES, Desk, RunningExchange, new_number
+from .wire_exchange import Clients, RunningExchange, new_number
 from .wire_requests import FIELDS, LIMIT, accepted, exact, fetched, finished, result_of
-
-
-@pytest.fixture(scope="module")
-def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningExchange]:
-    running = RunningExchange(tmp_path_factory.mktemp("exchange"), SHORT_TIMES)
-    yield running
-    running.finish()
 
 
 @pytest.fixture(scope="module")
@@ -24,13 +17,6 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningExchange]:
     running = RunningExchange(tmp_path_factory.mktemp("demo"))
     yield running
     running.finish()
-
-
-@pytest.fixture
-def desk(exchange: RunningExchange) -> Iterator[Desk]:
-    opened = Desk(exchange)
-    yield opened
-    opened.close()
 
 
 # The whole flow, with the identities and services that are there without a configuration
@@ -72,9 +58,9 @@ def test_a_call_goes_to_the_service_and_its_result_comes_back(
     service.close()
 
 
-def test_each_side_may_send_all_it_has_in_one_segment(desk: Desk) -> None:
+def test_each_side_may_send_all_it_has_in_one_segment(clients: Clients) -> None:
     number, serial = new_number(), new_number()
-    agent, service = desk.link(), desk.service()
+    agent, service = clients.link(), clients.service()
     agent.send(
         message(Kind.BIND, 1, role=1, identity="desk", secret="desk-secret", min_version=1, max_version=1, software=""),
         message(Kind.AGENT_LOGIN, 2, agent=number, resume_after=0),
@@ -96,22 +82,22 @@ def test_each_side_may_send_all_it_has_in_one_segment(desk: Desk) -> None:
 # ConnectRequest
 
 
-def test_an_agent_that_is_not_logged_in_gets_42(desk: Desk) -> None:
-    link = desk.bound_agent()
+def test_an_agent_that_is_not_logged_in_gets_42(clients: Clients) -> None:
+    link = clients.bound_agent()
     assert link.connect(new_number(), "")["status"] == 42
 
 
-def test_the_exchange_allocates_serials_that_differ_and_begin_with_its_id(desk: Desk) -> None:
+def test_the_exchange_allocates_serials_that_differ_and_begin_with_its_id(clients: Clients) -> None:
     number = new_number()
-    link = desk.agent(number)
+    link = clients.agent(number)
     got = [link.connect(number, "", "nobody")["serial"] for _ in range(3)]
     assert len(set(got)) == 3
     assert all(serial.isdigit() and len(serial) <= 20 for serial in got)
     assert all(serial.startswith(("7", "007")) for serial in got)
 
 
-def test_a_repeat_is_answered_0_and_does_nothing_more(desk: Desk) -> None:
-    call = accepted(desk)
+def test_a_repeat_is_answered_0_and_does_nothing_more(clients: Clients) -> None:
+    call = accepted(clients)
     again = call.agent.connect(call.number, call.serial, "alpha", fields=FIELDS)
     assert (again["status"], again["serial"]) == (0, call.serial)
     assert call.agent.unread(0.1) == call.service.unread() == []
@@ -127,28 +113,28 @@ def test_a_repeat_is_answered_0_and_does_nothing_more(desk: Desk) -> None:
         {"fields": [*FIELDS[:2], ("vip", 1), *FIELDS[3:]]},
     ],
 )
-def test_any_other_use_of_a_serial_is_22(desk: Desk, other: dict[str, object]) -> None:
-    call = accepted(desk)
+def test_any_other_use_of_a_serial_is_22(clients: Clients, other: dict[str, object]) -> None:
+    call = accepted(clients)
     use: dict[str, object] = {"service": "alpha", "number": "555", "fields": FIELDS, **other}
     assert call.agent.connect(call.number, call.serial, **use)["status"] == 22  # type: ignore[arg-type]
 
 
-def test_another_agents_use_of_a_serial_is_22(desk: Desk) -> None:
-    call, other = accepted(desk), new_number()
-    assert desk.agent(other).connect(other, call.serial, fields=FIELDS)["status"] == 22
+def test_another_agents_use_of_a_serial_is_22(clients: Clients) -> None:
+    call, other = accepted(clients), new_number()
+    assert clients.agent(other).connect(other, call.serial, fields=FIELDS)["status"] == 22
 
 
-def test_serials_are_strings_of_digits_and_not_numbers(desk: Desk) -> None:
+def test_serials_are_strings_of_digits_and_not_numbers(clients: Clients) -> None:
     number, serial = new_number(), new_number()
-    link = desk.agent(number)
+    link = clients.agent(number)
     for each in (serial, "0" + serial, "00" + serial):
         got = link.connect(number, each, "nobody", number=f"{len(each)}")
         assert (got["status"], got["serial"]) == (0, each)
 
 
-def test_an_unknown_service_is_30(desk: Desk) -> None:
+def test_an_unknown_service_is_30(clients: Clients) -> None:
     number = new_number()
-    assert desk.agent(number).connect(number, "", "unheard-of")["status"] == 30
+    assert clients.agent(number).connect(number, "", "unheard-of")["status"] == 30
 
 
 @pytest.mark.parametrize(
@@ -166,16 +152,16 @@ def test_an_unknown_service_is_30(desk: Desk) -> None:
         ("é" * 35, 34),
     ],
 )
-def test_a_calling_number_that_cannot_carry_the_serial_is_34(desk: Desk, calling: str, status: int) -> None:
+def test_a_calling_number_that_cannot_carry_the_serial_is_34(clients: Clients, calling: str, status: int) -> None:
     number = new_number()
     serial = new_number()
     assert len(serial) == 8, "69 bytes, the separator and this serial make 79"
-    assert desk.agent(number).connect(number, serial, "nobody", calling)["status"] == status
+    assert clients.agent(number).connect(number, serial, "nobody", calling)["status"] == status
 
 
-def test_data_that_would_pass_the_frame_limit_with_its_serial_is_35(desk: Desk) -> None:
+def test_data_that_would_pass_the_frame_limit_with_its_serial_is_35(clients: Clients) -> None:
     number = new_number()
-    agent, service = desk.agent(number), desk.service()
+    agent, service = clients.agent(number), clients.service()
     allocated = len(agent.connect(number, "", "nobody")["serial"])
     for length, status in ((LIMIT, 35), (LIMIT - allocated + 2, 35), (LIMIT - allocated + 1, 0)):
         got = agent.ask_raw(Kind.CONNECT_REQUEST, exact(length, "", number))
@@ -185,9 +171,9 @@ def test_data_that_would_pass_the_frame_limit_with_its_serial_is_35(desk: Desk) 
     assert got.outcome == (Kind.CONNECT_REPLY, 0)
 
 
-def test_the_checks_go_42_30_22_34_35(desk: Desk) -> None:
+def test_the_checks_go_42_30_22_34_35(clients: Clients) -> None:
     number = new_number()
-    link, taken = desk.agent(number), finished(desk).serial
+    link, taken = clients.agent(number), finished(clients).serial
     huge = exact(LIMIT, "", number)
     assert link.connect(new_number(), taken, "unheard-of", "**")["status"] == 42
     assert link.connect(number, taken, "unheard-of", "**")["status"] == 30
@@ -200,8 +186,8 @@ def test_the_checks_go_42_30_22_34_35(desk: Desk) -> None:
     assert link.ask_raw(Kind.CONNECT_REQUEST, huge).outcome == (Kind.CONNECT_REPLY, 35)
 
 
-def test_a_serial_is_22_while_the_closed_call_is_kept_and_free_afterwards(desk: Desk) -> None:
-    call = finished(desk, "brief")
+def test_a_serial_is_22_while_the_closed_call_is_kept_and_free_afterwards(clients: Clients) -> None:
+    call = finished(clients, "brief")
     assert call.agent.connect(call.number, call.serial, "brief", fields=FIELDS)["status"] == 22
     call.agent.acknowledge(call.number, 4)  # an event of it that waits would keep the serial, too
     until(lambda: call.agent.connect(call.number, call.serial, "nobody", fields=FIELDS)["status"] == 0)
@@ -211,9 +197,9 @@ def test_a_serial_is_22_while_the_closed_call_is_kept_and_free_afterwards(desk: 
 
 
 @pytest.mark.parametrize("address", ["", "ctiex.test:7301"])
-def test_data_may_be_asked_for_before_the_connection_is_answered(desk: Desk, address: str) -> None:
+def test_data_may_be_asked_for_before_the_connection_is_answered(clients: Clients, address: str) -> None:
     number, serial = new_number(), new_number()
-    agent, service = desk.agent(number), desk.service()
+    agent, service = clients.agent(number), clients.service()
     assert agent.connect(number, serial, fields=FIELDS)["status"] == 0
     offered = service.wait(Kind.CONNECTION)
     assert service.data(serial, address)["fields"] == FIELDS
@@ -224,15 +210,15 @@ def test_data_may_be_asked_for_before_the_connection_is_answered(desk: Desk, add
 
 
 @pytest.mark.parametrize("address", ["ctiex.test:7300", "ctiex.test", "other:7301"])
-def test_another_exchanges_address_is_26_before_any_look_up(desk: Desk, address: str) -> None:
-    call = accepted(desk)
+def test_another_exchanges_address_is_26_before_any_look_up(clients: Clients, address: str) -> None:
+    call = accepted(clients)
     for serial in (call.serial, "404"):
         got = call.service.data(serial, address)
         assert (got["status"], got["agent"], got["fields"]) == (26, "", [])
 
 
-def test_a_serial_nobody_used_is_20_for_everything(desk: Desk) -> None:
-    service, agent = desk.service(), desk.bound_agent()
+def test_a_serial_nobody_used_is_20_for_everything(clients: Clients) -> None:
+    service, agent = clients.service(), clients.bound_agent()
     got = service.data("404")
     assert (got["status"], got["serial"], got["agent"], got["fields"]) == (20, "404", "", [])
     assert service.report("404", 1) == 20
@@ -240,18 +226,18 @@ def test_a_serial_nobody_used_is_20_for_everything(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("service", ["alpha", "shared"])
-def test_a_foreign_call_is_20_also_for_one_who_serves_the_same_service(desk: Desk, service: str) -> None:
-    call = accepted(desk, service)
-    other = desk.service("other-ivr")
+def test_a_foreign_call_is_20_also_for_one_who_serves_the_same_service(clients: Clients, service: str) -> None:
+    call = accepted(clients, service)
+    other = clients.service("other-ivr")
     assert other.data(call.serial)["status"] == 20
     assert other.report(call.serial, 1) == 20
     assert call.service.data(call.serial)["status"] == 0, "and it harms nobody"
     assert other.report(call.serial, 1) == 20
 
 
-def test_any_session_of_the_identity_may_fetch_and_report(desk: Desk) -> None:
-    call = accepted(desk)
-    second, third = desk.service(), desk.service()
+def test_any_session_of_the_identity_may_fetch_and_report(clients: Clients) -> None:
+    call = accepted(clients)
+    second, third = clients.service(), clients.service()
     call.service.close()
     assert second.data(call.serial)["fields"] == FIELDS
     assert third.data(call.serial)["fields"] == FIELDS
@@ -259,12 +245,12 @@ def test_any_session_of_the_identity_may_fetch_and_report(desk: Desk) -> None:
     assert call.agent.conditions(2) == [12, 1], "the data counts as fetched once"
 
 
-def test_a_final_call_of_ones_own_is_24_for_events_and_20_for_data_then_20(desk: Desk) -> None:
-    call = finished(desk, "brief")
+def test_a_final_call_of_ones_own_is_24_for_events_and_20_for_data_then_20(clients: Clients) -> None:
+    call = finished(clients, "brief")
     assert call.service.report(call.serial, 2) == 24
     assert call.service.report(call.serial, 3, 0) == 24
     assert call.service.data(call.serial)["status"] == 20
-    assert desk.service("other-ivr").report(call.serial, 2) == 20
+    assert clients.service("other-ivr").report(call.serial, 2) == 20
     until(lambda: call.service.report(call.serial, 1) == 20)
     assert call.service.report(call.serial, 2) == 20
     assert call.agent.cancel(call.serial) == 20
@@ -273,8 +259,8 @@ def test_a_final_call_of_ones_own_is_24_for_events_and_20_for_data_then_20(desk:
 # ServiceEvent
 
 
-def test_a_repeated_event_is_43_also_after_the_end(desk: Desk) -> None:
-    call = fetched(desk)
+def test_a_repeated_event_is_43_also_after_the_end(clients: Clients) -> None:
+    call = fetched(clients)
     assert [call.service.report(call.serial, 5, 0) for _ in range(2)] == [0, 43]
     assert [call.service.report(call.serial, 6, 1) for _ in range(2)] == [0, 43]
     assert call.service.report(call.serial, 5, 2, FIELDS) == 43, "43 is checked before 24"
@@ -283,8 +269,8 @@ def test_a_repeated_event_is_43_also_after_the_end(desk: Desk) -> None:
     assert call.agent.unread() == []
 
 
-def test_an_event_id_counts_within_one_serial(desk: Desk) -> None:
-    call = fetched(desk)
+def test_an_event_id_counts_within_one_serial(clients: Clients) -> None:
+    call = fetched(clients)
     other = new_number()
     call.agent.acknowledge(call.number, 3)
     assert call.agent.connect(call.number, other)["status"] == 0
@@ -292,10 +278,10 @@ def test_an_event_id_counts_within_one_serial(desk: Desk) -> None:
     assert [call.service.report(serial, 0, 0) for serial in (call.serial, other)] == [0, 0]
 
 
-def test_the_agent_of_an_event_is_empty_or_the_calls_own(desk: Desk) -> None:
-    call = fetched(desk)
+def test_the_agent_of_an_event_is_empty_or_the_calls_own(clients: Clients) -> None:
+    call = fetched(clients)
     other = new_number()
-    bystander = desk.agent(other)
+    bystander = clients.agent(other)
     assert call.service.report(call.serial, 1, 1, agent=other) == 20
     assert call.service.report(call.serial, 1, 1, agent=call.number) == 0
     assert call.agent.event()["condition"] == 1
@@ -303,15 +289,15 @@ def test_the_agent_of_an_event_is_empty_or_the_calls_own(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("condition", [1, 2, 3])
-def test_every_final_condition_reaches_the_agent_with_its_fields(desk: Desk, condition: int) -> None:
-    call = fetched(desk)
+def test_every_final_condition_reaches_the_agent_with_its_fields(clients: Clients, condition: int) -> None:
+    call = fetched(clients)
     assert call.service.report(call.serial, 1, condition, FIELDS) == 0
     got = call.agent.event()
     assert (got["condition"], got["status"], got["fields"]) == (condition, 0, FIELDS)
 
 
-def test_a_result_for_an_agent_who_is_away_is_40_and_kept(desk: Desk) -> None:
-    call = fetched(desk)
+def test_a_result_for_an_agent_who_is_away_is_40_and_kept(clients: Clients) -> None:
+    call = fetched(clients)
     assert call.agent.logout(call.number) == 0
     assert call.service.report(call.serial, 1, 0) == 40
     assert call.service.report(call.serial, 2, 1, FIELDS) == 40
@@ -321,8 +307,8 @@ def test_a_result_for_an_agent_who_is_away_is_40_and_kept(desk: Desk) -> None:
     assert call.agent.conditions(2) == [0, 1]
 
 
-def test_a_result_that_would_not_fit_an_agent_event_is_35(desk: Desk) -> None:
-    call = fetched(desk)
+def test_a_result_that_would_not_fit_an_agent_event_is_35(clients: Clients) -> None:
+    call = fetched(clients)
     fits = LIMIT - 2 - len(call.number)
     for length, status in ((LIMIT, 35), (fits + 1, 35), (fits, 0)):
         got = call.service.ask_raw(Kind.SERVICE_EVENT, result_of(length, call.serial))
@@ -333,8 +319,8 @@ def test_a_result_that_would_not_fit_an_agent_event_is_35(desk: Desk) -> None:
 # The events 10, 11 and 12, and a full mailbox
 
 
-def test_a_full_mailbox_refuses_progress_and_never_the_end(desk: Desk) -> None:
-    call = fetched(desk)
+def test_a_full_mailbox_refuses_progress_and_never_the_end(clients: Clients) -> None:
+    call = fetched(clients)
     statuses = [call.service.report(call.serial, event_id, 0) for event_id in range(1, 7)]
     assert statuses == [0, 0, 0, 0, 41, 41], "three events before, eight places, one of them for the end"
     call.agent.acknowledge(call.number, 1)
@@ -344,10 +330,10 @@ def test_a_full_mailbox_refuses_progress_and_never_the_end(desk: Desk) -> None:
     assert call.agent.conditions(6) == [0, 0, 0, 0, 0, 1]
 
 
-def test_without_room_for_the_end_of_a_call_its_request_is_41(desk: Desk) -> None:
-    before, number = finished(desk), new_number()
+def test_without_room_for_the_end_of_a_call_its_request_is_41(clients: Clients) -> None:
+    before, number = finished(clients), new_number()
     before.service.close()
-    closed, link, service = before.serial, desk.agent(number), desk.service()
+    closed, link, service = before.serial, clients.agent(number), clients.service()
     serials = [new_number() for _ in range(8)]
     assert link.logout(number) == 0 and link.login(number)["status"] == 0
     statuses = [link.connect(number, serial)["status"] for serial in serials]

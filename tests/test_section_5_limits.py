@@ -11,7 +11,7 @@ import pytest
 
 from .waiting import until
 from .wire_client import AGENT_ROLE, SERVICE_ROLE, Ended, Kind, Message, Silent, frame, message
-from .wire_exchange import SHORT_TIMES, Desk, RunningExchange, new_number
+from .wire_exchange import SHORT_TIMES, Clients, RunningExchange, new_number
 
 TIGHT = """
 [exchange]
@@ -64,8 +64,8 @@ def tight_exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running
 
 
 @pytest.fixture
-def tight(tight_exchange: RunningExchange) -> Iterator[Desk]:
-    opened = Desk(tight_exchange)
+def tight(tight_exchange: RunningExchange) -> Iterator[Clients]:
+    opened = Clients(tight_exchange)
     yield opened
     opened.close()
 
@@ -77,7 +77,7 @@ def told(reply: Message) -> tuple[int, int, int]:
 # Limits and time
 
 
-def test_a_link_that_does_not_bind_in_time_ends_whatever_else_it_sends(tight: Desk) -> None:
+def test_a_link_that_does_not_bind_in_time_ends_whatever_else_it_sends(tight: Clients) -> None:
     begun = time.monotonic()
     silent, pinging, bound = tight.link(), tight.link(), tight.bound_agent()
     until(lambda: not pinging.is_open())
@@ -86,7 +86,7 @@ def test_a_link_that_does_not_bind_in_time_ends_whatever_else_it_sends(tight: De
     assert bound.is_open()
 
 
-def test_two_unanswered_pings_end_a_silent_link(tight: Desk) -> None:
+def test_two_unanswered_pings_end_a_silent_link(tight: Clients) -> None:
     for link in (tight.bound_agent(), tight.service()):
         link.answers_pings = False
     begun = time.monotonic()
@@ -97,7 +97,7 @@ def test_two_unanswered_pings_end_a_silent_link(tight: Desk) -> None:
     assert time.monotonic() - begun > 2.5, "each Ping had its time to be answered"
 
 
-def test_a_link_that_answers_its_pings_stays(tight: Desk) -> None:
+def test_a_link_that_answers_its_pings_stays(tight: Clients) -> None:
     link, got = tight.bound_agent(), 0
     link.answers_pings = False
     while got < 4:
@@ -108,7 +108,7 @@ def test_a_link_that_answers_its_pings_stays(tight: Desk) -> None:
     assert link.is_open()
 
 
-def test_any_bytes_count_as_life(tight: Desk) -> None:
+def test_any_bytes_count_as_life(tight: Clients) -> None:
     silent, link = tight.bound_agent(), tight.bound_agent()
     silent.answers_pings = link.answers_pings = False
     unfinished = frame(Kind.PING, bytes(2000), 9)
@@ -121,7 +121,7 @@ def test_any_bytes_count_as_life(tight: Desk) -> None:
     assert link.wait(Kind.ERROR).outcome == (Kind.ERROR, 1), "it outlives one that says nothing"
 
 
-def test_the_bind_reply_tells_the_configured_terms_and_they_hold(tight: Desk) -> None:
+def test_the_bind_reply_tells_the_configured_terms_and_they_hold(tight: Clients) -> None:
     link = tight.link()
     got = link.bind(AGENT_ROLE, "desk", "desk-secret")
     assert (got["heartbeat_s"], got["max_frame"]) == (1, 4096)
@@ -130,7 +130,7 @@ def test_the_bind_reply_tells_the_configured_terms_and_they_hold(tight: Desk) ->
     assert link.until_end()[-1].outcome == (Kind.ERROR, 4)
 
 
-def test_an_identity_with_too_many_links_is_14(tight: Desk) -> None:
+def test_an_identity_with_too_many_links_is_14(tight: Clients) -> None:
     links = [tight.bound_agent() for _ in range(3)]
     refused = tight.link()
     assert refused.bind(AGENT_ROLE, "desk", "desk-secret")["status"] == 14
@@ -140,7 +140,7 @@ def test_an_identity_with_too_many_links_is_14(tight: Desk) -> None:
     tight.bound_agent()
 
 
-def test_an_identity_with_too_many_calls_is_14(tight: Desk) -> None:
+def test_an_identity_with_too_many_calls_is_14(tight: Clients) -> None:
     number, other = new_number(), new_number()
     agent, second, third = tight.agent(number), tight.bound_agent("second-desk"), new_number()
     assert tight.service().is_open() and second.login(other)["status"] == 0
@@ -158,7 +158,7 @@ def test_an_identity_with_too_many_calls_is_14(tight: Desk) -> None:
     assert agent.connect(number, "")["status"] == 0, "an ended call makes room"
 
 
-def test_a_link_over_its_rate_is_14_and_at_twice_the_rate_cut_off_alone(tight: Desk) -> None:
+def test_a_link_over_its_rate_is_14_and_at_twice_the_rate_cut_off_alone(tight: Clients) -> None:
     number = new_number()
     other, flooding = tight.bound_agent("second-desk"), tight.bound_agent()
     assert other.login(number)["status"] == 0
@@ -173,7 +173,7 @@ def test_a_link_over_its_rate_is_14_and_at_twice_the_rate_cut_off_alone(tight: D
     assert other.is_open() and other.connect(number, new_number())["status"] == 0
 
 
-def test_a_message_with_too_many_fields_is_14(tight: Desk) -> None:
+def test_a_message_with_too_many_fields_is_14(tight: Clients) -> None:
     number = new_number()
     agent = tight.agent(number)
     many = [(name, "x") for name in ("a", "b", "c")]
@@ -182,7 +182,7 @@ def test_a_message_with_too_many_fields_is_14(tight: Desk) -> None:
     assert agent.connect(number, new_number(), fields=many[:2])["status"] == 0
 
 
-def test_events_that_are_too_old_are_gone_and_the_gap_is_told(tight: Desk) -> None:
+def test_events_that_are_too_old_are_gone_and_the_gap_is_told(tight: Clients) -> None:
     number, serial = new_number(), new_number()
     agent, service = tight.agent(number), tight.service()
     assert agent.connect(number, serial)["status"] == 0
@@ -207,8 +207,8 @@ def test_events_that_are_too_old_are_gone_and_the_gap_is_told(tight: Desk) -> No
 def test_an_exchange_that_goes_away_unbinds_its_links_with_15(tmp_path_factory: pytest.TempPathFactory) -> None:
     running = RunningExchange(tmp_path_factory.mktemp("ending"), SHORT_TIMES)
     try:
-        desk = Desk(running)
-        unbound, links = desk.link(), [desk.bound_agent(), desk.service()]
+        clients = Clients(running)
+        unbound, links = clients.link(), [clients.bound_agent(), clients.service()]
         assert unbound.is_open()
         running.terminate()
         for link in links:
@@ -238,8 +238,8 @@ def test_a_durable_store_carries_calls_over_a_restart(tmp_path_factory: pytest.T
     number, offered, served = new_number(), new_number(), new_number()
     first = durable_exchange(directory, config)
     try:
-        desk = Desk(first)
-        agent, service = desk.agent(number), desk.service()
+        clients = Clients(first)
+        agent, service = clients.agent(number), clients.service()
         assert agent.connect(number, served)["status"] == 0
         service.answer_connection()
         assert service.data(served)["status"] == 0
@@ -254,12 +254,12 @@ def test_a_durable_store_carries_calls_over_a_restart(tmp_path_factory: pytest.T
         first.stop()
     second = RunningExchange(directory, config)
     try:
-        desk = Desk(second)
-        service = desk.service()
+        clients = Clients(second)
+        service = clients.service()
         assert service.answer_connection()["calling_number"] == f"555**{offered}"
         assert [service.report(served, 1, 0), service.report(served, 2, 1)] == [43, 40]
         assert service.data(offered)["status"] == 0
-        agent = desk.bound_agent()
+        agent = clients.bound_agent()
         assert told(agent.login(number, 5)) == (0, 6, 6)
         assert service.report(offered, 1, 1) == 0
         assert agent.conditions(2) == [1, 1], "no second 10, and nothing while the agent was away"
@@ -267,7 +267,7 @@ def test_a_durable_store_carries_calls_over_a_restart(tmp_path_factory: pytest.T
         second.stop()
 
 
-def test_a_bad_bind_does_not_use_up_the_links_of_an_identity(tight: Desk) -> None:
+def test_a_bad_bind_does_not_use_up_the_links_of_an_identity(tight: Clients) -> None:
     for _ in range(4):
         link = tight.link(to_services=True)
         assert link.bind(SERVICE_ROLE, "ivr", "wrong")["status"] == 11

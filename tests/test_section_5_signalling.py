@@ -2,29 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import suppress
 
 import pytest
 
 from .waiting import until
 from .wire_client import Kind, Message, Peer, Silent, body, frame, message
-from .wire_exchange import SHORT_TIMES, Desk, RunningExchange, new_number
+from .wire_exchange import Clients, new_number
 from .wire_requests import FIELDS, accepted, fetched, finished
-
-
-@pytest.fixture(scope="module")
-def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningExchange]:
-    running = RunningExchange(tmp_path_factory.mktemp("exchange"), SHORT_TIMES)
-    yield running
-    running.finish()
-
-
-@pytest.fixture
-def desk(exchange: RunningExchange) -> Iterator[Desk]:
-    opened = Desk(exchange)
-    yield opened
-    opened.close()
 
 
 def ended(link: Peer) -> tuple[str, int]:
@@ -60,9 +45,9 @@ def wait_offer(*links: Peer) -> tuple[Peer, Message]:
     return found
 
 
-def test_a_call_that_moved_on_to_another_identity_is_not_the_first_ones_any_more(desk: Desk) -> None:
+def test_a_call_that_moved_on_to_another_identity_is_not_the_first_ones_any_more(clients: Clients) -> None:
     number, serial = new_number(), new_number()
-    agent, first, second = desk.agent(number), desk.service(), desk.service("other-ivr")
+    agent, first, second = clients.agent(number), clients.service(), clients.service("other-ivr")
     assert agent.connect(number, serial, "shared")["status"] == 0
     refusing, offered = wait_offer(first, second)
     refusing.send(message(Kind.CONNECTION_REPLY, offered.invoke_id, status=14, detail=""))
@@ -73,9 +58,9 @@ def test_a_call_that_moved_on_to_another_identity_is_not_the_first_ones_any_more
 
 
 @pytest.mark.parametrize("status", [1, 14, 32, 999])
-def test_a_refused_connection_is_offered_to_the_next_session_in_turn(desk: Desk, status: int) -> None:
+def test_a_refused_connection_is_offered_to_the_next_session_in_turn(clients: Clients, status: int) -> None:
     number, serial = new_number(), new_number()
-    agent, first, second = desk.agent(number), desk.service(), desk.service()
+    agent, first, second = clients.agent(number), clients.service(), clients.service()
     assert agent.connect(number, serial)["status"] == 0
     refusing, offered = wait_offer(first, second)
     other = second if refusing is first else first
@@ -86,9 +71,9 @@ def test_a_refused_connection_is_offered_to_the_next_session_in_turn(desk: Desk,
     assert other.data(serial)["status"] == 0
 
 
-def test_a_connection_moves_on_when_its_session_dies(desk: Desk) -> None:
+def test_a_connection_moves_on_when_its_session_dies(clients: Clients) -> None:
     number, serial = new_number(), new_number()
-    agent, first, second = desk.agent(number), desk.service(), desk.service()
+    agent, first, second = clients.agent(number), clients.service(), clients.service()
     assert agent.connect(number, serial)["status"] == 0
     dying, _ = wait_offer(first, second)
     dying.close()
@@ -97,9 +82,9 @@ def test_a_connection_moves_on_when_its_session_dies(desk: Desk) -> None:
     assert agent.conditions(2) == [10, 11]
 
 
-def test_calls_go_to_the_sessions_in_turn(desk: Desk) -> None:
+def test_calls_go_to_the_sessions_in_turn(clients: Clients) -> None:
     number = new_number()
-    agent, links = desk.agent(number), [desk.service(), desk.service(), desk.service()]
+    agent, links = clients.agent(number), [clients.service(), clients.service(), clients.service()]
     seen = []
     for _ in range(3):
         assert agent.connect(number, new_number())["status"] == 0
@@ -109,25 +94,25 @@ def test_calls_go_to_the_sessions_in_turn(desk: Desk) -> None:
     assert sorted(seen) == [0, 1, 2]
 
 
-def test_no_bound_session_is_14_with_31_at_once(desk: Desk) -> None:
+def test_no_bound_session_is_14_with_31_at_once(clients: Clients) -> None:
     number = new_number()
-    agent = desk.agent(number)
+    agent = clients.agent(number)
     assert agent.connect(number, "", "nobody")["status"] == 0
     assert last_event(agent) == (14, 31)
 
 
-def test_the_death_of_the_only_session_is_14_with_31_at_once(desk: Desk) -> None:
+def test_the_death_of_the_only_session_is_14_with_31_at_once(clients: Clients) -> None:
     number = new_number()
-    agent, service = desk.agent(number), desk.service()
+    agent, service = clients.agent(number), clients.service()
     assert agent.connect(number, "")["status"] == 0
     service.wait(Kind.CONNECTION)
     service.close()
     assert last_event(agent) == (14, 31)
 
 
-def test_refused_by_every_session_is_14_with_32_at_once(desk: Desk) -> None:
+def test_refused_by_every_session_is_14_with_32_at_once(clients: Clients) -> None:
     number = new_number()
-    agent, links = desk.agent(number), [desk.service(), desk.service()]
+    agent, links = clients.agent(number), [clients.service(), clients.service()]
     assert agent.connect(number, "")["status"] == 0
     for _ in links:
         link, offered = wait_offer(*links)
@@ -136,9 +121,9 @@ def test_refused_by_every_session_is_14_with_32_at_once(desk: Desk) -> None:
     assert [link.unread(0.1) for link in links] == [[], []], "who refused has no call that could end"
 
 
-def test_a_session_that_never_answers_is_14_with_33_and_is_told(desk: Desk) -> None:
+def test_a_session_that_never_answers_is_14_with_33_and_is_told(clients: Clients) -> None:
     number, serial = new_number(), new_number()
-    agent, service = desk.agent(number), desk.service()
+    agent, service = clients.agent(number), clients.service()
     assert agent.connect(number, serial, "slow-answer")["status"] == 0
     offered = service.wait(Kind.CONNECTION)
     assert last_event(agent) == (14, 33)
@@ -148,9 +133,9 @@ def test_a_session_that_never_answers_is_14_with_33_and_is_told(desk: Desk) -> N
     assert service.report(serial, 1) == 24
 
 
-def test_the_end_of_a_call_is_told_to_the_session_that_has_it(desk: Desk) -> None:
+def test_the_end_of_a_call_is_told_to_the_session_that_has_it(clients: Clients) -> None:
     number = new_number()
-    agent, links = desk.agent(number), [desk.service(), desk.service()]
+    agent, links = clients.agent(number), [clients.service(), clients.service()]
     for _ in links:
         serial = new_number()
         assert agent.connect(number, serial, "slow-answer")["status"] == 0
@@ -163,22 +148,22 @@ def test_the_end_of_a_call_is_told_to_the_session_that_has_it(desk: Desk) -> Non
 # Ends
 
 
-def test_data_that_is_not_fetched_in_time_is_15_with_33(desk: Desk) -> None:
-    call = accepted(desk, "slow-fetch")
+def test_data_that_is_not_fetched_in_time_is_15_with_33(clients: Clients) -> None:
+    call = accepted(clients, "slow-fetch")
     assert last_event(call.agent) == (15, 33)
     assert ended(call.service) == (call.serial, 15)
     assert call.service.data(call.serial)["status"] == 20
 
 
-def test_a_result_that_does_not_come_in_time_is_15_with_33(desk: Desk) -> None:
-    call = fetched(desk, "slow-result")
+def test_a_result_that_does_not_come_in_time_is_15_with_33(clients: Clients) -> None:
+    call = fetched(clients, "slow-result")
     assert last_event(call.agent) == (15, 33)
     assert ended(call.service) == (call.serial, 15)
     assert call.service.report(call.serial, 1) == 24
 
 
-def test_cancel_is_heard_by_the_agent_and_by_the_service(desk: Desk) -> None:
-    call = fetched(desk, "brief")
+def test_cancel_is_heard_by_the_agent_and_by_the_service(clients: Clients) -> None:
+    call = fetched(clients, "brief")
     assert call.agent.cancel(call.serial) == 0
     got = call.agent.event()
     assert (got["condition"], got["serial"]) == (16, call.serial)
@@ -190,9 +175,9 @@ def test_cancel_is_heard_by_the_agent_and_by_the_service(desk: Desk) -> None:
     until(lambda: call.agent.cancel(call.serial) == 20)
 
 
-def test_cancel_while_the_service_has_not_answered_tells_the_service_too(desk: Desk) -> None:
+def test_cancel_while_the_service_has_not_answered_tells_the_service_too(clients: Clients) -> None:
     number, serial = new_number(), new_number()
-    agent, service = desk.agent(number), desk.service()
+    agent, service = clients.agent(number), clients.service()
     assert agent.connect(number, serial)["status"] == 0
     service.wait(Kind.CONNECTION)
     assert agent.cancel(serial) == 0
@@ -200,31 +185,31 @@ def test_cancel_while_the_service_has_not_answered_tells_the_service_too(desk: D
     assert ended(service) == (serial, 16)
 
 
-def test_cancel_after_a_final_result_is_24_and_the_service_hears_nothing(desk: Desk) -> None:
-    call = finished(desk)
+def test_cancel_after_a_final_result_is_24_and_the_service_hears_nothing(clients: Clients) -> None:
+    call = finished(clients)
     assert call.agent.cancel(call.serial) == 24
     assert call.service.unread(0.1) == call.agent.unread() == []
 
 
-def test_any_link_that_may_act_for_the_agent_may_cancel_and_no_other(desk: Desk) -> None:
-    call = fetched(desk)
-    assert desk.bound_agent("small-desk").cancel(call.serial) == 20
-    assert desk.bound_agent().cancel(call.serial) == 0
+def test_any_link_that_may_act_for_the_agent_may_cancel_and_no_other(clients: Clients) -> None:
+    call = fetched(clients)
+    assert clients.bound_agent("small-desk").cancel(call.serial) == 20
+    assert clients.bound_agent().cancel(call.serial) == 0
     assert call.agent.event()["condition"] == 16, "the agent hears it"
-    assert desk.bound_agent("small-desk").cancel(call.serial) == 20
+    assert clients.bound_agent("small-desk").cancel(call.serial) == 20
 
 
-def test_call_ended_goes_to_another_session_when_the_first_is_gone(desk: Desk) -> None:
-    call = fetched(desk)
-    other = desk.service()
+def test_call_ended_goes_to_another_session_when_the_first_is_gone(clients: Clients) -> None:
+    call = fetched(clients)
+    other = clients.service()
     call.service.close()
     assert call.agent.cancel(call.serial) == 0
     assert ended(other) == (call.serial, 16)
 
 
-def test_an_error_as_the_answer_to_a_connection_is_not_answered(desk: Desk) -> None:
+def test_an_error_as_the_answer_to_a_connection_is_not_answered(clients: Clients) -> None:
     number = new_number()
-    agent, service = desk.agent(number), desk.service()
+    agent, service = clients.agent(number), clients.service()
     assert agent.connect(number, "")["status"] == 0
     offered = service.wait(Kind.CONNECTION)
     service.send(frame(Kind.ERROR, body(Kind.ERROR, status=51, detail=""), offered.invoke_id))

@@ -33,7 +33,7 @@ from ctiex.testing.strategies import serials
 from .effort import examples
 from .waiting import until
 from .wire_client import AGENT_ROLE, SERVICE_ROLE, Kind, Message, Peer, body, message
-from .wire_exchange import Desk, RunningExchange, new_number
+from .wire_exchange import Clients, RunningExchange, new_number
 
 # ---------------------------------------------------------------- over TCP
 
@@ -81,36 +81,29 @@ def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningExchan
         running.stop()
 
 
-@pytest.fixture
-def desk(exchange: RunningExchange) -> Iterator[Desk]:
-    opened = Desk(exchange)
-    yield opened
-    opened.close()
-
-
 class Theft:
     """A call, and everybody who tries to get at it with its serial."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, clients: Clients) -> None:
         self.serial, self.number = new_number(), new_number()
-        self.agent, self.service = desk.agent(self.number), desk.service("ivr")
-        self.desk = desk
+        self.agent, self.service = clients.agent(self.number), clients.service("ivr")
+        self.clients = clients
         self.thieves: list[Peer] = []
-        self.other_agent = desk.bound_agent("thieves-desk")
+        self.other_agent = clients.bound_agent("thieves-desk")
         assert self.other_agent.login("9001")["status"] == 0
 
     def connect(self) -> None:
         """The call is asked for, and offered to the one service that is there: the others come only then."""
         assert self.agent.connect(self.number, self.serial, "bill", fields=FIELDS)["status"] == 0
         self.connection = self.service.wait(Kind.CONNECTION)
-        self.thieves = [self.desk.service("rival"), self.desk.service("stranger")]
+        self.thieves = [self.clients.service("rival"), self.clients.service("stranger")]
 
     def try_everything(self, reused: int) -> None:
         """Nothing is given, and no answer tells that there is such a call, but that the serial is in use.
 
         :param reused: the status of a ConnectRequest with the serial by another agent.
         """
-        for thief in self.thieves or [self.desk.service("stranger")]:
+        for thief in self.thieves or [self.clients.service("stranger")]:
             for serial in (self.serial, NEVER):
                 assert _told(thief.data(serial), serial) == {"status": 20, "agent": "", "fields": []}
                 assert thief.report(serial, 1, agent=self.number) == thief.report(serial, 2) == 20
@@ -130,7 +123,7 @@ class Theft:
     def unbound(self) -> None:
         """Whoever isn't bound hears that, and nothing else."""
         for to_services in (True, False):
-            link = self.desk.link(to_services)
+            link = self.clients.link(to_services)
             answer = link.ask_raw(Kind.DATA_REQUEST, body(Kind.DATA_REQUEST, serial=self.serial, exchange_address=""))
             assert answer.outcome == (Kind.ERROR, 10)
 
@@ -144,17 +137,17 @@ def _told(result: Message, serial: str) -> dict[str, object]:
     return told
 
 
-def test_before_the_call_there_is_nothing_to_get(desk: Desk) -> None:
-    theft = Theft(desk)
+def test_before_the_call_there_is_nothing_to_get(clients: Clients) -> None:
+    theft = Theft(clients)
     theft.unbound()
     for identity in ("rival", "stranger", "ivr"):
-        assert desk.service(identity).data(theft.serial)["status"] == 20
+        assert clients.service(identity).data(theft.serial)["status"] == 20
     assert theft.other_agent.own_reply(Kind.CANCEL_REQUEST, serial=theft.serial)["status"] == 20
     assert theft.agent.unread() == []
 
 
-def test_while_it_runs_only_the_service_that_has_it_gets_anything(desk: Desk) -> None:
-    theft = Theft(desk)
+def test_while_it_runs_only_the_service_that_has_it_gets_anything(clients: Clients) -> None:
+    theft = Theft(clients)
     theft.connect()
     theft.try_everything(reused=22)
     theft.service.send(_accepting(theft))
@@ -173,8 +166,8 @@ def test_while_it_runs_only_the_service_that_has_it_gets_anything(desk: Desk) ->
         assert thief.unread() == [], "nobody else ever heard of it"
 
 
-def test_after_it_was_forgotten_there_is_nothing_left(desk: Desk) -> None:
-    theft = Theft(desk)
+def test_after_it_was_forgotten_there_is_nothing_left(clients: Clients) -> None:
+    theft = Theft(clients)
     theft.connect()
     theft.service.send(_accepting(theft))
     assert theft.service.report(theft.serial, 1) == 0
@@ -193,18 +186,18 @@ def _accepting(theft: Theft) -> bytes:
 
 
 @pytest.mark.parametrize("number", ["100**1**2", "**1", "100***1", "100**", "100*", "*", "100**1#"])
-def test_no_agent_can_send_a_calling_number_on_that_carries_a_serial(desk: Desk, number: str) -> None:
+def test_no_agent_can_send_a_calling_number_on_that_carries_a_serial(clients: Clients, number: str) -> None:
     agent_number = new_number()
-    agent, service = desk.agent(agent_number), desk.service("ivr")
+    agent, service = clients.agent(agent_number), clients.service("ivr")
     assert agent.connect(agent_number, new_number(), "bill", number)["status"] == 34
     assert service.unread() == []
 
 
-def test_bound_in_the_other_role_is_refused_like_a_wrong_secret(desk: Desk) -> None:
+def test_bound_in_the_other_role_is_refused_like_a_wrong_secret(clients: Clients) -> None:
     answers = []
     for identity, secret in (("desk", "desk-secret"), ("desk", "wrong"), ("no such identity", "ivr-secret")):
         for role in (AGENT_ROLE, SERVICE_ROLE):
-            answer = desk.link(to_services=True).bind(role, identity, secret)
+            answer = clients.link(to_services=True).bind(role, identity, secret)
             answers.append(tuple(sorted(answer.values.items())))
     assert len(set(answers)) == 1, answers
     assert dict(answers[0])["status"] == 11

@@ -98,7 +98,7 @@ class RunningExchange:
         assert self.complaints() == []
 
 
-class Desk:
+class Clients:
     """Opens links for one test and closes them after it."""
 
     def __init__(self, exchange: RunningExchange) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .wire_client import AGENT_ROLE, SERVICE_ROLE, FieldList, Kind, Peer, body
-from .wire_exchange import Desk, new_number
+from .wire_exchange import Clients, new_number
 
 LIMIT = 65_536
 BIND = {"min_version": 1, "max_version": 1, "software": "test"}
@@ -53,8 +53,8 @@ class Call:
     service: Peer
 
 
-def accepted(desk: Desk, service: str = "alpha", identity: str = "ivr") -> Call:
-    call = Call(new_number(), new_number(), desk.bound_agent(), desk.service(identity))
+def accepted(clients: Clients, service: str = "alpha", identity: str = "ivr") -> Call:
+    call = Call(new_number(), new_number(), clients.bound_agent(), clients.service(identity))
     assert call.agent.login(call.number)["status"] == 0
     assert call.agent.connect(call.number, call.serial, service, fields=FIELDS)["status"] == 0
     call.service.answer_connection()
@@ -62,15 +62,15 @@ def accepted(desk: Desk, service: str = "alpha", identity: str = "ivr") -> Call:
     return call
 
 
-def fetched(desk: Desk, service: str = "alpha", identity: str = "ivr") -> Call:
-    call = accepted(desk, service, identity)
+def fetched(clients: Clients, service: str = "alpha", identity: str = "ivr") -> Call:
+    call = accepted(clients, service, identity)
     assert call.service.data(call.serial)["status"] == 0
     assert call.agent.event()["condition"] == 12
     return call
 
 
-def finished(desk: Desk, service: str = "alpha") -> Call:
-    call = fetched(desk, service)
+def finished(clients: Clients, service: str = "alpha") -> Call:
+    call = fetched(clients, service)
     assert call.service.report(call.serial, 1) == 0
     assert call.agent.event()["condition"] == 1
     return call

@@ -93,7 +93,7 @@ class SwitchSignalling(BaseSignalling):
         return Status.TIMED_OUT
 
     async def _serve(self, offer: Offer) -> None:
-        processing = exchange.parts.processing
+        processing = exchange.processing
         await self._switch.transfer(offer.calling_number, offer.connection.access_code)
         self._listener.accepted(offer.serial)
         fields = processing.fields(SURVEY, offer.serial)

@@ -37,13 +37,12 @@ class StatusPage(Resource):
 
     def render_GET(self, request: Request) -> bytes:
         """The state as JSON."""
-        parts = self._exchange.parts
         request.setHeader("content-type", "application/json")
         status = {
             "ready": self._exchange.ready,
-            "agents": parts.context.presence.logged_in,
-            "calls_open": parts.processing.calls_open,
-            "calls_reported": parts.counts.calls_reported,
+            "agents": self._exchange.agents_logged_in,
+            "calls_open": self._exchange.processing.calls_open,
+            "calls_reported": self._exchange.counters.calls_reported,
         }
         return json.dumps(status).encode() + b"\n"
 

@@ -25,6 +25,7 @@ from ctiex.links.exchange import ExchangeLinkFactory
 from ctiex.links.ports import DescriptorGuard
 from ctiex.monitoring.audit_log import AuditLog
 from ctiex.monitoring.counters import Counters
+from ctiex.processing.service import ProcessingService
 from ctiex.steady_time import may_step
 
 _log = Logger()
@@ -70,6 +71,21 @@ class Exchange(Service):
         self._audit_log = AuditLog(configuration.audit.file, self._reactor, counters)
         audit = self._audit_log if configuration.audit.file else None
         self.parts = assemble(configuration, self._reactor, self._drivers, counters, audit)
+
+    @property
+    def processing(self) -> ProcessingService:
+        """Answers the services of this process, and takes their reports."""
+        return self.parts.processing
+
+    @property
+    def agents_logged_in(self) -> int:
+        """How many agent numbers are logged in."""
+        return self.parts.context.presence.logged_in
+
+    @property
+    def counters(self) -> Counters:
+        """What happened since the start; not to be changed."""
+        return self.parts.counts
 
     @property
     def ready(self) -> bool:

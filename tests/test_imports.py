@@ -42,7 +42,7 @@ HAVE_TRANSPORTS = frozenset({"config", "tls", "links", "clients", "signalling", 
 WITHOUT_TRANSPORTS = frozenset({"defer", "error", "interfaces", "task", "threads"})
 """The modules of twisted.internet that touch no transport."""
 TRANSPORTS = ("asyncio", "socket", "ssl", "twisted.application.internet", "twisted.protocols", "twisted.web")
-HAVE_THE_REACTOR = frozenset({"ctiex.app.tap", "ctiex.app.cli"})
+HAVE_THE_REACTOR = frozenset({"ctiex.app.tap", "ctiex.app.running"})
 
 
 def modules() -> Iterator[tuple[str, ast.Module]]:

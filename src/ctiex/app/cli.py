@@ -4,39 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from importlib import import_module
 from types import ModuleType
-from typing import Any
 
 from attrs import frozen
-from twisted.internet.defer import Deferred, ensureDeferred
-from twisted.internet.task import react
-from twisted.logger import (
-    FilteringLogObserver,
-    LogLevel,
-    LogLevelFilterPredicate,
-    globalLogBeginner,
-)
-from twisted.python.failure import Failure
 from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
 import ctiex
-from ctiex.app.logs import in_lines
-from ctiex.app.output import (
-    READER_GONE,
-    Heard,
-    OutputLost,
-    PipeWatch,
-    drop_output,
-    open_standard_streams,
-    say,
-    say_lines,
-)
-from ctiex.app.signals import answer_signals
+from ctiex.app.output import OutputLost, end_unread, open_standard_streams, say, say_lines
 from ctiex.errors import ConfigurationError
-from ctiex.steady_time import make_steady
 
 
 @frozen
@@ -105,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.stdout.flush()
     except (OutputLost, BrokenPipeError) as error:
         lost = error if isinstance(error, OutputLost) else OutputLost(error)
-        sys.exit(_end_unread(lost))
+        sys.exit(end_unread(lost))
 
 
 def _main(arguments: Sequence[str] | None) -> None:
@@ -114,10 +91,12 @@ def _main(arguments: Sequence[str] | None) -> None:
         options.parseOptions(list(sys.argv[1:] if arguments is None else arguments))
         command = COMMANDS[str(options.subCommand)]
         if command.with_reactor:
-            _run_with_reactor(command.module, options.subOptions)
+            from ctiex.app.running import run_with_reactor  # and with it what only a reactor needs
+
+            run_with_reactor(command.module, options.subOptions)
         else:
             if command.name == "simulate":  # the logs of its thousands of processes are of no interest
-                globalLogBeginner.beginLoggingTo([], discardBuffer=True, redirectStandardIO=False)
+                _discard_logs()
             sys.exit(command.module.run(options.subOptions, sys.stdout, sys.stderr))
     except ConfigurationError as error:  # an extra that isn't installed
         sys.exit(f"ctiex: {error}")
@@ -126,55 +105,7 @@ def _main(arguments: Sequence[str] | None) -> None:
         sys.exit(2)
 
 
-def _run_with_reactor(command: ModuleType, options: Any) -> None:
-    _log_warnings()
+def _discard_logs() -> None:
+    from twisted.logger import globalLogBeginner
 
-    def begin(reactor: Any) -> Deferred[None]:
-        make_steady(reactor)
-        answer_signals(reactor)
-        return ensureDeferred(_run(command, options, reactor))
-
-    react(begin)
-
-
-async def _run(command: ModuleType, options: Any, reactor: Any) -> None:
-    """Run a command until it has ended, or until the reader of its output is gone.
-
-    Whatever it does then, the end of the reactor ends it as a signal would.
-    """
-    ended: Deferred[int] = Deferred()
-
-    def end(outcome: int | Failure) -> None:
-        if not ended.called:
-            ended.callback(outcome)
-
-    def lost(error: OutputLost) -> None:
-        end(Failure(error))
-
-    stdout, stderr = Heard(sys.stdout, lost), Heard(sys.stderr, lambda error: None)
-    PipeWatch(reactor, sys.stdout.fileno(), lambda: lost(OutputLost(BrokenPipeError())))
-    ensureDeferred(command.run(options, reactor, stdout, stderr)).addBoth(end)
-    try:
-        code = await ended
-    except UsageError as error:
-        say(f"ctiex: {error}", stderr)
-        code = 2
-    except OutputLost as error:
-        code = _end_unread(error)
-    raise SystemExit(code)
-
-
-def _end_unread(lost: OutputLost) -> int:
-    """The exit status of a command whose output can't be written."""
-    drop_output()
-    if lost.reader_gone:
-        return READER_GONE
-    with suppress(OutputLost):
-        say(f"ctiex: {lost}", sys.stderr)
-    return 1
-
-
-def _log_warnings() -> None:
-    """Warnings go to standard error; a command's own output says the rest."""
-    errors = FilteringLogObserver(in_lines(sys.stderr), [LogLevelFilterPredicate(LogLevel.warn)])
-    globalLogBeginner.beginLoggingTo([errors], redirectStandardIO=False)
+    globalLogBeginner.beginLoggingTo([], discardBuffer=True, redirectStandardIO=False)

@@ -9,15 +9,9 @@ from __future__ import annotations
 import errno
 import os
 import select
-import stat
 import sys
-from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Protocol
-
-from twisted.internet.interfaces import IReadDescriptor
-from twisted.internet.main import CONNECTION_LOST
-from twisted.python.failure import Failure
-from zope.interface import implementer
 
 from ctiex.errors import CtiexError
 from ctiex.visible import visible
@@ -118,79 +112,6 @@ def _wait_for_room(descriptor: int) -> None:
         raise TimeoutError(errno.ETIMEDOUT, f"nobody has read it for {MOST_PATIENCE:g} s")
 
 
-class Heard:
-    """A stream whose end doesn't reach those who write to it: the first write that fails tells ``lost``."""
-
-    def __init__(self, stream: Any, lost: Callable[[OutputLost], object]) -> None:
-        self._stream = stream
-        self._lost: Callable[[OutputLost], object] | None = lost
-
-    @property
-    def encoding(self) -> str | None:
-        """What the text is written in."""
-        encoding: str | None = getattr(self._stream, "encoding", None)
-        return encoding
-
-    def isatty(self) -> bool:
-        """Whether somebody sits there."""
-        return bool(self._stream.isatty())
-
-    def write(self, text: str) -> None:
-        """Write at once, as long as it can be written."""
-        if self._lost is None:
-            return
-        try:
-            write(text, self._stream)
-        except OutputLost as error:
-            lost, self._lost = self._lost, None
-            lost(error)
-
-    def flush(self) -> None:
-        """Everything is out already."""
-
-
-@implementer(IReadDescriptor)
-class PipeWatch:
-    """Tells when the reader of a pipe is gone, also while nothing is written."""
-
-    def __init__(self, reactor: Any, descriptor: int, gone: Callable[[], object]) -> None:
-        """:param descriptor: of this process's end, which isn't touched; one that isn't a pipe is left as it is."""
-        self._descriptor = -1
-        self._gone = gone
-        self._reactor = reactor
-        if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
-            self._descriptor = os.dup(descriptor)  # the reactor may watch the other one already
-            reactor.addReader(self)
-
-    def fileno(self) -> int:
-        """What the reactor watches."""
-        return self._descriptor
-
-    def doRead(self) -> Any:
-        """Nothing is ever read from this end: either its reader is gone, or it was a mistake."""
-        return CONNECTION_LOST if self._reader_is_gone() else None
-
-    def _reader_is_gone(self) -> bool:
-        polled = select.poll()
-        polled.register(self._descriptor, 0)
-        return bool(polled.poll(0))
-
-    def connectionLost(self, reason: Failure) -> None:
-        """The reader is gone; or the reactor lets go of everything at its end, which is no news of the reader."""
-        if self._descriptor < 0:
-            return
-        reader_is_gone = self._reader_is_gone()
-        self._reactor.removeReader(self)
-        os.close(self._descriptor)
-        self._descriptor = -1
-        if reader_is_gone:
-            self._gone()
-
-    def logPrefix(self) -> str:  # noqa: N802
-        """How the reactor calls it."""
-        return "output"
-
-
 def open_standard_streams() -> None:
     """See that standard input, output and error are open: one that was closed is the null device from now on.
 
@@ -213,3 +134,13 @@ def drop_output() -> None:
     opened = os.open(os.devnull, os.O_WRONLY)
     os.dup2(opened, sys.stdout.fileno())
     os.close(opened)
+
+
+def end_unread(lost: OutputLost) -> int:
+    """The exit status of a command whose output can't be written."""
+    drop_output()
+    if lost.reader_gone:
+        return READER_GONE
+    with suppress(OutputLost):
+        say(f"ctiex: {lost}", sys.stderr)
+    return 1

@@ -25,7 +25,7 @@ from ctiex.settings import FileName
 @implementer(ICredentialsChecker)
 @define
 class FileChecker:
-    """Reads the file anew for each Bind, in a thread, since reading and hashing take their time."""
+    """Reads the file again for each Bind, in a thread, since reading and hashing take their time."""
 
     _path: Path
     _reactor: Any

@@ -47,7 +47,7 @@ def assemble(
     """What a configuration says, as an exchange without its ports.
 
     :param drivers: signalling drivers beside those that plugins bring, by name.
-    :param audit: None: there is none.
+    :param audit: where records go; None: no audit.
     :raise ConfigurationError: a plugin is missing, or doesn't take its settings.
     """
     agents, ivr, carriers = configuration.agent_link, configuration.ivr_link, build_carriers(configuration.carrier)

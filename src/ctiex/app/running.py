@@ -128,7 +128,7 @@ class PipeWatch:
         return bool(polled.poll(0))
 
     def connectionLost(self, reason: Failure) -> None:
-        """The reader is gone; or the reactor lets go of everything at its end, which is no news of the reader."""
+        """The reader is gone; or the reactor releases everything at its end, which is no news of the reader."""
         if self._descriptor < 0:
             return
         reader_is_gone = self._reader_is_gone()

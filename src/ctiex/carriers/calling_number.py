@@ -50,7 +50,7 @@ Capacity = Annotated[
 class CallingNumberSerialCarrier:
     """Number, separator and serial in one calling number of at most ``capacity`` bytes.
 
-    :raise ConfigurationError: the separator is no good, or the longest serial can't fit.
+    :raise ConfigurationError: the separator is invalid, or the longest serial can't fit.
     """
 
     separator: Separator = "**"

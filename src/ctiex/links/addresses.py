@@ -40,7 +40,7 @@ def check_address(address: str) -> None:
 
 
 def plain_host(address: object) -> str:
-    """The host to which an endpoint string connects by plain TCP; empty if it does otherwise, or is no good."""
+    """The host to which an endpoint string connects by plain TCP; empty if it does otherwise, or is invalid."""
     if not isinstance(address, str) or address.partition(":")[0].lower() != "tcp":
         return ""
     reactor = _NoReactor()

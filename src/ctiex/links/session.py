@@ -301,6 +301,6 @@ class Session(Outgoing):
     def lost(self, reason: str) -> None:
         """The link is gone: requests that wait for an answer fail, and nothing is reported after that."""
         self.end(reason)
-        # The handler has the session: unless the session lets go of it, both wait for Python's collector.
+        # The handler has the session: unless the session drops it, both wait for Python's collector.
         self._handler = NOBODY
         self._requests.lost(reason)

@@ -1,4 +1,4 @@
-"""What happens in an exchange, told once: counters, audit, log, and whoever else wants to know listen to it.
+"""What happens in an exchange, told once: counters, audit and log listen to it, and others may.
 
 ::
 

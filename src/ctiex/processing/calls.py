@@ -289,7 +289,7 @@ class CallTable:
     def _met(self, call: Call) -> Status:
         """What kept a call from going on in time: 33 while an answer is awaited, from a service that has it.
 
-        Its driver is asked once, and lets go of it: the end may have to be told again until it is kept.
+        Its driver is asked once, and releases it: the end may have to be told again until it is kept.
         """
         if call.state not in SIGNALLED or call.service not in self._context.services:
             return Status.TIMED_OUT

@@ -37,7 +37,7 @@ class SignallingDrivers:
         return self.by_name[self._services[call.service].signalling]
 
     def withdraw(self, call: Call) -> Status:
-        """Have its driver let go of a call; what the driver has met so far."""
+        """Have its driver release a call; what the driver has met so far."""
         if call.service not in self._services:
             return Status.SERVICE_UNREACHABLE
         met = _guarded(call.serial, lambda: self.of(call).withdraw(call.serial))

@@ -127,7 +127,7 @@ class BillBroadcast:
 def _wanted(fields: Fields) -> tuple[str, str, str, int]:
     """Account, period, level and repeats.
 
-    :raise FieldError: one is missing or no good.
+    :raise FieldError: one is missing or invalid.
     """
     account, period, level = fields.text("account"), fields.text("period"), fields.get("level", LEVELS[0])
     for name, value in (("account", account), ("period", period)):

@@ -38,7 +38,7 @@ class _Wanted:
 
     @classmethod
     def of(cls, fields: Fields) -> _Wanted:
-        """:raise FieldError: a field is missing or no good."""
+        """:raise FieldError: a field is missing or invalid."""
         account, level = fields.text("account"), fields.text("password_level")
         if not account:
             raise FieldError("field 'account': expected text")

@@ -61,7 +61,7 @@ class AccountOptions(UsageOptions):
     def account(self, reactor: Any, environment: Mapping[str, str] = os.environ) -> ExchangeAccount:
         """The account that the options name.
 
-        :raise UsageError: an option's value is no good.
+        :raise UsageError: an option's value is invalid.
         """
         endpoint, destination = self._endpoint(reactor)
         try:

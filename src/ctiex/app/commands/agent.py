@@ -136,7 +136,7 @@ async def run(options: Options, reactor: Any, stdout: TextIO, stderr: TextIO) ->
     It also ends when the reader of its output is gone. Gives 1 when the exchange can't be trusted, when it refuses
     the identity or the agent number, or when a command that wasn't typed failed.
 
-    :raise UsageError: an option's value is no good.
+    :raise UsageError: an option's value is invalid.
     """
     client = AgentClient(reactor, options.account(reactor))
     terminal = open_terminal(reactor)

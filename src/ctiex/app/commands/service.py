@@ -81,7 +81,7 @@ class Options(InterspersedOptions, AccountOptions):
 async def run(options: Options, reactor: Any, stdout: TextIO, stderr: TextIO) -> int:
     """Serve until the process is interrupted; 1 when the exchange refuses the identity.
 
-    :raise UsageError: an option's value is no good.
+    :raise UsageError: an option's value is invalid.
     """
     allow_all()
     if options["agi"] is not None:

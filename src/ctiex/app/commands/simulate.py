@@ -38,7 +38,7 @@ class Options(UsageOptions):
     def postOptions(self) -> None:
         """Hold the values against what is expected.
 
-        :raise UsageError: one is no good.
+        :raise UsageError: one is invalid.
         """
         for name in ("calls", "seeds"):
             if self[name] < 1:

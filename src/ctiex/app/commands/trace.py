@@ -99,7 +99,7 @@ def run(options: Options, stdout: TextIO, stderr: TextIO, stdin: BinaryIO | None
 def _files(options: Options) -> list[str]:
     """The files to read, each once.
 
-    :raise ConfigurationError: the configuration is no good, or names none.
+    :raise ConfigurationError: the configuration is invalid, or names no audit log.
     """
     named = list(options.files)
     if options["config"]:

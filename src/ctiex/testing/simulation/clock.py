@@ -48,7 +48,7 @@ class WorldClock:
 
     Its time really passes, and never goes back. The wall clock beside it shows what somebody has set it to.
 
-    A heap: task.Clock sorts all timers anew at each call, which is slow with hundreds of them.
+    A heap: task.Clock sorts all timers again at each call, which is slow with hundreds of them.
     """
 
     def __init__(self, now: float) -> None:

@@ -1,4 +1,4 @@
-"""Whose each call is: whoever was offered it last has it, and nobody before.
+"""Whose each call is: the service that was offered it last has it, and no one before.
 
 Fed with what the exchange decides, at the moment when it decides it, and held against what is on the disk: what isn't
 kept may still be undone, so no service may be sent away for it.
@@ -18,7 +18,7 @@ from ctiex.testing.simulation.store import Disk
 
 _KEPT = frozenset({Status.OK, Status.QUEUED_AGENT_AWAY, Status.DUPLICATE_EVENT})
 _ANY = ""
-"""Offered to whoever serves it: the customer goes there by telephone."""
+"""Offered to any service that serves it: the customer goes there by telephone."""
 
 
 @define(eq=False)
@@ -63,7 +63,7 @@ class Custody:
         return holding
 
     def forwarded(self, serial: str, service: str) -> None:
-        """The customer is on the way to the service by telephone: whoever serves it may come for the data."""
+        """The customer is on the way to the service by telephone: any service that serves it may come for the data."""
         held = self._held.get(serial)
         if held is None or held.identity != _ANY or self._is_over(serial):
             self._held[serial] = Holding(_ANY, service)

@@ -35,7 +35,7 @@ _SOON_FORGOTTEN = evolve(_TIMEOUTS, keep_closed=90.0)
 MAILBOX_TTL = 691_200.0
 """Longer than the wall clock is ever set forward: no event expires while somebody waits for it."""
 _HEARTBEAT = 10.0
-"""Whoever is cut off learns of it within three of them, in seconds, as all waits here are shorter than usual."""
+"""A peer that is cut off learns of it within three of them, in seconds, as all waits here are shorter than usual."""
 
 SERVICES = {
     name: make_service(name, timeouts, signalling)

@@ -169,7 +169,7 @@ class Ledger:
         self.hold(wrong is None, f"agent {event.agent}: {wrong}")
 
     def result_told(self, request: Request, event: AgentEvent) -> None:
-        """Whoever waited for the result of a call has it."""
+        """Those who waited for the result of a call have it."""
         found = self.books[request.agent].finals.get(request.use)
         self.hold(found == event, f"call {request.use}: its result was told to be {event}, which is another call's")
 

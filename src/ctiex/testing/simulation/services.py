@@ -148,7 +148,7 @@ class ServiceProcess:
     # ------------------------------------------------------------ by telephone
 
     def takes_no_call(self) -> bool:
-        """Whether its telephone rings in vain this time."""
+        """Whether nobody answers its telephone this time."""
         silent = self._random.random() < self.moods.silent
         if silent:
             self._ledger.counts["fault: service never answers"] += 1

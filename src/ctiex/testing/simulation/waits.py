@@ -16,7 +16,7 @@ from ctiex.testing.simulation.ledger import Ledger
 _TICK = 0.25
 """How late a time-out may be that nothing hinders, in seconds."""
 _LATE = 40.0
-"""How late one may be that troubles of the store put off, or that a restart has begun anew, in seconds."""
+"""How late one may be that troubles of the store put off, or that a restart has begun again, in seconds."""
 
 
 @define(eq=False)
@@ -32,7 +32,7 @@ class _Wait:
     """Whether the customer is back: then something else is waited for."""
 
     def disturbed(self, now: float) -> None:
-        """It may begin anew."""
+        """It may begin again."""
         self.exact, self.since = False, now
 
 
@@ -69,7 +69,7 @@ class Waits:
                 self._waits[serial].disturbed(self.clock.now)
 
     def restarted(self) -> None:
-        """Another process goes on: what it waits for may begin anew, and not more than that."""
+        """Another process goes on: what it waits for may begin again, and not more than that."""
         for wait in self._waits.values():
             wait.disturbed(self.clock.now)
 

@@ -229,7 +229,7 @@ class World(Mishaps):
                 self.exchange.disk.once_written[serial] = lambda: self._later(0.0, what)
 
     def _some_agent(self) -> str:
-        """One who is there, as a rule: whoever isn't has no customers."""
+        """One who is there, as a rule: agents who aren't have no customers."""
         numbers = list(self.ledger.books)
         here = [number for number in numbers if any(one.has(number) for one in self.applications)]
         return self.dice.choice(numbers if not here or self.dice.random() < _AGENT_IS_AWAY else here)

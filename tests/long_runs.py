@@ -11,7 +11,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,6 +20,8 @@ from attrs import frozen
 ROOT = Path(__file__).resolve().parent.parent
 OUTPUT = ROOT / "build" / "long"
 PAGE = ROOT / "docs" / "long-tests-results.rst"
+_PART = ".. The long run"
+"""Begins the section of each on the page."""
 _PYTHON = ".venv/bin/python"
 _PYTEST = f"{_PYTHON} -m pytest -q -p no:cacheprovider"
 
@@ -105,15 +107,21 @@ def done(run: LongRun, quick: bool) -> Outcome:
     return outcome
 
 
-def page(outcomes: Sequence[Outcome], commit: str) -> str:
-    """The figures as a page of the docs."""
+def section(one: Outcome, commit: str) -> str:
+    """The figures of one of them, for the page."""
     day = datetime.now(UTC).strftime("%d %B %Y").lstrip("0")
-    parts = [f"Of {day}, commit ``{commit}``, on a machine with {os.cpu_count()} cores.\n"]
-    for one in outcomes:
-        parts.append(f"{one.run.what}: {one.told}.\n\n.. code-block:: text\n\n   $ {one.command}\n")
-        parts.append("".join(f"   {line}\n" for line in one.lines))
+    told = f"{one.run.what}: {one.told}.\n\nOf {day}, commit ``{commit}``, on a machine with {os.cpu_count()} cores.\n"
+    lines = "".join(f"   {line}".rstrip() + "\n" for line in (f"$ {one.command}", "", *one.lines))
+    return f"{_PART} {one.run.name}\n\n{told}\n.. code-block:: text\n\n{lines}"
+
+
+def page(sections: Mapping[str, str], before: str) -> str:
+    """The page of the docs with these sections; those of the page before stay where there is no new one."""
+    old = {part.split()[0]: f"{_PART}{part}".rstrip() + "\n" for part in before.split(_PART)[1:]}
+    parts = [{**old, **sections}[run.name] for run in RUNS if run.name in {*old, *sections}]
     title = "The long tests: their last figures"
-    return f"{title}\n{'=' * len(title)}\n\n.. Written by make test-long.\n\n" + "\n".join(parts)
+    head = f"{title}\n{'=' * len(title)}\n\n.. Written by make test-long.\n"
+    return "\n".join([head, *parts])
 
 
 def commit() -> str:
@@ -132,8 +140,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--quick", action="store_true", help="each small: does it work?")
     chosen = parser.parse_args(arguments)
     outcomes = [done(run, chosen.quick) for run in RUNS if run.name in (chosen.only or names)]
-    if not (chosen.only or chosen.quick):
-        PAGE.write_text(page(outcomes, commit()))
+    if not chosen.quick:
+        PAGE.write_text(page({one.run.name: section(one, commit()) for one in outcomes}, PAGE.read_text()))
         print(f"written: {PAGE.relative_to(ROOT)}")
     return int(any(one.code for one in outcomes))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from . import long_runs
-from .long_runs import RUNS, LongRun, Outcome, page
+from .long_runs import RUNS, LongRun, Outcome, page, section
 from .processes import ROOT
 
 
@@ -19,9 +19,20 @@ def test_every_long_run_is_told_in_the_docs() -> None:
 
 def test_the_page_has_each_command_and_its_figures() -> None:
     run = LongRun("x", "Something for long", "do {size}", 100, 1, "calls")
-    text = page([Outcome(run, run.at(quick=False), 0, 90.0, ["7 calls"]), Outcome(run, "do 1", 1, 6.0, [])], "abc")
-    assert "Something for long: passed in 1.5 min.\n\n.. code-block:: text\n\n   $ do 100\n\n   7 calls\n" in text
-    assert "FAILED in 0.1 min" in text
+    text = section(Outcome(run, run.at(quick=False), 0, 90.0, ["7 calls"]), "abc")
+    assert "Something for long: passed in 1.5 min.\n" in text
+    assert "commit ``abc``" in text
+    assert text.endswith("\n.. code-block:: text\n\n   $ do 100\n\n   7 calls\n")
+    assert "FAILED in 0.1 min" in section(Outcome(run, "do 1", 1, 6.0, []), "abc")
+
+
+def test_one_that_is_run_alone_takes_the_place_of_its_last_figures_and_the_others_stay() -> None:
+    first, second, *_ = RUNS
+    told = {run.name: section(Outcome(run, "do", 0, 6.0, [f"the old {run.name}"]), "abc") for run in (second, first)}
+    before = page(told, "")
+    new = section(Outcome(second, "do", 0, 6.0, ["the new one"]), "def")
+    assert before.index(f"the old {first.name}") < before.index(f"the old {second.name}")
+    assert page({second.name: new}, before) == before.replace(told[second.name], new)
 
 
 @pytest.mark.parametrize(("says", "code"), [("print(3, 'calls')", 0), ("print(3, 'calls'); raise SystemExit(7)", 7)])

@@ -14,11 +14,11 @@ from ctiex.config.carriers import build_carriers
 from ctiex.config.model import Configuration, ConfiguredService, LinkSettings
 from ctiex.config.reading import exchange_address
 from ctiex.interfaces import (
-    ICallStore,
-    ICallStorePlugin,
     ICheckerPlugin,
     ICodec,
     ICodecPlugin,
+    IJournal,
+    IJournalPlugin,
     IOrganizer,
     IOrganizerPlugin,
     ISignalling,
@@ -45,6 +45,7 @@ from ctiex.processing.service_settings import ServiceSettings
 from ctiex.processing.stored_time import StoredTime
 from ctiex.serials import SerialAllocator
 from ctiex.settings import structure
+from ctiex.stores.call_store import CallStore, JournaledCallStore
 
 MakeDriver = Callable[[SignallingContext], ISignalling]
 """Makes a signalling driver of the embedding application, for the services that name it."""
@@ -55,7 +56,7 @@ class Parts:
     """What an exchange is made of."""
 
     counts: Counters
-    store: ICallStore
+    store: CallStore
     sessions: ServiceSessions
     context: ProcessingContext
     processing: ProcessingService
@@ -113,13 +114,13 @@ def _audit_log(configuration: Configuration, reactor: Any, context: ProcessingCo
 def _processing_context(configuration: Configuration, reactor: Any) -> ProcessingContext:
     """What the processing service works with."""
     counts, limits = Counters(), configuration.limits
-    store: ICallStore = build_plugin(ICallStorePlugin, configuration.store.kind, configuration.store.settings)
+    journal: IJournal | None = build_plugin(IJournalPlugin, configuration.store.kind, configuration.store.settings)
     carriers = build_carriers(configuration.carrier)
     agent_codec: ICodec = find_plugin(ICodecPlugin, configuration.agent_link.codec).build()
     clock = StoredTime(reactor, time.time)
     return ProcessingContext(
         clock=clock,
-        store=store,
+        store=CallStore() if journal is None else JournaledCallStore(journal),
         agent_codec=agent_codec,
         agent_link=configuration.agent_link,
         carrier=carriers.connection,

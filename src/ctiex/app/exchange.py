@@ -139,9 +139,7 @@ class Exchange(Service):
         if self.parts.audit is not None:
             self.parts.audit.open()
         await self.monitoring.start()
-        opening = self.parts.store.open(self._reactor)
-        if opening is not None:
-            await opening
+        await self.parts.store.open(self._reactor)
         codecs = self.configuration.agent_link.codec, self.configuration.ivr_link.codec
         await self._kept(codecs_to_keep(self.parts.store, *codecs))
         self.store_open = True

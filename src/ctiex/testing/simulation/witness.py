@@ -11,7 +11,7 @@ from typing import Any, cast
 from ctiex.codecs.binary import BinaryCodec
 from ctiex.errors import Status
 from ctiex.identities import Identity
-from ctiex.interfaces import Frame, ICallStore, IServiceSession, ISignalling, ISignallingListener, Offer
+from ctiex.interfaces import Frame, IServiceSession, ISignalling, ISignallingListener, Offer
 from ctiex.links.ivr import IvrLink
 from ctiex.messages import (
     KIND_OF,
@@ -27,6 +27,7 @@ from ctiex.messages import (
 from ctiex.processing.service import ProcessingService
 from ctiex.processing.states import SIGNALLED
 from ctiex.records import Call, CallState, Change, StoredEvent
+from ctiex.stores.index import CallIndex
 from ctiex.testing.simulation.custody import Custody
 from ctiex.testing.simulation.debts import Debts
 from ctiex.testing.simulation.waits import Waits
@@ -125,7 +126,7 @@ class Witness:
 
     # ------------------------------------------------------------ processing
 
-    def watch_store(self, store: ICallStore, identities: Mapping[str, Identity]) -> None:
+    def watch_store(self, store: CallIndex, identities: Mapping[str, Identity]) -> None:
         """Hear of the data that is given straight from the store.
 
         :param identities: all, by name.

@@ -31,7 +31,7 @@ from ctiex.messages import (
     ServiceEventReply,
 )
 from ctiex.processing.field_rules import RuleOrganizer, RuleSettings
-from ctiex.records import CallState
+from ctiex.records import CallState, Snapshot
 from ctiex.stores.call_store import CallStore
 from ctiex.testing.fakes import FakeAgentConnection, FakeServiceSession, WaitingStore
 from ctiex.testing.pairs import MemoryExchange, agents, make_service, services
@@ -862,7 +862,7 @@ class SerialsUsedAgain(SynchronousTestCase):
         self.bench.processing.stop()
         store = CallStore()
         events = [evolve(event, serial=None) for event in self.bench.store.events("1001")]
-        store.take_up((), {"1001": self.bench.store.last_sequence("1001")}, events, {})
+        store.load(Snapshot((), {"1001": self.bench.store.last_sequence("1001")}, events))
         return Bench(store, self.bench.clock)
 
     def test_it_is_22_after_a_restart_too(self) -> None:

@@ -27,7 +27,7 @@ from ctiex.settings import structure
 from ctiex.settings.structuring import dotted
 
 _KEY_IN_FRONT = re.compile(r"""(?:[A-Za-z0-9_-]+|"[^"]*")(?:\.(?:[A-Za-z0-9_-]+|"[^"]*")|\[\d+\])*: """)
-"""How every error about a key begins: ``keep[1]: ``, ``devices."PJSIP/front": ``."""
+"""How every error about a key begins: the key, dotted and maybe quoted, and a colon."""
 Finder = Callable[[InterfaceClass, str], Any]
 """Finds a plugin of an interface by its name, as :func:`ctiex.plugins.find_plugin` does."""
 

@@ -31,7 +31,7 @@ class IJournal(Interface):
         """
 
     def append(changes: Sequence[Change], before: Callable[[str], Call | None]) -> Deferred[None] | None:
-        """Keep a group of changes, one or more in their order: all of them or nothing.
+        """Keep a group of changes in their order: all of them or nothing.
 
         None, or a Deferred that fires: they are kept, whatever happens to this process. If it fails, nothing of them is
         there when the journal is opened again, and the call store undoes them, with all that gathered meanwhile. So
@@ -39,6 +39,7 @@ class IJournal(Interface):
 
         Each event is numbered one beyond its agent's last.
 
+        :param changes: none, where somebody waits for those before.
         :param before: gives the call that stood under a serial of theirs before all of them; None: there was none. It
             may be called from any thread, until this is done.
         :raise StoreUnavailable: (or the Deferred fails with it) they aren't kept. Any other exception has the

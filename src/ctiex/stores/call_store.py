@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from attrs import define, field
@@ -16,6 +17,10 @@ from ctiex.stores.index import CallIndex, Undo
 
 MOST_WAITING = 20_000
 """Changes that may wait for the journal; beyond it the store is unavailable until that catches up."""
+
+
+def _nothing() -> None:
+    pass
 
 
 class CallStore(CallIndex):
@@ -58,12 +63,6 @@ class _Group:
     changes: list[Change] = field(factory=list)
     undo: Undo = field(factory=Undo)
     waiting: list[Deferred[None]] = field(factory=list)
-
-    def wait(self) -> Deferred[None]:
-        """Fires, or fails, once it is known what came of them."""
-        waiting: Deferred[None] = Deferred()
-        self.waiting.append(waiting)
-        return waiting
 
 
 class JournaledCallStore(CallStore):
@@ -115,13 +114,13 @@ class JournaledCallStore(CallStore):
         if not self._open:
             raise StoreUnavailable("the store is closed")
         gathering = self._gathering
-        if len(gathering.changes) >= MOST_WAITING:
+        if len(gathering.waiting) >= MOST_WAITING:
             raise StoreUnavailable(f"already {MOST_WAITING} changes wait for the journal")
         self.remember(change, gathering.undo)
         self.apply(change)
         gathering.changes.append(change)
         if self.journal.in_groups:
-            return self._with_the_next_group()
+            return self._wait()
         self._append_at_once()
         return None
 
@@ -141,40 +140,42 @@ class JournaledCallStore(CallStore):
     # ------------------------------------------------------------ groups
 
     def _all_before(self) -> Deferred[None] | None:
-        last = self._gathering if self._gathering.changes else self._writing
-        return None if last is None else last.wait()
+        if self._writing is None and not self._gathering.waiting:
+            return None
+        return self._wait()
 
-    def _with_the_next_group(self) -> Deferred[None]:
-        if self._writing is None and len(self._gathering.changes) == 1:
+    def _wait(self) -> Deferred[None]:
+        waiting: Deferred[None] = Deferred()
+        self._gathering.waiting.append(waiting)
+        if self._writing is None and len(self._gathering.waiting) == 1:
             # Not before this turn of the reactor is done: what else it brings goes along.
             self._reactor.callLater(0, self._write_next)
-        return self._gathering.wait()
+        return waiting
 
     def _write_next(self) -> None:
-        self._hear(self._begun())
+        self._begin_next()()
 
-    def _begun(self) -> Deferred[None] | None:
-        """The next group on its way to the journal; None: there is none, or not yet."""
-        if self._writing is not None or not self._gathering.changes:
-            return None
-        self._writing, self._gathering = self._gathering, _Group()
-        append: Callable[..., Any] = self.journal.append
-        return maybeDeferred(append, self._writing.changes, self._writing.undo.before)
-
-    def _hear(self, appending: Deferred[None] | None) -> None:
-        if appending is not None:
-            appending.addCallbacks(self._written, self._not_written)
-        elif self._closing is not None and self._writing is None:
+    def _begin_next(self) -> Callable[[], object]:
+        """Begin to write the next group, or to close; what this returns has the outcome heard."""
+        if self._writing is not None:
+            return _nothing
+        if self._gathering.waiting:
+            self._writing, self._gathering = self._gathering, _Group()
+            append: Callable[..., Any] = self.journal.append
+            appending = maybeDeferred(append, self._writing.changes, self._writing.undo.before)
+            return partial(appending.addCallbacks, self._written, self._not_written)
+        if self._closing is not None:
             closing, self._closing = self._closing, None
-            maybeDeferred(self.journal.close).addBoth(self._closed, closing)
+            return partial(maybeDeferred(self.journal.close).addBoth, self._closed, closing)
+        return _nothing
 
     def _written(self, _: None) -> None:
         assert self._writing is not None
         written, self._writing = self._writing, None
-        appending = self._begun()  # before the others go on with what they do
+        hear = self._begin_next()  # before the others go on, and heard behind them: it may be done at once
         for waiting in written.waiting:
             waiting.callback(None)
-        self._hear(appending)  # behind them, since it may be done
+        hear()
 
     def _not_written(self, failure: Failure) -> None:
         """Undo what was not kept, the newest first, and everything that was based on it."""

@@ -23,6 +23,9 @@ class Group:
     """By agent: its events up to and including this sequence leave the mailbox."""
     metadata: dict[str, str] = field(factory=dict)
 
+    def __bool__(self) -> bool:
+        return bool(self.calls or self.events or self.dropped or self.metadata)
+
     @classmethod
     def of(cls, changes: Iterable[Change], before: Callable[[str], Call | None]) -> Group:
         """What these changes come to.

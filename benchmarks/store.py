@@ -23,8 +23,9 @@ from ctiex.errors import Status
 from ctiex.fields import Fields
 from ctiex.messages import DataResult
 from ctiex.records import Call, CallState
+from ctiex.stores.groups import Group
 from ctiex.stores.sealing import Seal, find_key
-from ctiex.stores.sqlite_file import Group, SqliteFile
+from ctiex.stores.sqlite_file import SqliteFile
 
 _LINKS, _AGENTS, _IN_FLIGHT = 4, 50, 100
 _FIELDS = Fields({"account": "1001200300", "area": "010", "language": "en", "vip_level": 3, "callback": True})

@@ -21,7 +21,7 @@ from ctiex.config.model import Configuration
 from ctiex.config.plugin_checks import check_plugins
 from ctiex.config.reading import exchange_address, load, parse
 from ctiex.errors import ConfigurationError
-from ctiex.interfaces import ICallStorePlugin, ICodecPlugin, IOrganizerPlugin, ISignallingPlugin
+from ctiex.interfaces import ICodecPlugin, IJournalPlugin, IOrganizerPlugin, ISignallingPlugin
 from ctiex.login.secret_hashes import SecretHash, hash_secret
 from ctiex.messages import Role
 from ctiex.plugins import find_plugin
@@ -509,17 +509,17 @@ class PluginTests(SynchronousTestCase):
         )
 
     def test_built_in_plugins_are_found_by_name(self) -> None:
-        for interface, name in ((ICodecPlugin, "binary"), (ICodecPlugin, "json"), (ICallStorePlugin, "memory"),
+        for interface, name in ((ICodecPlugin, "binary"), (ICodecPlugin, "json"), (IJournalPlugin, "memory"),
                                 (ISignallingPlugin, "link"), (IOrganizerPlugin, "rules")):  # fmt: skip
             self.assertEqual(find_plugin(interface, name).name, name)
 
     def test_a_missing_name_is_told_with_the_names_there_are(self) -> None:
-        text = str(self.assertRaises(ConfigurationError, find_plugin, ICallStorePlugin, "sqlight"))
+        text = str(self.assertRaises(ConfigurationError, find_plugin, IJournalPlugin, "sqlight"))
         self.assertIn('found "sqlight"', text)
         self.assertIn("memory", text)
 
     def test_a_doubled_name_is_told(self) -> None:
         twins = [FakePlugin("memory"), FakePlugin("memory")]
         with patch.object(ctiex.plugins, "plugins", lambda interface: iter(twins)):
-            text = str(self.assertRaises(ConfigurationError, find_plugin, ICallStorePlugin, "memory"))
+            text = str(self.assertRaises(ConfigurationError, find_plugin, IJournalPlugin, "memory"))
         self.assertIn("2 plugins", text)

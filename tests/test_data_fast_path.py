@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 from typing import Any
+from unittest.mock import Mock
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,7 +17,7 @@ from ctiex.limits import SessionLimits
 from ctiex.messages import KIND_OF, DataRequest, DataResult, Error, Message, Ping, Unbind, UnbindReply
 from ctiex.monitoring.audit_events import AuditEvent
 from ctiex.records import Call
-from ctiex.stores.memory import MemoryCallStore
+from ctiex.stores.call_store import CallStore
 from ctiex.testing.fakes import FakeService
 from ctiex.testing.pairs import MemoryExchange, agents, make_service, services
 
@@ -72,7 +73,7 @@ class _Bytes(FakeService):
             self.written += data
 
 
-def _exchange(codec: BinaryCodec, limits: SessionLimits, store: MemoryCallStore) -> tuple[MemoryExchange, _Bytes]:
+def _exchange(codec: BinaryCodec, limits: SessionLimits, store: CallStore) -> tuple[MemoryExchange, _Bytes]:
     """An exchange with calls in several states, and a bound service whose bytes are looked at."""
     known = (agents(), services(), services("others", "other"))
     offered = {"bill": make_service("bill"), "other": make_service("other")}
@@ -93,7 +94,7 @@ def _exchange(codec: BinaryCodec, limits: SessionLimits, store: MemoryCallStore)
 
 
 def _answers(codec: BinaryCodec, reads: list[bytes], limits: SessionLimits) -> tuple[bytes | None, str | None]:
-    exchange, service = _exchange(codec, limits, MemoryCallStore())
+    exchange, service = _exchange(codec, limits, CallStore())
     link = exchange.pair_of(service).first
     for read in reads:
         if service.lost is None:
@@ -132,7 +133,7 @@ class QuickAnswersTests(SynchronousTestCase):
     def test_it_is_what_answers(self) -> None:
         asked: list[str] = []
 
-        class Store(MemoryCallStore):
+        class Store(CallStore):
             def get(self, serial: str) -> Call | None:
                 asked.append(serial)
                 return super().get(serial)
@@ -146,14 +147,13 @@ class QuickAnswersTests(SynchronousTestCase):
         self.assertEqual(len(service.written or b""), sum(len(_result(serial)) for serial in _FETCHED))
 
     def test_a_store_with_a_fault_of_its_own_is_met_the_usual_way(self) -> None:
-        class Store(MemoryCallStore):
-            def fetched(self, serial: str, owner: str) -> bytes | None:
-                raise OSError("no such disk")
-
-        exchange, service = _exchange(BinaryCodec(), SessionLimits(), Store())
+        store, asked = CallStore(), Mock(side_effect=OSError("no such disk"))
+        store.fetched = asked
+        exchange, service = _exchange(BinaryCodec(), SessionLimits(), store)
         service.fetch("007")
         exchange.pump()
         self.assertEqual(service.written, _result("007", 5))
+        asked.assert_called()
 
     def test_with_an_audit_every_request_goes_the_usual_way(self) -> None:
         audit = _Audit()
@@ -167,7 +167,7 @@ class QuickAnswersTests(SynchronousTestCase):
         self.assertEqual(audit.heard.count(AuditEvent.DATA_GIVEN), 3)
 
     def test_nothing_is_answered_behind_an_unbind(self) -> None:
-        exchange, service = _exchange(BinaryCodec(), SessionLimits(), MemoryCallStore())
+        exchange, service = _exchange(BinaryCodec(), SessionLimits(), CallStore())
         service.write(_frame(Unbind(), 8) + _frame(DataRequest("007"), 9))
         exchange.pump()
         self.assertEqual(service.written, _frame(UnbindReply(), 8))

@@ -27,8 +27,10 @@ from ctiex.messages import Condition, Message, Role
 from ctiex.processing.states import SIGNALLED
 from ctiex.records import CallState, Change
 from ctiex.services.media import ScriptedMedia
-from ctiex.stores.sqlite import SQLiteCallStore
-from ctiex.stores.sqlite_file import Group, SqliteFile
+from ctiex.stores.call_store import JournaledCallStore
+from ctiex.stores.groups import Group
+from ctiex.stores.sqlite import SqliteJournal
+from ctiex.stores.sqlite_file import SqliteFile
 from ctiex.testing.store_contract import make_call
 
 from .processes import Program, accepts
@@ -297,7 +299,7 @@ class OnTheWayOutTests(ExchangeCase):
 
     async def keeps(self, settings: dict[str, str], serials: set[str]) -> None:
         """A store keeps calls that an exchange has taken and not offered yet."""
-        store = SQLiteCallStore(Path(settings["path"]), Path(f"{settings['path']}.key"))
+        store = JournaledCallStore(SqliteJournal(Path(settings["path"]), Path(f"{settings['path']}.key")))
         await store.open(reactor)
         deadline = time.time() + 30
         calls = [make_call(serial, service=SERVICE, identity="agent-demo", deadline=deadline) for serial in serials]

@@ -22,7 +22,7 @@ from ctiex.limits import SessionLimits
 from ctiex.messages import AgentEvent, Bind, BindReply, Condition, DataRequest, DataResult, ServiceEvent
 from ctiex.services.media import ScriptedMedia
 from ctiex.services.outcome import Outcome
-from ctiex.stores.memory import MemoryCallStore
+from ctiex.stores.call_store import CallStore
 from ctiex.testing.fakes import FakeAgent, FakeService
 from ctiex.testing.pairs import LinkedPair, MemoryExchange
 
@@ -207,9 +207,9 @@ class BackingOffTests(ServiceCase):
 class LoweredLimitTests(SynchronousTestCase):
     """What was kept under a longer limit, once the exchange is started with a shorter one."""
 
-    def kept(self, codec: ICodec) -> MemoryCallStore:
+    def kept(self, codec: ICodec) -> CallStore:
         """A store with a long call that was fetched, and a long event that waits."""
-        store = MemoryCallStore()
+        store = CallStore()
         exchange = MemoryExchange(session_limits=WIDE, codec=codec, store=store)
         service, agent = FakeService(codec, 200_000), FakeAgent(codec, 200_000)
         exchange.link_service(service)

@@ -21,9 +21,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ctiex.errors import Status
 from ctiex.messages import Condition
-from ctiex.records import CallState
+from ctiex.records import CallState, Snapshot
 from ctiex.stores.sealing import Seal, find_key
-from ctiex.stores.sqlite_file import Kept, SqliteFile
+from ctiex.stores.sqlite_file import SqliteFile
 
 from .kill_load import SHORT_TIMES, configuration
 from .processes import TWISTD, Program, accepts, free_port, surroundings
@@ -225,7 +225,7 @@ def let_end(load: Program[bytes], directory: Path) -> Account:
     return account
 
 
-def kept_in(directory: Path) -> Kept:
+def kept_in(directory: Path) -> Snapshot:
     """What the store of an exchange that has stopped keeps."""
     path = directory / "calls.sqlite"
     file = SqliteFile(path, Seal(find_key(Path(f"{path}.key"), make=False)))

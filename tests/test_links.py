@@ -41,7 +41,7 @@ from ctiex.messages import (
     UnbindReply,
 )
 from ctiex.records import StoredEvent
-from ctiex.stores.memory import MemoryCallStore
+from ctiex.stores.call_store import CallStore
 from ctiex.testing.fakes import FakeAgent, FakePeer, FakeService, WaitingStore
 from ctiex.testing.pairs import BUFFER, MemoryExchange, agents, pump_all, services
 from ctiex.testing.strategies import splits
@@ -313,7 +313,7 @@ class Disconnects(SynchronousTestCase):
         self.assertLessEqual(len(late.checker.queue), 1)
 
 
-class _BrokenStore(MemoryCallStore):
+class _BrokenStore(CallStore):
     """A store with a fault of its own."""
 
     def events(self, agent: str, after: int = 0) -> Sequence[StoredEvent]:

@@ -21,12 +21,12 @@ from ctiex.messages import (
     UnbindReply,
 )
 from ctiex.records import Call, CallState, Change
-from ctiex.stores.memory import MemoryCallStore
+from ctiex.stores.call_store import CallStore
 from ctiex.testing.fakes import FakeAgent, FakeService
 from ctiex.testing.pairs import MemoryExchange, services
 
 
-class _SharedStore(MemoryCallStore):
+class _SharedStore(CallStore):
     """Holds some calls elsewhere; a look-up brings them here when a test says so."""
 
     def __init__(self) -> None:

@@ -11,8 +11,10 @@ from pathlib import Path
 from attrs import frozen
 from twisted.trial.unittest import SynchronousTestCase
 
+from ctiex.records import Snapshot
+from ctiex.stores.groups import Group
 from ctiex.stores.sealing import Seal
-from ctiex.stores.sqlite_file import Group, Kept, SqliteFile
+from ctiex.stores.sqlite_file import SqliteFile
 from ctiex.testing.store_contract import make_call, make_event
 
 SEAL = Seal(b"k" * 32)
@@ -27,7 +29,7 @@ class Synced:
 
     folder: Path
     wal: bytes
-    kept: Kept
+    kept: Snapshot
 
 
 def group(number: int) -> Group:
@@ -65,7 +67,7 @@ class PowerLossTests(SynchronousTestCase):
             synced.append(Synced(copy, (copy / "calls.sqlite-wal").read_bytes(), file.read()))
         return synced
 
-    def after_power_loss(self, last: Synced, wal: bytes) -> Kept:
+    def after_power_loss(self, last: Synced, wal: bytes) -> Snapshot:
         """What is kept when the files are opened again with this WAL."""
         folder = Path(tempfile.mkdtemp(dir=self.folder))
         shutil.copy(last.folder / "calls.sqlite", folder / "calls.sqlite")

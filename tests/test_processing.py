@@ -15,7 +15,7 @@ from ctiex.codecs.binary import BinaryCodec
 from ctiex.errors import Status, StoreUnavailable
 from ctiex.fields import EMPTY, Fields
 from ctiex.identities import Identity
-from ctiex.interfaces import BaseSignalling, Frame, ICallStore, ISignalling, Offer
+from ctiex.interfaces import BaseSignalling, Frame, ISignalling, Offer
 from ctiex.limits import Limits, SessionLimits
 from ctiex.messages import (
     KIND_OF,
@@ -31,8 +31,8 @@ from ctiex.messages import (
     ServiceEventReply,
 )
 from ctiex.processing.field_rules import RuleOrganizer, RuleSettings
-from ctiex.records import CallState
-from ctiex.stores.memory import MemoryCallStore
+from ctiex.records import CallState, Snapshot
+from ctiex.stores.call_store import CallStore
 from ctiex.testing.fakes import FakeAgentConnection, FakeServiceSession, WaitingStore
 from ctiex.testing.pairs import MemoryExchange, agents, make_service, services
 
@@ -45,8 +45,8 @@ _BILL = make_service("bill")
 class Bench:
     """An exchange with one agent, logged in as ``1001``, and one session of a service."""
 
-    def __init__(self, store: ICallStore | None = None, clock: Clock | None = None, **settings: Any) -> None:
-        self.store = MemoryCallStore() if store is None else store
+    def __init__(self, store: CallStore | None = None, clock: Clock | None = None, **settings: Any) -> None:
+        self.store = CallStore() if store is None else store
         self.exchange = MemoryExchange(store=self.store, clock=Clock() if clock is None else clock, **settings)
         self.clock = self.exchange.clock
         self.processing = self.exchange.processing
@@ -860,9 +860,9 @@ class SerialsUsedAgain(SynchronousTestCase):
     def _restarted(self) -> Bench:
         """An exchange that takes the mailbox up from a store that doesn't say what call an event is about."""
         self.bench.processing.stop()
-        store = MemoryCallStore()
+        store = CallStore()
         events = [evolve(event, serial=None) for event in self.bench.store.events("1001")]
-        store.take_up((), {"1001": self.bench.store.last_sequence("1001")}, events, {})
+        store.load(Snapshot((), {"1001": self.bench.store.last_sequence("1001")}, events))
         return Bench(store, self.bench.clock)
 
     def test_it_is_22_after_a_restart_too(self) -> None:

@@ -25,7 +25,7 @@ from ctiex.messages import (
     ServiceEvent,
 )
 from ctiex.records import Change
-from ctiex.stores.memory import MemoryCallStore
+from ctiex.stores.call_store import CallStore
 from ctiex.testing.fakes import FakeAgentConnection, FakeServiceSession
 from ctiex.testing.pairs import MemoryExchange, agents, make_service, services
 
@@ -40,15 +40,15 @@ CANCELLERS = {"all": agents("all"), "one": agents("one", "1")}
 SERVERS = {"a": services("a"), "b": services("b"), "other": services("other", "password")}
 
 
-class RecordingStore(MemoryCallStore):
+class RecordingStore(CallStore):
     """Remembers every event that was ever kept."""
 
     def __init__(self) -> None:
         super().__init__()
         self.history: list[AgentEvent] = []
 
-    def commit(self, change: Change) -> None:
-        super().commit(change)
+    def apply(self, change: Change) -> None:
+        super().apply(change)
         for event in change.events:
             message = BinaryCodec().decode_body(Frame(KIND_OF[AgentEvent], 0, event.body))
             assert isinstance(message, AgentEvent)

@@ -17,7 +17,6 @@ from ctiex.config.model import LinkSettings
 from ctiex.config.reading import parse
 from ctiex.errors import Status, StoreUnavailable
 from ctiex.fields import Fields
-from ctiex.interfaces import ICallStore
 from ctiex.limits import Limits, SessionLimits
 from ctiex.messages import (
     CancelReply,
@@ -33,7 +32,7 @@ from ctiex.monitoring.counters import Counters
 from ctiex.processing.account import size_of_call, size_of_event
 from ctiex.processing.number_quota import AgentNumberQuota, is_number_label, label_of
 from ctiex.records import CallState
-from ctiex.stores.memory import MemoryCallStore
+from ctiex.stores.call_store import CallStore
 from ctiex.testing.fakes import FakeAgent, FakeAgentConnection, FakeServiceSession, WaitingStore
 from ctiex.testing.pairs import MemoryExchange, agents, make_service, services
 
@@ -46,12 +45,12 @@ _SERVING = services("services", "bill", "fax")
 class Bench:
     """An exchange with a session that serves both services, and the agent numbers of two identities."""
 
-    def __init__(self, store: ICallStore | None = None, /, **limits: int) -> None:
+    def __init__(self, store: CallStore | None = None, /, **limits: int) -> None:
         self.exchange = MemoryExchange(
             identities=(agents("north"), agents("south"), _SERVING),
             services=_TWO,
             limits=Limits(**limits),
-            store=MemoryCallStore() if store is None else store,
+            store=CallStore() if store is None else store,
         )
         self.outlets = {"north": FakeAgentConnection(), "south": FakeAgentConnection()}
         self.session = FakeServiceSession("services")
@@ -519,11 +518,11 @@ class Numbers(SynchronousTestCase):
                 model.setdefault(agent, identity)
             self.assertEqual((len(numbers), numbers.registered_by(agent)), (len(model), model.get(agent, "")))
 
-    def _exchange(self, store: ICallStore | None = None) -> MemoryExchange:
+    def _exchange(self, store: CallStore | None = None) -> MemoryExchange:
         return MemoryExchange(
             identities=(agents("north"), agents("south"), services()),
             limits=Limits(agents_per_identity=2),
-            store=MemoryCallStore() if store is None else store,
+            store=CallStore() if store is None else store,
         )
 
     def _login(self, exchange: MemoryExchange, agent: FakeAgent, number: str) -> int:
@@ -592,12 +591,12 @@ class Numbers(SynchronousTestCase):
         self.assertFalse(any(is_number_label(name) for name in (AGENT_CODEC, IVR_CODEC)))
 
     def test_a_store_keeps_who_brought_a_number_once(self) -> None:
-        class Counting(MemoryCallStore):
+        class Counting(CallStore):
             told: list[str]
 
-            def commit(self, change: Any) -> None:
+            def apply(self, change: Any) -> None:
                 self.told += [name for name, _ in change.metadata]
-                super().commit(change)
+                super().apply(change)
 
         store = Counting()
         store.told = []

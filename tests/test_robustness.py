@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn
 
 from attrs import evolve
 from twisted.internet.task import Clock
@@ -18,7 +18,7 @@ from ctiex.messages import BindReply, CancelRequest, Condition, ConnectReply, Pi
 from ctiex.processing.states import WITH_SERVICE
 from ctiex.processing.timer_wheel import TimerWheel
 from ctiex.records import CallState, Change
-from ctiex.stores.memory import MemoryCallStore
+from ctiex.stores.call_store import CallStore
 from ctiex.testing.fakes import FakeAgent, FakeService, WaitingStore
 from ctiex.testing.pairs import MemoryExchange
 from ctiex.testing.store_contract import make_call
@@ -57,7 +57,7 @@ class LeavingTests(SynchronousTestCase):
         self.assertFalse(pair.open)
 
     def test_a_session_that_is_told_of_the_going_away_is_offered_nothing_more(self) -> None:
-        store = MemoryCallStore()
+        store = CallStore()
         store.commit(Change(calls=(make_call("1", service="bill", calling_number="138", deadline=30.0),)))
         exchange = MemoryExchange(store=store)
         leaving = exchange.service()
@@ -132,8 +132,8 @@ class StoreFaultTests(SynchronousTestCase):
         return call.state
 
     def test_a_store_with_a_fault_of_its_own_answers_50_and_the_link_goes_on(self) -> None:
-        class Faulty(MemoryCallStore):
-            def commit(self, change: Change) -> None:
+        class Faulty(CallStore):
+            def commit(self, change: Change) -> NoReturn:
                 raise ZeroDivisionError
 
         exchange = MemoryExchange(store=Faulty())
@@ -161,7 +161,7 @@ class DriverFaultTests(SynchronousTestCase):
         self.assertEqual(len(self.flushLoggedErrors(OSError)), 2)
 
     def test_a_call_that_no_longer_fits_the_carrier_ends_and_the_others_go_on(self) -> None:
-        store = MemoryCallStore()
+        store = CallStore()
         fitting = make_call("1", service="bill", state=CallState.REQUESTED, calling_number="138", deadline=30.0)
         store.commit(Change(calls=(fitting, evolve(fitting, serial="2", calling_number="138**9"))))
         exchange = MemoryExchange(store=store)
@@ -225,7 +225,7 @@ class CarrierFaultTests(SynchronousTestCase):
         self.assertEqual(told, "call 1 can't be offered: the carrier failed with OSError")
 
     def test_a_call_that_has_come_to_an_agent_is_told_to_nobody(self) -> None:
-        store = MemoryCallStore()
+        store = CallStore()
         bench = Bench(store)
         self.patch(bench.processing._context, "carrier", _BrokenCarrier(0))
         with capturedLogs() as logged:

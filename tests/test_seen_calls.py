@@ -15,7 +15,7 @@ from ctiex.limits import Limits
 from ctiex.messages import AgentEvent, Condition
 from ctiex.records import CallState, Change
 from ctiex.serials import has_check_digits
-from ctiex.stores.memory import MemoryCallStore
+from ctiex.stores.call_store import CallStore
 from ctiex.testing.fakes import WaitingStore
 from ctiex.testing.pairs import make_service
 from ctiex.testing.store_contract import make_call
@@ -354,4 +354,4 @@ class Restarts(SeenCalls):
         self.bench.connect("8")
         driver = self.again()
         self.assertEqual([(one.serial, one.agent, one.resumed) for one in driver.offers], [("8", "1001", True)])
-        self.assertIsInstance(self.bench.store, MemoryCallStore)
+        self.assertIsInstance(self.bench.store, CallStore)

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from ctiex.errors import ConfigurationError
 from ctiex.interfaces import (
-    ICallStorePlugin,
     ICheckerPlugin,
+    IJournalPlugin,
     IMediaPlugin,
     IOrganizerPlugin,
     ISerialCarrierPlugin,
@@ -24,7 +24,7 @@ from ctiex.settings import Check, Count, FileName, NoSettings, Seconds, ShortTex
 from ctiex.settings.checks import hold
 
 INTERFACES = (
-    ICallStorePlugin, ICheckerPlugin, IMediaPlugin, IOrganizerPlugin, ISerialCarrierPlugin, ISignallingPlugin,
+    IJournalPlugin, ICheckerPlugin, IMediaPlugin, IOrganizerPlugin, ISerialCarrierPlugin, ISignallingPlugin,
 )  # fmt: skip
 
 

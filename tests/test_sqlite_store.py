@@ -1,4 +1,4 @@
-"""The SQLite store: the contract, what outlives it, what is undone, and what nobody may read."""
+"""The SQLite journal: the contract, what outlives it, what is undone, and what nobody may read."""
 
 from __future__ import annotations
 
@@ -17,14 +17,17 @@ from twisted.trial.unittest import TestCase
 
 from ctiex.app.store_codecs import codecs_to_keep
 from ctiex.errors import ConfigurationError, StoreUnavailable
-from ctiex.interfaces import ICallStore
+from ctiex.interfaces import IJournal
 from ctiex.records import CallState, Change
-from ctiex.stores import sqlite as sqlite_store
+from ctiex.stores import call_store
+from ctiex.stores.call_store import CallStore, JournaledCallStore
 from ctiex.stores.copying import back_up, restore
 from ctiex.stores.sealing import Seal, find_key
-from ctiex.stores.sqlite import SQLiteCallStore
+from ctiex.stores.sqlite import SqliteJournal
 from ctiex.stores.sqlite_file import SqliteFile
-from ctiex.testing.store_contract import CallStoreContract, make_call, make_event
+from ctiex.testing.store_contract import JournalContract, make_call, make_event
+
+from .call_store_rules import CallStoreRules
 
 
 class SqliteBench(TestCase):
@@ -37,27 +40,54 @@ class SqliteBench(TestCase):
         self.addCleanup(folder.cleanup)
         self.path = Path(folder.name) / "calls.sqlite"
 
-    def make_store(self) -> SQLiteCallStore:
-        return SQLiteCallStore(self.path, Path(f"{self.path}.key"), lock_wait=0)
+    def make_store(self, lock_wait: float = 0) -> JournaledCallStore:
+        return JournaledCallStore(SqliteJournal(self.path, Path(f"{self.path}.key"), lock_wait))
 
-    async def open_store(self) -> SQLiteCallStore:
+    async def open_store(self) -> JournaledCallStore:
         store = self.make_store()
         await store.open(reactor)
         return store
 
+    def file_of(self, store: JournaledCallStore) -> SqliteFile:
+        journal = store.journal
+        assert isinstance(journal, SqliteJournal) and journal._file is not None
+        return journal._file
 
-class SqliteContractTests(CallStoreContract, SqliteBench):
-    """The same tests as for every other store."""
+    def take_away(self, path: Path) -> bool:
+        os.rename(path, f"{path}.away") if path.exists() else None
+        return True
+
+    def bring_back(self, path: Path) -> None:
+        os.rename(f"{path}.away", path)
+
+
+class SqliteContractTests(JournalContract, SqliteBench):
+    """The same tests as for every other journal."""
+
+    reactor = reactor
+
+    def make_journal(self, place: str) -> SqliteJournal:
+        path = self.path.parent / place
+        return SqliteJournal(path, Path(f"{path}.key"), lock_wait=0)
+
+    def break_journal(self, journal: IJournal) -> bool:
+        return self.take_away(self.path.parent / "here")
+
+    def mend_journal(self, journal: IJournal) -> None:
+        self.bring_back(self.path.parent / "here")
+
+
+class SqliteCallStoreTests(CallStoreRules, SqliteBench):
+    """The same tests as for every other call store."""
 
     reactor = reactor
     make_store = SqliteBench.make_store
 
-    def break_store(self, store: ICallStore) -> bool:
-        os.rename(self.path, f"{self.path}.away") if self.path.exists() else None
-        return True
+    def break_store(self, store: CallStore) -> bool:
+        return self.take_away(self.path)
 
-    def mend_store(self, store: ICallStore) -> None:
-        os.rename(f"{self.path}.away", self.path)
+    def mend_store(self, store: CallStore) -> None:
+        self.bring_back(self.path)
 
 
 class RelativeNameTests(SqliteBench):
@@ -163,9 +193,9 @@ class OutlivesTests(SqliteBench):
     async def test_one_sync_serves_all_who_wait(self) -> None:
         store = await self.open_store()
         commits: list[int] = []
-        assert store._file is not None
-        write = store._file.write
-        store._file.write = lambda group: (commits.append(len(group.calls)), write(group))[1]  # type: ignore[method-assign]
+        file = self.file_of(store)
+        write = file.write
+        file.write = lambda group: (commits.append(len(group.calls)), write(group))[1]  # type: ignore[method-assign]
         waiting = [store.commit(Change(calls=(make_call(str(n)),))) for n in range(500)]
         await gatherResults([one for one in waiting if one is not None])
         self.assertEqual(sum(commits), 500)
@@ -188,10 +218,10 @@ class BoundedTests(SqliteBench):
         self.assertLessEqual(max(sizes[6:]), 1.5 * max(sizes[:6]))
 
     async def test_changes_beyond_what_may_wait_for_the_disk_are_refused(self) -> None:
-        self.patch(sqlite_store, "MOST_WAITING", 10)
+        self.patch(call_store, "MOST_WAITING", 10)
         store = await self.open_store()
         waiting = [store.commit(Change(calls=(make_call(str(number)),))) for number in range(10)]
-        with self.assertRaisesRegex(StoreUnavailable, "wait for the disk"):
+        with self.assertRaisesRegex(StoreUnavailable, "wait for the journal"):
             store.commit(Change(calls=(make_call("one more"),)))
         self.assertIsNone(store.get("one more"))
         await gatherResults([one for one in waiting if one is not None])
@@ -306,8 +336,7 @@ class UnavailableTests(SqliteBench):
     async def test_a_full_disk_is_told_and_overcome(self) -> None:
         store = await self.open_store()
         await store.commit(Change(calls=(make_call("1"),)))
-        assert store._file is not None
-        database = store._file._database
+        database = self.file_of(store)._database
         (pages,) = database.execute("PRAGMA page_count").fetchone()
         database.execute(f"PRAGMA max_page_count = {pages}")
         large = make_call("2", data=b"x" * 100_000)
@@ -334,7 +363,7 @@ class HandedOverTests(SqliteBench):
     async def test_one_that_comes_a_moment_early_waits_for_the_file(self) -> None:
         first = await self.open_store()
         await first.commit(Change(calls=(make_call("7"),)))
-        second = SQLiteCallStore(self.path, Path(f"{self.path}.key"), lock_wait=10)
+        second = self.make_store(lock_wait=10)
         opening = second.open(reactor)
         await first.close()
         await opening

@@ -14,10 +14,12 @@ from twisted.internet import reactor
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from ctiex.errors import StoreUnavailable
-from ctiex.records import CallState, Change
+from ctiex.records import CallState, Change, Snapshot
+from ctiex.stores.call_store import JournaledCallStore
+from ctiex.stores.groups import Group
 from ctiex.stores.sealing import Seal, bound
-from ctiex.stores.sqlite import SQLiteCallStore
-from ctiex.stores.sqlite_file import Group, Kept, SqliteFile
+from ctiex.stores.sqlite import SqliteJournal
+from ctiex.stores.sqlite_file import SqliteFile
 from ctiex.testing.store_contract import make_call, make_event
 
 KEY = b"k" * 32
@@ -59,7 +61,7 @@ class BoundBench(SynchronousTestCase):
         file.write(whole_group())
         file.close()
 
-    def read(self, key: bytes = KEY) -> Kept:
+    def read(self, key: bytes = KEY) -> Snapshot:
         file = SqliteFile(self.path, Seal(key))
         try:
             return file.read()
@@ -268,9 +270,9 @@ class OlderVersionTests(BoundBench):
             database.executescript(VERSION_1.read_text(encoding="utf-8"))
         self.path.chmod(0o600)
 
-    def expected(self) -> Kept:
+    def expected(self) -> Snapshot:
         events = (make_event("1001", 2), make_event("1001", 3), make_event("1002", 1))
-        return Kept(CALLS, {"1001": 3, "1002": 1}, events, LABELS)
+        return Snapshot(CALLS, {"1001": 3, "1002": 1}, events, LABELS)
 
     def test_it_is_brought_to_the_present_version_with_all_it_keeps(self) -> None:
         file = SqliteFile(self.path, Seal(KEY))
@@ -319,11 +321,11 @@ class OpenedStoreTests(TestCase):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         path = Path(folder.name) / "calls.sqlite"
-        store = SQLiteCallStore(path, Path(f"{path}.key"), lock_wait=0)
+        store = JournaledCallStore(SqliteJournal(path, Path(f"{path}.key"), lock_wait=0))
         await store.open(reactor)
         await store.commit(Change(calls=(FETCHED,)))
         await store.close()
         with closing(sqlite3.connect(path, isolation_level=None)) as database:
             database.execute("UPDATE calls SET owner = 'two', agent = '6666'")
         with self.assertRaisesRegex(StoreUnavailable, "call 007 was changed .*ctiex store check.*ctiex store restore"):
-            await SQLiteCallStore(path, Path(f"{path}.key"), lock_wait=0).open(reactor)
+            await SqliteJournal(path, Path(f"{path}.key"), lock_wait=0).open(reactor)

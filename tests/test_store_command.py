@@ -24,8 +24,9 @@ from ctiex.interfaces import ICodec
 from ctiex.messages import AgentEvent, Condition, DataResult
 from ctiex.processing.number_quota import label_of
 from ctiex.records import CallState, StoredEvent
+from ctiex.stores.groups import Group
 from ctiex.stores.sealing import KEY_VARIABLE, Seal, find_key, new_key
-from ctiex.stores.sqlite_file import Group, SqliteFile
+from ctiex.stores.sqlite_file import SqliteFile
 from ctiex.testing.store_contract import make_call
 
 Outcome = tuple[int, str, str]

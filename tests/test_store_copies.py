@@ -16,11 +16,13 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from ctiex.errors import StoreUnavailable
+from ctiex.records import Snapshot
 from ctiex.stores import opening, sqlite_file
 from ctiex.stores.copying import back_up, restore
+from ctiex.stores.groups import Group
 from ctiex.stores.marks import begin, checkpoint, write_out
 from ctiex.stores.sealing import Seal
-from ctiex.stores.sqlite_file import Group, Kept, SqliteFile, StoreInUse
+from ctiex.stores.sqlite_file import SqliteFile, StoreInUse
 from ctiex.testing.store_contract import make_call
 
 from .test_store_bound import VERSION_1, whole_group
@@ -323,7 +325,7 @@ class ReadOnlyCopyTests(CopiesBench):
 class RestoreTests(CopiesBench):
     """``restore`` puts a sound copy in place, or changes nothing."""
 
-    def copied(self) -> tuple[Path, Kept]:
+    def copied(self) -> tuple[Path, Snapshot]:
         file = self.opened()
         file.write(whole_group())
         copy = self.folder / "copy.sqlite"

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 from attrs import define
@@ -13,16 +12,17 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase, TestCase
+from zope.interface import implementer
 
 from ctiex.errors import StoreUnavailable
-from ctiex.interfaces import ICallStore
-from ctiex.records import Change
-from ctiex.stores.sqlite import SQLiteCallStore
-from ctiex.stores.sqlite_file import Kept, SqliteFile
+from ctiex.interfaces import IJournal
+from ctiex.records import Call, Change, Snapshot
+from ctiex.stores.call_store import CallStore, JournaledCallStore
+from ctiex.stores.groups import Group
 from ctiex.testing.fakes import WaitingStore
 from ctiex.testing.simulation.store import Disk
-from ctiex.testing.store_contract import CallStoreContract
 
+from .call_store_rules import CallStoreRules
 from .test_stores import Model, change_of, steps
 
 quick = settings(deadline=None)
@@ -30,24 +30,26 @@ Plan = list[tuple[str, str, int]]
 _EVENT: Plan = [("event", "1001", 1)]
 
 
-class StoreByHand(SQLiteCallStore):
-    """The groups of the SQLite store, on a disk that takes one, or doesn't, when the test says so."""
+@implementer(IJournal)
+class JournalByHand:
+    """A journal on a disk that takes a group, or doesn't, when the test says so."""
+
+    in_groups = True
 
     def __init__(self, disk: Disk) -> None:
-        super().__init__(Path("by-hand"), Path("by-hand.key"))
         self._disk = disk
-        self.clock = Clock()
         self._work: list[tuple[Callable[[], Any], Deferred[Any]]] = []
-        self._threads = cast(Any, _NoThreads())
 
-    def _opened(self) -> Kept:
-        self._file = cast(SqliteFile, self._disk)
+    def open(self, reactor: Any) -> Snapshot:
         return self._disk.read()
 
-    def _in_thread(self, work: Callable[[], Any]) -> Deferred[Any]:
-        done: Deferred[Any] = Deferred()
-        self._work.append((work, done))
+    def append(self, changes: Sequence[Change], before: Callable[[str], Call | None]) -> Deferred[None]:
+        done: Deferred[None] = Deferred()
+        self._work.append((lambda: self._disk.write(Group.of(changes, before)), done))
         return done
+
+    def close(self) -> None:
+        """What is written stays."""
 
     def write(self, well: bool) -> None:
         """The disk takes the group that is on its way, or not."""
@@ -58,14 +60,6 @@ class StoreByHand(SQLiteCallStore):
                 done.callback(work())
             except StoreUnavailable:
                 done.errback(Failure())
-
-
-class _NoThreads:
-    def start(self) -> None:
-        """Nothing to start."""
-
-    def stop(self) -> None:
-        """Nothing to stop."""
 
 
 @define(eq=False)
@@ -91,16 +85,19 @@ def _step() -> st.SearchStrategy[tuple[str, Plan]]:
 
 
 class FailingGroupsTests(SynchronousTestCase):
-    """The SQLite store's groups, beside a list of changes."""
+    """The groups that go to a journal, beside a list of changes."""
 
     def setUp(self) -> None:
-        self.disk = Disk()
-        self.store = StoreByHand(self.disk)
-        opening = self.store.open(self.store.clock)
-        self.store.write(well=True)
-        self.successResultOf(opening)
+        self.disk, self.clock = Disk(), Clock()
+        self.journal, self.store = self.opened()
         self.commits: list[Commit] = []
         self.again: Plan | None = None
+
+    def opened(self) -> tuple[JournalByHand, JournaledCallStore]:
+        journal = JournalByHand(self.disk)
+        store = JournaledCallStore(journal)
+        self.successResultOf(store.open(self.clock))
+        return journal, store
 
     @given(st.lists(_step(), max_size=25), st.none() | steps)
     @example(
@@ -125,9 +122,9 @@ class FailingGroupsTests(SynchronousTestCase):
         if what == "commit":
             self.commit(plan)
         elif what == "turn":
-            self.store.clock.advance(0)
+            self.clock.advance(0)
         else:
-            self.store.write(well=what == "well")
+            self.journal.write(well=what == "well")
 
     def commit(self, plan: Plan) -> None:
         change = change_of(self.model("kept", "waits"), plan)
@@ -161,13 +158,10 @@ class FailingGroupsTests(SynchronousTestCase):
 
     def check(self) -> None:
         self.assert_same(self.store, self.model("kept", "waits"))
-        disk = StoreByHand(self.disk)
-        opening = disk.open(disk.clock)
-        disk.write(well=True)
-        self.successResultOf(opening)
-        self.assert_same(disk, self.model("kept"))
+        _, again = self.opened()
+        self.assert_same(again, self.model("kept"))
 
-    def assert_same(self, store: ICallStore, model: Model) -> None:
+    def assert_same(self, store: CallStore, model: Model) -> None:
         self.assertEqual({call.serial: call for call in store.calls()}, model.calls)
         for agent in ("1001", "1002"):
             self.assertEqual(store.last_sequence(agent), len(model.events.get(agent, [])))
@@ -215,15 +209,15 @@ class RefusingStore(WaitingStore):
         self.waits = False
 
 
-class RefusingStoreTests(CallStoreContract, TestCase):
-    """The contract, with a store that raises."""
+class RefusingStoreTests(CallStoreRules, TestCase):
+    """The rules of all call stores, with one that raises."""
 
-    def make_store(self) -> ICallStore:
+    def make_store(self) -> CallStore:
         return RefusingStore()
 
-    def break_store(self, store: ICallStore) -> bool:
+    def break_store(self, store: CallStore) -> bool:
         cast(RefusingStore, store).unavailable = True
         return True
 
-    def mend_store(self, store: ICallStore) -> None:
+    def mend_store(self, store: CallStore) -> None:
         cast(RefusingStore, store).unavailable = False

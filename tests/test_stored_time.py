@@ -12,8 +12,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from ctiex.limits import Limits
 from ctiex.messages import Condition
 from ctiex.processing.stored_time import LABEL, StoredTime
-from ctiex.records import CallState, StoredEvent
-from ctiex.stores.memory import MemoryCallStore
+from ctiex.records import CallState, Snapshot, StoredEvent
+from ctiex.stores.call_store import CallStore
 from ctiex.testing.fakes import WaitingStore
 from tests.test_processing import Bench
 
@@ -81,7 +81,7 @@ class Calls(SynchronousTestCase):
 
     def _restarted(self, step: float, store: Any = None) -> tuple[Bench, Bench, Machine]:
         machine = Machine()
-        store = MemoryCallStore() if store is None else store
+        store = CallStore() if store is None else store
         before = Bench(store, machine.process(), wall=machine.wall)
         before.accepted("1")
         before.accepted("2")
@@ -151,8 +151,8 @@ class Mailboxes(SynchronousTestCase):
         before = Bench()
         bodies = [before.exchange.mailboxes.compose("1001", "9", Condition.CONNECTING).body for _ in expire]
         events = [StoredEvent("1001", at + 1, body, expire[at], "9") for at, body in enumerate(bodies)]
-        store = MemoryCallStore()
-        store.take_up((), {"1001": len(events)}, events, {})
+        store = CallStore()
+        store.load(Snapshot((), {"1001": len(events)}, events))
         clock = Clock()
         clock.advance(50)
         return Bench(store, clock, limits=Limits(mailbox_ttl=self.ttl))

@@ -1,4 +1,4 @@
-"""The memory store: by the contract of all stores, and beside a simple model."""
+"""The call store without a journal, and its index: by the rules of all call stores, and beside a simple model."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from ctiex.errors import ConfigurationError
-from ctiex.interfaces import ICallStore, ICallStorePlugin
+from ctiex.interfaces import IJournalPlugin
 from ctiex.plugins import build_plugin
 from ctiex.records import Change, StoredEvent
-from ctiex.stores.memory import MemoryCallStore
-from ctiex.testing.store_contract import CallStoreContract, make_call, make_event
+from ctiex.stores.call_store import CallStore
+from ctiex.testing.store_contract import make_call, make_event
+
+from .call_store_rules import CallStoreRules
 
 quick = settings(deadline=None)
 agents = st.sampled_from(["1001", "1002"])
@@ -27,11 +29,11 @@ steps = st.lists(
 )
 
 
-class MemoryStoreTests(CallStoreContract, TestCase):
-    """The contract of all stores."""
+class MemoryStoreTests(CallStoreRules, TestCase):
+    """The rules of all call stores."""
 
-    def make_store(self) -> ICallStore:
-        return MemoryCallStore()
+    def make_store(self) -> CallStore:
+        return CallStore()
 
 
 class Model:
@@ -86,7 +88,7 @@ class MemoryStoreModelTests(SynchronousTestCase):
     @quick
     def test_it_agrees_with_the_model(self, plans: list[list[tuple[str, str, int]]]) -> None:
         model = Model()
-        store: ICallStore = MemoryCallStore()
+        store = CallStore()
         for plan in plans:
             change = change_of(model, plan)
             if model.commit(change):
@@ -95,7 +97,7 @@ class MemoryStoreModelTests(SynchronousTestCase):
                 self.assertRaises(ValueError, store.commit, change)
             self.assert_same(store, model)
 
-    def assert_same(self, store: ICallStore, model: Model) -> None:
+    def assert_same(self, store: CallStore, model: Model) -> None:
         self.assertEqual({call.serial: call for call in store.calls()}, model.calls)
         self.assertEqual(set(store.agents()), set(model.events))
         for agent in ("1001", "1002"):
@@ -109,33 +111,31 @@ class MemoryStoreUseTests(SynchronousTestCase):
     """What is particular to it."""
 
     def test_the_error_of_a_wrong_sequence_says_which_was_expected(self) -> None:
-        store = MemoryCallStore()
+        store = CallStore()
         error = self.assertRaises(ValueError, store.commit, Change(events=(make_event("1001", 2),)))
         self.assertEqual(str(error), "event 2 of agent '1001': 1 was expected")
 
     def test_calls_may_be_walked_through_while_they_change(self) -> None:
-        store = MemoryCallStore()
+        store = CallStore()
         store.commit(Change(calls=(make_call("1"), make_call("2"))))
         for call in store.calls():
             store.commit(Change(forgotten=(call.serial,)))
         self.assertEqual(list(store.calls()), [])
 
     def test_a_change_that_can_t_be_taken_is_not_there_at_all(self) -> None:
-        store = MemoryCallStore()
+        store = CallStore()
         change = Change(calls=(make_call("1"), make_call("2", calling_number="\ud800")), forgotten=("1",))
         self.assertRaises(UnicodeEncodeError, store.commit, change)
         self.assertEqual(list(store.calls()), [])
 
     def test_close_lets_go_of_everything(self) -> None:
-        store = MemoryCallStore()
+        store = CallStore()
         store.commit(Change(calls=(make_call("1"),), events=(make_event("1001", 1),)))
         store.close()
         self.assertIsNone(store.get("1"))
         self.assertEqual(list(store.agents()), [])
 
     def test_the_plugin_is_found_and_takes_no_settings(self) -> None:
-        self.assertIsInstance(build_plugin(ICallStorePlugin, "memory", {}), MemoryCallStore)
-        error = self.assertRaises(
-            ConfigurationError, build_plugin, ICallStorePlugin, "memory", {"path": "calls.sqlite"}
-        )
+        self.assertIsNone(build_plugin(IJournalPlugin, "memory", {}), "no journal")
+        error = self.assertRaises(ConfigurationError, build_plugin, IJournalPlugin, "memory", {"path": "calls.sqlite"})
         self.assertEqual("path: found an unknown key, expected none", str(error))

@@ -23,7 +23,7 @@ from ctiex.fields import Fields
 from ctiex.interfaces import Frame
 from ctiex.messages import KIND_OF, ConnectRequest, DataRequest, DataResult, Message, Role
 from ctiex.records import Call, CallState, Change
-from ctiex.stores.memory import MemoryCallStore
+from ctiex.stores.call_store import CallStore
 
 _CODEC = BinaryCodec()
 _BASE = 1_000
@@ -130,7 +130,7 @@ def _traced(count: int, make: Callable[[int], object]) -> int:
 
 
 def _store_alone(count: int) -> int:
-    store = MemoryCallStore()
+    store = CallStore()
     told = frozenset({10, 11})
 
     def put(number: int) -> None:

@@ -18,7 +18,7 @@ from twisted.internet.defer import DeferredList, ensureDeferred, maybeDeferred
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
-from ctiex.interfaces import ICallStore, ICodec, ISerialCarrier, ISignalling
+from ctiex.interfaces import ICodec, ISerialCarrier, ISignalling
 from ctiex.limits import Limits, SessionLimits
 from ctiex.links.admission import Admission
 from ctiex.links.agent import AgentLinkFactory
@@ -38,6 +38,7 @@ from ctiex.processing.service_settings import ServiceSettings
 from ctiex.processing.stored_time import StoredTime
 from ctiex.records import Change
 from ctiex.serials import SerialAllocator
+from ctiex.stores.call_store import CallStore
 
 _log = Logger()
 
@@ -61,7 +62,7 @@ class ExchangeCore:
     """For time; the reactor, where it is one."""
     wall: Callable[[], float] = time.time
     """The wall clock, in seconds since the epoch."""
-    store: ICallStore
+    store: CallStore
     portal: Portal
     """Where Binds are let in."""
     services: Mapping[str, ServiceSettings]
@@ -157,9 +158,7 @@ class ExchangeCore:
 
         :raise StoreUnavailable: it can't be read.
         """
-        opening = self.store.open(self.clock)
-        if opening is not None:
-            await opening
+        await self.store.open(self.clock)
         self.store_open = True
 
     async def committed(self, change: Change) -> None:

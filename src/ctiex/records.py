@@ -1,10 +1,11 @@
-"""What a call store keeps: calls, agents' events, and the changes to both.
+"""What is stored: calls, agents' events, and the changes to both.
 
 All are frozen: a change that fails to be kept leaves the old records as they were.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
 
 from attrs import field
@@ -108,7 +109,10 @@ class StoredEvent:
 
 @frozen
 class Change:
-    """Records that are committed together or not at all."""
+    """Records that are committed together or not at all.
+
+    Calls are put before serials are forgotten, and events are appended before any are dropped.
+    """
 
     calls: tuple[Call, ...] = ()
     """Put in place of what stood under the same serial."""
@@ -120,3 +124,27 @@ class Change:
     """(agent, sequence): events up to and including it leave the mailbox."""
     metadata: tuple[tuple[str, str], ...] = ()
     """(name, value): what else the store is to know, such as the codec its bodies are encoded with."""
+
+
+@frozen
+class Snapshot:
+    """Everything that a journal holds when it is opened."""
+
+    calls: Sequence[Call] = ()
+    last_sequences: Mapping[str, int] = field(factory=dict)
+    """By agent number, each that ever had an event: the last sequence assigned."""
+    events: Sequence[StoredEvent] = ()
+    """Those that wait: each agent's in order, without a gap up to its last sequence."""
+    metadata: Mapping[str, str] = field(factory=dict)
+
+    def gaps(self) -> Iterator[str]:
+        """What is missing in the agents' mailboxes, a sentence each."""
+        last: dict[str, int] = {}
+        for event in self.events:
+            if event.agent in last and event.sequence != last[event.agent] + 1:
+                yield f"agent {event.agent}: event {event.sequence} follows {last[event.agent]}"
+            last[event.agent] = event.sequence
+        for agent, sequence in last.items():
+            if sequence != self.last_sequences.get(agent):
+                expected = self.last_sequences.get(agent)
+                yield f"agent {agent}: the last event is {sequence}, the last sequence {expected}"

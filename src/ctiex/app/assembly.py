@@ -9,13 +9,14 @@ from typing import Any
 from twisted.cred.portal import Portal
 
 from ctiex.config.carriers import build_carriers
-from ctiex.config.model import Configuration, ConfiguredService
+from ctiex.config.model import Configuration, ConfiguredService, StoreSettings
 from ctiex.config.reading import exchange_address
 from ctiex.core import ExchangeCore
 from ctiex.interfaces import (
-    ICallStorePlugin,
     ICheckerPlugin,
     ICodecPlugin,
+    IJournal,
+    IJournalPlugin,
     IOrganizer,
     IOrganizerPlugin,
     ISignalling,
@@ -32,6 +33,7 @@ from ctiex.processing.context import ProcessingContext
 from ctiex.processing.service import ProcessingService
 from ctiex.processing.service_settings import ServiceSettings
 from ctiex.settings import structure
+from ctiex.stores.call_store import CallStore, JournaledCallStore
 
 MakeDriver = Callable[[SignallingContext], ISignalling]
 """Makes a signalling driver of the embedding application, for the services that name it."""
@@ -53,7 +55,7 @@ def assemble(
     agents, ivr, carriers = configuration.agent_link, configuration.ivr_link, build_carriers(configuration.carrier)
     return ExchangeCore(
         clock=reactor,
-        store=build_plugin(ICallStorePlugin, configuration.store.kind, configuration.store.settings),
+        store=_store(configuration.store),
         portal=_portal(configuration, reactor),
         services={name: _service(name, service) for name, service in configuration.services.items()},
         make_drivers=partial(_drivers, configuration, reactor, drivers),
@@ -70,6 +72,11 @@ def assemble(
         audit=audit,
         admission=Admission(configuration.limits, Descriptors.of_this_process()),
     )
+
+
+def _store(settings: StoreSettings) -> CallStore:
+    journal: IJournal | None = build_plugin(IJournalPlugin, settings.kind, settings.settings)
+    return CallStore() if journal is None else JournaledCallStore(journal)
 
 
 def _portal(configuration: Configuration, reactor: Any) -> Portal:

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ctiex.errors import ConfigurationError
-from ctiex.interfaces import ICallStore
 from ctiex.processing.states import TRANSITIONS, Step
 from ctiex.records import Change
+from ctiex.stores.index import CallIndex
 
 AGENT_CODEC = "agent codec"
 IVR_CODEC = "ivr codec"
 """The labels in the store: events are encoded for agents, the data of calls for services."""
 
 
-def codecs_to_keep(store: ICallStore, agent_codec: str, ivr_codec: str) -> Change:
+def codecs_to_keep(store: CallIndex, agent_codec: str, ivr_codec: str) -> Change:
     """The change that makes an opened store remember the codecs it is used with from now on; maybe an empty one.
 
     :raise ConfigurationError: it holds bodies that were encoded by another codec.
@@ -34,7 +34,7 @@ def codecs_to_keep(store: ICallStore, agent_codec: str, ivr_codec: str) -> Chang
     return Change(metadata=tuple((name, wanted[name]) for name in wanted if found[name] != wanted[name]))
 
 
-def _held(store: ICallStore) -> Iterator[str]:
+def _held(store: CallIndex) -> Iterator[str]:
     """What is encoded in the store, in words."""
     open_calls = sum((call.state, Step.END) in TRANSITIONS for call in store.calls())
     if open_calls:

@@ -13,11 +13,11 @@ from ctiex.config.carriers import build_carriers
 from ctiex.config.model import CarrierSettings, Configuration, ConfiguredService, failure_of
 from ctiex.errors import ConfigurationError
 from ctiex.interfaces import (
-    ICallStorePlugin,
     ICheckerPlugin,
     ICodecPlugin,
+    IJournalPlugin,
     IOrganizerPlugin,
-    IPlacedStorePlugin,
+    IPlacedJournalPlugin,
     ISerialCarrierPlugin,
     ISignallingPlugin,
 )
@@ -46,7 +46,7 @@ def _wrong_plugins(configuration: Configuration, find: Finder) -> Iterator[str]:
     for link, settings in (("agent", configuration.agent_link), ("ivr", configuration.ivr_link)):
         yield from _tried(f"links.{link}.codec", partial(_build_codec, find, settings.codec))
     store, login = configuration.store, configuration.login
-    found = partial(find, ICallStorePlugin, store.kind)
+    found = partial(find, IJournalPlugin, store.kind)
     yield from _wrong_choice("store", "kind", found, lambda: store.settings, _use_store)
     yield from _wrong_carriers(configuration.carrier, find)
     context = checker_context(configuration.identities.values())
@@ -65,9 +65,9 @@ def _build_codec(find: Finder, name: str) -> None:
 
 
 def _use_store(plugin: Any, settings: Any) -> None:
-    """Build the store, which opens nothing, and see whether it can stand where it is to."""
+    """Build the journal, which opens nothing, and see whether it can stand where it is to."""
     plugin.build(settings)
-    if IPlacedStorePlugin.providedBy(plugin):
+    if IPlacedJournalPlugin.providedBy(plugin):
         plugin.check_place(settings)
 
 

@@ -1,4 +1,4 @@
-"""The plugin interfaces: codecs, stores, signalling drivers, serial carriers, organizers, media, credentials checkers.
+"""The plugin interfaces: codecs, journals, signalling drivers, carriers, organizers, media, credentials checkers.
 
 Each has a plugin face that is found by its ``name`` in :mod:`ctiex.plugins`, and a
 contract test in :mod:`ctiex.testing` that every implementation passes.
@@ -22,14 +22,12 @@ from ctiex.interfaces.signalling import (
     Offer,
     SignallingContext,
 )
-from ctiex.interfaces.store import ICallStore, ICallStorePlugin, IPlacedStorePlugin
+from ctiex.interfaces.store import IJournal, IJournalPlugin, IPlacedJournalPlugin, ISharedJournal
 
 __all__ = [
     "CheckerContext",
     "Frame",
     "IBindCredentials",
-    "ICallStore",
-    "ICallStorePlugin",
     "ICertificateCredentials",
     "ICheckerPlugin",
     "ICodec",
@@ -38,16 +36,19 @@ __all__ = [
     "IDataResponder",
     "IDecoder",
     "IIdentity",
+    "IJournal",
+    "IJournalPlugin",
     "IMedia",
     "IMediaPlugin",
     "IOrganizer",
     "IOrganizerPlugin",
-    "IPlacedStorePlugin",
+    "IPlacedJournalPlugin",
     "BaseSignallingPlugin",
     "ISerialCarrier",
     "ISerialCarrierPlugin",
     "IServiceSession",
     "IServiceSessions",
+    "ISharedJournal",
     "ISignalling",
     "ISignallingListener",
     "ISignallingPlugin",

@@ -104,7 +104,7 @@ class ICodec(Interface):
     ) -> IDataResponder | None:
         """The data fast path of this identity, which answers DataRequests from the bytes; None: this codec has none.
 
-        :param fetched: :meth:`ICallStore.fetched`.
+        :param fetched: :meth:`ctiex.stores.index.CallIndex.fetched`.
         :param exchange_address: the advertised address of the IVR link.
         """
 

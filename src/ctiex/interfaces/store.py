@@ -1,96 +1,84 @@
-"""Where calls and events are stored."""
+"""Where calls and events are stored: the journals behind the call store's index."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface
 
-from ctiex.records import Call, Change, StoredEvent
+from ctiex.records import Call, Change, Snapshot
 
 
-class ICallStore(Interface):
-    """The memory pool [0049]: calls by serial, and the agents' mailboxes.
+class IJournal(Interface):
+    """What outlives the process: it takes changes, and gives back what they came to.
 
-    Reads see a change at once. A store that writes it elsewhere (to a disk)
-    still answers from memory, and says by a Deferred when it is durable.
+    The call store answers every read from its index, and opens, appends and closes one after the other: each only
+    once what was called before it is done. Nothing is appended before ``open`` is done, nor after ``close``.
     """
 
-    def open(reactor: Any) -> Deferred[None] | None:
-        """Load what was stored before; None, or a Deferred that fires once it is loaded.
+    in_groups: bool = Attribute(
+        """How changes are appended. False: each at once, by an ``append`` that is done when it returns. True: by one
+        that returns a Deferred, and gets together whatever has gathered until the one before was done."""
+    )
+
+    def open(reactor: Any) -> Snapshot | Deferred[Snapshot]:
+        """Read what was kept before; nothing where nothing was.
 
         :param reactor: for threads and time.
-        :raise StoreUnavailable: (or the Deferred fails with it) it can't be read.
+        :raise StoreUnavailable: (or the Deferred fails with it) it can't be read, and everything is released.
+        """
+
+    def append(changes: Sequence[Change], before: Callable[[str], Call | None]) -> Deferred[None] | None:
+        """Keep a group of changes in their order: all of them or nothing.
+
+        None, or a Deferred that fires: they are kept, whatever happens to this process. If it fails, nothing of them is
+        there when the journal is opened again, and the call store undoes them, with all that gathered meanwhile. So
+        a journal that doesn't know whether they are kept finds out before it says so.
+
+        Each event is numbered one beyond its agent's last.
+
+        :param changes: none, where somebody waits for those before.
+        :param before: gives the call that stood under a serial of theirs before all of them; None: there was none. It
+            may be called from any thread, until this is done.
+        :raise StoreUnavailable: (or the Deferred fails with it) they aren't kept. Any other exception has the
+            same effect, and is logged with its traceback.
         """
 
     def close() -> Deferred[None] | None:
-        """Finish the commits under way and release everything."""
+        """Release everything; called once, if ``open`` didn't fail."""
 
-    def commit(change: Change) -> Deferred[None] | None:
-        """Commit a change, all of it or nothing.
 
-        None: it is durable. A Deferred: it fires when it is durable, those of several changes in their order; if
-        it fails, this change and every one made after it are undone. An empty change waits for all before it.
-
-        :raise StoreUnavailable: (or the Deferred fails with it) it wasn't committed: status 50.
-        :raise ValueError: an event isn't numbered one beyond its agent's last; nothing is committed.
-        """
-
-    def get(serial: str) -> Call | None:
-        """The call with this serial, when it is in memory. Never waits."""
-
-    def fetched(serial: str, owner: str) -> bytes | None:
-        """The ``data`` of a call in state ``fetched`` with this owner, when it is in memory; else None.
-
-        It is called first for each DataRequest, so it has to be as fast as a look-up can be.
-        """
+class ISharedJournal(IJournal):
+    """A journal that other processes write too: a call may be in it that isn't in this process' index."""
 
     def fetch(serial: str) -> Deferred[Call | None] | None:
-        """Look beyond memory; None if there is no such place."""
+        """Look up a call that isn't in the index; None, or a Deferred of None: there is no such call.
 
-    def calls() -> Iterable[Call]:
-        """Every stored call."""
-
-    def stored() -> int:
-        """How many calls are stored. O(1)."""
-
-    def agents() -> Iterable[str]:
-        """Every agent number that ever had an event."""
-
-    def last_sequence(agent: str) -> int:
-        """The last sequence assigned to this agent's events; 0 before the first."""
-
-    def pending(agent: str) -> int:
-        """How many events wait in the agent's mailbox. O(1)."""
-
-    def events(agent: str, after: int = 0) -> Sequence[StoredEvent]:
-        """The events that wait with a sequence beyond ``after``, in order."""
-
-    def metadata(name: str) -> str | None:
-        """The value that a change last stored under this name; None if none ever did."""
+        :raise StoreUnavailable: (or the Deferred fails with it) it can't be looked up: status 50.
+        """
 
 
-class ICallStorePlugin(Interface):
-    """Finds a store by name."""
+class IJournalPlugin(Interface):
+    """Finds a journal by name."""
 
     name: str = Attribute("What the configuration calls it: ``[store] kind = NAME``.")
     settings: type[Any] = Attribute("The frozen class that declares its keys, as in `ctiex.settings`.")
 
-    def build(settings: Any) -> ICallStore:
-        """A store, not opened yet.
+    def build(settings: Any) -> IJournal | None:
+        """A journal, not opened yet; None: nothing outlives the process.
 
         :param settings: an instance of ``settings``, from the other keys of ``[store]``.
         :raise ConfigurationError: what it needs isn't installed.
         """
 
 
-class IPlacedStorePlugin(ICallStorePlugin):
-    """Finds a store that is on this machine, and can check its place before it is opened."""
+class IPlacedJournalPlugin(IJournalPlugin):
+    """Finds a journal that is on this machine, and can check its place before it is opened."""
 
     def check_place(settings: Any) -> None:
-        """Check that a store can be opened at its place, without opening or changing anything.
+        """Check that a journal can be opened at its place, without opening or changing anything.
 
         :param settings: as for ``build``, which has taken them.
         :raise ConfigurationError: with a line for each thing that is wrong, its key in front: ``path: ...``.

@@ -13,9 +13,9 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-from ctiex.interfaces import ICallStore
 from ctiex.limits import Limits
 from ctiex.records import Call, CallState, Change, StoredEvent
+from ctiex.stores.call_store import CallStore
 
 RECORD_BYTES = 256
 """What the record of a call takes beside its texts and its data."""
@@ -167,7 +167,7 @@ Entry = tuple[Callable[[Any, int], None], Any, int]
 class AccountedStore:
     """Commits to a store, and keeps the account of what that changes; undone with it where it isn't kept."""
 
-    def __init__(self, store: ICallStore, account: Account) -> None:
+    def __init__(self, store: CallStore, account: Account) -> None:
         self._store = store
         self._account = account
 

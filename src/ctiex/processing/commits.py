@@ -51,7 +51,7 @@ class Commits:
     def __init__(self, commit: Commit, clock: StoredTime, observer: Observer) -> None:
         """Nothing is known of the store yet.
 
-        :param commit: the store's, as :class:`ctiex.interfaces.ICallStore` has it.
+        :param commit: as :meth:`ctiex.stores.call_store.CallStore.commit`.
         """
         self._commit = commit
         self.time = clock

@@ -7,7 +7,7 @@ from functools import partial
 
 from attrs import define, field
 
-from ctiex.interfaces import ICallStore, ICodec, ISerialCarrier
+from ctiex.interfaces import ICodec, ISerialCarrier
 from ctiex.limits import Limits, SessionLimits
 from ctiex.monitoring.observer import NO_OBSERVERS, Observer
 from ctiex.processing.account import Account, AccountedStore
@@ -20,6 +20,7 @@ from ctiex.processing.service_sessions import ServiceSessions
 from ctiex.processing.service_settings import ServiceSettings
 from ctiex.processing.stored_time import StoredTime
 from ctiex.serials import SerialAllocator
+from ctiex.stores.call_store import CallStore
 
 
 @define
@@ -27,7 +28,7 @@ class ProcessingContext:
     """What the processing service works with."""
 
     clock: StoredTime
-    store: ICallStore
+    store: CallStore
     agent_codec: ICodec
     """The codec of the agent link: events are encoded for it when they are stored."""
     agent_link: SessionLimits

@@ -7,7 +7,7 @@ from math import inf
 
 from ctiex.errors import FrameTooLong, Status
 from ctiex.fields import EMPTY, Fields
-from ctiex.interfaces import ICallStore, ICodec, decoded
+from ctiex.interfaces import ICodec, decoded
 from ctiex.limits import Limits, SessionLimits
 from ctiex.messages import KIND_OF, AgentEvent, AgentLoginReply, Condition
 from ctiex.monitoring.observer import Observer
@@ -19,6 +19,7 @@ from ctiex.processing.stored_time import StoredTime
 from ctiex.processing.timer_wheel import TimerWheel
 from ctiex.records import Change, StoredEvent
 from ctiex.serials import names_a_told_call
+from ctiex.stores.index import CallIndex
 
 
 def arrival(calling_number: str) -> Fields:
@@ -44,7 +45,7 @@ class Mailboxes:
 
     def __init__(
         self,
-        store: ICallStore,
+        store: CallIndex,
         codec: ICodec,
         link: SessionLimits,
         limits: Limits,

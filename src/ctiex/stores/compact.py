@@ -1,4 +1,4 @@
-"""Calls as a store in memory holds them: those changed last as they are, all others as tuples of plain values.
+"""Calls as the index holds them: those changed last as they are, all others as tuples of plain values.
 
 A tuple takes half the room of the attrs object, and the garbage collector looks once at an exact tuple of numbers,
 texts and bytes and never again, so a million of them cost it no pause. Nothing else may go in: no enum member, no
@@ -85,6 +85,11 @@ Held = Call | Record
 """A call in either form. Neither is ever changed, so a remembered one stays as it was."""
 
 
+def as_call(serial: str, held: Held) -> Call:
+    """The call of either form."""
+    return held if isinstance(held, Call) else unpacked(serial, held)
+
+
 class Calls:
     """Calls by serial."""
 
@@ -98,7 +103,7 @@ class Calls:
 
     def __iter__(self) -> Iterator[Call]:
         for serial, held in self._held.items():
-            yield held if isinstance(held, Call) else unpacked(serial, held)
+            yield as_call(serial, held)
 
     def check(self, call: Call) -> None:
         """See that a call can be packed, where it comes for the first time.

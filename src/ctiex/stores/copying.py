@@ -9,9 +9,10 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from ctiex.errors import StoreUnavailable
+from ctiex.records import Snapshot
 from ctiex.stores.opening import opened_to_read, told
 from ctiex.stores.sealing import Seal, sync_folder, unfinished_name
-from ctiex.stores.sqlite_file import Kept, SqliteFile, lock
+from ctiex.stores.sqlite_file import SqliteFile, lock
 
 _MOST_NAMED = 3
 
@@ -29,7 +30,7 @@ def back_up(path: Path, copy: Path) -> None:
         sync_folder(copy.parent)
 
 
-def restore(path: Path, copy: Path, seal: Seal) -> Kept:
+def restore(path: Path, copy: Path, seal: Seal) -> Snapshot:
     """Put a copy in a file's place, in one moment, and take away the log of what stood there.
 
     The file is a generation of its own from then on, so that it can't be mistaken for the one that went on.
@@ -56,7 +57,7 @@ def _copy(source: sqlite3.Connection, unfinished: Path) -> None:
         source.backup(target)
 
 
-def _made_ready(unfinished: Path, seal: Seal) -> Kept:
+def _made_ready(unfinished: Path, seal: Seal) -> Snapshot:
     """What the copy keeps, once it is sound and of the present version.
 
     :raise StoreUnavailable: it isn't sound, in the words of the check.

@@ -1,4 +1,4 @@
-"""The blocking half of the SQLite store: one file, used from one thread."""
+"""The blocking half of the SQLite journal: one file, used from one thread."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import TypeVar
 
-from attrs import define, field, frozen
-
 from ctiex.errors import StoreUnavailable
-from ctiex.records import Call, StoredEvent
+from ctiex.records import Snapshot
+from ctiex.stores.groups import Group
 from ctiex.stores.marks import checkpoint, write_out
 from ctiex.stores.opening import expect_folder, opened_alone, opened_to_read, told
 from ctiex.stores.rows import Changed, Row, Rows
@@ -29,34 +28,6 @@ _PAGE = 4_096
 
 class StoreInUse(StoreUnavailable):
     """Another process has the store open."""
-
-
-@define
-class Group:
-    """What many changes come to, written by one commit."""
-
-    calls: dict[str, Call | None] = field(factory=dict)
-    """By serial; None: forgotten."""
-    contexts: dict[str, Call | None] = field(factory=dict)
-    """Calls whose number, digest and data are to be written; None: wiped."""
-    last_sequences: dict[str, int] = field(factory=dict)
-    events: dict[tuple[str, int], StoredEvent] = field(factory=dict)
-    dropped: dict[str, int] = field(factory=dict)
-    """By agent: its events up to and including this sequence leave the mailbox."""
-    metadata: dict[str, str] = field(factory=dict)
-
-    def __bool__(self) -> bool:
-        return bool(self.calls or self.events or self.dropped or self.metadata)
-
-
-@frozen
-class Kept:
-    """Everything that a file keeps."""
-
-    calls: tuple[Call, ...]
-    last_sequences: dict[str, int]
-    events: tuple[StoredEvent, ...]
-    metadata: dict[str, str]
 
 
 class SqliteFile:
@@ -188,20 +159,20 @@ class SqliteFile:
 
     # ------------------------------------------------------------ reading
 
-    def read(self) -> Kept:
+    def read(self) -> Snapshot:
         """Everything in the file.
 
         :raise StoreUnavailable: it can't be read, was sealed with another key, or was changed without it.
         """
         return self._read(None)
 
-    def _read(self, wrong: list[str] | None) -> Kept:
+    def _read(self, wrong: list[str] | None) -> Snapshot:
         """:param wrong: takes what is said of each record that isn't as it was written; None: the first is an error."""
         with told(self._path):
             self._database.execute("BEGIN")  # one moment of the file, also beside an exchange that writes it
             try:
                 self._known()
-                return Kept(
+                return Snapshot(
                     tuple(self._taken(_CALLS, self._rows.opened_call, wrong))
                     + tuple(self._taken(_WITHOUT_A_CALL, self._rows.opened_call, wrong)),
                     dict(self._taken(_MAILBOXES, self._rows.opened_mailbox, wrong)),
@@ -247,7 +218,7 @@ class SqliteFile:
             kept = self._read(changed)
         except (sqlite3.Error, StoreUnavailable) as error:
             return [str(error)]
-        return found + changed + list(gaps(kept))
+        return found + changed + list(kept.gaps())
 
 
 _CALLS = "SELECT calls.*, sealed FROM calls LEFT JOIN contexts USING (serial) ORDER BY serial"
@@ -259,18 +230,6 @@ _WITHOUT_A_CALL = (
 _MAILBOXES = "SELECT agent, last_sequence, stamp FROM agents"
 _EVENTS = "SELECT agent, sequence, expires, sealed FROM events ORDER BY agent, sequence"
 _METADATA = "SELECT name, value, stamp FROM facts"
-
-
-def gaps(kept: Kept) -> Iterator[str]:
-    """What is missing in the agents' mailboxes, a sentence each."""
-    last: dict[str, int] = {}
-    for event in kept.events:
-        if event.agent in last and event.sequence != last[event.agent] + 1:
-            yield f"agent {event.agent}: event {event.sequence} follows {last[event.agent]}"
-        last[event.agent] = event.sequence
-    for agent, sequence in last.items():
-        if sequence != kept.last_sequences.get(agent):
-            yield f"agent {agent}: the last event is {sequence}, the last sequence {kept.last_sequences.get(agent)}"
 
 
 def lock(path: Path) -> int:

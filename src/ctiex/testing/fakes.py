@@ -6,8 +6,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypeVar, cast
+from collections.abc import Callable, Sequence
+from typing import TypeVar, cast
 
 from attrs import define, field
 from twisted.internet.defer import Deferred
@@ -18,7 +18,7 @@ from zope.interface import implementer
 from ctiex.codecs.binary import BinaryCodec
 from ctiex.errors import Status, StoreUnavailable
 from ctiex.fields import EMPTY, Fields
-from ctiex.interfaces import Frame, ICallStore, ICodec, IServiceSession
+from ctiex.interfaces import Frame, ICodec, IServiceSession
 from ctiex.messages import (
     DEFAULT_MAX_FRAME,
     KIND_OF,
@@ -42,8 +42,9 @@ from ctiex.messages import (
     ServiceEvent,
     Unbind,
 )
-from ctiex.records import Call, Change, StoredEvent
-from ctiex.stores.memory import MemoryCallStore, Undo
+from ctiex.records import Change
+from ctiex.stores.call_store import CallStore
+from ctiex.stores.index import Undo
 
 AnyMessage = TypeVar("AnyMessage", bound=Message)
 
@@ -137,12 +138,11 @@ class _Pending:
 _NOTHING = Change()
 
 
-@implementer(ICallStore)
-class WaitingStore:
+class WaitingStore(CallStore):
     """A store that shows every change at once, and whose commits complete when a test says so."""
 
     def __init__(self) -> None:
-        self._kept = MemoryCallStore()
+        super().__init__()
         self._pending: list[_Pending] = []
         self.waits = True
         """Whether commits wait from now on; those that wait already go on doing so."""
@@ -166,7 +166,7 @@ class WaitingStore:
         failed = self._pending[at:]
         del self._pending[at:]
         for one in reversed(failed):
-            self._kept.undo(one.undo)
+            self.undo(one.undo)
         for one in failed:
             one.done.errback(StoreUnavailable("the test says so"))
 
@@ -177,62 +177,14 @@ class WaitingStore:
         """
         if self.unavailable:
             raise StoreUnavailable("the test says so")
-        if not self._pending and (change == _NOTHING or not self.waits):
-            self._kept.commit(change)
-            return None
         undo = Undo()
-        self._kept.remember(change, undo)
-        self._kept.commit(change)
+        self.remember(change, undo)
+        self.apply(change)
+        if not self._pending and (change == _NOTHING or not self.waits):
+            return None
         pending = _Pending(Deferred(), undo)
         self._pending.append(pending)
         return pending.done
-
-    def open(self, reactor: Any) -> None:
-        """Nothing was stored before."""
-
-    def close(self) -> None:
-        """Let go of everything."""
-        self._kept.close()
-
-    def metadata(self, name: str) -> str | None:
-        """What was last put under this name."""
-        return self._kept.metadata(name)
-
-    def get(self, serial: str) -> Call | None:
-        """The call with this serial, or None."""
-        return self._kept.get(serial)
-
-    def fetched(self, serial: str, owner: str) -> bytes | None:
-        """The data of a call that this owner has fetched before."""
-        return self._kept.fetched(serial, owner)
-
-    def fetch(self, serial: str) -> Deferred[Call | None] | None:
-        """None: there is nowhere else to look."""
-        return None
-
-    def calls(self) -> Iterable[Call]:
-        """Every call."""
-        return self._kept.calls()
-
-    def stored(self) -> int:
-        """How many calls are stored."""
-        return self._kept.stored()
-
-    def agents(self) -> Iterable[str]:
-        """Every agent number that ever had an event."""
-        return self._kept.agents()
-
-    def last_sequence(self, agent: str) -> int:
-        """The last sequence assigned to this agent's events."""
-        return self._kept.last_sequence(agent)
-
-    def pending(self, agent: str) -> int:
-        """How many events wait in the agent's mailbox."""
-        return self._kept.pending(agent)
-
-    def events(self, agent: str, after: int = 0) -> Sequence[StoredEvent]:
-        """The events that wait with a sequence beyond ``after``."""
-        return self._kept.events(agent, after)
 
 
 # ---------------------------------------------------------------- the other ends of the links

@@ -24,7 +24,7 @@ from ctiex.carriers.calling_number import CallingNumberSerialCarrier
 from ctiex.codecs.binary import BinaryCodec
 from ctiex.core import ExchangeCore
 from ctiex.identities import AgentNumbers, Identity
-from ctiex.interfaces import ICallStore, ICodec, ISerialCarrier, ISignalling
+from ctiex.interfaces import ICodec, ISerialCarrier, ISignalling
 from ctiex.limits import Limits, SessionLimits, Timeouts
 from ctiex.links.admission import Admission
 from ctiex.links.agent import AgentLink, AgentLinkFactory
@@ -42,7 +42,7 @@ from ctiex.processing.service import ProcessingService
 from ctiex.processing.service_sessions import ServiceSessions
 from ctiex.processing.service_settings import ServiceSettings
 from ctiex.signalling.link import LinkSignalling
-from ctiex.stores.memory import MemoryCallStore
+from ctiex.stores.call_store import CallStore
 from ctiex.testing.fakes import FakeAgent, FakePeer, FakeService
 
 AnyPeer = TypeVar("AnyPeer", bound=FakePeer)
@@ -241,7 +241,7 @@ class MemoryExchange:
     services: Mapping[str, ServiceSettings] = field(factory=lambda: {"bill": make_service("bill")})
     limits: Limits = field(factory=Limits)
     session_limits: SessionLimits = field(factory=SessionLimits)
-    store: ICallStore = field(factory=MemoryCallStore)
+    store: CallStore = field(factory=CallStore)
     clock: Clock = field(factory=Clock)
     wall: Callable[[], float] | None = None
     """The wall clock; shows what ``clock`` does unless given."""

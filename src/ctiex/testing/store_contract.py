@@ -1,17 +1,18 @@
-"""What every call store keeps to: mix :class:`CallStoreContract` into a test case of your own."""
+"""What every journal of the call store keeps to: mix :class:`JournalContract` into a test case of your own."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+from random import Random
 from typing import Any
 
 from attrs import evolve
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, maybeDeferred
 from zope.interface.verify import verifyObject
 
 from ctiex.errors import StoreUnavailable
-from ctiex.interfaces import ICallStore
-from ctiex.records import Call, CallState, Change, StoredEvent
+from ctiex.interfaces import IJournal
+from ctiex.records import Call, CallState, Change, Snapshot, StoredEvent
+from ctiex.stores.call_store import CallStore, JournaledCallStore
 
 
 def make_call(serial: str, **changes: Any) -> Call:
@@ -35,200 +36,205 @@ def make_event(agent: str, sequence: int) -> StoredEvent:
     return StoredEvent(agent, sequence, b"event %d" % sequence, 1000.0)
 
 
-class CallStoreContract:
-    """Tests of :class:`ctiex.interfaces.ICallStore`, before ``TestCase`` of trial in the bases.
+class JournalContract:
+    """Tests of :class:`ctiex.interfaces.IJournal`, before ``TestCase`` of trial in the bases.
 
-    Give ``make_store``, and ``break_store`` and ``mend_store`` where its commits can fail. A store may keep things at
-    once or later, and fail by an exception or by the Deferred: the tests await what it returns.
+    Give ``make_journal``, and ``break_journal`` and ``mend_journal`` where it can fail. A journal is used as an
+    exchange uses it, by a call store: opened again, that shows what it showed before.
     """
 
     reactor: Any = None
-    """The reactor that runs the tests, for a store that needs one."""
+    """The reactor that runs the tests, for a journal that needs one."""
 
-    def make_store(self) -> ICallStore:
-        """A new store that holds nothing, not opened yet."""
+    def make_journal(self, place: str) -> IJournal:
+        """A journal that isn't opened yet.
+
+        :param place: names where it keeps things: in each test empty at first, and then the same one each time.
+        """
         raise NotImplementedError
 
-    def break_store(self, store: ICallStore) -> bool:
-        """Have every commit fail from now on, as on a disk that is full; False for a store that can't fail."""
+    def break_journal(self, journal: IJournal) -> bool:
+        """Have every append fail from now on, as on a disk that is full; False for a journal that can't fail."""
         return False
 
-    def mend_store(self, store: ICallStore) -> None:
-        """Have commits kept again."""
+    def mend_journal(self, journal: IJournal) -> None:
+        """Have changes kept again."""
 
-    async def opened(self) -> ICallStore:
-        """A store in use; it is closed when the test ends."""
-        store = self.make_store()
-        await _done(store.open(self.reactor))
+    async def opened(self, place: str = "here") -> JournaledCallStore:
+        """The call store of the next process: that of the one before is closed, and this one when the test ends."""
+        stores: dict[str, JournaledCallStore] = vars(self).setdefault("_stores", {})
+        if place in stores:
+            await stores[place].close()
+        store = stores[place] = JournaledCallStore(self.make_journal(place))
+        await store.open(self.reactor)
         self.addCleanup(store.close)  # type: ignore[attr-defined]
         return store
 
+    async def kept(self, *changes: Change) -> None:
+        """Commit changes one by one, and in another place all in a row; the next process shows the same as this one."""
+        for place in ("one by one", "in a row"):
+            store = await self.opened(place)
+            for change in changes:
+                waiting = store.commit(change)
+                if place == "one by one":
+                    await _done(waiting)
+            await _done(store.commit(Change()))
+            shown = _shown(store)
+            assert _shown(await self.opened(place)) == shown, place
+
+    async def snapshot(self) -> Snapshot:
+        """What the journal of the next process gives."""
+        journal: Any = self.make_journal("here")
+        snapshot: Snapshot = await maybeDeferred(journal.open, self.reactor)
+        await maybeDeferred(journal.close)
+        return snapshot
+
+    # ------------------------------------------------------------ what is kept
+
     async def test_it_provides_the_interface(self) -> None:
-        store = await self.opened()
-        assert verifyObject(ICallStore, store)
+        assert verifyObject(IJournal, (await self.opened()).journal)
 
     async def test_it_begins_empty(self) -> None:
-        store = await self.opened()
-        assert store.get("7") is None
-        assert list(store.calls()) == [] and list(store.agents()) == []
-        assert store.last_sequence("1001") == 0 and store.pending("1001") == 0
-        assert list(store.events("1001")) == []
+        snapshot = await self.snapshot()
+        assert not (snapshot.calls or snapshot.last_sequences or snapshot.events or snapshot.metadata)
 
-    async def test_what_was_committed_is_seen_before_it_is_kept(self) -> None:
-        store = await self.opened()
-        call, event = make_call("7"), make_event("1001", 1)
-        kept = store.commit(Change(calls=(call,), events=(event,)))
-        assert store.get("7") == call and list(store.calls()) == [call]
-        assert list(store.events("1001")) == [event] and store.pending("1001") == 1
-        await _done(kept)
-        assert store.get("7") == call and list(store.events("1001")) == [event]
+    async def test_it_takes_changes_in_groups_or_at_once(self) -> None:
+        journal = (await self.opened()).journal
+        for changes in ([Change(metadata=(("codec", "json"),))], []):
+            appended = journal.append(changes, lambda serial: None)
+            assert isinstance(appended, Deferred) if journal.in_groups else appended is None
+            await _done(appended)
+
+    async def test_every_value_of_a_call_is_kept(self) -> None:
+        call = make_call(
+            "007", agent="100*", service="bill", identity="platform-1", calling_number="+86 138 \u0663", digest=b"\0",
+            data=bytes(range(256)) * 20, state=CallState.FETCHED, deadline=1_764_547_200.123456, owner="ivr",
+            told=frozenset({10, 11, 13}), event_ids=frozenset({0, 1, 2**64 - 1}),
+        )  # fmt: skip
+        await self.kept(Change(calls=(call, *(make_call(state.value, state=state) for state in CallState))))
 
     async def test_serials_are_strings(self) -> None:
-        store = await self.opened()
-        await _done(store.commit(Change(calls=(make_call("007"),))))
-        assert store.get("7") is None
-        assert store.get("007") == make_call("007")
+        await self.kept(Change(calls=(make_call("007"), make_call("7", agent="1"))))
 
     async def test_a_call_takes_the_place_of_the_one_before(self) -> None:
-        store = await self.opened()
-        closed = make_call(
-            "7", state=CallState.CLOSED, owner="ivr", told=frozenset({10, 11}), event_ids=frozenset({1, 2**64 - 1}),
-            calling_number="", data=b"", digest=b"",
-        )  # fmt: skip
-        await _done(store.commit(Change(calls=(make_call("7"),))))
-        await _done(store.commit(Change(calls=(closed,))))
-        assert store.get("7") == closed and list(store.calls()) == [closed]
+        fetched = make_call("7", state=CallState.FETCHED, owner="ivr", data=b"other", told=frozenset({10}))
+        closed = evolve(fetched, state=CallState.CLOSED, calling_number="", data=b"", digest=b"")
+        await self.kept(Change(calls=(make_call("7"),)), Change(calls=(fetched,)))
+        await self.kept(Change(calls=(closed,)))
 
     async def test_a_forgotten_call_is_gone_and_others_stay(self) -> None:
-        store = await self.opened()
-        await _done(store.commit(Change(calls=(make_call("7"), make_call("8")))))
-        await _done(store.commit(Change(forgotten=("7", "never there"))))
-        assert store.get("7") is None
-        assert list(store.calls()) == [make_call("8")]
+        await self.kept(Change(calls=(make_call("7"), make_call("8"))), Change(forgotten=("7", "never there")))
+        await self.kept(Change(calls=(make_call("8", owner="ivr"), make_call("9")), forgotten=("8", "9")))
 
-    async def test_fetched_data_is_given_to_its_owner_alone_and_while_it_is_fetched(self) -> None:
-        store = await self.opened()
-        for state in CallState:
-            await _done(store.commit(Change(calls=(make_call("7", state=state, owner="ivr"),))))
-            assert store.fetched("7", "ivr") == (b"data" if state is CallState.FETCHED else None)
-            assert store.fetched("7", "other") is None and store.fetched("7", "") is None
-        assert store.fetched("404", "ivr") is None
+    async def test_a_serial_that_is_forgotten_and_used_again_has_its_new_data(self) -> None:
+        for data in (b"new", b"data"):
+            again = make_call("7", data=data)
+            await self.kept(Change(calls=(make_call("7"),)), Change(forgotten=("7",)), Change(calls=(again,)))
 
-    async def test_it_counts_the_calls(self) -> None:
-        store = await self.opened()
-        assert store.stored() == 0
-        await _done(store.commit(Change(calls=(make_call("7"), make_call("8")))))
-        assert store.stored() == 2
-        await _done(store.commit(Change(forgotten=("7", "404"))))
-        assert store.stored() == 1
-
-    async def test_fetch_finds_nothing_that_never_was(self) -> None:
-        store = await self.opened()
-        found = store.fetch("404")
-        assert found is None or await found is None
-
-    async def test_events_come_in_order_and_beyond_what_was_asked(self) -> None:
-        store = await self.opened()
-        await self._fill(store, "1001", 3)
-        await self._fill(store, "1002", 1)
-        for after, expected in ((0, [1, 2, 3]), (1, [2, 3]), (3, []), (9, [])):
-            assert _sequences(store.events("1001", after)) == expected
-        assert _sequences(store.events("1002")) == [1]
-        assert sorted(store.agents()) == ["1001", "1002"]
-
-    async def test_what_events_gave_is_not_changed_by_later_commits(self) -> None:
-        store = await self.opened()
-        await self._fill(store, "1001", 2)
-        given = store.events("1001")
-        await _done(store.commit(Change(events=(make_event("1001", 3),), dropped=(("1001", 1),))))
-        assert _sequences(given) == [1, 2]
+    async def test_events_are_in_order_and_each_agents_own(self) -> None:
+        events = [make_event("1001", sequence) for sequence in range(1, 13)]
+        other = StoredEvent("1002", 1, bytes(range(256)), 1_764_547_200.123456)
+        await self.kept(*(Change(events=(event,)) for event in events), Change(events=(other, make_event("1002", 2))))
 
     async def test_dropped_events_leave_and_the_numbering_goes_on(self) -> None:
-        store = await self.opened()
-        await self._fill(store, "1001", 6)
-        await _done(store.commit(Change(dropped=(("1001", 3),))))
-        assert _sequences(store.events("1001")) == [4, 5, 6] and store.pending("1001") == 3
-        await _done(store.commit(Change(dropped=(("1001", 1),))))
-        assert store.pending("1001") == 3, "dropping what is gone changes nothing"
-        await _done(store.commit(Change(dropped=(("1001", 9),))))
-        assert store.pending("1001") == 0 and store.last_sequence("1001") == 6
-        await _done(store.commit(Change(events=(make_event("1001", 7),))))
-        assert _sequences(store.events("1001", 2)) == [7] and list(store.agents()) == ["1001"]
+        events = Change(events=tuple(make_event("1001", sequence) for sequence in range(1, 7)))
+        await self.kept(events, Change(dropped=(("1001", 3),)), Change(dropped=(("1001", 1),)))
+        await self.kept(Change(dropped=(("1001", 6),)))
+        await self.kept(Change(events=(make_event("1001", 7),)))
 
-    async def test_dropping_for_an_unknown_agent_changes_nothing(self) -> None:
-        store = await self.opened()
-        await _done(store.commit(Change(dropped=(("1001", 5),))))
-        assert store.last_sequence("1001") == 0 and list(store.agents()) == []
+    async def test_events_of_a_change_come_before_what_it_drops(self) -> None:
+        await self.kept(Change(events=(make_event("1001", 1), make_event("1001", 2)), dropped=(("1001", 1),)))
 
-    async def test_a_change_with_a_wrong_sequence_is_refused_whole(self) -> None:
-        store = await self.opened()
-        await self._fill(store, "1001", 2)
-        await _done(store.commit(Change(calls=(make_call("7"),))))
-        for wrong in ((2,), (4,), (3, 3), (3, 5)):
-            events = tuple(make_event("1001", sequence) for sequence in wrong)
-            change = Change((make_call("8"),), ("7",), (make_event("1002", 1), *events), (("1001", 1),))
-            assert await _refused(store, change)
-            assert store.get("8") is None and list(store.calls()) == [make_call("7")]
-            assert _sequences(store.events("1001")) == [1, 2] and list(store.agents()) == ["1001"]
+    async def test_an_event_behind_a_drop_that_went_too_far_stays(self) -> None:
+        first = Change(events=(make_event("1001", 1),), dropped=(("1001", 9), ("1002", 9)))
+        await self.kept(first, Change(events=(make_event("1001", 2), make_event("1002", 1))))
 
-    async def test_a_label_is_what_was_last_put_there(self) -> None:
-        store = await self.opened()
-        assert store.metadata("codec") is None
-        await _done(store.commit(Change(metadata=(("codec", "binary"), ("other", "x")))))
-        await _done(store.commit(Change(metadata=(("codec", "json"),))))
-        assert (store.metadata("codec"), store.metadata("other"), store.metadata("third")) == ("json", "x", None)
-
-    async def test_an_empty_change_waits_for_those_before_it(self) -> None:
-        store = await self.opened()
-        kept: list[int] = []
-        before = store.commit(Change(calls=(make_call("7"),)))
-        if before is None:
-            kept.append(1)
-        else:
-            before.addCallback(lambda _: kept.append(1))
-        await _done(store.commit(Change()))
-        assert kept == [1] and store.get("7") == make_call("7")
-
-    async def test_a_commit_that_fails_leaves_everything_as_it_was(self) -> None:
-        store = await self.opened()
-        await self._fill(store, "1001", 3)
-        await _done(store.commit(Change(calls=(make_call("7"), make_call("8")), metadata=(("codec", "binary"),))))
-        before = _seen(store)
-        changes = self._everything()
-        for change in (*changes, *changes):
-            if self.break_store(store):
-                assert not await _kept(store, change)
-                assert _seen(store) == before, "nothing of it is seen any more"
-        self.mend_store(store)
-        await _done(store.commit(Change(events=(make_event("1001", 4),))))
-        assert _sequences(store.events("1001")) == [1, 2, 3, 4], "the numbering goes on where it was"
-
-    async def test_commits_in_a_row_fail_together_and_the_next_are_kept(self) -> None:
-        store = await self.opened()
-        await self._fill(store, "1001", 3)
-        await _done(store.commit(Change(calls=(make_call("7"), make_call("8")), metadata=(("codec", "binary"),))))
-        before = _seen(store)
-        if self.break_store(store):
-            outcomes = [_outcome(store, change) for change in self._everything()]
-            assert [await outcome for outcome in outcomes] == [False] * len(outcomes)
-            assert _seen(store) == before
-        self.mend_store(store)
-        for change in self._everything():
-            assert await _kept(store, change)
-        assert store.get("7") is None and store.get("8") == make_call("8", state=CallState.CLOSED)
-        assert _sequences(store.events("1001")) == [3, 4, 5] and store.metadata("codec") == "json"
-
-    def _everything(self) -> tuple[Change, ...]:
-        """Changes of every kind, each of which goes on with the one before."""
-        return (
-            Change(calls=(make_call("9"), make_call("8", owner="ivr")), events=(make_event("1001", 4),)),
-            Change(forgotten=("7", "9"), dropped=(("1001", 2),), metadata=(("codec", "json"), ("new", "x"))),
-            Change(calls=(make_call("8", state=CallState.CLOSED),), events=(make_event("1001", 5), make_event("2", 1))),
+    async def test_metadata_is_what_was_last_put_there(self) -> None:
+        await self.kept(
+            Change(metadata=(("codec", "binary"), ("other", ""))), Change(metadata=(("codec", "\u00fcber"),))
         )
 
-    async def _fill(self, store: ICallStore, agent: str, count: int) -> None:
-        events = tuple(make_event(agent, sequence) for sequence in range(1, count + 1))
-        await _done(store.commit(Change(events=events)))
+    async def test_what_still_waits_is_kept_at_the_close(self) -> None:
+        waiting = (await self.opened()).commit(Change(calls=(make_call("7"),)))
+        assert (await self.opened()).get("7") == make_call("7")
+        await _done(waiting)
+
+    async def test_any_run_of_changes_is_there_again(self) -> None:
+        random = Random(14)
+        for _ in range(3):
+            store = await self.opened()
+            for _ in range(50):
+                waiting = store.commit(_drawn(random, store))
+                if random.random() < 0.3:
+                    await _done(waiting)
+            await _done(store.commit(Change()))
+            shown = _shown(store)
+            assert _shown(await self.opened()) == shown
+
+    async def test_what_it_gives_has_no_gap_and_nothing_twice(self) -> None:
+        store = await self.opened()
+        for change in (_BASE, *_EVERYTHING):
+            await _done(store.commit(change))
+        await store.close()
+        snapshot = await self.snapshot()
+        serials, agents = [call.serial for call in snapshot.calls], {event.agent for event in snapshot.events}
+        assert (
+            list(snapshot.gaps()) == [] and len(serials) == len(set(serials)) and agents <= set(snapshot.last_sequences)
+        )
+
+    # ------------------------------------------------------------ what isn't kept
+
+    async def test_a_change_that_fails_leaves_everything_as_it_was(self) -> None:
+        store = await self.opened()
+        await _done(store.commit(_BASE))
+        before = _shown(store)
+        for change in _EVERYTHING:
+            if self.break_journal(store.journal):
+                assert not await _outcome(store, change)
+                assert _shown(store) == before, "nothing of it is seen any more"
+        self.mend_journal(store.journal)
+        assert _shown(await self.opened()) == before, "nor is it there again"
+
+    async def test_changes_in_a_row_fail_together_and_the_next_are_kept(self) -> None:
+        store = await self.opened()
+        await _done(store.commit(_BASE))
+        before = _shown(store)
+        if self.break_journal(store.journal):
+            outcomes = [_outcome(store, change) for change in _EVERYTHING]
+            assert [await outcome for outcome in outcomes] == [False] * len(outcomes)
+            assert _shown(store) == before
+        self.mend_journal(store.journal)
+        for change in _EVERYTHING:
+            assert await _outcome(store, change)
+        shown = _shown(store)
+        assert _shown(await self.opened()) == shown
+
+
+_BASE = Change(
+    calls=(make_call("7"), make_call("8")),
+    events=tuple(make_event("1001", sequence) for sequence in (1, 2, 3)),
+    metadata=(("codec", "binary"),),
+)
+_EVERYTHING = (
+    Change(calls=(make_call("9"), make_call("8", owner="ivr")), events=(make_event("1001", 4),)),
+    Change(forgotten=("7", "9"), dropped=(("1001", 2),), metadata=(("codec", "json"), ("new", "x"))),
+    Change(calls=(make_call("8", state=CallState.CLOSED),), events=(make_event("1001", 5), make_event("2", 1))),
+)
+"""Changes of every kind, each of which goes on with the one before."""
+
+
+def _drawn(random: Random, store: CallStore) -> Change:
+    """Any change that may follow."""
+    serials, agents = "01234567", ("1001", "1002")
+    agent, state = random.choice(agents), random.choice(list(CallState))
+    last, new = store.last_sequence(agent), random.randrange(3)
+    return Change(
+        tuple(make_call(one, data=random.randbytes(9), state=state) for one in random.sample(serials, new)),
+        tuple(random.sample(serials, random.randrange(2))),
+        tuple(make_event(agent, last + number) for number in range(1, 1 + new)),
+        tuple((one, random.randrange(last + 5)) for one in agents if random.random() < 0.3),
+        (("codec", str(last)),) if random.random() < 0.2 else (),
+    )
 
 
 async def _done(result: Deferred[None] | None) -> None:
@@ -236,35 +242,18 @@ async def _done(result: Deferred[None] | None) -> None:
         await result
 
 
-async def _refused(store: ICallStore, change: Change) -> bool:
-    try:
-        await _done(store.commit(change))
-    except ValueError:
-        return True
-    return False
-
-
-def _outcome(store: ICallStore, change: Change) -> Awaitable[bool]:
+def _outcome(store: CallStore, change: Change) -> Deferred[bool]:
     """Whether a change is kept; it is committed now, and may be waited for later."""
-    try:
-        waiting = store.commit(change)
-    except (StoreUnavailable, ValueError):  # a number that follows a lost one is invalid
-        return succeed(False)
-    if waiting is None:
-        return succeed(True)
-    return waiting.addCallbacks(lambda _: True, lambda failure: failure.trap(StoreUnavailable) is None)
+    outcome: Deferred[Any] = maybeDeferred(store.commit, change)
+    # A number that follows a lost one is invalid.
+    return outcome.addCallbacks(lambda _: True, lambda failure: failure.trap(StoreUnavailable, ValueError) is None)
 
 
-async def _kept(store: ICallStore, change: Change) -> bool:
-    return await _outcome(store, change)
-
-
-def _seen(store: ICallStore) -> tuple[object, ...]:
-    """Everything that a store shows."""
-    mailboxes = {agent: (store.last_sequence(agent), _sequences(store.events(agent))) for agent in store.agents()}
-    calls = {call.serial: call for call in store.calls()}
-    return calls, mailboxes, store.stored(), store.metadata("codec"), store.metadata("new")
-
-
-def _sequences(events: Sequence[StoredEvent]) -> list[int]:
-    return [event.sequence for event in events]
+def _shown(store: CallStore) -> tuple[object, ...]:
+    """Everything that a store shows; which call an event is about needs not be kept apart."""
+    mailboxes = {
+        agent: (store.last_sequence(agent), [evolve(event, serial=None) for event in store.events(agent)])
+        for agent in store.agents()
+    }
+    metadata = [store.metadata(name) for name in ("codec", "new", "other")]
+    return {call.serial: call for call in store.calls()}, mailboxes, store.stored(), metadata

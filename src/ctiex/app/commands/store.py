@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -169,7 +169,7 @@ def _counted(calls: Iterable[Call], events: Iterable[StoredEvent]) -> Iterator[s
         yield f"  and {len(waiting) - _MOST_AGENTS:,} more agents"
 
 
-def _metadata_lines(metadata: dict[str, str]) -> Iterator[str]:
+def _metadata_lines(metadata: Mapping[str, str]) -> Iterator[str]:
     brought = Counter(value for name, value in metadata.items() if is_number_label(name))
     yield from (f"agent numbers registered by {identity}: {count:,}" for identity, count in brought.most_common())
     yield from (f"{name}: {value}" for name, value in sorted(metadata.items()) if not is_number_label(name))
@@ -200,7 +200,7 @@ def _export(file: SqliteFile, options: Options, stdout: TextIO, find: Finder) ->
     return 0
 
 
-def _codec(metadata: dict[str, str], name: str, find: Finder) -> ICodec:
+def _codec(metadata: Mapping[str, str], name: str, find: Finder) -> ICodec:
     """The codec that the bodies in the store are encoded with."""
     codec: ICodec = find(ICodecPlugin, metadata.get(name, "binary")).build()
     return codec

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 from attrs import evolve
 from twisted.internet.defer import ensureDeferred
 
-from ctiex.interfaces import ICallStore, ISignalling
+from ctiex.interfaces import ISignalling
 from ctiex.limits import Limits, SessionLimits, Timeouts
 from ctiex.processing.context import ProcessingContext
 from ctiex.processing.service import ProcessingService
 from ctiex.processing.stored_time import LABEL
 from ctiex.signalling.link import LinkSignalling
+from ctiex.stores.call_store import CallStore
 from ctiex.testing.pairs import MemoryExchange, agents, make_service, services
 from ctiex.testing.simulation.clock import ProcessClock, WorldClock
 from ctiex.testing.simulation.ledger import Ledger
@@ -56,7 +57,7 @@ IDENTITIES = (
     *(services(name, *served) for name, served in SERVED.items()),
 )
 
-MakeStore = Callable[[Disk, ProcessClock, Random], ICallStore]
+MakeStore = Callable[[Disk, ProcessClock, Random], CallStore]
 
 
 def exchange_clock(clock: WorldClock) -> ProcessClock:
@@ -106,13 +107,10 @@ class ExchangeProcess:
         process = self.process = exchange_clock(self._clock)
         store = self._make_store(self.disk, process, self._random)
         opening = store.open(process)
-        if opening is None:
-            self._opened(store, process)
-        else:
-            opening.addCallback(lambda _: self._opened(store, process))
-            opening.addErrback(lambda failure: self._ledger.break_(f"the exchange doesn't start: {failure}"))
+        opening.addCallback(lambda _: self._opened(store, process))
+        opening.addErrback(lambda failure: self._ledger.break_(f"the exchange doesn't start: {failure}"))
 
-    def _opened(self, store: ICallStore, process: ProcessClock) -> None:
+    def _opened(self, store: CallStore, process: ProcessClock) -> None:
         witness = self.witness
         assert witness is not None
         witness.watch_store(store, {identity.name: identity for identity in IDENTITIES})

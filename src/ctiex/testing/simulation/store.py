@@ -1,27 +1,27 @@
 """The durable store on a simulated disk, which outlives the exchange.
 
-The real grouping and undoing of :class:`ctiex.stores.sqlite.SQLiteCallStore`; only the file and the
-thread are simulated: a group takes its time, may fail, and is lost by a crash before it is written. When the
-disk has troubles, each change may be refused at once, and each group fail or take seconds, independently of
-those before and behind it.
+The call store itself, with its groups and its undoing; only the journal is simulated: a group takes its time, may fail,
+and is lost by a crash before it is written. When the disk has troubles, each change may be refused at once, and each
+group fail or take seconds, independently of those before and behind it.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from random import Random
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 from attrs import define, evolve, field, frozen
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from ctiex.errors import StoreUnavailable
-from ctiex.records import Call, Change, StoredEvent
-from ctiex.stores.sqlite import SQLiteCallStore
-from ctiex.stores.sqlite_file import Group, Kept, SqliteFile
+from ctiex.interfaces import IJournal
+from ctiex.records import Call, Change, Snapshot, StoredEvent
+from ctiex.stores.call_store import JournaledCallStore
+from ctiex.stores.groups import Group
 from ctiex.testing.simulation.clock import ProcessClock
 from ctiex.testing.simulation.troubles import WELL, Troubles
 
@@ -101,7 +101,7 @@ class Disk:
         for serial in group.calls:
             self.once_written.pop(serial, _nothing)()
 
-    def read(self) -> Kept:
+    def read(self) -> Snapshot:
         """Everything that is written."""
         calls = []
         for serial in sorted(self.calls):
@@ -110,10 +110,7 @@ class Disk:
         events = [
             self.events[agent][sequence] for agent in sorted(self.events) for sequence in sorted(self.events[agent])
         ]
-        return Kept(tuple(calls), dict(self.last_sequences), tuple(events), dict(self.metadata))
-
-    def close(self) -> None:
-        """What is written stays."""
+        return Snapshot(tuple(calls), dict(self.last_sequences), tuple(events), dict(self.metadata))
 
 
 def _put(table: dict[str, Any], key: str, value: object) -> None:
@@ -121,14 +118,6 @@ def _put(table: dict[str, Any], key: str, value: object) -> None:
         table.pop(key, None)
     else:
         table[key] = value
-
-
-class _NoThreads:
-    def start(self) -> None:
-        """Nothing to start."""
-
-    def stop(self) -> None:
-        """Nothing to stop."""
 
 
 @frozen
@@ -145,17 +134,69 @@ def _lost(witness: StoreWitness, change: Change, failure: Failure) -> Failure:
     return failure
 
 
-class SimulatedStore(SQLiteCallStore):
-    """The SQLite store of one process, on a simulated disk."""
+@implementer(IJournal)
+class SimulatedJournal:
+    """A journal of one process, on a simulated disk."""
+
+    in_groups = True
 
     def __init__(self, disk: Disk, process: ProcessClock, random: Random) -> None:
-        super().__init__(Path("simulated"), Path("simulated.key"))
         self._disk = disk
         self._process = process
         self._random = random
-        self._threads = cast(Any, _NoThreads())
-        self._fate = _WELL
-        """What befalls the group that is being written."""
+
+    def open(self, reactor: Any) -> Deferred[Snapshot]:
+        """Read what the disk holds."""
+        return self._after_a_while(self._disk.read, _WELL)
+
+    def append(self, changes: Sequence[Change], before: Callable[[str], Call | None]) -> Deferred[None]:
+        """Write a group, when nothing befalls it."""
+        fate = self._drawn_fate()
+        return self._after_a_while(lambda: self._write(Group.of(changes, before), fate), fate)
+
+    def close(self) -> Deferred[None]:
+        """What is written stays."""
+        return self._after_a_while(lambda: None, _WELL)
+
+    def _drawn_fate(self) -> _Fate:
+        troubles, dice = self._disk.troubles, self._random
+        if troubles == WELL:
+            return _WELL
+        failed = dice.random() < troubles.failed
+        slow = dice.random() < troubles.slow
+        self._disk.happened["a group of changes failed"] += failed
+        self._disk.happened["a group of changes took seconds"] += slow
+        return _Fate(failed, troubles.slowest if slow else 0.0)
+
+    def _write(self, group: Group, fate: _Fate) -> None:
+        if fate.failed:
+            raise StoreUnavailable("a group isn't written")
+        if group:
+            self._disk.write(group)
+
+    def _after_a_while(self, work: Callable[[], Any], fate: _Fate) -> Deferred[Any]:
+        """Done after a while, and known of a while later: a crash may come before, between or behind."""
+        done: Deferred[Any] = Deferred()
+        slowest = max(self._disk.usual, self._disk.slow, fate.slowest)
+
+        def run() -> None:
+            try:
+                outcome = work()
+            except StoreUnavailable:
+                outcome = Failure()
+            self._process.callLater(self._random.uniform(0, slowest), done.callback, outcome)
+
+        self._process.callLater(self._random.uniform(0, slowest), run)
+        return done
+
+
+class SimulatedStore(JournaledCallStore):
+    """The call store of one process, whose witness hears of every change."""
+
+    def __init__(self, disk: Disk, process: ProcessClock, random: Random) -> None:
+        super().__init__(SimulatedJournal(disk, process, random))
+        self._disk = disk
+        self._random = random
 
     def commit(self, change: Change) -> Deferred[None] | None:
         """Keep a change, when nothing befalls it."""
@@ -174,42 +215,3 @@ class SimulatedStore(SQLiteCallStore):
         else:
             waiting.addCallbacks(lambda _: witness.kept(change), lambda failure: _lost(witness, change, failure))
         return waiting
-
-    def _write_next(self) -> None:
-        if self._writing is None and self._gathering.waiting:
-            self._fate = self._drawn_fate()
-        super()._write_next()
-
-    def _drawn_fate(self) -> _Fate:
-        troubles, dice = self._disk.troubles, self._random
-        if troubles == WELL:
-            return _WELL
-        failed = dice.random() < troubles.failed
-        slow = dice.random() < troubles.slow
-        self._disk.happened["a group of changes failed"] += failed
-        self._disk.happened["a group of changes took seconds"] += slow
-        return _Fate(failed, troubles.slowest if slow else 0.0)
-
-    def _write(self, group: Group) -> None:
-        if self._fate.failed:
-            raise StoreUnavailable("a group isn't written")
-        super()._write(group)
-
-    def _opened(self) -> Kept:
-        self._file = cast(SqliteFile, self._disk)
-        return self._disk.read()
-
-    def _in_thread(self, work: Callable[[], Any]) -> Deferred[Any]:
-        """Done after a while, and known of a while later: a crash may come before, between or behind."""
-        done: Deferred[Any] = Deferred()
-        slowest = max(self._disk.usual, self._disk.slow, self._fate.slowest)
-
-        def run() -> None:
-            try:
-                outcome = work()
-            except StoreUnavailable:
-                outcome = Failure()
-            self._process.callLater(self._random.uniform(0, slowest), done.callback, outcome)
-
-        self._process.callLater(self._random.uniform(0, slowest), run)
-        return done

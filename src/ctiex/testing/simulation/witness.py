@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred
 from ctiex.codecs.binary import BinaryCodec
 from ctiex.errors import Status
 from ctiex.identities import Identity
-from ctiex.interfaces import Frame, ICallStore, IServiceSession, ISignalling, ISignallingListener, Offer
+from ctiex.interfaces import Frame, IServiceSession, ISignalling, ISignallingListener, Offer
 from ctiex.links.ivr import IvrLink
 from ctiex.messages import (
     KIND_OF,
@@ -29,6 +29,7 @@ from ctiex.messages import (
 from ctiex.processing.service import ProcessingService
 from ctiex.processing.states import SIGNALLED
 from ctiex.records import Call, CallState, Change, StoredEvent
+from ctiex.stores.call_store import CallStore
 from ctiex.testing.simulation.custody import Custody
 from ctiex.testing.simulation.debts import Debts
 from ctiex.testing.simulation.waits import Waits
@@ -127,7 +128,7 @@ class Witness:
 
     # ------------------------------------------------------------ processing
 
-    def watch_store(self, store: ICallStore, identities: Mapping[str, Identity]) -> None:
+    def watch_store(self, store: CallStore, identities: Mapping[str, Identity]) -> None:
         """Hear of the data that is given straight from the store, and of its end.
 
         :param identities: all, by name.
@@ -142,7 +143,7 @@ class Witness:
 
         close = store.close
 
-        def closed_seen() -> Deferred[None] | None:
+        def closed_seen() -> Deferred[None]:
             self.debts.forgive()  # a process that leaves does nothing more
             return close()
 

@@ -9,9 +9,9 @@ from attrs import frozen
 from twisted.plugin import IPlugin
 from zope.interface import implementer
 
-from ctiex.interfaces import ICallStore, ICallStorePlugin, ICodec, ICodecPlugin
+from ctiex.interfaces import ICodec, ICodecPlugin, IJournal, IJournalPlugin
 from ctiex.settings import FileName
-from ctiex_smallsite.one_file import OneFileCallStore
+from ctiex_smallsite.one_file import OneFileJournal
 from ctiex_smallsite.prefixed_json import PrefixedJsonCodec
 
 
@@ -28,21 +28,21 @@ class PrefixedJsonPlugin:
 
 @frozen(kw_only=True)
 class OneFileSettings:
-    """The store's own key."""
+    """The journal's own key."""
 
     path: FileName
 
 
-@implementer(IPlugin, ICallStorePlugin)
+@implementer(IPlugin, IJournalPlugin)
 class OneFilePlugin:
     """``[store] kind = "one-file"``, with ``path``."""
 
     name = "one-file"
     settings = OneFileSettings
 
-    def build(self, settings: OneFileSettings) -> ICallStore:
-        """A store, not opened yet."""
-        return OneFileCallStore(settings.path)
+    def build(self, settings: OneFileSettings) -> IJournal:
+        """A journal, not opened yet."""
+        return OneFileJournal(settings.path)
 
 
 # getPlugins finds instances at the top of a module.

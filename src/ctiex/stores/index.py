@@ -1,17 +1,13 @@
-"""The memory pool [0049]: calls and mailboxes in this process, gone when it ends."""
+"""The index: calls by serial, and agents' mailboxes, in this process' memory. Every read is answered from it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
 
 from attrs import define, field
-from twisted.internet.defer import Deferred
-from zope.interface import implementer
 
-from ctiex.interfaces import ICallStore
-from ctiex.records import Call, Change, StoredEvent
-from ctiex.stores.compact import Calls, Held
+from ctiex.records import Call, Change, Snapshot, StoredEvent
+from ctiex.stores.compact import Calls, Held, as_call
 
 
 @define
@@ -44,14 +40,14 @@ class Undo:
     """By agent: the last sequence, and the events that waited."""
     metadata: dict[str, str | None] = field(factory=dict)
 
+    def before(self, serial: str) -> Call | None:
+        """The call that stood under one of the serials of these changes."""
+        held = self.calls[serial]
+        return None if held is None else as_call(serial, held)
 
-@implementer(ICallStore)
-class MemoryCallStore:
-    """Holds everything in dictionaries; a commit is immediate, and lasts until ``close``.
 
-    Within one change, calls are put before serials are forgotten, and events are appended
-    before any are dropped.
-    """
+class CallIndex:
+    """Calls, mailboxes and metadata, in dictionaries. What is read is what was applied last."""
 
     def __init__(self) -> None:
         self._calls = Calls()
@@ -60,19 +56,12 @@ class MemoryCallStore:
         self._mailboxes: dict[str, _Mailbox] = {}
         self._metadata: dict[str, str] = {}
 
-    def open(self, reactor: Any) -> None:
-        """Nothing was stored before."""
+    # ------------------------------------------------------------ changes
 
-    def close(self) -> None:
-        """Let go of everything."""
-        self._calls.clear()
-        self._mailboxes.clear()
-        self._metadata.clear()
+    def apply(self, change: Change) -> None:
+        """Apply a change, all of it or nothing.
 
-    def commit(self, change: Change) -> None:
-        """Keep a change, all of it or nothing.
-
-        :raise ValueError: an event isn't numbered one beyond its agent's last; nothing was kept.
+        :raise ValueError: an event isn't numbered one beyond its agent's last; nothing is applied.
         """
         if change.events:
             self._check_numbering(change.events)
@@ -91,7 +80,7 @@ class MemoryCallStore:
             self._metadata.update(change.metadata)
 
     def remember(self, change: Change, undo: Undo) -> None:
-        """Note what a change that is about to be committed replaces, where nothing is noted yet."""
+        """Note what a change that is about to be applied replaces, where nothing is noted yet."""
         for call in change.calls:
             if call.serial not in undo.calls:
                 undo.calls[call.serial] = self._calls.held(call.serial)
@@ -110,7 +99,7 @@ class MemoryCallStore:
             undo.mailboxes[agent] = box.last_sequence, tuple(box.waiting)
 
     def undo(self, undo: Undo) -> None:
-        """Put back what was remembered; everything that was committed later has to be undone before."""
+        """Put back what was remembered; everything that was applied later has to be undone before."""
         for serial, held in undo.calls.items():
             self._calls.put_back(serial, held)
         for agent, (last_sequence, waiting) in undo.mailboxes.items():
@@ -124,21 +113,21 @@ class MemoryCallStore:
             else:
                 self._metadata[name] = value
 
-    def take_up(
-        self,
-        calls: Iterable[Call],
-        last_sequences: Mapping[str, int],
-        events: Iterable[StoredEvent],
-        metadata: Mapping[str, str],
-    ) -> None:
-        """Begin with what a durable store has stored: each agent's events in order, up to the last."""
-        self._metadata.update(metadata)
-        for call in calls:
+    def load(self, snapshot: Snapshot) -> None:
+        """Begin with what a journal holds."""
+        self._metadata.update(snapshot.metadata)
+        for call in snapshot.calls:
             self._calls.put_packed(call)
-        for agent, last_sequence in last_sequences.items():
+        for agent, last_sequence in snapshot.last_sequences.items():
             self._mailboxes[agent] = _Mailbox(last_sequence)
-        for event in events:
+        for event in snapshot.events:
             self._mailboxes[event.agent].waiting.append(event)
+
+    def clear(self) -> None:
+        """Let go of everything."""
+        self._calls.clear()
+        self._mailboxes.clear()
+        self._metadata.clear()
 
     def _check_numbering(self, events: Iterable[StoredEvent]) -> None:
         last: dict[str, int] = {}
@@ -148,20 +137,18 @@ class MemoryCallStore:
                 raise ValueError(f"event {event.sequence} of agent {event.agent!r}: {expected} was expected")
             last[event.agent] = expected
 
+    # ------------------------------------------------------------ reads
+
     def get(self, serial: str) -> Call | None:
         """The call with this serial, or None."""
         return self._calls.get(serial)
-
-    def fetch(self, serial: str) -> Deferred[Call | None] | None:
-        """None: there is nowhere else to look."""
-        return None
 
     def calls(self) -> Iterable[Call]:
         """Every call, as of now: later changes don't disturb who walks through them."""
         return tuple(self._calls)
 
     def stored(self) -> int:
-        """How many calls are stored."""
+        """How many calls are stored. O(1)."""
         return len(self._calls)
 
     def agents(self) -> Iterable[str]:
@@ -173,7 +160,7 @@ class MemoryCallStore:
         return self._mailboxes.get(agent, _NO_MAILBOX).last_sequence
 
     def pending(self, agent: str) -> int:
-        """How many events wait in the agent's mailbox."""
+        """How many events wait in the agent's mailbox. O(1)."""
         return len(self._mailboxes.get(agent, _NO_MAILBOX).waiting)
 
     def events(self, agent: str, after: int = 0) -> Sequence[StoredEvent]:

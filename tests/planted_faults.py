@@ -24,7 +24,7 @@ from ctiex.identities import ANY_OWNER
 from ctiex.interfaces import IServiceSession, Offer
 from ctiex.messages import Condition
 from ctiex.processing.states import TRANSITIONS, Step
-from ctiex.processing.unkept import SignallingEvent
+from ctiex.processing.uncommitted import SignallingEvent
 from ctiex.records import Call, CallState
 from ctiex.signalling.asterisk_offers import Choice
 from ctiex.testing.pairs import MemoryExchange
@@ -73,7 +73,7 @@ def _offer_before_it_is_kept(exchange: MemoryExchange, again: bool) -> None:
 
         if call is not None and (call.state, Step.OFFER) in TRANSITIONS:
             calls.owners.offered(call, session)
-            calls.step(evolve(call, owner=owner), Step.OFFER, Condition.CONNECTING, lost=lost)
+            calls.step(evolve(call, owner=owner), Step.OFFER, Condition.CONNECTING, failed=lost)
 
     def offered(serial: str, session: IServiceSession | None, write: Callable[[], None]) -> None:
         take(serial, session)
@@ -84,14 +84,14 @@ def _offer_before_it_is_kept(exchange: MemoryExchange, again: bool) -> None:
 
 def _ends_told_once(exchange: MemoryExchange) -> None:
     """An end that a driver tells, and that the store doesn't take, is never told again."""
-    unkept = exchange.processing._calls._unkept
-    put_until_well = unkept.put_until_well
+    uncommitted = exchange.processing._calls._uncommitted
+    put_until_well = uncommitted.put_until_well
 
     def put(serial: str, what: SignallingEvent, tell: Callable[[], None]) -> None:
         if what is not SignallingEvent.ENDED:
             put_until_well(serial, what, tell)
 
-    vars(unkept)["put_until_well"] = put
+    vars(uncommitted)["put_until_well"] = put
 
 
 def _never_offered_when_a_cancel_fails(exchange: MemoryExchange) -> None:

@@ -239,7 +239,7 @@ class PortTests(TestCase):
             raise StoreUnavailable("the disk is full")
 
         self.patch(store, "commit", commit)
-        commits.keep(Change(forgotten=("1",)))
+        commits.commit(Change(forgotten=("1",)))
         code, text, _ = await self.get(port, "/readyz")
         self.assertEqual((code, text), (503, "not ready: the call store accepts no changes\n"))
         vars(store).pop("commit")

@@ -91,7 +91,7 @@ class Bench:
         """Acknowledge all that was sent, wherever the agent is."""
         mailboxes = self.exchange.mailboxes
         for outlet in self.outlets.values():
-            mailboxes.acknowledge(agent, outlet, mailboxes._kept.get(agent, 0))
+            mailboxes.acknowledge(agent, outlet, mailboxes._committed.get(agent, 0))
 
     def check_books(self, case: SynchronousTestCase) -> None:
         """What is counted is what the store has."""

@@ -223,18 +223,18 @@ def test_a_store_that_drops_what_was_not_acknowledged_is_found() -> None:
 
 def test_a_desk_that_forgets_an_event_is_found() -> None:
     def spoil(exchange: MemoryExchange) -> None:
-        send = exchange.mailboxes.kept
+        send = exchange.mailboxes.committed
 
         def kept(event: StoredEvent) -> None:
             if event.sequence % 50:
                 send(event)
             else:
-                exchange.mailboxes._kept[event.agent] = event.sequence
+                exchange.mailboxes._committed[event.agent] = event.sequence
                 login = exchange.presence._logins.get(event.agent)
                 if login is not None:
                     login.sent = event.sequence
 
-        exchange.mailboxes.kept = kept  # type: ignore[method-assign]
+        exchange.mailboxes.committed = kept  # type: ignore[method-assign]
 
     told = found(spoil=spoil, faults=NONE)
     # Its application misses it at once, where another event of the mailbox is just being taken.

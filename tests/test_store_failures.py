@@ -157,7 +157,7 @@ class Offers(_Failing):
             listener.unreachable("007", Status.SERVICE_UNREACHABLE)
             self.bench.clock.advance(601)  # the second time nobody knows it any more
         self.assertEqual((written, len(self.bench.processing._calls.owners)), ([], 0))
-        self.assertEqual(len(self.bench.processing._calls._unkept), 0)
+        self.assertEqual(len(self.bench.processing._calls._uncommitted), 0)
 
 
 class Acceptances(_Failing):

@@ -72,7 +72,7 @@ class OverRestarts(SynchronousTestCase):
         machine.set_by = 600
         self.assertEqual(time.news(), (LABEL, repr(time.ahead)))
         self.assertIsNone(time.news())
-        time.not_kept()
+        time.not_committed()
         self.assertEqual(time.news(), (LABEL, repr(time.ahead)))
 
 

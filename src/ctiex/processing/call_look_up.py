@@ -20,18 +20,18 @@ class CallLookUp:
         self._commits = context.commits
         self._calls = calls
 
-    def call(self, serial: str, found: Callable[[Call | None], None], lost: Callable[[], None]) -> None:
+    def call(self, serial: str, found: Callable[[Call | None], None], failed: Callable[[], None]) -> None:
         """Go on with the call of a serial: at once when it is in memory, else once the store has looked further.
 
         Nothing undecided is reported, such as its end: its commit may fail.
         """
         if serial in self._calls.undecided:
-            again = partial(self.call, serial, found, lost)
-            self._commits.settled(again, lambda: lost() if serial in self._calls.undecided else again())
+            again = partial(self.call, serial, found, failed)
+            self._commits.settled(again, lambda: failed() if serial in self._calls.undecided else again())
         else:
-            self._look_up_now(serial, found, lost)
+            self._look_up_now(serial, found, failed)
 
-    def _look_up_now(self, serial: str, found: Callable[[Call | None], None], lost: Callable[[], None]) -> None:
+    def _look_up_now(self, serial: str, found: Callable[[Call | None], None], failed: Callable[[], None]) -> None:
         call = self._store.get(serial) if serial else None
         waiting: Deferred[Call | None] | None = None
         if serial and call is None:
@@ -42,13 +42,13 @@ class CallLookUp:
         if waiting is None:
             found(call)
         else:
-            self._commits.heard(waiting, partial(self._looked_up, serial, found, lost), lost)
+            self._commits.heard(waiting, partial(self._looked_up, serial, found, failed), failed)
 
     def _looked_up(
-        self, serial: str, found: Callable[[Call | None], None], lost: Callable[[], None], call: Call | None
+        self, serial: str, found: Callable[[Call | None], None], failed: Callable[[], None], call: Call | None
     ) -> None:
         """Somebody else may have found it first, and gone on with it: memory says how it stands now."""
         if serial in self._calls.undecided or self._store.get(serial) is not None:
-            self.call(serial, found, lost)
+            self.call(serial, found, failed)
         else:
             found(call)

@@ -49,8 +49,8 @@ class CallNotices:
         """Keep the event; later, if the store doesn't take it now."""
         mailboxes = self._context.mailboxes
         event = mailboxes.compose(agent, serial, Condition.PROGRESS, Status.OK, arrival(number), about="")
-        self._commits.keep(
+        self._commits.commit(
             Change(events=(event,), metadata=mailboxes.metadata(agent, "")),
-            lambda: mailboxes.kept(event),
+            lambda: mailboxes.committed(event),
             lambda: self._commits.again(serial, lambda: self._tell(agent, serial, number)),
         )

@@ -14,7 +14,7 @@ from ctiex.processing.drivers import SignallingDrivers
 from ctiex.processing.owners import Owners
 from ctiex.processing.states import ENDED, SIGNALLED, TIMED_OUT_AS, TIMEOUT_OF, TRANSITIONS, WITH_SERVICE, Step
 from ctiex.processing.timer_wheel import TimerWheel
-from ctiex.processing.unkept import SignallingEvent, Unkept
+from ctiex.processing.uncommitted import SignallingEvent, Uncommitted
 from ctiex.records import Call, CallState, Change, StoredEvent
 
 _UNFETCHED = 5.0
@@ -45,7 +45,7 @@ class CallTable:
         self.owners = Owners()
         self.undecided: set[str] = set()
         """Calls that may be over, or somebody else's: that is on its way to the store, and may come to nothing."""
-        self._unkept = Unkept(self._commits)
+        self._uncommitted = Uncommitted(self._commits)
         self._met_by: dict[str, Status] = {}
         """By serial: the status of calls whose time is over, until their end is committed."""
         self.left_to_the_next = False
@@ -72,10 +72,10 @@ class CallTable:
         if call is None or (what.wanted and self.left_to_the_next):
             return
         again = partial(self.happened, serial, what, act)
-        if serial in self.undecided or serial in self._unkept:
-            self._unkept.put(serial, what, again)
+        if serial in self.undecided or serial in self._uncommitted:
+            self._uncommitted.put(serial, what, again)
         else:
-            act(call, partial(self._unkept.put_until_well, serial, what, again))
+            act(call, partial(self._uncommitted.put_until_well, serial, what, again))
 
     def fetched(self, call: Call, identity: Identity) -> None:
         """The service has its data: the agent hears 12. A call that any identity may come for is this one's now."""
@@ -84,14 +84,16 @@ class CallTable:
 
     def is_leaving(self, serial: str) -> bool:
         """Whether the customer is known to have left the service, or the call to be over, before that is committed."""
-        return self._unkept.has(serial, SignallingEvent.RETURNED) or self._unkept.has(serial, SignallingEvent.ENDED)
+        return self._uncommitted.has(serial, SignallingEvent.RETURNED) or self._uncommitted.has(
+            serial, SignallingEvent.ENDED
+        )
 
-    def _fetched(self, identity: Identity, call: Call, lost: Callable[[], None]) -> None:
+    def _fetched(self, identity: Identity, call: Call, failed: Callable[[], None]) -> None:
         if not self.owners.owns(identity, call) or (
             call.state is CallState.CONNECTED and Condition.RETURNED in call.told
         ):
             return  # it had gone on before this was kept, or gone to another identity
-        self.step(call, Step.FETCH, Condition.DATA_FETCHED, lost=lost)
+        self.step(call, Step.FETCH, Condition.DATA_FETCHED, failed=failed)
 
     # ------------------------------------------------------------ one step of a call
 
@@ -100,16 +102,16 @@ class CallTable:
         call: Call,
         step: Step,
         told: Condition | None = None,
-        kept: Callable[[], None] = _nothing,
-        lost: Callable[[], None] = _nothing,
+        committed: Callable[[], None] = _nothing,
+        failed: Callable[[], None] = _nothing,
     ) -> None:
         """Move a call by a step and tell its agent, when the step is one for its state."""
         if (call.state, step) in TRANSITIONS:
-            self.tell(self.moved(call, step), told, kept, lost)
+            self.tell(self.moved(call, step), told, committed, failed)
 
-    def let_go(self, call: Call, lost: Callable[[], None]) -> None:
+    def let_go(self, call: Call, failed: Callable[[], None]) -> None:
         """The customer has left the service, and isn't with the agent."""
-        self.step(call, Step.RETURN, lost=lost)
+        self.step(call, Step.RETURN, failed=failed)
         if call.state is CallState.REPORTED:
             self.drivers.withdraw(call)
 
@@ -147,35 +149,35 @@ class CallTable:
         self,
         call: Call,
         told: Condition | None,
-        kept: Callable[[], None] = _nothing,
-        lost: Callable[[], None] = _nothing,
+        committed: Callable[[], None] = _nothing,
+        failed: Callable[[], None] = _nothing,
     ) -> None:
         """Keep a call, with an event for its agent if they are there, it is new, and there is room."""
         if told is None or told in call.told:
-            self.keep(call, kept, lost)
+            self.commit(call, committed, failed)
             return
         call = call.but(told=call.told | {told})
         if not self._presence.is_here(call.agent) or not self.quotas.has_room(call.agent):
-            self.keep(call, kept, lost)
+            self.commit(call, committed, failed)
             return
         event = self._mailboxes.compose(call.agent, call.serial, told)
 
         def both() -> None:
-            self._mailboxes.kept(event)
-            kept()
+            self._mailboxes.committed(event)
+            committed()
 
-        self.keep(call, both, lost, event)
+        self.commit(call, both, failed, event)
 
-    def keep(
+    def commit(
         self,
         call: Call,
-        kept: Callable[[], None] = _nothing,
-        lost: Callable[[], None] = _nothing,
+        committed: Callable[[], None] = _nothing,
+        failed: Callable[[], None] = _nothing,
         event: StoredEvent | None = None,
     ) -> None:
         """Commit a call as it is now, with an event for its agent, and go on once both are committed.
 
-        :param lost: called instead when the store could not take them: then the call is as it was.
+        :param failed: called instead when the store could not take them: then the call is as it was.
         """
         self._deadlines.set(call.serial, self._no_later(call))
         change = Change(calls=(call,))
@@ -184,27 +186,27 @@ class CallTable:
                 calls=(call,), events=(event,), metadata=self._mailboxes.metadata(call.agent, call.identity)
             )
         if call.state in ENDED:
-            kept, lost = self.undecided_until(call, kept, lost)
-        self._commits.keep(change, kept, partial(self._undone, call.serial, lost))
+            committed, failed = self.undecided_until(call, committed, failed)
+        self._commits.commit(change, committed, partial(self._undone, call.serial, failed))
 
-    def _undone(self, serial: str, lost: Callable[[], None]) -> None:
+    def _undone(self, serial: str, failed: Callable[[], None]) -> None:
         """Its deadline is that of the record which stands again, if that isn't over."""
         call = self._store.get(serial)
         if call is not None:
             self._deadlines.set(serial, max(self._no_later(call), self._retry_at()))
-        lost()
+        failed()
 
     def undecided_until(
-        self, call: Call, kept: Callable[[], None], lost: Callable[[], None]
+        self, call: Call, committed: Callable[[], None], failed: Callable[[], None]
     ) -> tuple[Callable[[], None], Callable[[], None]]:
         """Leave requests about a call, and what happens to it, until one of the two returned is called."""
         self.undecided.add(call.serial)
-        return partial(self._decided, call.serial, kept), partial(self._decided, call.serial, lost)
+        return partial(self._decided, call.serial, committed), partial(self._decided, call.serial, failed)
 
     def _decided(self, serial: str, go_on: Callable[[], None]) -> None:
         """What has happened meanwhile is taken on what stands now."""
         self.undecided.discard(serial)
-        meanwhile = self._unkept.pop(serial)
+        meanwhile = self._uncommitted.pop(serial)
         go_on()
         for tell in meanwhile:
             tell()
@@ -221,32 +223,32 @@ class CallTable:
         status: Status = Status.OK,
         answer: Callable[[Status], None] = lambda status: None,
         held: bool = True,
-        lost: Callable[[], None] = _nothing,
+        failed: Callable[[], None] = _nothing,
     ) -> None:
         """End a call that has no final result: its agent always hears of it.
 
         :param answer: hears 0 once the end is kept, or 50.
         :param held: whether a service may have the call, which then hears of the end too.
-        :param lost: called when the store didn't keep the end; a caller that can't repeat it has it told again.
+        :param failed: called when the store didn't keep the end; a caller that can't repeat it has it told again.
         """
         if (call.state, Step.END) not in TRANSITIONS:
             return
         event = self._mailboxes.compose(call.agent, call.serial, condition, status)
         closed = self.moved(call, Step.END)
 
-        def kept() -> None:
+        def committed() -> None:
             if held:
                 self._tell_service(call, condition)
             self.finished(closed)
             answer(Status.OK)
             self._observer.call_ended(call, condition, status)
-            self._mailboxes.kept(event)
+            self._mailboxes.committed(event)
 
-        def not_kept() -> None:
+        def not_committed() -> None:
             answer(Status.STORE_UNAVAILABLE)
-            lost()
+            failed()
 
-        self.keep(closed, kept, not_kept, event)
+        self.commit(closed, committed, not_committed, event)
 
     def _tell_service(self, call: Call, condition: Condition) -> None:
         """Say CallEnded to the session that has the call, or to another of its identity."""
@@ -264,14 +266,14 @@ class CallTable:
         call = self._store.get(serial)
         if call is None:
             return
-        self._unkept.drop_wanted(serial)  # it is too late for that
-        if serial in self.undecided or serial in self._unkept:  # it has gone on: that is applied first
+        self._uncommitted.drop_wanted(serial)  # it is too late for that
+        if serial in self.undecided or serial in self._uncommitted:  # it has gone on: that is applied first
             self._deadlines.set(serial, self._retry_at())
         elif call.state in SIGNALLED and self.left_to_the_next:
             return  # its offer is taken back, and made again: its time-out starts again then
         elif call.state is CallState.CLOSED:
             again = self._retry_at()
-            self._commits.keep(
+            self._commits.commit(
                 Change(forgotten=(serial,)),
                 lambda: self._forgotten(call),
                 lambda: self._deadlines.set(serial, again),
@@ -305,11 +307,11 @@ class CallTable:
         self.quotas.recorded(call)
         self.quotas.opened(call)
 
-    def never_kept(self, call: Call) -> None:
+    def not_committed(self, call: Call) -> None:
         """The store didn't take a new call."""
         self.quotas.closed(call)
         self.quotas.forgotten(call)
-        self._unkept.pop(call.serial)
+        self._uncommitted.pop(call.serial)
         self._met_by.pop(call.serial, None)
         if self._store.get(call.serial) is None:  # else what stood there before stands again
             self._deadlines.clear(call.serial)

@@ -69,10 +69,12 @@ class Commits:
         """Whether the store didn't take what it was given last."""
         return self._outage.lasts
 
-    def keep(self, change: Change, kept: Callable[[], None] = _nothing, lost: Callable[[], None] = _nothing) -> None:
-        """Commit a change; call ``kept`` once it is committed, at once if the store is that fast.
+    def commit(
+        self, change: Change, committed: Callable[[], None] = _nothing, failed: Callable[[], None] = _nothing
+    ) -> None:
+        """Commit a change; call ``committed`` once it is committed, at once if the store is that fast.
 
-        ``lost`` is called instead when the store could not take it: then it is undone.
+        ``failed`` is called instead when the store could not take it: then it is undone.
         """
         if change is not _NOTHING:
             news = self.time.news()
@@ -81,37 +83,41 @@ class Commits:
         try:
             waiting = self._commit(change)
         except Exception:  # a store's fault must not become that of the link whose change it was
-            self._lost(Failure(), lost)
+            self._failed(Failure(), failed)
             return
         if waiting is None:
             if self._outage.failures and change is not _NOTHING:
                 self._outage.worked()
-            kept()
+            committed()
         else:
             # One pair of callbacks, not two: under load many thousands of these wait at a time.
-            waiting.addCallbacks(self._kept_later, self._lost_later, callbackArgs=(kept,), errbackArgs=(lost,))
+            waiting.addCallbacks(
+                self._committed_later, self._failed_later, callbackArgs=(committed,), errbackArgs=(failed,)
+            )
 
     def heard(
-        self, looking: Deferred[Call | None], found: Callable[[Call | None], None], lost: Callable[[], None]
+        self, looking: Deferred[Call | None], found: Callable[[Call | None], None], failed: Callable[[], None]
     ) -> None:
-        """Go on with what a look-up beyond memory finds; ``lost`` is called instead when the store can't look."""
-        looking.addCallbacks(lambda call: _guarded(None, lambda: found(call)), self._lost_later, errbackArgs=(lost,))
+        """Go on with what a look-up beyond memory finds; ``failed`` is called instead when the store can't look."""
+        looking.addCallbacks(
+            lambda call: _guarded(None, lambda: found(call)), self._failed_later, errbackArgs=(failed,)
+        )
 
     def tell_time(self) -> None:
         """Have the store know of the wall clock what it doesn't know yet."""
         news = self.time.news()
         if news is not None:
-            self.keep(Change(metadata=(news,)))
+            self.commit(Change(metadata=(news,)))
 
-    def settled(self, go_on: Callable[[], None], lost: Callable[[], None] | None = None) -> None:
+    def settled(self, go_on: Callable[[], None], failed: Callable[[], None] | None = None) -> None:
         """Go on once the store is done with every change before, whatever came of them.
 
-        :param lost: called instead when the store could not take them all.
+        :param failed: called instead when the store could not take them all.
         """
-        self.keep(_NOTHING, go_on, go_on if lost is None else lost)
+        self.commit(_NOTHING, go_on, go_on if failed is None else failed)
 
     def again(self, key: str, work: Callable[[], None]) -> None:
-        """Do something once more, from within ``lost``, when the store is well again; for each key the last one."""
+        """Do something once more, from within ``failed``, when the store is well again; for each key the last one."""
         self._again[key] = work
 
     def stop(self) -> None:
@@ -121,16 +127,16 @@ class Commits:
         self._lots.stop()
         self._stop_probing()
 
-    def _kept_later(self, _: object, kept: Callable[[], None]) -> None:
+    def _committed_later(self, _: object, committed: Callable[[], None]) -> None:
         self._outage.worked()
-        _guarded(None, kept)
+        _guarded(None, committed)
 
-    def _lost_later(self, failure: Failure, lost: Callable[[], None]) -> None:
-        _guarded(failure, lambda: self._lost(failure, lost))
+    def _failed_later(self, failure: Failure, failed: Callable[[], None]) -> None:
+        _guarded(failure, lambda: self._failed(failure, failed))
 
-    def _lost(self, failure: Failure, lost: Callable[[], None]) -> None:
-        self._observer.store_failed(probed=lost == self._probe_failed)
-        self.time.not_kept()
+    def _failed(self, failure: Failure, failed: Callable[[], None]) -> None:
+        self._observer.store_failed(probed=failed == self._probe_failed)
+        self.time.not_committed()
         if not (self.failing or failure.check(StoreUnavailable)):
             _log.failure("the call store failed", failure)
         if not self.failing and self.time.seconds() - self._well_at >= RETRY_AFTER:
@@ -138,7 +144,7 @@ class Commits:
         self._outage.failed(failure.getErrorMessage())
         if self._probing is None and not self._stopped:
             self._probing = self.time.callLater(self._probe_after, self._probe)
-        lost()
+        failed()
 
     def _began_to_fail(self, reason: str) -> None:
         _log.error("the call store is unavailable (logged once until it is back): {reason}", reason=reason)
@@ -147,7 +153,7 @@ class Commits:
         """Check whether the store accepts changes again: one that isn't ready gets no requests that would try."""
         self._probing = None
         self._probe_after = min(2 * self._probe_after, RETRY_AFTER)
-        self.keep(_PROBE, lost=self._probe_failed)
+        self.commit(_PROBE, failed=self._probe_failed)
 
     def _probe_failed(self) -> None:
         """Another one is set already."""

@@ -67,7 +67,7 @@ class Mailboxes:
         self._presence = presence
         self._numbers = numbers
         self._account = account
-        self._kept: dict[str, int] = {}
+        self._committed: dict[str, int] = {}
         """By agent: the last event that is committed."""
         self._of_another_clock: dict[str, int] = {}
         """By agent: the last event that another wall clock would keep for longer than any may be kept."""
@@ -80,7 +80,7 @@ class Mailboxes:
         """Take up the mailboxes of an opened store."""
         self._started_at = self._clock.seconds()
         for agent in self._store.agents():
-            self._kept[agent] = self._store.last_sequence(agent)
+            self._committed[agent] = self._store.last_sequence(agent)
             registered_by = self._store.metadata(label_of(agent))
             if registered_by is not None:  # a file of an earlier version doesn't say: then it counts for no identity
                 self._numbers.put(agent, registered_by)
@@ -100,7 +100,7 @@ class Mailboxes:
 
         A login on another link takes the number over. ``resume_after`` acknowledges nothing.
         """
-        last = self._kept.get(agent, 0)
+        last = self._committed.get(agent, 0)
         waiting = self._store.events(agent)
         first = waiting[0].sequence if waiting and waiting[0].sequence <= last else last + 1
         beyond = resume_after > last
@@ -110,7 +110,7 @@ class Mailboxes:
 
     def metadata(self, agent: str, identity: str) -> tuple[tuple[str, str], ...]:
         """What a store is to keep with an agent's first event: who brought the number, ``identity`` unless known."""
-        if agent in self._kept:
+        if agent in self._committed:
             return ()
         return ((label_of(agent), self._numbers.registered_by(agent) or identity),)
 
@@ -141,16 +141,16 @@ class Mailboxes:
         """Whether an event of the call with this serial waits in a mailbox, and would be taken for a new call's."""
         return serial in self._account.events_of
 
-    def kept(self, event: StoredEvent) -> None:
+    def committed(self, event: StoredEvent) -> None:
         """An event is in the store now: send it to its agent, if there is one."""
-        self._kept[event.agent] = max(event.sequence, self._kept.get(event.agent, 0))
+        self._committed[event.agent] = max(event.sequence, self._committed.get(event.agent, 0))
         if event.agent not in self._expiry:
             self._expiry.set(event.agent, event.expires)
         self._send(event.agent)
 
     def acknowledge(self, agent: str, connection: AgentConnection, sequence: int) -> None:
         """Drop the agent's events up to ``sequence``; ignored from elsewhere and beyond the last."""
-        if self._presence.is_on(agent, connection) and sequence <= self._kept.get(agent, 0):
+        if self._presence.is_on(agent, connection) and sequence <= self._committed.get(agent, 0):
             self._observer.agent_events_acknowledged(self._drop(agent, sequence, self._acknowledge_again))
 
     def resume(self, agent: str, connection: AgentConnection) -> None:
@@ -160,26 +160,26 @@ class Mailboxes:
 
     def _send(self, agent: str) -> None:
         login = self._presence.login_of(agent)
-        kept = self._kept.get(agent, 0)
-        if login is None or login.sent >= kept or not login.connection.writable:
+        committed = self._committed.get(agent, 0)
+        if login is None or login.sent >= committed or not login.connection.writable:
             return
         for event in self._store.events(agent, login.sent):
-            if event.sequence > kept or not login.connection.writable:
+            if event.sequence > committed or not login.connection.writable:
                 return
             login.sent = event.sequence
             self._observer.agent_event_sent()
             login.connection.send_event(event.body)
 
-    def _drop(self, agent: str, sequence: int, lost: Callable[[str, int], None]) -> int:
+    def _drop(self, agent: str, sequence: int, failed: Callable[[str, int], None]) -> int:
         """Drop an agent's events up to ``sequence``; how many have left the mailbox."""
         before = self._store.pending(agent)
         if not before:
             return 0
         # Nothing waits for it: an event that is still there after a crash is just sent again.
-        self._commits.keep(
+        self._commits.commit(
             Change(dropped=((agent, sequence),)),
             lambda: self._dropped(agent, sequence),
-            lambda: lost(agent, sequence),
+            lambda: failed(agent, sequence),
         )
         return before - self._store.pending(agent)
 

@@ -15,7 +15,7 @@ from ctiex.processing.account import size_of_call
 from ctiex.processing.calls import CallTable
 from ctiex.processing.context import ProcessingContext
 from ctiex.processing.states import SIGNALLED, TIMED_OUT_AS, TRANSITIONS, Step
-from ctiex.processing.unkept import SignallingEvent
+from ctiex.processing.uncommitted import SignallingEvent
 from ctiex.records import Call, CallState
 
 _log = Logger()
@@ -60,8 +60,8 @@ class CallOffers:
         return None
 
     def _end_as_unknown(self, serial: str) -> None:
-        def end(call: Call, lost: Callable[[], None]) -> None:
-            self._calls.end(call, TIMED_OUT_AS[call.state], Status.UNKNOWN_SERVICE, lost=lost)
+        def end(call: Call, failed: Callable[[], None]) -> None:
+            self._calls.end(call, TIMED_OUT_AS[call.state], Status.UNKNOWN_SERVICE, failed=failed)
 
         self._calls.happened(serial, SignallingEvent.ENDED, end)
 
@@ -83,18 +83,18 @@ class CallOffers:
         """
         self._calls.happened(serial, SignallingEvent.SIGNALLED, self._signal_again if resumed else self._signal)
 
-    def _signal(self, call: Call, lost: Callable[[], None]) -> None:
+    def _signal(self, call: Call, failed: Callable[[], None]) -> None:
         if call.state is CallState.REQUESTED:  # not cancelled meanwhile
             self.offer(call)
 
-    def _signal_again(self, call: Call, lost: Callable[[], None]) -> None:
+    def _signal_again(self, call: Call, failed: Callable[[], None]) -> None:
         """Its time-out starts again. Until that is committed nothing else happens to the call."""
         if call.state not in SIGNALLED:  # its service has come for it meanwhile
             self._calls.wait(call)
             self._drivers.resume(call)
             return
         again = call.but(deadline=self._calls.deadline(call, call.state))
-        self._calls.keep(again, *self._calls.undecided_until(call, lambda: self._offer_again(call.serial), lost))
+        self._calls.commit(again, *self._calls.undecided_until(call, lambda: self._offer_again(call.serial), failed))
 
     def _offer_again(self, serial: str) -> None:
         call = self._store.get(serial)
@@ -139,10 +139,10 @@ class CallOffers:
     def unreachable(self, serial: str, status: int) -> None:
         """No service can be reached: the agent gets 14 with this status, unless the service's result says more."""
 
-        def end(call: Call, lost: Callable[[], None]) -> None:
+        def end(call: Call, failed: Callable[[], None]) -> None:
             if call.state is CallState.REPORTED:  # offered again after a restart, it had served the customer meanwhile
-                self._calls.let_go(call, lost)
+                self._calls.let_go(call, failed)
                 return
-            self._calls.end(call, Condition.UNREACHABLE, Status.of(status), held=False, lost=lost)
+            self._calls.end(call, Condition.UNREACHABLE, Status.of(status), held=False, failed=failed)
 
         self._calls.happened(serial, SignallingEvent.ENDED, end)

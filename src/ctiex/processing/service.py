@@ -143,8 +143,8 @@ class ProcessingService:
             self._answer_refused(request, refused, reply)
             return
         self._calls.opened(call)
-        self._calls.keep(
-            call, lambda: self._connect_kept(call, reply), lambda: self._connect_lost(call, request, reply)
+        self._calls.commit(
+            call, lambda: self._connect_committed(call, reply), lambda: self._connect_failed(call, request, reply)
         )
 
     def _answer_refused(self, request: ConnectRequest, refused: Refused, reply: Callable[[ConnectReply], None]) -> None:
@@ -152,7 +152,7 @@ class ProcessingService:
             reply(ConnectReply(status, request.serial, refused.detail if status is refused.status else status.text))
 
         if refused.status is Status.DUPLICATE_SERIAL:
-            self._answer_kept(answer, refused.status)  # it answers a repeat that the first one was committed
+            self._answer_committed(answer, refused.status)  # it answers a repeat that the first one was committed
         else:
             answer(refused.status)
 
@@ -163,13 +163,13 @@ class ProcessingService:
         if not self._quotas.has_room(call.agent, self._context.limits.end_bytes):
             raise Refused(Status.QUEUE_FULL, "the agent's mailbox has no room for the end of this call")
 
-    def _connect_kept(self, call: Call, reply: Callable[[ConnectReply], None]) -> None:
+    def _connect_committed(self, call: Call, reply: Callable[[ConnectReply], None]) -> None:
         self._observer.call_committed()
         reply(ConnectReply(Status.OK, call.serial))
         self._offers.signal(call.serial)
 
-    def _connect_lost(self, call: Call, request: ConnectRequest, reply: Callable[[ConnectReply], None]) -> None:
-        self._calls.never_kept(call)
+    def _connect_failed(self, call: Call, request: ConnectRequest, reply: Callable[[ConnectReply], None]) -> None:
+        self._calls.not_committed(call)
         reply(_connect_refused(request, Status.STORE_UNAVAILABLE))
 
     def cancel(self, identity: Identity, request: CancelRequest, reply: Callable[[CancelReply], None]) -> None:
@@ -182,7 +182,7 @@ class ProcessingService:
             if call is None or not identity.may_act_for(call.agent):
                 answer(Status.UNKNOWN_SERIAL)
             elif (call.state, Step.END) not in TRANSITIONS:
-                self._answer_kept(answer, Status.ALREADY_FINISHED)
+                self._answer_committed(answer, Status.ALREADY_FINISHED)
             else:
                 self._calls.end(call, Condition.CANCELLED, answer=answer)
 
@@ -289,11 +289,11 @@ class ProcessingService:
                 raise Refused(Status.UNKNOWN_SERIAL)
             if event.event_id in call.event_ids:
                 self._observer.report_refused(Status.DUPLICATE_EVENT)
-                self._answer_kept(answer, Status.DUPLICATE_EVENT)
+                self._answer_committed(answer, Status.DUPLICATE_EVENT)
                 return
             if (call.state, Step.PROGRESS) not in TRANSITIONS:
                 self._observer.report_refused(Status.ALREADY_FINISHED)
-                self._answer_kept(answer, Status.ALREADY_FINISHED)
+                self._answer_committed(answer, Status.ALREADY_FINISHED)
                 return
             told = self._reorganized(call, event)
         except Refused as refused:
@@ -301,7 +301,7 @@ class ProcessingService:
             answer(refused.status)
             return
         updated = call.but(owner=identity.name, event_ids=call.event_ids | {event.event_id})
-        self._keep_report(updated, event, told, answer)
+        self._commit_report(updated, event, told, answer)
 
     def _reorganized(self, call: Call, event: ServiceEvent) -> StoredEvent:
         """The agent's event made of a service's, which passes all checks."""
@@ -319,7 +319,7 @@ class ProcessingService:
             raise Refused(Status.DATA_TOO_LARGE, "the agent's mailbox has no room for a result of this size")
         return told
 
-    def _answer_kept(self, answer: Callable[[Status], None], status: Status) -> None:
+    def _answer_committed(self, answer: Callable[[Status], None], status: Status) -> None:
         """Report that something has happened before, once that is committed: if it is undone, it hasn't."""
         self._commits.settled(lambda: answer(status), lambda: answer(Status.STORE_UNAVAILABLE))
 
@@ -328,7 +328,7 @@ class ProcessingService:
         some = len(call.event_ids) < self._context.limits.events_per_call and self._context.account.takes_report(call)
         return some and self._quotas.has_room(call.agent, size_of_event(told))
 
-    def _keep_report(
+    def _commit_report(
         self, call: Call, event: ServiceEvent, told: StoredEvent, answer: Callable[[Status], None]
     ) -> None:
         updated = call
@@ -338,14 +338,14 @@ class ProcessingService:
             if not self._calls.drivers.of(call).sees_return or Condition.RETURNED in call.told:
                 updated = self._calls.moved(updated, Step.RETURN)
 
-        def kept() -> None:
+        def committed() -> None:
             if event.condition.final:
                 self._calls.finished(updated)
             answer(Status.OK if self._presence.is_here(call.agent) else Status.QUEUED_AGENT_AWAY)
             self._observer.report_committed(call, event.condition)
-            self._mailboxes.kept(told)
+            self._mailboxes.committed(told)
 
-        self._calls.keep(updated, kept, lambda: answer(Status.STORE_UNAVAILABLE), told)
+        self._calls.commit(updated, committed, lambda: answer(Status.STORE_UNAVAILABLE), told)
 
 
 def _connect_refused(request: ConnectRequest, status: Status) -> ConnectReply:

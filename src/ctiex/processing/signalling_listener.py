@@ -15,7 +15,7 @@ from ctiex.processing.calls import CallTable
 from ctiex.processing.context import ProcessingContext
 from ctiex.processing.offers import CallOffers
 from ctiex.processing.states import TRANSITIONS, Step
-from ctiex.processing.unkept import SignallingEvent
+from ctiex.processing.uncommitted import SignallingEvent
 from ctiex.records import Call, CallState
 
 
@@ -35,29 +35,29 @@ class SignallingListener:
         self._calls.happened(serial, SignallingEvent.OFFERED, partial(self._offered, session, write))
 
     def _offered(
-        self, session: IServiceSession | None, write: Callable[[], None], call: Call, lost: Callable[[], None]
+        self, session: IServiceSession | None, write: Callable[[], None], call: Call, failed: Callable[[], None]
     ) -> None:
         if (call.state, Step.OFFER) not in TRANSITIONS:
             return
         owner = ANY_OWNER if session is None else session.identity
 
-        def kept() -> None:
+        def committed() -> None:
             self._calls.owners.offered(call, session)
             self._observer.call_offered(call, owner, session)
             write()
 
-        decided = self._calls.undecided_until(call, kept, lost)
+        decided = self._calls.undecided_until(call, committed, failed)
         self._calls.step(call.but(owner=owner), Step.OFFER, Condition.CONNECTING, *decided)
 
     def accepted(self, serial: str) -> None:
         """The agent hears 11."""
         self._calls.happened(serial, SignallingEvent.ACCEPTED, self._accepted)
 
-    def _accepted(self, call: Call, lost: Callable[[], None]) -> None:
-        def kept() -> None:
+    def _accepted(self, call: Call, failed: Callable[[], None]) -> None:
+        def committed() -> None:
             self._observer.call_accepted(call, self._calls.owners.session_of(call))
 
-        self._calls.step(call, Step.ACCEPT, Condition.CONNECTED, kept, lost)
+        self._calls.step(call, Step.ACCEPT, Condition.CONNECTED, committed, failed)
 
     def refused(self, serial: str, session: IServiceSession, status: int | None) -> None:
         """Only the audit records it: the driver tries another session."""
@@ -73,11 +73,11 @@ class SignallingListener:
         """The agent hears 13. The call is closed, unless its result is still to come."""
         self._calls.happened(serial, SignallingEvent.RETURNED, self._returned)
 
-    def _returned(self, call: Call, lost: Callable[[], None]) -> None:
+    def _returned(self, call: Call, failed: Callable[[], None]) -> None:
         if (call.state, Step.RETURN) not in TRANSITIONS or Condition.RETURNED in call.told:
             return
 
-        self._calls.step(call, Step.RETURN, Condition.RETURNED, partial(self._observer.customer_returned, call), lost)
+        self._calls.step(call, Step.RETURN, Condition.RETURNED, partial(self._observer.customer_returned, call), failed)
         if call.state is CallState.REPORTED:
             self._calls.drivers.withdraw(call)
 
@@ -93,8 +93,8 @@ class SignallingListener:
         """The agent hears 3, unless the service's result has told it more."""
         self._calls.happened(serial, SignallingEvent.ENDED, self._hung_up)
 
-    def _hung_up(self, call: Call, lost: Callable[[], None]) -> None:
+    def _hung_up(self, call: Call, failed: Callable[[], None]) -> None:
         if call.state is CallState.REPORTED:
-            self._calls.let_go(call, lost)
+            self._calls.let_go(call, failed)
         else:
-            self._calls.end(call, Condition.ABANDONED, lost=lost)
+            self._calls.end(call, Condition.ABANDONED, failed=failed)

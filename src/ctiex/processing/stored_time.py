@@ -60,7 +60,7 @@ class StoredTime:
         self._told = ahead
         return LABEL, repr(ahead)
 
-    def not_kept(self) -> None:
+    def not_committed(self) -> None:
         """The store may have failed to commit it."""
         self._told = inf
 

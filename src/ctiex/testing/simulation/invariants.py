@@ -63,7 +63,7 @@ def _left_of_calls(life: CallTable) -> Iterator[tuple[str, object]]:
     """Whatever processing holds of calls beside the store."""
     yield "owners", len(life.owners)
     yield "what isn't known yet", sorted(life.undecided)
-    yield "what is to be told again", len(life._unkept)
+    yield "what is to be told again", len(life._uncommitted)
     yield "deadlines", len(life._deadlines)
 
 

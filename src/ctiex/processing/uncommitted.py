@@ -28,7 +28,7 @@ class SignallingEvent(Enum):
         return self in (SignallingEvent.SIGNALLED, SignallingEvent.OFFERED)
 
 
-class Unkept:
+class Uncommitted:
     """Remembers by serial what is to be told again, in the order in which it happened."""
 
     def __init__(self, commits: Commits) -> None:

@@ -52,7 +52,9 @@ class AgentLink(ExchangeLink):
         if isinstance(message, AgentEventAck):
             self._mailboxes.acknowledge(message.agent, self, message.sequence)
             return
-        answer: Callable[[Message], None] = partial(self._answer, who, message, invoke_id)
+        answer: Callable[[Message], None] = partial(self._answer, invoke_id)
+        if self._context.tells_answers:
+            answer = partial(self._tell_and_answer, who, message, invoke_id)
         match message:
             case AgentLogin():
                 self._login(who, message, answer)
@@ -63,14 +65,17 @@ class AgentLink(ExchangeLink):
             case CancelRequest():
                 self._context.processing.cancel(who, message, answer)
 
-    def _answer(self, who: Identity, request: Message, invoke_id: int, reply: Any) -> None:
+    def _answer(self, invoke_id: int, reply: Message) -> None:
         """Write a reply, now or when the store has taken its time."""
+        self.session.reply(reply, invoke_id)
+        self.flush()
+
+    def _tell_and_answer(self, who: Identity, request: Message, invoke_id: int, reply: Any) -> None:
         reason = ""
         if isinstance(request, CancelRequest) and reply.status == Status.UNKNOWN_SERIAL:
             reason = self._context.processing.why_unknown(who, request.serial)
         self._observer.request_answered(self.info, request, reply.status, getattr(reply, "serial", ""), reason)
-        self.session.reply(reply, invoke_id)
-        self.flush()
+        self._answer(invoke_id, reply)
 
     def _login(self, who: Identity, message: AgentLogin, answer: Callable[[Message], None]) -> None:
         if not who.may_act_for(message.agent):

@@ -25,7 +25,7 @@ from ctiex.links.turns import Share, Turns
 from ctiex.links.waiters import Waiters
 from ctiex.login.authentication import Authenticator, LoginAttempt, LoginDecision, PeerInfo
 from ctiex.messages import VERSION, Bind, BindReply, Error, Message, Role
-from ctiex.monitoring.observer import NO_OBSERVERS, LinkInfo, Observers
+from ctiex.monitoring.observer import NO_OBSERVERS, LinkInfo, Observer, Observers
 from ctiex.processing.service import ProcessingService
 from ctiex.tls.handshake_errors import TLS_REFUSED
 
@@ -50,6 +50,13 @@ class LinkContext:
     """Hears of every Bind, every request and every end."""
     turns: Turns = field()
     """Has identities take turns, and the sources of unbound links; those of the other listening port, too."""
+
+    tells_answers: bool = field(init=False)
+    """Whether anybody hears of each answer; else nothing is made ready to be told."""
+
+    @tells_answers.default
+    def _as_the_observer_does(self) -> bool:
+        return self.observer.hears(Observer.request_answered)
 
     @turns.default
     def _turns_of_its_own(self) -> Turns:

@@ -25,7 +25,6 @@ from ctiex.messages import (
     ServiceEvent,
     ServiceEventReply,
 )
-from ctiex.monitoring.observer import Observer
 from ctiex.processing.service_sessions import ServiceSessions
 
 _DATA_RESULT = KIND_OF[DataResult]
@@ -62,12 +61,14 @@ class IvrLink(ExchangeLink):
             self.session.reply_body(_DATA_RESULT, invoke_id, found)
         else:
             self.session.reply(DataResult(found, request.serial), invoke_id)
-        self._tell(who, request, Status.OK if isinstance(found, bytes) else found)
+        if self._context.tells_answers:
+            self._tell(who, request, Status.OK if isinstance(found, bytes) else found)
         if not self._receiving:  # else the session stops reading once there is much output, and then it is written
             self.flush()
 
     def _answer(self, who: Identity, event: ServiceEvent, reply: ServiceEventReply, invoke_id: int) -> None:
-        self._tell(who, event, reply.status)
+        if self._context.tells_answers:
+            self._tell(who, event, reply.status)
         self.session.reply(reply, invoke_id)
         self.flush()
 
@@ -107,7 +108,7 @@ class IvrLink(ExchangeLink):
     def link_bound(self, identity: Identity) -> None:
         """Calls may be offered to it from now on."""
         if self.bound:
-            if self.session.accepting and not self._observer.hears(Observer.request_answered):
+            if self.session.accepting and not self._context.tells_answers:
                 self.session.quick = self._quick_answers(identity.name)
             self._sessions.add(self, identity)
 

@@ -100,9 +100,6 @@ COUNTED_BY = {
     "request_over_limit": "requests_over_limit",
     "agent_over_limit": "requests_over_limit",
     "request_not_sent": "requests_not_sent",
-    "call_committed": "calls_kept",
-    "data_fetched": "calls_fetched",
-    "data_refused": "data_refused",
 }
 """By event: the counter that it counts up, where that is all that it does."""
 _COUNTED_AS = {
@@ -141,8 +138,22 @@ class CounterListener(Observer):
         """Probes apart."""
         self._count("store_probes_failed" if probed else "store_failures")
 
+    # Without a look-up by name: there are as many of these as of calls, or anybody may bring them about.
+
+    def call_committed(self) -> None:
+        """One more."""
+        self._counters.calls_kept += 1
+
+    def data_fetched(self) -> None:
+        """One more."""
+        self._counters.calls_fetched += 1
+
+    def data_refused(self) -> None:
+        """One more."""
+        self._counters.data_refused += 1
+
     def agent_event_sent(self) -> None:
-        """Without a look-up by name: there are as many of these as of calls."""
+        """One more."""
         self._counters.agent_events_sent += 1
 
     def agent_events_acknowledged(self, count: int) -> None:

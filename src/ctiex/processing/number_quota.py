@@ -30,7 +30,7 @@ class AgentNumberQuota:
         self._last_sequence = last_sequence
         self._registered_by: dict[str, str] = {}
         self._count: Counter[str] = Counter()
-        self._uses: Counter[str] = Counter()
+        self._uses: dict[str, int] = {}
         """By agent number: its login and its open calls."""
 
     def __len__(self) -> int:
@@ -51,15 +51,15 @@ class AgentNumberQuota:
 
     def use(self, agent: str) -> None:
         """A number is in use once more."""
-        self._uses[agent] += 1
+        self._uses[agent] = self._uses.get(agent, 0) + 1
 
     def release(self, agent: str) -> None:
         """A number is in use once less; nothing is kept of one that is in no use and never had an event."""
-        self._uses[agent] -= 1
-        if not self._uses[agent]:
-            del self._uses[agent]
-            if agent in self._registered_by and not self._last_sequence(agent):
-                self._count[self._registered_by.pop(agent)] -= 1
+        left = self._uses.pop(agent) - 1
+        if left:
+            self._uses[agent] = left
+        elif agent in self._registered_by and not self._last_sequence(agent):
+            self._count[self._registered_by.pop(agent)] -= 1
 
     def registered_by(self, agent: str) -> str:
         """The identity that registered it; empty without one."""

@@ -59,11 +59,14 @@ def _is_address(value: object) -> bool:
     return True
 
 
+Address = Annotated[str, Check('an endpoint to connect to, such as "tcp:ivr.example.net:7400"', _is_address)]
+
+
 @frozen(kw_only=True)
 class DialServiceSettings:
     """The keys of ``[services.NAME]`` with ``signalling = "dial"``."""
 
-    address: Annotated[str, Check('an endpoint to connect to, such as "tcp:ivr.example.net:7400"', _is_address)]
+    address: Address
 
 
 class _DialledLink(LinkProtocol):

@@ -17,6 +17,7 @@ from ctiex.config.plugin_checks import check_plugins
 from ctiex.config.reading import parse
 from ctiex.errors import ConfigurationError
 from ctiex.messages import AgentEvent, Condition
+from ctiex.telephony.asterisk.settings import AsteriskServiceSettings
 from tests.fake_asterisk import SECRET
 from tests.fake_platform import Leg, PlatformAsterisk
 
@@ -43,7 +44,10 @@ class ConfigurationTests(SynchronousTestCase):
         configuration = read(DRIVER + SERVICE.format("asterisk") + "ring = 7\n")
         check_plugins(configuration)
         driver: Any = Exchange(configuration, reactor).parts.drivers["asterisk"]
-        self.assertEqual((driver._settings.secret, driver._calls._services), (SECRET, {"bill": {"ring": 7}}))
+        platform = driver._platform
+        self.assertEqual(
+            (platform._settings.secret, platform._services), (SECRET, {"bill": AsteriskServiceSettings(ring=7)})
+        )
 
     def test_its_secret_is_in_no_repr(self) -> None:
         self.assertNotIn(SECRET, repr(read(DRIVER + SERVICE.format("asterisk"))))
@@ -52,7 +56,7 @@ class ConfigurationTests(SynchronousTestCase):
         text = DRIVER.replace("username", "user") + 'ring = "soon"\n' + SERVICE.format("asterisk")
         self.assertEqual(
             [line.split(" found")[0].split(" missing")[0] for line in self.errors(text)],
-            [f"ctiex.toml: signalling.asterisk.{key}:" for key in ("user", "ring", "username")],
+            [f"ctiex.toml: signalling.asterisk.{key}:" for key in ("ring", "user", "username")],
         )
 
     def test_a_service_of_it_needs_the_table(self) -> None:
@@ -66,7 +70,7 @@ class ConfigurationTests(SynchronousTestCase):
 
     def test_a_driver_without_settings_takes_none(self) -> None:
         [line] = self.errors("[signalling.link]\nx = 1\n" + SERVICE.format("link"))
-        self.assertIn("signalling.link.x: unknown key: the driver has no settings", line)
+        self.assertIn("signalling.link.x: found an unknown key, expected none", line)
 
 
 class EndToEnd(TestCase):

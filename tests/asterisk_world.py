@@ -13,16 +13,15 @@ from twisted.internet.task import Clock, TaskStopped
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from ctiex.codecs.binary import BinaryCodec
 from ctiex.errors import LinkLost
-from ctiex.interfaces import ISignallingListener, Offer, SignallingContext
+from ctiex.interfaces import ISignallingListener, Offer
 from ctiex.messages import Connection
-from ctiex.processing.service_sessions import ServiceSessions
 from ctiex.serials import SerialAllocator
 from ctiex.settings import structure
-from ctiex.signalling.asterisk import AsteriskSignalling
+from ctiex.signalling.transfer_driver import TransferSignalling
 from ctiex.telephony.asterisk.ami import AmiMessage
 from ctiex.telephony.asterisk.ami_link import ActionRefused, AmiAnswer
+from ctiex.telephony.asterisk.platform import AsteriskPlatform
 from ctiex.telephony.asterisk.settings import AsteriskServiceSettings, AsteriskSettings
 from ctiex.testing.signalling_contract import RecordingListener
 from tests.fake_platform import Event, Leg, Platform
@@ -85,9 +84,8 @@ class WaitingClient:
     """Stands in for the connection: what is asked waits to be done, what is told waits to be heard."""
 
     def __init__(
-        self, reactor: Any, account: Any, on_event: Callable[[AmiMessage], None], on_login: Callable[[], Any],
-        on_lost: Callable[[], None]
-    ) -> None:  # fmt: skip
+        self, on_event: Callable[[AmiMessage], None], on_login: Callable[[], Any], on_lost: Callable[[], None]
+    ) -> None:
         self.on_event = on_event
         self.on_login = on_login
         self.on_lost = on_lost
@@ -153,11 +151,9 @@ class World:
     def start(self) -> None:
         """A new exchange, not connected yet."""
         settings = structure(self._table, AsteriskSettings)
-        context = SignallingContext(
-            self.clock, self.listener, ServiceSessions(), BinaryCodec(), self._services, settings
-        )
-        self.driver = AsteriskSignalling(context, WaitingClient)
-        self.client: WaitingClient = self.driver._client
+        platform = AsteriskPlatform(self.clock, settings, self._services, WaitingClient)
+        self.driver = TransferSignalling(platform, self.listener)
+        self.client: WaitingClient = platform._client
         self.driver.start()
 
     def connect(self) -> None:

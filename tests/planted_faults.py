@@ -26,7 +26,7 @@ from ctiex.messages import Condition
 from ctiex.processing.states import TRANSITIONS, Step
 from ctiex.processing.uncommitted import SignallingEvent
 from ctiex.records import Call, CallState
-from ctiex.signalling.asterisk_offers import Choice
+from ctiex.signalling.waiting_offers import Choice
 from ctiex.testing.pairs import MemoryExchange
 from ctiex.testing.simulation.faults import ALL, Fault
 from ctiex.testing.simulation.runs import CALLS_OF_A_WORLD, world_seed
@@ -141,9 +141,9 @@ def _any_serial_means_the_agents_only_customer() -> Iterator[None]:
     def of(choice: Choice, offer: Offer) -> str:
         conversations = choice._conversations.of_agent(offer.agent)
         [customer] = [
-            conversation.customer.uniqueid for conversation in conversations if offer.serial == conversation.serial
+            conversation.customer.id for conversation in conversations if offer.serial == conversation.serial
         ] or [""]
-        return customer or (conversations[0].customer.uniqueid if len(conversations) == 1 else "")
+        return customer or (conversations[0].customer.id if len(conversations) == 1 else "")
 
     with mock.patch.object(Choice, "of", of):
         yield

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-from attrs import evolve
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.error import ConnectionRefusedError
 from twisted.internet.interfaces import IProtocolFactory, IStreamClientEndpoint
@@ -15,13 +15,11 @@ from twisted.test.iosim import FakeTransport, IOPump, connect
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from ctiex.codecs.binary import BinaryCodec
-from ctiex.interfaces import SignallingContext
-from ctiex.processing.service_sessions import ServiceSessions
 from ctiex.settings import structure
-from ctiex.signalling.asterisk import AsteriskSignalling
+from ctiex.signalling.transfer_driver import TransferSignalling
 from ctiex.telephony.asterisk.ami_client import AmiClient
 from ctiex.telephony.asterisk.ami_link import AmiAccount
+from ctiex.telephony.asterisk.platform import AsteriskPlatform
 from ctiex.telephony.asterisk.settings import AsteriskServiceSettings, AsteriskSettings
 from ctiex.testing.signalling_contract import RecordingListener
 from tests.fake_asterisk import SECRET, FakeAsterisk, Headers
@@ -203,17 +201,14 @@ class Stopping(SynchronousTestCase):
             asterisk.platform.call(str(2_000 + number), f"1{number}")
         wire, listener = Wire(asterisk), RecordingListener()
         table = {"username": "ctiex", "secret": SECRET, "dial": "PJSIP/1@core", "customers": "PJSIP/trunk-"}
-
-        def make_client(reactor: Any, account: AmiAccount, *heard: Any) -> AmiClient:
-            return AmiClient(reactor, evolve(account, endpoint=wire), *heard)
-
+        make_client = partial(AmiClient, clock, AmiAccount(wire, "ctiex", SECRET))
         services, settings = {"bill": AsteriskServiceSettings()}, structure(table, AsteriskSettings)
-        context = SignallingContext(clock, listener, ServiceSessions(), BinaryCodec(), services, settings)
-        driver = AsteriskSignalling(context, make_client)
+        platform = AsteriskPlatform(clock, settings, services, make_client)
+        driver = TransferSignalling(platform, listener)
         globalLogPublisher.addObserver(told.append)
         self.addCleanup(globalLogPublisher.removeObserver, told.append)
         driver.start()
-        while driver._taking_up is None:
+        while platform._taking_up is None:
             wire.pump()
         driver.stop()
         wire.pump()

@@ -44,8 +44,9 @@ class ConfigurationTests(SynchronousTestCase):
         configuration = read(DRIVER + SERVICE.format("asterisk") + "ring = 7\n")
         check_plugins(configuration)
         driver: Any = Exchange(configuration, reactor).parts.drivers["asterisk"]
+        platform = driver._platform
         self.assertEqual(
-            (driver._settings.secret, driver._calls._services), (SECRET, {"bill": AsteriskServiceSettings(ring=7)})
+            (platform._settings.secret, platform._services), (SECRET, {"bill": AsteriskServiceSettings(ring=7)})
         )
 
     def test_its_secret_is_in_no_repr(self) -> None:

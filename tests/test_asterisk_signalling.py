@@ -19,6 +19,7 @@ from zope.interface.verify import verifyObject
 from ctiex.codecs.binary import BinaryCodec
 from ctiex.errors import ConfigurationError, RequestTimedOut, Status
 from ctiex.interfaces import ISignalling, ISignallingPlugin, Signalled, SignallingContext
+from ctiex.interfaces.telephony import Conversation, Party, TransferEvent
 from ctiex.messages import Connection
 from ctiex.plugins import find_plugin
 from ctiex.processing.service_sessions import ServiceSessions
@@ -26,10 +27,12 @@ from ctiex.serials import names_a_told_call
 from ctiex.settings import structure
 from ctiex.signalling.asterisk import AsteriskSignallingPlugin
 from ctiex.signalling.transfer import TABLE as STAGES
-from ctiex.signalling.transfer import Notification, Stage, Transfer, TransferEvent, status_of
+from ctiex.signalling.transfer import Notification, Stage, Transfer
 from ctiex.telephony.asterisk.ami import AmiMessage
+from ctiex.telephony.asterisk.events import update
+from ctiex.telephony.asterisk.service_calls import status_of
 from ctiex.telephony.asterisk.settings import AsteriskServiceSettings, AsteriskSettings
-from ctiex.telephony.call_model import CallModel, Channel, Conversation
+from ctiex.telephony.call_model import CallModel
 from ctiex.testing.signalling_contract import SignallingContract, agent_of
 from tests.asterisk_world import ENDS, TABLE, World
 from tests.fake_platform import Leg, PlatformAsterisk
@@ -40,7 +43,7 @@ _ENDING = {Notification.UNREACHABLE, Notification.RETURNED, Notification.AGENT_L
 
 
 def conversation() -> Conversation:
-    return Conversation(Channel("1.1", "PJSIP/trunk-00000001"), Channel("1.2", "PJSIP/1001-00000002"), "1001")
+    return Conversation(Party("1.1", "PJSIP/trunk-00000001"), Party("1.2", "PJSIP/1001-00000002"), "1001")
 
 
 class Stages(SynchronousTestCase):
@@ -208,7 +211,11 @@ class Seeing(SynchronousTestCase):
     def test_a_withheld_number_isnt_told_as_the_one_that_carried_the_serial(self) -> None:
         call_model = CallModel(structure(TABLE, AsteriskSettings))
         for number, known in (("13800138000**7", "13800138000**7"), ("", "13800138000**7"), ("<unknown>", "")):
-            self.assertEqual(call_model.seen("1.1", "PJSIP/trunk-00000001", number, "bridge").number, known)
+            event = (("Event", "BridgeEnter"), ("Uniqueid", "1.1"), ("Channel", "PJSIP/trunk-00000001"))
+            update(call_model, AmiMessage((*event, ("CallerIDNum", number), ("BridgeUniqueid", "bridge"))))
+            customer = call_model.party("1.1")
+            assert customer is not None
+            self.assertEqual(customer.number, known)
 
     def test_what_has_ended_leaves_nothing(self) -> None:
         world = World()
@@ -327,7 +334,7 @@ class Forwarding_(SynchronousTestCase):  # noqa: N801
         for event in late:
             more = (("UserEvent", "ctiex"), ("Phase", "back"), ("Serial", "7"), ("DialStatus", "ANSWER"))
             own = (("Event", event), ("Uniqueid", gone.uniqueid), ("Channel", gone.name), ("BridgeUniqueid", "b"))
-            world.driver.take(AmiMessage((*own, ("DestUniqueid", "9.9"), *more)))
+            world.client.on_event(AmiMessage((*own, ("DestUniqueid", "9.9"), *more)))
         self.assertEqual((len(world.driver), world.listener.told), (0, []))
 
     def test_a_withdrawal_while_they_are_being_moved_brings_the_customer_back_too(self) -> None:

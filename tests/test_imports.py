@@ -44,6 +44,10 @@ WITHOUT_TRANSPORTS = frozenset({"defer", "error", "interfaces", "task", "threads
 TRANSPORTS = ("asyncio", "socket", "ssl", "twisted.application.internet", "twisted.protocols", "twisted.web")
 HAVE_THE_REACTOR = frozenset({"ctiex.app.tap", "ctiex.app.running"})
 
+ASTERISK = "ctiex.telephony.asterisk"
+STANDS_ON_ASTERISK = "ctiex.signalling.asterisk"
+"""The only module of signalling that knows which make of platform it has."""
+
 
 def modules() -> Iterator[tuple[str, ast.Module]]:
     """Every module of ctiex: its dotted name and its syntax tree."""
@@ -100,6 +104,15 @@ def takes_the_reactor(name: str, tree: ast.Module) -> Iterator[str]:
                 yield f"{name} imports {target}"
 
 
+def knows_a_make_of_platform(name: str, tree: ast.Module) -> Iterator[str]:
+    """Imports of Asterisk where any telephone platform is to do."""
+    of_any = part_of(name) == "signalling" or name == "ctiex.telephony.call_model"
+    if of_any and name != STANDS_ON_ASTERISK:
+        for target in imported(tree):
+            if f"{target}.".startswith((f"{ASTERISK}.", f"{STANDS_ON_ASTERISK}.")):
+                yield f"{name} imports {target}"
+
+
 class ImportTests(SynchronousTestCase):
     """Every module of ctiex."""
 
@@ -111,6 +124,9 @@ class ImportTests(SynchronousTestCase):
 
     def test_the_global_reactor_is_imported_at_the_entry_points_alone(self) -> None:
         self.assertEqual([line for name, tree in modules() for line in takes_the_reactor(name, tree)], [])
+
+    def test_signalling_knows_a_make_of_platform_in_one_module(self) -> None:
+        self.assertEqual([line for name, tree in modules() for line in knows_a_make_of_platform(name, tree)], [])
 
     def test_every_part_has_its_place_in_the_table(self) -> None:
         self.assertEqual({part_of(name) for name, _ in modules()} - {""} - set(MAY_IMPORT), set())
@@ -150,6 +166,12 @@ class RuleTests(SynchronousTestCase):
             self.assertEqual(list(touches_transports("ctiex.links.agent", ast.parse(line))), [])
         harmless = ast.parse("from twisted.internet.defer import Deferred\nfrom twisted.internet import task")
         self.assertEqual(list(touches_transports("ctiex.processing.service", harmless)), [])
+
+    def test_a_make_of_platform_is_seen(self) -> None:
+        for line in ("from ctiex.telephony.asterisk.ami import AmiMessage", "from ctiex.telephony import asterisk"):
+            for name in ("ctiex.signalling.transfer_driver", "ctiex.telephony.call_model"):
+                self.assertEqual(len(list(knows_a_make_of_platform(name, ast.parse(line)))), 1, line)
+            self.assertEqual(list(knows_a_make_of_platform(STANDS_ON_ASTERISK, ast.parse(line))), [])
 
     def test_the_reactor_is_seen(self) -> None:
         for line in ("from twisted.internet import reactor", "import twisted.internet.reactor"):

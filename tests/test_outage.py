@@ -6,9 +6,10 @@ from itertools import groupby
 
 from hypothesis import given
 from hypothesis import strategies as st
+from twisted.logger import Logger, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
-from ctiex.outage import Outage
+from ctiex.outage import Outage, PeerOutage
 
 
 class OutageTests(SynchronousTestCase):
@@ -45,3 +46,20 @@ class OutageTests(SynchronousTestCase):
         self.assertRaises(ValueError, outage.worked)
         outage.worked()
         self.assertFalse(outage.lasts)
+
+
+class PeerOutageTests(SynchronousTestCase):
+    """A peer that is asked again and again."""
+
+    def test_each_reason_is_logged_once_in_an_outage_and_of_many_the_first_few(self) -> None:
+        told: list[str] = []
+        outage = PeerOutage(Logger(observer=lambda event: told.append(formatEvent(event))), "a peer")
+        self.assertFalse(outage.worked())
+        for _ in range(2):
+            for reason in "abab":
+                outage.failed(reason)
+            self.assertTrue(outage.worked())
+        self.assertEqual(told, ["a peer: a", "a peer: b"] * 2)
+        for number in range(100):
+            outage.failed(str(number))
+        self.assertLess(len(told), 12)

@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from attrs import define, field
+from twisted.logger import Logger
+
+_MOST_REASONS = 5
+"""How many different reasons are logged in one outage of a peer."""
 
 
 @define
@@ -34,3 +38,25 @@ class Outage:
         failures, self.failures = self.failures, 0
         if failures:
             self.ended(failures)
+
+
+@define(eq=False)
+class PeerOutage:
+    """A peer that is away is tried again and again, and the log is for what is new: each reason once in an outage."""
+
+    log: Logger
+    peer: str
+    """Who is away, as the line begins."""
+    _told: set[str] = field(init=False, factory=set)
+
+    def failed(self, reason: str) -> None:
+        """Say what keeps it away, if that wasn't said before."""
+        if reason not in self._told and len(self._told) < _MOST_REASONS:
+            self._told.add(reason)
+            self.log.warn("{peer}: {reason}", peer=self.peer, reason=reason)
+
+    def worked(self) -> bool:
+        """It is there: what comes next is new. Returns whether anything had kept it away."""
+        was_told = bool(self._told)
+        self._told.clear()
+        return was_told

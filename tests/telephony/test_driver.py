@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import tempfile
+from functools import partial
 from math import inf
 from pathlib import Path
 from typing import Any
 
 import pytest
 from twisted.internet import reactor as global_reactor
+from twisted.internet.endpoints import clientFromString
 from twisted.trial.unittest import TestCase
 
-from ctiex.codecs.binary import BinaryCodec
-from ctiex.interfaces import Offer, SignallingContext
+from ctiex.interfaces import Offer
 from ctiex.messages import Connection
-from ctiex.processing.service_sessions import ServiceSessions
 from ctiex.settings import structure
-from ctiex.signalling.asterisk import AsteriskSignalling
+from ctiex.signalling.transfer_driver import TransferSignalling
 from ctiex.telephony.asterisk.ami import AmiMessage
+from ctiex.telephony.asterisk.ami_client import AmiClient
+from ctiex.telephony.asterisk.ami_link import AmiAccount
+from ctiex.telephony.asterisk.platform import AsteriskPlatform
 from ctiex.telephony.asterisk.settings import AsteriskServiceSettings, AsteriskSettings
 from ctiex.testing.signalling_contract import RecordingListener
 
@@ -65,7 +68,7 @@ reactor: Any = global_reactor
 CUSTOMER, DESK = "Local/13800138000@local-customers", "Local/1001@local-desks"
 
 
-class ToldDriver(AsteriskSignalling):
+class ToldPlatform(AsteriskPlatform):
     """Tells of everything that it has taken, once it has: a test that goes on then is not in the middle of it."""
 
     def __init__(self, *arguments: Any) -> None:
@@ -77,9 +80,9 @@ class ToldDriver(AsteriskSignalling):
         super().take(event)
         reactor.callLater(0, self.taken.tell, event.event)
 
-    async def _look_around(self) -> None:
-        await super()._look_around()
-        reactor.callLater(0, self.taken.tell, "(the picture)")
+    async def _read_snapshot(self) -> None:
+        await super()._read_snapshot()
+        reactor.callLater(0, self.taken.tell, "(the snapshot)")
 
 
 class LiveCase(TestCase):
@@ -104,10 +107,9 @@ class LiveCase(TestCase):
         self.driver = self.make_driver()
         await self.call()
 
-    def make_driver(self) -> ToldDriver:
+    def make_driver(self) -> TransferSignalling:
         """A driver that is connected, or will be."""
         table = {
-            "endpoint": f"tcp:{self.host}:5038",
             "username": "ctiex",
             "secret": "controls",
             "dial": "Local/{access_code}@local-services/n",
@@ -116,8 +118,9 @@ class LiveCase(TestCase):
             "ring": 2,
         }
         services, settings = {"bill": AsteriskServiceSettings()}, structure(table, AsteriskSettings)
-        context = SignallingContext(reactor, self.listener, ServiceSessions(), BinaryCodec(), services, settings)
-        driver = ToldDriver(context)
+        account = AmiAccount(clientFromString(reactor, f"tcp:{self.host}:5038"), "ctiex", "controls")
+        self.platform = ToldPlatform(reactor, settings, services, partial(AmiClient, reactor, account))
+        driver = TransferSignalling(self.platform, self.listener)
         driver.start()
         self.addCleanup(driver.stop)
         return driver
@@ -132,8 +135,8 @@ class LiveCase(TestCase):
     async def until(self, condition: Any) -> None:
         """Wait until the driver is so far: it changes with what Asterisk tells it, and at no other time."""
         if not condition():
-            mark = len(self.driver.taken)
-            await self.driver.taken.wait(lambda _: condition(), f"something else than {self.listener.told}", mark)
+            mark = len(self.platform.taken)
+            await self.platform.taken.wait(lambda _: condition(), f"something else than {self.listener.told}", mark)
 
     async def told(self, what: str, serial: str = "7") -> None:
         """Wait until something is told of a call."""
@@ -285,11 +288,11 @@ class LiveOn22(LiveCase):
         ask = self.asterisk.witness.ask
         await ask("Originate", Channel="Local/1005@local-desks", Context="local-takes-over", Exten="s", Priority="1",
                   Async="true")  # fmt: skip
-        floor = self.driver._calls.call_model
-        await self.until(lambda: len(floor.held_under("7")) == 2)
+        calls = self.platform.calls
+        await self.until(lambda: len(calls.held_for("7")) == 2)
         await self.hang_up(DESK)
-        await self.until(lambda: len(floor.held_under("7")) == 1)
-        [other] = floor.held_under("7")
+        await self.until(lambda: len(calls.held_for("7")) == 1)
+        [other] = calls.held_for("7")
         return other.name
 
     async def test_the_customer_comes_back_to_whoever_has_taken_over_from_the_agent(self) -> None:
@@ -320,7 +323,7 @@ class LiveOn22(LiveCase):
         await self.begin()
         self.offer("short")
         await self.told("accepted")
-        self.driver._client._link.transport.abortConnection()
+        self.platform._client._link.transport.abortConnection()
         await self.told("returned")
         await self.assert_together()
         self.assertEqual(len(self.listener.arrivals), 1)

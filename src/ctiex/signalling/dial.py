@@ -37,8 +37,8 @@ from ctiex.links.protocol import LinkProtocol
 from ctiex.links.requests import connection_status
 from ctiex.links.session import Session
 from ctiex.messages import Bind, Error, Message
+from ctiex.outage import PeerOutage
 from ctiex.settings import Check
-from ctiex.telephony.asterisk.trouble import Trouble
 
 _log = Logger()
 
@@ -130,7 +130,7 @@ class DialSignalling(BaseSignalling):
         self._attempts: dict[str, _Attempt] = {}
         self._endpoints: dict[str, tuple[float, IStreamClientEndpoint]] = {}
         """By service: when it was made, and the endpoint."""
-        self._troubles: dict[str, Trouble] = {}
+        self._outages: dict[str, PeerOutage] = {}
         """By service, once it couldn't be reached."""
 
     def offer(self, offer: Offer) -> None:
@@ -196,11 +196,11 @@ class DialSignalling(BaseSignalling):
         if not self._is_open(attempt):
             return
         service = attempt.offer.service
-        self._troubles.setdefault(service, Trouble(_log, service)).tell(reason)
+        self._outages.setdefault(service, PeerOutage(_log, service)).failed(reason)
 
     def _is_well(self, service: str) -> None:
-        trouble = self._troubles.pop(service, None)
-        if trouble is not None and trouble.is_over():
+        outage = self._outages.pop(service, None)
+        if outage is not None and outage.worked():
             _log.info("{service}: can be reached again", service=service)
 
     def _is_open(self, attempt: _Attempt) -> bool:

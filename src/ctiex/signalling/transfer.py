@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import Enum, auto
 
 from attrs import define, field
 
 from ctiex.errors import Status
-from ctiex.telephony.asterisk.actions import Action
-from ctiex.telephony.call_model import Conversation
+from ctiex.interfaces.telephony import Conversation, TransferEvent
 
 
 class Stage(Enum):
@@ -17,7 +17,7 @@ class Stage(Enum):
     WAITING = auto()
     """Until the offer is committed; the customer is still with the agent."""
     MOVING = auto()
-    """Asterisk was asked to move both; the customer may still be with the agent."""
+    """The platform was asked to move both; the customer may still be with the agent."""
     CALLING = auto()
     """The service is being called; the agent waits."""
     SERVED = auto()
@@ -28,28 +28,8 @@ class Stage(Enum):
     """With the agent, elsewhere, or gone."""
 
 
-class TransferEvent(Enum):
-    """What the platform tells of it."""
-
-    LEFT_AGENT = auto()
-    ANSWERED = auto()
-    NOT_ANSWERED = auto()
-    """The call to the service has failed; the customer is on the way back."""
-    SERVICE_OVER = auto()
-    """The service has hung up; the customer is on the way back."""
-    RECALLED = auto()
-    """The customer was taken out of it."""
-    TOGETHER = auto()
-    """Customer and agent are connected."""
-    AGENT_LOST = auto()
-    """The agent is gone, and the customer with somebody else."""
-    CUSTOMER_GONE = auto()
-    REFUSED = auto()
-    """Asterisk didn't move them."""
-
-
 class Notification(Enum):
-    """What is told of it."""
+    """What the exchange is told of it."""
 
     ACCEPTED = auto()
     UNREACHABLE = auto()
@@ -66,9 +46,9 @@ _W, _M, _C, _S, _R, _O = (
     Stage.RETURNING,
     Stage.OVER,
 )
-_Tellings = tuple[Notification, ...]
+_Notifications = tuple[Notification, ...]
 
-TABLE: dict[tuple[Stage, TransferEvent], tuple[Stage, _Tellings]] = {
+TABLE: dict[tuple[Stage, TransferEvent], tuple[Stage, _Notifications]] = {
     (_W, TransferEvent.AGENT_LOST): (_O, (Notification.UNREACHABLE,)),
     (_W, TransferEvent.CUSTOMER_GONE): (_O, (Notification.HUNG_UP,)),
     (_M, TransferEvent.LEFT_AGENT): (_C, ()),
@@ -111,23 +91,19 @@ class Transfer:
     ended: bool = False
     """Whether its end was reported, or isn't wanted any more."""
     recalled: bool = False
-    """Whether Asterisk was asked to take the customer out. Twice would part customer and agent again."""
-    service: str = ""
-    """The id of the service's channel; empty before it is dialled."""
-    cause: str = ""
-    """Why that channel was hung up."""
-    move: tuple[Action, ...] = field(default=(), repr=False)
-    """What Asterisk is asked in order to begin."""
+    """Whether the platform was asked to take the customer out. Twice would part customer and agent again."""
+    move: Callable[[], None] = field(default=lambda: None, repr=False)
+    """Asks the platform to begin."""
 
-    def happen(self, happening: TransferEvent) -> _Tellings:
-        """Go to the next stage; what is to be told of it, in order."""
-        stage, tellings = TABLE.get((self.stage, happening), (self.stage, ()))
+    def happen(self, event: TransferEvent) -> _Notifications:
+        """Go to the next stage. Returns what is to be told of it, in order."""
+        stage, notifications = TABLE.get((self.stage, event), (self.stage, ()))
         self.stage = stage
         told = []
-        for telling in tellings:
+        for notification in notifications:
             if not self.ended:
-                told.append(telling)
-                self.ended = telling in _ENDS
+                told.append(notification)
+                self.ended = notification in _ENDS
         return tuple(told)
 
     @property
@@ -142,7 +118,7 @@ class Transfer:
 
     @property
     def is_on_its_way(self) -> bool:
-        """Whether Asterisk was asked to move the customer, and hasn't said yet that it has."""
+        """Whether the platform was asked to move the customer, and hasn't said yet that it has."""
         return self.stage is Stage.MOVING or (self.recalled and self.stage in (Stage.CALLING, Stage.SERVED))
 
     @property
@@ -150,12 +126,3 @@ class Transfer:
         """What kept it from being accepted so far."""
         awaited = self.stage in (Stage.MOVING, Stage.CALLING)
         return Status.TIMED_OUT if awaited else Status.SERVICE_UNREACHABLE
-
-
-def status_of(dial_status: str, cause: str) -> Status:
-    """What the failure of a call means, by the dialplan's DIALSTATUS and the hang-up cause (ITU-T Q.850)."""
-    if dial_status == "NOANSWER" or (dial_status != "BUSY" and cause in ("18", "19")):
-        return Status.TIMED_OUT
-    if dial_status == "BUSY" or cause in ("17", "21"):
-        return Status.SERVICE_REFUSED
-    return Status.SERVICE_UNREACHABLE

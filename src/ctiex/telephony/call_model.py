@@ -1,206 +1,187 @@
-"""Who is connected with whom on a platform, kept from the events of Asterisk's manager interface.
+"""Who is connected with whom on a platform, kept from what the platform reports of its parties.
 
-Whatever is asked about one channel or one bridge takes the same time however many there are.
+Whatever is asked about one party or one bridge takes the same time however many there are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sized
+from collections.abc import Iterator, Sequence, Sized
+from typing import Protocol
 
-from attrs import define, field
+from zope.interface import implementer
 
-from ctiex.telephony.asterisk.ami import AmiMessage
-from ctiex.telephony.asterisk.settings import AsteriskSettings
-
-_HOLD = "ctiex-"
-"""How the dialplan names the bridge in which an agent is held, before the serial."""
+from ctiex.interfaces.telephony import Conversation, ICallModel, Party
 
 
-@define(eq=False)
-class Channel:
-    """One leg of a call."""
+class Roles(Protocol):
+    """Who is who, by what the platform calls a party."""
 
-    uniqueid: str
-    name: str
-    number: str = field(default="", repr=False)
-    """The calling number of the party at its end; empty where it is unknown."""
-    bridge: str = ""
-    """What it is connected by; empty: by nothing."""
+    def agent_of(self, name: str) -> str:
+        """The agent number that a party belongs to; empty if it is no agent's."""
+
+    def is_customer(self, name: str) -> bool:
+        """Whether a party may be a customer."""
 
 
-@define(eq=False)
-class Conversation:
-    """A customer and an agent who are connected, or were until one of them was put elsewhere."""
-
-    customer: Channel
-    agent_channel: Channel
-    agent: str
-    """The agent number."""
-    serial: str = ""
-    """The serial that the agent's application was notified of; empty if it wasn't logged in."""
-
-    @property
-    def together(self) -> bool:
-        """Whether they are connected now."""
-        return bool(self.customer.bridge) and self.customer.bridge == self.agent_channel.bridge
-
-
+@implementer(ICallModel)
 class CallModel:
-    """The channels that are or were in a bridge, and the bridges that they are in."""
+    """The parties that are or were in a bridge, and the bridges that they are in."""
 
-    def __init__(self, settings: AsteriskSettings) -> None:
-        self._settings = settings
-        self._channels: dict[str, Channel] = {}
-        self._named: dict[str, Channel] = {}
-        self._members: dict[str, dict[str, Channel]] = {}
+    def __init__(self, roles: Roles) -> None:
+        self._roles = roles
+        self._parties: dict[str, Party] = {}
+        self._named: dict[str, Party] = {}
+        self._members: dict[str, dict[str, Party]] = {}
         self._holding: dict[str, str] = {}
-        """Bridges in which the members can't hear each other, with their names."""
+        """Bridges in which the members can't hear each other, with the serial that they are held under; empty: none."""
         self._holds: dict[str, str] = {}
-        """The same the other way round, of those in which agents are held."""
+        """The same the other way round, of those with a serial."""
         self._freed: set[str] = set()
-        """Bridges whose members wait for no customer any more; nor does a channel that enters one later."""
+        """Bridges whose members wait for no customer any more; nor does a party that enters one later."""
 
     def __len__(self) -> int:
-        kept: tuple[Sized, ...] = self._channels, self._named, self._members, self._holding, self._holds, self._freed
+        kept: tuple[Sized, ...] = self._parties, self._named, self._members, self._holding, self._holds, self._freed
         return sum(map(len, kept))
 
-    def channel(self, uniqueid: str) -> Channel | None:
-        """The channel with this id, if it was ever in a bridge and isn't gone."""
-        return self._channels.get(uniqueid)
+    def party(self, id: str) -> Party | None:
+        """The party with this id, if it was ever in a bridge and isn't gone."""
+        return self._parties.get(id)
 
-    def named(self, name: str) -> Channel | None:
-        """The channel of this name."""
+    def named(self, name: str) -> Party | None:
+        """The party of this name."""
         return self._named.get(name)
 
-    def bridges(self) -> Iterable[str]:
-        """Every bridge with somebody in it."""
-        return list(self._members)
-
-    def agent_of(self, channel: Channel) -> str:
-        """The agent number that a channel belongs to; empty if it is no agent's."""
-        return self._settings.agent_of(channel.name)
+    def agent_of(self, party: Party) -> str:
+        """The agent number that a party belongs to; empty if it is no agent's."""
+        return self._roles.agent_of(party.name)
 
     # ------------------------------------------------------------ what happens
 
-    def take(self, event: AmiMessage) -> None:
-        """Something has happened to a channel or a bridge; other events change nothing."""
-        match event.event:
-            case "BridgeEnter":
-                self._entered(event)
-            case "BridgeLeave":
-                self._left(event)
-            case "BridgeDestroy":
-                self._part_with(event["BridgeUniqueid"])
-            case "Rename":
-                self._renamed(event)
-            case "Hangup":
-                self._gone(event["Uniqueid"])
+    def seen(self, id: str, name: str, number: str | None, bridge: str) -> Party:
+        """A party is there, in this bridge; empty: in none.
 
-    def seen(self, uniqueid: str, name: str, number: str, bridge: str) -> Channel:
-        """A channel is there, in this bridge; empty: in none."""
-        channel = self._channels.get(uniqueid)
-        if channel is None:
-            channel = self._channels[uniqueid] = Channel(uniqueid, name)
-        self._name(channel, name)
-        if number:  # not what it had with the service, which was its number and the serial
-            channel.number = "" if number == "<unknown>" else number
-        self._move(channel, bridge)
-        return channel
+        :param number: its calling number, empty if it is withheld; None: that isn't told now.
+        """
+        party = self._parties.get(id)
+        if party is None:
+            party = self._parties[id] = Party(id, name)
+        self._name(party, name)
+        if number is not None:
+            party.number = number
+        self._move(party, bridge)
+        return party
 
-    def holds(self, bridge: str, name: str = "") -> None:
-        """The members of this bridge can't hear each other."""
-        self._holding[bridge] = name
-        if name.startswith(_HOLD):
-            self._holds[name] = bridge
+    def left(self, id: str, bridge: str) -> None:
+        """A party has left a bridge."""
+        party = self._parties.get(id)
+        if party is not None and party.bridge == bridge:
+            self._move(party, "")
 
-    def _entered(self, event: AmiMessage) -> None:
-        bridge = event["BridgeUniqueid"]
-        if event["BridgeType"] not in ("", "basic"):
-            self.holds(bridge, event["BridgeName"])
-        self.seen(event["Uniqueid"], event["Channel"], event["CallerIDNum"], bridge)
+    def renamed(self, id: str, name: str) -> None:
+        """A party has another name."""
+        party = self._parties.get(id)
+        if party is not None:
+            self._name(party, name)
 
-    def _left(self, event: AmiMessage) -> None:
-        channel = self._channels.get(event["Uniqueid"])
-        if channel is not None and channel.bridge == event["BridgeUniqueid"]:
-            self._move(channel, "")
+    def gone(self, id: str) -> None:
+        """A party is gone."""
+        party = self._parties.pop(id, None)
+        if party is not None:
+            self._unname(party)
+            self._move(party, "")
 
-    def _renamed(self, event: AmiMessage) -> None:
-        channel = self._channels.get(event["Uniqueid"])
-        if channel is not None:
-            self._name(channel, event["Newname"])
+    def holds(self, bridge: str, serial: str = "") -> None:
+        """The members of this bridge can't hear each other.
 
-    def _gone(self, uniqueid: str) -> None:
-        channel = self._channels.pop(uniqueid, None)
-        if channel is not None:
-            self._unname(channel)
-            self._move(channel, "")
+        :param serial: they wait for the customer who was transferred under it.
+        """
+        self._holding[bridge] = serial
+        if serial:
+            self._holds[serial] = bridge
 
-    def _name(self, channel: Channel, name: str) -> None:
-        self._unname(channel)
-        channel.name = name
-        self._named[name] = channel
-
-    def _unname(self, channel: Channel) -> None:
-        if self._named.get(channel.name) is channel:
-            del self._named[channel.name]
-
-    def _move(self, channel: Channel, bridge: str) -> None:
-        if channel.bridge == bridge:
-            return
-        if channel.bridge:
-            members = self._members[channel.bridge]
-            del members[channel.uniqueid]
-            if not members:
-                del self._members[channel.bridge]
-                self._part_with(channel.bridge)
-        channel.bridge = bridge
-        if bridge:
-            self._members.setdefault(bridge, {})[channel.uniqueid] = channel
-
-    def _part_with(self, bridge: str) -> None:
+    def ended(self, bridge: str) -> None:
+        """A bridge is gone, and what it was for."""
         self._freed.discard(bridge)
-        name = self._holding.pop(bridge, "")
-        if self._holds.get(name) == bridge:
-            del self._holds[name]
+        serial = self._holding.pop(bridge, "")
+        if self._holds.get(serial) == bridge:
+            del self._holds[serial]
+
+    def _name(self, party: Party, name: str) -> None:
+        self._unname(party)
+        party.name = name
+        self._named[name] = party
+
+    def _unname(self, party: Party) -> None:
+        if self._named.get(party.name) is party:
+            del self._named[party.name]
+
+    def _move(self, party: Party, bridge: str) -> None:
+        if party.bridge == bridge:
+            return
+        if party.bridge:
+            members = self._members[party.bridge]
+            del members[party.id]
+            if not members:
+                del self._members[party.bridge]
+                self.ended(party.bridge)
+        party.bridge = bridge
+        if bridge:
+            self._members.setdefault(bridge, {})[party.id] = party
 
     # ------------------------------------------------------------ who talks with whom
 
-    def pair_in(self, bridge: str) -> Conversation | None:
+    def members(self, bridge: str) -> list[Party]:
+        """The parties in a bridge."""
+        return list(self._members.get(bridge, {}).values())
+
+    def conversation_in(self, bridge: str) -> Conversation | None:
         """The customer and the agent in a bridge, if only these two are in it."""
         members = self.members(bridge) if bridge not in self._holding else []
         if len(members) != 2:
             return None
-        for customer, agent_channel in (members, reversed(members)):
-            agent = self.agent_of(agent_channel)
-            if agent and self._settings.is_customer(customer.name):
-                return Conversation(customer, agent_channel, agent)
+        for customer, agent_party in (members, reversed(members)):
+            agent = self.agent_of(agent_party)
+            if agent and self._roles.is_customer(customer.name):
+                return Conversation(customer, agent_party, agent)
         return None
 
-    def hears_another(self, channel: Channel, than: Channel) -> bool:
+    def conversations(self) -> Iterator[Conversation | None]:
+        """The same of every bridge, one by one."""
+        for bridge in list(self._members):
+            yield self.conversation_in(bridge)
+
+    def parted(self, conversation: Conversation) -> bool:
+        """Whether the customer or the agent talks with somebody else. Neither may be anywhere: they may be moving."""
+        customer, agent_party = conversation.customer, conversation.agent_party
+        return self._hears_another(customer, agent_party) or self._hears_another(agent_party, customer)
+
+    def _hears_another(self, party: Party, than: Party) -> bool:
         """Whether somebody is in a bridge with other people, and not with this one."""
-        members = self._members.get(channel.bridge, {}) if channel.bridge not in self._holding else {}
-        return len(members) > 1 and than.uniqueid not in members
+        members = self._members.get(party.bridge, {}) if party.bridge not in self._holding else {}
+        return len(members) > 1 and than.id not in members
 
-    def held_under(self, serial: str) -> list[Channel]:
-        """The channel that is held until the customer who was transferred under this serial comes back."""
-        return self.members(self._holds.get(_HOLD + serial, ""))
+    # ------------------------------------------------------------ who is held
 
-    def members(self, bridge: str) -> list[Channel]:
-        """The channels in a bridge."""
-        return list(self._members.get(bridge, {}).values())
+    def held_for(self, serial: str) -> Sequence[Party]:
+        """Who is held until the customer comes back who was transferred under this serial."""
+        return self.members(self._holds.get(serial, ""))
 
-    def free(self, serial: str) -> list[Channel]:
-        """No customer comes back under this serial any more. Returns the channel that is held for them."""
-        bridge = self._holds.get(_HOLD + serial, "")
+    def held(self) -> Iterator[str]:
+        """Of every bridge, one by one, the serial under which its members are held; empty without one."""
+        for bridge in list(self._members):
+            yield self.serial_of_hold(bridge)
+
+    def serial_of_hold(self, bridge: str) -> str:
+        """The serial under which parties are held in this bridge; empty without one."""
+        return self._holding.get(bridge, "")
+
+    def free(self, serial: str) -> Sequence[Party]:
+        """No customer comes back under this serial any more. Returns who is held for them."""
+        bridge = self._holds.get(serial, "")
         if bridge in self._members:
             self._freed.add(bridge)
-        return self.held_under(serial)
+        return self.held_for(serial)
 
     def is_freed(self, bridge: str) -> bool:
         """Whether the members of a bridge wait for no customer any more."""
         return bridge in self._freed
-
-    def serial_of_hold(self, bridge: str) -> str:
-        """The serial under which a channel is held in this bridge; empty without one."""
-        name = self._holding.get(bridge, "")
-        return name.removeprefix(_HOLD) if name.startswith(_HOLD) else ""

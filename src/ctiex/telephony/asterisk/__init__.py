@@ -1,1 +1,1 @@
-"""Asterisk: its manager interface (AMI), FastAGI, settings."""
+"""Asterisk: a telephone platform by its manager interface (AMI), voice by FastAGI, and the settings of both."""

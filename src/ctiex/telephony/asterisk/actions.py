@@ -1,4 +1,4 @@
-"""What Asterisk is asked to do with a talk, as actions of its manager interface. The dialplan does the rest.
+"""What Asterisk is asked to do with a conversation, as actions of its manager interface. The dialplan does the rest.
 
 The contexts and variables are those of ``ctiex/telephony/dialplan/platform-1.conf``.
 """
@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping
 from math import ceil
 
 from ctiex.interfaces import Offer
+from ctiex.interfaces.telephony import Conversation, Party
 from ctiex.telephony.asterisk.ami import AmiError, encode_action
 from ctiex.telephony.asterisk.settings import AsteriskServiceSettings, AsteriskSettings, dial_string, is_safe_number
-from ctiex.telephony.call_model import Channel, Conversation
 
 Action = tuple[str, tuple[tuple[str, str], ...]]
 """The name of an action, and its headers."""
@@ -47,7 +47,7 @@ def move(
         "CTIEX_PHASE": "moving",
         "CTIEX_RESULT": "",
         "CTIEX_SERIAL": offer.serial,
-        "CTIEX_AGENT_CHANNEL": conversation.agent_channel.name,
+        "CTIEX_AGENT_CHANNEL": conversation.agent_party.name,
         "CTIEX_CARRIED": carried,
         "CTIEX_DIAL": dial,
         "CTIEX_RING": str(ceil(ring)),
@@ -57,8 +57,8 @@ def move(
     }
     held = {"CTIEX_SERIAL": offer.serial, "CTIEX_HOLD": str(ceil(ring + longest) + _HOLD_LONGER)}
     actions = (
-        *_variables(conversation.customer, variables),
-        *_variables(conversation.agent_channel, held),
+        *set_variables(conversation.customer, variables),
+        *set_variables(conversation.agent_party, held),
         _redirect_both(conversation, settings),
     )
     for action in actions:  # all or none: what can't be said must not leave a customer half prepared
@@ -88,9 +88,10 @@ def _headers(headers: Mapping[str, str]) -> dict[str, str]:
     return variables
 
 
-def _variables(channel: Channel, variables: Mapping[str, str]) -> Iterator[Action]:
+def set_variables(party: Party, variables: Mapping[str, str]) -> Iterator[Action]:
+    """Have a channel remember something, for the dialplan or for the next snapshot."""
     for name, value in variables.items():
-        yield "Setvar", (("Channel", channel.name), ("Variable", name), ("Value", value))
+        yield "Setvar", (("Channel", party.name), ("Variable", name), ("Value", value))
 
 
 def _redirect_both(conversation: Conversation, settings: AsteriskSettings) -> Action:
@@ -99,38 +100,16 @@ def _redirect_both(conversation: Conversation, settings: AsteriskSettings) -> Ac
         ("Context", settings.forward_context),
         ("Exten", "s"),
         ("Priority", "1"),
-        ("ExtraChannel", conversation.agent_channel.name),
+        ("ExtraChannel", conversation.agent_party.name),
         ("ExtraContext", settings.hold_context),
         ("ExtraExten", "s"),
         ("ExtraPriority", "1"),
     )
 
 
-def _redirect(channel: Channel, context: str) -> Action:
-    return "Redirect", (("Channel", channel.name), ("Context", context), ("Exten", "s"), ("Priority", "1"))
-
-
-def recall(customer: Channel, settings: AsteriskSettings) -> Action:
-    """Take the customer out of the service, back to the agent."""
-    return _redirect(customer, settings.return_context)
-
-
-def release(agent_channel: Channel, settings: AsteriskSettings) -> Action:
-    """End the call of an agent whose customer isn't coming back."""
-    return _redirect(agent_channel, settings.release_context)
-
-
-def mark(conversation: Conversation) -> tuple[Action, ...]:
-    """Have the customer's channel remember the serial that its agent was told, and which agent; or that none was."""
-    return tuple(
-        _variables(conversation.customer, {"CTIEX_TALK": conversation.serial, "CTIEX_TALK_AGENT": conversation.agent})
-    )
-
-
-def comes_back_to(customer: Channel, held: Channel) -> Action:
-    """Have a customer come back to somebody who has taken over from the agent who was held."""
-    [action] = _variables(customer, {"CTIEX_AGENT_CHANNEL": held.name})
-    return action
+def redirect(party: Party, context: str) -> Action:
+    """Send a channel to the beginning of a context, out of whatever it is in."""
+    return "Redirect", (("Channel", party.name), ("Context", context), ("Exten", "s"), ("Priority", "1"))
 
 
 def list_channels() -> Action:

@@ -15,9 +15,9 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ctiex.errors import LinkLost, RequestTimedOut
+from ctiex.outage import PeerOutage
 from ctiex.telephony.asterisk.ami import AmiError, AmiMessage
 from ctiex.telephony.asterisk.ami_link import ActionRefused, AmiAccount, AmiAnswer, AmiLink
-from ctiex.telephony.asterisk.trouble import Trouble
 
 _log = Logger()
 
@@ -76,7 +76,7 @@ class AmiClient(Service):
         self._on_login = on_login
         self._on_lost = on_lost
         self._link: AmiLink | None = None
-        self._trouble = Trouble(_log, "Asterisk's manager interface")
+        self._outage = PeerOutage(_log, "Asterisk's manager interface")
         self._in_vain = 0
         """How many connections in a row came to nothing, or soon to an end."""
         self._refused = False
@@ -169,7 +169,7 @@ class AmiClient(Service):
         self._in_vain += 1
         self._refused = refused
         if self.running:
-            self._trouble.tell(reason)
+            self._outage.failed(reason)
         link.say_goodbye()
 
     def _is_well(self) -> None:
@@ -182,7 +182,7 @@ class AmiClient(Service):
 
     def _say_well(self) -> None:
         self._lasting = None
-        self._trouble.is_over()
+        self._outage.worked()
         _log.info("logged in to Asterisk as {username}", username=self.account.username)
 
     def _was_well(self) -> None:
@@ -202,7 +202,7 @@ class AmiClient(Service):
     def _not_connected(self, failure: Failure) -> None:
         """Say what keeps it from connecting, which is tried for as long as it takes."""
         if self.running:
-            self._trouble.tell(f"can't be reached: {failure.getErrorMessage()}")
+            self._outage.failed(f"can't be reached: {failure.getErrorMessage()}")
 
     def take_event(self, message: AmiMessage) -> None:
         """An event has come."""
@@ -218,5 +218,5 @@ class AmiClient(Service):
         self._link = None
         self._was_well()
         if self.running and not link.left:
-            self._trouble.tell(reason or "the connection was lost")
+            self._outage.failed(reason or "the connection was lost")
         self._on_lost()

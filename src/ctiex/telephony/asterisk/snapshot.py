@@ -4,53 +4,72 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from zope.interface import implementer
+
+from ctiex.interfaces.telephony import Conversation, ISnapshot, Party, TransferEvent, TransferState
 from ctiex.telephony.asterisk.ami import AmiMessage
-from ctiex.telephony.asterisk.settings import AsteriskSettings
-from ctiex.telephony.call_model import CallModel, Channel, Conversation
+from ctiex.telephony.asterisk.events import seen, update_bridge
+from ctiex.telephony.asterisk.service_calls import returns_from, status_of
+from ctiex.telephony.call_model import CallModel, Roles
 
-_PHASES = frozenset({"moving", "out", "back", "astray"})
 
-
+@implementer(ISnapshot)
 class Snapshot:
     """Every channel with its bridge and its variables."""
 
-    def __init__(self, settings: AsteriskSettings) -> None:
-        self.call_model = CallModel(settings)
+    def __init__(self, roles: Roles) -> None:
+        self.calls = CallModel(roles)
         """Who is connected with whom."""
+        self.out: list[str] = []
+        """The ids of the customers who are with a service, or on the way there."""
         self._variables: dict[str, dict[str, str]] = {}
-        """By channel, those that are set."""
+        """By the id of a party, those that are set."""
 
     def take(self, event: AmiMessage) -> None:
         """One event of either list."""
         match event.event:
             case "Status":
-                channel = self.call_model.seen(
-                    event["Uniqueid"], event["Channel"], event["CallerIDNum"], event["BridgeID"]
-                )
-                variables = {name: value for name, value in event.variables().items() if value}
-                if variables:
-                    self._variables[channel.uniqueid] = variables
-            case "BridgeListItem" if event["BridgeType"] not in ("", "basic"):
-                self.call_model.holds(event["BridgeUniqueid"], event["BridgeName"])
+                seen(self.calls, event, event["BridgeID"])
+                self._remember(event["Uniqueid"], {name: value for name, value in event.variables().items() if value})
+            case "BridgeListItem":
+                update_bridge(self.calls, event)
 
-    def variable(self, channel: Channel, name: str) -> str:
-        """A variable of a channel; empty where it isn't set."""
-        return self._variables.get(channel.uniqueid, {}).get(name, "")
+    def _remember(self, id: str, variables: dict[str, str]) -> None:
+        if variables:
+            self._variables[id] = variables
+        if variables.get("CTIEX_PHASE") == "out":
+            self.out.append(id)
 
-    def phase_of(self, customer: Channel, serial: str) -> str:
-        """Where a customer is who was forwarded under this serial: moving, out, back or astray."""
-        phase = self.variable(customer, "CTIEX_PHASE")
-        return phase if self.variable(customer, "CTIEX_SERIAL") == serial and phase in _PHASES else "moving"
+    def _variable(self, party: Party, name: str) -> str:
+        return self._variables.get(party.id, {}).get(name, "")
 
-    def forwarded(self) -> Iterator[tuple[str, Conversation] | None]:
-        """The serials of the customers who were forwarded, each with the customer's talk of before; None for others."""
-        for uniqueid in list(self._variables):
-            customer = self.call_model.channel(uniqueid)
-            yield None if customer is None else self._forwarded(customer)
+    def associated(self, customer: Party) -> tuple[str, str]:
+        """The serial and the agent number that were associated with a customer; each is empty if it wasn't."""
+        return self._variable(customer, "CTIEX_TALK"), self._variable(customer, "CTIEX_TALK_AGENT")
 
-    def _forwarded(self, customer: Channel) -> tuple[str, Conversation] | None:
-        serial, name = self.variable(customer, "CTIEX_SERIAL"), self.variable(customer, "CTIEX_AGENT_CHANNEL")
+    def transfers(self) -> Iterator[TransferState | None]:
+        """The last transfer of each channel that remembers anything; None for one without."""
+        for id in list(self._variables):
+            customer = self.calls.party(id)
+            yield None if customer is None else self.transfer_of(customer)
+
+    def transfer_of(self, customer: Party) -> TransferState | None:
+        """How this customer's last transfer stands; None: there was none."""
+        serial, name = self._variable(customer, "CTIEX_SERIAL"), self._variable(customer, "CTIEX_AGENT_CHANNEL")
         if not serial or not name:  # an agent's channel has no agent's channel of its own
             return None
-        agent_channel = self.call_model.named(name) or Channel("", name)
-        return serial, Conversation(customer, agent_channel, self.call_model.agent_of(agent_channel))
+        agent_party = self.calls.named(name) or Party("", name)
+        conversation = Conversation(customer, agent_party, self.calls.agent_of(agent_party))
+        result, cause = self._variable(customer, "CTIEX_RESULT"), self._variable(customer, "CTIEX_CAUSE")
+        progress = self._progress(customer, returns_from(result))
+        return TransferState(serial, conversation, progress, status_of(result, cause))
+
+    def _progress(self, customer: Party, back: TransferEvent) -> tuple[TransferEvent, ...]:
+        match self._variable(customer, "CTIEX_PHASE"):
+            case "out":
+                return (TransferEvent.ANSWERED if customer.bridge else TransferEvent.LEFT_AGENT,)
+            case "back":
+                return (back,)
+            case "astray":
+                return back, TransferEvent.AGENT_LOST
+        return ()

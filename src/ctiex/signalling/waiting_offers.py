@@ -1,7 +1,7 @@
 """Offers that wait, and which customer each of them means.
 
-The customer is settled when the offer comes, and never again: whoever the agent talks with by the time that Asterisk
-can be asked isn't therefore the one whose data the service is about to get.
+The customer is settled when the offer comes, and never again: whoever the agent talks with by the time that the
+platform can be asked isn't therefore the one whose data the service is about to get.
 """
 
 from __future__ import annotations
@@ -11,59 +11,56 @@ from collections.abc import Iterator
 from attrs import define, field
 
 from ctiex.interfaces import Offer
+from ctiex.interfaces.telephony import Conversation
 from ctiex.serials import names_a_told_call
-from ctiex.signalling.asterisk_talks import Conversations
+from ctiex.signalling.conversations import Conversations
 from ctiex.signalling.transfers import ActiveTransfers
-from ctiex.telephony.call_model import Conversation
 
 
 @define(eq=False)
-class Waiting:
-    """An offer that waits: for Asterisk, or for its customer, who is on the way back."""
+class WaitingOffer:
+    """An offer that waits: for the platform, or for its customer, who is on the way back."""
 
     offer: Offer
     customer: str = field(default="")
-    """The id of the customer's channel; empty where it couldn't be told yet."""
+    """The id of the customer; empty where it couldn't be told yet."""
 
 
-class Offers:
+class WaitingOffers:
     """Those that wait, by serial and by customer."""
 
     def __init__(self) -> None:
-        self._of_serial: dict[str, Waiting] = {}
-        self._of_customer: dict[str, dict[str, Waiting]] = {}
+        self._of_serial: dict[str, WaitingOffer] = {}
+        self._of_customer: dict[str, dict[str, WaitingOffer]] = {}
 
     def __len__(self) -> int:
         return len(self._of_serial) + len(self._of_customer)
 
-    def __iter__(self) -> Iterator[Waiting]:
+    def __iter__(self) -> Iterator[WaitingOffer]:
         return iter(list(self._of_serial.values()))
 
-    def __contains__(self, serial: object) -> bool:
-        return serial in self._of_serial
-
-    def get(self, serial: str) -> Waiting | None:
+    def get(self, serial: str) -> WaitingOffer | None:
         """That of a serial."""
         return self._of_serial.get(serial)
 
-    def of_customer(self, uniqueid: str) -> list[Waiting]:
-        """Those that mean the customer with this channel."""
-        return list(self._of_customer.get(uniqueid, {}).values())
+    def of_customer(self, id: str) -> list[WaitingOffer]:
+        """Those that mean the customer with this id."""
+        return list(self._of_customer.get(id, {}).values())
 
-    def keep(self, offer: Offer, customer: str) -> Waiting:
+    def keep(self, offer: Offer, customer: str) -> WaitingOffer:
         """One begins to wait; an earlier one of the same serial doesn't any more."""
         self.pop(offer.serial)
-        waiting = self._of_serial[offer.serial] = Waiting(offer)
+        waiting = self._of_serial[offer.serial] = WaitingOffer(offer)
         self.mean(waiting, customer)
         return waiting
 
-    def mean(self, waiting: Waiting, customer: str) -> None:
+    def mean(self, waiting: WaitingOffer, customer: str) -> None:
         """Settle whom one means; empty: it can't be told yet."""
         waiting.customer = customer
         if customer:
             self._of_customer.setdefault(customer, {})[waiting.offer.serial] = waiting
 
-    def pop(self, serial: str) -> Waiting | None:
+    def pop(self, serial: str) -> WaitingOffer | None:
         """One doesn't wait any more."""
         waiting = self._of_serial.pop(serial, None)
         if waiting is not None and waiting.customer:
@@ -86,7 +83,7 @@ class Choice:
         self._transfers = transfers
 
     def of(self, offer: Offer) -> str:
-        """The id of the customer's channel; empty: none, or it can't be determined."""
+        """The id of the customer; empty: none, or it can't be determined."""
         if self._was_told(offer.serial):
             return self.by_name(offer)
         conversations = self._conversations.of_agent(offer.agent)
@@ -120,7 +117,7 @@ class Choice:
         return names_a_told_call(serial) or bool(self._conversations.customer_of(serial))
 
     def _comes_back(self, conversation: Conversation) -> bool:
-        transfer = self._transfers.of_customer(conversation.customer.uniqueid)
+        transfer = self._transfers.of_customer(conversation.customer.id)
         return transfer is not None and transfer.comes_back
 
 
@@ -129,4 +126,4 @@ def _the_one(conversations: list[Conversation], calling_number: str) -> str:
         conversations = [
             conversation for conversation in conversations if conversation.customer.number == calling_number
         ]
-    return conversations[0].customer.uniqueid if len(conversations) == 1 else ""
+    return conversations[0].customer.id if len(conversations) == 1 else ""

@@ -1,24 +1,24 @@
-"""The talks of a platform, and which serial names which customer: found at once, however many there are."""
+"""The conversations of a platform, and which serial names which customer: found at once, however many there are."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sized
 
-from ctiex.telephony.call_model import CallModel, Conversation
+from ctiex.interfaces.telephony import Conversation, ICallModel
 
 _MOST_NAMES = 20
 """How many serials one customer goes by: each agent whom they were passed on to was told another one."""
 
 
 class Conversations:
-    """By their customers, their agents, and the agents' channels."""
+    """By their customers, their agents, and the agents' parties."""
 
     def __init__(self) -> None:
         self._of_customer: dict[str, Conversation] = {}
         self._of_agent: dict[str, dict[str, Conversation]] = {}
-        self._of_channel: dict[str, dict[str, Conversation]] = {}
+        self._of_party: dict[str, dict[str, Conversation]] = {}
         self._customers: dict[str, str] = {}
-        """The ids of customers' channels, by each serial that an agent was told for them."""
+        """The ids of customers, by each serial that an agent was told for them."""
         self._serials: dict[str, list[str]] = {}
         """The same the other way round."""
 
@@ -31,15 +31,15 @@ class Conversations:
     @property
     def kept(self) -> int:
         """How many records there are, to see that none is left behind."""
-        indices: tuple[Sized, ...] = self._of_customer, self._of_agent, self._of_channel, self._customers, self._serials
+        indices: tuple[Sized, ...] = self._of_customer, self._of_agent, self._of_party, self._customers, self._serials
         return sum(map(len, indices))
 
-    def of_customer(self, uniqueid: str) -> Conversation | None:
-        """The talk of this customer's channel."""
-        return self._of_customer.get(uniqueid)
+    def of_customer(self, id: str) -> Conversation | None:
+        """That of the customer whose party has this id."""
+        return self._of_customer.get(id)
 
     def of_agent(self, agent: str) -> list[Conversation]:
-        """The talks of this agent number."""
+        """Those of this agent number."""
         return list(self._of_agent.get(agent, {}).values())
 
     # ------------------------------------------------------------ which serial names whom
@@ -47,17 +47,17 @@ class Conversations:
     def told(self, conversation: Conversation, serial: str) -> bool:
         """The agent was told of the customer under this serial; empty: wasn't told.
 
-        It names that customer as long as their channel is there, and never another.
-        Returns whether the customer's channel has to be marked again.
+        It names that customer as long as they are there, and never another. Returns whether the platform has to
+        remember it, or to forget an earlier one.
         """
         conversation.serial = serial
-        customer = conversation.customer.uniqueid
+        customer = conversation.customer.id
         if serial:
             self.named(customer, serial)
         return bool(serial) or customer in self._serials
 
     def named(self, customer: str, serial: str) -> None:
-        """A serial names the customer with this channel."""
+        """A serial names the customer with this id."""
         if serial in self._customers:
             return
         self._customers[serial] = customer
@@ -67,69 +67,67 @@ class Conversations:
             del self._customers[serials.pop(0)]
 
     def customer_of(self, serial: str) -> str:
-        """The id of the channel of the customer whom a serial names; empty: of none."""
+        """The id of the customer whom a serial names; empty: of none."""
         return self._customers.get(serial, "")
 
     # ------------------------------------------------------------ what happens
 
     def began(self, pair: Conversation) -> tuple[Conversation, bool]:
-        """Two are connected: their talk, and whether it is a new one.
+        """Two are connected: their conversation, and whether it is a new one.
 
-        It is the same one when the agent's channel is another (a forwarded extension, an optimized ``Local``).
+        It is the same one when the agent's party is another (a forwarded extension, another device).
         """
-        known = self._of_customer.get(pair.customer.uniqueid)
+        known = self._of_customer.get(pair.customer.id)
         if known is not None:
             self._unlink(known)
         same = known is not None and known.agent == pair.agent
         conversation = known if known is not None and same else pair
-        conversation.customer, conversation.agent_channel = pair.customer, pair.agent_channel
+        conversation.customer, conversation.agent_party = pair.customer, pair.agent_party
         self._link(conversation)
         return conversation, not same
 
-    def gone(self, uniqueid: str) -> None:
-        """A channel is gone, and its talk with it."""
-        conversation = self._of_customer.get(uniqueid)
+    def gone(self, id: str) -> None:
+        """A party is gone, and its conversations with it."""
+        conversation = self._of_customer.get(id)
         for one in [
-            *self._of_channel.get(uniqueid, {}).values(),
+            *self._of_party.get(id, {}).values(),
             *([conversation] if conversation is not None else []),
         ]:
             self._unlink(one)
-        for serial in self._serials.pop(uniqueid, ()):
+        for serial in self._serials.pop(id, ()):
             del self._customers[serial]
 
-    def go_on(self, call_model: CallModel) -> Iterator[None]:
-        """Go on with the conversations whose channels are both still there, in a call model read again, one by one."""
+    def go_on(self, call_model: ICallModel) -> Iterator[None]:
+        """Go on with the conversations whose parties are both still there, in a call model read again, one by one."""
         for conversation in self:
             self._go_on(conversation, call_model)
             yield
         for customer in list(self._serials):
-            if call_model.channel(customer) is None:
+            if call_model.party(customer) is None:
                 self.gone(customer)
             yield
 
-    def _go_on(self, conversation: Conversation, call_model: CallModel) -> None:
-        customer, agent_channel = (
-            call_model.channel(one.uniqueid) for one in (conversation.customer, conversation.agent_channel)
-        )
+    def _go_on(self, conversation: Conversation, call_model: ICallModel) -> None:
+        customer, agent_party = (call_model.party(one.id) for one in (conversation.customer, conversation.agent_party))
         if customer is None:
-            self.gone(conversation.customer.uniqueid)
-        elif agent_channel is None:
+            self.gone(conversation.customer.id)
+        elif agent_party is None:
             self._unlink(conversation)
         else:
-            conversation.customer, conversation.agent_channel = customer, agent_channel
+            conversation.customer, conversation.agent_party = customer, agent_party
 
     def _link(self, conversation: Conversation) -> None:
-        customer = conversation.customer.uniqueid
+        customer = conversation.customer.id
         self._of_customer[customer] = conversation
         self._of_agent.setdefault(conversation.agent, {})[customer] = conversation
-        self._of_channel.setdefault(conversation.agent_channel.uniqueid, {})[customer] = conversation
+        self._of_party.setdefault(conversation.agent_party.id, {})[customer] = conversation
 
     def _unlink(self, conversation: Conversation) -> None:
-        customer = conversation.customer.uniqueid
+        customer = conversation.customer.id
         self._of_customer.pop(customer, None)
         for index, key in (
             (self._of_agent, conversation.agent),
-            (self._of_channel, conversation.agent_channel.uniqueid),
+            (self._of_party, conversation.agent_party.id),
         ):
             index[key].pop(customer, None)
             if not index[key]:

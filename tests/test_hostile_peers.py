@@ -10,7 +10,8 @@ import os
 import pytest
 from twisted.trial.unittest import SynchronousTestCase
 
-from benchmarks.hostile import SCENARIOS, run, show
+from benchmarks.hostile import run, show
+from benchmarks.hostile_scenarios import SCENARIOS
 
 pytestmark = pytest.mark.gate
 _SCALE = float(os.environ.get("CTIEX_HOSTILE_SCALE", "1"))

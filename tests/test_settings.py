@@ -22,6 +22,7 @@ from ctiex.interfaces import (
 from ctiex.plugins import plugins
 from ctiex.settings import Check, Count, FileName, NoSettings, Seconds, ShortText, Text, structure
 from ctiex.settings.checks import hold
+from ctiex.telephony.asterisk.settings import AsteriskSettings
 
 INTERFACES = (
     IJournalPlugin, ICheckerPlugin, IMediaPlugin, IOrganizerPlugin, ISerialCarrierPlugin, ISignallingPlugin,
@@ -120,6 +121,12 @@ def test_an_instance_made_by_hand_is_held_against_the_same_checks() -> None:
         hold(House(name="x", doors=0))
 
 
+def test_a_reason_stays_on_one_line() -> None:
+    for endpoint in ("\n", "\x85", "tcp:\u2028x"):
+        (line,) = (one for one in wrong({"endpoint": endpoint}, AsteriskSettings) if one.startswith("endpoint: "))
+        assert line.isprintable()
+
+
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
@@ -143,6 +150,6 @@ def test_whatever_stands_in_a_table_a_plugin_gets_settings_or_the_file_gets_an_e
     try:
         made = structure(table, model)
     except ConfigurationError as error:
-        assert all(": " in line for line in str(error).splitlines()), str(error)
+        assert all(": " in line for line in str(error).split("\n")), str(error)
     else:
         assert isinstance(made, model)

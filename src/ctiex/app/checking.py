@@ -60,4 +60,4 @@ def _lines_of(check: Callable[[Configuration], object], configuration: Configura
     try:
         check(configuration)
     except ConfigurationError as error:
-        yield from str(error).splitlines()
+        yield from str(error).split("\n")

@@ -133,7 +133,7 @@ def _tried(key: str, attempt: Callable[[], object]) -> Iterator[str]:
     try:
         attempt()
     except ConfigurationError as error:
-        for line in str(error).splitlines():
+        for line in str(error).split("\n"):
             yield f"{key}.{line}" if _KEY_IN_FRONT.match(line) else f"{key}: {line}"
     except Exception as error:  # whatever the code of others does
         yield f"{key}: the plugin fails: {type(error).__name__}: {error}"

@@ -10,6 +10,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 from attrs import fields, frozen
 
 from ctiex.errors import ConfigurationError, CtiexError
+from ctiex.visible import visible
 
 _MAX_SHOWN = 60
 MAX_SHORT_TEXT = 255
@@ -38,7 +39,7 @@ class Check:
             if self.accepts(value):
                 return ""
         except CtiexError as error:
-            return str(error)
+            return visible(str(error))
         return f"found {_kind(value) if self.secret else shown(value)}, expected {self.expected}"
 
 

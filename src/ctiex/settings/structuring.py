@@ -186,7 +186,7 @@ def _wrong(error: BaseException, model: Any, path: _Path) -> Iterator[_Wrong]:
 def _wrong_together(error: BaseException, model: Any, path: _Path) -> Iterator[_Wrong]:
     """What a class says of its attributes when it is made: a line each, ``attribute: text``."""
     own = {attribute.name for attribute in fields(model)} if has(model) else set()
-    for line in _worded(error).splitlines():
+    for line in _worded(error).split("\n"):
         key, _, text = line.partition(": ")
         yield _Wrong((*path, key), text, table=path) if key in own else _Wrong(path, line, table=path)
 

@@ -74,8 +74,8 @@ class WaitingOffers:
 class Choice:
     """The customer of an offer: the one whom its serial names, or none.
 
-    A serial that names nobody, since the agent's application made it up or asked without one, means the agent's only
-    customer; among several the calling number decides.
+    A serial that names nobody, since the agent's application made it up or asked without one, means the agent's
+    customer with this calling number, there or with a service; where none has it, the agent's only customer.
     """
 
     def __init__(self, conversations: Conversations, transfers: ActiveTransfers) -> None:
@@ -86,12 +86,13 @@ class Choice:
         """The id of the customer; empty: none, or it can't be determined."""
         if self._was_told(offer.serial):
             return self.by_name(offer)
-        conversations = self._conversations.of_agent(offer.agent)
+        all_of_them = self._conversations.of_agent(offer.agent)
+        # A customer who is with a service now is meant as well: else another one would go in their place.
+        named = [one for one in all_of_them if offer.calling_number and one.customer.number == offer.calling_number]
+        conversations = named or all_of_them
         present = [conversation for conversation in conversations if conversation.together]
-        return _the_one(
-            present or [conversation for conversation in conversations if self._comes_back(conversation)],
-            offer.calling_number,
-        )
+        candidates = present or [conversation for conversation in conversations if self._comes_back(conversation)]
+        return candidates[0].customer.id if len(candidates) == 1 else ""
 
     def by_name(self, offer: Offer) -> str:
         """The same, where only a serial that was told tells anything: nobody knows whom the agent talks with."""
@@ -119,11 +120,3 @@ class Choice:
     def _comes_back(self, conversation: Conversation) -> bool:
         transfer = self._transfers.of_customer(conversation.customer.id)
         return transfer is not None and transfer.comes_back
-
-
-def _the_one(conversations: list[Conversation], calling_number: str) -> str:
-    if len(conversations) > 1:
-        conversations = [
-            conversation for conversation in conversations if conversation.customer.number == calling_number
-        ]
-    return conversations[0].customer.id if len(conversations) == 1 else ""

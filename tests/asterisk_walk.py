@@ -38,7 +38,7 @@ class Walk:
         self.platform = self.world.platform
         self.customers: list[Leg] = []
         self.meant: dict[str, set[str]] = {}
-        """By serials that nobody was told: the numbers of the customers who may be meant, where that is known."""
+        """By serials that nobody was told: the number of the customer who is meant, where it is known who is there."""
         self.offered: list[tuple[str, str, str]] = []
         """Serial, agent, calling number."""
         self.withdrawn: dict[str, int] = {}
@@ -147,10 +147,8 @@ class Walk:
         if any(serial == other for other, _, _ in self.offered):
             return  # the processing service takes a serial once
         self.offered.append((serial, agent, number))
-        if not self.world.client.connected:
+        if not self.world.client.connected or not (self.world._told or self.world.client.asked):
             self.meant[serial] = {number}
-        elif not self.world._told and not self.world.client.asked:
-            self.meant[serial] = {leg.number for leg in with_agent}
         self.world.offer(serial, agent, number=number)
 
     def _context(self, agent: str) -> list[Leg]:

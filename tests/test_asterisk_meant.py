@@ -34,6 +34,19 @@ class OwnSerials(SynchronousTestCase):
     def test_the_other_one_is_meant_by_theirs(self) -> None:
         self.assertEqual(self.moved("2"), ["1", "2"])
 
+    def test_nor_in_the_place_of_one_who_waits_or_talks_with_another_agent(self) -> None:
+        self.world.platform.let_wait(self.world.platform.call("1001", "3"))
+        self.world.platform.call("1002", "4")
+        self.world.settle()
+        for number in ("3", "4"):
+            with self.subTest(number):
+                self.assertEqual(self.moved(number), ["1"])
+
+    def test_who_has_hung_up_is_nobody_any_more(self) -> None:
+        self.world.platform.hang_up(self.first)
+        self.world.settle()
+        self.assertEqual(self.moved("1"), ["2"])
+
     def test_a_number_that_nobody_has_means_the_one_who_is_there(self) -> None:
         for number in ("", "+86 138 0013 8000"):
             with self.subTest(number):

@@ -147,6 +147,9 @@ class ICallModel(Interface):
     def party(id: str) -> Party | None:
         """The party with this id; None: it isn't known, or gone."""
 
+    def has_customer(number: str) -> bool:
+        """Whether a customer with this calling number is there, with an agent, with a service, or waiting."""
+
     def conversation_in(bridge: str) -> Conversation | None:
         """The customer and the agent who are connected by this bridge, if only these two are."""
 

@@ -33,7 +33,7 @@ class TransferStarter:
         self._listener = listener
         self._conversations = conversations
         self._transfers = transfers
-        self._choice = Choice(conversations, transfers)
+        self._choice = Choice(lambda: platform.calls, conversations, transfers)
         self.offers = WaitingOffers()
 
     # ------------------------------------------------------------ offers

@@ -53,7 +53,9 @@ class ActiveTransfers:
     def forget(self, transfer: Transfer) -> None:
         """Nothing is known of it any more."""
         self._of_serial.pop(transfer.serial, None)
-        self._of_customer.pop(transfer.conversation.customer.id, None)
+        customer = transfer.conversation.customer.id
+        if self._of_customer.get(customer) is transfer:  # else they are being transferred again already
+            del self._of_customer[customer]
 
     def finish(self, transfer: Transfer) -> None:
         """One is over."""

@@ -6,12 +6,12 @@ platform can be asked isn't therefore the one whose data the service is about to
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from attrs import define, field
 
 from ctiex.interfaces import Offer
-from ctiex.interfaces.telephony import Conversation
+from ctiex.interfaces.telephony import Conversation, ICallModel
 from ctiex.serials import names_a_told_call
 from ctiex.signalling.conversations import Conversations
 from ctiex.signalling.transfers import ActiveTransfers
@@ -74,11 +74,15 @@ class WaitingOffers:
 class Choice:
     """The customer of an offer: the one whom its serial names, or none.
 
-    A serial that names nobody, since the agent's application made it up or asked without one, means the agent's
-    customer with this calling number, there or with a service; where none has it, the agent's only customer.
+    A serial that names nobody, since the agent's application made it up or asked without one, means the customer who
+    has this calling number; where nobody on the platform has it, the agent's only customer.
     """
 
-    def __init__(self, conversations: Conversations, transfers: ActiveTransfers) -> None:
+    def __init__(
+        self, calls: Callable[[], ICallModel], conversations: Conversations, transfers: ActiveTransfers
+    ) -> None:
+        """:param calls: gives the call model of now."""
+        self._calls = calls
         self._conversations = conversations
         self._transfers = transfers
 
@@ -86,10 +90,11 @@ class Choice:
         """The id of the customer; empty: none, or it can't be determined."""
         if self._was_told(offer.serial):
             return self.by_name(offer)
-        all_of_them = self._conversations.of_agent(offer.agent)
-        # A customer who is with a service now is meant as well: else another one would go in their place.
-        named = [one for one in all_of_them if offer.calling_number and one.customer.number == offer.calling_number]
-        conversations = named or all_of_them
+        conversations = self._conversations.of_agent(offer.agent)
+        # Of everybody on the platform: else another one would go in the place of a customer who is with a service now,
+        # or with another agent.
+        if self._calls().has_customer(offer.calling_number):
+            conversations = [one for one in conversations if one.customer.number == offer.calling_number]
         present = [conversation for conversation in conversations if conversation.together]
         candidates = present or [conversation for conversation in conversations if self._comes_back(conversation)]
         return candidates[0].customer.id if len(candidates) == 1 else ""

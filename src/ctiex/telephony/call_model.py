@@ -31,6 +31,7 @@ class CallModel:
         self._roles = roles
         self._parties: dict[str, Party] = {}
         self._named: dict[str, Party] = {}
+        self._numbered: dict[str, dict[str, Party]] = {}
         self._members: dict[str, dict[str, Party]] = {}
         self._holding: dict[str, str] = {}
         """Bridges in which the members can't hear each other, with the serial that they are held under; empty: none."""
@@ -40,7 +41,9 @@ class CallModel:
         """Bridges whose members wait for no customer any more; nor does a party that enters one later."""
 
     def __len__(self) -> int:
-        kept: tuple[Sized, ...] = self._parties, self._named, self._members, self._holding, self._holds, self._freed
+        kept: tuple[Sized, ...] = (
+            self._parties, self._named, self._numbered, self._members, self._holding, self._holds, self._freed,
+        )  # fmt: skip
         return sum(map(len, kept))
 
     def party(self, id: str) -> Party | None:
@@ -50,6 +53,10 @@ class CallModel:
     def named(self, name: str) -> Party | None:
         """The party of this name."""
         return self._named.get(name)
+
+    def has_customer(self, number: str) -> bool:
+        """Whether a customer with this calling number is there; a withheld one is nobody's."""
+        return any(self._roles.is_customer(party.name) for party in self._numbered.get(number, {}).values())
 
     def agent_of(self, party: Party) -> str:
         """The agent number that a party belongs to; empty if it is no agent's."""
@@ -66,8 +73,8 @@ class CallModel:
         if party is None:
             party = self._parties[id] = Party(id, name)
         self._name(party, name)
-        if number is not None:
-            party.number = number
+        if number is not None and number != party.number:
+            self._number(party, number)
         self._move(party, bridge)
         return party
 
@@ -88,6 +95,7 @@ class CallModel:
         party = self._parties.pop(id, None)
         if party is not None:
             self._unname(party)
+            self._unnumber(party)
             self._move(party, "")
 
     def holds(self, bridge: str, serial: str = "") -> None:
@@ -110,6 +118,17 @@ class CallModel:
         self._unname(party)
         party.name = name
         self._named[name] = party
+
+    def _number(self, party: Party, number: str) -> None:
+        self._unnumber(party)
+        party.number = number
+        if number:
+            self._numbered.setdefault(number, {})[party.id] = party
+
+    def _unnumber(self, party: Party) -> None:
+        others = self._numbered.get(party.number, {})
+        if others.pop(party.id, None) is not None and not others:
+            del self._numbered[party.number]
 
     def _unname(self, party: Party) -> None:
         if self._named.get(party.name) is party:

@@ -24,13 +24,21 @@ from ctiex.config import model as config_model
 from ctiex.config.plugin_checks import check_plugins
 from ctiex.config.reading import load, parse
 from ctiex.errors import ConfigurationError, Status
+from ctiex.interfaces import (
+    ICheckerPlugin,
+    IJournalPlugin,
+    IOrganizerPlugin,
+    ISerialCarrierPlugin,
+    ISignallingPlugin,
+)
 from ctiex.limits import Limits
 from ctiex.messages import SERVICE_CONDITIONS, Condition
 from ctiex.monitoring.counters import Counters
+from ctiex.plugins import plugins
 from ctiex.processing.field_rules import RuleSettings
 from ctiex.processing.states import TIMED_OUT_AS, TIMEOUT_OF, TRANSITIONS, Step
 from ctiex.records import CallState
-from ctiex.settings import structure
+from ctiex.settings import NoSettings, structure
 from ctiex.telephony.asterisk.settings import AsteriskSettings
 
 from .processes import ROOT, Program, finished, free_port, surroundings
@@ -389,6 +397,20 @@ def test_the_reference_has_every_key_with_its_default(title: str) -> None:
     told = {key: default for key, _, default, _ in table}
     known = [one for one in attrs.fields(_MODELS[title]) if one.metadata != config_model.REST]
     assert told == {f"``{one.name}``": default_of(one) for one in known}
+
+
+def test_the_reference_names_every_key_of_the_plugins_that_are_built_in() -> None:
+    text = page("docs/configuration.rst")
+    interfaces = (IJournalPlugin, ICheckerPlugin, IOrganizerPlugin, ISerialCarrierPlugin, ISignallingPlugin)
+    known = {
+        f"{plugin.name}: {attribute.name}"
+        for interface in interfaces
+        for plugin in plugins(interface)
+        for declared in (plugin.settings, getattr(plugin, "service_settings", NoSettings))
+        for attribute in attrs.fields(declared)
+        if not re.search(rf"(?:``|\n *|\.){attribute.name}(?:``| = )", text)
+    }
+    assert known == set()
 
 
 def test_the_reference_has_every_table() -> None:

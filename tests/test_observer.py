@@ -43,8 +43,8 @@ class Heard(Observer):
     def monitoring_refused(self) -> None:
         self.told.append("refused")
 
-    def agent_events_expired(self, count: int) -> None:
-        self.told.append(count)
+    def agent_events_expired(self, agent: str, count: int) -> None:
+        self.told.append((agent, count))
 
 
 def test_every_event_is_told_by_somebody() -> None:
@@ -59,9 +59,9 @@ def test_one_listener_is_called_without_a_detour_and_of_several_each_hears_all()
     first, second = Heard(), Heard()
     assert Observers([first]).agent_events_expired == first.agent_events_expired
     both = Observers([first, second, Observer()])
-    both.agent_events_expired(count=3)
+    both.agent_events_expired("1001", count=3)
     both.monitoring_refused()
-    assert first.told == second.told == [3, "refused"]
+    assert first.told == second.told == [("1001", 3), "refused"]
 
 
 def test_what_nobody_wants_does_nothing_and_is_known() -> None:

@@ -15,6 +15,7 @@ from twisted.internet.interfaces import IStreamClientEndpoint
 
 from ctiex.errors import ConfigurationError
 from ctiex.links.peers import is_loopback
+from ctiex.visible import visible
 
 EXPECTED = "an endpoint such as tcp:HOST:PORT or tls:HOST:PORT"
 _OVER_TCP = frozenset({"tcp", "tls", "ssl"})
@@ -84,7 +85,7 @@ def unusable(description: str, found: str = "", expected: str = EXPECTED) -> Con
         escaped = address.replace(":", r"\:")
         hint = rf"; the colons of an IPv6 address are written \: and it has no brackets: {kind}:{escaped}:{rest}"
     reason = f" ({found})" if found else ""
-    return ConfigurationError(f'found "{description}"{reason}, expected {expected}{hint}')
+    return ConfigurationError(f'found "{visible(description)}"{reason}, expected {expected}{hint}')
 
 
 def _split(description: str) -> list[tuple[str, str]]:

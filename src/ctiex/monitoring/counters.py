@@ -160,7 +160,7 @@ class CounterListener(Observer):
         """So many."""
         self._counters.agent_events_acknowledged += count
 
-    def agent_events_expired(self, count: int) -> None:
+    def agent_events_expired(self, agent: str, count: int) -> None:
         """So many."""
         self._counters.agent_events_expired += count
 

@@ -155,7 +155,7 @@ class Observer:
     def agent_events_acknowledged(self, count: int) -> None:
         """So many have left a mailbox since their agent has them."""
 
-    def agent_events_expired(self, count: int) -> None:
+    def agent_events_expired(self, agent: str, count: int) -> None:
         """So many were dropped from a mailbox unacknowledged: the agent sees a gap at its next login."""
 
     # ------------------------------------------------------------ calls

@@ -151,7 +151,9 @@ class Mailboxes:
     def acknowledge(self, agent: str, connection: AgentConnection, sequence: int) -> None:
         """Drop the agent's events up to ``sequence``; ignored from elsewhere and beyond the last."""
         if self._presence.is_on(agent, connection) and sequence <= self._committed.get(agent, 0):
-            self._observer.agent_events_acknowledged(self._drop(agent, sequence, self._acknowledge_again))
+            dropped = self._drop(agent, sequence, self._acknowledge_again)
+            if dropped:
+                self._observer.agent_events_acknowledged(dropped)
 
     def resume(self, agent: str, connection: AgentConnection) -> None:
         """Send what waits for an agent number on this link."""
@@ -216,6 +218,8 @@ class Mailboxes:
         now = self._clock.seconds()
         old = [event.sequence for event in self._store.events(agent) if self._expires(event) <= now]
         if old:
-            self._observer.agent_events_expired(self._drop(agent, old[-1], self._expire_again))
+            dropped = self._drop(agent, old[-1], self._expire_again)
+            if dropped:
+                self._observer.agent_events_expired(agent, dropped)
         else:
             self._watch_oldest(agent)

@@ -49,7 +49,7 @@ def shown(value: object) -> str:
         return "a table"
     if isinstance(value, (list, tuple)):
         return "a list"
-    text = json.dumps(value, ensure_ascii=False) if isinstance(value, (str, bool)) else str(value)
+    text = visible(json.dumps(value, ensure_ascii=False)) if isinstance(value, (str, bool)) else str(value)
     return text if len(text) <= _MAX_SHOWN else text[:_MAX_SHOWN] + "..."
 
 

@@ -1,11 +1,14 @@
 """Calls, transfers, holds, hand-offs, cuts, restarts and slow commits in any order, with Asterisk's driver.
 
-What happens is drawn by whoever walks: hypothesis, which shrinks it, or a seed.
+What happens is drawn by whoever walks: hypothesis, which shrinks it, or a seed. ``python -m tests.asterisk_walk COUNT``
+walks so many long ones, each by the seed of its number.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
+from random import Random
 
 from tests.asterisk_world import World
 from tests.fake_platform import Leg
@@ -208,3 +211,25 @@ class Walk:
             self.platform.hang_up(leg)
         self.world.settle()
         assert (len(self.world.driver), self.world.clock.getDelayedCalls()) == (0, [])
+
+
+_LONG = 150
+"""Operations of a long walk."""
+
+
+def main(count: int) -> int:
+    """Long walks; 1 when a promise was broken in one of them."""
+    broken = 0
+    for seed in range(1, count + 1):
+        dice = Random(seed)
+        try:
+            Walk().go([dice.randrange(OPS) for _ in range(_LONG)])
+        except AssertionError as error:
+            broken += 1
+            print(f"BROKEN in walk {seed}: {error}", flush=True)
+    print(f"walks {count:,} of {_LONG} operations each, broken {broken}")
+    return int(broken > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1])))

@@ -65,6 +65,10 @@ RUNS = (
         ".venv/bin/ctiex simulate --calls 10000 --seed 1 --seeds {size}", 10, 1, r"^(seed|calls|promises|processor)",
     ),
     LongRun(
+        "walks", "Random walks of calls, transfers, hand-offs, cuts and restarts with Asterisk's driver",
+        f"{_PYTHON} -m tests.asterisk_walk {{size}}", 20_000, 500, r"^walks|BROKEN",
+    ),
+    LongRun(
         "frames", "Mutated frames on both links of a running exchange",
         f"{_PYTHON} -m fuzz.frames --seed 1 --frames {{size}}", 1_000_000, 20_000,
         r"codec|fuzzed|hand-offs|median|growth|BROKEN",

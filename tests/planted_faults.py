@@ -30,7 +30,7 @@ from ctiex.signalling.waiting_offers import Choice
 from ctiex.testing.pairs import MemoryExchange
 from ctiex.testing.simulation.faults import ALL, Fault
 from ctiex.testing.simulation.runs import CALLS_OF_A_WORLD, world_seed
-from ctiex.testing.simulation.world import Outcome, World
+from ctiex.testing.simulation.world import World, WorldOutcome
 
 from .asterisk_walk import OPS, Walk
 
@@ -197,19 +197,19 @@ PLANTED = (
 )
 
 
-def worlds(planted: Planted, seed: int, calls: int = 1_000) -> Iterator[Outcome]:
+def worlds(planted: Planted, seed: int, calls: int = 1_000) -> Iterator[WorldOutcome]:
     """The worlds of a run with a fault; ``customers`` counts the calls up to each one's end."""
     with planted.elsewhere():
         yield from walks(seed, calls) if planted.of_asterisk else _simulated(planted, seed, calls)
 
 
-def _simulated(planted: Planted, seed: int, calls: int) -> Iterator[Outcome]:
+def _simulated(planted: Planted, seed: int, calls: int) -> Iterator[WorldOutcome]:
     for number in range(calls // CALLS_OF_A_WORLD):
         outcome = World(world_seed(seed, number), planted.faults, spoil=planted.spoil).run(CALLS_OF_A_WORLD)
         yield evolve(outcome, counts=Counter(customers=CALLS_OF_A_WORLD * (number + 1)))
 
 
-def walks(seed: int, calls: int) -> Iterator[Outcome]:
+def walks(seed: int, calls: int) -> Iterator[WorldOutcome]:
     """Random walks with Asterisk's driver that have at most so many calls together, counted as ``customers``."""
     dice, called = Random(seed), 0
     while called < calls:
@@ -220,10 +220,10 @@ def walks(seed: int, calls: int) -> Iterator[Outcome]:
             broken = str(wrong)
         called += len(walk.customers)
         if called <= calls:
-            yield Outcome(seed, "", Counter(customers=called), broken)
+            yield WorldOutcome(seed, "", Counter(customers=called), broken)
 
 
-def found(planted: Planted, seed: int, calls: int = 1_000) -> Outcome | None:
+def found(planted: Planted, seed: int, calls: int = 1_000) -> WorldOutcome | None:
     """The first world of a run that finds a fault; None if none does."""
     return next((outcome for outcome in worlds(planted, seed, calls) if outcome.broken is not None), None)
 
@@ -235,7 +235,7 @@ def main(seeds: list[int]) -> None:
             print(f"{planted.name}, seed {seed}: {_in_words(found(planted, seed))}", flush=True)
 
 
-def _in_words(outcome: Outcome | None) -> str:
+def _in_words(outcome: WorldOutcome | None) -> str:
     if outcome is None:
         return "NOT FOUND"
     return f"within {outcome.counts['customers']} calls, world {outcome.seed}, {outcome.broken}"

@@ -19,7 +19,7 @@ from ctiex.clients import AgentClient, AgentNumber, AutomaticService, ExchangeAc
 from ctiex.clients.agent_number import MOST_UNTAKEN
 from ctiex.clients.event_taking import MOST_WAITING
 from ctiex.clients.hand_off import MOST_EARLY, MOST_EVENTS
-from ctiex.clients.lifecycle import Lifecycle, Stage
+from ctiex.clients.lifecycle import ClientStage, Lifecycle
 from ctiex.errors import BrokenExchange, CtiexError, NotBound, Status
 from ctiex.fields import Fields
 from ctiex.messages import (
@@ -72,7 +72,7 @@ class LifecycleTests(SynchronousTestCase):
         self.assertEqual((self.log, self.life.wanted, self.life.takes), (["begin", "end"], True, False))
         self.ends[0].callback(None)
         self.successResultOf(stopped)
-        self.assertEqual((self.log, self.life.stage), (["begin", "end", "begin"], Stage.RUNNING))
+        self.assertEqual((self.log, self.life.stage), (["begin", "end", "begin"], ClientStage.RUNNING))
 
     def test_the_last_word_counts(self) -> None:
         self.life.start()
@@ -81,11 +81,11 @@ class LifecycleTests(SynchronousTestCase):
         stopped = self.life.stop()
         self.ends[0].callback(None)
         self.successResultOf(stopped)
-        self.assertEqual((self.log, self.life.stage), (["begin", "end"], Stage.STOPPED))
+        self.assertEqual((self.log, self.life.stage), (["begin", "end"], ClientStage.STOPPED))
 
     def test_what_never_ran_has_stopped(self) -> None:
         self.successResultOf(self.life.stop())
-        self.assertEqual((self.log, self.life.stage), ([], Stage.STOPPED))
+        self.assertEqual((self.log, self.life.stage), ([], ClientStage.STOPPED))
         self.life.start()
         self.assertEqual(self.log, ["begin"])
 
@@ -96,7 +96,7 @@ class LifecycleTests(SynchronousTestCase):
         life = Lifecycle(lambda: self.log.append("begin"), fails)
         life.start()
         self.successResultOf(life.stop())
-        self.assertIs(life.stage, Stage.STOPPED)
+        self.assertIs(life.stage, ClientStage.STOPPED)
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -127,6 +128,15 @@ class ImportTests(SynchronousTestCase):
 
     def test_signalling_knows_a_make_of_platform_in_one_module(self) -> None:
         self.assertEqual([line for name, tree in modules() for line in knows_a_make_of_platform(name, tree)], [])
+
+    def test_a_class_has_a_name_of_its_own(self) -> None:
+        classes = Counter(
+            node.name
+            for _, tree in modules()
+            for node in tree.body
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_") and node.name != "Options"
+        )
+        self.assertEqual([name for name, count in classes.items() if count > 1], [])
 
     def test_every_part_has_its_place_in_the_table(self) -> None:
         self.assertEqual({part_of(name) for name, _ in modules()} - {""} - set(MAY_IMPORT), set())

@@ -14,7 +14,7 @@ from ctiex.links.waiters import Waiters
 _log = Logger()
 
 
-class Stage(Enum):
+class ClientStage(Enum):
     """How far it is."""
 
     NEW = "new"
@@ -27,27 +27,27 @@ class Stage(Enum):
 
 
 _STARTED = {
-    Stage.NEW: Stage.RUNNING,
-    Stage.STOPPED: Stage.RUNNING,
-    Stage.RUNNING: Stage.RUNNING,
-    Stage.STOPPING: Stage.RESTARTING,
-    Stage.RESTARTING: Stage.RESTARTING,
+    ClientStage.NEW: ClientStage.RUNNING,
+    ClientStage.STOPPED: ClientStage.RUNNING,
+    ClientStage.RUNNING: ClientStage.RUNNING,
+    ClientStage.STOPPING: ClientStage.RESTARTING,
+    ClientStage.RESTARTING: ClientStage.RESTARTING,
 }
 _TO_STOP = {
-    Stage.NEW: Stage.STOPPED,
-    Stage.STOPPED: Stage.STOPPED,
-    Stage.RUNNING: Stage.STOPPING,
-    Stage.STOPPING: Stage.STOPPING,
-    Stage.RESTARTING: Stage.STOPPING,
+    ClientStage.NEW: ClientStage.STOPPED,
+    ClientStage.STOPPED: ClientStage.STOPPED,
+    ClientStage.RUNNING: ClientStage.STOPPING,
+    ClientStage.STOPPING: ClientStage.STOPPING,
+    ClientStage.RESTARTING: ClientStage.STOPPING,
 }
-_HAS_STOPPED = {Stage.STOPPING: Stage.STOPPED, Stage.RESTARTING: Stage.RUNNING}
+_HAS_STOPPED = {ClientStage.STOPPING: ClientStage.STOPPED, ClientStage.RESTARTING: ClientStage.RUNNING}
 
 
 class Lifecycle:
     """Begins and ends one thing, one after the other: it never begins before the end of what was before."""
 
     def __init__(self, begin: Callable[[], object], end: Callable[[], Coroutine[Any, Any, object]]) -> None:
-        self.stage = Stage.NEW
+        self.stage = ClientStage.NEW
         self._begin = begin
         self._end = end
         self._stopping: Waiters[None] = Waiters()
@@ -55,16 +55,16 @@ class Lifecycle:
     @property
     def wanted(self) -> bool:
         """Whether it runs, or is to."""
-        return self.stage not in (Stage.STOPPING, Stage.STOPPED)
+        return self.stage not in (ClientStage.STOPPING, ClientStage.STOPPED)
 
     @property
     def takes(self) -> bool:
         """Whether it takes anything new now: not while it stops, though it is to run again."""
-        return self.stage in (Stage.NEW, Stage.RUNNING)
+        return self.stage in (ClientStage.NEW, ClientStage.RUNNING)
 
     def start(self) -> None:
         """Begin, at once or when it has stopped."""
-        begins = self.stage in (Stage.NEW, Stage.STOPPED)
+        begins = self.stage in (ClientStage.NEW, ClientStage.STOPPED)
         self.stage = _STARTED[self.stage]
         if begins:
             self._begin()
@@ -72,10 +72,10 @@ class Lifecycle:
     def stop(self) -> Deferred[None]:
         """End; fires once it has ended, whatever it is asked meanwhile."""
         before, self.stage = self.stage, _TO_STOP[self.stage]
-        if self.stage is Stage.STOPPED:
+        if self.stage is ClientStage.STOPPED:
             return succeed(None)
         stopped = self._stopping.add()
-        if before is Stage.RUNNING:
+        if before is ClientStage.RUNNING:
             ended = ensureDeferred(self._end())
             ended.addErrback(lambda failure: _log.failure("stopping failed", failure))
             ended.addCallback(lambda _: self._ended())
@@ -83,6 +83,6 @@ class Lifecycle:
 
     def _ended(self) -> None:
         self.stage = _HAS_STOPPED[self.stage]
-        if self.stage is Stage.RUNNING:
+        if self.stage is ClientStage.RUNNING:
             self._begin()
         self._stopping.fire(None)

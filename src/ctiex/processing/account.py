@@ -38,7 +38,7 @@ def size_of_event(event: StoredEvent) -> int:
     return EVENT_BYTES + len(event.body)
 
 
-class Account:
+class ByteAccount:
     """What is held, in bytes, and what is reserved for the end events of open calls."""
 
     def __init__(
@@ -167,7 +167,7 @@ Entry = tuple[Callable[[Any, int], None], Any, int]
 class AccountedStore:
     """Commits to a store, and keeps the account of what that changes; undone with it where it isn't kept."""
 
-    def __init__(self, store: CallStore, account: Account) -> None:
+    def __init__(self, store: CallStore, account: ByteAccount) -> None:
         self._store = store
         self._account = account
 

@@ -10,7 +10,7 @@ from attrs import define, field
 from ctiex.interfaces import ICodec, ISerialCarrier
 from ctiex.limits import Limits, SessionLimits
 from ctiex.monitoring.observer import NO_OBSERVERS, Observer
-from ctiex.processing.account import Account, AccountedStore
+from ctiex.processing.account import AccountedStore, ByteAccount
 from ctiex.processing.commits import Commits
 from ctiex.processing.mailboxes import Mailboxes, serial_of
 from ctiex.processing.number_quota import AgentNumberQuota
@@ -47,7 +47,7 @@ class ProcessingContext:
     """Takes serials through the telephone network, where that is another than ``carrier``, which makes Connections."""
 
     numbers: AgentNumberQuota = field(init=False)
-    account: Account = field(init=False)
+    account: ByteAccount = field(init=False)
     commits: Commits = field(init=False)
     """Commits every change, and knows whether the store takes them."""
     presence: AgentPresence = field(init=False)
@@ -56,7 +56,7 @@ class ProcessingContext:
 
     def __attrs_post_init__(self) -> None:
         self.numbers = AgentNumberQuota(self.limits, self.store.last_sequence)
-        self.account = Account(self.limits, self.numbers.registered_by, partial(serial_of, self.agent_codec))
+        self.account = ByteAccount(self.limits, self.numbers.registered_by, partial(serial_of, self.agent_codec))
         self.commits = Commits(AccountedStore(self.store, self.account).commit, self.clock, self.observer)
         self.presence = AgentPresence(self.numbers)
         self.quotas = CallQuotas(self.limits, self.store, self.account, self.numbers)

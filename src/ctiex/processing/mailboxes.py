@@ -11,7 +11,7 @@ from ctiex.interfaces import ICodec, decoded
 from ctiex.limits import Limits, SessionLimits
 from ctiex.messages import KIND_OF, AgentEvent, AgentLoginReply, Condition
 from ctiex.monitoring.observer import Observer
-from ctiex.processing.account import Account
+from ctiex.processing.account import ByteAccount
 from ctiex.processing.commits import RETRY_AFTER, Commits
 from ctiex.processing.number_quota import AgentNumberQuota, label_of
 from ctiex.processing.presence import AgentConnection, AgentPresence
@@ -54,7 +54,7 @@ class Mailboxes:
         commits: Commits,
         presence: AgentPresence,
         numbers: AgentNumberQuota,
-        account: Account,
+        account: ByteAccount,
     ) -> None:
         """:param codec: of the agent link, as ``link`` has its limits."""
         self._store = store

@@ -7,7 +7,7 @@ from collections.abc import Sized
 
 from ctiex.errors import Status
 from ctiex.limits import Limits
-from ctiex.processing.account import Account, size_of_event
+from ctiex.processing.account import ByteAccount, size_of_event
 from ctiex.processing.number_quota import AgentNumberQuota
 from ctiex.processing.refused import Refused
 from ctiex.records import Call, StoredEvent
@@ -18,7 +18,7 @@ from ctiex.stores.index import CallIndex
 class CallQuotas:
     """Counts calls that aren't closed and records that aren't forgotten; each open call holds room for its end."""
 
-    def __init__(self, limits: Limits, store: CallIndex, account: Account, numbers: AgentNumberQuota) -> None:
+    def __init__(self, limits: Limits, store: CallIndex, account: ByteAccount, numbers: AgentNumberQuota) -> None:
         self._limits = limits
         self._store = store
         self._account = account

@@ -19,7 +19,7 @@ _TOLD_WITHIN = 2.0
 """How long a customer may wait while progress is reported to the agent, in seconds."""
 
 
-class Call(Protocol):
+class AnsweredCall(Protocol):
     """What a service needs of a call; ``ctiex.ServedCall`` is one."""
 
     serial: str
@@ -32,24 +32,24 @@ class Call(Protocol):
         """Tell the agent how it goes, in so many seconds."""
 
 
-def handler_of(service: Service) -> Callable[[Call], Awaitable[Outcome]]:
+def handler_of(service: Service) -> Callable[[AnsweredCall], Awaitable[Outcome]]:
     """The coroutine that serves one call: fetch its data, serve the customer, give the outcome.
 
     Progress is reported if possible: if the agent's mailbox is full or the exchange is away, the service goes on.
     """
 
-    async def handle(call: Call) -> Outcome:
+    async def handle(call: AnsweredCall) -> Outcome:
         return await serve(service, call, await call.data())
 
     return handle
 
 
-async def serve(service: Service, call: Call, fields: Fields) -> Outcome:
+async def serve(service: Service, call: AnsweredCall, fields: Fields) -> Outcome:
     """Have a service serve the customer of a call whose data was fetched, and give the outcome."""
     return await service.serve(fields, call.media, partial(_tell_progress, call))
 
 
-async def _tell_progress(call: Call, fields: Fields) -> None:
+async def _tell_progress(call: AnsweredCall, fields: Fields) -> None:
     try:
         await call.progress(fields, _TOLD_WITHIN)
     except (CallError, CodecError, LinkError) as error:

@@ -20,7 +20,7 @@ def _nothing_more(database: sqlite3.Connection, seal: Seal) -> None:
 
 
 @frozen
-class Step:
+class SchemaStep:
     """How a file of the version before (0: an empty one) becomes one of the next version."""
 
     script: str
@@ -28,8 +28,8 @@ class Step:
     """What is to be done behind the script, in the same transaction."""
 
 
-MIGRATIONS: tuple[Step, ...] = (
-    Step(
+MIGRATIONS: tuple[SchemaStep, ...] = (
+    SchemaStep(
         """
         CREATE TABLE calls (
             serial TEXT PRIMARY KEY,
@@ -54,7 +54,7 @@ MIGRATIONS: tuple[Step, ...] = (
         CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
         """
     ),
-    Step(
+    SchemaStep(
         # `store` has one row, which names the file; `mark` one, which tells its log from another's (marks.py).
         """
         ALTER TABLE calls ADD COLUMN stamp BLOB NOT NULL DEFAULT x'';
@@ -84,7 +84,7 @@ def migrate(database: sqlite3.Connection, seal: Seal) -> int:
     return version
 
 
-def _take(step: Step, version: int, database: sqlite3.Connection, seal: Seal) -> None:
+def _take(step: SchemaStep, version: int, database: sqlite3.Connection, seal: Seal) -> None:
     try:
         database.executescript(f"BEGIN IMMEDIATE; {step.script}")
         step.fill(database, seal)

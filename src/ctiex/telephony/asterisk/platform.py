@@ -31,7 +31,7 @@ from ctiex.telephony.asterisk.ami import AmiError, AmiMessage
 from ctiex.telephony.asterisk.ami_link import ActionRefused, AmiAnswer
 from ctiex.telephony.asterisk.events import EventReader, update
 from ctiex.telephony.asterisk.settings import AsteriskServiceSettings, AsteriskSettings
-from ctiex.telephony.asterisk.snapshot import Snapshot
+from ctiex.telephony.asterisk.snapshot import AsteriskSnapshot
 from ctiex.telephony.call_model import CallModel
 
 _log = Logger()
@@ -188,7 +188,7 @@ class AsteriskPlatform:
         return ensureDeferred(self._read_snapshot())
 
     async def _read_snapshot(self) -> None:
-        snapshot = Snapshot(self._settings)
+        snapshot = AsteriskSnapshot(self._settings)
         try:  # one after the other: Asterisk answers in order, and a long list would cost the next one its time
             await self._act(actions.list_bridges(), snapshot.take)
             await self._act(actions.list_channels(), snapshot.take)
@@ -204,7 +204,7 @@ class AsteriskPlatform:
             raise LinkLost("the snapshot of Asterisk's calls was still being read") from None
         self._taking_up = None
 
-    def _take_up(self, snapshot: Snapshot) -> Iterator[None]:
+    def _take_up(self, snapshot: AsteriskSnapshot) -> Iterator[None]:
         """In lots, since there may be many calls and everybody else wants to go on."""
         self.calls = snapshot.calls
         yield from self._events.service_calls.go_on(snapshot.out)

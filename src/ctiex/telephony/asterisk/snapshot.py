@@ -14,7 +14,7 @@ from ctiex.telephony.call_model import CallModel, Roles
 
 
 @implementer(ISnapshot)
-class Snapshot:
+class AsteriskSnapshot:
     """Every channel with its bridge and its variables."""
 
     def __init__(self, roles: Roles) -> None:

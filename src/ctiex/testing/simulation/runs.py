@@ -9,7 +9,7 @@ from hashlib import blake2b
 from attrs import define, field
 
 from ctiex.testing.simulation.faults import ALL, Fault
-from ctiex.testing.simulation.world import Outcome, World
+from ctiex.testing.simulation.world import World, WorldOutcome
 
 CALLS_OF_A_WORLD = 250
 
@@ -23,10 +23,10 @@ class Tally:
     counts: Counter[str] = field(factory=Counter)
     digest: str = ""
     """Stands for everything that happened in all worlds."""
-    broken: Outcome | None = None
+    broken: WorldOutcome | None = None
     """The first world in which a promise was broken."""
 
-    def add(self, outcome: Outcome, calls: int) -> None:
+    def add(self, outcome: WorldOutcome, calls: int) -> None:
         """One more world is over."""
         self.worlds += 1
         self.calls += calls

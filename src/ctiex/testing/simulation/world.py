@@ -50,7 +50,7 @@ _LOOK_EVERY = 30.0
 
 
 @frozen
-class Outcome:
+class WorldOutcome:
     """What became of one world."""
 
     seed: int
@@ -147,7 +147,7 @@ class World(Mishaps):
         if event["log_level"] is LogLevel.critical and failure is not None and not _is_expected(failure):
             self.ledger.break_(f"a failure was logged: {event.get('log_format')}: {failure.getTraceback()}")
 
-    def run(self, calls: int) -> Outcome:
+    def run(self, calls: int) -> WorldOutcome:
         """So many customers, then a long calm, and everything held against what was promised."""
         plan(self, self.faults, self._dice("faults"))
         for _ in range(calls):
@@ -162,7 +162,7 @@ class World(Mishaps):
         self.ledger.counts["bytes carried"] += self.network.bytes_carried
         self.ledger.counts["calls acknowledged"] += len(self.ledger.acknowledged)
         self.ledger.counts["service events acknowledged"] += len(self.ledger.kept)
-        return Outcome(self.seed, self.network.digest, self.ledger.counts, self.ledger.broken)
+        return WorldOutcome(self.seed, self.network.digest, self.ledger.counts, self.ledger.broken)
 
     def heal(self) -> None:
         """Everything works from now on, and comes back."""

@@ -15,6 +15,7 @@ from attrs import define, field
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from OpenSSL.SSL import Error as SSLError
+from twisted.internet.address import IPv4Address
 from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import capturedLogs, formatEvent
@@ -331,6 +332,21 @@ class RecordTests(SynchronousTestCase):
         self.exchange.advance(61, 10.0)
         self.exchange.link_agent(FakePeer())
         self.assertEqual(len(self.audit.of(AuditEvent.LINK_REFUSED)), 2)
+
+    def test_what_comes_in_floods_at_one_port_hides_nothing_of_the_other(self) -> None:
+        self.exchange = self.make(limits=Limits(unbound_links_per_source=1))
+        for _ in range(3):
+            self.exchange.link_agent(FakePeer())
+        self.exchange.link_service(FakePeer())
+        self.assertEqual([about["role"] for about in self.audit.of(AuditEvent.LINK_REFUSED)], ["agent", "service"])
+
+    def test_behind_a_proxy_the_peer_is_the_one_that_it_tells_of_once_the_link_is_open(self) -> None:
+        self.exchange = self.make(session_limits=SessionLimits(bytes_per_second=100))
+        _, pair, link = self.exchange.link_agent(FakePeer())
+        pair.first_transport._address = IPv4Address("TCP", "203.0.113.9", 5555)
+        link.dataReceived(bytes(200))
+        (about,) = self.audit.of(AuditEvent.LINK_REFUSED)
+        self.assertEqual(about["peer"], "203.0.113.9:5555")
 
     def test_a_handshake_that_fails_is_recorded_once_in_a_while(self) -> None:
         for _ in range(3):

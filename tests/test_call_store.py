@@ -6,14 +6,14 @@ from typing import Any
 from unittest.mock import Mock
 
 from twisted.internet import reactor
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface import implementer
 
 from ctiex.errors import StoreUnavailable
 from ctiex.interfaces import ISharedJournal
-from ctiex.records import Call, Change
+from ctiex.records import Call, Change, Snapshot
 from ctiex.stores.call_store import CallStore, JournaledCallStore
 from ctiex.testing.store_contract import make_call, make_event
 
@@ -82,6 +82,17 @@ class AtOnceTests(SynchronousTestCase):
             self.assertRaises(type(error), self.store.commit, _TWO)
             self.assertEqual(self.store.last_sequence("1001"), 1)
 
+    def test_a_snapshot_with_gaps_is_not_loaded_and_its_journal_is_closed(self) -> None:
+        journal = ListJournal()
+        events = (make_event("1001", 1), make_event("1001", 3))
+        for last in ({"1001": 3}, {}):
+            with self.subTest(last):
+                journal.closed = 0
+                self.patch(journal, "open", lambda reactor, last=last: Snapshot((), last, events, {}))
+                store = JournaledCallStore(journal)
+                self.assertIn("1001", str(self.failureResultOf(store.open(Clock()), StoreUnavailable).value))
+                self.assertEqual((journal.closed, list(store.agents())), (1, []))
+
     def test_it_tells_what_a_change_replaces(self) -> None:
         self.store.commit(Change(calls=(make_call("7"),)))
         found: list[Any] = []
@@ -137,7 +148,19 @@ class GroupsTests(SynchronousTestCase):
 
         self.patch(self.journal, "append", prompt)
         self.journal.write()
+        self.clock.advance(0)
         self.assertEqual(self.told, ["one", "two"])
+
+    def test_groups_that_are_kept_at_once_may_follow_one_another_for_ever(self) -> None:
+        def kept(_: object) -> None:
+            self.told.append("")
+            if len(self.told) < 2_000:
+                self.store.commit(Change(metadata=(("count", str(len(self.told))),))).addCallback(kept)  # type: ignore[union-attr]
+
+        self.patch(self.journal, "append", lambda *_: succeed(None))
+        self.store.commit(_ONE).addCallback(kept)  # type: ignore[union-attr]
+        self.clock.pump([0] * 10_000)
+        self.assertEqual((len(self.told), self.store.metadata("count")), (2_000, "1999"))
 
     def test_a_group_that_fails_takes_along_what_came_meanwhile_and_nothing_else(self) -> None:
         self.commit("one", _ONE)

@@ -108,6 +108,10 @@ WRONG = {
         LINKS + STORE + 'path = "{folder}/new"\n[audit]\nfile = "{folder}/sub/../new"\n',
         ["audit.file: found {folder}/sub/../new, which store.path uses, expected a file of its own"],
     ),
+    "an audit log in the place of a store with something else that is wrong": (
+        LINKS + STORE + 'path = "{folder}/new"\nlock_wait = -1\n[audit]\nfile = "{folder}/new"\n',
+        ["store.lock_wait: found -1, expected seconds", "audit.file: found {folder}/new, which store.path uses"],
+    ),
     "an audit log in the place of the store's key": (
         LINKS + STORE + 'path = "{folder}/newer"\n[audit]\nfile = "{folder}/newer.key"\n',
         ["audit.file: found {folder}/newer.key, which store.key_file uses, expected a file of its own"],

@@ -103,7 +103,7 @@ class CollectorTests(SynchronousTestCase):
         identity = next(known.identity for known in self.exchange.configuration.identities.values())
         parts.context.mailboxes.login("1001", mock.Mock(writable=False), 0)
         parts.processing.start(parts.drivers)
-        self.exchange.parts.store_open = True
+        self.exchange.parts.started = True
         outlet = mock.Mock(writable=False)
         parts.context.mailboxes.login("1002", outlet, 0)
         parts.processing.connect(

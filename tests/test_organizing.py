@@ -162,7 +162,7 @@ class ConfigurationTests(SynchronousTestCase):
         self.refused("rename.a: a field name is a str, not int", rename={"a": 1})
         self.refused('map: found "a", expected a table', map="a")
         self.refused('map.a: found "b", expected a table', map={"a": "b"})
-        self.refused("map.a.1: found 1, expected text", map={"a": {"1": 1}})
+        self.refused("map.a.1: found a number, expected text", map={"a": {"1": 1}})
         self.refused('keep: found "number", expected a list', keep="number")
         self.refused("keep[0]: a field name is a str", keep=[1])
         self.refused('keep: found "*" beside names of fields, expected it alone', keep=["a", "*"])
@@ -174,6 +174,23 @@ class ConfigurationTests(SynchronousTestCase):
 
     def test_two_renames_to_one_target(self) -> None:
         self.refused("'a' and 'b' both become 'c'", rename={"a": "c", "b": "c"})
+
+    def test_values_that_may_be_secret_are_not_shown_and_everything_is_told_at_once(self) -> None:
+        wrong = {
+            "constants": {"pin": 1.5, "big": 2**70}, "map": {"pin": {"1234": 5}}, "keep": ["a", "*"],
+            "rename": {"a": "b", "c": "b"},
+        }  # fmt: skip
+        error = self.assertRaises(ConfigurationError, structure, wrong, RuleSettings)
+        self.assertEqual(
+            str(error).splitlines(),
+            [
+                "constants.big: the integer doesn't fit in 64 bits, signed",
+                "constants.pin: found a number, expected text, an integer or a boolean",
+                'keep: found "*" beside names of fields, expected it alone',
+                "map.pin.1234: found a number, expected text",
+                "rename: 'a' and 'c' both become 'b', expected one",
+            ],
+        )
 
     def test_names_and_values_beyond_the_limits(self) -> None:
         for name in ("", "x" * 65, "\u00e9" * 33):

@@ -16,7 +16,7 @@ from ctiex.fields import Fields
 from ctiex.limits import Limits, SessionLimits
 from ctiex.links.rate_limit import Traffic
 from ctiex.links.session import Session
-from ctiex.links.session_types import CLIENT_LIMITS
+from ctiex.links.session_types import client_limits
 from ctiex.messages import (
     KIND_OF,
     REPLY_OF,
@@ -224,7 +224,7 @@ class Bytes(SynchronousTestCase):
             self.assertEqual(len(talk.handled), came // length)
 
     def test_a_client_trusts_its_exchange(self) -> None:
-        talk = Conversation(Role.SERVICE, CLIENT_LIMITS)
+        talk = Conversation(Role.SERVICE, client_limits())
         answers = talk.hear(b"".join(frame(DataRequest("1"), 9) for _ in range(50_000)))
         while talk.session.held:
             talk.session.read_on()

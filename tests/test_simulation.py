@@ -20,10 +20,12 @@ from twisted.python.usage import UsageError
 
 from ctiex.app.commands import simulate
 from ctiex.codecs.binary import BinaryCodec
+from ctiex.core import ExchangeCore
 from ctiex.fields import Fields
 from ctiex.limits import Limits
 from ctiex.lots import AT_ONCE
 from ctiex.messages import CallEnded, CancelRequest, Condition, ConnectReply, ConnectRequest, DataResult
+from ctiex.processing.service import ProcessingService
 from ctiex.records import Call, CallState, Change, StoredEvent
 from ctiex.testing.fakes import FakeAgentConnection, WaitingStore
 from ctiex.testing.pairs import MemoryExchange, agents
@@ -195,6 +197,20 @@ def found(
         if outcome.broken is not None:
             return outcome.broken
     return "nothing"
+
+
+def test_an_exchange_that_is_told_to_leave_does_what_the_real_one_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+    for owner, name in (
+        (ExchangeCore, "_let_replies_out"), (ProcessingService, "withdraw_offers"), (ExchangeCore, "_say_goodbye"),
+    ):  # fmt: skip
+        whole = getattr(owner, name)
+        monkeypatch.setattr(owner, name, lambda one, name=name, whole=whole: (done.append(name), whole(one))[1])
+    world = World(1)
+    world.advance(30.0)
+    world.leave_exchange(1.0)
+    world.advance(30.0)
+    assert done == ["_let_replies_out", "withdraw_offers", "_say_goodbye"]
 
 
 class HastyStore(SimulatedStore):

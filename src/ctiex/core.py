@@ -96,7 +96,8 @@ class ExchangeCore:
     agent_links: AgentLinkFactory = field(init=False)
     ivr_links: IvrLinkFactory = field(init=False)
 
-    store_open: bool = field(default=False, init=False)
+    started: bool = field(default=False, init=False)
+    """Whether calls are taken up: the store is open, and its calls are known."""
     driver_failure: str = field(default="", init=False)
     """Why a signalling driver could not start; empty while all did."""
     _running: list[ISignalling] = field(factory=list, init=False)
@@ -159,7 +160,6 @@ class ExchangeCore:
         :raise StoreUnavailable: it can't be read.
         """
         await self.store.open(self.clock)
-        self.store_open = True
 
     async def committed(self, change: Change) -> None:
         """Wait until the store has a change, and all before it."""
@@ -169,6 +169,7 @@ class ExchangeCore:
 
     def start(self) -> None:
         """Go on with the calls of the opened store, and take new ones."""
+        self.started = True
         # A driver that sees calls has to know which ones are waited for before it looks.
         self.processing.start(self.drivers, self._start_drivers)
 
@@ -191,7 +192,7 @@ class ExchangeCore:
         self.processing.drain()
         self.processing.stop_resuming()  # those are offered by the next start
         await close_ports()
-        if self.store_open:
+        if self.started:
             await self._let_replies_out()
             # After that: a call that was just kept is being signalled too. A durable store has it offered again after
             # the restart; without this the Unbind to the services would report it as unreachable to its agent.
@@ -200,7 +201,7 @@ class ExchangeCore:
         running, self._running, self.driver_failure = self._running, [], ""
         await all_in_any_case("stopping a signalling driver", [driver.stop for driver in running])
         self.processing.stop()
-        self.store_open = False
+        self.started = False
         await in_any_case("closing the call store", self.store.close)
 
     async def _let_replies_out(self) -> None:

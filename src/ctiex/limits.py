@@ -68,8 +68,8 @@ class SessionLimits:
 class Limits:
     """``[limits]``: what may be held and done, and for whom.
 
-    docs/limits.rst says of each whom it
-    bounds, how the default comes about, what the peer hears, which metric tells of it and which test meets it.
+    docs/limits.rst says of each whom it bounds, how the default comes about, what the peer hears, which metric tells of
+    it and which test meets it.
     """
 
     links_per_identity: Count = 4_096

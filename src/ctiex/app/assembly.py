@@ -33,6 +33,7 @@ from ctiex.processing.context import ProcessingContext
 from ctiex.processing.service import ProcessingService
 from ctiex.processing.service_settings import ServiceSettings
 from ctiex.settings import structure
+from ctiex.settings.structuring import dotted
 from ctiex.stores.call_store import CallStore, JournaledCallStore
 
 MakeDriver = Callable[[SignallingContext], ISignalling]
@@ -111,6 +112,8 @@ def _drivers(
             made[kind] = own[kind](with_these(services=services, settings=table))
         else:
             plugin = find_plugin(ISignallingPlugin, kind)
-            structured = {name: structure(one, plugin.service_settings) for name, one in services.items()}
-            made[kind] = plugin.build(with_these(services=structured, settings=structure(table, plugin.settings)))
+            keys = plugin.service_settings
+            structured = {name: structure(one, keys, dotted("services", name)) for name, one in services.items()}
+            settings = structure(table, plugin.settings, dotted("signalling", kind))
+            made[kind] = plugin.build(with_these(services=structured, settings=settings))
     return made

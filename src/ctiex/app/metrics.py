@@ -77,7 +77,7 @@ class ExchangeCollector:
         parts = self._exchange.parts  # now: a restart makes new ones
         yield from _counters(parts.counts)
         yield from _gauges(parts)
-        if parts.store_open:
+        if parts.started:
             help_text = "Calls in the store, including recently closed ones."
             yield _gauge("stored_calls", help_text, parts.store.stored())
         yield _gauge("ready", "1 while calls are accepted, else 0.", int(self._exchange.ready))

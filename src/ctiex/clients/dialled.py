@@ -27,7 +27,6 @@ Home = Callable[[], str | None]
 
 MOST_LINKS = 1_000
 """How many of these links may be open at the same time: anybody who reaches the port can open one."""
-_LIMITS = SessionLimits()
 
 
 class _IncomingLink(LinkProtocol):
@@ -40,12 +39,14 @@ class _IncomingLink(LinkProtocol):
 
     def make_session(self) -> Session:
         """A session that takes nothing but a Connection."""
-        return Session(self._dialled.codec, _LIMITS, self, self.clock.seconds(), bound_by=rules.DIALLED)
+        return Session(self._dialled.codec, SessionLimits(), self, self.clock.seconds(), bound_by=rules.DIALLED)
 
     def link_opened(self) -> None:
         """Known to those who end it when the service stops. Its Connection has to come soon."""
         self._dialled.links[self] = None
-        self._deadline = self.clock.callLater(_LIMITS.login_deadline, self.cut, "timed out waiting for a Connection")
+        self._deadline = self.clock.callLater(
+            SessionLimits().login_deadline, self.cut, "timed out waiting for a Connection"
+        )
 
     def link_closed(self, reason: str) -> None:
         """Gone, as it should be once its Connection was answered."""

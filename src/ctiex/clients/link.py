@@ -28,7 +28,7 @@ from ctiex.links import rules
 from ctiex.links.peers import LOCAL, is_private, is_verified, source_of
 from ctiex.links.protocol import LinkProtocol
 from ctiex.links.session import Session
-from ctiex.links.session_types import CLIENT_LIMITS
+from ctiex.links.session_types import client_limits
 from ctiex.links.waiters import Waiters
 from ctiex.messages import LEAST_MAX_FRAME, Bind, BindReply, Error, Message, Role
 from ctiex.tls.handshake_errors import TLS_REFUSED
@@ -90,7 +90,7 @@ class ClientLink(LinkProtocol):
     def make_session(self) -> Session:
         """A session that knows what the exchange may send in this role."""
         codec, role = self._connection.account.codec, self._connection.role
-        return Session(codec, CLIENT_LIMITS, self, self.clock.seconds(), bound_by=rules.CLIENT[role])
+        return Session(codec, client_limits(), self, self.clock.seconds(), bound_by=rules.CLIENT[role])
 
     def link_opened(self) -> None:
         """Bind, before anything else."""

@@ -18,7 +18,7 @@ from ctiex.errors import ConfigurationError
 from ctiex.file_modes import wide_mode
 from ctiex.login.secret_hashes import SecretHash
 from ctiex.places import why_not_made, why_not_written
-from ctiex.settings import structure
+from ctiex.settings.structuring import structure_good_part
 from ctiex.stores.sqlite_settings import BESIDE, SqliteSettings
 
 _ADDRESSES = {"": "0.0.0.0", "localhost": "127.0.0.1"}
@@ -89,10 +89,9 @@ def _files_of_store(store: StoreSettings) -> Iterator[tuple[str, Path]]:
     """The files of the store that is built in, each with the key that names it or what it is beside."""
     if store.kind != "sqlite":
         return
-    try:
-        files = structure(store.settings, SqliteSettings)
-    except ConfigurationError:
-        return  # told elsewhere
+    files, _ = structure_good_part(store.settings, SqliteSettings)
+    if files is None:
+        return
     yield "store.key_file", Path(files.key_file)
     for beside in ("", *BESIDE):
         yield "store.path", Path(f"{files.path}{beside}")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
+from attrs import fields
 from zope.interface.interface import InterfaceClass
 
 from ctiex.config.carriers import build_carriers
@@ -26,8 +26,6 @@ from ctiex.plugins import find_plugin
 from ctiex.settings import structure
 from ctiex.settings.structuring import dotted
 
-_KEY_IN_FRONT = re.compile(r"""(?:[A-Za-z0-9_-]+|"[^"]*")(?:\.(?:[A-Za-z0-9_-]+|"[^"]*")|\[\d+\])*: """)
-"""How every error about a key begins: the key, dotted and maybe quoted, and a colon."""
 Finder = Callable[[InterfaceClass, str], Any]
 """Finds a plugin of an interface by its name, as :func:`ctiex.plugins.find_plugin` does."""
 
@@ -71,16 +69,12 @@ def _use_store(plugin: Any, settings: Any) -> None:
         plugin.check_place(settings)
 
 
-def _build(plugin: Any, settings: Any) -> None:
-    plugin.build(settings)
-
-
 def _wrong_carriers(carrier: CarrierSettings, find: Finder) -> Iterator[str]:
     kinds = (("kind", "carrier", carrier.kind), *(("also", dotted("carrier", name), name) for name in carrier.also))
     wrong: list[str] = []
     for chooser, table, kind in kinds:
         found = partial(find, ISerialCarrierPlugin, kind)
-        wrong += _wrong_choice("carrier", chooser, found, partial(carrier.settings_of, kind), _build, table)
+        wrong += _wrong_choice("carrier", chooser, found, partial(carrier.settings_of, kind), own=table)
     if carrier.also and not wrong:
         wrong += _tried("carrier", lambda: build_carriers(carrier, find))
     yield from wrong
@@ -92,7 +86,7 @@ def _wrong_driver(name: str, settings: Mapping[str, Any], find: Finder) -> Itera
         driver = find(ISignallingPlugin, name)
     except ConfigurationError:
         return  # told of the services that name it
-    yield from _tried(dotted("signalling", name), lambda: structure(settings, driver.settings))
+    yield from _wrong_settings(dotted("signalling", name), lambda: settings, lambda: driver.settings)
 
 
 def _wrong_service(key: str, service: ConfiguredService, find: Finder) -> Iterator[str]:
@@ -101,10 +95,14 @@ def _wrong_service(key: str, service: ConfiguredService, find: Finder) -> Iterat
     except ConfigurationError as error:
         yield f"{key}.signalling: {error}"
     else:
-        yield from _tried(key, lambda: structure(service.settings, driver.service_settings))
+        yield from _wrong_settings(key, lambda: service.settings, lambda: driver.service_settings)
     for side, organizer in (("request", service.request), ("result", service.result)):
         found = partial(find, IOrganizerPlugin, organizer.organizer)
-        yield from _wrong_choice(f"{key}.{side}", "organizer", found, lambda one=organizer: one.settings, _build)  # type: ignore[misc]
+        yield from _wrong_choice(f"{key}.{side}", "organizer", found, lambda one=organizer: one.settings)  # type: ignore[misc]
+
+
+def _build(plugin: Any, settings: Any) -> object:
+    return plugin.build(settings)
 
 
 def _wrong_choice(
@@ -112,7 +110,7 @@ def _wrong_choice(
     chooser: str,
     find: Callable[[], Any],
     settings: Callable[[], Mapping[str, Any]],
-    use: Callable[[Any, Any], object],
+    use: Callable[[Any, Any], object] = _build,
     own: str = "",
 ) -> Iterator[str]:
     """What is wrong with the choice of a plugin, with its own keys, or with what becomes of them.
@@ -125,15 +123,33 @@ def _wrong_choice(
     except ConfigurationError as error:
         yield f"{table}.{chooser}: {error}"
     else:
-        yield from _tried(own or table, lambda: use(plugin, structure(settings(), plugin.settings)))
+        yield from _wrong_settings(own or table, settings, lambda: plugin.settings, partial(use, plugin))
+
+
+def _wrong_settings(
+    key: str,
+    table: Callable[[], Mapping[str, Any]],
+    declared: Callable[[], type[Any]],
+    use: Callable[[Any], object] = lambda settings: None,
+) -> Iterator[str]:
+    """What is wrong with a plugin's own keys, or with what becomes of them."""
+    own: tuple[str, ...] = ()
+    try:
+        settings = structure(table(), declared(), key)
+        own = tuple(f"{attribute.name}: " for attribute in fields(type(settings)))
+        use(settings)
+    except ConfigurationError as error:
+        for line in str(error).split("\n"):
+            between = "" if line.startswith(f"{key}.") else f"{key}." if line.startswith(own) else f"{key}: "
+            yield between + line
+    except Exception as error:  # whatever the code of others does
+        yield f"{key}: the plugin fails: {type(error).__name__}: {error}"
 
 
 def _tried(key: str, attempt: Callable[[], object]) -> Iterator[str]:
-    """What an attempt fails with. A line of it that begins with a key, ``path: ...``, gets the whole key."""
     try:
         attempt()
     except ConfigurationError as error:
-        for line in str(error).split("\n"):
-            yield f"{key}.{line}" if _KEY_IN_FRONT.match(line) else f"{key}: {line}"
+        yield from (f"{key}: {line}" for line in str(error).split("\n"))
     except Exception as error:  # whatever the code of others does
         yield f"{key}: the plugin fails: {type(error).__name__}: {error}"

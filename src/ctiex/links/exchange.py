@@ -9,7 +9,6 @@ from attrs import define, field
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import Factory
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ctiex.errors import Status
@@ -28,8 +27,6 @@ from ctiex.messages import VERSION, Bind, BindReply, Error, Message, Role
 from ctiex.monitoring.observer import NO_OBSERVERS, LinkInfo, Observer, Observers
 from ctiex.processing.service import ProcessingService
 from ctiex.tls.handshake_errors import TLS_REFUSED
-
-_log = Logger()
 
 
 @define
@@ -82,7 +79,7 @@ class ExchangeLink(LinkProtocol):
         """What limits count it by; None if it was turned away, and isn't counted."""
         self._attempt: LoginAttempt | None = None
         """The Bind that is looked at."""
-        self.info = LinkInfo(self.role)
+        self.info = LinkInfo(self.role, lambda: self.peer)
         self._observer = context.observer
 
     def make_session(self) -> Session:
@@ -119,7 +116,6 @@ class ExchangeLink(LinkProtocol):
 
     def bind_received(self, bind: Bind, invoke_id: int) -> None:
         """Check the identity; the session waits for the outcome."""
-        self.info.peer = self.peer
         refused, decided = partial(self._bind_refused, bind), partial(self._decided, bind, invoke_id)
         self._attempt = start_login = self._context.authenticator.start_login(
             bind, self._peer_info(bind), refused, decided
@@ -196,7 +192,7 @@ class ExchangeLink(LinkProtocol):
     def link_opened(self) -> None:
         """Counted, and known to those who end all links; or turned away."""
         _, source = self._party
-        self.info.peer, self.info.source = self.peer, source
+        self.info.source = source
         refusal = self._context.admission.admit(source, self.clock.seconds())
         if refusal is not None:
             self._turn_away(refusal, source)
@@ -224,6 +220,8 @@ class ExchangeLink(LinkProtocol):
             self._observer.tls_refused(self.info, reason)  # the endpoint has told the log, with more of why
         if self._source is not None:
             self._context.admission.leave(self._source, None if self.who is None else self.who.name)
+        peer = self.peer
+        self.info.peer_now = lambda: peer  # the link is freed at once, and not with what is known of it
         self._observer.link_ended(self.info, reason)
         if self.who is not None:
             self.link_unbound(self.who)

@@ -23,8 +23,9 @@ class SessionState(Enum):
     ENDED = "ended"
 
 
-CLIENT_LIMITS = SessionLimits(max_queued=maxsize, frames_per_second=maxsize, bytes_per_second=maxsize)
-"""A client's: it asks as much as it likes, and trusts its exchange to answer no more than it was asked."""
+def client_limits() -> SessionLimits:
+    """A client's: it asks as much as it likes, and trusts its exchange to answer no more than it was asked."""
+    return SessionLimits(max_queued=maxsize, frames_per_second=maxsize, bytes_per_second=maxsize)
 
 
 class SessionHandler(Protocol):

@@ -116,6 +116,10 @@ class AuditTrail(Observer):
             known["more"] = more
         self._audit.record(event, **known)
 
+    def _allows(self, reason: str, link: LinkInfo) -> bool:
+        """Of each of the two ports by itself."""
+        return self._limiter.allows(f"{link.role} {reason}", self._clock.seconds())
+
     def _told_of(self, link: LinkInfo) -> _Told:
         return self._told.setdefault(link, _Told())
 
@@ -132,7 +136,7 @@ class AuditTrail(Observer):
         self._link_refused(link, reason)
 
     def _link_refused(self, link: LinkInfo | None, reason: str) -> None:
-        if link is not None and not link.identity and self._limiter.allows(reason, self._clock.seconds()):
+        if link is not None and not link.identity and self._allows(reason, link):
             self._of_link(AuditEvent.LINK_REFUSED, link, reason=reason)
 
     def link_bound(self, link: LinkInfo, software: str) -> None:
@@ -143,7 +147,7 @@ class AuditTrail(Observer):
         self, link: LinkInfo, claimed: str, status: Status, reason: str, in_floods: bool, counter: str
     ) -> None:
         """What one peer can bring about as often as it likes, once in a while."""
-        if not in_floods or self._limiter.allows(reason, self._clock.seconds()):
+        if not in_floods or self._allows(reason, link):
             self._of_link(AuditEvent.BIND_REFUSED, link, identity=printable(claimed), status=status, reason=reason)
 
     def version_refused(self, link: LinkInfo, bind: Bind) -> None:

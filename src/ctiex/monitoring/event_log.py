@@ -19,12 +19,14 @@ class EventLog(Observer):
         self._clock = clock
         self._limiter = LogLimiter()
 
-    def _allows(self, kind: str) -> bool:
-        return self._limiter.allows(kind, self._clock.seconds())
+    def _allows(self, kind: str, link: LinkInfo | None) -> bool:
+        """Of each of the two ports by itself."""
+        port = link.role if link is not None else None
+        return self._limiter.allows(f"{port} {kind}", self._clock.seconds())
 
     def connection_refused(self, counter: str, reason: str, source: str, link: LinkInfo | None = None) -> None:
         """Of each reason one in a while."""
-        if self._allows(counter):
+        if self._allows(counter, link):
             _log.warn("connection from {source} closed at once: {why}", source=source, why=reason)
 
     def source_locked_out(self, source: str, seconds: float, failures: int) -> None:
@@ -41,13 +43,13 @@ class EventLog(Observer):
         self, link: LinkInfo, claimed: str, status: Status, reason: str, in_floods: bool, counter: str
     ) -> None:
         """What one peer can bring about as often as it likes, once in a while."""
-        if not in_floods or self._allows(reason):
+        if not in_floods or self._allows(reason, link):
             _log.warn("bind of {identity!r} from {peer} refused: {status} ({reason})", identity=claimed[:64],
                       peer=link.peer, status=status.text, reason=reason)  # fmt: skip
 
     def link_cut(self, link: LinkInfo, counter: str, reason: str) -> None:
         """Each bound one; others may connect again at once, as often as they like."""
-        if link.identity or self._allows(reason):
+        if link.identity or self._allows(reason, link):
             _log.warn("session {session} of {identity} from {peer} cut off: {why}", session=link.session,
                       identity=link.identity or None, peer=link.peer, why=reason)  # fmt: skip
 
@@ -59,6 +61,6 @@ class EventLog(Observer):
 
     def error_received(self, link: LinkInfo, status: int) -> None:
         """One in a while."""
-        if self._allows("error received"):
+        if self._allows("error received", link):
             _log.info("session {session} received an Error: {status}", session=link.session,
                       status=Status.of(status).text)  # fmt: skip

@@ -30,14 +30,19 @@ class LinkInfo:
 
     role: Role | None = None
     """On which of the two links; None on a client's end."""
-    peer: str = ""
-    """The other side's address."""
+    peer_now: Callable[[], str] = str
+    """Gives the other side's address: behind a proxy it is known only once the link has opened."""
     source: str = ""
     """What limits count it by before its Bind."""
     session: str = ""
     """The session's name; empty before its Bind."""
     identity: str = ""
     """The identity that it is bound under; empty before."""
+
+    @property
+    def peer(self) -> str:
+        """The other side's address."""
+        return self.peer_now()
 
 
 class Observer:

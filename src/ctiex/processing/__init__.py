@@ -6,7 +6,7 @@ How a hand-off goes::
                                                               |                            |
                          offers.CallOffers <---- committed ---'                            |  not committed: undone,
                               |                                                            |  and told again later
-                              v                                                            v  (unkept)
+                              v                                                            v  (uncommitted)
                          drivers -> signalling --events--> signalling_listener -> calls: a step of TRANSITIONS (states)
                                                                                   |
     DataRequest    -> service -> owners (whose call is it?) -> the encoded data   |

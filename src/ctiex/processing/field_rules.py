@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated
 
 from attrs import field, frozen
@@ -23,15 +23,20 @@ def _is_name(name: object) -> bool:
 
 
 def _is_value(value: Value) -> bool:
-    check_field("any", value)
+    try:
+        check_field("any", value)
+    except FieldError as error:
+        raise FieldError(str(error).removeprefix("field 'any': ")) from None
     return True
 
 
+def _is_constant(value: Value) -> bool:
+    return isinstance(value, (str, int)) and _is_value(value)
+
+
 Name = Annotated[str, Check("the name of a field", _is_name)]
-Text = Annotated[str, Check("text", lambda value: isinstance(value, str) and _is_value(value))]
-Constant = Annotated[
-    Value, Check("text, an integer or a boolean", lambda value: isinstance(value, (str, int)) and _is_value(value))
-]
+Text = Annotated[str, Check("text", lambda value: isinstance(value, str) and _is_value(value), secret=True)]
+Constant = Annotated[Value, Check("text, an integer or a boolean", _is_constant, secret=True)]
 
 
 @frozen(kw_only=True)
@@ -49,14 +54,17 @@ class RuleSettings:
     """Secret fields. Each name covers the field before and after a rename, whichever of the two is given."""
 
     def __attrs_post_init__(self) -> None:
+        wrong = list(self._wrong_together())
+        if wrong:
+            raise ConfigurationError("\n".join(wrong))
+
+    def _wrong_together(self) -> Iterator[str]:
         if EVERY_FIELD in self.keep and len(self.keep) > 1:
-            raise ConfigurationError(f'keep: found "{EVERY_FIELD}" beside names of fields, expected it alone')
+            yield f'keep: found "{EVERY_FIELD}" beside names of fields, expected it alone'
         taken: dict[str, str] = {}
         for old, new in self.rename.items():
             if new in taken:
-                raise ConfigurationError(
-                    f"rename: {taken[new]!r} and {old!r} both become {new!r}; expected one of them"
-                )
+                yield f"rename: {taken[new]!r} and {old!r} both become {new!r}, expected one"
             taken[new] = old
 
 

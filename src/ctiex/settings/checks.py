@@ -25,7 +25,7 @@ class Check:
 
     expected: str
     accepts: Callable[[Any], bool]
-    """It may raise a `ctiex.errors.CtiexError` that says more than ``expected`` does."""
+    """It may raise a `ctiex.errors.CtiexError` that says more than ``expected`` does, and not what a secret is."""
     secret: bool = False
     """The value is not to be shown in an error."""
     stand_in: str | None = None

@@ -42,14 +42,15 @@ _MOST_ROUNDS = 100
 """Each one takes out what is wrong: what is left is looked at in the next."""
 
 
-def structure(table: Mapping[str, Any], model: type[T]) -> T:
+def structure(table: Mapping[str, Any], model: type[T], key: str = "") -> T:
     """A table as an instance of the class that declares it.
 
+    :param key: the dotted key of the table, for errors.
     :raise ConfigurationError: with a line for each thing that is wrong, its key in front: ``path: missing, ...``.
     """
     made, wrong = structure_good_part(table, model)
     if wrong or made is None:
-        raise ConfigurationError("\n".join(wrong))
+        raise ConfigurationError("\n".join(f"{key}.{line}" if key else line for line in wrong))
     return made
 
 

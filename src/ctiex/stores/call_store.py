@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from attrs import define, field
-from twisted.internet.defer import Deferred, maybeDeferred, succeed
+from twisted.internet.defer import Deferred, fail, maybeDeferred, succeed
 from twisted.python.failure import Failure
 
 from ctiex.errors import StoreUnavailable
@@ -88,9 +88,14 @@ class JournaledCallStore(CallStore):
         opening: Deferred[Any] = maybeDeferred(self.journal.open, reactor)
         return opening.addCallback(self._opened, reactor)
 
-    def _opened(self, snapshot: Snapshot, reactor: Any) -> None:
+    def _opened(self, snapshot: Snapshot, reactor: Any) -> Deferred[None]:
+        missing = list(snapshot.gaps())
+        if missing:
+            closing = maybeDeferred(self.journal.close)
+            return closing.addBoth(lambda _: fail(StoreUnavailable("; ".join(missing))))
         self.load(snapshot)
         self._reactor, self._open = reactor, True
+        return succeed(None)
 
     def close(self) -> Deferred[None]:
         """Have the journal keep what waits, and release everything."""
@@ -163,7 +168,9 @@ class JournaledCallStore(CallStore):
             self._writing, self._gathering = self._gathering, _Group()
             append: Callable[..., Any] = self.journal.append
             appending = maybeDeferred(append, self._writing.changes, self._writing.undo.before)
-            return partial(appending.addCallbacks, self._written, self._not_written)
+            hear = partial(appending.addCallbacks, self._written, self._not_written)
+            # In another turn what is done at once: else one would stand on the other without end.
+            return partial(self._reactor.callLater, 0, hear) if appending.called else hear
         if self._closing is not None:
             closing, self._closing = self._closing, None
             return partial(maybeDeferred(self.journal.close).addBoth, self._closed, closing)

@@ -33,6 +33,9 @@ class Holding:
     given_up: bool = False
     """Whether the session has refused, or was lost, before it accepted."""
     accepted: bool = False
+    too_late: bool = False
+    """Whether the exchange has decided that no service was reached in time, and had its driver let go: the store may
+    have to be told more than once, and an answer that comes meanwhile changes nothing."""
     back: bool = False
     """Whether a driver has told that the customer is with the agent again."""
 
@@ -70,7 +73,7 @@ class Custody:
 
     def answered(self, serial: str, holding: Holding, status: int | None) -> None:
         """The exchange hears the ConnectionReply to an offer; None: that its session is lost."""
-        if self._held.get(serial) is holding:
+        if self._held.get(serial) is holding and not holding.too_late:
             holding.accepted = status == Status.OK
             holding.given_up = status != Status.OK
 
@@ -98,6 +101,8 @@ class Custody:
         self._ledger.hold(
             held is None or not held.accepted, f"call {serial} ends as unreachable; a service has accepted it"
         )
+        if held is not None:
+            held.too_late = True
 
     # ------------------------------------------------------------ answers
 

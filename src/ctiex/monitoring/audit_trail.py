@@ -228,9 +228,9 @@ class AuditTrail(Observer):
         status = Status.OK if refused is None else refused
         self._audit.record(event, identity=identity.name, serial=serial, status=status, reason=reason)
 
-    def report_committed(self, call: Call, condition: Condition) -> None:
+    def report_committed(self, call: Call, condition: Condition, final: bool) -> None:
         """A final one ends the service's part of the call."""
-        if condition.final:
+        if final:
             self.call_ended(call, condition, Status.OK)
 
     def call_ended(self, call: Call, condition: Condition, status: Status) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from attrs import define
 
@@ -174,10 +175,10 @@ class CounterListener(Observer):
         self._count("service_events_repeated" if status is Status.DUPLICATE_EVENT else "service_events_refused")
         self._counters.requests_over_limit += status is Status.TOO_BUSY
 
-    def report_committed(self, call: Call, condition: Condition) -> None:
+    def report_committed(self, call: Call, condition: Condition, final: bool) -> None:
         """A final one is a call's result."""
         self._counters.service_events_kept += 1
-        self._counters.calls_reported += condition.final
+        self._counters.calls_reported += final
 
     def call_ended(self, call: Call, condition: Condition, status: Status) -> None:
         """By its condition; any other means that the customer hung up."""
@@ -185,7 +186,14 @@ class CounterListener(Observer):
 
 
 def _counts(counter: str) -> Callable[..., None]:
-    return lambda listener, *told, **named: listener._count(counter)
+    slot: Any = getattr(Counters, counter)
+    read, write = slot.__get__, slot.__set__  # twice as fast as by name
+
+    def count(listener: CounterListener, *told: Any, **named: Any) -> None:
+        counters = listener._counters
+        write(counters, read(counters) + 1)
+
+    return count
 
 
 for _event, _counter in COUNTED_BY.items():

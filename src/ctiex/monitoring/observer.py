@@ -189,7 +189,7 @@ class Observer:
     def data_asked_here(self, identity: Identity, serial: str, refused: Status | None, reason: str) -> None:
         """A service of this process asked for the data; ``refused`` is None when it was given."""
 
-    def report_committed(self, call: Call, condition: Condition) -> None:
+    def report_committed(self, call: Call, condition: Condition, final: bool) -> None:
         """A ServiceEvent is committed; a final one ends the service's part of the call."""
 
     def report_refused(self, status: Status) -> None:

@@ -331,18 +331,18 @@ class ProcessingService:
     def _commit_report(
         self, call: Call, event: ServiceEvent, told: StoredEvent, answer: Callable[[Status], None]
     ) -> None:
-        updated = call
-        if event.condition.final:
+        updated, final = call, event.condition.final
+        if final:
             updated = self._calls.moved(updated, Step.REPORT)
             # The customer may be back already.
             if not self._calls.drivers.of(call).sees_return or Condition.RETURNED in call.told:
                 updated = self._calls.moved(updated, Step.RETURN)
 
         def committed() -> None:
-            if event.condition.final:
+            if final:
                 self._calls.finished(updated)
             answer(Status.OK if self._presence.is_here(call.agent) else Status.QUEUED_AGENT_AWAY)
-            self._observer.report_committed(call, event.condition)
+            self._observer.report_committed(call, event.condition, final)
             self._mailboxes.committed(told)
 
         self._calls.commit(updated, committed, lambda: answer(Status.STORE_UNAVAILABLE), told)

@@ -72,7 +72,10 @@ class CallIndex:
         for serial in change.forgotten:
             self._calls.forget(serial)
         for event in change.events:
-            self._mailboxes.setdefault(event.agent, _Mailbox()).append(event)
+            box = self._mailboxes.get(event.agent)
+            if box is None:
+                box = self._mailboxes[event.agent] = _Mailbox()
+            box.append(event)
         for agent, sequence in change.dropped:
             if agent in self._mailboxes:
                 self._mailboxes[agent].drop(sequence)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 from typing import Any
-from unittest.mock import Mock
+from unittest.mock import Mock, patch
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,6 +14,7 @@ from ctiex.codecs.binary import BinaryCodec
 from ctiex.codecs.data_fast_path import DataResponder
 from ctiex.errors import Status
 from ctiex.limits import SessionLimits
+from ctiex.links import turns
 from ctiex.messages import KIND_OF, DataRequest, DataResult, Error, Message, Ping, Unbind, UnbindReply
 from ctiex.monitoring.audit_events import AuditEvent
 from ctiex.records import Call
@@ -93,13 +94,28 @@ def _exchange(codec: BinaryCodec, limits: SessionLimits, store: CallStore) -> tu
     return exchange, service
 
 
-def _answers(codec: BinaryCodec, reads: list[bytes], limits: SessionLimits) -> tuple[bytes | None, str | None]:
+def _answers(
+    codec: BinaryCodec, reads: list[bytes], limits: SessionLimits, share: int = turns.SHARE, together: bool = False
+) -> tuple[bytes | None, str | None]:
+    """What is answered to these reads.
+
+    :param share: pieces of work that the service's identity has in a turn.
+    :param together: all of them come before the next turn.
+    """
+    with patch.object(turns, "SHARE", share):
+        return _answered(codec, reads, limits, together)
+
+
+def _answered(
+    codec: BinaryCodec, reads: list[bytes], limits: SessionLimits, together: bool
+) -> tuple[bytes | None, str | None]:
     exchange, service = _exchange(codec, limits, CallStore())
     link = exchange.pair_of(service).first
     for read in reads:
         if service.lost is None:
             link.dataReceived(read)  # type: ignore[attr-defined]
-            exchange.pump()
+            if not together:
+                exchange.pump()
     exchange.advance(1)
     return service.written, service.lost
 
@@ -117,6 +133,32 @@ class QuickAnswersTests(SynchronousTestCase):
     def test_it_gives_what_the_usual_way_gives(self, stream: bytes, at: list[int]) -> None:
         reads, limits = _split(stream, at), SessionLimits()
         self.assertEqual(_answers(BinaryCodec(), reads, limits), _answers(_NoQuickAnswers(), reads, limits))
+
+    @given(_STREAMS, st.lists(st.integers(0, 300), max_size=4), st.integers(1, 8), st.booleans())
+    @settings(deadline=None, max_examples=examples(150))
+    def test_and_no_other_where_reads_wait_for_their_turn(
+        self, stream: bytes, at: list[int], share: int, together: bool
+    ) -> None:
+        reads, limits = _split(stream, at), SessionLimits()
+        quick = _answers(BinaryCodec(), reads, limits, share, together)
+        self.assertEqual(quick, _answers(_NoQuickAnswers(), reads, limits, share, together))
+
+    def test_what_waited_is_answered_on_the_fast_path_and_a_link_that_sends_on_is_read_no_more(
+        self,
+    ) -> None:
+        with patch.object(turns, "SHARE", 2):
+            exchange, service = _exchange(BinaryCodec(), SessionLimits(), CallStore())
+            link: Any = exchange.pair_of(service).first
+            request = _frame(DataRequest("007"), 9)
+            self.patch(link.session, "receive", Mock(side_effect=AssertionError("the usual way")))
+            for _ in range(2):
+                link.dataReceived(request * 2)
+            self.assertTrue(exchange.pair_of(service).first_transport.reading)
+            link.dataReceived(request * 300)
+            self.assertFalse(exchange.pair_of(service).first_transport.reading)
+            exchange.pump()
+            self.assertEqual(service.written, _result("007", 9) * 304)
+            self.assertTrue(exchange.pair_of(service).first_transport.reading)
 
     def test_a_request_inside_another_frame_is_none(self) -> None:
         frame = _CODEC.frame(0x7E, 5, _frame(DataRequest("007"), 9))

@@ -27,6 +27,9 @@ _log = Logger()
 
 _CLOSE_WITHIN = 5.0
 """How long the last output may take to leave before the link is cut, in seconds."""
+_READ_AHEAD = 4_096
+"""What may come while a link waits for its turn until it is read no more, in bytes: the next turn comes soon, and
+stopping to read costs as much as some answers."""
 
 
 @implementer(IPushProducer, IHandshakeListener)
@@ -45,6 +48,8 @@ class LinkProtocol(Protocol):
         """What may be handled for this link in a turn, and for others that it shares with."""
         self._closing = False
         self._receiving = False
+        self._later = b""
+        """What came while the share was used up, not looked at yet."""
         self._at_once = False
         """Whether replies to what was read go to the kernel at once."""
         self._producer: IPushProducer | None = None
@@ -182,6 +187,12 @@ class LinkProtocol(Protocol):
             return
         session, now = self.session, self.clock.seconds()
         if session.quick is not None:
+            if self._later or (self.share.left <= 0 and session.hold()):
+                self._later += data  # the whole read waits for its turn: the fast path takes it then
+                self._wait()
+                if len(self._later) > _READ_AHEAD:
+                    self.throttle()
+                return
             answers: list[bytes] = []
             data = session.receive_fast(data, now, answers)
             if answers:
@@ -216,6 +227,15 @@ class LinkProtocol(Protocol):
     def go_on(self) -> None:
         """Handle what was held, unless the other side doesn't read: ``resumeProducing`` does then."""
         if self.writable and not self._closing:
+            self._read_on()
+
+    def _read_on(self) -> None:
+        data, self._later = self._later, b""
+        if data:
+            self.session.held = False
+            self.dataReceived(data)
+            self.throttle()  # the fast path alone doesn't: nothing was read meanwhile
+        else:
             self.handle(self.session.read_on)
 
     def _guard(self, work: Callable[..., None], *what: object) -> None:
@@ -243,7 +263,7 @@ class LinkProtocol(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The transport is gone."""
-        self._closing = True
+        self._closing, self._later = True, b""
         self._cancel_timer()
         self.share.leave(self)
         self._unregister()  # else TLS keeps the link until Python's collector comes
@@ -273,7 +293,7 @@ class LinkProtocol(Protocol):
         self.writable = True
         self._unread = 0
         if not self._closing:
-            self.handle(self.session.read_on)
+            self._read_on()
             self._guard(self.link_writable)
 
     def stopProducing(self) -> None:

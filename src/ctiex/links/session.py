@@ -128,6 +128,13 @@ class Session(Outgoing):
         if len(data) >> BYTES_SHIFT:
             self.work.left -= len(data) >> BYTES_SHIFT
 
+    def hold(self) -> bool:
+        """Have all that comes wait for another turn; False where frames that came before it wait already."""
+        if self.held or self._decoder.buffered():
+            return False
+        self.held = True
+        return True
+
     def read_on(self) -> None:
         """Handle the frames that have come, those that were held first, and no more than a turn's."""
         if self._reading or not self.accepting:

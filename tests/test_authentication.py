@@ -21,7 +21,6 @@ from ctiex.limits import Limits, SessionLimits
 from ctiex.links import exchange as exchange_module
 from ctiex.login.checkers import ConfiguredChecker
 from ctiex.login.credentials import KnownIdentity, checker_context, make_portal
-from ctiex.login.throttle import LoginThrottle
 from ctiex.messages import Bind, BindReply, Ping, Role
 from ctiex.monitoring.audit_events import AuditEvent
 from ctiex.testing.fakes import FakeAgent, FakePeer, FakeService
@@ -38,9 +37,9 @@ HASHED = [
 ]
 
 
-def patient() -> LoginThrottle:
-    """One that never gets in the way."""
-    return LoginThrottle(Limits(login_failures=10_000, login_delay=0.001))
+def patient(**limits: int) -> Limits:
+    """The throttle never gets in the way."""
+    return Limits(login_failures=10_000, login_delay=0.001, **limits)
 
 
 def links(identity: int, source: int, unbound_source: int, unbound: int) -> Limits:
@@ -62,13 +61,11 @@ class DoorCase(SynchronousTestCase):
     def setUp(self) -> None:
         self.make()
 
-    def make(self, throttle: LoginThrottle | None = None, **options: Any) -> None:
+    def make(self, **options: Any) -> None:
         self.threads = Threads()
         context = checker_context(HASHED)
         self.checker = ConfiguredChecker(context.secrets, context.identities, self.threads)
         portal = make_portal(HASHED, self.checker)
-        if throttle is not None:
-            options["throttle"] = throttle
         self.exchange = MemoryExchange(portal=portal, **options)
         self.clock, self.counts = self.exchange.clock, self.exchange.counts
 
@@ -195,7 +192,7 @@ class CertificateTests(DoorCase):
         self.assertEqual(self.threads.begun, 0)
 
     def test_any_other_is_refused(self) -> None:
-        self.make(patient())
+        self.make(limits=patient())
         own = ("platform-1.example.net",)
         for names, identity, secret, role in (
             (own, "agents", "", Role.AGENT),
@@ -239,7 +236,7 @@ class PlainTests(DoorCase):
         self.assertEqual(said, {(11, "a secret is accepted over TLS or on loopback only")})
         self.assertEqual((self.threads.begun, self.counts.plain_secrets_refused), (0, 8))
         self.assertTrue(any("plain TCP" in formatEvent(event) for event in logged))
-        self.assertEqual(self.exchange.throttle.failures("192.0.2.1", 0), 0, "nobody guessed anything")
+        self.assertEqual(self.exchange.core.throttle.failures("192.0.2.1", 0), 0, "nobody guessed anything")
 
     def test_loopback_is_this_machine(self) -> None:
         for host in ("127.0.0.1", "::1"):
@@ -321,7 +318,7 @@ class ThrottleTests(DoorCase):
         self.assertEqual(self.tell(self.bind("clear", "clear secret")), 14)
 
     def failures(self) -> int:
-        return self.exchange.throttle.failures("127.0.0.1", self.clock.seconds())
+        return self.exchange.core.throttle.failures("127.0.0.1", self.clock.seconds())
 
     def test_guesses_made_all_at_once_are_no_more_than_those_made_one_by_one(self) -> None:
         for number in range(60):
@@ -357,7 +354,7 @@ class ThrottleTests(DoorCase):
         self.settle()
         self.exchange.pair_of(peer).disconnect()
         self.assertEqual(self.clock.getDelayedCalls(), [])
-        self.assertTrue(self.exchange.admission.empty)
+        self.assertTrue(self.exchange.core.admission.empty)
 
     def test_an_exchange_that_leaves_while_a_refusal_waits_ends_the_link(self) -> None:
         self.guess(6)
@@ -385,7 +382,7 @@ class RepeatedTests(DoorCase):
         peers = [self.bind("agents", "old") for _ in range(20)]
         self.settle()
         self.assertEqual([self.status(peer) for peer in peers], [11] * 20)
-        self.assertEqual(self.exchange.throttle.failures("127.0.0.1", 0), 1)
+        self.assertEqual(self.exchange.core.throttle.failures("127.0.0.1", 0), 1)
 
     def test_it_is_answered_as_at_first_and_as_late_as_any_other(self) -> None:
         first = self.bind("agents", "old")
@@ -414,7 +411,7 @@ class RepeatedTests(DoorCase):
             self.bind("agent", "ssecret of another"),
         ):
             self.assertEqual(self.tell(peer), 11)
-        self.assertEqual(self.exchange.throttle.failures("127.0.0.1", self.clock.seconds()), 5)
+        self.assertEqual(self.exchange.core.throttle.failures("127.0.0.1", self.clock.seconds()), 5)
 
     def test_a_locked_out_source_hears_that_it_is(self) -> None:
         self.again(1)
@@ -448,7 +445,7 @@ class ProxyTests(DoorCase):
         self.make(session_limits=IN_CLEAR, audit=audit)
         with capturedLogs() as logged:
             self.behind("192.0.2.7")
-        failures = [self.exchange.throttle.failures(host, 0) for host in ("192.0.2.7", "127.0.0.1")]
+        failures = [self.exchange.core.throttle.failures(host, 0) for host in ("192.0.2.7", "127.0.0.1")]
         self.assertEqual(failures, [1, 0])
         (said,) = [formatEvent(event) for event in logged if "wrong secret" in formatEvent(event)]
         self.assertIn("192.0.2.7:40000", said)
@@ -463,7 +460,7 @@ class FairnessTests(DoorCase):
     """A flood of guesses from one source, and a first Bind from another."""
 
     def test_the_other_is_let_in_after_the_one_that_runs_and_one_that_waited(self) -> None:
-        self.make(patient(), session_limits=IN_CLEAR)
+        self.make(limits=patient(), session_limits=IN_CLEAR)
         for number in range(200):
             self.bind("agents", f"guess {number}", host="192.0.2.66")
         right = self.bind("agents", "secret", host="192.0.2.1")
@@ -477,7 +474,7 @@ class FairnessTests(DoorCase):
     @given(st.integers(1, 150), st.integers(1, 5))
     @settings(deadline=None, max_examples=20)
     def test_however_many_guess_the_other_waits_for_one_of_each(self, guesses: int, sources: int) -> None:
-        self.make(patient(), session_limits=IN_CLEAR)
+        self.make(limits=patient(), session_limits=IN_CLEAR)
         for number in range(guesses):
             self.bind("agents", f"guess {number}", host=f"192.0.2.{100 + number % sources}")
         right = self.bind("agents", "secret", host="192.0.2.1")
@@ -504,7 +501,7 @@ class DeadlineTests(DoorCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
         self.threads.finish()
         self.assertEqual(self.counts.links_bound, 0)
-        self.assertTrue(self.exchange.admission.empty)
+        self.assertTrue(self.exchange.core.admission.empty)
 
     def test_a_bound_link_outlives_it(self) -> None:
         peer = self.bind("agents", "secret")
@@ -547,14 +544,14 @@ class LimitTests(DoorCase):
         self.assertEqual(len([event for event in logged if "closed at once" in formatEvent(event)]), 1)
 
     def test_everything_is_given_back(self) -> None:
-        self.make(patient(), limits=links(1, 10, 10, 10))
+        self.make(limits=patient(links_per_identity=1))
         for identity, secret in (("clear", "clear secret"), ("clear", "clear secret"), ("agents", "no")):
             self.tell(self.bind(identity, secret))
         self.assertEqual(self.counts.links_over_identity_limit, 1)
         self.open_some(20)
         for pair in self.exchange.pairs:
             pair.disconnect()
-        self.assertTrue(self.exchange.admission.empty)
+        self.assertTrue(self.exchange.core.admission.empty)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
 
@@ -584,7 +581,7 @@ class ForeignCheckerTests(DoorCase):
             self.exchange.pump()
             self.assertEqual(self.status(peer), status, outcome)
         self.assertEqual(len(self.flushLoggedErrors(OSError)), 1)
-        self.assertEqual(self.exchange.throttle.failures("127.0.0.1", 0), 0)
+        self.assertEqual(self.exchange.core.throttle.failures("127.0.0.1", 0), 0)
 
     def test_one_that_raises_harms_nobody(self) -> None:
         def broken() -> Deferred[Any]:

@@ -15,7 +15,7 @@ from ctiex.codecs.data_fast_path import DataResponder
 from ctiex.errors import Status
 from ctiex.limits import SessionLimits
 from ctiex.links import turns
-from ctiex.messages import KIND_OF, DataRequest, DataResult, Error, Message, Ping, Unbind, UnbindReply
+from ctiex.messages import KIND_OF, MOST_MAX_FRAME, DataRequest, DataResult, Error, Message, Ping, Unbind, UnbindReply
 from ctiex.monitoring.audit_events import AuditEvent
 from ctiex.records import Call
 from ctiex.stores.call_store import CallStore
@@ -95,29 +95,45 @@ def _exchange(codec: BinaryCodec, limits: SessionLimits, store: CallStore) -> tu
 
 
 def _answers(
-    codec: BinaryCodec, reads: list[bytes], limits: SessionLimits, share: int = turns.SHARE, together: bool = False
-) -> tuple[bytes | None, str | None]:
+    codec: BinaryCodec,
+    reads: list[bytes],
+    limits: SessionLimits,
+    share: int = turns.SHARE,
+    together: bool = False,
+    leaves: int | None = None,
+) -> tuple[bytes, str | None]:
     """What is answered to these reads.
 
     :param share: pieces of work that the service's identity has in a turn.
     :param together: all of them come before the next turn.
+    :param leaves: the exchange says goodbye before the read of this index; that Unbind is left out of the answers.
     """
     with patch.object(turns, "SHARE", share):
-        return _answered(codec, reads, limits, together)
+        written, lost = _answered(codec, reads, limits, together, leaves)
+    return _without_goodbye(written or b""), lost
 
 
 def _answered(
-    codec: BinaryCodec, reads: list[bytes], limits: SessionLimits, together: bool
+    codec: BinaryCodec, reads: list[bytes], limits: SessionLimits, together: bool, leaves: int | None
 ) -> tuple[bytes | None, str | None]:
     exchange, service = _exchange(codec, limits, CallStore())
     link = exchange.pair_of(service).first
-    for read in reads:
+    for at, read in enumerate(reads):
+        if at == leaves:
+            exchange.ivr_links.going_away()
         if service.lost is None:
             link.dataReceived(read)  # type: ignore[attr-defined]
             if not together:
                 exchange.pump()
     exchange.advance(1)
     return service.written, service.lost
+
+
+def _without_goodbye(written: bytes) -> bytes:
+    decoder = _CODEC.decoder(MOST_MAX_FRAME)
+    decoder.receive(written)
+    frames = [frame for frame in decoder.frames() if frame.kind != KIND_OF[Unbind]]
+    return b"".join(_CODEC.frame(frame.kind, frame.invoke_id, frame.body) for frame in frames)
 
 
 def _split(stream: bytes, at: list[int]) -> list[bytes]:
@@ -134,14 +150,26 @@ class QuickAnswersTests(SynchronousTestCase):
         reads, limits = _split(stream, at), SessionLimits()
         self.assertEqual(_answers(BinaryCodec(), reads, limits), _answers(_NoQuickAnswers(), reads, limits))
 
-    @given(_STREAMS, st.lists(st.integers(0, 300), max_size=4), st.integers(1, 8), st.booleans())
+    @given(
+        _STREAMS,
+        st.lists(st.integers(0, 300), max_size=4),
+        st.integers(1, 8),
+        st.booleans(),
+        st.none() | st.integers(0, 4),
+    )
     @settings(deadline=None, max_examples=examples(150))
-    def test_and_no_other_where_reads_wait_for_their_turn(
-        self, stream: bytes, at: list[int], share: int, together: bool
+    def test_and_no_other_where_reads_wait_for_their_turn_and_the_exchange_leaves(
+        self, stream: bytes, at: list[int], share: int, together: bool, leaves: int | None
     ) -> None:
         reads, limits = _split(stream, at), SessionLimits()
-        quick = _answers(BinaryCodec(), reads, limits, share, together)
-        self.assertEqual(quick, _answers(_NoQuickAnswers(), reads, limits, share, together))
+        quick = _answers(BinaryCodec(), reads, limits, share, together, leaves)
+        self.assertEqual(quick, _answers(_NoQuickAnswers(), reads, limits, share, together, leaves))
+
+    def test_what_waits_for_its_turn_stays_in_order_when_the_exchange_leaves(self) -> None:
+        request = _frame(DataRequest("007"), 9)
+        reads = [request * 2, request[:5], request[5:] + request]
+        answers, lost = _answers(BinaryCodec(), reads, SessionLimits(), share=2, together=True, leaves=2)
+        self.assertEqual((answers, lost), (_result("007", 9) * 4, None))
 
     def test_what_waited_is_answered_on_the_fast_path_and_a_link_that_sends_on_is_read_no_more(
         self,

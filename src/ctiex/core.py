@@ -82,13 +82,13 @@ class ExchangeCore:
     counts: Counters = field(factory=Counters)
     audit: Audit | None = None
     admission: Admission = field()
-    throttle: LoginThrottle = field()
     random: Random = field(factory=SystemRandom)
     """For serials."""
     new_session_name: Callable[[], str] = _session_name
 
     # What is made of that.
     observer: Observers = field(init=False)
+    throttle: LoginThrottle = field(init=False)
     sessions: ServiceSessions = field(factory=ServiceSessions, init=False)
     context: ProcessingContext = field(init=False)
     processing: ProcessingService = field(init=False)
@@ -107,12 +107,9 @@ class ExchangeCore:
     def _admission_of_its_own(self) -> Admission:
         return Admission(self.limits)
 
-    @throttle.default
-    def _throttle_of_its_own(self) -> LoginThrottle:
-        return LoginThrottle(self.limits)
-
     def __attrs_post_init__(self) -> None:
         self.observer = observers(self.clock, self.limits, self.counts, self.audit)
+        self.throttle = LoginThrottle(self.limits)
         self.context = self._processing_context()
         self.processing = ProcessingService(self.context)
         self.drivers = self.make_drivers(self.context, self.processing)

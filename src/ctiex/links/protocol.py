@@ -186,13 +186,13 @@ class LinkProtocol(Protocol):
         if self._closing:
             return
         session, now = self.session, self.clock.seconds()
+        if self._later or (session.quick is not None and self.share.left <= 0 and session.hold()):
+            self._later += data  # the whole read waits for its turn: the fast path takes it then, if there is one still
+            self._wait()
+            if len(self._later) > _READ_AHEAD:
+                self.throttle()
+            return
         if session.quick is not None:
-            if self._later or (self.share.left <= 0 and session.hold()):
-                self._later += data  # the whole read waits for its turn: the fast path takes it then
-                self._wait()
-                if len(self._later) > _READ_AHEAD:
-                    self.throttle()
-                return
             answers: list[bytes] = []
             data = session.receive_fast(data, now, answers)
             if answers:

@@ -26,11 +26,9 @@ from ctiex.core import ExchangeCore
 from ctiex.identities import AgentNumbers, Identity
 from ctiex.interfaces import ICodec, ISerialCarrier, ISignalling
 from ctiex.limits import Limits, SessionLimits, Timeouts
-from ctiex.links.admission import Admission
 from ctiex.links.agent import AgentLink, AgentLinkFactory
 from ctiex.links.ivr import IvrLink, IvrLinkFactory
 from ctiex.login.credentials import KnownIdentity, configured_portal
-from ctiex.login.throttle import LoginThrottle
 from ctiex.messages import Role
 from ctiex.monitoring.audit_events import Audit
 from ctiex.monitoring.counters import Counters
@@ -248,8 +246,6 @@ class MemoryExchange:
     codec: ICodec = field(factory=BinaryCodec)
     portal: Portal | None = None
     """Where Binds are let in; by the secret ``secret`` unless given."""
-    admission: Admission = field()
-    throttle: LoginThrottle = field()
     drivers: Mapping[str, ISignalling] | None = None
     """By name; signalling by link alone, under ``link``, unless given."""
     make_drivers: Callable[[ProcessingContext, ProcessingService], Mapping[str, ISignalling]] | None = None
@@ -261,14 +257,6 @@ class MemoryExchange:
     pairs: list[LinkedPair] = field(factory=list, init=False)
     """Every link that was opened."""
     core: ExchangeCore = field(init=False)
-
-    @admission.default
-    def _admission_of_its_own(self) -> Admission:
-        return Admission(self.limits)
-
-    @throttle.default
-    def _throttle_of_its_own(self) -> LoginThrottle:
-        return LoginThrottle(self.limits)
 
     def __attrs_post_init__(self) -> None:
         known = [KnownIdentity(identity, "secret") for identity in self.identities]
@@ -291,8 +279,6 @@ class MemoryExchange:
             exchange_address="exchange:7301",
             counts=self.counts,
             audit=self.audit,
-            admission=self.admission,
-            throttle=self.throttle,
             random=Random(1),
             new_session_name=numbered(),
         )

@@ -18,7 +18,7 @@ _WIRE = ("perform", "hear", "take_up", "connect", "cut", "cut done", "restart", 
 _CALLS = (
     "call", "call", "transfer", "take away", "pass on hold", "told serial", "told serial", "stale serial",
     "own serial", "no serial", "answer", "refuse", "finish", "withdraw", "customer hangs up", "agent hangs up",
-    "next customer",
+    "next customer", "other device", "hangs up midway",
 )  # fmt: skip
 _THEN = ("", "settle", "settle", "settle", "connect")
 OPS = (len(_WIRE) + 2 * len(_CALLS)) * len(_AGENTS) * 8 * len(_THEN)
@@ -94,6 +94,10 @@ class Walk:
                 platform.transfer(customer, agent)
             case "next customer":
                 self._serve_next(customer)
+            case "other device" if customer.place == "talk" and not self._moves():
+                self._use_another_device(customer)
+            case "hangs up midway":
+                customer.leaves_midway = True
             case "take away" if customer.name in platform.legs and customer.place == "served":
                 platform.take_away(customer, agent)
             case "pass on hold" if held is not None and held.place == "hold":
@@ -126,11 +130,22 @@ class Walk:
         """The agent of a customer who is to wait takes the next one, with the same channel."""
         self._hear()
         others = self.platform.others_in(customer)
-        moves = any(name == "Redirect" for name, _, _ in self.world.client.asked)
-        if customer.place == "talk" and others and not moves:
+        if customer.place == "talk" and others and not self._moves():
             self.platform.let_wait(customer)
             self.customers.append(self.platform.take_next(others[0], f"9{len(self.customers)}"))
             self._hear()
+
+    def _moves(self) -> bool:
+        """Whether the platform was asked to move anybody, which nothing stops any more."""
+        return any(name == "Redirect" for name, _, _ in self.world.client.asked)
+
+    def _use_another_device(self, customer: Leg) -> None:
+        """The agent goes on with the customer on another device, and takes the next one on the first."""
+        for first in self.platform.others_in(customer):
+            agent = first.name.partition("/")[2].partition("-")[0]
+            self.platform.hand_on(customer, agent)
+            self.customers.append(self.platform.take_next(first, f"9{len(self.customers)}"))
+        self._hear()
 
     def _offer(self, op: str, agent: str, which: int) -> None:
         with_agent = self._context(agent)

@@ -29,6 +29,8 @@ class Leg:
     """talk, dialling, served, hold, or fallback."""
     partner: Leg | None = None
     """The customer's service, while there is one."""
+    leaves_midway: bool = False
+    """Whether a customer hangs up when they are being moved, before the agent is held."""
 
 
 class Platform:
@@ -185,11 +187,12 @@ class Platform:
     # ------------------------------------------------------------ the dialplan
 
     def _forward(self, customer: Leg, agent: Leg) -> None:
-        for leg in (customer, agent):
-            self._leave(leg)
-        self._phase(agent, "hold")
-        agent.place = "hold"
-        self._enter(agent, f"bridge-{next(self._numbers)}", f"ctiex-{agent.variables['CTIEX_SERIAL']}")
+        if customer.leaves_midway:
+            self._gone(customer)
+            self._hold(agent)
+            return
+        self._leave(customer)
+        self._hold(agent)
         customer.variables.update(CTIEX_PHASE="out", CTIEX_RESULT="")
         customer.place = "dialling"
         self.dialled.append((customer.variables["CTIEX_DIAL"], customer.variables["CTIEX_CARRIED"]))
@@ -200,6 +203,12 @@ class Platform:
         self._tell(
             "DialBegin", customer, ("DestChannel", customer.partner.name), ("DestUniqueid", customer.partner.uniqueid)
         )
+
+    def _hold(self, agent: Leg) -> None:
+        self._leave(agent)
+        self._phase(agent, "hold")
+        agent.place = "hold"
+        self._enter(agent, f"bridge-{next(self._numbers)}", f"ctiex-{agent.variables['CTIEX_SERIAL']}")
 
     def _back(self, customer: Leg, result: str) -> None:
         self._leave(customer)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sized
 
-from ctiex.interfaces.telephony import Conversation, ICallModel
+from ctiex.interfaces.telephony import Conversation, ICallModel, Party
 
 _MOST_NAMES = 20
 """How many serials one customer goes by: each agent whom they were passed on to was told another one."""
@@ -21,6 +21,8 @@ class Conversations:
         """The ids of customers, by each serial that an agent was told for them."""
         self._serials: dict[str, list[str]] = {}
         """The same the other way round."""
+        self._left_alone: dict[str, str] = {}
+        """By agents' parties whose customer hung up before they were held: the serial under which they may be yet."""
 
     def __len__(self) -> int:
         return len(self._of_customer)
@@ -31,7 +33,9 @@ class Conversations:
     @property
     def kept(self) -> int:
         """How many records there are, to see that none is left behind."""
-        indices: tuple[Sized, ...] = self._of_customer, self._of_agent, self._of_party, self._customers, self._serials
+        indices: tuple[Sized, ...] = (
+            self._of_customer, self._of_agent, self._of_party, self._customers, self._serials, self._left_alone,
+        )  # fmt: skip
         return sum(map(len, indices))
 
     def of_customer(self, id: str) -> Conversation | None:
@@ -83,11 +87,24 @@ class Conversations:
         same = known is not None and known.agent == pair.agent
         conversation = known if known is not None and same else pair
         conversation.customer, conversation.agent_party = pair.customer, pair.agent_party
+        self._left_alone.pop(pair.agent_party.id, None)
         self._link(conversation)
         return conversation, not same
 
+    def left_alone(self, agent: Party, serial: str) -> None:
+        """The customer is gone who was to be transferred under a serial: whatever holds the agent for them is in vain.
+
+        So it is until the agent talks with a customer again.
+        """
+        self._left_alone[agent.id] = serial
+
+    def is_left_alone(self, agent: Party, serial: str) -> bool:
+        """Whether no customer comes back to this agent under this serial."""
+        return self._left_alone.get(agent.id) == serial
+
     def gone(self, id: str) -> None:
         """A party is gone, and its conversations with it."""
+        self._left_alone.pop(id, None)
         conversation = self._of_customer.get(id)
         for one in [
             *self._of_party.get(id, {}).values(),
@@ -102,9 +119,9 @@ class Conversations:
         for conversation in self:
             self._go_on(conversation, call_model)
             yield
-        for customer in list(self._serials):
-            if call_model.party(customer) is None:
-                self.gone(customer)
+        for id in (*self._serials, *self._left_alone):
+            if call_model.party(id) is None:
+                self.gone(id)
             yield
 
     def _go_on(self, conversation: Conversation, call_model: ICallModel) -> None:
@@ -124,7 +141,9 @@ class Conversations:
 
     def _unlink(self, conversation: Conversation) -> None:
         customer = conversation.customer.id
-        self._of_customer.pop(customer, None)
+        if self._of_customer.get(customer) is not conversation:
+            return  # another one is in its place already
+        del self._of_customer[customer]
         for index, key in (
             (self._of_agent, conversation.agent),
             (self._of_party, conversation.agent_party.id),

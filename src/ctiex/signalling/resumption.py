@@ -73,7 +73,7 @@ class Resumption:
             conversation.agent_party.bridge = ""  # gone, without an event
         conversation.agent_party = agent_party or conversation.agent_party
         if customer is None:
-            self._platform.release(conversation.agent_party)
+            self._calls.release_agent(transfer)
             gone = TransferEvent.AGENT_LOST if agent_party is None else TransferEvent.CUSTOMER_GONE
             self._calls.transfers.happen(transfer, gone)
             return

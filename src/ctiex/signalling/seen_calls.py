@@ -102,8 +102,12 @@ class SeenCalls:
         transfer = self.transfers.get(event.serial)
         if transfer is not None:
             self._follow_held(transfer)
-        elif event.freed:  # as somebody has taken over from who was held there
+        elif event.freed or self._are_left_alone(event.serial):
+            # Somebody has taken over from who was held there; or the customer hung up before the agent was held.
             self.platform.release_held(event.serial)
+
+    def _are_left_alone(self, serial: str) -> bool:
+        return any(self.conversations.is_left_alone(party, serial) for party in self.platform.calls.held_for(serial))
 
     def _follow_held(self, transfer: Transfer) -> None:
         """The customer comes back to who is held: the agent, or another agent who has taken over."""
@@ -125,10 +129,16 @@ class SeenCalls:
         self.conversations.gone(party)
         transfer = self.transfers.of_customer(party)
         if transfer is not None:
-            # Of an agent who isn't held yet; whoever is held is released once the transfer is over.
-            self.platform.release(transfer.conversation.agent_party)
+            self.release_agent(transfer)
             self.transfers.happen(transfer, TransferEvent.CUSTOMER_GONE)
         self.starter.try_offers_of(party)
+
+    def release_agent(self, transfer: Transfer) -> None:
+        """The customer is gone. An agent who is held is released once the transfer is over; one who isn't yet, here."""
+        agent = transfer.conversation.agent_party
+        if self.platform.calls.party(agent.id) is not None:
+            self.conversations.left_alone(agent, transfer.serial)
+            self.platform.release(agent)
 
     def _over(self, transfer: Transfer) -> None:
         """The customer is where they should be, or gone: no agent is held for them any more."""

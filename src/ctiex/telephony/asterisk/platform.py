@@ -103,17 +103,25 @@ class AsteriskPlatform:
 
         :raise OrderRefused: something in the offer doesn't go through a dialplan.
         """
-        own = self._services.get(offer.service, AsteriskServiceSettings())
         try:
-            *variables, redirect = actions.move(conversation, offer, self._settings, own, self._clock.seconds())
+            self._move(conversation, offer)
         except AmiError as error:
             raise OrderRefused(str(error)) from None
+        return lambda: self._transfer(conversation, offer, refused)
 
-        def transfer() -> None:
-            self._ask(*variables)
-            self._act(redirect).addErrback(self._not_moved, offer.serial, refused)
+    def _transfer(self, conversation: Conversation, offer: Offer, refused: Callable[[], None]) -> None:
+        try:  # again: by now another device of the agent may have the customer, and the first one somebody else
+            *variables, redirect = self._move(conversation, offer)
+        except AmiError as error:
+            _log.error("call {serial} can't be transferred: {reason}", serial=offer.serial, reason=str(error))
+            refused()
+            return
+        self._ask(*variables)
+        self._act(redirect).addErrback(self._not_moved, offer.serial, refused)
 
-        return transfer
+    def _move(self, conversation: Conversation, offer: Offer) -> tuple[actions.Action, ...]:
+        own = self._services.get(offer.service, AsteriskServiceSettings())
+        return actions.move(conversation, offer, self._settings, own, self._clock.seconds())
 
     def _not_moved(self, failure: Failure, serial: str, refused: Callable[[], None]) -> None:
         """Only a refusal is certain; what happens to the rest is reported after the next login."""
@@ -197,12 +205,14 @@ class AsteriskPlatform:
                 f"Asterisk doesn't list its channels ({error}): its manager user needs read = call,user"
                 " and write = call"
             ) from None
-        self._taking_up = self._cooperator.cooperate(self._take_up(snapshot))
+        taking_up = self._taking_up = self._cooperator.cooperate(self._take_up(snapshot))
         try:
-            await self._taking_up.whenDone()
+            await taking_up.whenDone()
         except TaskStopped:
             raise LinkLost("the snapshot of Asterisk's calls was still being read") from None
-        self._taking_up = None
+        finally:
+            if self._taking_up is taking_up:
+                self._taking_up = None
 
     def _take_up(self, snapshot: AsteriskSnapshot) -> Iterator[None]:
         """In lots, since there may be many calls and everybody else wants to go on."""

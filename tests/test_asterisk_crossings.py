@@ -1,4 +1,4 @@
-"""What crosses a transfer on its way: another device of the agent, a hang-up in the middle of the move, a withdrawal."""
+"""What crosses a transfer: another device of the agent, a hang-up in the middle of the move, a withdrawal."""
 
 from __future__ import annotations
 

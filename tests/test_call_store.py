@@ -93,6 +93,14 @@ class AtOnceTests(SynchronousTestCase):
                 self.assertIn("1001", str(self.failureResultOf(store.open(Clock()), StoreUnavailable).value))
                 self.assertEqual((journal.closed, list(store.agents())), (1, []))
 
+    def test_nor_is_one_with_a_call_that_no_store_could_hold(self) -> None:
+        journal = ListJournal()
+        snapshot = Snapshot((make_call("7"), make_call("8", digest=bytes(300))), {"1001": 0}, (), {})
+        self.patch(journal, "open", lambda reactor: snapshot)
+        store = JournaledCallStore(journal)
+        self.assertIn("call 8 ", str(self.failureResultOf(store.open(Clock()), StoreUnavailable).value))
+        self.assertEqual((journal.closed, store.stored(), list(store.agents())), (1, 0, []))
+
     def test_it_tells_what_a_change_replaces(self) -> None:
         self.store.commit(Change(calls=(make_call("7"),)))
         found: list[Any] = []

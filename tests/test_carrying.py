@@ -78,7 +78,10 @@ class ConfigurationTests(SynchronousTestCase):
                 'also = ["user-to-user"]\nuser-to-user.zap = 1',
                 "carrier.user-to-user.zap: found an unknown key",
             ),
-            ('also = ["sip-header"]\nsip-header = "X-A"', 'carrier.sip-header: found "X-A", expected a table'),
+            (
+                'also = ["sip-header"]\nsip-header = "X-A"',
+                "carrier.sip-header: found text (not shown), expected a table",
+            ),
             ('sip-header.header = "X-A"', "carrier.sip-header: found an unknown key"),
             ('also = ["calling-number"]', "carrier: two carriers put the serial into the calling number"),
             ('kind = "user-to-user"\nalso = ["user-to-user"]', "carrier: two carriers use the same header field"),

@@ -8,14 +8,17 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from attrs import field, make_class
+from attrs import field, has, make_class
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet.endpoints import quoteStringArgument
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.interface import InterfaceClass
 
+import ctiex.config.model
 import ctiex.plugins
+from ctiex.app.exchange import Exchange
 from ctiex.config.endpoints import advertised_address, read_endpoint
 from ctiex.config.model import Configuration
 from ctiex.config.plugin_checks import check_plugins
@@ -25,6 +28,7 @@ from ctiex.interfaces import ICodecPlugin, IJournalPlugin, IOrganizerPlugin, ISi
 from ctiex.login.secret_hashes import SecretHash, hash_secret
 from ctiex.messages import Role
 from ctiex.plugins import find_plugin
+from ctiex.settings.checks import REST
 from ctiex.settings.structuring import dotted
 from ctiex.tls.endpoint import TlsFiles
 
@@ -136,6 +140,30 @@ class ReadingTests(SynchronousTestCase):
         self.assertIn("identities.agents.secret", warning)
         self.assertNotIn("sesame", warning + repr(configuration))
 
+    def test_the_keys_of_no_plugin_are_in_the_repr(self) -> None:
+        declared = [
+            (one.__name__, attribute.repr)
+            for one in vars(ctiex.config.model).values()
+            if has(one)
+            for attribute in one.__attrs_attrs__
+            if attribute.metadata == REST
+        ]
+        self.assertGreater(len(declared), 4)
+        self.assertEqual([name for name, shows in declared if shows], [])
+
+    def test_an_embedding_application_is_told_which_table_a_plugin_does_not_take(self) -> None:
+        for table, told in (
+            ({"store": {"kind": "sqlite", "path": 3}}, "store.path: found 3, "),
+            ({"store": {"kind": "nosuch"}}, 'store: found "nosuch", '),
+            ({"login": {"foo": 1}}, "login.foo: "),
+            ({"carrier": {"kind": "sip-header", "name": 3}}, "carrier.name: "),
+            ({"carrier": {"also": ["sip-header"], "sip-header": {"name": 3}}}, "carrier.sip-header.name: "),
+            ({"services": {"x": {"access_code": "7", "result": {"keep": "x"}}}}, "services.x.result.keep: "),
+        ):
+            with self.subTest(told), self.assertRaises(ConfigurationError) as caught:
+                Exchange(parse(table), Clock())
+            self.assertTrue(str(caught.exception).startswith(told), str(caught.exception))
+
     def test_metrics_for_everybody_are_warned_of(self) -> None:
         for listen, warned in (
             ("tcp:9464", True),
@@ -211,7 +239,7 @@ WRONG = {
     '[links.agent]\nlisten = ""': ('links.agent.listen: found ""', "an endpoint such as"),
     '[metrics]\nlisten = "tcp:x"': ('metrics.listen: found "tcp:x"', "an endpoint such as"),
     "[links.sip]": ("links.sip: found an unknown key", "expected one of: agent, ivr"),
-    "links = 3": ("links: found 3", "expected a table"),
+    "links = 3": ("links: found a number", "expected a table"),
     "[limits]\nmailbox = -1": ("limits.mailbox: found -1", "above 0"),
     "[limits]\nmailbox_bytes = 2047": ("limits.mailbox_bytes: found 2047", "at least limits.end_bytes, which is 2048"),
     "[limits]\nend_bytes = 5000000": (

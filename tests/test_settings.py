@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from datetime import date, datetime, time
+from typing import Annotated, Any, get_args, get_type_hints
 
 import pytest
 from attrs import field, frozen
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ctiex.config.model import IdentitySettings
 from ctiex.errors import ConfigurationError
 from ctiex.interfaces import (
     ICheckerPlugin,
@@ -21,8 +23,11 @@ from ctiex.interfaces import (
 )
 from ctiex.plugins import plugins
 from ctiex.settings import Check, Count, FileName, NoSettings, Seconds, ShortText, Text, structure
-from ctiex.settings.checks import hold
+from ctiex.settings.checks import check_of, hold
+from ctiex.settings.structuring import structure_good_part
 from ctiex.telephony.asterisk.settings import AsteriskSettings
+
+from .effort import examples
 
 INTERFACES = (
     IJournalPlugin, ICheckerPlugin, IMediaPlugin, IOrganizerPlugin, ISerialCarrierPlugin, ISignallingPlugin,
@@ -154,3 +159,40 @@ def test_whatever_stands_in_a_table_a_plugin_gets_settings_or_the_file_gets_an_e
         assert all(": " in line for line in str(error).splitlines()), str(error)
     else:
         assert isinstance(made, model)
+
+
+def holds_secrets(type_: Any) -> bool:
+    """Whether a value of this type, or one inside it, isn't to be shown."""
+    check = check_of(type_)
+    return (check is not None and check.secret) or any(map(holds_secrets, get_args(type_)))
+
+
+SECRET = [
+    (declared, one.name)
+    for declared in dict.fromkeys((*(declared for _, declared in DECLARED), IdentitySettings, House))
+    for one in declared.__attrs_attrs__
+    if holds_secrets(get_type_hints(declared, include_extras=True)[one.name])
+]
+hidden = st.sampled_from(("HUNTER2", 4711, 4711.5, date(4711, 5, 27), datetime(4711, 5, 27), time(4, 7, 11, 4711)))
+written = st.recursive(
+    hidden,
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(("a", "HUNTER2")), inner, max_size=2),
+    max_leaves=4,
+)
+
+
+def test_some_settings_are_secret() -> None:
+    assert {name for _, name in SECRET} >= {"secret", "secret_hash", "map", "constants", "pin"}
+
+
+@given(place=st.sampled_from(SECRET), value=written | st.dictionaries(st.just("a"), written, max_size=1))
+@settings(max_examples=examples(300))
+def test_what_may_be_secret_is_in_no_error_whatever_was_written_in_its_place(
+    place: tuple[type[Any], str], value: Any
+) -> None:
+    model, name = place
+    if isinstance(value, dict):
+        value.pop("HUNTER2", None)  # the keys of these tables are the names of fields
+    _, wrong = structure_good_part({name: value}, model)
+    for line in wrong:
+        assert "HUNTER2" not in line and "4711" not in line and "04:07" not in line, line

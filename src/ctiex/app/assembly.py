@@ -17,7 +17,6 @@ from ctiex.interfaces import (
     ICodecPlugin,
     IJournal,
     IJournalPlugin,
-    IOrganizer,
     IOrganizerPlugin,
     ISignalling,
     ISignallingPlugin,
@@ -76,7 +75,7 @@ def assemble(
 
 
 def _store(settings: StoreSettings) -> CallStore:
-    journal: IJournal | None = build_plugin(IJournalPlugin, settings.kind, settings.settings)
+    journal: IJournal | None = build_plugin(IJournalPlugin, settings.kind, settings.settings, key="store")
     return CallStore() if journal is None else JournaledCallStore(journal)
 
 
@@ -84,12 +83,14 @@ def _portal(configuration: Configuration, reactor: Any) -> Portal:
     """Where Binds are let in."""
     login, known = configuration.login, configuration.identities.values()
     context = checker_context(known, reactor)
-    return make_portal(known, build_plugin(ICheckerPlugin, login.checker, login.settings, context))
+    return make_portal(known, build_plugin(ICheckerPlugin, login.checker, login.settings, context, key="login"))
 
 
 def _service(name: str, service: ConfiguredService) -> ServiceSettings:
-    request: IOrganizer = build_plugin(IOrganizerPlugin, service.request.organizer, service.request.settings)
-    result: IOrganizer = build_plugin(IOrganizerPlugin, service.result.organizer, service.result.settings)
+    request, result = (
+        build_plugin(IOrganizerPlugin, one.organizer, one.settings, key=dotted("services", name, side))
+        for side, one in (("request", service.request), ("result", service.result))
+    )
     return ServiceSettings(name, service.access_code, service.signalling, request, result, service)
 
 

@@ -13,6 +13,7 @@ from ctiex.carriers.combined import CombinedSerialCarrier, changes_the_number
 from ctiex.config.model import CarrierSettings
 from ctiex.interfaces import ISerialCarrier, ISerialCarrierPlugin
 from ctiex.plugins import build_plugin, find_plugin
+from ctiex.settings.structuring import dotted
 
 
 @frozen
@@ -31,7 +32,13 @@ def build_carriers(settings: CarrierSettings, find: Callable[[InterfaceClass, st
     :raise ConfigurationError: a plugin is missing, doesn't take its settings, or two would write the same place.
     """
     kinds = (settings.kind, *settings.also)
-    built = tuple(build_plugin(ISerialCarrierPlugin, kind, settings.settings_of(kind), find=find) for kind in kinds)
+    built = tuple(
+        build_plugin(
+            ISerialCarrierPlugin, kind, settings.settings_of(kind), find=find,
+            key="carrier" if kind == settings.kind else dotted("carrier", kind),
+        )
+        for kind in kinds
+    )  # fmt: skip
     network: ISerialCarrier = CombinedSerialCarrier(built) if len(built) > 1 else built[0]
     in_number: ISerialCarrier = next(filter(changes_the_number, built), CallingNumberSerialCarrier())
     return Carriers(in_number, None if network is in_number else network)

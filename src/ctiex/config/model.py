@@ -18,7 +18,7 @@ from ctiex.login.credentials import KnownIdentity
 from ctiex.login.secret_hashes import HASH_EXPECTED, SecretHash
 from ctiex.serials import check_exchange_id
 from ctiex.settings import Check, Count, Seconds, ShortText
-from ctiex.settings.checks import REST, is_short_text, shown
+from ctiex.settings.checks import REST, is_short_text, kind_of
 from ctiex.telephony.asterisk.allowed_hosts import LOOPBACK, SOURCE_EXPECTED, parse_source
 from ctiex.telephony.asterisk.sounds import SOUND_EXPECTED, is_sound
 
@@ -96,7 +96,7 @@ class CarrierSettings:
     kind: Name = "calling-number"
     also: tuple[Name, ...] = ()
     """Others that the serial goes by as well."""
-    settings: Mapping[str, Any] = field(factory=dict, metadata=REST)
+    settings: Mapping[str, Any] = field(factory=dict, metadata=REST, repr=False)
 
     def settings_of(self, kind: str) -> Mapping[str, Any]:
         """The own keys of one of the plugins.
@@ -107,7 +107,7 @@ class CarrierSettings:
             return {key: value for key, value in self.settings.items() if key not in self.also}
         settings = self.settings.get(kind, {})
         if not isinstance(settings, dict):
-            raise ConfigurationError(f"found {shown(settings)}, expected a table")
+            raise ConfigurationError(f"found {kind_of(settings)}, expected a table")
         return settings
 
 

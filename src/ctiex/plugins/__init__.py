@@ -118,13 +118,18 @@ def build_plugin(
     name: str,
     table: Mapping[str, Any],
     *context: Any,
+    key: str = "",
     find: Callable[[InterfaceClass, str], Any] = find_plugin,
 ) -> Any:
     """What the plugin of this name builds of a table of settings.
 
     :param table: its own keys, as they stand in the file.
     :param context: what it is built with beside its settings.
+    :param key: the dotted key of the table, for errors.
     :raise ConfigurationError: there is no such plugin, or a line for each thing that is wrong with a key.
     """
-    plugin = find(interface, name)
-    return plugin.build(structure(table, plugin.settings), *context)
+    try:
+        plugin = find(interface, name)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{key}: {error}" if key else str(error)) from None
+    return plugin.build(structure(table, plugin.settings, key), *context)

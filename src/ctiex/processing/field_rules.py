@@ -36,6 +36,7 @@ def _is_constant(value: Value) -> bool:
 
 Name = Annotated[str, Check("the name of a field", _is_name)]
 Text = Annotated[str, Check("text", lambda value: isinstance(value, str) and _is_value(value), secret=True)]
+Form = Annotated[str, Check("a value in its text form", lambda value: isinstance(value, str), secret=True)]
 Constant = Annotated[Value, Check("text, an integer or a boolean", _is_constant, secret=True)]
 
 
@@ -45,7 +46,7 @@ class RuleSettings:
 
     keep: tuple[Name, ...] = (EVERY_FIELD,)
     """The source names that may pass."""
-    map: Mapping[Name, Mapping[str, Text]] = field(factory=dict, repr=False)
+    map: Mapping[Name, Mapping[Form, Text]] = field(factory=dict, repr=False)
     """Source name to the new text for each value in its text form: ``3``, ``true``, ``false``."""
     rename: Mapping[Name, Name] = field(factory=dict)
     """Source name to target name. A rename onto a field that would pass under that name replaces it."""

@@ -40,7 +40,7 @@ class Check:
                 return ""
         except CtiexError as error:
             return visible(str(error))
-        return f"found {_kind(value) if self.secret else shown(value)}, expected {self.expected}"
+        return f"found {kind_of(value) if self.secret else shown(value)}, expected {self.expected}"
 
 
 def shown(value: object) -> str:
@@ -53,10 +53,12 @@ def shown(value: object) -> str:
     return text if len(text) <= _MAX_SHOWN else text[:_MAX_SHOWN] + "..."
 
 
-def _kind(value: object) -> str:
-    """What a value is, without showing it."""
+def kind_of(value: object) -> str:
+    """What a value of a TOML file is, without showing it."""
+    if isinstance(value, (Mapping, list, tuple)):
+        return shown(value)
     words = {str: "text (not shown)", bool: "a boolean", int: "a number", float: "a number"}
-    return words.get(type(value), shown(value))
+    return words.get(type(value), f"a {type(value).__name__} (not shown)")
 
 
 @frozen

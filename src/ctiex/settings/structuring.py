@@ -24,7 +24,7 @@ from cattrs import (
 from cattrs.gen import make_dict_structure_fn, mapping_structure_factory
 
 from ctiex.errors import ConfigurationError
-from ctiex.settings.checks import REST, check_of, shown
+from ctiex.settings.checks import REST, check_of, kind_of, shown
 
 T = TypeVar("T")
 _Hook = Callable[[Any, Any], Any]
@@ -111,7 +111,7 @@ def _mapping_hook(type_: Any, converter: Converter) -> _Hook:
 
 def _table(value: Any) -> dict[str, Any]:
     if not isinstance(value, Mapping):
-        raise UnfitError(shown(value), "a table")
+        raise UnfitError(kind_of(value), "a table")  # a secret may have been written in the table's place
     return dict(value)
 
 
@@ -168,6 +168,7 @@ class _Wrong:
 
 def _wrong(error: BaseException, model: Any, path: _Path) -> Iterator[_Wrong]:
     """The errors inside an error."""
+    hidden = _hides_keys(model)
     if not isinstance(error, (ClassValidationError, IterableValidationError)):
         yield _Wrong(path, _worded(error))
         return
@@ -181,7 +182,13 @@ def _wrong(error: BaseException, model: Any, path: _Path) -> Iterator[_Wrong]:
             check = check_of(type_)
             yield _Wrong((*path, step), f"missing, expected {_expected(type_)}", check and check.stand_in)
         else:
-            yield from _wrong(inner, type_, (*path, step))
+            yield from _wrong(inner, type_, path if hidden else (*path, step))
+
+
+def _hides_keys(model: Any) -> bool:
+    """Whether the keys of a table aren't to be shown."""
+    check = check_of(get_args(model)[0]) if get_origin(model) is Mapping else None
+    return check is not None and check.secret
 
 
 def _wrong_together(error: BaseException, model: Any, path: _Path) -> Iterator[_Wrong]:

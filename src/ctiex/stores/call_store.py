@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from attrs import define, field
-from twisted.internet.defer import Deferred, fail, maybeDeferred, succeed
+from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.python.failure import Failure
 
 from ctiex.errors import StoreUnavailable
@@ -89,11 +89,15 @@ class JournaledCallStore(CallStore):
         return opening.addCallback(self._opened, reactor)
 
     def _opened(self, snapshot: Snapshot, reactor: Any) -> Deferred[None]:
-        missing = list(snapshot.gaps())
-        if missing:
-            closing = maybeDeferred(self.journal.close)
-            return closing.addBoth(lambda _: fail(StoreUnavailable("; ".join(missing))))
-        self.load(snapshot)
+        missing = "; ".join(snapshot.gaps())
+        try:
+            if missing:
+                raise StoreUnavailable(missing)
+            self.load(snapshot)
+        except Exception:
+            failure = Failure()
+            self.clear()
+            return maybeDeferred(self.journal.close).addBoth(lambda _: failure)
         self._reactor, self._open = reactor, True
         return succeed(None)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from attrs import define, field
 
+from ctiex.errors import StoreUnavailable
 from ctiex.records import Call, Change, Snapshot, StoredEvent
 from ctiex.stores.compact import Calls, Held, as_call
 
@@ -117,10 +118,16 @@ class CallIndex:
                 self._metadata[name] = value
 
     def load(self, snapshot: Snapshot) -> None:
-        """Begin with what a journal holds."""
+        """Begin with what a journal holds.
+
+        :raise StoreUnavailable: something of it isn't as it may be.
+        """
         self._metadata.update(snapshot.metadata)
         for call in snapshot.calls:
-            self._calls.put_packed(call)
+            try:
+                self._calls.put_packed(call)
+            except (TypeError, ValueError) as error:
+                raise StoreUnavailable(f"call {call.serial} of the journal isn't as it may be: {error}") from None
         for agent, last_sequence in snapshot.last_sequences.items():
             self._mailboxes[agent] = _Mailbox(last_sequence)
         for event in snapshot.events:

@@ -123,7 +123,8 @@ class AsteriskSettings:
 
     def __attrs_post_init__(self) -> None:
         if bool(self.secret) == bool(self.secret_file):
-            raise ConfigurationError("secret: expected one of secret and secret_file")
+            found = "both" if self.secret else "neither"
+            raise ConfigurationError(f"secret: found {found}, expected one of secret and secret_file")
         self.shared_secret()
 
     def shared_secret(self) -> str:

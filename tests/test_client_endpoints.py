@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
 
 from hypothesis import given
@@ -15,6 +14,7 @@ from ctiex.errors import ConfigurationError
 from ctiex.links.endpoints import client_endpoint, read_destination
 from ctiex.settings import structure
 from ctiex.signalling.dial import DialServiceSettings
+from ctiex.visible import visible
 
 BAD = (
     "",
@@ -68,10 +68,19 @@ class ClientEndpointTests(SynchronousTestCase):
         missing.write_text("no certificate")
         self.assertIn("expected an endpoint", self.refused(f"tls:host:7300:certificate={missing}:privateKey={missing}"))
 
-    @given(st.text() | st.from_regex(r"(tcp|tls|unix|ssl)(:([a-z0-9=]|\\.)*){0,4}", fullmatch=True))
+    @given(
+        st.text()
+        | st.from_regex(r"(tcp|tls|unix|ssl)(:([a-z0-9=]|\\.)*){0,4}", fullmatch=True)
+        | st.from_regex(r"(tcp|tls):[a-z.]{1,9}:[0-9]{1,6}(:timeout=[0-9]?)?", fullmatch=True)
+    )
     def test_any_text_is_an_endpoint_or_that_error(self, description: str) -> None:
-        with contextlib.suppress(ConfigurationError):
-            client_endpoint(reactor, description)
+        try:
+            endpoint = client_endpoint(reactor, description)
+        except ConfigurationError as error:
+            self.assertTrue(str(error).startswith(f'found "{visible(description)}"'), error)
+            self.assertIn("expected an endpoint such as tcp:HOST:PORT", str(error))
+        else:
+            self.assertTrue(IStreamClientEndpoint.providedBy(endpoint), description)
 
     def test_a_dialled_service_has_the_same_words(self) -> None:
         for description in ("tcp:[::1]:7400", "tcp:host", "nothing"):

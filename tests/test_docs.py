@@ -502,6 +502,7 @@ def pages() -> list[str]:
 @pytest.mark.parametrize("name", pages())
 def test_what_is_shown_as_toml_is_toml(name: str) -> None:
     blocks = [text for language, text in code_blocks(name) if language == "toml"]
+    assert len(blocks) == len(re.findall(r"(?:code-block:: |```)toml\b", page(name))), "one isn't found"
     inline = [text for text in re.findall(r"(?<!`)``([a-z_.]+ = [\"'{\[][^`]*)``", page(name)) if "..." not in text]
     for text in (*blocks, *inline):
         tomllib.loads(text)

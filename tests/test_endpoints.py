@@ -32,7 +32,10 @@ from ctiex.app.exchange import Exchange
 from ctiex.config.endpoints import make_endpoint, read_endpoint
 from ctiex.config.reading import parse
 from ctiex.errors import ConfigurationError, CtiexError
+from ctiex.links.addresses import plain_host
 from ctiex.links.peers import certificate_names
+from ctiex.settings import structure
+from ctiex.signalling.dial import DialServiceSettings
 
 from .certificates import Authority
 from .processes import Program, surroundings
@@ -155,11 +158,33 @@ class VerdictTests(EndpointCase):
             self.assertEqual(self.told(listen), "")  # only systemd knows
             self.assertIn("systemd has passed no such socket", await self.opened(listen))
 
-    @given(st.text(st.sampled_from("tcpunixhaoryslz:=\\0123456789.- \0é"), max_size=30))
+    @given(
+        st.sampled_from(["", "tcp:", "tcp6:", "unix:", "tls:", "haproxy:", "haproxy:tcp:0"]),
+        st.text(st.sampled_from("tcpunixhaoryslz:=\\0123456789.- \0é"), max_size=30),
+    )
     @settings(deadline=None)
-    def test_any_text_is_read_or_refused_in_words(self, text: str) -> None:
-        if not text.removeprefix("haproxy:").startswith(("unix", "tcp")) or self.told(text):
-            self.told(text)
+    def test_any_text_is_read_or_refused_in_words(self, begins: str, text: str) -> None:
+        listen = begins + text
+        try:
+            listening = read_endpoint(listen)
+        except ConfigurationError as error:
+            self.assertTrue(re.match(r'found ".*", expected ', str(error), re.S), error)
+        else:
+            self.assertEqual(listening.description, listen)
+            self.assertTrue(re.match(r"(haproxy:)*(tcp6?|unix|tls|ssl):", listen), listen)
+
+    def test_no_kind_is_hidden_from_what_is_looked_at(self) -> None:
+        """Twisted takes a backslash away before it looks at the kind."""
+        for listen in (r"t\cp:7300", r"hapr\oxy:tcp:7300", r"haproxy:t\cp:7300", r"\tcp:70000", r"st\dio:"):
+            with self.subTest(listen), self.assertRaises(ConfigurationError) as caught:
+                read_endpoint(listen)
+            self.assertIn(f'found "{listen.removeprefix("haproxy:")}", expected ', str(caught.exception))
+
+    def test_nor_that_of_what_is_dialled(self) -> None:
+        self.assertEqual(plain_host(r"t\cp:198.51.100.7:7400"), "198.51.100.7")
+        with self.assertRaises(ConfigurationError) as caught:
+            structure({"address": r"s\sl:host:7400"}, DialServiceSettings)
+        self.assertIn("doesn't verify the server's certificate", str(caught.exception))
 
     def test_a_wrapped_endpoint_is_as_local_and_as_plain_as_what_it_wraps(self) -> None:
         for listen in (*GOOD, "tcp:7300", "tcp6:7300", "systemd:INET:index=0", "systemd:UNIX:index=0"):

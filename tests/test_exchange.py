@@ -463,9 +463,12 @@ class LifeTests(ExchangeCase):
         endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", port_number(port))
         silent = WireClient(Role.SERVICE, "x")
         await connectProtocol(endpoint, silent)
-        await deferLater(reactor, 0.05)
+        await eventually(lambda: silent.heard)
+        self.assertFalse(silent.lost)
+        [link] = service._dialled.links
         await service.stopService()
         await eventually(lambda: silent.lost)
+        self.assertEqual(link.session.ended, "the service is stopping", "nor does it last until its deadline")
 
     async def test_a_service_that_starts_again_listens_where_it_did(self) -> None:
         running = await self.exchange()

@@ -350,6 +350,9 @@ class TheBytes(SynchronousTestCase):
         bench.exchange.processing.stop()
         again = Bench(bench.exchange.store, **limits)
         self._hold(again, limits)
+        found, before = again.exchange.context.account, bench.exchange.context.account
+        self.assertEqual((found.of_identity, found.of_mailbox), (before.of_identity, before.of_mailbox))
+        self.assertEqual((found.in_all, found._all()), (before.in_all, before._all()))
         again.exchange.processing.stop()
 
     def _connect(self, bench: Bench, which: int, size: int) -> None:

@@ -32,8 +32,8 @@ class FarSideScenes(Scene):
 
     async def together_still(self) -> None:
         """Both hear each other, again or still."""
-        await self.world.hears(self.world.customer, f"{AGENT_TONE} Hz")
-        await self.world.hears(self.world.agent, f"{CUSTOMER_TONE} Hz")
+        await self.world.hears_now(self.world.customer, f"{AGENT_TONE} Hz")
+        await self.world.hears_now(self.world.agent, f"{CUSTOMER_TONE} Hz")
 
     async def test_nobody_serves_on_platform_2(self) -> None:
         """Platform 2 answers by itself: the customer hears an apology, and it is soon known that no result comes."""

@@ -28,7 +28,7 @@ class LateScenes(Scene):
         await self.called()
         final = await hand_off.result(PATIENCE)
         self.assertEqual(final.condition, Condition.UNREACHABLE)
-        await self.world.hears(self.world.customer, f"{AGENT_TONE} Hz")
+        await self.world.hears_now(self.world.customer, f"{AGENT_TONE} Hz")
         await self.world.core.kill()
         await self.world.core.start()
         return hand_off.serial

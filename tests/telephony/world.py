@@ -149,6 +149,11 @@ class World:
             f"{what} at {self.addresses.name_of(phone.host)}", since, patience,
         )  # fmt: skip
 
+    async def hears_now(self, phone: Phone, what: str) -> None:
+        """Wait until somebody hears something now, whatever they have heard before."""
+        if self.tap.hears(phone.host) != what:
+            await self.hears(phone, what, len(self.tap.sounds))
+
     def longest_silence(self, phone: Phone) -> float:
         """The longest time that somebody has heard nothing, in seconds, since they heard something first."""
         return self.tap.longest_silence(phone.host)

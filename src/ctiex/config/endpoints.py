@@ -85,6 +85,8 @@ def read_endpoint(description: str) -> Listening:
         isn't installed.
     """
     kind, _, rest = description.partition(":")
+    if "\\" in kind:  # Twisted would take it away, and listen at what isn't looked at here
+        raise ConfigurationError(f'found "{description}", expected {EXPECTED}')
     if kind == _BEHIND_PROXY and rest:
         return evolve(read_endpoint(rest), description=description)
     if kind in _NEED_TLS:

@@ -10,7 +10,7 @@ from twisted.internet.protocol import Factory
 from zope.interface import implementer
 
 from ctiex.extras import need
-from ctiex.links.endpoints import client_endpoint
+from ctiex.links.endpoints import client_endpoint, read_destination
 
 
 @implementer(IReactorPluggableNameResolver)
@@ -34,17 +34,19 @@ def check_address(address: str) -> None:
 
     :raise ConfigurationError: it isn't valid, or needs an extra that isn't installed.
     """
-    if address.partition(":")[0] in ("ssl", "tls"):
+    if read_destination(address).kind in ("ssl", "tls"):
         need("tls", repr(address))
     client_endpoint(_NoReactor(), address)
 
 
 def plain_host(address: object) -> str:
     """The host to which an endpoint string connects by plain TCP; empty if it does otherwise, or is invalid."""
-    if not isinstance(address, str) or address.partition(":")[0].lower() != "tcp":
+    if not isinstance(address, str):
         return ""
     reactor = _NoReactor()
     try:
+        if read_destination(address).kind.lower() != "tcp":
+            return ""
         clientFromString(reactor, address).connect(Factory())
     except Exception:  # every endpoint parser raises what it likes
         return ""

@@ -24,7 +24,7 @@ from ctiex.links.turns import Share, Turns
 from ctiex.links.waiters import Waiters
 from ctiex.login.authentication import Authenticator, LoginAttempt, LoginDecision, PeerInfo
 from ctiex.messages import VERSION, Bind, BindReply, Error, Message, Role
-from ctiex.monitoring.observer import NO_OBSERVERS, LinkInfo, Observer, Observers
+from ctiex.monitoring.observer import LinkInfo, Observer, Observers
 from ctiex.processing.service import ProcessingService
 from ctiex.tls.handshake_errors import TLS_REFUSED
 
@@ -41,11 +41,11 @@ class LinkContext:
     processing: ProcessingService
     new_session_name: Callable[[], str]
     """Makes a name for each session, for logs on both sides."""
-    admission: Admission = field(factory=Admission)
+    admission: Admission
     """Counts the links, those of the other listening port with them."""
-    observer: Observers = NO_OBSERVERS
+    observer: Observers
     """Hears of every Bind, every request and every end."""
-    turns: Turns = field()
+    turns: Turns
     """Has identities take turns, and the sources of unbound links; those of the other listening port, too."""
 
     tells_answers: bool = field(init=False)
@@ -54,11 +54,6 @@ class LinkContext:
     @tells_answers.default
     def _as_the_observer_does(self) -> bool:
         return self.observer.hears(Observer.request_answered)
-
-    @turns.default
-    def _turns_of_its_own(self) -> Turns:
-        limits = self.admission.limits
-        return Turns(self.clock, self.observer, lambda: limits.frames_per_second_per_identity)
 
 
 class ExchangeLink(LinkProtocol):

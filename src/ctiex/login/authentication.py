@@ -108,7 +108,7 @@ class Authenticator:
     throttle: LoginThrottle
     """Shared by the authenticators of all links of an exchange."""
     observer: Observer
-    link: SessionLimits = field(factory=SessionLimits)
+    link: SessionLimits
     """Says whether a secret is taken over plain TCP from beyond loopback."""
 
     @property

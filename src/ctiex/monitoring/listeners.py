@@ -13,7 +13,7 @@ from ctiex.monitoring.observer import Observer, Observers
 from ctiex.monitoring.refusals import Refusals
 
 
-def observers(clock: IReactorTime, limits: Limits, counters: Counters, audit: Audit | None = None) -> Observers:
+def observers(clock: IReactorTime, limits: Limits, counters: Counters, audit: Audit | None) -> Observers:
     """The counters, the log, and an audit if there is one."""
     listeners: list[Observer] = [CounterListener(counters), EventLog(clock)]
     if audit is not None:

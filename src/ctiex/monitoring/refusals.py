@@ -18,8 +18,8 @@ _MOST_PARTIES = 10_000
 class Refusals:
     """Counts what is left out, so that the party's next record can tell of it."""
 
-    limits: Limits = field(factory=Limits)
-    counts: Counters = field(factory=Counters)
+    limits: Limits
+    counts: Counters
     _pace: Pace = field(factory=Pace, init=False)
     _left_out: OrderedDict[str, int] = field(factory=OrderedDict, init=False)
 

@@ -9,7 +9,7 @@ from attrs import define, field
 
 from ctiex.interfaces import ICodec, ISerialCarrier
 from ctiex.limits import Limits, SessionLimits
-from ctiex.monitoring.observer import NO_OBSERVERS, Observer
+from ctiex.monitoring.observer import Observer
 from ctiex.processing.account import AccountedStore, ByteAccount
 from ctiex.processing.commits import Commits
 from ctiex.processing.mailboxes import Mailboxes, serial_of
@@ -41,9 +41,9 @@ class ProcessingContext:
     ivr_link: SessionLimits
     exchange_address: str
     """The advertised address of the IVR link."""
-    limits: Limits = field(factory=Limits)
-    observer: Observer = NO_OBSERVERS
-    network: ISerialCarrier | None = None
+    limits: Limits
+    observer: Observer
+    network: ISerialCarrier | None
     """Takes serials through the telephone network, where that is another than ``carrier``, which makes Connections."""
 
     numbers: AgentNumberQuota = field(init=False)

@@ -32,7 +32,7 @@ from ctiex.limits import SessionLimits
 from ctiex.links import rules
 from ctiex.links.addresses import check_address
 from ctiex.links.descriptors import Descriptors
-from ctiex.links.endpoints import client_endpoint
+from ctiex.links.endpoints import client_endpoint, read_destination
 from ctiex.links.protocol import LinkProtocol
 from ctiex.links.requests import connection_status
 from ctiex.links.session import Session
@@ -51,7 +51,7 @@ _MOST_DIALLED = 10_000
 def _is_address(value: object) -> bool:
     if not isinstance(value, str):
         return False
-    if value.startswith("ssl:"):
+    if read_destination(value).kind == "ssl":
         raise ConfigurationError(
             f"found {value!r}, which doesn't verify the server's certificate, expected tls: in place of ssl:"
         )

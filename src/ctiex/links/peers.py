@@ -5,6 +5,7 @@ Nothing here needs pyOpenSSL to be installed: without it no transport is TLS.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import TYPE_CHECKING, Any
 
@@ -117,6 +118,7 @@ def _host(transport: ITransport | None) -> str | None:
     return None if transport is None else getattr(transport.getPeer(), "host", None)
 
 
+@lru_cache(maxsize=1_024)  # the many links of a platform come from few addresses
 def _internet_address(host: str | None) -> IPv4Address | IPv6Address | None:
     try:
         address = ip_address(host or "")

@@ -10,7 +10,7 @@ from enum import IntEnum
 
 
 class Status(IntEnum):
-    """Status codes of the wire format, version 1."""
+    """Status codes of the wire format."""
 
     OK = 0
     MALFORMED = 1
@@ -24,9 +24,10 @@ class Status(IntEnum):
     TOO_BUSY = 14
     GOING_AWAY = 15
     UNKNOWN_SERIAL = 20
-    EXPIRED = 21
+    NUMBERING_ANEW = 21
     DUPLICATE_SERIAL = 22
     ALREADY_FINISHED = 24
+    EVENT_ID_USED = 25
     OTHER_EXCHANGE = 26
     UNKNOWN_SERVICE = 30
     SERVICE_UNREACHABLE = 31
@@ -34,6 +35,7 @@ class Status(IntEnum):
     TIMED_OUT = 33
     SERIAL_DOES_NOT_FIT = 34
     DATA_TOO_LARGE = 35
+    MORE_THAN_ALLOWED = 36
     QUEUED_AGENT_AWAY = 40
     QUEUE_FULL = 41
     AGENT_NOT_LOGGED_IN = 42
@@ -97,13 +99,13 @@ class MalformedFrame(CodecError):
 
 
 class UnknownKind(CodecError):
-    """A frame of a kind that version 1 doesn't have."""
+    """A frame of a kind that the wire format doesn't have."""
 
     status = Status.UNKNOWN_KIND
 
 
 class UnsupportedVersion(CodecError):
-    """A frame header of another version than 1."""
+    """A frame header of another version than 2."""
 
     status = Status.UNSUPPORTED_VERSION
 

@@ -2,18 +2,22 @@
 
 A :class:`Fields` is an ordered, immutable mapping. The Python type of a value is
 its type on the wire: ``str`` text, ``bool`` boolean, ``int`` integer (64 bits,
-signed), ``bytes`` bytes. Its ``repr`` never shows a value.
+signed), ``bytes`` bytes, ``Decimal`` decimal, ``datetime`` time (to the millisecond).
+Its ``repr`` never shows a value.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, ItemsView, Iterable, Iterator, Mapping
+from datetime import datetime
+from decimal import Decimal
 from typing import Any, final
 
 from ctiex.errors import FieldError
+from ctiex.field_values import decimal_text, time_text, whole_milliseconds
 from ctiex.visible import visible
 
-Value = str | int | bool | bytes
+Value = str | int | bool | bytes | Decimal | datetime
 
 MAX_NAME = 64
 """The longest name, in bytes of UTF-8."""
@@ -37,9 +41,8 @@ class Fields(Mapping[str, Value]):
     __slots__ = ("_values",)
 
     def __init__(self, values: Mapping[str, Any] | Iterable[tuple[str, Any]] = ()) -> None:
-        pairs = list(values.items() if isinstance(values, Mapping) else values)
-        for name, value in pairs:
-            check_field(name, value)
+        given = list(values.items() if isinstance(values, Mapping) else values)
+        pairs = [(name, checked_value(name, value)) for name, value in given]
         self._values: dict[str, Value] = dict(pairs)
         if len(self._values) != len(pairs):
             raise FieldError("a duplicate field name")
@@ -67,10 +70,10 @@ class Fields(Mapping[str, Value]):
         return self._values.items()
 
     def _typed(self) -> frozenset[tuple[str, type, Value]]:
-        return frozenset((name, type(value), value) for name, value in self._values.items())
+        return frozenset((name, *_typed(value)) for name, value in self._values.items())
 
     def __eq__(self, other: object) -> bool:
-        """Same names with values of the same type; the order doesn't matter."""
+        """Same names with values of the same type, decimals as they are written; the order doesn't matter."""
         if not isinstance(other, Fields):
             return NotImplemented
         return self._values == other._values and self._typed() == other._typed()
@@ -100,24 +103,43 @@ class Fields(Mapping[str, Value]):
         return value if type(value) is int else default
 
 
-def check_field(name: str, value: Value) -> None:
-    """Check one field against the limits of the wire format.
+def checked_value(name: str, value: Any) -> Value:
+    """The value of one field as it travels: a time without what is finer than a millisecond.
 
-    :raise FieldError: with the limit that is broken.
+    :raise FieldError: the name or the value breaks a limit of the wire format.
     """
     if not isinstance(name, str):
         raise FieldError(f"a field name is a str, not {type(name).__name__}")
     if not 1 <= utf8_length(name) <= MAX_NAME:
         raise FieldError(f"field name of {utf8_length(name)} bytes: 1 to {MAX_NAME} are allowed")
-    if isinstance(value, int):
-        if not INTEGER_RANGE.start <= value < INTEGER_RANGE.stop:  # "in" would count through it for an IntEnum
-            raise FieldError(f"field {name!r}: the integer doesn't fit in 64 bits, signed")
-    elif isinstance(value, (str, bytes)):
-        size = utf8_length(value) if isinstance(value, str) else len(value)
-        if size > MAX_VALUE:
-            raise FieldError(f"field {name!r}: {size} bytes, at most {MAX_VALUE} are allowed")
-    else:
-        raise FieldError(f"field {name!r}: a {type(value).__name__} isn't text, an integer, a boolean or bytes")
+    match value:
+        case int():
+            if not INTEGER_RANGE.start <= value < INTEGER_RANGE.stop:  # "in" would count through it for an IntEnum
+                raise FieldError(f"field {name!r}: the integer doesn't fit in 64 bits, signed")
+        case str() | bytes():
+            size = utf8_length(value) if isinstance(value, str) else len(value)
+            if size > MAX_VALUE:
+                raise FieldError(f"field {name!r}: {size} bytes, at most {MAX_VALUE} are allowed")
+        case Decimal() | datetime():
+            return _checked_by_its_text(name, value)
+        case _:
+            kinds = "text, an integer, a boolean, bytes, a decimal or a time"
+            raise FieldError(f"field {name!r}: a {type(value).__name__} isn't {kinds}")
+    return value
+
+
+def _checked_by_its_text(name: str, value: Decimal | datetime) -> Value:
+    try:
+        if isinstance(value, datetime):
+            return whole_milliseconds(value)
+        decimal_text(value)
+    except ValueError as error:
+        raise FieldError(f"field {name!r}: {error}") from None
+    return value
+
+
+def _typed(value: Value) -> tuple[type, Value]:
+    return (Decimal, decimal_text(value)) if isinstance(value, Decimal) else (type(value), value)
 
 
 def utf8_length(text: str) -> int:
@@ -132,19 +154,33 @@ def utf8_length(text: str) -> int:
 
 
 def _shape(value: Value) -> str:
-    if isinstance(value, str):
-        return f"text[{len(value)}]"
-    if isinstance(value, bytes):
-        return f"bytes[{len(value)}]"
-    return "boolean" if isinstance(value, bool) else "integer"
+    match value:
+        case str():
+            return f"text[{len(value)}]"
+        case bytes():
+            return f"bytes[{len(value)}]"
+        case bool():
+            return "boolean"
+        case int():
+            return "integer"
+        case Decimal():
+            return "decimal"
+        case _:
+            return "time"
 
 
 def _shown(value: Value) -> str:
-    if isinstance(value, bytes):
-        return "0x" + value.hex()
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return value if isinstance(value, str) and value.isprintable() and value else repr(value)
+    match value:
+        case bytes():
+            return "0x" + value.hex()
+        case bool():
+            return "true" if value else "false"
+        case Decimal():
+            return decimal_text(value)
+        case datetime():
+            return time_text(value)
+        case _:
+            return value if isinstance(value, str) and value.isprintable() and value else repr(value)
 
 
 EMPTY = Fields()

@@ -7,7 +7,7 @@ Paragraph numbers are those of US 2012/0134488 A1.
 
 from __future__ import annotations
 
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 
 from attrs import field
 
@@ -15,8 +15,8 @@ from ctiex.errors import Status
 from ctiex.fields import EMPTY, Fields
 from ctiex.frozen import frozen
 
-VERSION = 1
-"""The one version of the wire format so far."""
+VERSION = 2
+"""The version of the wire format; version 1 was never released."""
 DEFAULT_MAX_FRAME = 65_536
 """The limit on a frame's length where nothing else is configured, in bytes."""
 LEAST_MAX_FRAME = 1_024
@@ -31,8 +31,18 @@ class Role(IntEnum):
     SERVICE = 2
 
 
+class Feature(StrEnum):
+    """What a link may have beyond the messages that every link has; named at Bind, granted in its reply."""
+
+    UPDATES = "updates"
+    """A service takes DataChanged."""
+
+
 class Condition(IntEnum):
-    """How a call fares: 0 to 3 come from the service, the others from the exchange."""
+    """How a call fares: 0 to 3 come from the service, the others from the exchange.
+
+    Any other number of one byte is one too, for a reader: progress below 0x80, and final from there on.
+    """
 
     PROGRESS = 0
     COMPLETED = 1
@@ -46,10 +56,19 @@ class Condition(IntEnum):
     TIMED_OUT = 15
     CANCELLED = 16
 
+    @classmethod
+    def _missing_(cls, value: object) -> Condition | None:
+        if type(value) is not int or not 0 <= value <= 0xFF:
+            return None
+        if value not in _UNKNOWN_CONDITIONS:  # one of each number, as of those that are known
+            unknown = _UNKNOWN_CONDITIONS[value] = int.__new__(cls, value)
+            unknown._name_, unknown._value_ = f"CONDITION_{value}", value
+        return _UNKNOWN_CONDITIONS[value]
+
     @property
     def final(self) -> bool:
         """Whether the service's part of the call ends with it."""
-        return self in FINAL_CONDITIONS
+        return self in FINAL_CONDITIONS or self >= _FINAL_FROM
 
     @property
     def text(self) -> str:
@@ -57,6 +76,9 @@ class Condition(IntEnum):
         return self.name.lower().replace("_", " ")
 
 
+_UNKNOWN_CONDITIONS: dict[int, Condition] = {}
+_FINAL_FROM = 0x80
+"""Conditions that a reader doesn't know are final from this one on."""
 SERVICE_CONDITIONS = frozenset({Condition.PROGRESS, Condition.COMPLETED, Condition.FAILED, Condition.ABANDONED})
 FINAL_CONDITIONS = frozenset(
     {
@@ -70,6 +92,28 @@ FINAL_CONDITIONS = frozenset(
 )
 
 
+class OpenCallState(IntEnum):
+    """Where an open hand-off stands, as a CallQueryReply says it."""
+
+    REQUESTED = 0
+    CONNECTING = 1
+    CONNECTED = 2
+    FETCHED = 3
+    REPORTED = 4
+
+
+@frozen
+class OpenCall:
+    """One open hand-off of an agent number, in a CallQueryReply."""
+
+    serial: str
+    service: str
+    reference: str
+    state: OpenCallState
+    since: int
+    """When it came into that state, in milliseconds since 1970-01-01 UTC."""
+
+
 @frozen
 class Bind:
     """Opens a session: who is there, in which role, with which secret."""
@@ -80,6 +124,8 @@ class Bind:
     min_version: int = VERSION
     max_version: int = VERSION
     software: str = ""
+    features: str = ""
+    """Those that the client wants: words with spaces between."""
 
 
 @frozen
@@ -91,7 +137,9 @@ class BindReply:
     session: str = ""
     heartbeat_s: int = 0
     max_frame: int = DEFAULT_MAX_FRAME
+    max_in_flight: int = 0
     exchange_address: str = ""
+    features: str = ""
     detail: str = ""
 
 
@@ -120,26 +168,35 @@ class Pong:
 
 @frozen
 class Error:
-    """Answers what has no reply of its own to answer with; never answered itself."""
+    """Answers what has no reply of its own to answer with; never answered itself.
+
+    ``about`` is the kind of the frame that it is about, 0 where that frame's header could not be used.
+    """
 
     status: int
+    about: int = 0
     detail: str = ""
 
 
 @frozen
 class AgentLogin:
-    """An agent number comes to this link; events after ``resume_after`` are replayed."""
+    """An agent number comes to this link; events after ``resume_after`` of this ``epoch`` are replayed.
+
+    Epoch 0 says that the client has no position.
+    """
 
     agent: str
+    epoch: int = 0
     resume_after: int = 0
 
 
 @frozen
 class AgentLoginReply:
-    """Answers AgentLogin with the last sequence assigned and the first still replayable."""
+    """Answers AgentLogin with the numbering: its epoch, the last sequence assigned, the first still replayable."""
 
     status: int
-    first_sequence: int = 1
+    epoch: int = 0
+    first_sequence: int = 0
     last_sequence: int = 0
     detail: str = ""
 
@@ -162,22 +219,28 @@ class AgentLogoutReply:
 class ConnectRequest:
     """The agent asks to connect the customer to a service [0044, 0049, 0063].
 
-    An empty ``serial`` asks the exchange to allocate one.
+    An empty ``serial`` asks the exchange to allocate one. ``reference`` is opaque to the exchange, and stands in all
+    that is said of the call.
     """
 
     serial: str
     agent: str
     service: str
     calling_number: str
+    reference: str = ""
     fields: Fields = EMPTY
 
 
 @frozen
 class ConnectReply:
-    """Answers ConnectRequest; 0 means that the call is committed."""
+    """Answers ConnectRequest; 0 means that the call is committed.
+
+    ``retry_after`` says with status 14 in how many seconds to ask again, 0 where that isn't known.
+    """
 
     status: int
     serial: str = ""
+    retry_after: int = 0
     detail: str = ""
 
 
@@ -199,11 +262,16 @@ class CancelReply:
 
 @frozen
 class AgentEvent:
-    """What happened to a call, for its agent [0053]; numbered from 1 for each agent number."""
+    """What happened to a call, for its agent [0053]; numbered from 1 for each agent number.
+
+    ``time`` is when it happened, in milliseconds since 1970-01-01 UTC.
+    """
 
     sequence: int
+    time: int
     agent: str
     serial: str
+    reference: str
     condition: Condition
     status: int = Status.OK
     fields: Fields = EMPTY
@@ -215,6 +283,38 @@ class AgentEventAck:
 
     agent: str
     sequence: int
+
+
+@frozen
+class CallQuery:
+    """Asks which hand-offs of an agent number are open."""
+
+    agent: str
+
+
+@frozen
+class CallQueryReply:
+    """Answers CallQuery, the oldest first; with status 35 the first ones that fit a frame."""
+
+    status: int
+    calls: tuple[OpenCall, ...] = ()
+
+
+@frozen
+class UpdateRequest:
+    """The agent corrects a call's data: these fields are put over those that it has."""
+
+    serial: str
+    fields: Fields = EMPTY
+
+
+@frozen
+class UpdateReply:
+    """Answers UpdateRequest; 0 means that the data is committed as it is now."""
+
+    status: int
+    serial: str = ""
+    detail: str = ""
 
 
 @frozen
@@ -252,6 +352,7 @@ class DataResult:
     status: int
     serial: str
     agent: str = ""
+    reference: str = ""
     fields: Fields = EMPTY
 
 
@@ -290,13 +391,27 @@ class CallEndedReply:
     """Answers CallEnded."""
 
 
+@frozen
+class DataChanged:
+    """The exchange tells the service that the data of its call has changed since it was fetched."""
+
+    serial: str
+
+
+@frozen
+class DataChangedReply:
+    """Answers DataChanged."""
+
+
 Message = (
     Bind | BindReply | Unbind | UnbindReply | Ping | Pong | Error
     | AgentLogin | AgentLoginReply | AgentLogout | AgentLogoutReply
     | ConnectRequest | ConnectReply | CancelRequest | CancelReply
     | AgentEvent | AgentEventAck
+    | CallQuery | CallQueryReply | UpdateRequest | UpdateReply
     | Connection | ConnectionReply | DataRequest | DataResult
     | ServiceEvent | ServiceEventReply | CallEnded | CallEndedReply
+    | DataChanged | DataChangedReply
 )  # fmt: skip
 
 KINDS: dict[int, type[Message]] = {
@@ -304,15 +419,18 @@ KINDS: dict[int, type[Message]] = {
     0x10: AgentLogin, 0x11: AgentLoginReply, 0x12: AgentLogout, 0x13: AgentLogoutReply,
     0x14: ConnectRequest, 0x15: ConnectReply, 0x16: CancelRequest, 0x17: CancelReply,
     0x18: AgentEvent, 0x19: AgentEventAck,
+    0x1A: CallQuery, 0x1B: CallQueryReply, 0x1C: UpdateRequest, 0x1D: UpdateReply,
     0x20: Connection, 0x21: ConnectionReply, 0x22: DataRequest, 0x23: DataResult,
     0x24: ServiceEvent, 0x25: ServiceEventReply, 0x26: CallEnded, 0x27: CallEndedReply,
+    0x28: DataChanged, 0x29: DataChangedReply,
 }  # fmt: skip
 """The kind of each message on the wire; a reply's is its request's + 1."""
 
 KIND_OF: dict[type[Message], int] = {message: kind for kind, message in KINDS.items()}
 
 REPLY_OF: dict[type[Message], type[Message]] = {
-    KINDS[kind]: KINDS[kind + 1] for kind in (0x01, 0x03, 0x05, 0x10, 0x12, 0x14, 0x16, 0x20, 0x22, 0x24, 0x26)
+    KINDS[kind]: KINDS[kind + 1]
+    for kind in (0x01, 0x03, 0x05, 0x10, 0x12, 0x14, 0x16, 0x1A, 0x1C, 0x20, 0x22, 0x24, 0x26, 0x28)
 }
 """Each request with the reply that answers it (events are acknowledged, not answered)."""
 
@@ -327,9 +445,13 @@ def refusal(request: Message, status: int, detail: str = "") -> Message:
         case AgentLogout():
             return AgentLogoutReply(status)
         case ConnectRequest(serial=serial):
-            return ConnectReply(status, serial, detail)
+            return ConnectReply(status, serial, detail=detail)
         case CancelRequest(serial=serial):
             return CancelReply(status, serial, detail)
+        case CallQuery():
+            return CallQueryReply(status)
+        case UpdateRequest(serial=serial):
+            return UpdateReply(status, serial, detail)
         case Connection():
             return ConnectionReply(status, detail)
         case DataRequest(serial=serial):
@@ -337,4 +459,4 @@ def refusal(request: Message, status: int, detail: str = "") -> Message:
         case ServiceEvent(event_id=event_id):
             return ServiceEventReply(event_id, status)
         case _:
-            return Error(status, detail)
+            return Error(status, KIND_OF[type(request)], detail)

@@ -1,4 +1,4 @@
-"""The binary codec: the wire format of version 1."""
+"""The binary codec."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from zope.interface import implementer
 
 from ctiex.codecs.data_fast_path import DataResponder
 from ctiex.codecs.derived import DECODERS, encoder_of
-from ctiex.codecs.framing import LEAST_LENGTH, BinaryDecoder, frame_bytes
+from ctiex.codecs.framing import LEAST_LENGTH, BinaryDecoder, extension_bytes, frame_bytes
+from ctiex.codecs.wire_types import EXTENDED
 from ctiex.errors import UnknownKind
-from ctiex.interfaces import Frame, ICodec, IDataResponder, IDecoder
+from ctiex.interfaces import Extensions, Frame, ICodec, IDataResponder, IDecoder
 from ctiex.messages import Message
 
 
@@ -37,7 +38,7 @@ class BinaryCodec:
         decode = DECODERS.get(frame.kind)
         if decode is None:
             raise UnknownKind("a message kind that isn't in this version")
-        return decode(frame.body)
+        return decode(frame.body, frame.extended)
 
     def encode_body(self, message: Message) -> bytes:
         """The body, which may be used in any number of frames.
@@ -46,11 +47,13 @@ class BinaryCodec:
         """
         return encoder_of(message)(message)
 
-    def frame(self, kind: int, invoke_id: int, body: bytes) -> bytes:
+    def frame(self, kind: int, invoke_id: int, body: bytes, extensions: Extensions = ()) -> bytes:
         """A whole frame around an encoded body.
 
-        :raise MalformedFrame: the kind or the invoke id doesn't fit the header.
+        :raise MalformedFrame: a number doesn't fit its place.
         """
+        if extensions:
+            return frame_bytes(kind, invoke_id, body + extension_bytes(extensions), EXTENDED)
         return frame_bytes(kind, invoke_id, body)
 
     def data_responder(

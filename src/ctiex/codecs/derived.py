@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from ctiex.codecs.layouts import LAYOUTS
-from ctiex.codecs.shapes import Element, FieldList, Number, Text, shape_of
+from ctiex.codecs.shapes import Element, FieldList, Number, RecordList, Text, shape_of
 from ctiex.codecs.values import derive_fields_reader, derive_fields_writer
 from ctiex.errors import MalformedFrame
 from ctiex.messages import KIND_OF, Message
@@ -24,24 +24,52 @@ from ctiex.messages import KIND_OF, Message
 BROKEN = (ValueError, LookupError, TypeError, AttributeError, OverflowError, struct.error)
 """What the functions meet inside themselves when the layout is broken."""
 
+_EXTENSION_HEAD = struct.Struct(">HH")
+"""The type of an extension and its length, as :data:`ctiex.codecs.wire_types.EXTENSIONS` declares them."""
+
 
 # ---------------------------------------------------------------- reading
 
 
 def _decoder_source(message: type[Message], elements: Sequence[Element]) -> tuple[str, dict[str, Any]]:
     names: dict[str, Any] = {"Message": message, "BROKEN": BROKEN, "malformed": _malformed_body}
-    lines = ["def decode(body):", " end = 0", " try:"]
-    for index, (numbers, other) in enumerate(_runs(elements)):
-        lines += [f"  {line}" for line in _reading(index, numbers, other, names)]
+    names["behind_extensions"] = _behind_extensions
+    lines = ["def decode(body, extended=False):", " end = 0", " try:"]
+    lines += [f"  {line}" for line in _reading_all(elements, names)]
     lines.append(f"  message = Message({', '.join(element.name for element in elements)})")
+    lines.append("  if extended: end = behind_extensions(body, end)")
     lines.append(" except BROKEN as error: raise malformed(Message, error) from None")
     lines.append(" if end != len(body): raise malformed(Message, end - len(body))")
     lines.append(" return message")
     return "\n".join(lines), names
 
 
+def _record_reader(shape: RecordList) -> Callable[[bytes, int], tuple[tuple[Any, ...], int]]:
+    """Reads a list of records from an offset; gives them and the offset after them."""
+    names: dict[str, Any] = {"Record": shape.record}
+    lines = ["def read(body, end):", *(f" {line}" for line in _reading_all(shape.elements, names))]
+    lines.append(f" return Record({', '.join(element.name for element in shape.elements)}), end")
+    read, count_of = _made("\n".join(lines), names, "read"), struct.Struct(">" + shape.count_code)
+
+    def read_records(body: bytes, end: int) -> tuple[tuple[Any, ...], int]:
+        (count,) = count_of.unpack_from(body, end)
+        end += count_of.size
+        records = []
+        for _ in range(count):
+            record, end = read(body, end)
+            records.append(record)
+        return tuple(records), end
+
+    return read_records
+
+
+def _reading_all(elements: Sequence[Element], names: dict[str, Any]) -> Iterable[str]:
+    for index, (numbers, other) in enumerate(_runs(elements)):
+        yield from _reading(index, numbers, other, names)
+
+
 def _reading(
-    index: int, numbers: Sequence[Number], other: Text | FieldList | None, names: dict[str, Any]
+    index: int, numbers: Sequence[Number], other: Text | FieldList | RecordList | None, names: dict[str, Any]
 ) -> Iterable[str]:
     targets = [number.name for number in numbers]
     codes = "".join(number.code for number in numbers)
@@ -60,8 +88,9 @@ def _reading(
     if isinstance(other, Text):
         yield from _reading_text(other)
     elif other is not None:
-        names["read_fields"] = derive_fields_reader(other)
-        yield f"{other.name}, end = read_fields(body, end)"
+        read = derive_fields_reader(other) if isinstance(other, FieldList) else _record_reader(other)
+        names[f"read_{other.name}"] = read
+        yield f"{other.name}, end = read_{other.name}(body, end)"
 
 
 def _reading_text(text: Text) -> Iterable[str]:
@@ -87,7 +116,7 @@ def _encoder_source(elements: Sequence[Element]) -> tuple[str, dict[str, Any]]:
 def _writing(
     index: int,
     numbers: Sequence[Number],
-    other: Text | FieldList | None,
+    other: Text | FieldList | RecordList | None,
     names: dict[str, Any],
     parts: list[str],
 ) -> Iterable[str]:
@@ -108,8 +137,16 @@ def _writing(
     if isinstance(other, Text):
         parts.append(other.name)
     elif other is not None:
-        names["write_fields"] = derive_fields_writer(other)
-        parts.append(f"write_fields(message.{other.name})")
+        write = derive_fields_writer(other) if isinstance(other, FieldList) else _record_writer(other)
+        names[f"write_{other.name}"] = write
+        parts.append(f"write_{other.name}(message.{other.name})")
+
+
+def _record_writer(shape: RecordList) -> Callable[[Sequence[Any]], bytes]:
+    """Writes a list of records, count and all."""
+    write = _made(*_encoder_source(shape.elements), "encode")
+    pack_count = struct.Struct(">" + shape.count_code).pack
+    return lambda records: b"".join((pack_count(len(records)), *map(write, records)))
 
 
 def _checking(text: Text, size: str, name: str) -> Iterable[str]:
@@ -124,7 +161,17 @@ def _checking(text: Text, size: str, name: str) -> Iterable[str]:
 # ---------------------------------------------------------------- both
 
 
-def _runs(elements: Sequence[Element]) -> Iterable[tuple[list[Number], Text | FieldList | None]]:
+def _behind_extensions(body: bytes, at: int) -> int:
+    """The offset behind the extensions that stand at this one: no type is known, so each is skipped."""
+    count = body[at]
+    at += 1
+    for _ in range(count):
+        _, size = _EXTENSION_HEAD.unpack_from(body, at)
+        at += _EXTENSION_HEAD.size + size
+    return at
+
+
+def _runs(elements: Sequence[Element]) -> Iterable[tuple[list[Number], Text | FieldList | RecordList | None]]:
     """Numbers that stand side by side, with what follows them."""
     numbers: list[Number] = []
     for element in elements:
@@ -144,7 +191,7 @@ def _made(source: str, names: dict[str, Any], which: str) -> Callable[[Any], Any
     return made
 
 
-def _derive_decoder(message: type[Message]) -> Callable[[bytes], Message]:
+def _derive_decoder(message: type[Message]) -> Callable[..., Message]:
     return _made(*_decoder_source(message, shape_of(LAYOUTS[message])), "decode")
 
 
@@ -193,10 +240,10 @@ def _reason(error: Exception) -> str:
     return "too long, or out of range"
 
 
-DECODERS: dict[int, Callable[[bytes], Message]] = {kind: _derive_decoder(message) for message, kind in KIND_OF.items()}
-"""By kind: the message of a body.
+DECODERS: dict[int, Callable[..., Message]] = {kind: _derive_decoder(message) for message, kind in KIND_OF.items()}
+"""By kind: the message of a body, and True where extensions stand behind it.
 
-:raise MalformedFrame: the body breaks the layout.
+:raise MalformedFrame: the body or the extensions break the layout.
 """
 
 ENCODERS: dict[type[Message], Callable[[Message], bytes]] = {message: _derive_encoder(message) for message in KIND_OF}

@@ -10,8 +10,9 @@ from zope.interface import implementer
 
 from ctiex.codecs.layouts import HEADER
 from ctiex.codecs.shapes import number_codes
+from ctiex.codecs.wire_types import EXTENDED
 from ctiex.errors import CodecError, FrameTooLong, MalformedFrame, UnknownKind, UnsupportedVersion
-from ctiex.interfaces import Frame, IDecoder
+from ctiex.interfaces import Extensions, Frame, IDecoder
 from ctiex.messages import KINDS, VERSION
 
 _HEADER = struct.Struct(number_codes(HEADER))
@@ -21,15 +22,30 @@ LEAST_LENGTH = _HEADER.size - _LENGTH.size
 """The length of a frame with an empty body."""
 
 
-def frame_bytes(kind: int, invoke_id: int, body: bytes) -> bytes:
-    """A header and the body.
+_EXTENSION = struct.Struct(">HH")
+
+
+def frame_bytes(kind: int, invoke_id: int, body: bytes, flags: int = 0) -> bytes:
+    """A header and the body, with the extensions behind it if the flags say so.
 
     :raise MalformedFrame: a number doesn't fit the header.
     """
     try:
-        return _HEADER.pack(LEAST_LENGTH + len(body), VERSION, kind, 0, invoke_id) + body
+        return _HEADER.pack(LEAST_LENGTH + len(body), VERSION, kind, flags, invoke_id) + body
     except struct.error:
         raise MalformedFrame("the kind or the invoke id doesn't fit the header") from None
+
+
+def extension_bytes(extensions: Extensions) -> bytes:
+    """What stands behind the body.
+
+    :raise MalformedFrame: they are too many, or too long.
+    """
+    try:
+        parts = [_EXTENSION.pack(number, len(value)) + value for number, value in extensions]
+        return b"".join((bytes([len(parts)]), *parts))
+    except (struct.error, ValueError):
+        raise MalformedFrame("at most 255 extensions, each with a type of 16 bits and up to 65,535 bytes") from None
 
 
 @implementer(IDecoder)
@@ -87,7 +103,7 @@ class BinaryDecoder:
             self._at = end
             body = bytes(data[at + _HEADER.size : end])
             if flags or kind not in KINDS:
-                yield Frame(kind, invoke_id, body, _fault(flags))
+                yield Frame(kind, invoke_id, body, _fault(flags, kind), flags == EXTENDED)
             else:
                 yield Frame(kind, invoke_id, body)
         if self._at == len(self._data):
@@ -117,7 +133,7 @@ class BinaryDecoder:
         self._data, self._at = b"", 0
 
 
-def _fault(flags: int) -> CodecError:
-    if flags:
-        return MalformedFrame("flags other than 0")
-    return UnknownKind("a message kind that isn't in this version")
+def _fault(flags: int, kind: int) -> CodecError | None:
+    if flags not in (0, EXTENDED):
+        return MalformedFrame(f"flags other than 0 and {EXTENDED}")
+    return None if kind in KINDS else UnknownKind("a message kind that isn't in this version")

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from construct import ConstructError
+from construct import ConstructError, Struct, Terminated
 
 from ctiex.codecs.layouts import LAYOUTS
 from ctiex.codecs.values import field_type
+from ctiex.codecs.wire_types import EXTENSIONS
 from ctiex.errors import MalformedFrame
 from ctiex.fields import Fields
 from ctiex.messages import Message
@@ -19,14 +20,17 @@ from ctiex.messages import Message
 BROKEN = (ConstructError, ValueError, LookupError, TypeError, AttributeError, OverflowError)
 
 
-def decode(message: type[Message], body: bytes) -> Message:
+def decode(message: type[Message], body: bytes, extended: bool = False) -> Message:
     """The message of a body.
 
+    :param extended: extensions stand behind it, which are skipped.
     :raise MalformedFrame: the body breaks the layout.
     """
     try:
-        parsed = LAYOUTS[message].parse(body)
-        return message(**{name: _from_layout(value) for name, value in parsed.items() if name != "_io"})
+        attributes = [subcon for subcon in LAYOUTS[message].subcons if subcon.name]
+        behind = [EXTENSIONS, Terminated] if extended else [Terminated]
+        parsed = Struct(*attributes, *behind).parse(body)
+        return message(**{subcon.name: _from_layout(subcon.name, parsed[subcon.name]) for subcon in attributes})
     except BROKEN as error:
         # What construct says may show values: only the kind of error is passed on.
         raise MalformedFrame(f"{message.__name__}: {type(error).__name__}") from None
@@ -48,10 +52,10 @@ def _encode_attribute(message: Message, subcon: Any) -> bytes:
         raise MalformedFrame(f"{name}: {type(error).__name__}") from None
 
 
-def _from_layout(value: Any) -> Any:
-    if isinstance(value, list):
+def _from_layout(name: str, value: Any) -> Any:
+    if name == "fields":
         return Fields.trusted({item["name"]: item["value"] for item in value})
-    return value
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _to_layout(name: str, value: Any) -> Any:

@@ -1,10 +1,9 @@
 """The JSON codec: the same messages for people and for web pages, one object a line.
 
-``{"kind":"DataRequest","invoke_id":5,"serial":"007","exchange_address":""}`` in UTF-8, ended by a line
-feed. The attributes have the names of :mod:`ctiex.messages`; those with a default there may be left
-out. Codes (role, condition, status) are numbers. Fields are an object: text a string, integer a number,
-boolean true or false, bytes ``{"bytes": "<base64>"}``. Whatever the layouts of the binary codec
-forbid is forbidden here: every message read is checked by the binary encoder.
+``{"kind":"DataRequest","id":5,"serial":"007"}`` in UTF-8, ended by a line feed. The attributes have the names of
+:mod:`ctiex.messages`; those with a default (:data:`DEFAULTS`) may be left out. Codes (role, condition, status) are
+numbers. Whatever the layouts of the binary codec forbid is forbidden here: every message read is checked by the binary
+encoder.
 """
 
 from __future__ import annotations
@@ -12,7 +11,6 @@ from __future__ import annotations
 import json
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping
-from operator import index
 from typing import Any
 
 from attrs import NOTHING, frozen
@@ -20,15 +18,16 @@ from attrs import fields as attributes_of
 from zope.interface import implementer
 
 from ctiex.codecs.derived import encoder_of
-from ctiex.codecs.json_lines import JsonDecoder
-from ctiex.codecs.layouts import LAYOUTS
+from ctiex.codecs.framing import extension_bytes
+from ctiex.codecs.json_lines import EXTENSIONS, JsonDecoder, integer_of
+from ctiex.codecs.json_values import reader_of, to_json
+from ctiex.codecs.layouts import BODIES, LAYOUTS
 from ctiex.codecs.shapes import Element, Number, Text, shape_of
 from ctiex.errors import MalformedFrame, UnknownKind
-from ctiex.fields import Fields, Value
-from ctiex.interfaces import Frame, ICodec, IDecoder
+from ctiex.interfaces import Extensions, Frame, ICodec, IDecoder
 from ctiex.messages import KINDS, Message
 
-_HEADS = {kind: f'{{"kind":"{message.__name__}","invoke_id":' for kind, message in KINDS.items()}
+_HEADS = {kind: f'{{"kind":"{message.__name__}","id":' for kind, message in KINDS.items()}
 _LONGEST_HEAD = max(map(len, _HEADS.values())) + len(str(2**32 - 1))
 
 
@@ -54,8 +53,11 @@ class JsonCodec:
         if frame.kind not in KINDS:
             raise UnknownKind("a message kind that isn't in this version")
         message_type = KINDS[frame.kind]
-        message = message_type(**_attributes(message_type, frame.body))
+        given = {name: value for name, value in frame.body.items() if name != EXTENSIONS}
+        message = message_type(**_attributes(message_type, given))
         encoder_of(message)(message)
+        if frame.extended:
+            _check_extensions(frame.body[EXTENSIONS])
         return message
 
     def encode_body(self, message: Message) -> bytes:
@@ -64,20 +66,21 @@ class JsonCodec:
         :raise MalformedFrame: an attribute breaks its layout; the text names it.
         """
         encoder_of(message)(message)
-        attributes = {
-            name: index(getattr(message, name)) if isinstance(element, Number) else _to_json(getattr(message, name))
-            for name, element in _ELEMENTS[type(message)].items()
-        }
-        return json.dumps(attributes, ensure_ascii=False, separators=(",", ":")).encode()
+        elements = shapes_of(type(message))
+        return _dumped({element.name: to_json(element, getattr(message, element.name)) for element in elements})
 
-    def frame(self, kind: int, invoke_id: int, body: bytes) -> bytes:
+    def frame(self, kind: int, invoke_id: int, body: bytes, extensions: Extensions = ()) -> bytes:
         """A whole line around an encoded body.
 
-        :raise MalformedFrame: there is no such kind, or the invoke id takes more than 32 bits.
+        :raise MalformedFrame: there is no such kind, or a number doesn't fit its place.
         """
         if kind not in _HEADS or not 0 <= invoke_id < 2**32:
             raise MalformedFrame("the kind or the invoke id doesn't fit the header")
         head = f"{_HEADS[kind]}{invoke_id:d}".encode()
+        if extensions:
+            extension_bytes(extensions)
+            listed = [[number, b64encode(value).decode()] for number, value in extensions]
+            head += f',"{EXTENSIONS}":'.encode() + _dumped(listed)
         return b"%b}\n" % head if body == b"{}" else b"%b,%b\n" % (head, body[1:])
 
     def data_responder(self, fetched: Callable[[str, str], bytes | None], identity: str, exchange_address: str) -> None:
@@ -92,70 +95,68 @@ class JsonCodec:
 
 
 def _attributes(message: type[Message], given: Mapping[str, Any]) -> dict[str, Any]:
-    readers = _READERS[message]
+    readers, defaults = _READERS[message], DEFAULTS[message]
     if not given.keys() <= readers.keys():
         raise MalformedFrame(f"{message.__name__}: an unknown attribute")
-    if not _NEEDED[message] <= given.keys():
-        missing = ", ".join(sorted(_NEEDED[message] - given.keys()))
-        raise MalformedFrame(f"{message.__name__}: missing {missing}")
+    missing = readers.keys() - given.keys() - defaults.keys()
+    if missing:
+        raise MalformedFrame(f"{message.__name__}: missing {', '.join(sorted(missing))}")
     values = {}
-    for name, value in given.items():
+    for name, reader in readers.items():
         try:
-            values[name] = readers[name](value)
+            values[name] = reader(given[name] if name in given else defaults[name])
         except (TypeError, ValueError, LookupError):
             raise MalformedFrame(f"{message.__name__}.{name}: invalid value") from None
     return values
 
 
-def _reader(element: Element) -> Callable[[Any], Any]:
-    if isinstance(element, Text):
-        return _read_text
+def _check_extensions(given: Any) -> None:
+    """Check what stands behind ``ext``; no type is known, so each is skipped.
+
+    :raise MalformedFrame: it is no list of types and base64.
+    """
+    try:
+        extension_bytes([(integer_of(number), b64decode(value, validate=True)) for number, value in given])
+    except (TypeError, ValueError):
+        raise MalformedFrame("extensions are a list of types and base64") from None
+
+
+# ---------------------------------------------------------------- what a body has
+
+
+def shapes_of(message: type[Message]) -> tuple[Element, ...]:
+    """The elements of a message's body, in order."""
+    return _SHAPES[message]
+
+
+def _default(message: type[Message], name: str, element: Element, of_python: Any) -> Any:
+    """What stands for an attribute that was left out, as JSON; NOTHING where it is never left out."""
+    if of_python is not NOTHING:
+        return to_json(element, of_python)
+    if BODIES[message][name].needed:
+        return NOTHING
     if isinstance(element, Number):
-        members = element.members
-        return _read_integer if members is None else lambda value: members[_read_integer(value)]
-    return _read_fields
+        return 0 if element.members is None or 0 in element.members else NOTHING
+    if isinstance(element, Text):
+        return "" if not element.least else NOTHING
+    return {} if name == "fields" else []
 
 
-def _read_text(value: Any) -> str:
-    if type(value) is not str:
-        raise TypeError
-    return value
+def _dumped(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def _read_integer(value: Any) -> int:
-    if type(value) is not int:
-        raise TypeError
-    return value
-
-
-def _read_fields(value: Any) -> Fields:
-    if type(value) is not dict:
-        raise TypeError
-    return Fields.trusted({name: _read_value(item) for name, item in value.items()})
-
-
-def _read_value(value: Any) -> Value:
-    match value:
-        case str() | bool() | int():
-            return value
-        case {"bytes": str(text), **others} if not others:
-            return b64decode(text, validate=True)
-    raise TypeError
-
-
-# ---------------------------------------------------------------- writing
-
-
-def _to_json(value: Any) -> Any:
-    if isinstance(value, Fields):
-        return {name: _to_json(item) for name, item in value.items()}
-    return {"bytes": b64encode(value).decode()} if isinstance(value, bytes) else value
-
-
-_ELEMENTS: dict[type[Message], dict[str, Element]] = {
-    message: {element.name: element for element in shape_of(layout)} for message, layout in LAYOUTS.items()
-}
+_SHAPES = {message: shape_of(layout) for message, layout in LAYOUTS.items()}
 _READERS = {
-    message: {name: _reader(element) for name, element in elements.items()} for message, elements in _ELEMENTS.items()
+    message: {element.name: reader_of(element) for element in elements} for message, elements in _SHAPES.items()
 }
-_NEEDED = {message: frozenset(a.name for a in attributes_of(message) if a.default is NOTHING) for message in LAYOUTS}
+_OF_PYTHON = {message: {one.name: one.default for one in attributes_of(message)} for message in LAYOUTS}
+DEFAULTS: Mapping[type[Message], Mapping[str, Any]] = {
+    message: {
+        element.name: default
+        for element in elements
+        if (default := _default(message, element.name, element, _OF_PYTHON[message][element.name])) is not NOTHING
+    }
+    for message, elements in _SHAPES.items()
+}
+"""Of each message, what stands for the attributes that may be left out, as JSON."""

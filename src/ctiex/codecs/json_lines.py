@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
 from attrs import define, field
 from zope.interface import implementer
 
-from ctiex.errors import CodecError, FrameTooLong, MalformedFrame, UnknownKind, UnsupportedVersion
+from ctiex.errors import CodecError, FrameTooLong, MalformedFrame, UnknownKind
 from ctiex.interfaces import Frame, IDecoder
-from ctiex.messages import KIND_OF, VERSION, BindReply
+from ctiex.messages import KIND_OF
 
 NOT_ALLOWED = object()
 """Stands for what JSON has and the messages don't: fractions, huge numbers, doubled keys. No reader of
 an attribute takes it, so the line still can be answered under its invoke id."""
 
+EXTENSIONS = "ext"
+"""The key of the extensions: a list of ``[type, "<base64>"]``."""
+
 _LONGEST_INTEGER = len(str(-(2**63)))
+_INTEGER = re.compile(rf"-?[0-9]{{1,{_LONGEST_INTEGER}}}", re.ASCII)
 _KINDS = {message.__name__: kind for message, kind in KIND_OF.items()}
 
 
@@ -70,18 +75,12 @@ class JsonDecoder:
         """The complete lines that have come, each given once; the body is a dictionary of the attributes.
 
         :raise FrameTooLong: a line over the limit.
-        :raise UnsupportedVersion: a line of another version.
         """
         while self._failure is None:
             line = self._line()
             if line is None:
                 break
-            try:
-                frame = frame_of(line)
-            except UnsupportedVersion as failure:
-                self._fail(failure)
-                break
-            yield frame
+            yield frame_of(line)
         if self._at == len(self._data):
             self._data.clear()  # an idle link keeps nothing of what was said on it
             self._at = self._searched = 0
@@ -112,39 +111,39 @@ class JsonDecoder:
 
 
 def frame_of(line: bytes) -> Frame:
-    """The frame of one line. What is wrong with it is its fault, under its invoke id if that is there.
-
-    ``version`` and ``flags`` may be left out. A BindReply has a version of its own: there it is that one.
-
-    :raise UnsupportedVersion: it says another version, which ends the link.
-    """
+    """The frame of one line. What is wrong with it is its fault, under its id if that is there."""
     try:
         attributes = _JSON.decode(line.decode())
     except (ValueError, RecursionError):
         attributes = NOT_ALLOWED
     if type(attributes) is not dict:
         return Frame(0, 0, {}, MalformedFrame("a line that isn't a JSON object"))
-    has_its_own = attributes.get("kind") == BindReply.__name__
-    if not has_its_own and not _is(attributes.pop("version", VERSION), VERSION):
-        raise UnsupportedVersion(f"an unsupported version: only {VERSION} is supported")
-    invoke_id = attributes.pop("invoke_id", 0)
-    if type(invoke_id) is not int or not 0 <= invoke_id < 2**32:
-        return Frame(0, 0, {}, MalformedFrame("an invoke id is an unsigned integer of 32 bits"))
+    try:
+        invoke_id = integer_of(attributes.pop("id", 0))
+    except TypeError:
+        invoke_id = -1
+    if not 0 <= invoke_id < 2**32:
+        return Frame(0, 0, {}, MalformedFrame("an id is an unsigned integer of 32 bits"))
     return _judged(attributes, invoke_id)
 
 
 def _judged(attributes: dict[str, Any], invoke_id: int) -> Frame:
     name = attributes.pop("kind", None)
-    kind = _KINDS.get(name, 0) if isinstance(name, str) else 0
-    if not _is(attributes.pop("flags", 0), 0):
-        return Frame(kind, invoke_id, {}, MalformedFrame("flags other than 0"))
     if not isinstance(name, str):
         return Frame(0, invoke_id, {}, MalformedFrame("a line needs a kind, as text"))
-    if not kind:
+    kind = _KINDS.get(name)
+    if kind is None:
         return Frame(0, invoke_id, {}, UnknownKind("a message kind that isn't in this version"))
-    return Frame(kind, invoke_id, attributes)
+    return Frame(kind, invoke_id, attributes, None, EXTENSIONS in attributes)
 
 
-def _is(value: Any, wanted: int) -> bool:
-    """Whether it is this integer; true and 1.0 are not 1."""
-    return type(value) is int and value == wanted
+def integer_of(value: Any) -> int:
+    """An integer, written as a number or as text, since JavaScript rounds those beyond 2^53 - 1.
+
+    :raise TypeError: it is neither.
+    """
+    if type(value) is int:
+        return value
+    if type(value) is str and _INTEGER.fullmatch(value):
+        return int(value)
+    raise TypeError

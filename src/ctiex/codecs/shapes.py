@@ -7,16 +7,17 @@ declaration is ever half understood.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import construct
 from attrs import evolve, frozen
 
-from ctiex.codecs.layouts import Between, Coded, Digits, FieldType, Layout, UniqueNames
+from ctiex.codecs.layouts import Layout
+from ctiex.codecs.wire_types import Between, Coded, Converted, Digits, FieldType, Record, UniqueNames
 
 BITS = {"B": 8, "H": 16, "L": 32, "Q": 64, "q": 64}
-"""The width of each number that version 1 has, by its letter in ``struct``."""
+"""The width of each number that the wire format has, by its letter in ``struct``."""
 
 
 @frozen
@@ -49,6 +50,18 @@ class Text:
 
 
 @frozen
+class FieldValue:
+    """One type of value that a field may have."""
+
+    inner: Number | Text | None
+    """What stands behind its length; None: bytes as they are."""
+    read: Callable[[Any], Any] | None = None
+    """Makes the value of what stands there; None: it is the value."""
+    write: Callable[[Any], Any] | None = None
+    """The other way round."""
+
+
+@frozen
 class FieldList:
     """Channel associated data."""
 
@@ -57,11 +70,20 @@ class FieldList:
     field_name: Text
     type_code: str
     size_code: str
-    values: Mapping[FieldType, Number | Text | None]
-    """What each type of value is made of; None for bytes as they are."""
+    values: Mapping[FieldType, FieldValue]
 
 
-Element = Number | Text | FieldList
+@frozen
+class RecordList:
+    """Objects of one class behind their count."""
+
+    name: str
+    count_code: str
+    record: type
+    elements: tuple[Number | Text, ...]
+
+
+Element = Number | Text | FieldList | RecordList
 
 
 def shape_of(layout: Layout) -> tuple[Element, ...]:
@@ -85,6 +107,12 @@ def number_codes(layout: Layout) -> str:
 def _element(name: str, subcon: Any) -> Element:
     if isinstance(subcon, UniqueNames):
         return _field_list(name, subcon.subcon)
+    if isinstance(subcon, construct.FocusedSeq):
+        return _record_list(name, subcon)
+    return _plain(name, subcon)
+
+
+def _plain(name: str, subcon: Any) -> Number | Text:
     if isinstance(subcon, Digits):
         return evolve(_text(name, subcon.subcon), digits=True)
     if isinstance(subcon, construct.core.StringEncoded):
@@ -115,6 +143,15 @@ def _text(name: str, subcon: Any) -> Text:
     return Text(name, code, 0, 2 ** BITS[code] - 1, subcon.encoding)
 
 
+def _record_list(name: str, array: Any) -> RecordList:
+    count, items = array.subcons
+    record = items.subcon.subcon
+    if not isinstance(record, Record):
+        raise TypeError("a list of anything but fields is one of records")
+    elements = tuple(_plain(subcon.name, subcon.subcon) for subcon in record.subcon.subcons)
+    return RecordList(name, _code(count.subcon.subcon), record.record, elements)
+
+
 def _field_list(name: str, array: Any) -> FieldList:
     count, items = array.subcons
     named, kind, value = (subcon.subcon for subcon in items.subcon.subcon.subcons)
@@ -132,15 +169,21 @@ def _field_list(name: str, array: Any) -> FieldList:
     )
 
 
-def _value(case: Any) -> tuple[str, Number | Text | None]:
+def _value(case: Any) -> tuple[str, FieldValue]:
     """The letter of the value's length, and what the value is made of."""
+    if isinstance(case, Converted):
+        size, plain = _value(case.subcon)
+        return size, evolve(plain, read=case.read, write=case.write)
     if isinstance(case, construct.core.StringEncoded):
         text = _text("value", case)
-        return text.code, text
+        return text.code, FieldValue(text)
     size = _code(case.lengthfield)
     if case.subcon is construct.GreedyBytes:
-        return size, None
+        return size, FieldValue(None)
     inner, last = case.subcon.subcons
     if last is not construct.Terminated:
         raise TypeError("what stands inside a length prefix has to end with Terminated")
-    return size, _number("value", inner.subcon)
+    whole = inner.subcon
+    if isinstance(whole, Converted):
+        return size, FieldValue(_number("value", whole.subcon), whole.read, whole.write)
+    return size, FieldValue(_number("value", whole))

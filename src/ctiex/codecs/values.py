@@ -9,8 +9,8 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
-from ctiex.codecs.layouts import FIELD_TYPES, FieldType
-from ctiex.codecs.shapes import FieldList, Number, Text
+from ctiex.codecs.shapes import FieldList, FieldValue, Text
+from ctiex.codecs.wire_types import FIELD_TYPES, FieldType
 from ctiex.fields import Fields, Value
 
 ValueReader = Callable[[bytes], Value]
@@ -25,7 +25,7 @@ def field_type(value: Value) -> FieldType:
     for base in type(value).__mro__:
         if base in FIELD_TYPES:
             return FIELD_TYPES[base]
-    raise TypeError("not text, an integer, a boolean or bytes")
+    raise TypeError("not text, an integer, a boolean, bytes, a decimal or a time")
 
 
 def derive_fields_reader(shape: FieldList) -> Callable[[bytes, int], tuple[Fields, int]]:
@@ -63,12 +63,17 @@ def derive_fields_reader(shape: FieldList) -> Callable[[bytes, int], tuple[Field
     return read_fields
 
 
-def _value_reader(inner: Number | Text | None) -> ValueReader:
+def _value_reader(shape: FieldValue) -> ValueReader:
+    plain, made = _plain_reader(shape), shape.read
+    return plain if made is None else lambda data: made(plain(data))
+
+
+def _plain_reader(shape: FieldValue) -> ValueReader:
+    inner = shape.inner
     if inner is None:
         return bytes
     if isinstance(inner, Text):
-        _utf8_only(inner)
-        return bytes.decode
+        return bytes.decode if inner.encoding == "utf8" else lambda data: data.decode(inner.encoding)
     unpack, members = struct.Struct(">" + inner.code).unpack, inner.members
     if members is None:
         return lambda data: unpack(data)[0]
@@ -104,16 +109,21 @@ def derive_fields_writer(shape: FieldList) -> Callable[[Fields], bytes]:
     return write_fields
 
 
-def _value_writer(inner: Number | Text | None) -> ValueWriter:
+def _value_writer(shape: FieldValue) -> ValueWriter:
+    plain, made = _plain_writer(shape), shape.write
+    return plain if made is None else lambda value: plain(made(value))
+
+
+def _plain_writer(shape: FieldValue) -> ValueWriter:
+    inner = shape.inner
     if inner is None:
         return bytes
     if isinstance(inner, Text):
-        _utf8_only(inner)
-        return str.encode
+        return str.encode if inner.encoding == "utf8" else lambda text: text.encode(inner.encoding)
     return struct.Struct(">" + inner.code).pack
 
 
 def _utf8_only(text: Text) -> None:
     """UTF-8 is what ``decode`` and ``encode`` do by default, and fastest."""
     if text.encoding != "utf8":
-        raise TypeError(f"text in fields is UTF-8, not {text.encoding}")
+        raise TypeError(f"the names of fields are UTF-8, not {text.encoding}")

@@ -7,7 +7,7 @@ contract test in :mod:`ctiex.testing` that every implementation passes.
 from __future__ import annotations
 
 from ctiex.interfaces.carrier import NO_HEADERS, ISerialCarrier, ISerialCarrierPlugin, Signalled
-from ctiex.interfaces.codec import Frame, ICodec, ICodecPlugin, IDataResponder, IDecoder, decoded
+from ctiex.interfaces.codec import Extensions, Frame, ICodec, ICodecPlugin, IDataResponder, IDecoder, decoded
 from ctiex.interfaces.login import CheckerContext, IBindCredentials, ICertificateCredentials, ICheckerPlugin, IIdentity
 from ctiex.interfaces.media import IMedia, IMediaPlugin
 from ctiex.interfaces.organizer import IOrganizer, IOrganizerPlugin
@@ -26,6 +26,7 @@ from ctiex.interfaces.store import IJournal, IJournalPlugin, IPlacedJournalPlugi
 
 __all__ = [
     "CheckerContext",
+    "Extensions",
     "Frame",
     "IBindCredentials",
     "ICertificateCredentials",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from attrs import field
@@ -24,7 +24,13 @@ class Frame:
     body: Any = field(repr=False)
     """What the codec's own ``decode_body`` takes."""
     fault: CodecError | None = None
-    """What is wrong with the header (flags, kind); then only the invoke id is valid."""
+    """What is wrong with the header (flags, kind); then only the invoke id and the kind are valid."""
+    extended: bool = False
+    """Whether extensions stand behind the body; ``decode_body`` checks and skips them."""
+
+
+Extensions = Sequence[tuple[int, bytes]]
+"""What may stand behind any body: types and values. None is assigned, types from 0x8000 on are for private use."""
 
 
 class IDecoder(Interface):
@@ -84,7 +90,7 @@ class ICodec(Interface):
     def decode_body(frame: Frame) -> Message:
         """The message of a frame without fault.
 
-        :raise CodecError: the body breaks the layout of its kind.
+        :raise CodecError: the body breaks the layout of its kind, or the extensions behind it theirs.
         """
 
     def encode_body(message: Message) -> bytes:
@@ -93,8 +99,11 @@ class ICodec(Interface):
         :raise CodecError: the message breaks a limit of its layout.
         """
 
-    def frame(kind: int, invoke_id: int, body: bytes) -> bytes:
-        """A whole frame around an encoded body."""
+    def frame(kind: int, invoke_id: int, body: bytes, extensions: Extensions = ()) -> bytes:
+        """A whole frame around an encoded body.
+
+        :raise CodecError: a number doesn't fit its place.
+        """
 
     def frame_length(body: bytes) -> int:
         """The length that counts against the limit for a frame with this body, in bytes."""

@@ -426,6 +426,9 @@ KINDS: dict[int, type[Message]] = {
 }  # fmt: skip
 """The kind of each message on the wire; a reply's is its request's + 1."""
 
+CALL_CONTROL_KINDS = range(0x30, 0x40)
+"""Kept for call control: known, and not allowed on a link without that feature."""
+
 KIND_OF: dict[type[Message], int] = {message: kind for kind, message in KINDS.items()}
 
 REPLY_OF: dict[type[Message], type[Message]] = {

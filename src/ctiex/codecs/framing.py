@@ -13,7 +13,7 @@ from ctiex.codecs.shapes import number_codes
 from ctiex.codecs.wire_types import EXTENDED
 from ctiex.errors import CodecError, FrameTooLong, MalformedFrame, UnknownKind, UnsupportedVersion
 from ctiex.interfaces import Extensions, Frame, IDecoder
-from ctiex.messages import KINDS, VERSION
+from ctiex.messages import CALL_CONTROL_KINDS, KINDS, VERSION
 
 _HEADER = struct.Struct(number_codes(HEADER))
 _LENGTH = struct.Struct(">" + number_codes(HEADER)[1])
@@ -136,4 +136,4 @@ class BinaryDecoder:
 def _fault(flags: int, kind: int) -> CodecError | None:
     if flags not in (0, EXTENDED):
         return MalformedFrame(f"flags other than 0 and {EXTENDED}")
-    return None if kind in KINDS else UnknownKind("a message kind that isn't in this version")
+    return None if kind in KINDS or kind in CALL_CONTROL_KINDS else UnknownKind("a message kind that isn't in this version")

@@ -112,7 +112,7 @@ class AgentLink(ExchangeLink):
         """Tell the agent's application that another link has this agent number now."""
         self._agents.pop(agent, None)
         self._observer.agent_taken_over(self.info, agent)
-        self.session.notify(Error(Status.SESSION_TAKEN_OVER, agent))
+        self.session.notify(Error(Status.SESSION_TAKEN_OVER, KIND_OF[AgentLogin], agent))
         self.flush()
 
     def link_writable(self) -> None:

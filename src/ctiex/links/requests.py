@@ -10,7 +10,7 @@ from twisted.logger import Logger
 
 from ctiex.errors import LinkError, LinkLost, RequestTimedOut, Status
 from ctiex.limits import SessionLimits
-from ctiex.messages import REPLY_OF, ConnectionReply, Error, Message, UnbindReply
+from ctiex.messages import KIND_OF, REPLY_OF, ConnectionReply, Error, Message, Unbind
 
 Answered = Callable[[Message | LinkError], None]
 """Hears the reply to a request, the Error that answers it, or why none will come."""
@@ -33,8 +33,8 @@ def connection_status(answer: Message | LinkError) -> int | None:
 
 @define
 class _Waiting:
-    wanted: type[Message]
-    """The kind of its reply; an Error answers every request."""
+    request: type[Message]
+    """Its reply answers it, or an Error about its kind."""
     answered: Answered
     deadline: float
 
@@ -44,6 +44,8 @@ class Requests:
 
     def __init__(self, limits: SessionLimits) -> None:
         self._limits = limits
+        self.max_in_flight = limits.max_in_flight
+        """How many the other side takes at once."""
         self._last_invoke_id = 0
         self._waiting: dict[int, _Waiting] = {}
         self._unsent: dict[int, bytes] = {}
@@ -65,19 +67,19 @@ class Requests:
     def add(self, invoke_id: int, request: type[Message], frame: bytes, answered: Answered, deadline: float) -> None:
         """A request of this kind is to go out; ``sendable`` gives its frame when it may."""
         self._unsent[invoke_id] = frame
-        self._waiting[invoke_id] = _Waiting(REPLY_OF[request], answered, deadline)
+        self._waiting[invoke_id] = _Waiting(request, answered, deadline)
         self.first_deadline = min(self.first_deadline, deadline)
 
     def sendable(self) -> Iterator[bytes]:
         """The frames that may go out now, each given once."""
-        while self._unsent and len(self._waiting) - len(self._unsent) < self._limits.max_in_flight:
+        while self._unsent and len(self._waiting) - len(self._unsent) < min(self.max_in_flight, self._limits.max_in_flight):
             yield self._unsent.pop(next(iter(self._unsent)))
 
     def last(self, invoke_id: int, answered: Answered, deadline: float) -> None:
         """The last request, which the caller writes at once; those that wait to go out never will."""
         unsent, self._unsent = self._unsent, {}
         self._tell([self._waiting.pop(one).answered for one in unsent], LinkLost("this side is unbinding"))
-        self._waiting[invoke_id] = _Waiting(UnbindReply, answered, deadline)
+        self._waiting[invoke_id] = _Waiting(Unbind, answered, deadline)
         self.first_deadline = min(self.first_deadline, deadline)
 
     def answer(self, invoke_id: int, message: Message) -> bool:
@@ -85,17 +87,23 @@ class Requests:
         waiting = self._waiting.get(invoke_id)
         if waiting is None or invoke_id in self._unsent:  # what is unsent can't have an answer
             return False
-        if not isinstance(message, (waiting.wanted, Error)):
-            self._tell_misfit(message, waiting.wanted)
+        if not _answers(message, waiting.request):
+            self._tell_misfit(message, waiting.request)
             return False
         del self._waiting[invoke_id]
         waiting.answered(message)
         return True
 
-    def _tell_misfit(self, found: Message, wanted: type[Message]) -> None:
+    def broken(self, invoke_id: int, reply: type[Message], status: Status, detail: str) -> None:
+        """A reply of this kind has come that can't be read: a request that waits for it is refused by that."""
+        waiting = self._waiting.get(invoke_id)
+        if waiting is not None and REPLY_OF[waiting.request] is reply:
+            self.answer(invoke_id, Error(status, KIND_OF[waiting.request], detail))
+
+    def _tell_misfit(self, found: Message, request: type[Message]) -> None:
         if not self._misfit:
             _log.warn("ignored {found} where {wanted} was expected; further ones are ignored silently",
-                      found=type(found).__name__, wanted=wanted.__name__)  # fmt: skip
+                      found=type(found).__name__, wanted=REPLY_OF[request].__name__)  # fmt: skip
         self._misfit = True
 
     def time_out(self, now: float) -> None:
@@ -121,3 +129,10 @@ class Requests:
                 tell(error)
             except Exception:  # the others must hear it all the same
                 _log.failure("a callback for a lost answer failed")
+
+
+def _answers(message: Message, request: type[Message]) -> bool:
+    """Whether it ends a request of this kind. An Error about anything else is about a frame of the other direction."""
+    if isinstance(message, Error):
+        return message.about == KIND_OF[request]
+    return isinstance(message, REPLY_OF[request])

@@ -20,12 +20,16 @@ from ctiex.messages import (
     BindReply,
     CallEnded,
     CallEndedReply,
+    CallQuery,
+    CallQueryReply,
     CancelReply,
     CancelRequest,
     Connection,
     ConnectionReply,
     ConnectReply,
     ConnectRequest,
+    DataChanged,
+    DataChangedReply,
     DataRequest,
     DataResult,
     Message,
@@ -36,6 +40,8 @@ from ctiex.messages import (
     ServiceEventReply,
     Unbind,
     UnbindReply,
+    UpdateReply,
+    UpdateRequest,
 )
 
 
@@ -83,15 +89,17 @@ def _rules(
 UNBOUND: Rules = {None: Status.NOT_BOUND, Bind: REQUEST, Ping: REQUEST, Pong: IGNORE}
 """The exchange, before a Bind."""
 
+_AGENT_REPLIES = (AgentLoginReply, AgentLogoutReply, ConnectReply, CancelReply, CallQueryReply, UpdateReply)
+
 EXCHANGE: Mapping[Role, Rules] = {
     Role.AGENT: _rules(
-        requests=[AgentLogin, AgentLogout, ConnectRequest, CancelRequest],
+        requests=[AgentLogin, AgentLogout, ConnectRequest, CancelRequest, CallQuery, UpdateRequest],
         notices=[AgentEventAck],
-        ignored=[BindReply, AgentLoginReply, AgentLogoutReply, ConnectReply, CancelReply],
+        ignored=[BindReply, *_AGENT_REPLIES],
     ),
     Role.SERVICE: _rules(
         requests=[DataRequest, ServiceEvent],
-        replies=[ConnectionReply, CallEndedReply],
+        replies=[ConnectionReply, CallEndedReply, DataChangedReply],
         ignored=[BindReply, DataResult, ServiceEventReply],
     ),
 }
@@ -99,9 +107,12 @@ EXCHANGE: Mapping[Role, Rules] = {
 
 CLIENT: Mapping[Role, Rules] = {
     Role.AGENT: _rules(
-        replies=[BindReply, AgentLoginReply, AgentLogoutReply, ConnectReply, CancelReply], notices=[AgentEvent]
+        replies=[BindReply, *_AGENT_REPLIES],
+        notices=[AgentEvent],
     ),
-    Role.SERVICE: _rules(replies=[BindReply, DataResult, ServiceEventReply], requests=[Connection, CallEnded]),
+    Role.SERVICE: _rules(
+        replies=[BindReply, DataResult, ServiceEventReply], requests=[Connection, CallEnded, DataChanged]
+    ),
 }
 """A client, by its own role."""
 

@@ -16,6 +16,7 @@ from ctiex.links.outgoing import MUCH_OUTPUT, Outgoing
 from ctiex.links.rate_limit import BYTES_SHIFT, FRAME, Traffic, Work
 from ctiex.links.session_types import NOBODY, SessionHandler, SessionState
 from ctiex.messages import (
+    KIND_OF,
     KINDS,
     VERSION,
     Bind,
@@ -76,9 +77,14 @@ class Session(Outgoing):
         self._pings = 0
         self._reading = False
 
-    def agree(self, max_frame: int) -> None:
-        """The limit on a frame's length that was agreed at Bind holds in both directions from now on, in bytes."""
+    def agree(self, max_frame: int, max_in_flight: int) -> None:
+        """What was agreed at Bind holds from now on.
+
+        :param max_frame: the limit on a frame's length in both directions, in bytes.
+        :param max_in_flight: how many requests of this side may wait for their replies.
+        """
         self.send_limit = self._decoder.max_frame = max_frame
+        self._requests.max_in_flight = max_in_flight
 
     # ------------------------------------------------------------ time
 
@@ -155,7 +161,7 @@ class Session(Outgoing):
                 if self.held or not self.accepting:
                     break
         except CodecError as error:
-            self._refuse(0, error.status, str(error))
+            self._refuse(0, error.status, 0, str(error))
             self.end(str(error))
         finally:
             self._reading = False
@@ -174,10 +180,12 @@ class Session(Outgoing):
         message_type = KINDS.get(frame.kind)
         if message_type is Error:
             self._error_received(frame)
-        elif frame.fault is not None or message_type is None:
-            fault = frame.fault
-            status = Status.UNKNOWN_KIND if fault is None else fault.status
-            self._refuse(frame.invoke_id, status, str(fault or f"unknown kind {frame.kind}"))
+        elif frame.fault is not None:
+            self._refuse(frame.invoke_id, frame.fault.status, frame.kind, str(frame.fault))
+        elif message_type is None:
+            status = self.rules[None]
+            assert isinstance(status, Status), "what isn't named is refused"
+            self._refuse(frame.invoke_id, status, frame.kind, f"kind {frame.kind:#x}: {status.text}")
         else:
             self._allowed_or_refused(frame, message_type)
 
@@ -187,15 +195,16 @@ class Session(Outgoing):
             return
         if isinstance(verdict, Status):
             name = message_type.__name__
-            self._refuse(frame.invoke_id, verdict, f"{name}: {verdict.text}", name)
+            self._refuse(frame.invoke_id, verdict, frame.kind, f"{name}: {verdict.text}", name)
             return
         try:
             message = self.codec.decode_body(frame)
         except CodecError as error:
             name = message_type.__name__
-            self._refuse(frame.invoke_id, error.status, f"{name}: {error}", name)
+            self._refuse(frame.invoke_id, error.status, frame.kind, f"{name}: {error}", name)
             if verdict is rules.REPLY:
-                self._answer(frame.invoke_id, Error(error.status, str(error)))
+                self._requests.broken(frame.invoke_id, message_type, error.status, str(error))
+                self._send_requests()
             return
         self._message_received(message, frame.invoke_id, verdict)
 
@@ -205,7 +214,7 @@ class Session(Outgoing):
         elif (invoke_id == 0) is not (verdict is rules.NOTICE) and not isinstance(message, Unbind):
             needed = "0" if verdict is rules.NOTICE else "an invoke id other than 0"
             name = type(message).__name__
-            self._refuse(invoke_id, Status.MALFORMED, f"{name} needs {needed}", name)
+            self._refuse(invoke_id, Status.MALFORMED, KIND_OF[type(message)], f"{name} needs {needed}", name)
         elif verdict is rules.NOTICE:
             self._handler.request_received(message, 0)
         else:
@@ -232,22 +241,23 @@ class Session(Outgoing):
         else:
             self._handler.request_received(message, invoke_id)
 
-    def _refuse(self, invoke_id: int, status: int, detail: str, name: str = "") -> None:
-        """Answer with Error; ``name`` is that of the message."""
+    def _refuse(self, invoke_id: int, status: int, about: int, detail: str, name: str = "") -> None:
+        """Answer with Error about a kind; ``name`` is that of the message."""
         self.observer.frame_refused(self._link, status, name)
-        self._send(Error(status, detail[:200]), invoke_id)
+        self._send(Error(status, about, detail[:200]), invoke_id)
 
     def _refuse_busy(self, message: Message, invoke_id: int, detail: str) -> None:
         self.observer.request_over_limit(self._link, message)
         self.reply(refusal(message, Status.TOO_BUSY, detail), invoke_id)
 
     def _error_received(self, frame: Frame) -> None:
-        """An Error is never answered, whatever is wrong with it."""
+        """An Error is never answered, and changes nothing where it can't be read."""
         try:
-            message = self.codec.decode_body(frame) if frame.fault is None else Error(frame.fault.status)
+            message = self.codec.decode_body(frame)
         except CodecError as error:
-            message = Error(error.status, str(error))
-        if not self._answer(frame.invoke_id, message) and isinstance(message, Error):
+            message = Error(error.status, 0, str(error))
+        assert isinstance(message, Error), "frames of its kind alone come here"
+        if self.state not in _BEFORE_BOUND and not self._answer(frame.invoke_id, message):
             self._handler.error_received(message)
 
     # ------------------------------------------------------------ the fast path
@@ -286,7 +296,7 @@ class Session(Outgoing):
             self._handler.bind_received(bind, invoke_id)
         else:
             self.observer.version_refused(self._link, bind)
-            self.bound(BindReply(Status.UNSUPPORTED_VERSION, detail=f"only version {VERSION} is supported"), invoke_id)
+            self.bound(BindReply(Status.UNSUPPORTED_VERSION, VERSION, detail=f"only version {VERSION} is supported"), invoke_id)
 
     def bound(self, reply: BindReply, invoke_id: int, role: Role | None = None) -> None:
         """Answer a Bind; status 0 binds the session in ``role``, any other ends it.

@@ -158,16 +158,8 @@ class Mishaps:
         if call is not None and call.state is not CallState.CLOSED:
             return  # it isn't kept yet
         self._happened("driver spoke of an ended call")
-        say = getattr(exchange.processing.listener, word)
-        match word:
-            case "offered":
-                say(serial, sessions[0], lambda: None)
-            case "refused":
-                say(serial, sessions[0], 32)
-            case "unreachable":
-                say(serial, 31)
-            case _:
-                say(serial)
+        more = {"offered": (sessions[0], lambda: None), "refused": (sessions[0], 32), "unreachable": (31,)}
+        getattr(exchange.processing.listener, word)(serial, *more.get(word, ()))
 
     def crash_service(self, at: int, down: float) -> None:
         """A service's process dies; the new one knows nothing."""

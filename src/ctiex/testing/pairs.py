@@ -7,6 +7,7 @@ is a whole exchange on a clock that stands still until it is advanced.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from itertools import count
 from random import Random
 from typing import Any, TypeVar
 
@@ -53,8 +54,8 @@ BUFFER = 65_536
 class MemoryTransport:
     """One end of a link in memory; what is written stays here until the pair carries it over."""
 
-    def __init__(self, name: str) -> None:
-        self._address = IPv4Address("TCP", "127.0.0.1", 7300 if name == "first" else 49152)
+    def __init__(self, port: int) -> None:
+        self._address = IPv4Address("TCP", "127.0.0.1", port)
         self.under_way = bytearray()
         """Written here and not carried over yet."""
         self.reading = True
@@ -78,14 +79,16 @@ class MemoryTransport:
         self.write(b"".join(data))
 
     def take(self, count: int | None) -> bytes:
-        """Carry bytes over; an empty buffer lets the producer go on."""
+        """Carry bytes over: up to ``count`` of them, all there are if that is None."""
         taken = bytes(self.under_way[:count])
         del self.under_way[: len(taken)]
+        return taken
+
+    def let_the_producer_go_on(self) -> None:
+        """Tell it when the buffer is empty again."""
         if self._producer_paused and not self.under_way:
             self._producer_paused = False
-            if self._producer is not None:
-                self._producer.resumeProducing()
-        return taken
+            self._producer.resumeProducing()
 
     def loseConnection(self) -> None:
         """Close once everything written is carried over."""
@@ -134,7 +137,7 @@ class LinkedPair:
 
     def __init__(self, first: IProtocol, second: IProtocol) -> None:
         self.first, self.second = first, second
-        self.first_transport, self.second_transport = MemoryTransport("first"), MemoryTransport("second")
+        self.first_transport, self.second_transport = MemoryTransport(7300), MemoryTransport(49152)
         self.open = True
         """Whether neither end has lost the link yet."""
         first.makeConnection(self.first_transport)
@@ -149,6 +152,7 @@ class LinkedPair:
         if not (self.open and receiver.reading) or receiver.aborted:
             return 0
         data = sender.take(count)
+        sender.let_the_producer_go_on()
         if data and not receiver.closing:
             protocol.dataReceived(data)
         return len(data)
@@ -195,18 +199,6 @@ def pump_all(pairs: list[LinkedPair], clock: Clock) -> None:
 
 def _due(clock: Clock) -> bool:
     return any(call.getTime() <= clock.seconds() for call in clock.getDelayedCalls())
-
-
-def numbered() -> Callable[[], str]:
-    """Makes session names: ``1``, ``2`` and so on."""
-    made = 0
-
-    def make() -> str:
-        nonlocal made
-        made += 1
-        return str(made)
-
-    return make
 
 
 def make_service(name: str, timeouts: Timeouts | None = None, signalling: str = "link") -> ServiceSettings:
@@ -280,7 +272,7 @@ class MemoryExchange:
             counts=self.counts,
             audit=self.audit,
             random=Random(1),
-            new_session_name=numbered(),
+            new_session_name=map(str, count(1)).__next__,
         )
         self.core.start()
 

@@ -16,7 +16,8 @@ from ctiex.fields import Fields
 from ctiex.messages import SERVICE_CONDITIONS, AgentEvent, Condition, ConnectReply, DataResult, ServiceEvent
 from ctiex.testing.simulation.clock import WorldClock
 
-_KEPT = frozenset({Status.OK, Status.QUEUED_AGENT_AWAY, Status.DUPLICATE_EVENT})
+KEPT = frozenset({Status.OK, Status.QUEUED_AGENT_AWAY, Status.DUPLICATE_EVENT})
+"""The statuses that say that a service's event is kept."""
 
 
 @define
@@ -198,7 +199,7 @@ class Ledger:
 
     def report_answered(self, event_id: int, status: int) -> None:
         """A ServiceEventReply has come."""
-        if status in _KEPT and event_id in self.sent_ids:
+        if status in KEPT and event_id in self.sent_ids:
             self.kept.add(event_id)
 
     # ------------------------------------------------------------ at the end

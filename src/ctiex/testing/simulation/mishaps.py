@@ -152,22 +152,14 @@ class Mishaps:
         """A signalling driver says something about a call that has ended."""
         exchange, serial = self.exchange.running, self._some_serial(at)
         sessions = None if exchange is None else exchange.sessions.of_identity("ivr-b")
-        if exchange is None or not sessions or not serial or not self.witness.is_over(serial):
+        if exchange is None or not sessions or not serial or not self.witness.custody.is_over(serial):
             return
         call = exchange.store.get(serial)
         if call is not None and call.state is not CallState.CLOSED:
             return  # it isn't kept yet
         self._happened("driver spoke of an ended call")
-        say = getattr(exchange.processing.listener, word)
-        match word:
-            case "offered":
-                say(serial, sessions[0], lambda: None)
-            case "refused":
-                say(serial, sessions[0], 32)
-            case "unreachable":
-                say(serial, 31)
-            case _:
-                say(serial)
+        more = {"offered": (sessions[0], lambda: None), "refused": (sessions[0], 32), "unreachable": (31,)}
+        getattr(exchange.processing.listener, word)(serial, *more.get(word, ()))
 
     def crash_service(self, at: int, down: float) -> None:
         """A service's process dies; the new one knows nothing."""
@@ -198,7 +190,7 @@ class Mishaps:
         if place is not None:
             self._happened("customer hung up")
             if place is not Place.WITH_AGENT and self.exchange.running is not None:  # else the next one finds it out
-                self.witness.ends_by_driver(serial, "the customer has hung up")
+                self.witness.owe_end(serial, "the customer has hung up")
         elif self.exchange.running is not None and serial:
             self._happened("customer hung up")
             self.witness.watched(self.exchange.running.processing.listener).hung_up(serial)

@@ -40,6 +40,10 @@ class Place(Enum):
     GONE = "gone"
 
 
+_TELLS = {Place.SERVED: "accepted", Place.WITH_AGENT: "returned", Place.GONE: "hung_up"}
+"""What the driver tells of a customer whom it finds there."""
+
+
 @define(eq=False)
 class Customer:
     """Somebody who is to be served, under a serial."""
@@ -109,7 +113,7 @@ class Platform:
             self._not_reached(customer, Status.SERVICE_REFUSED)
             return
         customer.place, customer.served_by = Place.SERVED, process.process
-        self._tell("answered", customer)
+        self._tell("accepted", customer)
         # Python throws away what a process that has died was about to do: that wakes up others of it.
         arriving.addCallbacks(lambda _: self._let_go(customer), lambda failure: failure.trap(RuntimeError) and None)
         self._watch(customer, process)
@@ -154,10 +158,10 @@ class Platform:
             self._tell("hung_up", customer)
         return was
 
-    def _tell(self, what: str, customer: Customer, status: Status = Status.OK) -> None:
+    def _tell(self, what: str, customer: Customer, *status: Status) -> None:
         driver = self.driver
         if driver is not None:  # which may have died
-            driver.process.callLater(self._random.uniform(0.001, 0.1), driver.heard, what, customer.serial, status)
+            driver.process.callLater(self._random.uniform(0.001, 0.1), driver.heard, what, customer.serial, *status)
 
     def on_the_way(self) -> list[str]:
         """The serials of customers who are with a service, or on the way there."""
@@ -169,7 +173,6 @@ class SeenSignalling(BaseSignalling):
     """Signals calls of one platform, and tells at most one end of each."""
 
     sees_return = True
-    connected = True
 
     def __init__(self, listener: ISignallingListener, platform: Platform, process: ProcessClock) -> None:
         self.process = process
@@ -182,15 +185,6 @@ class SeenSignalling(BaseSignalling):
     def going_on(self) -> list[str]:
         """The calls whose end it hasn't told."""
         return sorted(self._going_on)
-
-    def start(self) -> None:
-        """The platform is there."""
-
-    def stop(self) -> None:
-        """What goes on at the platform goes on."""
-
-    def agent_logged_in(self, agent: str) -> None:
-        """Agents are told of no calls of before."""
 
     def resume(self, serial: str, agent: str) -> None:
         """See what has become of a customer."""
@@ -222,26 +216,13 @@ class SeenSignalling(BaseSignalling):
         return met
 
     def _find(self, serial: str) -> None:
-        match self._platform.place_of(serial):
-            case Place.SERVED:
-                self.heard("answered", serial)
-            case Place.WITH_AGENT:
-                self.heard("returned", serial)
-            case Place.GONE:
-                self.heard("hung_up", serial)
+        place = self._platform.place_of(serial)
+        if place in _TELLS:
+            self.heard(_TELLS[place], serial)
 
-    def heard(self, what: str, serial: str, status: Status = Status.OK) -> None:
-        """The platform tells what has become of a customer."""
-        if serial not in self._going_on:
-            return
-        if what == "answered":
-            self._listener.accepted(serial)
-            return
-        self._going_on.discard(serial)
-        match what:
-            case "unreachable":
-                self._listener.unreachable(serial, status)
-            case "returned":
-                self._listener.returned(serial)
-            case _:
-                self._listener.hung_up(serial)
+    def heard(self, what: str, serial: str, *status: Status) -> None:
+        """The platform tells what has become of a customer, in the listener's words."""
+        if serial in self._going_on:
+            if what != "accepted":
+                self._going_on.discard(serial)
+            getattr(self._listener, what)(serial, *status)

@@ -21,6 +21,10 @@ WATCHED = (
     "CTIEX_TALK_AGENT",
 )  # fmt: skip
 """The variables that tell, after a time without events, where everybody is."""
+LIST_CHANNELS: Action = "Status", (("Variables", ",".join(WATCHED)),)
+"""Asks for every channel, with these variables."""
+LIST_BRIDGES: Action = "BridgeList", ()
+"""Asks for every bridge, with its kind."""
 MOST_HEADERS = 4
 """How many SIP header fields a call may be sent with."""
 _HOLD_LONGER = 60
@@ -110,13 +114,3 @@ def _redirect_both(conversation: Conversation, settings: AsteriskSettings) -> Ac
 def redirect(party: Party, context: str) -> Action:
     """Send a channel to the beginning of a context, out of whatever it is in."""
     return "Redirect", (("Channel", party.name), ("Context", context), ("Exten", "s"), ("Priority", "1"))
-
-
-def list_channels() -> Action:
-    """Ask for every channel, with the variables that tell where it is."""
-    return "Status", (("Variables", ",".join(WATCHED)),)
-
-
-def list_bridges() -> Action:
-    """Ask for every bridge, with its kind."""
-    return "BridgeList", ()

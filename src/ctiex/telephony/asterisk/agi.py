@@ -30,7 +30,7 @@ MAX_COMMAND = 2_000
 _ABOUT_CALL = re.compile(r"(agi_[a-z0-9_]{1,60}): ?(.*)", re.DOTALL)
 _ANSWER = re.compile(r"(\d{3})(?:([ -])(.*))?", re.DOTALL)
 _RESULT = re.compile(r"result=(-?[0-9*#A-Da-d]*)(?:$| (.*))", re.DOTALL)
-_NOTE = re.compile(r"(?:\((.*)\))?(?: ?endpos=(\d{1,18}))?", re.DOTALL)
+_NOTE = re.compile(r"(?:\((.*)\))?(?: ?endpos=\d{1,18})?", re.DOTALL)
 _ANYTHING, _NO_MORE = re.compile(".*", re.DOTALL), re.compile("(?!)")
 _OPEN = re.compile(r"result=[-0-9*#A-Da-d]* \((?!.*\)(?: ?endpos=\d{1,18})?$)", re.DOTALL)
 _CLOSED = re.compile(r"\)(?: ?endpos=\d{1,18})?$")
@@ -81,8 +81,6 @@ class AgiAnswer:
     """What stands behind ``result=``; the keys that were typed are among it, so it has no place in a log."""
     note: str = field(default="", repr=False)
     """What stands in parentheses: the value of a variable, ``timeout``; else the rest of the line."""
-    end_position: int | None = None
-    """How far a file was played, in samples."""
 
     @property
     def number(self) -> int | None:
@@ -285,6 +283,4 @@ def _result(rest: str) -> AgiAnswer:
         raise AgiError("found an unexpected answer, expected result= after 200")
     rest = found[2] or ""
     note = _NOTE.fullmatch(rest)
-    if note is None:
-        return AgiAnswer(200, found[1], rest)
-    return AgiAnswer(200, found[1], note[1] or "", int(note[2]) if note[2] else None)
+    return AgiAnswer(200, found[1], rest if note is None else note[1] or "")

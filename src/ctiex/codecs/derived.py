@@ -33,10 +33,12 @@ def _decoder_source(message: type[Message], elements: Sequence[Element]) -> tupl
     lines = ["def decode(body):", " end = 0", " try:"]
     for index, (numbers, other) in enumerate(_runs(elements)):
         lines += [f"  {line}" for line in _reading(index, numbers, other, names)]
-    lines.append(f"  message = Message({', '.join(element.name for element in elements)})")
-    lines.append(" except BROKEN as error: raise malformed(Message, error) from None")
-    lines.append(" if end != len(body): raise malformed(Message, end - len(body))")
-    lines.append(" return message")
+    lines += [
+        f"  message = Message({', '.join(element.name for element in elements)})",
+        " except BROKEN as error: raise malformed(Message, error) from None",
+        " if end != len(body): raise malformed(Message, end - len(body))",
+        " return message",
+    ]
     return "\n".join(lines), names
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from ctiex.errors import StoreUnavailable
 from ctiex.stores.marks import checkpoint, has_log, log_fits, write_out
 from ctiex.stores.schema import VERSION, migrate, version_of
-from ctiex.stores.sealing import Seal, sync_folder, unfinished_name
+from ctiex.stores.sealing import Seal, sync_folder, unfinished
 
 _PRAGMAS = (
     "journal_mode = WAL",
@@ -116,15 +116,11 @@ def make(path: Path, seal: Seal) -> None:
     :raise OSError: it can't be made.
     :raise sqlite3.Error: likewise.
     """
-    unfinished = unfinished_name(path)
-    os.close(os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600))
-    try:
-        database, _ = _opened(unfinished, seal)
-        write_out(database, unfinished)
+    with unfinished(path) as new:
+        database, _ = _opened(new, seal)
+        write_out(database, new)
         database.close()
-        os.link(unfinished, path)
-    finally:
-        unfinished.unlink()
+        os.link(new, path)
     sync_folder(path.parent)
 
 

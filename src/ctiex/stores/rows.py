@@ -38,8 +38,6 @@ class Changed(StoreUnavailable):
 
     def __init__(self, record: str) -> None:
         super().__init__(f"{record} was changed without the key, or is damaged; {_TO_DO}")
-        self.record = record
-        """What it is the record of, in words."""
 
 
 class OtherKey(StoreUnavailable):
@@ -135,8 +133,8 @@ class Rows:
         generation = os.urandom(_GENERATION_SIZE)
         return 1, generation, self._seal.stamp(bound(b"store", generation))
 
-    def opened_store(self, generation: Any, stamp: Any) -> bytes:
-        """The generation of a file.
+    def check_store(self, generation: Any, stamp: Any) -> None:
+        """Look at the row that names the file.
 
         :raise OtherKey: the file isn't this key's.
         """
@@ -144,7 +142,6 @@ class Rows:
             self._seal.check(stamp, bound(b"store", generation))
         except (Unsealed, TypeError):
             raise OtherKey from None
-        return bytes(generation)
 
 
 def content_of(call: Call) -> bytes:

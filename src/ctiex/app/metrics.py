@@ -75,7 +75,7 @@ class ExchangeCollector:
     def collect(self) -> Iterator[Metric]:
         """Every metric, read now."""
         parts = self._exchange.parts  # now: a restart makes new ones
-        yield from _counters(parts.counts)
+        yield from _counters(parts.counters)
         yield from _gauges(parts)
         if parts.started:
             help_text = "Calls in the store, including recently closed ones."
@@ -83,14 +83,14 @@ class ExchangeCollector:
         yield _gauge("ready", "1 while calls are accepted, else 0.", int(self._exchange.ready))
 
 
-def _counters(counts: Counters) -> Iterator[Metric]:
+def _counters(counters: Counters) -> Iterator[Metric]:
     """One counter for each attribute of the counts, so that a new one shows up by itself."""
     from prometheus_client.metrics_core import CounterMetricFamily
 
     attributes: tuple[Attribute[Any], ...] = fields(Counters)
     for attribute in attributes:
         help_text = f"{attribute.name.replace('_', ' ').capitalize()}, since the exchange started."
-        yield CounterMetricFamily(f"ctiex_{attribute.name}", help_text, getattr(counts, attribute.name))
+        yield CounterMetricFamily(f"ctiex_{attribute.name}", help_text, getattr(counters, attribute.name))
 
 
 def _gauges(parts: ExchangeCore) -> Iterator[Metric]:

@@ -22,8 +22,9 @@ from twisted.web.resource import IResource, Resource
 from twisted.web.server import Site
 
 from ctiex.app.listener import Listener
-from ctiex.config.model import Configuration
+from ctiex.config.model import Configuration, failure_of
 from ctiex.core import ExchangeCore
+from ctiex.errors import ConfigurationError
 from ctiex.extras import need
 from ctiex.links.exchange import ExchangeLinkFactory
 from ctiex.links.ports import GuardedFactory, PortBounds
@@ -53,14 +54,14 @@ _IDLE = 30
 """After so many seconds without a request a connection is closed."""
 
 
-def check_metrics(configuration: Configuration) -> None:
-    """See that what metrics need is installed, where they are wanted.
-
-    :raise ConfigurationError: it isn't; the text says what to install.
-    """
-    if configuration.metrics.listen:
-        where = f"{configuration.source}: " if configuration.source else ""
-        need("metrics", f"{where}metrics.listen")
+def wrong_metrics(configuration: Configuration) -> list[str]:
+    """What metrics need and isn't installed, where they are wanted; in a line that says what to install."""
+    try:
+        if configuration.metrics.listen:
+            need("metrics", "metrics.listen")
+    except ConfigurationError as error:
+        return [str(error)]
+    return []
 
 
 # ---------------------------------------------------------------- what is measured
@@ -208,8 +209,11 @@ class MonitoringPort:
 
         :raise ConfigurationError: it is wanted, and prometheus-client isn't installed.
         """
-        check_metrics(exchange.configuration)
-        if exchange.configuration.metrics.listen:
+        configuration = exchange.configuration
+        wrong = wrong_metrics(configuration)
+        if wrong:
+            raise failure_of(wrong, configuration.source)
+        if configuration.metrics.listen:
             import_module("prometheus_client")  # now: the process may give up the rights to read its files
         self._exchange = exchange
         self._reactor = reactor

@@ -68,7 +68,7 @@ def assemble(
         network=carriers.network,
         exchange_id=configuration.exchange.id,
         exchange_address=exchange_address(configuration),
-        counts=counters,
+        counters=counters,
         audit=audit,
         admission=Admission(configuration.limits, Descriptors.of_this_process()),
     )

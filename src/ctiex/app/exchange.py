@@ -85,7 +85,7 @@ class Exchange(Service):
     @property
     def counters(self) -> Counters:
         """What happened since the start; not to be changed."""
-        return self.parts.counts
+        return self.parts.counters
 
     @property
     def ready(self) -> bool:

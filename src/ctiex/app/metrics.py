@@ -22,8 +22,9 @@ from twisted.web.resource import IResource, Resource
 from twisted.web.server import Site
 
 from ctiex.app.listener import Listener
-from ctiex.config.model import Configuration
+from ctiex.config.model import Configuration, failure_of
 from ctiex.core import ExchangeCore
+from ctiex.errors import ConfigurationError
 from ctiex.extras import need
 from ctiex.links.exchange import ExchangeLinkFactory
 from ctiex.links.ports import GuardedFactory, PortBounds
@@ -53,14 +54,14 @@ _IDLE = 30
 """After so many seconds without a request a connection is closed."""
 
 
-def check_metrics(configuration: Configuration) -> None:
-    """See that what metrics need is installed, where they are wanted.
-
-    :raise ConfigurationError: it isn't; the text says what to install.
-    """
-    if configuration.metrics.listen:
-        where = f"{configuration.source}: " if configuration.source else ""
-        need("metrics", f"{where}metrics.listen")
+def wrong_metrics(configuration: Configuration) -> list[str]:
+    """What metrics need and isn't installed, where they are wanted; in a line that says what to install."""
+    try:
+        if configuration.metrics.listen:
+            need("metrics", "metrics.listen")
+    except ConfigurationError as error:
+        return [str(error)]
+    return []
 
 
 # ---------------------------------------------------------------- what is measured
@@ -75,7 +76,7 @@ class ExchangeCollector:
     def collect(self) -> Iterator[Metric]:
         """Every metric, read now."""
         parts = self._exchange.parts  # now: a restart makes new ones
-        yield from _counters(parts.counts)
+        yield from _counters(parts.counters)
         yield from _gauges(parts)
         if parts.started:
             help_text = "Calls in the store, including recently closed ones."
@@ -83,14 +84,14 @@ class ExchangeCollector:
         yield _gauge("ready", "1 while calls are accepted, else 0.", int(self._exchange.ready))
 
 
-def _counters(counts: Counters) -> Iterator[Metric]:
+def _counters(counters: Counters) -> Iterator[Metric]:
     """One counter for each attribute of the counts, so that a new one shows up by itself."""
     from prometheus_client.metrics_core import CounterMetricFamily
 
     attributes: tuple[Attribute[Any], ...] = fields(Counters)
     for attribute in attributes:
         help_text = f"{attribute.name.replace('_', ' ').capitalize()}, since the exchange started."
-        yield CounterMetricFamily(f"ctiex_{attribute.name}", help_text, getattr(counts, attribute.name))
+        yield CounterMetricFamily(f"ctiex_{attribute.name}", help_text, getattr(counters, attribute.name))
 
 
 def _gauges(parts: ExchangeCore) -> Iterator[Metric]:
@@ -208,8 +209,11 @@ class MonitoringPort:
 
         :raise ConfigurationError: it is wanted, and prometheus-client isn't installed.
         """
-        check_metrics(exchange.configuration)
-        if exchange.configuration.metrics.listen:
+        configuration = exchange.configuration
+        wrong = wrong_metrics(configuration)
+        if wrong:
+            raise failure_of(wrong, configuration.source)
+        if configuration.metrics.listen:
             import_module("prometheus_client")  # now: the process may give up the rights to read its files
         self._exchange = exchange
         self._reactor = reactor

@@ -236,6 +236,16 @@ class Configuration:
     """The own tables of signalling drivers, by name."""
     voice: VoiceTable = field(factory=VoiceTable)
 
+    @property
+    def listening(self) -> Mapping[str, str]:
+        """The endpoint strings that are listened at, by their keys."""
+        listens = {
+            "links.agent.listen": self.agent_link.listen,
+            "links.ivr.listen": self.ivr_link.listen,
+            "metrics.listen": self.metrics.listen,
+        }
+        return {key: listen for key, listen in listens.items() if listen}
+
 
 def failure_of(lines: list[str], source: str | None) -> ConfigurationError:
     """One error with a line for each thing that is wrong, the file's name in front of each."""

@@ -197,12 +197,12 @@ class ExchangeLink(LinkProtocol):
         self._observer.link_opened(self.info)
 
     def _turn_away(self, refusal: AdmissionRefusal, source: str) -> None:
-        self._observer.connection_refused(refusal.name, refusal.value, source, self.info)
+        self._observer.connection_refused(self.info, refusal.value, refusal.name, source)
         self.cut(refusal.value)
 
     def link_evicted(self) -> None:
         """The client left too much unread."""
-        self._observer.link_cut(self.info, "links_evicted", "the peer doesn't read")
+        self._observer.link_cut(self.info, "the peer doesn't read", "links_evicted")
 
     def link_closed(self, reason: str) -> None:
         """Give back what the link held."""
@@ -255,7 +255,7 @@ class ExchangeLinkFactory(Factory):
     def without_descriptor(self, address: IAddress | None) -> None:
         """A connection was turned away, since too few file descriptors left."""
         refusal, source = AdmissionRefusal.connections_without_descriptor, source_of_address(address)
-        self._context.observer.connection_refused(refusal.name, refusal.value, source)
+        self._context.observer.connection_refused(None, refusal.value, refusal.name, source)
 
     def add(self, link: ExchangeLink) -> None:
         """A link is open."""

@@ -63,7 +63,7 @@ class AuditLog:
         self,
         path: str,
         clock: IReactorTime,
-        counts: Counters,
+        counters: Counters,
         most_waiting: int = _MOST_WAITING,
         wall: Callable[[], float] = time.time,
     ) -> None:
@@ -76,7 +76,7 @@ class AuditLog:
         self._wall = wall
         self._path = path
         self._clock = clock
-        self._counts = counts
+        self._counters = counters
         self._most_waiting = most_waiting
         self._descriptor: int | None = None
         self._waiting: list[bytes] = []
@@ -118,7 +118,7 @@ class AuditLog:
         self._write_out()
         left = len(self._waiting) + self._lost
         if left:
-            self._counts.audit_records_lost += len(self._waiting)
+            self._counters.audit_records_lost += len(self._waiting)
             _log.error("the audit log {path} was closed without its last {left} records", path=self._path, left=left)
         os.close(self._descriptor)
         self._descriptor = None
@@ -134,7 +134,7 @@ class AuditLog:
         full = self._lost or len(self._waiting) >= self._most_waiting  # one gap, until it is told of
         if full and (self._outage.lasts or not self._write_out()):
             self._lost += 1
-            self._counts.audit_records_lost += 1
+            self._counters.audit_records_lost += 1
             return
         self._waiting.append(line_of(event, self._wall(), about))
         if self._flushing is None:
@@ -150,14 +150,11 @@ class AuditLog:
     def _write_out(self) -> bool:
         """Write all that waits; False when it goes on waiting."""
         trouble: OSError | None = None
-        try:
-            self._follow_rotation()
-        except OSError as error:  # the file that is open is as good as any
-            trouble = error
-        try:
-            self._write_waiting()
-        except OSError as error:
-            trouble = error
+        for step in (self._follow_rotation, self._write_waiting):
+            try:
+                step()
+            except OSError as error:  # where no other file can be opened, the one that is open is as good as any
+                trouble = error
         self._tell(trouble)
         return not (self._waiting or self._lost)
 
@@ -212,7 +209,7 @@ class AuditLog:
         if trouble is None:
             self._outage.worked()
         else:
-            self._counts.audit_failures += 1
+            self._counters.audit_failures += 1
             self._outage.failed(trouble.strerror or str(trouble))
 
     def _tell_of_failing(self, reason: str) -> None:

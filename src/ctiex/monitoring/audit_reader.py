@@ -64,7 +64,7 @@ class Reading:
     def records(self, first_time: bool = False) -> Iterator[Record]:
         """The records from the beginning on.
 
-        :param first_time: count lines that aren't records, and remember where the file begins.
+        :param first_time: count lines that aren't records.
         :raise OSError: it can't be read.
         """
         self.file.seek(0)
@@ -73,11 +73,10 @@ class Reading:
                 continue
             record = Record.of(line)
             if record is not None:
-                yield record
-            if first_time and record is None:
-                self.torn += 1
-            elif first_time and record is not None:
                 self.begins = min(self.begins, record.moment)
+                yield record
+            elif first_time:
+                self.torn += 1
 
 
 @contextmanager

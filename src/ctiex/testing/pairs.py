@@ -269,7 +269,7 @@ class MemoryExchange:
             carrier=CallingNumberSerialCarrier(),
             network=self.network,
             exchange_address="exchange:7301",
-            counts=self.counts,
+            counters=self.counts,
             audit=self.audit,
             random=Random(1),
             new_session_name=map(str, count(1)).__next__,

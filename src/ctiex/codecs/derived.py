@@ -33,26 +33,16 @@ _EXTENSION_HEAD = struct.Struct(">HH")
 
 def _decoder_source(message: type[Message], elements: Sequence[Element]) -> tuple[str, dict[str, Any]]:
     names: dict[str, Any] = {"Message": message, "BROKEN": BROKEN, "malformed": _malformed_body}
-<<<<<<< HEAD
     names["behind_extensions"] = _behind_extensions
     lines = ["def decode(body, extended=False):", " end = 0", " try:"]
     lines += [f"  {line}" for line in _reading_all(elements, names)]
-    lines.append(f"  message = Message({', '.join(element.name for element in elements)})")
-    lines.append("  if extended: end = behind_extensions(body, end)")
-    lines.append(" except BROKEN as error: raise malformed(Message, error) from None")
-    lines.append(" if end != len(body): raise malformed(Message, end - len(body))")
-    lines.append(" return message")
-=======
-    lines = ["def decode(body):", " end = 0", " try:"]
-    for index, (numbers, other) in enumerate(_runs(elements)):
-        lines += [f"  {line}" for line in _reading(index, numbers, other, names)]
     lines += [
         f"  message = Message({', '.join(element.name for element in elements)})",
+        "  if extended: end = behind_extensions(body, end)",
         " except BROKEN as error: raise malformed(Message, error) from None",
         " if end != len(body): raise malformed(Message, end - len(body))",
         " return message",
     ]
->>>>>>> 06d07b853cba0230c1c8d097588540ca5e7b5165
     return "\n".join(lines), names
 
 

@@ -8,9 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
 
-from attrs import field
+from attrs import evolve, field
 
 from ctiex.frozen import frozen
+
+
+EPOCH = "epoch"
+"""Under this name a store keeps which numbering its events belong to."""
+DIGEST_SIZE = 16
+"""Of what tells repeats, in bytes."""
 
 
 class CallState(Enum):
@@ -38,27 +44,42 @@ class Call:
     calling_number: str = field(repr=False)
     """The customer's number, without the serial; wiped when the call closes."""
     digest: bytes = field(repr=False)
-    """Tells a repeat of the same request from another use of its serial; wiped at close."""
+    """Keyed; tells a repeat of the same request from another use of its serial, also once the call is closed."""
     data: bytes = field(repr=False)
-    """The encoded body of its DataResult, made once; wiped when the call closes."""
+    """The encoded body of its DataResult, made once and anew at an update; wiped when the call closes."""
     state: CallState
     deadline: float
     """When this state times out, in seconds of the wall clock."""
+    reference: str = ""
+    """What the agent's application calls it; wiped when the call closes."""
+    asked: bytes = field(default=b"", repr=False)
+    """The fields as they were asked for, in an encoded UpdateRequest; empty where ``data`` has the same ones."""
+    begun: int = 0
+    """When it was asked for, in milliseconds since 1970-01-01 UTC."""
+    since: int = 0
+    """When it came into its state, in milliseconds since 1970-01-01 UTC."""
     owner: str = ""
     """The service identity that it was offered to; empty before."""
     told: frozenset[int] = frozenset()
     """The conditions 10 to 13 that were reported already, so that none is reported twice."""
-    event_ids: frozenset[int] = frozenset()
-    """The event_ids of the service events that were stored."""
+    reports: Mapping[int, bytes] = field(factory=dict, repr=False)
+    """By the event_id of each service event that was stored: a keyed digest of what it said."""
+    ended_as: int = 0
+    """The condition that the service is still to hear in a CallEnded; 0: none."""
+    changed: bool = False
+    """Whether the service is still to hear that its data has changed."""
 
     def but(
         self,
         *,
         state: CallState | None = None,
         deadline: float | None = None,
+        since: int | None = None,
         owner: str | None = None,
         told: frozenset[int] | None = None,
-        event_ids: frozenset[int] | None = None,
+        reports: Mapping[int, bytes] | None = None,
+        ended_as: int | None = None,
+        changed: bool | None = None,
     ) -> Call:
         """The same call, but for what is named."""
         return Call(
@@ -71,10 +92,20 @@ class Call:
             self.data,
             self.state if state is None else state,
             self.deadline if deadline is None else deadline,
+            self.reference,
+            self.asked,
+            self.begun,
+            self.since if since is None else since,
             self.owner if owner is None else owner,
             self.told if told is None else told,
-            self.event_ids if event_ids is None else event_ids,
+            self.reports if reports is None else reports,
+            self.ended_as if ended_as is None else ended_as,
+            self.changed if changed is None else changed,
         )
+
+    def updated(self, data: bytes, asked: bytes) -> Call:
+        """The same call with other data."""
+        return evolve(self, data=data, asked=asked)
 
     def wiped(self) -> Call:
         """The same call without what is secret in it."""
@@ -84,13 +115,16 @@ class Call:
             self.service,
             self.identity,
             "",
-            b"",
+            self.digest,
             b"",
             self.state,
             self.deadline,
-            self.owner,
-            self.told,
-            self.event_ids,
+            begun=self.begun,
+            since=self.since,
+            owner=self.owner,
+            told=self.told,
+            reports=self.reports,
+            ended_as=self.ended_as,
         )
 
 

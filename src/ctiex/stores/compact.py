@@ -8,15 +8,17 @@ each time would cost more than all the rest of a store.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
+from struct import Struct
 from sys import intern
 from typing import Final
 
-from ctiex.records import Call, CallState
+from ctiex.records import DIGEST_SIZE, Call, CallState
 
-Record = tuple[str, str, bytes, bytes, str, str, str, float, int, tuple[int, ...]]
-"""State, owner, data, number and digest, agent, service, identity, deadline, conditions told, event_ids."""
+Record = tuple[str, str, bytes, bytes, str, str, str, float, int, bytes, str, bytes, int, int, int, bool]
+"""State, owner, data, number and digest, agent, service, identity, deadline, conditions told, reports, reference,
+fields as they were asked for, begun, since, ended as, changed."""
 
 _STATES = {state.value: state for state in CallState}
 _FETCHED = CallState.FETCHED
@@ -25,7 +27,8 @@ STATE: Final = 0
 OWNER: Final = 1
 DATA: Final = 2
 """Where these three stand in a record, for who asks for nothing else of it."""
-_NO_EVENT: frozenset[int] = frozenset()
+_NO_REPORTS: Mapping[int, bytes] = {}
+_REPORT = Struct(f">Q{DIGEST_SIZE}s")
 _MOST_LOOSE = 4_096
 """Calls that are held as they are; when there are more, the quarter that came first is packed."""
 
@@ -43,13 +46,20 @@ def packed(call: Call) -> Record:
         intern(call.identity),
         call.deadline,
         sum(1 << condition for condition in call.told) if call.told else 0,
-        tuple(sorted(call.event_ids)),
+        packed_reports(call.reports),
+        call.reference,
+        call.asked,
+        call.begun,
+        call.since,
+        int(call.ended_as),
+        call.changed,
     )
 
 
 def unpacked(serial: str, record: Record) -> Call:
     """The call of a record."""
-    state, owner, data, caller, agent, service, identity, deadline, told, event_ids = record
+    state, owner, data, caller, agent, service, identity, deadline, told, reports, *others = record
+    reference, asked, begun, since, ended_as, changed = others
     digest_end = caller[0] + 1
     return Call(
         serial,
@@ -61,10 +71,29 @@ def unpacked(serial: str, record: Record) -> Call:
         data,
         _STATES[state],
         deadline,
+        reference,
+        asked,
+        begun,
+        since,
         owner,
         _conditions(told),
-        frozenset(event_ids) if event_ids else _NO_EVENT,
+        unpacked_reports(reports),
+        ended_as,
+        changed,
     )
+
+
+def packed_reports(reports: Mapping[int, bytes]) -> bytes:
+    """What was reported of a call, in one piece."""
+    return b"".join(_REPORT.pack(event_id, digest) for event_id, digest in reports.items()) if reports else b""
+
+
+def unpacked_reports(data: bytes) -> Mapping[int, bytes]:
+    """What was reported of a call.
+
+    :raise struct.error: it isn't as it was packed.
+    """
+    return dict(_REPORT.iter_unpack(data)) if data else _NO_REPORTS
 
 
 def _conditions(told: int) -> frozenset[int]:
@@ -77,7 +106,7 @@ def _conditions(told: int) -> frozenset[int]:
 
 
 _MOST_TOLD = 256
-_TOLD: dict[int, frozenset[int]] = {0: _NO_EVENT}
+_TOLD: dict[int, frozenset[int]] = {0: frozenset()}
 """The few sets of conditions that come up."""
 
 

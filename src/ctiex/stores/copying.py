@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from ctiex.errors import StoreUnavailable
@@ -39,7 +40,7 @@ def restore(path: Path, copy: Path, seal: Seal) -> Snapshot:
     """
     path = path.resolve()
     with lock(path), told(copy), unfinished(path) as new:
-        with closing(opened_to_read(copy.resolve(), older=True)) as source:
+        with closing(opened_to_read(copy.resolve())) as source:
             _copy(source, new)
         kept = _made_ready(new, seal)
         os.replace(new, path)
@@ -64,11 +65,20 @@ def _made_ready(new: Path, seal: Seal) -> Snapshot:
         file = SqliteFile(new, seal)
     except StoreUnavailable as error:
         raise _unsound([str(error)], new) from None
-    with closing(file):
+    with closing(file), _without_progress(new):
         if wrong := file.check():
             raise _unsound(wrong, new)
         file.begin_generation()
         return file.read()
+
+
+@contextmanager
+def _without_progress(new: Path) -> Iterator[None]:
+    """What is noted beside a file is of no use under the name that a copy has for this moment."""
+    try:
+        yield
+    finally:
+        Path(f"{new}-progress").unlink(missing_ok=True)
 
 
 def _unsound(wrong: list[str], new: Path) -> StoreUnavailable:

@@ -62,4 +62,4 @@ class Group:
 
 
 def _same_context(old: Call, new: Call) -> bool:
-    return old.data == new.data and old.digest == new.digest and old.calling_number == new.calling_number
+    return old.data == new.data and old.asked == new.asked and old.calling_number == new.calling_number

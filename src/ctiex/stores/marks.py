@@ -18,7 +18,7 @@ from attrs import frozen
 
 _SIZE = 16
 NO_MARK = b""
-"""Of a file of schema version 1, which bears none."""
+"""No file has it."""
 _TRIES = 5
 _WAIT_FOR_OTHERS = 5_000
 """How long SQLite waits for another process otherwise, in milliseconds."""
@@ -100,8 +100,6 @@ def _fits(alone: Mark | None, with_log: Mark | None) -> bool:
         return False
     if alone is None:  # torn while the log was written into it
         return with_log.standing != with_log.coming
-    if with_log.mark == NO_MARK:
-        return alone.mark == NO_MARK
     return alone.mark in (with_log.standing, with_log.coming)
 
 
@@ -116,8 +114,6 @@ def _with_the_log(path: Path) -> Mark | None:
 def _read(uri: str) -> Mark | None:
     """The mark; None where it can't be read."""
     with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as database, suppress(sqlite3.Error):
-        if not database.execute("SELECT 1 FROM sqlite_master WHERE name = 'mark'").fetchone():
-            return Mark(NO_MARK)
         found = database.execute("SELECT mark, standing, coming FROM mark").fetchone()
         return None if found is None else Mark(*found)
     return None

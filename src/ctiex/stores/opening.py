@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ctiex.errors import StoreUnavailable
 from ctiex.stores.marks import checkpoint, has_log, log_fits, write_out
-from ctiex.stores.schema import VERSION, migrate, version_of
+from ctiex.stores.schema import migrate, version_of
 from ctiex.stores.sealing import Seal, sync_folder, unfinished
 
 _PRAGMAS = (
@@ -41,8 +41,8 @@ def told(path: Path) -> Iterator[None]:
         raise StoreUnavailable(f"{path}: {error}") from None
 
 
-def opened_alone(path: Path, seal: Seal) -> tuple[sqlite3.Connection, int]:
-    """The file to read and write, for the one process that has its lock, and the schema version that it had.
+def opened_alone(path: Path, seal: Seal) -> sqlite3.Connection:
+    """The file to read and write, for the one process that has its lock.
 
     :raise StoreUnavailable: it is no store of ours, or the log beside it isn't its own.
     :raise OSError: it can't be made.
@@ -66,17 +66,17 @@ def _expect_writable(path: Path) -> None:
         raise StoreUnavailable(f"an exchange writes to it, and can't: {error.strerror}") from None
 
 
-def _opened(path: Path, seal: Seal) -> tuple[sqlite3.Connection, int]:
+def _opened(path: Path, seal: Seal) -> sqlite3.Connection:
     database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     try:
         for pragma in _PRAGMAS:
             database.execute(f"PRAGMA {pragma}")
-        version = migrate(database, seal)
+        migrate(database, seal)
         checkpoint(database, path)
     except BaseException:
         database.close()
         raise
-    return database, version
+    return database
 
 
 def expect_sound(path: Path) -> None:
@@ -117,17 +117,16 @@ def make(path: Path, seal: Seal) -> None:
     :raise sqlite3.Error: likewise.
     """
     with unfinished(path) as new:
-        database, _ = _opened(new, seal)
+        database = _opened(new, seal)
         write_out(database, new)
         database.close()
         os.link(new, path)
     sync_folder(path.parent)
 
 
-def opened_to_read(path: Path, older: bool = False) -> sqlite3.Connection:
+def opened_to_read(path: Path) -> sqlite3.Connection:
     """Open the file beside a process that has it open.
 
-    :param older: one of an older version is taken too.
     :raise StoreUnavailable: it is no store of this version, or the log beside it isn't its own.
     :raise sqlite3.Error: it can't be opened.
     """
@@ -138,11 +137,7 @@ def opened_to_read(path: Path, older: bool = False) -> sqlite3.Connection:
         expect_sound(path)
     database = _connected_to_read(path, alone=not writable and not has_log(path))
     try:
-        version = version_of(database)
-        if version < VERSION and not older:
-            raise StoreUnavailable(
-                f"it has schema version {version}; an exchange upgrades it to {VERSION} when it starts"
-            )
+        version_of(database)
     except sqlite3.OperationalError:
         database.close()
         if writable:

@@ -15,12 +15,13 @@ from typing import Any
 
 from ctiex.errors import StoreUnavailable
 from ctiex.records import Call, CallState, StoredEvent
+from ctiex.stores.compact import packed_reports, unpacked_reports
 from ctiex.stores.sealing import Seal, Unsealed, bound
 
-_CONTEXT = struct.Struct(">HBI")
-"""Lengths of the calling number, the digest and the data in a sealed context."""
-_CALL = struct.Struct(">8Id")
-"""Lengths of the names of a call, of what was told and reported of it, and its deadline."""
+_CONTEXT = struct.Struct(">HBHII")
+"""Lengths of the calling number, the digest, the reference, the data and the fields in a sealed context."""
+_CALL = struct.Struct(">8Id2Q2B")
+"""Lengths of the names of a call, of what was told and reported of it; its deadline, times, and what is to be told."""
 _CALL_MARK = b"call"
 """Nothing that ``bound`` has made begins like it."""
 _MOMENT = struct.Struct(">d")
@@ -57,15 +58,15 @@ class Rows:
 
     def call(self, call: Call) -> Row:
         """The row of a call."""
-        told, event_ids = bytes(sorted(call.told)), _packed(call.event_ids)
         columns = (
             call.serial, call.agent, call.service, call.identity, call.state.value, call.deadline, call.owner,
-            told, event_ids,
+            bytes(sorted(call.told)), packed_reports(call.reports), call.begun, call.since, int(call.ended_as),
+            int(call.changed),
         )  # fmt: skip
         return (*columns, self._seal.stamp(_whole_call(columns, content_of(call))))
 
     def context(self, call: Call) -> Row:
-        """The row of a call's number, digest and data."""
+        """The row of a call's number, digest, reference and data."""
         return call.serial, self._seal.seal(content_of(call), _context_place(call.serial))
 
     def opened_call(self, *row: Any) -> Call:
@@ -74,13 +75,14 @@ class Rows:
         :raise Changed: the row or the context isn't as this key's owner wrote it.
         """
         *columns, stamp, sealed = row
-        serial, agent, service, identity, state, deadline, owner, told, event_ids = columns
+        serial, agent, service, identity, state, deadline, owner, told, reports, begun, since, ended_as, changed = columns
         with _changed(_named("call", serial)):
             content = b"" if sealed is None else self._seal.open(sealed, _context_place(serial))
             self._seal.check(stamp, _whole_call(columns, content))
+            number, digest, reference, data, asked = parted(content)
             return Call(
-                serial, agent, service, identity, *parted(content), CallState(state), deadline, owner,
-                frozenset(told), frozenset(unpacked_numbers(event_ids)),
+                serial, agent, service, identity, number, digest, data, CallState(state), deadline, reference, asked,
+                begun, since, owner, frozenset(told), unpacked_reports(reports), ended_as, bool(changed),
             )  # fmt: skip
 
     # ------------------------------------------------------------ mailboxes
@@ -117,16 +119,15 @@ class Rows:
 
     def metadata(self, name: str, value: str) -> Row:
         """The row of a label."""
-        return name, value, self._seal.stamp(bound(b"label", name.encode(), value.encode()))
+        return name, self._seal.seal(value.encode(), bound(b"label", name.encode()))
 
-    def opened_label(self, name: Any, value: Any, stamp: Any) -> tuple[str, str]:
+    def opened_label(self, name: Any, sealed: Any) -> tuple[str, str]:
         """The name and the value of a row.
 
         :raise Changed: it isn't as this key's owner wrote it.
         """
         with _changed(_named("label", name)):
-            self._seal.check(stamp, bound(b"label", name.encode(), value.encode()))
-            return name, value
+            return name, self._seal.open(sealed, bound(b"label", name.encode())).decode()
 
     def new_store(self) -> Row:
         """The row that names the file: it shows whether the file was sealed with another key."""
@@ -145,29 +146,28 @@ class Rows:
 
 
 def content_of(call: Call) -> bytes:
-    """What is sealed of a call: its number, digest and data; nothing without them."""
+    """What is sealed of a call: its number, digest, reference and data; nothing without them."""
     if not (call.data or call.digest or call.calling_number):
         return b""
-    number = call.calling_number.encode()
-    return _CONTEXT.pack(len(number), len(call.digest), len(call.data)) + number + call.digest + call.data
+    parts = call.calling_number.encode(), call.digest, call.reference.encode(), call.data, call.asked
+    return _CONTEXT.pack(*map(len, parts)) + b"".join(parts)
 
 
-def parted(content: bytes) -> tuple[str, bytes, bytes]:
-    """The number, the digest and the data."""
+def parted(content: bytes) -> tuple[str, bytes, str, bytes, bytes]:
+    """The number, the digest, the reference, the data, and the fields as they were asked for."""
     if not content:
-        return "", b"", b""
-    number, digest, _ = _CONTEXT.unpack_from(content)
-    at = _CONTEXT.size
-    return (
-        content[at : at + number].decode(),
-        content[at + number : at + number + digest],
-        content[at + number + digest :],
-    )
+        return "", b"", "", b"", b""
+    parts, at = [], _CONTEXT.size
+    for length in _CONTEXT.unpack_from(content):
+        parts.append(content[at : at + length])
+        at += length
+    number, digest, reference, data, asked = parts
+    return number.decode(), digest, reference.decode(), data, asked
 
 
 def _whole_call(columns: Iterable[Any], content: bytes) -> bytes:
     """Everything that a call's stamp covers, as ``bound`` does it: in one piece, since it is made for every change."""
-    serial, agent, service, identity, state, deadline, owner, told, event_ids = columns
+    serial, agent, service, identity, state, deadline, owner, told, reports, begun, since, ended_as, changed = columns
     lengths = _CALL.pack(
         len(serial),
         len(agent),
@@ -176,11 +176,15 @@ def _whole_call(columns: Iterable[Any], content: bytes) -> bytes:
         len(state),
         len(owner),
         len(told),
-        len(event_ids),
+        len(reports),
         deadline,
+        begun,
+        since,
+        ended_as,
+        changed,
     )
     names = serial + agent + service + identity + state + owner
-    return b"".join((_CALL_MARK, lengths, names.encode(), told, event_ids, content))
+    return b"".join((_CALL_MARK, lengths, names.encode(), told, reports, content))
 
 
 def _context_place(serial: str) -> bytes:
@@ -193,15 +197,6 @@ def _event_place(agent: str, sequence: int, expires: float) -> bytes:
 
 def _whole_mailbox(agent: str, last_sequence: int) -> bytes:
     return bound(b"mailbox", agent.encode(), _NUMBER.pack(last_sequence))
-
-
-def _packed(numbers: Iterable[int]) -> bytes:
-    ordered = sorted(numbers)
-    return struct.pack(f">{len(ordered)}Q", *ordered)
-
-
-def unpacked_numbers(data: bytes) -> tuple[int, ...]:
-    return struct.unpack(f">{len(data) // 8}Q", data)
 
 
 @contextmanager

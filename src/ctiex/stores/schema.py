@@ -8,28 +8,33 @@ from collections.abc import Callable
 from attrs import frozen
 
 from ctiex.errors import StoreUnavailable
+from ctiex.stores.marks import NO_MARK, new_mark
+from ctiex.stores.rows import Rows
 from ctiex.stores.sealing import Seal
-from ctiex.stores.version_1 import bind_rows
 
 APPLICATION_ID = 0x43544958
 """``CTIX``: tells a CTIEX store from any other SQLite file."""
 
 
-def _nothing_more(database: sqlite3.Connection, seal: Seal) -> None:
-    """The script was all."""
+def _name(database: sqlite3.Connection, seal: Seal) -> None:
+    """Name a new file, and mark it."""
+    database.execute("INSERT INTO store VALUES (?, ?, ?)", Rows(seal).new_store())
+    database.execute("INSERT INTO mark VALUES (1, ?, ?, ?, 0)", (new_mark(), NO_MARK, NO_MARK))
 
 
 @frozen
 class SchemaStep:
-    """How a file of the version before (0: an empty one) becomes one of the next version."""
+    """How a file of the version before (at first: an empty one) becomes one of the next version."""
 
     script: str
-    fill: Callable[[sqlite3.Connection, Seal], None] = _nothing_more
+    fill: Callable[[sqlite3.Connection, Seal], None]
     """What is to be done behind the script, in the same transaction."""
 
 
 MIGRATIONS: tuple[SchemaStep, ...] = (
     SchemaStep(
+        # `store` has one row, which names the file; `mark` one, which tells its log from another's (marks.py), and how
+        # many groups were written into it (progress.py).
         """
         CREATE TABLE calls (
             serial TEXT PRIMARY KEY,
@@ -40,10 +45,17 @@ MIGRATIONS: tuple[SchemaStep, ...] = (
             deadline REAL NOT NULL,
             owner TEXT NOT NULL,
             told BLOB NOT NULL,
-            event_ids BLOB NOT NULL
+            reports BLOB NOT NULL,
+            begun INTEGER NOT NULL,
+            since INTEGER NOT NULL,
+            ended_as INTEGER NOT NULL,
+            changed INTEGER NOT NULL,
+            stamp BLOB NOT NULL
         ) WITHOUT ROWID;
         CREATE TABLE contexts (serial TEXT PRIMARY KEY, sealed BLOB NOT NULL);
-        CREATE TABLE agents (agent TEXT PRIMARY KEY, last_sequence INTEGER NOT NULL) WITHOUT ROWID;
+        CREATE TABLE agents (
+            agent TEXT PRIMARY KEY, last_sequence INTEGER NOT NULL, stamp BLOB NOT NULL
+        ) WITHOUT ROWID;
         CREATE TABLE events (
             agent TEXT NOT NULL,
             sequence INTEGER NOT NULL,
@@ -51,37 +63,30 @@ MIGRATIONS: tuple[SchemaStep, ...] = (
             sealed BLOB NOT NULL,
             PRIMARY KEY (agent, sequence)
         ) WITHOUT ROWID;
-        CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-        """
-    ),
-    SchemaStep(
-        # `store` has one row, which names the file; `mark` one, which tells its log from another's (marks.py).
-        """
-        ALTER TABLE calls ADD COLUMN stamp BLOB NOT NULL DEFAULT x'';
-        ALTER TABLE agents ADD COLUMN stamp BLOB NOT NULL DEFAULT x'';
-        ALTER TABLE facts ADD COLUMN stamp BLOB NOT NULL DEFAULT x'';
+        CREATE TABLE facts (name TEXT PRIMARY KEY, sealed BLOB NOT NULL) WITHOUT ROWID;
         CREATE TABLE store (one INTEGER PRIMARY KEY CHECK (one = 1), generation BLOB NOT NULL, stamp BLOB NOT NULL);
         CREATE TABLE mark (one INTEGER PRIMARY KEY CHECK (one = 1), mark BLOB NOT NULL, standing BLOB NOT NULL,
-                           coming BLOB NOT NULL);
+                           coming BLOB NOT NULL, groups INTEGER NOT NULL);
         """,
-        bind_rows,
+        _name,
     ),
 )
-"""Each turns a file of the version before (0: an empty one) into the next version."""
+"""Each turns a file of the version before (the first one: an empty file) into the next version."""
 
-VERSION = len(MIGRATIONS)
+_FIRST = 3
+"""Versions 1 and 2 had bodies of a wire format that was never released."""
+VERSION = _FIRST + len(MIGRATIONS) - 1
 
 
-def migrate(database: sqlite3.Connection, seal: Seal) -> int:
-    """Bring a file to this version, step by step, each in one transaction; gives the version that it had.
+def migrate(database: sqlite3.Connection, seal: Seal) -> None:
+    """Bring a file to this version, step by step, each in one transaction.
 
     :raise StoreUnavailable: it is no CTIEX store, or one of a later version, or was sealed with another key.
     """
     (tables,) = database.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    version = version_of(database) if tables else 0
-    for number in range(version, VERSION):
-        _take(MIGRATIONS[number], number + 1, database, seal)
-    return version
+    version = version_of(database) if tables else _FIRST - 1
+    for number in range(version + 1, VERSION + 1):
+        _take(MIGRATIONS[number - _FIRST], number, database, seal)
 
 
 def _take(step: SchemaStep, version: int, database: sqlite3.Connection, seal: Seal) -> None:
@@ -95,12 +100,13 @@ def _take(step: SchemaStep, version: int, database: sqlite3.Connection, seal: Se
 def version_of(database: sqlite3.Connection) -> int:
     """The schema version of a store file.
 
-    :raise StoreUnavailable: it is no CTIEX store, or one of a later version.
+    :raise StoreUnavailable: it is no CTIEX store, or one of a version that isn't known.
     """
     (version,) = database.execute("PRAGMA user_version").fetchone()
     (application,) = database.execute("PRAGMA application_id").fetchone()
     if application != APPLICATION_ID:
         raise StoreUnavailable("it is a SQLite file, but not a CTIEX store")
-    if version > VERSION:
-        raise StoreUnavailable(f"it has schema version {version}; this CTIEX knows versions up to {VERSION}")
+    if not _FIRST <= version <= VERSION:
+        known = f"this CTIEX knows version {_FIRST}" if _FIRST == VERSION else f"versions {_FIRST} to {VERSION}"
+        raise StoreUnavailable(f"it has schema version {version}; {known}")
     return int(version)

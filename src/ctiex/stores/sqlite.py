@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from attrs import evolve
 from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThreadPool
@@ -19,7 +20,7 @@ from zope.interface import implementer
 from ctiex.errors import StoreUnavailable
 from ctiex.file_modes import warn_of_wide_mode
 from ctiex.interfaces import IJournal
-from ctiex.records import Call, Change, Snapshot
+from ctiex.records import EPOCH, Call, Change, Snapshot
 from ctiex.stores.groups import Group
 from ctiex.stores.opening import expect_sound, told
 from ctiex.stores.sealing import Seal, find_key
@@ -101,9 +102,10 @@ class SqliteJournal:
                   events=len(kept.events))  # fmt: skip
         for file in (self._path, self._key_file):
             warn_of_wide_mode(file)
-        if self._open_file.brought_from == 1:
-            _log.warn("{path} had schema version 1, whose rows aren't bound to the key: they were imported as they are",
+        if self._open_file.is_copy and EPOCH in kept.metadata:
+            _log.warn("{path} is a copy of an earlier state: agents' events are numbered in a new epoch",
                       path=str(self._path))  # fmt: skip
+            return evolve(kept, metadata={name: value for name, value in kept.metadata.items() if name != EPOCH})
         return kept
 
     def _not_opened(self, failure: Failure) -> Failure:

@@ -16,6 +16,7 @@ from ctiex.records import Snapshot
 from ctiex.stores.groups import Group
 from ctiex.stores.marks import checkpoint, write_out
 from ctiex.stores.opening import expect_folder, opened_alone, opened_to_read, told
+from ctiex.stores.progress import Progress
 from ctiex.stores.rows import Changed, Row, Rows
 from ctiex.stores.schema import version_of
 from ctiex.stores.sealing import Seal
@@ -45,8 +46,9 @@ class SqliteFile:
         self._rows = Rows(seal)
         self._identity: tuple[int, ...] = ()
         self._rows_written = 0
-        self.brought_from = 0
-        """The schema version that the file had when it was opened."""
+        self._groups = 0
+        self.is_copy = False
+        """Whether it isn't the file that stood here last, but another one, or an earlier state of it."""
         with ExitStack() as opened:
             if not read_only:
                 opened.enter_context(lock(path))
@@ -54,9 +56,10 @@ class SqliteFile:
                 if read_only:
                     self._database = opened.enter_context(closing(opened_to_read(path)))
                 else:
-                    self._database, self.brought_from = opened_alone(path, seal)
+                    self._database = opened_alone(path, seal)
                     opened.callback(self._close_whole)
                     self._identity = self._identities()
+                    self._begin_progress(opened)
             self._opened = opened.pop_all()
 
     def close(self) -> None:
@@ -73,6 +76,12 @@ class SqliteFile:
                 with suppress(StoreUnavailable, sqlite3.Error):
                     closed.enter_context(closing(opened_to_read(self._path)))
             closed.callback(self._database.close)
+
+    def _begin_progress(self, opened: ExitStack) -> None:
+        (self._groups,) = self._database.execute("SELECT groups FROM mark").fetchone()
+        (generation,) = self._database.execute("SELECT generation FROM store").fetchone()
+        self._progress = opened.enter_context(closing(Progress(self._path, generation)))
+        self.is_copy = self._progress.is_beyond(self._groups)
 
     def _identities(self) -> tuple[int, ...]:
         """What the file and its WAL are to the file system: tells whether they still stand there.
@@ -96,8 +105,11 @@ class SqliteFile:
             with self._database:
                 self._write_calls(group)
                 self._write_mailboxes(group)
+                self._database.execute("UPDATE mark SET groups = ?", (self._groups + 1,))
                 metadata = starmap(self._rows.metadata, group.metadata.items())
-                self._put("INSERT OR REPLACE INTO facts VALUES (?, ?, ?)", metadata)
+                self._put("INSERT OR REPLACE INTO facts VALUES (?, ?)", metadata)
+        self._groups += 1
+        self._progress.note(self._groups)
         self._write_log_into_file()
 
     def _write_log_into_file(self) -> None:
@@ -114,7 +126,7 @@ class SqliteFile:
         contexts = [self._rows.context(call) for call in group.contexts.values() if call is not None]
         wiped = [(serial,) for serial, call in group.contexts.items() if call is None]
         self._rows_written += sum(len(sealed) for _, sealed in contexts) // _PAGE
-        self._put("INSERT OR REPLACE INTO calls VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", kept)
+        self._put("INSERT OR REPLACE INTO calls VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", kept)
         self._put("DELETE FROM calls WHERE serial = ?", forgotten)
         self._put("INSERT OR REPLACE INTO contexts VALUES (?, ?)", contexts)
         self._put("DELETE FROM contexts WHERE serial = ?", wiped)
@@ -194,13 +206,13 @@ class SqliteFile:
 
 _CALLS = "SELECT calls.*, sealed FROM calls LEFT JOIN contexts USING (serial) ORDER BY serial"
 _WITHOUT_A_CALL = (
-    "SELECT serial, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, sealed FROM contexts"
+    f"SELECT serial, {', '.join(['NULL'] * 13)}, sealed FROM contexts"
     " WHERE serial NOT IN (SELECT serial FROM calls)"
 )
 """Content whose call is gone: none is ever written so."""
 _MAILBOXES = "SELECT agent, last_sequence, stamp FROM agents"
 _EVENTS = "SELECT agent, sequence, expires, sealed FROM events ORDER BY agent, sequence"
-_METADATA = "SELECT name, value, stamp FROM facts"
+_METADATA = "SELECT name, sealed FROM facts"
 
 
 def lock(path: Path) -> IO[bytes]:

@@ -1,0 +1,45 @@
+"""Tells a store's file from an earlier state of it that was put in its place, such as a backup.
+
+How many groups of changes were written stands in the file, and beside it in ``FILE-progress``, which no backup takes
+along: a file that has come less far than what stands beside it isn't the one that was here last.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from struct import Struct, error
+
+_PROGRESS = Struct(">16sQ")
+"""The generation of the file, and how many groups were written into it."""
+
+
+class Progress:
+    """How far a file had come, as it stands beside it."""
+
+    def __init__(self, path: Path, generation: bytes) -> None:
+        """:raise OSError: it can't be written."""
+        self._generation = generation
+        self._descriptor = os.open(f"{path}-progress", os.O_RDWR | os.O_CREAT, 0o600)
+
+    def is_beyond(self, groups: int) -> bool:
+        """Whether another file, or a later state of this one, stood here before; also where nothing is known."""
+        try:
+            generation, noted = _PROGRESS.unpack(os.pread(self._descriptor, _PROGRESS.size, 0))
+        except error:
+            return True
+        return bool(generation != self._generation or noted > groups)
+
+    def note(self, groups: int) -> None:
+        """So many groups are in the file.
+
+        It isn't synced: behind a loss of power it may say less than the file, and a copy of then goes unnoticed. The
+        group is in the file, so that an error here is none of it.
+        """
+        with suppress(OSError):
+            os.pwrite(self._descriptor, _PROGRESS.pack(self._generation, groups), 0)
+
+    def close(self) -> None:
+        """Let go of it."""
+        os.close(self._descriptor)

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Coroutine
-from random import Random
 from typing import Any
 
-from attrs import evolve
+from attrs import define, evolve, field
 from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.task import deferLater
 
-from ctiex.clients.account import ExchangeAccount
 from ctiex.clients.agent import AgentClient
 from ctiex.clients.agent_number import AgentNumber
 from ctiex.clients.hand_off import HandOff
-from ctiex.codecs.observing import ObservingCodec
 from ctiex.errors import CallError, LinkError, LinkLost, Status
 from ctiex.messages import AgentEvent, ConnectReply, Message
-from ctiex.testing.simulation.clock import ProcessClock, WorldClock
+from ctiex.testing.simulation.clock import ProcessClock
 from ctiex.testing.simulation.exchange import AGENT_ADDRESS
-from ctiex.testing.simulation.ledger import Ledger, Request
-from ctiex.testing.simulation.network import Network, NetworkEndpoint
+from ctiex.testing.simulation.ledger import Request
+from ctiex.testing.simulation.processes import ClientProcess
 
 _TRANSIENT = frozenset(
     {
@@ -36,44 +33,31 @@ _DONE_BEFORE = frozenset({Status.UNKNOWN_SERIAL, Status.ALREADY_FINISHED, Status
 """Statuses that a cancel may meet."""
 
 
-class AgentApplication:
+@define(eq=False)
+class AgentApplication(ClientProcess):
     """One process of an agent-side identity. What it has taken stays when it crashes; nothing else does."""
 
-    def __init__(
-        self, name: str, numbers: tuple[str, ...], clock: WorldClock, network: Network, ledger: Ledger, random: Random
-    ) -> None:
-        self.identity = name
-        self.numbers = numbers
-        self.wanted: dict[str, None] = dict.fromkeys(numbers)
-        """The numbers that are to be logged in here."""
-        self.outbox: dict[str, Request] = {}
-        """Requests under serials of its own that aren't answered yet."""
-        self.process: ProcessClock | None = None
-        self.client: AgentClient | None = None
-        self.agents: dict[str, AgentNumber] = {}
-        self._clock = clock
-        self._network = network
-        self._ledger = ledger
-        self._random = random
-        self._allowed = frozenset(numbers)
-        self._asked: dict[str, Request] = {}
-        self._until_login: dict[str, list[Deferred[None]]] = {}
-        """By agent number, the requests that go out directly behind its login."""
-        self._busy_until = 0.0
+    identity: str
+    numbers: tuple[str, ...]
+    wanted: dict[str, None] = field(init=False)
+    """The numbers that are to be logged in here."""
+    outbox: dict[str, Request] = field(factory=dict, init=False)
+    """Requests under serials of its own that aren't answered yet."""
+    client: AgentClient | None = field(default=None, init=False)
+    agents: dict[str, AgentNumber] = field(factory=dict, init=False)
+    _asked: dict[str, Request] = field(factory=dict, init=False)
+    _until_login: dict[str, list[Deferred[None]]] = field(factory=dict, init=False)
+    """By agent number, the requests that go out directly behind its login."""
+    _busy_until: float = field(default=0.0, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.wanted = dict.fromkeys(self.numbers)
 
     # ------------------------------------------------------------ the process
 
-    def start(self) -> None:
-        """Start a process that logs in what is wanted, and goes on with the outbox."""
-        if self.process is not None:
-            return
-        process = self.process = ProcessClock(self._clock)
-        codec = ObservingCodec(self._said, self._heard)
-        endpoint = NetworkEndpoint(self._network, process, AGENT_ADDRESS)
-        account = ExchangeAccount(
-            endpoint, self.identity, "secret", codec, longest_retry=8.0, jitter=self._random.random
-        )
-        client = self.client = AgentClient(process, account)
+    def _begin(self, process: ProcessClock) -> None:
+        """Log in what is wanted, and go on with the outbox."""
+        client = self.client = AgentClient(process, self._account(process, self.identity, AGENT_ADDRESS))
         client.startService()
         for number in list(self.wanted):
             self._spawn(self._keep_logged_in(number, process, client))
@@ -83,15 +67,11 @@ class AgentApplication:
             else:  # nobody can tell any more which of its events are of the call of before
                 del self.outbox[request.serial]
 
-    def crash(self) -> None:
-        """The process dies."""
-        if self.process is not None:
-            self.process.alive = False
-            self._network.kill(self.process)
-            self.process = self.client = None
-            self.agents = {}
-            self._until_login = {}
-            self._busy_until = 0.0
+    def _forget(self) -> None:
+        self.client = None
+        self.agents = {}
+        self._until_login = {}
+        self._busy_until = 0.0
 
     def stop(self) -> None:
         """Say goodbye."""
@@ -104,20 +84,13 @@ class AgentApplication:
             lambda failure: self._ledger.break_(f"an agent's application failed: {failure.getTraceback()}")
         )
 
-    def _pause(self, seconds: float) -> Awaitable[None]:
-        assert self.process is not None
-        return deferLater(self.process, seconds * self._random.uniform(0.5, 1.5), lambda: None)
-
-    # ------------------------------------------------------------ what it says and hears
-
-    def _said(self, message: Message) -> None:
-        """Nothing that an agent says is a promise."""
+    # ------------------------------------------------------------ what it hears: nothing that it says is a promise
 
     def _heard(self, message: Message) -> None:
         if isinstance(message, AgentEvent):
-            self._ledger.event_arrived(self._allowed, message)
+            self._ledger.event_arrived(self.numbers, message)
         elif isinstance(message, ConnectReply):
-            self._ledger.connect_answered(self._allowed, self._asked.get(message.serial), message)
+            self._ledger.connect_answered(self.numbers, self._asked.get(message.serial), message)
 
     def _take_event(self, event: AgentEvent) -> Awaitable[None] | None:
         """Some are taken at once, some after a while, and none while it is busy."""
@@ -202,10 +175,7 @@ class AgentApplication:
         assert self.process is not None
         woken: Deferred[None] = Deferred()
         self._until_login.setdefault(number, []).append(woken)
-        self.process.callLater(
-            2.0 * self._random.uniform(0.5, 1.5), lambda: None if woken.called else woken.callback(None)
-        )
-        return woken
+        return woken.addTimeout(2.0 * self._random.uniform(0.5, 1.5), self.process, lambda _, after: None)
 
     # ------------------------------------------------------------ calls
 

@@ -2,61 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from random import Random
-
 from ctiex.fields import Fields
 from ctiex.records import CallState
 from ctiex.testing.simulation.agents import AgentApplication
-from ctiex.testing.simulation.clock import WorldClock
-from ctiex.testing.simulation.exchange import AGENTS, SERVICES, ExchangeProcess
-from ctiex.testing.simulation.ledger import Ledger, Request
-from ctiex.testing.simulation.network import Network
-from ctiex.testing.simulation.services import ServiceProcess
-from ctiex.testing.simulation.telephones import Place, Platform
-from ctiex.testing.simulation.troubles import Troubles
-from ctiex.testing.simulation.witness import Witness, told
+from ctiex.testing.simulation.cast import Cast
+from ctiex.testing.simulation.exchange import AGENTS, SERVICES
+from ctiex.testing.simulation.faults import Troubles
+from ctiex.testing.simulation.telephones import Place
+from ctiex.testing.simulation.witness import told
 
 CLOCK_WITHIN = 300_000
 """How far the wall clock may go, in seconds: between powers of two sums of times and whole seconds are exact."""
-_KNOWN_FOR_LONGER = 60.0
-"""By how much longer the exchange knows a closed call's serial than an application repeats its request, in seconds."""
 
 
-class Mishaps:
+class Mishaps(Cast):
     """The half of a :class:`ctiex.testing.simulation.world.World` to which things happen."""
 
-    clock: WorldClock
-    ledger: Ledger
-    network: Network
-    platform: Platform
-    exchange: ExchangeProcess
-    witness: Witness
-    dice: Random
-    services: list[ServiceProcess]
-    applications: list[AgentApplication]
-    _serials: list[str]
-
-    def _happened(self, fault: str) -> None:
-        self.ledger.counts[f"fault: {fault}"] += 1
-
-    def _later(self, seconds: float, what: Callable[[], object]) -> None:
-        self.clock.network.callLater(seconds, what)
+    def _use_serials_again_at(self, application: AgentApplication) -> None:
+        for number in application.wanted:
+            self.use_serials_again(number)
 
     def use_serials_again(self, number: str) -> None:
         """An agent's application uses serials again that the exchange has forgotten; the agent hasn't heard yet."""
         for serial in self._serials_to_use_again(number):
             self._happened("serial used again")
-            use = self.ledger.books[number].use_again(serial, self.exchange.disk.last_sequences[number])
+            use = self.ledger.books[number].use_again(serial, self.disk.last_sequences[number])
             self.ledger.last_use[serial] = use
             self.platform.use_again(serial)
-            service = self.dice.choice(list(SERVICES))
-            fields = Fields({"account": use})
-            self._hand_over(Request(serial, number, service, fields, self._repeat_until(service), use))
+            self._hand_over(serial, number, self.dice.choice(list(SERVICES)), Fields({"account": use}), use)
 
     def _serials_to_use_again(self, number: str) -> list[str]:
         """Those of calls whose ends still wait in the agent's mailbox, and that are forgotten otherwise."""
-        exchange, disk = self.exchange.running, self.exchange.disk
+        exchange, disk = self.exchange.running, self.disk
         if exchange is None:
             return []
         asked = {serial for application in self.applications for serial in application.outbox}
@@ -66,23 +43,6 @@ class Mishaps:
             for serial in dict.fromkeys(ended)
             if serial.startswith("9") and not (serial in asked or serial in disk.calls or exchange.store.get(serial))
         ]
-
-    def _hand_over(self, request: Request) -> None:
-        self.ledger.met[request.use] = "the agent was away"
-        if request.serial:
-            self.ledger.requests[request.use] = request
-        self._holder(request.agent).hand_over(request)
-
-    def _repeat_until(self, service: str) -> float:
-        return self.clock.now + SERVICES[service].timeouts.keep_closed - _KNOWN_FOR_LONGER
-
-    def _holder(self, number: str) -> AgentApplication:
-        """The application where an agent is, or would be."""
-        here = [application for application in self.applications if number in application.wanted]
-        return here[0] if here else self._at_home(number)
-
-    def _at_home(self, number: str) -> AgentApplication:
-        return next(application for application in self.applications if number in application.numbers)
 
     def _some_serial(self, at: int) -> str:
         """The serial of one of the last customers; empty when there is none."""
@@ -120,20 +80,18 @@ class Mishaps:
     def fill_disk(self, seconds: float) -> None:
         """Nothing can be written for a while."""
         self._happened("disk full")
-        disk = self.exchange.disk
-        disk.failing = True
-        self._later(seconds, lambda: setattr(disk, "failing", False))
+        self.disk.failing = True
+        self._later(seconds, lambda: setattr(self.disk, "failing", False))
 
     def slow_disk(self, seconds: float) -> None:
         """Each group takes up to so long, for a while."""
         self._happened("disk slow")
-        disk = self.exchange.disk
-        disk.slow = seconds
-        self._later(20.0, lambda: setattr(disk, "slow", 0.0))
+        self.disk.slow = seconds
+        self._later(20.0, lambda: setattr(self.disk, "slow", 0.0))
 
     def trouble_store(self, troubles: Troubles) -> None:
         """From now on each single change may fare badly."""
-        self.exchange.disk.troubles = troubles
+        self.disk.troubles = troubles
 
     def pause(self, seconds: float) -> None:
         """Everything stands still."""
@@ -200,24 +158,19 @@ class Mishaps:
         self._happened("agent's application crashed")
         application = self.applications[at]
         application.crash()
-        self._later(down, lambda: self._start_again(application))
 
-    def _start_again(self, application: AgentApplication) -> None:
-        application.start()
-        for number in application.wanted:
-            self.use_serials_again(number)
+        def start_again() -> None:
+            application.start()
+            self._use_serials_again_at(application)
+
+        self._later(down, start_again)
 
     def busy(self, at: int, seconds: float) -> None:
         """An application takes no events for a while; before that is over it uses serials again."""
         self._happened("agent's application busy")
         application = self.applications[at]
         application.busy(seconds)
-
-        def use_again() -> None:
-            for number in application.wanted:
-                self.use_serials_again(number)
-
-        self._later(0.9 * seconds, use_again)
+        self._later(0.9 * seconds, lambda: self._use_serials_again_at(application))
 
     def take_over(self, at: int) -> None:
         """An agent logs in at the other application of the same platform."""

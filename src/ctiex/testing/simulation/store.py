@@ -24,7 +24,7 @@ from ctiex.records import Call, Change, Snapshot, StoredEvent
 from ctiex.stores.call_store import JournaledCallStore
 from ctiex.stores.groups import Group
 from ctiex.testing.simulation.clock import ProcessClock
-from ctiex.testing.simulation.troubles import WELL, Troubles
+from ctiex.testing.simulation.faults import WELL, Troubles
 
 
 class StoreWitness:

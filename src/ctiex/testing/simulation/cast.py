@@ -67,7 +67,7 @@ class Cast:
     def _service(self, label: str, identity: str) -> ServiceProcess:
         moods = Misbehaviour.faulty() if Fault.SERVICE in self.faults else Misbehaviour()
         dice = self._dice(label)
-        return ServiceProcess(self.clock, self.network, self.ledger, dice, label, identity, SERVED[identity], moods)
+        return ServiceProcess(self.clock, self.network, self.ledger, dice, identity, label, SERVED[identity], moods)
 
     def _application(self, number: int, identity: str) -> AgentApplication:
         dice = self._dice(f"{identity} {number}")
@@ -77,9 +77,6 @@ class Cast:
         """Start whatever isn't running."""
         for process in (self.exchange, *self.services, *self.applications):
             process.start()
-
-    def _happened(self, fault: str) -> None:
-        self.ledger.counts[f"fault: {fault}"] += 1
 
     def _later(self, seconds: float, what: Callable[[], object]) -> None:
         self.clock.network.callLater(seconds, what)

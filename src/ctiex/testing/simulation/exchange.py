@@ -81,7 +81,7 @@ class ExchangeProcess(SimulatedProcess):
         store = self._make_store(self.disk, process, self._random)
         opening = store.open(process)
         opening.addCallback(lambda _: self._opened(store, process))
-        opening.addErrback(lambda failure: self._ledger.break_(f"the exchange doesn't start: {failure}"))
+        opening.addErrback(lambda failure: self.ledger.break_(f"the exchange doesn't start: {failure}"))
 
     def _opened(self, store: CallStore, process: ProcessClock) -> None:
         witness = self._witness
@@ -149,7 +149,7 @@ class ExchangeProcess(SimulatedProcess):
         self._witness.process_died()
         self._witness.leaving = True
         stopping = ensureDeferred(exchange.core.stop(self._close_ports))
-        stopping.addErrback(lambda failure: self._ledger.break_(f"the exchange doesn't stop: {failure}"))
+        stopping.addErrback(lambda failure: self.ledger.break_(f"the exchange doesn't stop: {failure}"))
         stopping.addCallback(lambda _: self._ended(process, gone))
 
     async def _close_ports(self) -> None:

@@ -145,6 +145,10 @@ class Ledger:
         if not true:
             self.break_(what)
 
+    def happened(self, fault: str) -> None:
+        """Something has gone wrong, as it is meant to."""
+        self.counts[f"fault: {fault}"] += 1
+
     # ------------------------------------------------------------ the agents' side
 
     def connect_answered(self, agents: Collection[str], request: Request | None, reply: ConnectReply) -> None:

@@ -25,7 +25,7 @@ class Mishaps(Cast):
     def use_serials_again(self, number: str) -> None:
         """An agent's application uses serials again that the exchange has forgotten; the agent hasn't heard yet."""
         for serial in self._serials_to_use_again(number):
-            self._happened("serial used again")
+            self.ledger.happened("serial used again")
             use = self.ledger.books[number].use_again(serial, self.disk.last_sequences[number])
             self.ledger.last_use[serial] = use
             self.platform.use_again(serial)
@@ -54,13 +54,13 @@ class Mishaps(Cast):
     def cut(self, at: int) -> None:
         """Cut one of the connections."""
         if self.network.open:
-            self._happened("connection cut")
+            self.ledger.happened("connection cut")
             self.network.cut(self.network.open[at % len(self.network.open)])
 
     def stall(self, at: int, seconds: float) -> None:
         """One direction of a connection carries nothing for a while."""
         if self.network.open:
-            self._happened("connection stalled")
+            self.ledger.happened("connection stalled")
             end = self.network.open[at // 2 % len(self.network.open)]
             self.network.stall(end if at % 2 else end.peer, seconds)
 
@@ -68,24 +68,24 @@ class Mishaps(Cast):
         """The exchange loses everything that isn't on the disk, and is back after a while."""
         if not self.exchange.knows_the_clock:
             return  # the one moment in which it can't know what was done to the wall clock
-        self._happened("exchange crashed")
+        self.ledger.happened("exchange crashed")
         self.exchange.crash()
         self._later(down, self.exchange.start)
 
     def leave_exchange(self, down: float) -> None:
         """The exchange is told to leave, and is back after a while."""
-        self._happened("exchange told to leave")
+        self.ledger.happened("exchange told to leave")
         self.exchange.leave(lambda: self._later(down, self.exchange.start))
 
     def fill_disk(self, seconds: float) -> None:
         """Nothing can be written for a while."""
-        self._happened("disk full")
+        self.ledger.happened("disk full")
         self.disk.failing = True
         self._later(seconds, lambda: setattr(self.disk, "failing", False))
 
     def slow_disk(self, seconds: float) -> None:
         """Each group takes up to so long, for a while."""
-        self._happened("disk slow")
+        self.ledger.happened("disk slow")
         self.disk.slow = seconds
         self._later(20.0, lambda: setattr(self.disk, "slow", 0.0))
 
@@ -95,7 +95,7 @@ class Mishaps(Cast):
 
     def pause(self, seconds: float) -> None:
         """Everything stands still."""
-        self._happened("everything stood still")
+        self.ledger.happened("everything stood still")
         self.clock.pause(seconds)
 
     def set_clock(self, seconds: int) -> None:
@@ -103,7 +103,7 @@ class Mishaps(Cast):
         if seconds > 0 and not self.exchange.sees_the_clock:
             return  # nobody is there to know
         if abs(self.clock.wall_ahead + seconds) <= CLOCK_WITHIN:
-            self._happened("wall clock set")
+            self.ledger.happened("wall clock set")
             self.clock.wall_ahead += seconds
 
     def speak_late(self, word: str, at: int) -> None:
@@ -115,19 +115,19 @@ class Mishaps(Cast):
         call = exchange.store.get(serial)
         if call is not None and call.state is not CallState.CLOSED:
             return  # it isn't kept yet
-        self._happened("driver spoke of an ended call")
+        self.ledger.happened("driver spoke of an ended call")
         more = {"offered": (sessions[0], lambda: None), "refused": (sessions[0], 32), "unreachable": (31,)}
         getattr(exchange.processing.listener, word)(serial, *more.get(word, ()))
 
     def crash_service(self, at: int, down: float) -> None:
         """A service's process dies; the new one knows nothing."""
-        self._happened("service crashed")
+        self.ledger.happened("service crashed")
         self.services[at].crash()
         self._later(down, self.services[at].start)
 
     def stop_service(self, at: int, down: float) -> None:
         """A service says goodbye; another process takes its place."""
-        self._happened("service stopped")
+        self.ledger.happened("service stopped")
         self.services[at].stop()
 
         def replace() -> None:
@@ -146,16 +146,16 @@ class Mishaps(Cast):
         serial = self._some_serial(at)
         place = self.platform.hang_up(serial)
         if place is not None:
-            self._happened("customer hung up")
+            self.ledger.happened("customer hung up")
             if place is not Place.WITH_AGENT and self.exchange.running is not None:  # else the next one finds it out
                 self.witness.owe_end(serial, "the customer has hung up")
         elif self.exchange.running is not None and serial:
-            self._happened("customer hung up")
+            self.ledger.happened("customer hung up")
             self.witness.watched(self.exchange.running.processing.listener).hung_up(serial)
 
     def crash_agent(self, at: int, down: float) -> None:
         """An application dies; the next process resumes behind what was taken."""
-        self._happened("agent's application crashed")
+        self.ledger.happened("agent's application crashed")
         application = self.applications[at]
         application.crash()
 
@@ -167,14 +167,14 @@ class Mishaps(Cast):
 
     def busy(self, at: int, seconds: float) -> None:
         """An application takes no events for a while; before that is over it uses serials again."""
-        self._happened("agent's application busy")
+        self.ledger.happened("agent's application busy")
         application = self.applications[at]
         application.busy(seconds)
         self._later(0.9 * seconds, lambda: self._use_serials_again_at(application))
 
     def take_over(self, at: int) -> None:
         """An agent logs in at the other application of the same platform."""
-        self._happened("agent number taken over")
+        self.ledger.happened("agent number taken over")
         number = AGENTS["platform-1"][at]
         old, new = self.applications[0], self.applications[2]
         if number in new.wanted:
@@ -184,7 +184,7 @@ class Mishaps(Cast):
 
     def away(self, at: int, seconds: float) -> None:
         """An agent goes away for a while."""
-        self._happened("agent away")
+        self.ledger.happened("agent away")
         number = list(self.ledger.books)[at]
         home = self._holder(number)
         home.leave(number)
@@ -203,6 +203,6 @@ class Mishaps(Cast):
             self._cancel(serial)
 
     def _cancel(self, serial: str) -> None:
-        self._happened("call cancelled")
+        self.ledger.happened("call cancelled")
         number = self.ledger.requests[serial].agent
         self._holder(number).cancel(number, serial)

@@ -20,7 +20,7 @@ class SimulatedProcess:
 
     _clock: WorldClock
     _network: Network
-    _ledger: Ledger
+    ledger: Ledger
     _random: Random
     process: ProcessClock | None = field(default=None, init=False)
     """The clock of the one that runs; None while none does."""
@@ -50,13 +50,16 @@ class SimulatedProcess:
         """What the process had only in its memory is lost."""
 
 
+@define(eq=False)
 class ClientProcess(SimulatedProcess):
     """One that is a client of the exchange."""
 
-    def _account(self, process: ProcessClock, identity: str, address: str) -> ExchangeAccount:
+    identity: str
+
+    def _account(self, process: ProcessClock, address: str) -> ExchangeAccount:
         """Where it reaches the exchange, and how it makes itself known."""
         endpoint, codec = NetworkEndpoint(self._network, process, address), ObservingCodec(self._said, self._heard)
-        return ExchangeAccount(endpoint, identity, "secret", codec, longest_retry=8.0, jitter=self._random.random)
+        return ExchangeAccount(endpoint, self.identity, "secret", codec, longest_retry=8.0, jitter=self._random.random)
 
     def stop(self) -> None:
         """Say goodbye."""

@@ -77,7 +77,7 @@ class _Service(AutomaticService):
 
     def probe(self, serial: str) -> None:
         """Ask for the data of any call, as a hostile service would."""
-        self.at.happened("service asks for a call of others")
+        self.at.ledger.happened("service asks for a call of others")
         ensureDeferred(self.ask(DataRequest(serial), 5.0)).addErrback(lambda failure: failure.trap(CtiexError))
 
 
@@ -86,7 +86,6 @@ class ServiceProcess(ClientProcess):
     """One process of a service identity; a new one knows nothing of the calls of the old one."""
 
     label: str
-    identity: str
     served: Collection[str]
     """The services that may be called here."""
     moods: Misbehaviour
@@ -95,7 +94,7 @@ class ServiceProcess(ClientProcess):
 
     def _begin(self, process: ProcessClock) -> None:
         self._started += 1
-        account = self._account(process, self.identity, IVR_ADDRESS)
+        account = self._account(process, IVR_ADDRESS)
         service = _Service(process, account, {"7000": self._serve}, lambda _: cast(Any, None), random=self._random)
         service.at, self.service = self, service
         service.startService()
@@ -110,15 +109,11 @@ class ServiceProcess(ClientProcess):
 
     # ------------------------------------------------------------ misbehaving
 
-    def happened(self, fault: str) -> None:
-        """It does what it shouldn't."""
-        self._ledger.counts[f"fault: {fault}"] += 1
-
     def is_met(self, chance: float, fault: str) -> bool:
         """Whether it does this time what it does with this chance."""
         met = self._random.random() < chance
         if met:
-            self.happened(fault)
+            self.ledger.happened(fault)
         return met
 
     # ------------------------------------------------------------ by telephone
@@ -136,13 +131,13 @@ class ServiceProcess(ClientProcess):
 
     def _said(self, message: Message) -> None:
         if isinstance(message, ServiceEvent):
-            self._ledger.report_sent(f"{self.label} {self._started}", message)
+            self.ledger.report_sent(f"{self.label} {self._started}", message)
 
     def _heard(self, message: Message) -> None:
         if isinstance(message, DataResult):
-            self._ledger.data_arrived(message)
+            self.ledger.data_arrived(message)
         elif isinstance(message, ServiceEventReply):
-            self._ledger.report_answered(message.event_id, message.status)
+            self.ledger.report_answered(message.event_id, message.status)
 
     # ------------------------------------------------------------ serving
 
@@ -152,8 +147,8 @@ class ServiceProcess(ClientProcess):
 
     def _marked(self) -> Fields:
         """Fields that no other event has."""
-        self._ledger.counts["service events"] += 1
-        return Fields({"mark": self._ledger.counts["service events"], "result": "ok"})
+        self.ledger.counts["service events"] += 1
+        return Fields({"mark": self.ledger.counts["service events"], "result": "ok"})
 
     async def _serve(self, call: ServedCall) -> Outcome:
         """Serve one customer."""
@@ -162,15 +157,15 @@ class ServiceProcess(ClientProcess):
         try:
             await call.data(timeout=dice.choice((3.0, 20.0)))
         except (CallError, LinkError):
-            self._ledger.counts["data not had"] += 1
+            self.ledger.counts["data not had"] += 1
             return failed("the data could not be had")
         await self._told_progress(call)
         fate = dice.random()
         if fate < self.moods.raise_:
-            self.happened("service raises")
+            self.ledger.happened("service raises")
             raise ServiceFault
         if fate < self.moods.raise_ + self.moods.hang:
-            self.happened("service hangs")
+            self.ledger.happened("service hangs")
             await self._pause(300.0)
         await self._pause(dice.expovariate(1 / 6))
         if dice.random() < self.moods.hung_up:
@@ -183,7 +178,7 @@ class ServiceProcess(ClientProcess):
             try:
                 await call.progress(self._marked())
             except (CallError, LinkError):
-                self._ledger.counts["progress refused"] += 1
+                self.ledger.counts["progress refused"] += 1
 
     def probe(self, serial: str) -> None:
         """Ask for the data of any call, as a hostile service would."""

@@ -45,6 +45,7 @@ from ctiex.stores.call_store import CallStore
 from ctiex.testing.fakes import FakeAgent, FakePeer, FakeService
 
 AnyPeer = TypeVar("AnyPeer", bound=FakePeer)
+AnyLink = TypeVar("AnyLink", AgentLink, IvrLink)
 
 BUFFER = 65_536
 """Bytes on their way beyond which a transport tells its producer to pause."""
@@ -216,10 +217,6 @@ def services(name: str = "services", *served: str) -> Identity:
     return Identity(name, Role.SERVICE, services=frozenset(served or ("bill",)))
 
 
-def _link_alone(context: ProcessingContext, processing: ProcessingService) -> Mapping[str, ISignalling]:
-    return {"link": LinkSignalling(processing.listener, context.sessions, context.clock)}
-
-
 @define(eq=False)
 class MemoryExchange:
     """A whole exchange in memory. Every identity's secret is ``secret``; its address is ``exchange:7301``.
@@ -252,15 +249,13 @@ class MemoryExchange:
 
     def __attrs_post_init__(self) -> None:
         known = [KnownIdentity(identity, "secret") for identity in self.identities]
-        drivers = self.drivers
-        make_drivers = self.make_drivers or (_link_alone if drivers is None else lambda context, processing: drivers)
         self.core = ExchangeCore(
             clock=self.clock,
             wall=self.wall or self.clock.seconds,
             store=self.store,
             portal=self.portal or configured_portal(known, execute),
             services=self.services,
-            make_drivers=make_drivers,
+            make_drivers=self.make_drivers or self._drivers,
             limits=self.limits,
             agent_codec=self.codec,
             agent_link=self.session_limits,
@@ -275,6 +270,11 @@ class MemoryExchange:
             new_session_name=map(str, count(1)).__next__,
         )
         self.core.start()
+
+    def _drivers(self, context: ProcessingContext, processing: ProcessingService) -> Mapping[str, ISignalling]:
+        if self.drivers is not None:
+            return self.drivers
+        return {"link": LinkSignalling(processing.listener, context.sessions, context.clock)}
 
     @property
     def context(self) -> ProcessingContext:
@@ -315,14 +315,13 @@ class MemoryExchange:
 
     def link_agent(self, peer: AnyPeer) -> tuple[AnyPeer, LinkedPair, AgentLink]:
         """Open an agent link; nothing is bound yet."""
-        link = self.agent_links.buildProtocol(None)
-        pair = LinkedPair(link, peer)
-        self.pairs.append(pair)
-        return peer, pair, link
+        return self._linked(self.agent_links.buildProtocol(None), peer)
 
     def link_service(self, peer: AnyPeer) -> tuple[AnyPeer, LinkedPair, IvrLink]:
         """Open an IVR link; nothing is bound yet."""
-        link = self.ivr_links.buildProtocol(None)
+        return self._linked(self.ivr_links.buildProtocol(None), peer)
+
+    def _linked(self, link: AnyLink, peer: AnyPeer) -> tuple[AnyPeer, LinkedPair, AnyLink]:
         pair = LinkedPair(link, peer)
         self.pairs.append(pair)
         return peer, pair, link

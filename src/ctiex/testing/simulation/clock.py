@@ -19,14 +19,14 @@ class ProcessClock(Clock):
     It runs as the process's own clock does from when it was started: it never steps.
     """
 
-    def __init__(self, world: WorldClock, begins_at: float | None = None) -> None:
+    def __init__(self, world: WorldClock, begins_at: float) -> None:
         """A process that starts now.
 
-        :param begins_at: what its clock shows now, in seconds; the world's time unless given.
+        :param begins_at: what its clock shows now, in seconds.
         """
         super().__init__()
         self._world = world
-        self.ahead = 0.0 if begins_at is None else begins_at - world.now
+        self.ahead = begins_at - world.now
         """What its clock shows beyond the world's time, in seconds."""
         self.alive = True
 
@@ -61,7 +61,7 @@ class WorldClock:
         self._made = 0
         self._pauses: list[tuple[float, float]] = []
         """When everything stood still, and for how long."""
-        self.network = ProcessClock(self)
+        self.network = ProcessClock(self, now)
         """Whatever is part of no process."""
 
     @property

@@ -7,7 +7,7 @@ promise that is broken is kept in ``broken``.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from attrs import define, field, frozen
 
@@ -145,9 +145,13 @@ class Ledger:
         if not true:
             self.break_(what)
 
+    def happened(self, fault: str) -> None:
+        """Something has gone wrong, as it is meant to."""
+        self.counts[f"fault: {fault}"] += 1
+
     # ------------------------------------------------------------ the agents' side
 
-    def connect_answered(self, agents: frozenset[str], request: Request | None, reply: ConnectReply) -> None:
+    def connect_answered(self, agents: Collection[str], request: Request | None, reply: ConnectReply) -> None:
         """A ConnectReply has come to an application of these agent numbers."""
         if request is None:
             return  # under a serial that the exchange allocated: the application says whose it is
@@ -155,7 +159,7 @@ class Ledger:
         if reply.status == Status.OK or request.was_kept(reply.status):
             self.acknowledged.setdefault(request.use, request.agent)
 
-    def event_arrived(self, agents: frozenset[str], event: AgentEvent) -> None:
+    def event_arrived(self, agents: Collection[str], event: AgentEvent) -> None:
         """An AgentEvent has come over a link of an application of these agent numbers."""
         self.hold(event.agent in agents, f"event {event.sequence} of agent {event.agent} came over another's link")
         owner = self.requests.get(event.serial)

@@ -139,7 +139,7 @@ class Network:
         self._random = random
         self.rough = rough
         self._listeners: dict[str, tuple[ProcessClock, Accept]] = {}
-        self._ends: dict[End, None] = {}
+        self._ends: list[End] = []
         """The client's end of every connection, until both sides have lost it."""
         self._made = 0
         self._digest = blake2b(digest_size=16)
@@ -193,15 +193,10 @@ class Network:
         first, second = End(self, process, self._made), End(self, found[0], self._made + 1)
         first.peer, second.peer = second, first
         first.protocol, second.protocol = near, far
-        self._forget_the_gone()
-        self._ends[first] = None
+        self._ends = [end for end in self._ends if not (end.gone and end.peer.gone)] + [first]
         far.makeConnection(second)
         near.makeConnection(first)
         return near
-
-    def _forget_the_gone(self) -> None:
-        for end in [end for end in self._ends if end.gone and end.peer.gone]:
-            del self._ends[end]
 
     @property
     def open(self) -> list[End]:
@@ -237,7 +232,7 @@ class Network:
 
     def kill(self, process: ProcessClock) -> None:
         """The connections of a process that has died: a part of what it wrote still gets through."""
-        for client in list(self._ends):
+        for client in self._ends:
             for end in (client, client.peer):
                 if end.process is process and not end.gone:
                     end.sever(self._random.randint(0, len(end.under_way)))

@@ -24,7 +24,7 @@ from ctiex.records import Call, Change, Snapshot, StoredEvent
 from ctiex.stores.call_store import JournaledCallStore
 from ctiex.stores.groups import Group
 from ctiex.testing.simulation.clock import ProcessClock
-from ctiex.testing.simulation.troubles import WELL, Troubles
+from ctiex.testing.simulation.faults import WELL, Troubles
 
 
 class StoreWitness:
@@ -114,15 +114,14 @@ def _lost(witness: StoreWitness, change: Change, failure: Failure) -> Failure:
 
 
 @implementer(IJournal)
+@define(eq=False)
 class SimulatedJournal:
     """A journal of one process, on a simulated disk."""
 
-    in_groups = True
-
-    def __init__(self, disk: Disk, process: ProcessClock, random: Random) -> None:
-        self._disk = disk
-        self._process = process
-        self._random = random
+    _disk: Disk
+    _process: ProcessClock
+    _random: Random
+    in_groups: bool = True
 
     def open(self, reactor: Any) -> Deferred[Snapshot]:
         """Read what the disk holds."""

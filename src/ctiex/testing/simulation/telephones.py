@@ -12,7 +12,7 @@ from enum import Enum
 from random import Random
 from typing import TYPE_CHECKING
 
-from attrs import define
+from attrs import define, field
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -55,17 +55,17 @@ class Customer:
     served_by: ProcessClock | None = None
 
 
+@define(eq=False)
 class Platform:
     """Takes customers to services and back."""
 
-    def __init__(self, clock: WorldClock, random: Random) -> None:
-        self.services: list[ServiceProcess] = []
-        """Whose telephones can be called."""
-        self.driver: SeenSignalling | None = None
-        """That of the exchange process that runs, or ran last."""
-        self._customers: dict[str, Customer] = {}
-        self._clock = clock
-        self._random = random
+    _clock: WorldClock
+    _random: Random
+    services: list[ServiceProcess] = field(factory=list)
+    """Whose telephones can be called."""
+    driver: SeenSignalling | None = None
+    """That of the exchange process that runs, or ran last."""
+    _customers: dict[str, Customer] = field(factory=dict)
 
     # ------------------------------------------------------------ what the driver asks
 

@@ -29,7 +29,7 @@ class Stage(Enum):
 
 
 class Notification(Enum):
-    """What the exchange is told of it."""
+    """What the exchange is told of it: that it was accepted, or how it has ended."""
 
     ACCEPTED = auto()
     UNREACHABLE = auto()
@@ -46,39 +46,36 @@ _W, _M, _C, _S, _R, _O = (
     Stage.RETURNING,
     Stage.OVER,
 )
-_Notifications = tuple[Notification, ...]
 
-TABLE: dict[tuple[Stage, TransferEvent], tuple[Stage, _Notifications]] = {
-    (_W, TransferEvent.AGENT_LOST): (_O, (Notification.UNREACHABLE,)),
-    (_W, TransferEvent.CUSTOMER_GONE): (_O, (Notification.HUNG_UP,)),
-    (_M, TransferEvent.LEFT_AGENT): (_C, ()),
-    (_M, TransferEvent.ANSWERED): (_S, (Notification.ACCEPTED,)),
-    (_M, TransferEvent.NOT_ANSWERED): (_R, (Notification.UNREACHABLE,)),
-    (_M, TransferEvent.SERVICE_OVER): (_R, (Notification.ACCEPTED,)),
-    (_M, TransferEvent.RECALLED): (_R, (Notification.UNREACHABLE,)),
-    (_M, TransferEvent.AGENT_LOST): (_O, (Notification.UNREACHABLE,)),
-    (_M, TransferEvent.CUSTOMER_GONE): (_O, (Notification.HUNG_UP,)),
-    (_M, TransferEvent.REFUSED): (_O, (Notification.UNREACHABLE,)),
-    (_C, TransferEvent.ANSWERED): (_S, (Notification.ACCEPTED,)),
-    (_C, TransferEvent.NOT_ANSWERED): (_R, (Notification.UNREACHABLE,)),
-    (_C, TransferEvent.SERVICE_OVER): (_R, (Notification.ACCEPTED,)),
-    (_C, TransferEvent.RECALLED): (_R, (Notification.UNREACHABLE,)),
-    (_C, TransferEvent.TOGETHER): (_O, (Notification.UNREACHABLE,)),
-    (_C, TransferEvent.AGENT_LOST): (_O, (Notification.UNREACHABLE,)),
-    (_C, TransferEvent.CUSTOMER_GONE): (_O, (Notification.HUNG_UP,)),
-    (_S, TransferEvent.NOT_ANSWERED): (_R, ()),
-    (_S, TransferEvent.SERVICE_OVER): (_R, ()),
-    (_S, TransferEvent.RECALLED): (_R, ()),
-    (_S, TransferEvent.TOGETHER): (_O, (Notification.RETURNED,)),
-    (_S, TransferEvent.AGENT_LOST): (_O, (Notification.AGENT_LOST,)),
-    (_S, TransferEvent.CUSTOMER_GONE): (_O, (Notification.HUNG_UP,)),
-    (_R, TransferEvent.TOGETHER): (_O, (Notification.RETURNED,)),
-    (_R, TransferEvent.AGENT_LOST): (_O, (Notification.AGENT_LOST,)),
-    (_R, TransferEvent.CUSTOMER_GONE): (_O, (Notification.HUNG_UP,)),
+TABLE: dict[tuple[Stage, TransferEvent], tuple[Stage, Notification | None]] = {
+    (_W, TransferEvent.AGENT_LOST): (_O, Notification.UNREACHABLE),
+    (_W, TransferEvent.CUSTOMER_GONE): (_O, Notification.HUNG_UP),
+    (_M, TransferEvent.LEFT_AGENT): (_C, None),
+    (_M, TransferEvent.ANSWERED): (_S, Notification.ACCEPTED),
+    (_M, TransferEvent.NOT_ANSWERED): (_R, Notification.UNREACHABLE),
+    (_M, TransferEvent.SERVICE_OVER): (_R, Notification.ACCEPTED),
+    (_M, TransferEvent.RECALLED): (_R, Notification.UNREACHABLE),
+    (_M, TransferEvent.AGENT_LOST): (_O, Notification.UNREACHABLE),
+    (_M, TransferEvent.CUSTOMER_GONE): (_O, Notification.HUNG_UP),
+    (_M, TransferEvent.REFUSED): (_O, Notification.UNREACHABLE),
+    (_C, TransferEvent.ANSWERED): (_S, Notification.ACCEPTED),
+    (_C, TransferEvent.NOT_ANSWERED): (_R, Notification.UNREACHABLE),
+    (_C, TransferEvent.SERVICE_OVER): (_R, Notification.ACCEPTED),
+    (_C, TransferEvent.RECALLED): (_R, Notification.UNREACHABLE),
+    (_C, TransferEvent.TOGETHER): (_O, Notification.UNREACHABLE),
+    (_C, TransferEvent.AGENT_LOST): (_O, Notification.UNREACHABLE),
+    (_C, TransferEvent.CUSTOMER_GONE): (_O, Notification.HUNG_UP),
+    (_S, TransferEvent.NOT_ANSWERED): (_R, None),
+    (_S, TransferEvent.SERVICE_OVER): (_R, None),
+    (_S, TransferEvent.RECALLED): (_R, None),
+    (_S, TransferEvent.TOGETHER): (_O, Notification.RETURNED),
+    (_S, TransferEvent.AGENT_LOST): (_O, Notification.AGENT_LOST),
+    (_S, TransferEvent.CUSTOMER_GONE): (_O, Notification.HUNG_UP),
+    (_R, TransferEvent.TOGETHER): (_O, Notification.RETURNED),
+    (_R, TransferEvent.AGENT_LOST): (_O, Notification.AGENT_LOST),
+    (_R, TransferEvent.CUSTOMER_GONE): (_O, Notification.HUNG_UP),
 }
 """(stage, event) to the next stage and the notification; what isn't here changes nothing."""
-
-_ENDS = frozenset({Notification.UNREACHABLE, Notification.RETURNED, Notification.AGENT_LOST, Notification.HUNG_UP})
 
 
 @define(eq=False)
@@ -95,16 +92,13 @@ class Transfer:
     move: Callable[[], None] = field(default=lambda: None, repr=False)
     """Asks the platform to begin."""
 
-    def happen(self, event: TransferEvent) -> _Notifications:
-        """Go to the next stage. Returns what is to be told of it, in order."""
-        stage, notifications = TABLE.get((self.stage, event), (self.stage, ()))
-        self.stage = stage
-        told = []
-        for notification in notifications:
-            if not self.ended:
-                told.append(notification)
-                self.ended = notification in _ENDS
-        return tuple(told)
+    def happen(self, event: TransferEvent) -> Notification | None:
+        """Go to the next stage. Returns what is to be told of it."""
+        self.stage, notification = TABLE.get((self.stage, event), (self.stage, None))
+        if self.ended or notification is None:
+            return None
+        self.ended = notification is not Notification.ACCEPTED
+        return notification
 
     @property
     def comes_back(self) -> bool:

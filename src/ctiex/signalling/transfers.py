@@ -69,13 +69,12 @@ class ActiveTransfers:
 
         :param status: what to tell of a service that isn't reached.
         """
-        for notification in transfer.happen(event):
-            self._tell(transfer.serial, notification, status)
+        self._tell(transfer.serial, transfer.happen(event), status)
         self.recall(transfer)
         if transfer.stage is Stage.OVER:
             self.finish(transfer)
 
-    def _tell(self, serial: str, notification: Notification, status: Status) -> None:
+    def _tell(self, serial: str, notification: Notification | None, status: Status) -> None:
         match notification:
             case Notification.ACCEPTED:
                 self._listener.accepted(serial)

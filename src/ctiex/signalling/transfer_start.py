@@ -11,8 +11,7 @@ from ctiex.errors import Status
 from ctiex.interfaces import ISignallingListener, Offer
 from ctiex.interfaces.telephony import Conversation, ITelephonyPlatform, OrderRefused, TransferEvent
 from ctiex.signalling.conversations import Conversations
-from ctiex.signalling.transfer import Stage, Transfer
-from ctiex.signalling.transfers import ActiveTransfers
+from ctiex.signalling.transfer import ActiveTransfers, Stage, Transfer
 from ctiex.signalling.waiting_offers import Choice, WaitingOffer, WaitingOffers
 
 _log = Logger()

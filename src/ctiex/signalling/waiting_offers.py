@@ -14,7 +14,7 @@ from ctiex.interfaces import Offer
 from ctiex.interfaces.telephony import Conversation, ICallModel
 from ctiex.serials import names_a_told_call
 from ctiex.signalling.conversations import Conversations
-from ctiex.signalling.transfers import ActiveTransfers
+from ctiex.signalling.transfer import ActiveTransfers
 
 
 @define(eq=False)

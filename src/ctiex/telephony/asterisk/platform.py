@@ -179,7 +179,7 @@ class AsteriskPlatform:
 
     def _follow(self, event: AmiMessage) -> None:
         """Report an event that the call model has taken."""
-        for told in self._events.read(event, self.calls, self._clock.seconds()):
+        for told in self._events.read(event, self.calls):
             self._listener.happened(told)
 
     def _disconnected(self) -> None:

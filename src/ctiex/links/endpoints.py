@@ -28,7 +28,7 @@ class Destination:
     """Where an endpoint string leads."""
 
     kind: str
-    """``tcp``, ``tls``, ``unix`` or whatever stands in front."""
+    """``tcp``, ``tls``, ``unix`` or whatever stands in front, in small letters: Twisted takes any."""
     host: str = ""
     """The host of a kind that has one."""
     options: Mapping[str, str] = field(factory=dict)
@@ -45,16 +45,17 @@ def read_destination(description: str) -> Destination:
 
     :raise ConfigurationError: it isn't valid.
     """
-    kind, *parts = _split(description)
+    (_, kind), *parts = _split(description)
+    kind = kind.lower()
     positional = [part for name, part in parts if not name]
     options = {name: part for name, part in parts if name}
-    if kind[1] not in _OVER_TCP:
-        return Destination(kind[1], options=options)
+    if kind not in _OVER_TCP:
+        return Destination(kind, options=options)
     host = options.get("host", positional[0] if positional else "")
     port = options.get("port", positional[1] if len(positional) > 1 else "")
     if not host or not (port.isascii() and port.isdigit() and 0 < int(port[:6]) <= 0xFFFF):
         raise unusable(description)
-    return Destination(kind[1], host, options)
+    return Destination(kind, host, options)
 
 
 def client_endpoint(reactor: Any, description: str) -> IStreamClientEndpoint:

@@ -32,7 +32,7 @@ from ctiex.app.exchange import Exchange
 from ctiex.config.endpoints import make_endpoint, read_endpoint
 from ctiex.config.reading import parse
 from ctiex.errors import ConfigurationError, CtiexError
-from ctiex.links.addresses import plain_host
+from ctiex.links.endpoints import plain_host
 from ctiex.links.peers import certificate_names
 from ctiex.settings import structure
 from ctiex.signalling.dial import DialServiceSettings

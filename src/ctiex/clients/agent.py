@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from twisted.application.service import Service
@@ -93,7 +92,7 @@ class AgentClient(Service):
         asked: list[ClientLink] = []
         self._logging_in[number] += 1
         try:
-            await self._connection.within(timeout, lambda: self._log_in(agent, timeout, asked))
+            await self._connection.within(timeout, self._log_in(agent, timeout, asked))
         except CallError:
             raise
         except Exception:  # CancelledError is no CtiexError
@@ -138,8 +137,7 @@ class AgentClient(Service):
         self, message: Message, timeout: float, repeat: bool = True, goes_out: Callable[[], object] = ignore
     ) -> Any:
         """Send a request and wait for its answer, over lost links when it is one to repeat."""
-        ask = partial(self._connection.ask, message, repeat, timeout, goes_out)
-        return await self._connection.within(timeout, ask)
+        return await self._connection.within(timeout, self._connection.ask(message, repeat, timeout, goes_out))
 
     def forget(self, agent: AgentNumber) -> None:
         """Don't log this agent number in again."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any, Protocol
 
 from twisted.internet.interfaces import IDelayedCall
@@ -175,7 +174,7 @@ class AgentNumber:
 
         :raise CallError: the exchange refuses.
         """
-        await within(self.reactor, self._left(until), partial(self._all_acknowledged, asked))
+        await within(self.reactor, self._left(until), self._all_acknowledged(asked))
         numbered = self._numbered
         reply = await self._ask(request, asked, self._left(until))
         if not _is_in_use(reply):
@@ -190,7 +189,7 @@ class AgentNumber:
         return await self._client.ask(request, timeout, bool(request.serial), lambda: asked.goes_out(self._numbered))
 
     def _has_heard(self, asked: Asked) -> bool:
-        return self._hand_offs.has_early(asked) or self._taking.waits(asked.is_of)
+        return self._hand_offs.last_early(asked) > 0 or self._taking.waits(asked.is_of)
 
     async def _all_acknowledged(self, asked: Asked) -> None:
         """Wait until no event under the serial of this call waits at the exchange, of those that have come."""
@@ -253,7 +252,7 @@ class AgentNumber:
         if lost is not None:
             self._lose_events()
         if failed or lost is not None:
-            self._tell_gap(min([*failed, *(lost or ())]), max([*failed, *(lost or ())]))
+            self._tell("on_gap", self._on_gap, min([*failed, *(lost or ())]), max([*failed, *(lost or ())]))
         self._acknowledge()  # what was taken before, but the acknowledgement was lost on its way or in a crash
         self._tries.fire(None)
 
@@ -264,17 +263,18 @@ class AgentNumber:
         self._new = False
         self._hand_offs.numbered_anew()
         self._lose_events()
-        self._tell_gap(last + 1, last)
+        self._tell("on_gap", self._on_gap, last + 1, last)
 
     def _lose_events(self) -> None:
         """End the waits for these events, which would never end otherwise."""
         self._hand_offs.fail_all(CallError(Status.EXPIRED, f"events of agent {self.number} are lost"))
 
-    def _tell_gap(self, first: int, last: int) -> None:
+    def _tell(self, name: str, hears: Callable[..., object], *what: object) -> None:
+        """Tell the application by one of its functions."""
         try:
-            self._on_gap(first, last)
-        except Exception:  # the application's fault; the login goes on
-            _log.failure("on_gap failed for agent {number}", number=self.number)
+            hears(*what)
+        except Exception:  # the application's fault; the login, and the other agent numbers, go on
+            _log.failure("{name} failed for agent {number}", name=name, number=self.number)
 
     def received(self, link: ClientLink, event: AgentEvent) -> None:
         """An event has come, or comes again."""
@@ -288,7 +288,7 @@ class AgentNumber:
         lost = self._events.skips_to(event.sequence)
         if lost is not None:
             self._lose_events()
-            self._tell_gap(*lost)
+            self._tell("on_gap", self._on_gap, *lost)
         again = self._events.has_failed(event.sequence)
         if self._events.arrives(event.sequence):
             self._taking.put(Coming(event, self._events, again))
@@ -350,10 +350,7 @@ class AgentNumber:
         """Another link has taken the number over."""
         self.taken_over = True
         self.end(CallError(Status.SESSION_TAKEN_OVER, self.number))
-        try:
-            self._on_taken_over()
-        except Exception:  # the application's fault; the other agent numbers go on
-            _log.failure("on_taken_over failed for agent {number}", number=self.number)
+        self._tell("on_taken_over", self._on_taken_over)
 
     def refused(self, error: CallError) -> None:
         """The exchange doesn't let it log in again."""
@@ -361,7 +358,4 @@ class AgentNumber:
             self.lost()
             return
         self.end(error)
-        try:
-            self._on_refused(error)
-        except Exception:  # the application's fault; the other agent numbers go on
-            _log.failure("on_refused failed for agent {number}", number=self.number)
+        self._tell("on_refused", self._on_refused, error)

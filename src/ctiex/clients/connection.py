@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
+from attrs import frozen
 from twisted.application.internet import ClientService, backoffPolicy
 from twisted.internet.defer import CancelledError, Deferred, ensureDeferred, fail, succeed
 from twisted.internet.error import ConnectingCancelledError
-from twisted.internet.interfaces import IAddress, IProtocol, IProtocolFactory, IStreamClientEndpoint
+from twisted.internet.interfaces import IProtocol, IProtocolFactory, IStreamClientEndpoint
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -41,24 +42,14 @@ def _nothing() -> None:
     """Do nothing."""
 
 
-class _ClientLinkFactory(Factory):
-    noisy = False
-
-    def __init__(self, connection: ExchangeConnection) -> None:
-        self._connection = connection
-
-    def buildProtocol(self, addr: IAddress | None) -> ClientLink:
-        return ClientLink(self._connection)
-
-
 @implementer(IStreamClientEndpoint)
+@frozen(eq=False)
 class _ToldEndpoint:
     """An account's endpoint that tells when the exchange can't be reached, and when it can again."""
 
-    def __init__(self, account: ExchangeAccount, trouble: Callable[[str], bool]) -> None:
-        """:param trouble: hears why the exchange can't be reached; says whether that is news."""
-        self._account = account
-        self._trouble = trouble
+    _account: ExchangeAccount
+    _trouble: Callable[[str], bool]
+    """Hears why the exchange can't be reached; says whether that is news."""
 
     def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
         """Connect, and tell a failure once."""
@@ -95,9 +86,11 @@ class ExchangeConnection:
             initialDelay=0.1, maxDelay=account.longest_retry, jitter=account.jitter
         )
         """How long to wait after so many attempts that came to nothing, in seconds."""
+        factory = Factory.forProtocol(lambda: ClientLink(self))
+        factory.noisy = False
         self._service = ClientService(
             _ToldEndpoint(account, self._is_news),
-            _ClientLinkFactory(self),
+            factory,
             # Binding is not left to ClientService's prepareConnection: it has no state for a rejected
             # connection that closes later. So what becomes of a link is counted here for the pause between attempts.
             retryPolicy=lambda attempts: self.pause_after(attempts + self._losses),
@@ -197,7 +190,7 @@ class ExchangeConnection:
             return succeed(self.link)
         return self._waiting.add() if self._life.wanted else fail(_stopped())
 
-    async def within(self, seconds: float | None, work: Callable[[], Awaitable[Any]]) -> Any:
+    async def within(self, seconds: float | None, work: Coroutine[Any, Any, Any]) -> Any:
         """What the work gives, if it gives it in time.
 
         :raise RequestTimedOut: it took longer; the text says why, if there is no link.

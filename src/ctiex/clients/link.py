@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sys import maxsize
 from typing import Any, Protocol
 
 from attrs import evolve
@@ -24,11 +25,11 @@ from ctiex.errors import (
     TlsRefused,
     UnsafeLink,
 )
+from ctiex.limits import SessionLimits
 from ctiex.links import rules
 from ctiex.links.peers import LOCAL, is_private, is_verified, source_of
 from ctiex.links.protocol import LinkProtocol
 from ctiex.links.session import Session
-from ctiex.links.session_types import client_limits
 from ctiex.links.waiters import Waiters
 from ctiex.messages import LEAST_MAX_FRAME, Bind, BindReply, Error, Message, Role
 from ctiex.tls.handshake_errors import TLS_REFUSED
@@ -37,6 +38,11 @@ _log = Logger()
 
 _TLS_RECORDS, _TLS_MAJOR, _TLS_RECORD = (b"\x15", b"\x16"), b"\x03", 2
 """How a record of TLS begins: an alert or a part of the handshake, then its version; so many bytes."""
+
+
+def client_limits() -> SessionLimits:
+    """A client's: it asks as much as it likes, and trusts its exchange to answer no more than it was asked."""
+    return SessionLimits(max_queued=maxsize, frames_per_second=maxsize, bytes_per_second=maxsize)
 
 
 class ClientOwner(Protocol):

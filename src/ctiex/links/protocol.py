@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from twisted.internet.interfaces import (
     IConsumer,
@@ -11,7 +12,6 @@ from twisted.internet.interfaces import (
     IPushProducer,
     IReactorTime,
     ISSLTransport,
-    ITransport,
 )
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger
@@ -307,8 +307,5 @@ class LinkProtocol(Protocol):
         return str(address) if host is None else f"{host}:{port}"
 
 
-def _abort(transport: ITransport | None) -> None:
-    if transport is None:
-        return
-    abort = getattr(transport, "abortConnection", transport.loseConnection)
-    abort()
+def _abort(transport: Any) -> None:
+    getattr(transport, "abortConnection", transport.loseConnection)()

@@ -7,14 +7,14 @@ answers, what ends the link, signs of life, and replies matched to requests by i
 from __future__ import annotations
 
 from math import inf
+from typing import Protocol
 
-from ctiex.errors import CodecError, Status
+from ctiex.errors import CodecError, Status, UnknownKind
 from ctiex.interfaces import Frame, ICodec
 from ctiex.limits import SessionLimits
 from ctiex.links import rules
-from ctiex.links.outgoing import MUCH_OUTPUT, Outgoing
+from ctiex.links.outgoing import MUCH_OUTPUT, Outgoing, SessionState
 from ctiex.links.rate_limit import BYTES_SHIFT, FRAME, Traffic, Work
-from ctiex.links.session_types import NOBODY, SessionHandler, SessionState
 from ctiex.messages import (
     KIND_OF,
     KINDS,
@@ -34,6 +34,35 @@ from ctiex.monitoring.observer import NO_OBSERVERS, LinkInfo, Observer
 _MANY_FRAMES = 64
 """Frames that are handled before others have their turn: one read may hold thousands of small ones."""
 _BEFORE_BOUND = (SessionState.OPEN, SessionState.BINDING)
+
+
+class SessionHandler(Protocol):
+    """What stands above a session."""
+
+    def request_received(self, message: Message, invoke_id: int) -> None:
+        """A request that is allowed here; answer it by ``Session.reply``."""
+
+    def bind_received(self, bind: Bind, invoke_id: int) -> None:
+        """A Bind of a supported version; answer it by ``Session.bound``."""
+
+    def error_received(self, error: Error) -> None:
+        """An Error that answers nothing which this side asked (13, session taken over)."""
+
+
+class _Nobody:
+    """Stands above a session that is over. It hears nothing: nothing is handled behind the end."""
+
+    def request_received(self, message: Message, invoke_id: int) -> None:
+        """Do nothing."""
+
+    def bind_received(self, bind: Bind, invoke_id: int) -> None:
+        """Do nothing."""
+
+    def error_received(self, error: Error) -> None:
+        """Do nothing."""
+
+
+_NOBODY: SessionHandler = _Nobody()
 
 
 class Session(Outgoing):
@@ -319,5 +348,5 @@ class Session(Outgoing):
         """The link is gone: requests that wait for an answer fail, and nothing is reported after that."""
         self.end(reason)
         # The handler has the session: unless the session drops it, both wait for Python's collector.
-        self._handler = NOBODY
+        self._handler = _NOBODY
         self._requests.lost(reason)

@@ -122,23 +122,21 @@ class Turns:
         """A share that no other link has a part in."""
         return Share(turns=self, rate=self._rate)
 
-    def enter(self, kind: str, name: str) -> Share:
-        """One more link of a party, as ``identity`` and its name; its share."""
-        key = kind, name
-        share = self._shares.get(key)
+    def enter(self, party: tuple[str, str]) -> Share:
+        """One more link of a party, which is ``identity`` and its name; its share."""
+        share = self._shares.get(party)
         if share is None:
-            share = self._without_links.pop(key, None) or self.alone()
-            self._shares[key] = share
+            share = self._without_links.pop(party, None) or self.alone()
+            self._shares[party] = share
         share.links += 1
         return share
 
-    def leave(self, kind: str, name: str) -> None:
+    def leave(self, party: tuple[str, str]) -> None:
         """One of them is gone."""
-        key = kind, name
-        share = self._shares[key]
+        share = self._shares[party]
         share.links -= 1
         if not share.links:
-            self._without_links[key] = self._shares.pop(key)
+            self._without_links[party] = self._shares.pop(party)
             if len(self._without_links) > _REMEMBERED:
                 self._without_links.popitem(last=False)
 

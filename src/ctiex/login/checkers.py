@@ -18,7 +18,7 @@ from attrs import define, field
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.credentials import IUsernamePassword
 from twisted.cred.error import UnauthorizedLogin
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import Deferred, fail, maybeDeferred, succeed
 from zope.interface import Interface, implementer
 
 from ctiex.interfaces import IBindCredentials, ICertificateCredentials, IIdentity
@@ -73,19 +73,15 @@ class ConfiguredChecker:
             return succeed(name) if known else fail(self._refused(name))
         expected = self._hashed.get(name) or self._stand_in(name)
         source, wanted = _asked_by(credentials)
-        try:
-            verified = self.queue.verify(digest, source, lambda: expected.matches(secret), wanted)
-        except Exception:
-            return fail()
+        verified = maybeDeferred(self.queue.verify, digest, source, lambda: expected.matches(secret), wanted)
         return verified.addCallback(self._verified, name, secret, digest, known)
 
     def _verified(self, same: bool, name: bytes, secret: bytes, digest: bytes, known: bool) -> bytes | tuple[()]:
         if same and secret and name in self._hashed:
             self._proven[name] = digest
-            return name
-        if known:
-            return name
-        raise self._refused(name)
+        elif not known:
+            raise self._refused(name)
+        return name
 
     def _refused(self, name: bytes) -> UnauthorizedLogin:
         """The reason is for log and audit; no answer tells it."""

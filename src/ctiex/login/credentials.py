@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from attrs import field, frozen
@@ -110,30 +110,27 @@ def _nothing() -> None:
     """What is to be done at the end of a login: links are counted by :mod:`ctiex.links.admission`."""
 
 
-def checker_context(known: Iterable[KnownIdentity], reactor: Any = None) -> CheckerContext:
+def checker_context(known: Collection[KnownIdentity], reactor: Any = None) -> CheckerContext:
     """What a checker is built with, for these identities."""
-    entries = {entry.identity.name: entry for entry in known}
-    identities = {name: entry.identity for name, entry in entries.items()}
-    secrets = {name: entry.secret for name, entry in entries.items() if entry.secret is not None}
+    identities = {entry.identity.name: entry.identity for entry in known}
+    secrets = {entry.identity.name: entry.secret for entry in known if entry.secret is not None}
     return CheckerContext(reactor, identities, secrets)
 
 
-def make_portal(known: Iterable[KnownIdentity], checker: ICredentialsChecker) -> Portal:
+def make_portal(known: Collection[KnownIdentity], checker: ICredentialsChecker) -> Portal:
     """Where Binds are let in.
 
     :param checker: looks at identity and secret; certificates are looked at beside it.
     """
-    entries = list(known)
-    owners = {entry.certificate: entry.identity.name for entry in entries if entry.certificate}
-    realm = IdentityRealm({entry.identity.name: entry.identity for entry in entries})
+    owners = {entry.certificate: entry.identity.name for entry in known if entry.certificate}
+    realm = IdentityRealm({entry.identity.name: entry.identity for entry in known})
     return Portal(realm, [checker, CertificateChecker(owners)])
 
 
-def configured_portal(known: Iterable[KnownIdentity], in_thread: InThread) -> Portal:
+def configured_portal(known: Collection[KnownIdentity], in_thread: InThread) -> Portal:
     """A portal with the built-in checker.
 
     :param in_thread: runs a hashing beside the reactor.
     """
-    entries = list(known)
-    context = checker_context(entries)
-    return make_portal(entries, ConfiguredChecker(context.secrets, context.identities, in_thread))
+    context = checker_context(known)
+    return make_portal(known, ConfiguredChecker(context.secrets, context.identities, in_thread))

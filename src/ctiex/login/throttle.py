@@ -76,10 +76,6 @@ class LoginThrottle:
         known = self._current(source, now)
         return known is not None and self._digest(guess) in known.guesses
 
-    def delay(self, source: str, now: float) -> float:
-        """How many seconds a refusal of this source is to wait."""
-        return self._delay(self.failures(source, now))
-
     def failed(self, source: str, guess: bytes, now: float) -> float:
         """A login from this source was refused.
 

@@ -30,9 +30,8 @@ from ctiex.interfaces import (
 )
 from ctiex.limits import SessionLimits
 from ctiex.links import rules
-from ctiex.links.addresses import check_address
 from ctiex.links.descriptors import Descriptors
-from ctiex.links.endpoints import client_endpoint, read_destination
+from ctiex.links.endpoints import check_address, client_endpoint, read_destination
 from ctiex.links.protocol import LinkProtocol
 from ctiex.links.requests import connection_status
 from ctiex.links.session import Session

@@ -167,24 +167,23 @@ def make_context(credentials: Credentials, clients_optional: bool) -> SSL.Contex
     return context
 
 
-class TlsLinkFactory(TLSMemoryBIOFactory):
-    """Puts TLS around the protocols of another factory, which may turn a connection away."""
+class _MayTurnAway:
+    """Wraps the protocols of a factory that may turn a connection away."""
 
-    def buildProtocol(self, addr: IAddress | None) -> Any:
-        """A protocol behind TLS; None, which closes the connection, where the other factory gives none."""
+    def buildProtocol(self: Any, addr: IAddress | None) -> Any:
+        """A protocol; None, which closes the connection, where the other factory gives none."""
         protocol = self.wrappedFactory.buildProtocol(addr)
         return None if protocol is None else self.protocol(self, protocol)
 
 
-class ProxiedFactory(HAProxyWrappingFactory):
-    """Takes the PROXY header off what the protocols of another factory get, which may turn a connection away."""
+class TlsLinkFactory(_MayTurnAway, TLSMemoryBIOFactory):
+    """Puts TLS around the protocols of another factory."""
+
+
+class ProxiedFactory(_MayTurnAway, HAProxyWrappingFactory):
+    """Takes the PROXY header off what the protocols of another factory get."""
 
     noisy = False
-
-    def buildProtocol(self, addr: IAddress | None) -> Any:
-        """A protocol behind the header; None, which closes the connection, where the other factory gives none."""
-        protocol = self.wrappedFactory.buildProtocol(addr)
-        return None if protocol is None else self.protocol(cast(Any, self), protocol)
 
 
 def behind_tls(contexts: ServerContexts, factory: IProtocolFactory, clock: IReactorTime) -> IProtocolFactory:

@@ -50,15 +50,15 @@ class TlsFiles:
 
 
 @implementer(IStreamServerEndpoint)
+@frozen(eq=False)
 class TlsServerEndpoint:
     """Listens for TLS 1.2 and above with the certificates in files, which are read again when they change."""
 
-    def __init__(self, reactor: Any, files: TlsFiles, port: int, interface: str = "", backlog: int = 50) -> None:
-        self._reactor = reactor
-        self.files = files
-        self.port = port
-        self.interface = interface
-        self._backlog = backlog
+    _reactor: Any
+    files: TlsFiles
+    port: int
+    interface: str
+    _backlog: int
 
     def listen(self, protocolFactory: IProtocolFactory) -> Deferred[IListeningPort]:
         """Read the files and listen.

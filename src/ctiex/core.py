@@ -114,8 +114,9 @@ class ExchangeCore:
         self.processing = ProcessingService(self.context)
         self.drivers = self.make_drivers(self.context, self.processing)
         turns = Turns(self.clock, self.observer, lambda: self.limits.frames_per_second_per_identity)
-        agent_link = self._link(self.agent_link, self.agent_codec, turns)
-        self.agent_links = AgentLinkFactory(agent_link, self.context.presence, self.context.mailboxes)
+        self.agent_links = AgentLinkFactory(
+            self._link(self.agent_link, self.agent_codec, turns), self.context.presence, self.context.mailboxes
+        )
         self.ivr_links = IvrLinkFactory(self._link(self.ivr_link, self.ivr_codec, turns), self.sessions)
 
     def _processing_context(self) -> ProcessingContext:

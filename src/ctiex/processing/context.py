@@ -10,7 +10,7 @@ from attrs import define, field
 from ctiex.interfaces import ICodec, ISerialCarrier
 from ctiex.limits import Limits, SessionLimits
 from ctiex.monitoring.observer import Observer
-from ctiex.processing.account import AccountedStore, ByteAccount
+from ctiex.processing.account import ByteAccount, commit_accounted
 from ctiex.processing.commits import Commits
 from ctiex.processing.mailboxes import Mailboxes, serial_of
 from ctiex.processing.number_quota import AgentNumberQuota
@@ -57,7 +57,7 @@ class ProcessingContext:
     def __attrs_post_init__(self) -> None:
         self.numbers = AgentNumberQuota(self.limits, self.store.last_sequence)
         self.account = ByteAccount(self.limits, self.numbers.registered_by, partial(serial_of, self.agent_codec))
-        self.commits = Commits(AccountedStore(self.store, self.account).commit, self.clock, self.observer)
+        self.commits = Commits(partial(commit_accounted, self.store, self.account), self.clock, self.observer)
         self.presence = AgentPresence(self.numbers)
         self.quotas = CallQuotas(self.limits, self.store, self.account, self.numbers)
         self.mailboxes = Mailboxes(

@@ -70,10 +70,6 @@ class CallOffers:
         self._calls.left_to_the_next = True
         self._resuming.stop()
 
-    def stop(self) -> None:
-        """Let go of the timers."""
-        self._resuming.stop()
-
     # ------------------------------------------------------------ offers
 
     def signal(self, serial: str, resumed: bool = False) -> None:
@@ -127,14 +123,19 @@ class CallOffers:
             self.unreachable(call.serial, Status.INTERNAL)
 
     def _offer_of(self, call: Call, resumed: bool) -> Offer:
-        carried = self._context.carrier.embed(call.calling_number, call.serial)
-        access_code = self._context.services[call.service].access_code
-        connection = Connection(access_code, carried.calling_number, self._context.exchange_address)
-        network = self._context.network
-        signalled = carried if network is None else network.embed(call.calling_number, call.serial)
-        deadline = self._context.clock.of_process(call.deadline) + _GRACE
-        agent = call.agent
-        return Offer(call.serial, call.service, call.calling_number, connection, deadline, resumed, signalled, agent)
+        context, service = self._context, self._context.services[call.service]
+        carried = context.carrier.embed(call.calling_number, call.serial)
+        network = context.network
+        return Offer(
+            call.serial,
+            call.service,
+            call.calling_number,
+            connection=Connection(service.access_code, carried.calling_number, context.exchange_address),
+            deadline=context.clock.of_process(call.deadline) + _GRACE,
+            resumed=resumed,
+            signalled=carried if network is None else network.embed(call.calling_number, call.serial),
+            agent=call.agent,
+        )
 
     def unreachable(self, serial: str, status: int) -> None:
         """No service can be reached: the agent gets 14 with this status, unless the service's result says more."""

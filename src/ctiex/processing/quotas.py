@@ -9,10 +9,18 @@ from ctiex.errors import Status
 from ctiex.limits import Limits
 from ctiex.processing.account import ByteAccount, size_of_event
 from ctiex.processing.number_quota import AgentNumberQuota
-from ctiex.processing.refused import Refused
 from ctiex.records import Call, StoredEvent
 from ctiex.settings.checks import LEAST_END
 from ctiex.stores.index import CallIndex
+
+
+class Refused(Exception):
+    """A request is refused; carries the status and the words for its reply."""
+
+    def __init__(self, status: Status, detail: str = "") -> None:
+        self.status = status
+        self.detail = detail or status.text
+        super().__init__(self.detail)
 
 
 class CallQuotas:

@@ -11,8 +11,7 @@ from ctiex.identities import Identity
 from ctiex.messages import ConnectRequest, DataResult
 from ctiex.processing.context import ProcessingContext
 from ctiex.processing.presence import AgentConnection
-from ctiex.processing.quotas import check_fields
-from ctiex.processing.refused import Refused
+from ctiex.processing.quotas import Refused, check_fields
 from ctiex.records import Call, CallState
 
 

@@ -31,8 +31,7 @@ from ctiex.processing.calls import CallTable
 from ctiex.processing.context import ProcessingContext
 from ctiex.processing.offers import CallOffers
 from ctiex.processing.presence import AgentConnection
-from ctiex.processing.quotas import check_fields
-from ctiex.processing.refused import Refused
+from ctiex.processing.quotas import Refused, check_fields
 from ctiex.processing.request_checks import RequestChecks
 from ctiex.processing.signalling_listener import SignallingListener
 from ctiex.processing.states import SIGNALLED, TRANSITIONS, Step
@@ -96,7 +95,7 @@ class ProcessingService:
 
     def stop(self) -> None:
         """Let go of the timers."""
-        self._offers.stop()
+        self._offers.stop_resuming()
         self._calls.stop()
         self._mailboxes.stop()
         self._commits.stop()

@@ -30,11 +30,9 @@ from ctiex.login.throttle import LoginThrottle
 from ctiex.monitoring.audit_events import Audit
 from ctiex.monitoring.counters import Counters
 from ctiex.monitoring.listeners import observers
-from ctiex.monitoring.observer import Observers
-from ctiex.processing.context import ProcessingContext
+from ctiex.processing.context import ProcessingContext, ServiceSettings
 from ctiex.processing.service import ProcessingService
 from ctiex.processing.service_sessions import ServiceSessions
-from ctiex.processing.service_settings import ServiceSettings
 from ctiex.processing.stored_time import StoredTime
 from ctiex.records import Change
 from ctiex.serials import SerialAllocator
@@ -53,7 +51,7 @@ def _session_name() -> str:
     return secrets.token_hex(8)
 
 
-@define(kw_only=True, eq=False)
+@define(kw_only=True, eq=False, slots=False)
 class ExchangeCore:
     """The parts of an exchange, and its life between the opened store and the closed one."""
 
@@ -86,16 +84,8 @@ class ExchangeCore:
     """For serials."""
     new_session_name: Callable[[], str] = _session_name
 
-    # What is made of that.
-    observer: Observers = field(init=False)
-    throttle: LoginThrottle = field(init=False)
+    # How it fares.
     sessions: ServiceSessions = field(factory=ServiceSessions, init=False)
-    context: ProcessingContext = field(init=False)
-    processing: ProcessingService = field(init=False)
-    drivers: Mapping[str, ISignalling] = field(init=False)
-    agent_links: AgentLinkFactory = field(init=False)
-    ivr_links: IvrLinkFactory = field(init=False)
-
     started: bool = field(default=False, init=False)
     """Whether calls are taken up: the store is open, and its calls are known."""
     driver_failure: str = field(default="", init=False)
@@ -108,6 +98,7 @@ class ExchangeCore:
         return Admission(self.limits)
 
     def __attrs_post_init__(self) -> None:
+        """What is made of that."""
         self.observer = observers(self.clock, self.limits, self.counts, self.audit)
         self.throttle = LoginThrottle(self.limits)
         self.context = self._processing_context()
@@ -151,13 +142,6 @@ class ExchangeCore:
         )
 
     # ------------------------------------------------------------ starting
-
-    async def open_store(self) -> None:
-        """Load what was kept.
-
-        :raise StoreUnavailable: it can't be read.
-        """
-        await self.store.open(self.clock)
 
     async def committed(self, change: Change) -> None:
         """Wait until the store has a change, and all before it."""

@@ -110,9 +110,8 @@ class ByteAccount:
         :param ends: for how many ends of calls of this agent number room is kept.
         """
         limits = self._limits
-        mailbox = self.of_mailbox[agent] + ends * limits.end_bytes + size
         return (
-            mailbox <= limits.mailbox_bytes
+            self.of_mailbox[agent] + ends * limits.end_bytes + size <= limits.mailbox_bytes
             and self._of(self._whose(agent)) + size <= limits.bytes_per_identity
             and self._all() + size <= limits.bytes_in_all
         )

@@ -155,20 +155,17 @@ class CallTable:
         failed: Callable[[], None] = nothing,
     ) -> None:
         """Keep a call, with an event for its agent if they are there, it is new, and there is room."""
-        if told is None or told in call.told:
-            self.commit(call, committed, failed)
-            return
-        call = call.but(told=call.told | {told})
-        if not self._presence.is_here(call.agent) or not self.quotas.has_room(call.agent):
-            self.commit(call, committed, failed)
-            return
-        event = self._mailboxes.compose(call.agent, call.serial, told)
+        event = None
+        if told is not None and told not in call.told:
+            call = call.but(told=call.told | {told})
+            if self._presence.is_here(call.agent) and self.quotas.has_room(call.agent):
+                event = self._mailboxes.compose(call.agent, call.serial, told)
+                committed = partial(self._tell_and_go_on, event, committed)
+        self.commit(call, committed, failed, event)
 
-        def both() -> None:
-            self._mailboxes.committed(event)
-            committed()
-
-        self.commit(call, both, failed, event)
+    def _tell_and_go_on(self, event: StoredEvent, committed: Callable[[], None]) -> None:
+        self._mailboxes.committed(event)
+        committed()
 
     def commit(
         self,

@@ -52,18 +52,15 @@ class CallOffers:
         if (call.state, Step.END) in TRANSITIONS:
             self._context.quotas.opened(call)
             if call.service not in self._context.services:  # restarted with another configuration
-                return partial(self._end_as_unknown, call.serial)
+                return partial(self._calls.happened, call.serial, SignallingEvent.ENDED, self._end_as_unknown)
         if call.state in SIGNALLED:
             return partial(self.signal, call.serial, resumed=True)
         self._calls.wait(call)
         self._drivers.resume(call)
         return None
 
-    def _end_as_unknown(self, serial: str) -> None:
-        def end(call: Call, failed: Callable[[], None]) -> None:
-            self._calls.end(call, TIMED_OUT_AS[call.state], Status.UNKNOWN_SERVICE, failed=failed)
-
-        self._calls.happened(serial, SignallingEvent.ENDED, end)
+    def _end_as_unknown(self, call: Call, failed: Callable[[], None]) -> None:
+        self._calls.end(call, TIMED_OUT_AS[call.state], Status.UNKNOWN_SERVICE, failed=failed)
 
     def stop_resuming(self) -> None:
         """Leave calls that are being signalled, and those of before that aren't taken up yet, to the next start."""

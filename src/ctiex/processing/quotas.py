@@ -75,8 +75,7 @@ class CallQuotas:
         :param size: what it takes, in bytes; as much as any that the exchange tells by itself unless given.
         """
         ends = self._of_agent[agent]
-        some = self._store.pending(agent) + ends < self._limits.mailbox
-        return some and self._account.takes_event(agent, ends, size)
+        return self._store.pending(agent) + ends < self._limits.mailbox and self._account.takes_event(agent, ends, size)
 
     def has_room_for_end(self, agent: str, event: StoredEvent) -> bool:
         """Whether the room that is kept for the end of a call is enough for this event, or there is more."""

@@ -26,8 +26,7 @@ class NumberRange:
     last: str
 
     def __contains__(self, agent: str) -> bool:
-        same_form = len(agent) == len(self.first) and _is_digits(agent)
-        return same_form and self.first <= agent <= self.last
+        return len(agent) == len(self.first) and _is_digits(agent) and self.first <= agent <= self.last
 
 
 def _is_digits(text: str) -> bool:
@@ -48,16 +47,10 @@ class AgentNumbers:
 
         :raise ConfigurationError: a pattern is not one of these.
         """
-        exact, ranges, every = set(), [], False
-        for pattern in patterns:
-            parsed = parse_pattern(pattern)
-            if isinstance(parsed, NumberRange):
-                ranges.append(parsed)
-            elif parsed == EVERY_NUMBER:
-                every = True
-            else:
-                exact.add(parsed)
-        return cls(frozenset(exact), tuple(ranges), every)
+        parsed = [parse_pattern(pattern) for pattern in patterns]
+        ranges = tuple(one for one in parsed if isinstance(one, NumberRange))
+        exact = frozenset(one for one in parsed if isinstance(one, str))
+        return cls(exact - {EVERY_NUMBER}, ranges, EVERY_NUMBER in exact)
 
     def __contains__(self, agent: str) -> bool:
         if not agent:

@@ -151,7 +151,7 @@ class Exchange(Service):
             self._assemble()
         self._audit_log.open()
         await self.monitoring.start()
-        await self.parts.open_store()
+        await self.parts.store.open(self.parts.clock)
         codecs = self.configuration.agent_link.codec, self.configuration.ivr_link.codec
         await self.parts.committed(codecs_to_keep(self.parts.store, *codecs))
         await self._listen_for_services()

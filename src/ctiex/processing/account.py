@@ -7,7 +7,7 @@ identity that brought the agent number. Each open call keeps room for its end in
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -110,9 +110,8 @@ class ByteAccount:
         :param ends: for how many ends of calls of this agent number room is kept.
         """
         limits = self._limits
-        mailbox = self.of_mailbox[agent] + ends * limits.end_bytes + size
         return (
-            mailbox <= limits.mailbox_bytes
+            self.of_mailbox[agent] + ends * limits.end_bytes + size <= limits.mailbox_bytes
             and self._of(self._whose(agent)) + size <= limits.bytes_per_identity
             and self._all() + size <= limits.bytes_in_all
         )
@@ -164,46 +163,36 @@ Entry = tuple[Callable[[Any, int], None], Any, int]
 """A change of the account: of whom or what, and by how much."""
 
 
-class AccountedStore:
-    """Commits to a store, and keeps the account of what that changes; undone with it where it isn't kept."""
+def commit_accounted(store: CallStore, account: ByteAccount, change: Change) -> Deferred[None] | None:
+    """Commit a change to a store, and keep the account of what it changes; undone with it where it isn't kept.
 
-    def __init__(self, store: CallStore, account: ByteAccount) -> None:
-        self._store = store
-        self._account = account
+    :raise StoreUnavailable: it wasn't kept.
+    """
+    entries = list(_entries(store, account, change))
+    waiting = store.commit(change)
+    for add, what, by in entries:
+        add(what, by)
+    if waiting is not None and entries:
+        waiting.addErrback(_undo, entries)
+    return waiting
 
-    def commit(self, change: Change) -> Deferred[None] | None:
-        """Keep a change, as a store does.
 
-        :raise StoreUnavailable: it wasn't kept.
-        """
-        entries = self._entries(change)
-        waiting: Deferred[None] | None = self._store.commit(change)
-        for add, what, by in entries:
-            add(what, by)
-        if waiting is not None and entries:
-            waiting.addErrback(_undo, entries)
-        return waiting
-
-    def _entries(self, change: Change) -> list[Entry]:
-        """What a change that is about to be committed means to the account."""
-        entries: list[Entry] = []
-        account, store = self._account, self._store
-        for call in change.calls:
-            if call.event_ids or call.state in _GROWS_OR_SHRINKS:
-                before = store.get(call.serial)
-                size = size_of_call(call) - (0 if before is None else size_of_call(before))
-                entries.append((account.add, call.identity, size))
-        for serial in change.forgotten:
-            gone = store.get(serial)
-            if gone is not None:
-                entries.append((account.add, gone.identity, -size_of_call(gone)))
-        for event in change.events:
-            entries.append((account.add_events, (event,), 1))
-        for agent, sequence in change.dropped:
-            waiting = store.events(agent)
-            if waiting and waiting[0].sequence <= sequence:
-                entries.append((account.add_events, waiting[: sequence - waiting[0].sequence + 1], -1))
-        return entries
+def _entries(store: CallStore, account: ByteAccount, change: Change) -> Iterator[Entry]:
+    """What a change that is about to be committed means to the account."""
+    for call in change.calls:
+        if call.event_ids or call.state in _GROWS_OR_SHRINKS:
+            before = store.get(call.serial)
+            yield account.add, call.identity, size_of_call(call) - (0 if before is None else size_of_call(before))
+    for serial in change.forgotten:
+        gone = store.get(serial)
+        if gone is not None:
+            yield account.add, gone.identity, -size_of_call(gone)
+    for event in change.events:
+        yield account.add_events, (event,), 1
+    for agent, sequence in change.dropped:
+        waiting = store.events(agent)
+        if waiting and waiting[0].sequence <= sequence:
+            yield account.add_events, waiting[: sequence - waiting[0].sequence + 1], -1
 
 
 def _undo(failure: Failure, entries: list[Entry]) -> Failure:

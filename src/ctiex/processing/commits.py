@@ -33,8 +33,8 @@ _NOTHING = Change()
 Commit = Callable[[Change], Deferred[None] | None]
 
 
-def _nothing() -> None:
-    pass
+def nothing() -> None:
+    """Nobody waits for the outcome."""
 
 
 def _guarded(work: Callable[[], None]) -> None:
@@ -70,7 +70,7 @@ class Commits:
         return self._outage.lasts
 
     def commit(
-        self, change: Change, committed: Callable[[], None] = _nothing, failed: Callable[[], None] = _nothing
+        self, change: Change, committed: Callable[[], None] = nothing, failed: Callable[[], None] = nothing
     ) -> None:
         """Commit a change; call ``committed`` once it is committed, at once if the store is that fast.
 

@@ -29,8 +29,11 @@ def arrival(calling_number: str) -> Fields:
 
 def _is_arrival(event: AgentEvent) -> bool:
     """Whether an event reports an arrived call: it belongs to no stored call, and its serial may be used."""
-    told = event.condition == Condition.PROGRESS and names_a_told_call(event.serial)
-    return told and event.fields.get("event") == "call"
+    return (
+        event.condition == Condition.PROGRESS
+        and names_a_told_call(event.serial)
+        and event.fields.get("event") == "call"
+    )
 
 
 def serial_of(codec: ICodec, stored: StoredEvent) -> str:

@@ -52,26 +52,19 @@ class CallOffers:
         if (call.state, Step.END) in TRANSITIONS:
             self._context.quotas.opened(call)
             if call.service not in self._context.services:  # restarted with another configuration
-                return partial(self._end_as_unknown, call.serial)
+                return partial(self._calls.happened, call.serial, SignallingEvent.ENDED, self._end_as_unknown)
         if call.state in SIGNALLED:
             return partial(self.signal, call.serial, resumed=True)
         self._calls.wait(call)
         self._drivers.resume(call)
         return None
 
-    def _end_as_unknown(self, serial: str) -> None:
-        def end(call: Call, failed: Callable[[], None]) -> None:
-            self._calls.end(call, TIMED_OUT_AS[call.state], Status.UNKNOWN_SERVICE, failed=failed)
-
-        self._calls.happened(serial, SignallingEvent.ENDED, end)
+    def _end_as_unknown(self, call: Call, failed: Callable[[], None]) -> None:
+        self._calls.end(call, TIMED_OUT_AS[call.state], Status.UNKNOWN_SERVICE, failed=failed)
 
     def stop_resuming(self) -> None:
         """Leave calls that are being signalled, and those of before that aren't taken up yet, to the next start."""
         self._calls.left_to_the_next = True
-        self._resuming.stop()
-
-    def stop(self) -> None:
-        """Let go of the timers."""
         self._resuming.stop()
 
     # ------------------------------------------------------------ offers
@@ -127,14 +120,19 @@ class CallOffers:
             self.unreachable(call.serial, Status.INTERNAL)
 
     def _offer_of(self, call: Call, resumed: bool) -> Offer:
-        carried = self._context.carrier.embed(call.calling_number, call.serial)
-        access_code = self._context.services[call.service].access_code
-        connection = Connection(access_code, carried.calling_number, self._context.exchange_address)
-        network = self._context.network
-        signalled = carried if network is None else network.embed(call.calling_number, call.serial)
-        deadline = self._context.clock.of_process(call.deadline) + _GRACE
-        agent = call.agent
-        return Offer(call.serial, call.service, call.calling_number, connection, deadline, resumed, signalled, agent)
+        context, service = self._context, self._context.services[call.service]
+        carried = context.carrier.embed(call.calling_number, call.serial)
+        network = context.network
+        return Offer(
+            call.serial,
+            call.service,
+            call.calling_number,
+            connection=Connection(service.access_code, carried.calling_number, context.exchange_address),
+            deadline=context.clock.of_process(call.deadline) + _GRACE,
+            resumed=resumed,
+            signalled=carried if network is None else network.embed(call.calling_number, call.serial),
+            agent=call.agent,
+        )
 
     def unreachable(self, serial: str, status: int) -> None:
         """No service can be reached: the agent gets 14 with this status, unless the service's result says more."""

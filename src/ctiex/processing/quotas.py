@@ -9,10 +9,18 @@ from ctiex.errors import Status
 from ctiex.limits import Limits
 from ctiex.processing.account import ByteAccount, size_of_event
 from ctiex.processing.number_quota import AgentNumberQuota
-from ctiex.processing.refused import Refused
 from ctiex.records import Call, StoredEvent
 from ctiex.settings.checks import LEAST_END
 from ctiex.stores.index import CallIndex
+
+
+class Refused(Exception):
+    """A request is refused; carries the status and the words for its reply."""
+
+    def __init__(self, status: Status, detail: str = "") -> None:
+        self.status = status
+        self.detail = detail or status.text
+        super().__init__(self.detail)
 
 
 class CallQuotas:
@@ -67,8 +75,7 @@ class CallQuotas:
         :param size: what it takes, in bytes; as much as any that the exchange tells by itself unless given.
         """
         ends = self._of_agent[agent]
-        some = self._store.pending(agent) + ends < self._limits.mailbox
-        return some and self._account.takes_event(agent, ends, size)
+        return self._store.pending(agent) + ends < self._limits.mailbox and self._account.takes_event(agent, ends, size)
 
     def has_room_for_end(self, agent: str, event: StoredEvent) -> bool:
         """Whether the room that is kept for the end of a call is enough for this event, or there is more."""

@@ -9,6 +9,7 @@ each time would cost more than all the rest of a store.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from itertools import islice
 from struct import Struct
 from sys import intern
@@ -96,18 +97,10 @@ def unpacked_reports(data: bytes) -> Mapping[int, bytes]:
     return dict(_REPORT.iter_unpack(data)) if data else _NO_REPORTS
 
 
+@lru_cache(256)
 def _conditions(told: int) -> frozenset[int]:
-    made = _TOLD.get(told)
-    if made is None:
-        made = frozenset(condition for condition in range(told.bit_length()) if told >> condition & 1)
-        if len(_TOLD) < _MOST_TOLD:
-            _TOLD[told] = made
-    return made
-
-
-_MOST_TOLD = 256
-_TOLD: dict[int, frozenset[int]] = {0: frozenset()}
-"""The few sets of conditions that come up."""
+    """One of the few sets of conditions that come up."""
+    return frozenset(condition for condition in range(told.bit_length()) if told >> condition & 1)
 
 
 Held = Call | Record

@@ -35,9 +35,7 @@ def told(path: Path) -> Iterator[None]:
     except OSError as error:
         where = "" if error.filename in (None, str(path)) else f"{error.filename}: "
         raise StoreUnavailable(f"{path}: {where}{error.strerror}") from None
-    except (sqlite3.Error, ValueError) as error:
-        raise StoreUnavailable(f"{path}: {error}") from None
-    except StoreUnavailable as error:
+    except (sqlite3.Error, ValueError, StoreUnavailable) as error:
         raise StoreUnavailable(f"{path}: {error}") from None
 
 

@@ -89,8 +89,8 @@ class Rows:
 
     def event(self, event: StoredEvent) -> Row:
         """The row of an event."""
-        place = _event_place(event.agent, event.sequence, event.expires)
-        return event.agent, event.sequence, event.expires, self._seal.seal(event.body, place)
+        columns = event.agent, event.sequence, event.expires
+        return *columns, self._seal.seal(event.body, _event_place(*columns))
 
     def opened_event(self, agent: Any, sequence: Any, expires: Any, sealed: Any) -> StoredEvent:
         """The event of a row.

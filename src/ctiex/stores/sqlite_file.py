@@ -137,9 +137,10 @@ class SqliteFile:
             for (agent, sequence), event in group.events.items()
             if sequence > group.dropped.get(agent, 0)
         ]
-        numbering = [self._rows.mailbox(agent, last) for agent, last in group.last_sequences.items()]
         self._put("INSERT OR REPLACE INTO events VALUES (?, ?, ?, ?)", events)
-        self._put("INSERT OR REPLACE INTO agents VALUES (?, ?, ?)", numbering)
+        self._put(
+            "INSERT OR REPLACE INTO agents VALUES (?, ?, ?)", starmap(self._rows.mailbox, group.last_sequences.items())
+        )
         self._put("DELETE FROM events WHERE agent = ? AND sequence <= ?", group.dropped.items())
 
     def _put(self, statement: str, rows: Iterable[Row]) -> None:

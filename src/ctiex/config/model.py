@@ -193,11 +193,10 @@ class LinkTables:
 
 
 @frozen(kw_only=True)
-class FileTables:
-    """A whole file, as its tables stand in it."""
+class _Tables:
+    """The tables that are used as they stand in the file."""
 
     exchange: ExchangeSettings = field(factory=ExchangeSettings)
-    links: LinkTables = field(factory=LinkTables)
     store: StoreSettings = field(factory=StoreSettings)
     carrier: CarrierSettings = field(factory=CarrierSettings)
     signalling: Mapping[str, Mapping[str, Any]] = field(factory=dict, repr=False)
@@ -207,34 +206,30 @@ class FileTables:
     audit: AuditSettings = field(factory=AuditSettings)
     limits: Limits = field(factory=Limits)
     login: LoginSettings = field(factory=LoginSettings)
-    identities: Mapping[str, IdentitySettings] = field(factory=dict)
     services: Mapping[str, ConfiguredService] = field(factory=dict)
 
 
 @frozen(kw_only=True)
-class Configuration:
+class FileTables(_Tables):
+    """A whole file, as its tables stand in it."""
+
+    links: LinkTables = field(factory=LinkTables)
+    identities: Mapping[str, IdentitySettings] = field(factory=dict)
+
+
+@frozen(kw_only=True)
+class Configuration(_Tables):
     """Everything that an exchange is built from, checked."""
 
-    exchange: ExchangeSettings
     agent_link: LinkSettings
     ivr_link: LinkSettings
-    store: StoreSettings
-    carrier: CarrierSettings
-    metrics: MetricsSettings
-    audit: AuditSettings
-    limits: Limits
-    login: LoginSettings
     identities: Mapping[str, KnownIdentity]
-    services: Mapping[str, ConfiguredService]
     source: str | None = None
     """The file that it was read from; None: the built-in defaults."""
     demo_identities: bool = False
     """Whether the built-in identities, whose secret everybody knows, are in use."""
     warnings: tuple[str, ...] = ()
     """What an operator should know, a sentence each."""
-    signalling: Mapping[str, Mapping[str, Any]] = field(factory=dict, repr=False)
-    """The own tables of signalling drivers, by name."""
-    voice: VoiceTable = field(factory=VoiceTable)
 
     @property
     def listening(self) -> Mapping[str, str]:

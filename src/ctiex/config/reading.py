@@ -102,7 +102,7 @@ def examine(
     What is wrong is left out of the configuration, so that the rest can be looked at further. None: nothing is left.
     """
     demo = "identities" not in tables
-    read, errors = structure_good_part(_with_demo_services(tables), FileTables)
+    read, errors = structure_good_part({"services": DEMO_SERVICES, **tables}, FileTables)
     if read is None:
         return None, errors
     if demo:
@@ -133,10 +133,6 @@ def exchange_address(configuration: Configuration) -> str:
     """The exchange's address for services: the configured one, or where the IVR link listens, if it does."""
     listen = configuration.ivr_link.listen
     return configuration.exchange.address or (advertised_address(listen) if listen else "")
-
-
-def _with_demo_services(tables: Mapping[str, Any]) -> Mapping[str, Any]:
-    return tables if "services" in tables else {**tables, "services": DEMO_SERVICES}
 
 
 def _demo_identities(services: Mapping[str, ConfiguredService]) -> Mapping[str, IdentitySettings]:

@@ -125,6 +125,7 @@ class ExchangeCore:
             agent_link=self.agent_link,
             carrier=self.carrier,
             network=self.network,
+            random=self.random,
             allocator=SerialAllocator(self.exchange_id, self.clock.seconds, self.random),
             sessions=self.sessions,
             services=self.services,

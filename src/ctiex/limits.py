@@ -11,7 +11,7 @@ from typing import Annotated
 from attrs import define, frozen
 
 from ctiex.messages import DEFAULT_MAX_FRAME, LEAST_MAX_FRAME, MOST_MAX_FRAME
-from ctiex.settings.checks import Check, Count, EndLength, Seconds, is_whole
+from ctiex.settings.checks import Check, Count, EndLength, Seconds, is_time, is_whole
 
 Heartbeat = Annotated[
     float,
@@ -28,11 +28,18 @@ FrameLength = Annotated[
 PlainSecrets = Annotated[str, Check('"refused" or "allowed"', lambda value: value in ("refused", "allowed"))]
 
 
+Grace = Annotated[
+    float, Check("a number of seconds, 0 or more", lambda value: (value == 0 or is_time(value)) and value <= 86_400)
+]
+
+
 @frozen(kw_only=True)
 class Timeouts:
     """How long a call of one service may stay in each state, in seconds; keys of ``[services.NAME]``."""
 
     signalling_timeout: Seconds = 30
+    rebind_grace: Grace = 3
+    """How long an offer waits for a session where none is left to try."""
     fetch_timeout: Seconds = 120
     service_timeout: Seconds = 3_600
     return_timeout: Seconds = 60

@@ -12,7 +12,6 @@ from attrs import evolve, field
 
 from ctiex.frozen import frozen
 
-
 EPOCH = "epoch"
 """Under this name a store keeps which numbering its events belong to."""
 DIGEST_SIZE = 16

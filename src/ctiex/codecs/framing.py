@@ -136,4 +136,8 @@ class BinaryDecoder:
 def _fault(flags: int, kind: int) -> CodecError | None:
     if flags not in (0, EXTENDED):
         return MalformedFrame(f"flags other than 0 and {EXTENDED}")
-    return None if kind in KINDS or kind in CALL_CONTROL_KINDS else UnknownKind("a message kind that isn't in this version")
+    return (
+        None
+        if kind in KINDS or kind in CALL_CONTROL_KINDS
+        else UnknownKind("a message kind that isn't in this version")
+    )

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 else:
     Adapter, Validator = construct.Adapter, construct.Validator
 
+
 class FieldType(IntEnum):
     """The type of one field's value on the wire."""
 

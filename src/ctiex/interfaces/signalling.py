@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from attrs import Factory, field
@@ -12,7 +12,7 @@ from zope.interface import Attribute, Interface, implementer
 from ctiex.frozen import frozen
 from ctiex.interfaces.carrier import Signalled
 from ctiex.interfaces.codec import ICodec
-from ctiex.messages import CallEnded, Connection
+from ctiex.messages import CallEnded, Connection, DataChanged
 from ctiex.settings import NoSettings
 
 
@@ -36,6 +36,8 @@ class Offer:
     """What a telephone call to the service is to be sent with; the serial is in its number, its headers, or both."""
     agent: str = ""
     """The agent number that the customer talks with."""
+    grace: float = 0
+    """How long a session may take to bind where none is left to try, in seconds."""
 
 
 class IServiceSession(Interface):
@@ -51,9 +53,10 @@ class IServiceSession(Interface):
         """
 
     bound: bool = Attribute("Whether it is still bound.")
+    features: Collection[str] = Attribute("Those that it was granted.")
 
-    def end_call(message: CallEnded) -> None:
-        """Write a CallEnded."""
+    def tell(message: CallEnded | DataChanged, answered: Callable[[bool], None]) -> None:
+        """Tell it something of a call; call ``answered`` with whether it has answered, by whatever."""
 
 
 class IServiceSessions(Interface):

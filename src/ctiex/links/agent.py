@@ -18,11 +18,13 @@ from ctiex.messages import (
     AgentLogin,
     AgentLogout,
     AgentLogoutReply,
+    CallQuery,
     CancelRequest,
     ConnectRequest,
     Error,
     Message,
     Role,
+    UpdateRequest,
     refusal,
 )
 from ctiex.processing.mailboxes import Mailboxes
@@ -64,6 +66,10 @@ class AgentLink(ExchangeLink):
                 self._context.processing.connect(who, self, message, answer)
             case CancelRequest():
                 self._context.processing.cancel(who, message, answer)
+            case UpdateRequest():
+                self._context.processing.update(who, message, answer)
+            case CallQuery():
+                answer(self._context.processing.query(who, message))
 
     def _answer(self, invoke_id: int, reply: Message) -> None:
         """Write a reply, now or when the store has taken its time."""
@@ -72,7 +78,7 @@ class AgentLink(ExchangeLink):
 
     def _tell_and_answer(self, who: Identity, request: Message, invoke_id: int, reply: Any) -> None:
         reason = ""
-        if isinstance(request, CancelRequest) and reply.status == Status.UNKNOWN_SERIAL:
+        if isinstance(request, (CancelRequest, UpdateRequest)) and reply.status == Status.UNKNOWN_SERIAL:
             reason = self._context.processing.why_unknown(who, request.serial)
         self._observer.request_answered(self.info, request, reply.status, getattr(reply, "serial", ""), reason)
         self._answer(invoke_id, reply)
@@ -90,7 +96,7 @@ class AgentLink(ExchangeLink):
             detail = "this identity has registered as many agent numbers as agents_per_identity allows"
             answer(refusal(message, Status.TOO_BUSY, detail))
             return
-        reply = self._mailboxes.login(message.agent, self, message.resume_after)
+        reply = self._mailboxes.login(self, message)
         self._agents[message.agent] = None
         answer(reply)
         self._mailboxes.resume(message.agent, self)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from attrs import define, field
@@ -26,6 +26,9 @@ from ctiex.messages import VERSION, Bind, BindReply, Error, Message, Role
 from ctiex.monitoring.observer import LinkInfo, Observer, Observers
 from ctiex.processing.service import ProcessingService
 from ctiex.tls.handshake_errors import TLS_REFUSED
+
+_MOST_TOLD = 0xFFFF
+"""The greatest number of requests in flight that a BindReply can tell."""
 
 
 @define
@@ -59,6 +62,8 @@ class ExchangeLink(LinkProtocol):
     """One link as the exchange sees it. Subclasses say what a bound one does."""
 
     role: Role
+    offered_features: frozenset[str] = frozenset()
+    """Those that a client may have."""
 
     def __init__(self, context: LinkContext, factory: ExchangeLinkFactory) -> None:
         super().__init__(context.clock)
@@ -73,6 +78,8 @@ class ExchangeLink(LinkProtocol):
         """What limits count it by; None if it was turned away, and isn't counted."""
         self._attempt: LoginAttempt | None = None
         """The Bind that is looked at."""
+        self.features: Sequence[str] = ()
+        """Those that were granted."""
         self.info = LinkInfo(self.role, lambda: self.peer)
         self._observer = context.observer
 
@@ -144,6 +151,8 @@ class ExchangeLink(LinkProtocol):
         self._share_with_identity(identity)
         self.info.session, self.info.identity = self.name, identity.name
         self._observer.link_bound(self.info, bind.software)
+        wanted = dict.fromkeys(bind.features.split(" "))
+        self.features = [feature for feature in wanted if feature in self.offered_features]
         self.session.bound(self._bind_reply(), invoke_id, self.role)
         self.link_bound(identity)
 
@@ -178,7 +187,9 @@ class ExchangeLink(LinkProtocol):
             self.name,
             int(limits.heartbeat),
             limits.max_frame,
+            min(limits.max_in_flight, _MOST_TOLD),
             self._context.processing.exchange_address,
+            " ".join(self.features),
         )
 
     # ------------------------------------------------------------ ends

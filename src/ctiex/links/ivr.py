@@ -18,8 +18,10 @@ from ctiex.messages import (
     KIND_OF,
     CallEnded,
     Connection,
+    DataChanged,
     DataRequest,
     DataResult,
+    Feature,
     Message,
     Role,
     ServiceEvent,
@@ -35,6 +37,7 @@ class IvrLink(ExchangeLink):
     """One IVR link. It is one of the sessions that calls are offered to."""
 
     role = Role.SERVICE
+    offered_features = frozenset({Feature.UPDATES})
     _factory: IvrLinkFactory
 
     def request_received(self, message: Message, invoke_id: int) -> None:
@@ -90,9 +93,10 @@ class IvrLink(ExchangeLink):
         self.session.request(connection, heard, deadline)
         self.flush()
 
-    def end_call(self, message: CallEnded) -> None:
-        """Write a CallEnded. A service that doesn't answer it is no worse off."""
-        self.session.request(message, lambda answer: None, self.clock.seconds() + self._context.limits.heartbeat)
+    def tell(self, message: CallEnded | DataChanged, answered: Callable[[bool], None]) -> None:
+        """Write a CallEnded or a DataChanged."""
+        deadline = self.clock.seconds() + self._context.limits.heartbeat
+        self.session.request(message, lambda answer: answered(not isinstance(answer, LinkError)), deadline)
         self.flush()
 
     def link_bound(self, identity: Identity) -> None:

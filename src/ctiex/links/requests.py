@@ -72,7 +72,9 @@ class Requests:
 
     def sendable(self) -> Iterator[bytes]:
         """The frames that may go out now, each given once."""
-        while self._unsent and len(self._waiting) - len(self._unsent) < min(self.max_in_flight, self._limits.max_in_flight):
+        while self._unsent and len(self._waiting) - len(self._unsent) < min(
+            self.max_in_flight, self._limits.max_in_flight
+        ):
             yield self._unsent.pop(next(iter(self._unsent)))
 
     def last(self, invoke_id: int, answered: Answered, deadline: float) -> None:

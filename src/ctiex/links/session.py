@@ -9,7 +9,7 @@ from __future__ import annotations
 from math import inf
 from typing import Protocol
 
-from ctiex.errors import CodecError, Status, UnknownKind
+from ctiex.errors import CodecError, Status
 from ctiex.interfaces import Frame, ICodec
 from ctiex.limits import SessionLimits
 from ctiex.links import rules
@@ -325,7 +325,9 @@ class Session(Outgoing):
             self._handler.bind_received(bind, invoke_id)
         else:
             self.observer.version_refused(self._link, bind)
-            self.bound(BindReply(Status.UNSUPPORTED_VERSION, VERSION, detail=f"only version {VERSION} is supported"), invoke_id)
+            self.bound(
+                BindReply(Status.UNSUPPORTED_VERSION, VERSION, detail=f"only version {VERSION} is supported"), invoke_id
+            )
 
     def bound(self, reply: BindReply, invoke_id: int, role: Role | None = None) -> None:
         """Answer a Bind; status 0 binds the session in ``role``, any other ends it.

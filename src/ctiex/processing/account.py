@@ -14,7 +14,7 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from ctiex.limits import Limits
-from ctiex.records import Call, CallState, Change, StoredEvent
+from ctiex.records import Call, Change, StoredEvent
 from ctiex.stores.call_store import CallStore
 
 RECORD_BYTES = 256
@@ -23,14 +23,12 @@ EVENT_BYTES = 160
 """What an event in a mailbox takes beside its body."""
 _REPORT_BYTES = 40
 """What the number of one report takes, by which a repeat is known."""
-_GROWS_OR_SHRINKS = frozenset({CallState.REQUESTED, CallState.CLOSED})
-"""States that a record enters when it is made, or wiped; in between it grows by the numbers of reports alone."""
 
 
 def size_of_call(call: Call) -> int:
     """What a call takes, in bytes."""
-    texts = len(call.calling_number) + len(call.digest) + len(call.data)
-    return RECORD_BYTES + texts + _REPORT_BYTES * len(call.event_ids)
+    texts = len(call.calling_number) + len(call.digest) + len(call.data) + len(call.reference) + len(call.asked)
+    return RECORD_BYTES + texts + _REPORT_BYTES * len(call.reports)
 
 
 def size_of_event(event: StoredEvent) -> int:
@@ -180,9 +178,10 @@ def commit_accounted(store: CallStore, account: ByteAccount, change: Change) -> 
 def _entries(store: CallStore, account: ByteAccount, change: Change) -> Iterator[Entry]:
     """What a change that is about to be committed means to the account."""
     for call in change.calls:
-        if call.event_ids or call.state in _GROWS_OR_SHRINKS:
-            before = store.get(call.serial)
-            yield account.add, call.identity, size_of_call(call) - (0 if before is None else size_of_call(before))
+        before = store.get(call.serial)
+        more = size_of_call(call) - (0 if before is None else size_of_call(before))
+        if more:
+            yield account.add, call.identity, more
     for serial in change.forgotten:
         gone = store.get(serial)
         if gone is not None:

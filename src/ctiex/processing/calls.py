@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 
 from ctiex.errors import Status
-from ctiex.identities import ANY_OWNER, Identity
-from ctiex.messages import CallEnded, Condition
+from ctiex.identities import Identity
+from ctiex.messages import Condition
 from ctiex.processing.commits import RETRY_AFTER, nothing
 from ctiex.processing.context import ProcessingContext
 from ctiex.processing.drivers import SignallingDrivers
 from ctiex.processing.owners import Owners
-from ctiex.processing.states import ENDED, SIGNALLED, TIMED_OUT_AS, TIMEOUT_OF, TRANSITIONS, WITH_SERVICE, Step
+from ctiex.processing.service_notices import ServiceNotices
+from ctiex.processing.states import ENDED, SIGNALLED, TIMED_OUT_AS, TIMEOUT_OF, TRANSITIONS, Step
 from ctiex.processing.timer_wheel import TimerWheel
 from ctiex.processing.uncommitted import SignallingEvent, Uncommitted
 from ctiex.records import Call, CallState, Change, StoredEvent
@@ -36,6 +37,9 @@ class CallTable:
         self._presence = context.presence
         self._observer = context.observer
         self._commits = context.commits
+        self._notices = ServiceNotices(context)
+        self._of_agent: dict[str, dict[str, None]] = {}
+        """By agent number: its calls that aren't closed, the oldest first."""
         self._deadlines = TimerWheel(context.clock, self._time_out, self._commits.settled)
         self.drivers = SignallingDrivers(context.services)
         self.owners = Owners()
@@ -48,9 +52,24 @@ class CallTable:
         """Whether calls that are being signalled are left to the next start."""
         self.quotas = context.quotas
 
+    def start(self) -> None:
+        """Take up the calls of an opened store."""
+        for call in sorted(self._store.calls(), key=lambda call: call.begun):
+            if call.state is not CallState.CLOSED:
+                self._of_agent.setdefault(call.agent, {})[call.serial] = None
+        self._notices.start()
+
     def stop(self) -> None:
         """Let go of the timers."""
         self._deadlines.stop()
+        self._notices.stop()
+
+    def open_of(self, agent: str) -> Iterator[Call]:
+        """The open calls of an agent number, the oldest first."""
+        for serial in self._of_agent.get(agent, ()):
+            call = self._store.get(serial)
+            if call is not None:
+                yield call
 
     def wait(self, call: Call) -> None:
         """Have a call time out when its stored deadline has come, or no later than it was ever set."""
@@ -91,6 +110,19 @@ class CallTable:
             return  # it had gone on before this was kept, or gone to another identity
         self.step(call, Step.FETCH, Condition.DATA_FETCHED, failed=failed)
 
+    def update(self, call: Call, updated: Call, answer: Callable[[Status], None]) -> None:
+        """Keep a call with other data. A service that has fetched it hears of that."""
+        fetched = call.state is CallState.FETCHED or self._uncommitted.has(call.serial, SignallingEvent.FETCHED)
+        updated = updated.but(changed=call.changed or fetched)
+
+        def committed() -> None:
+            if updated.changed:
+                self._notices.tell(updated, self.owners.session_of(updated))
+            answer(Status.OK)
+
+        kept, failed = self.undecided_until(call, committed, lambda: answer(Status.STORE_UNAVAILABLE))
+        self.commit(updated, kept, failed)
+
     # ------------------------------------------------------------ one step of a call
 
     def step(
@@ -125,12 +157,14 @@ class CallTable:
             call = call.but(owner=owner)
         if state is CallState.CLOSED:
             call = call.wiped()
+        since = call.since if state is call.state else self._context.clock.now()
+        changed = call.changed and state not in ENDED
         returns = step is Step.RETURN and state is not CallState.CLOSED
         awaits_its_result = Condition.RETURNED in call.told and state is CallState.FETCHED
         if awaits_its_result or (TIMEOUT_OF[state] == TIMEOUT_OF[call.state] and not returns):
-            return call.but(state=state)
+            return call.but(state=state, since=since, changed=changed)
         deadline = self._return_deadline(call) if returns else self.deadline(call, state)
-        return call.but(state=state, deadline=deadline)
+        return call.but(state=state, since=since, changed=changed, deadline=deadline)
 
     def _return_deadline(self, call: Call) -> float:
         """Until when a result is awaited of a service that has let the customer go."""
@@ -159,7 +193,7 @@ class CallTable:
         if told is not None and told not in call.told:
             call = call.but(told=call.told | {told})
             if self._presence.is_here(call.agent) and self.quotas.has_room(call.agent):
-                event = self._mailboxes.compose(call.agent, call.serial, told)
+                event = self._mailboxes.compose(call, told)
                 committed = partial(self._tell_and_go_on, event, committed)
         self.commit(call, committed, failed, event)
 
@@ -179,6 +213,8 @@ class CallTable:
         :param failed: called instead when the store could not take them: then the call is as it was.
         """
         self._deadlines.set(call.serial, self._no_later(call))
+        if call.state is CallState.CLOSED:
+            self._of_agent.get(call.agent, {}).pop(call.serial, None)
         change = Change(calls=(call,))
         if event is not None:
             change = Change(
@@ -193,6 +229,8 @@ class CallTable:
         call = self._store.get(serial)
         if call is not None:
             self._deadlines.set(serial, max(self._no_later(call), self._retry_at()))
+            if call.state is not CallState.CLOSED:
+                self._of_agent.setdefault(call.agent, {})[serial] = None
         failed()
 
     def undecided_until(
@@ -221,24 +259,25 @@ class CallTable:
         condition: Condition,
         status: Status = Status.OK,
         answer: Callable[[Status], None] = lambda status: None,
-        held: bool = True,
         failed: Callable[[], None] = nothing,
     ) -> None:
         """End a call that has no final result: its agent always hears of it.
 
         :param answer: hears 0 once the end is kept, or 50.
-        :param held: whether a service may have the call, which then hears of the end too.
         :param failed: called when the store didn't keep the end; a caller that can't repeat it has it told again.
         """
         if (call.state, Step.END) not in TRANSITIONS:
             return
-        event = self._mailboxes.compose(call.agent, call.serial, condition, status)
+        event = self._mailboxes.compose(call, condition, status)
         closed = self.moved(call, Step.END)
+        if self.owners.hears_of_end(call):
+            closed = closed.but(ended_as=condition)
 
         def committed() -> None:
-            if held:
-                self._tell_service(call, condition)
+            session = self.owners.session_of(call)
             self.finished(closed)
+            if closed.ended_as:
+                self._notices.tell(closed, session)
             answer(Status.OK)
             self._observer.call_ended(call, condition, status)
             self._mailboxes.committed(event)
@@ -248,17 +287,6 @@ class CallTable:
             failed()
 
         self.commit(closed, committed, not_committed, event)
-
-    def _tell_service(self, call: Call, condition: Condition) -> None:
-        """Say CallEnded to the session that has the call, or to another of its identity."""
-        holder, owner = self.owners.session_of(call), self.owners.owner_of(call)
-        if holder is None and (call.state not in WITH_SERVICE or owner == ANY_OWNER):
-            return
-        if holder is None or not holder.bound:
-            others = self._context.sessions.of_identity(owner)
-            holder = others[0] if others else None
-        if holder is not None:
-            holder.end_call(CallEnded(call.serial, condition))
 
     def _time_out(self, serial: str) -> None:
         """The deadline of a call's state has come."""
@@ -280,11 +308,11 @@ class CallTable:
         elif call.state is CallState.REPORTED:
             self.let_go(call, nothing)  # a deadline comes again by itself
         else:
-            met = self._met(call)
-            self.end(call, TIMED_OUT_AS[call.state], met, held=met is Status.TIMED_OUT)
+            self.end(call, TIMED_OUT_AS[call.state], self._met(call))
 
     def _forgotten(self, call: Call) -> None:
         self.quotas.forgotten(call)
+        self._notices.forget(call)
         self._observer.call_forgotten(call)
 
     def _met(self, call: Call) -> Status:
@@ -305,11 +333,13 @@ class CallTable:
         """There is a new call, which isn't committed yet."""
         self.quotas.recorded(call)
         self.quotas.opened(call)
+        self._of_agent.setdefault(call.agent, {})[call.serial] = None
 
     def not_committed(self, call: Call) -> None:
         """The store didn't take a new call."""
         self.quotas.closed(call)
         self.quotas.forgotten(call)
+        self._of_agent[call.agent].pop(call.serial, None)
         self._uncommitted.pop(call.serial)
         self._met_by.pop(call.serial, None)
         if self._store.get(call.serial) is None:  # else what stood there before stands again

@@ -14,7 +14,7 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from ctiex.errors import StoreUnavailable
+from ctiex.errors import Status, StoreUnavailable
 from ctiex.lots import Lots
 from ctiex.monitoring.observer import Observer
 from ctiex.outage import Outage
@@ -29,6 +29,11 @@ _PROBE_AFTER = 0.5
 """How soon a store that failed is tried again, in seconds; twice as long each time that it fails, up to RETRY_AFTER."""
 _PROBE = Change(metadata=(("store probe", ""),))
 _NOTHING = Change()
+
+_HAPPENED_BEFORE = frozenset(
+    {Status.DUPLICATE_SERIAL, Status.DUPLICATE_EVENT, Status.EVENT_ID_USED, Status.ALREADY_FINISHED}
+)
+"""Refusals that tell of something which was asked for, or has come to pass, before."""
 
 Commit = Callable[[Change], Deferred[None] | None]
 
@@ -113,6 +118,13 @@ class Commits:
         :param failed: called instead when the store could not take them all.
         """
         self.commit(_NOTHING, go_on, go_on if failed is None else failed)
+
+    def refuse(self, answer: Callable[[Status], None], status: Status) -> None:
+        """Refuse a request. What has happened before is told once it is committed: if it is undone, it hasn't."""
+        if status in _HAPPENED_BEFORE:
+            self.settled(lambda: answer(status), lambda: answer(Status.STORE_UNAVAILABLE))
+        else:
+            answer(status)
 
     def again(self, key: str, work: Callable[[], None]) -> None:
         """Do something once more, from within ``failed``, when the store is well again; for each key the last one."""

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
+from random import Random
 
 from attrs import define, field, frozen
 
 from ctiex.interfaces import ICodec, IOrganizer, ISerialCarrier
 from ctiex.limits import Limits, SessionLimits, Timeouts
+from ctiex.messages import Message
 from ctiex.monitoring.observer import Observer
 from ctiex.processing.account import ByteAccount, commit_accounted
 from ctiex.processing.commits import Commits
+from ctiex.processing.digests import KEY_LABEL, KEY_SIZE, Digests
 from ctiex.processing.mailboxes import Mailboxes, serial_of
 from ctiex.processing.number_quota import AgentNumberQuota
 from ctiex.processing.presence import AgentPresence
 from ctiex.processing.quotas import CallQuotas
 from ctiex.processing.service_sessions import ServiceSessions
-from ctiex.processing.stored_time import StoredTime
+from ctiex.processing.stored_time import LABEL, StoredTime
+from ctiex.records import EPOCH, Change
 from ctiex.serials import SerialAllocator
 from ctiex.stores.call_store import CallStore
 
@@ -57,10 +61,13 @@ class ProcessingContext:
     """The advertised address of the IVR link."""
     limits: Limits
     observer: Observer
+    random: Random
+    """For the numbers that name an epoch, and the key of digests."""
     network: ISerialCarrier | None
     """Takes serials through the telephone network, where that is another than ``carrier``, which makes Connections."""
 
     def __attrs_post_init__(self) -> None:
+        self.digests = Digests(self.random.randbytes(KEY_SIZE))
         self.numbers = AgentNumberQuota(self.limits, self.store.last_sequence)
         self.account = ByteAccount(self.limits, self.numbers.registered_by, partial(serial_of, self.agent_codec))
         self.commits = Commits(partial(commit_accounted, self.store, self.account), self.clock, self.observer)
@@ -71,6 +78,25 @@ class ProcessingContext:
             self.store, self.agent_codec, self.agent_link, self.limits, self.clock, self.observer, self.commits,
             self.presence, self.numbers, self.account,
         )  # fmt: skip
+
+    def go_on(self) -> None:
+        """Take up the time, the epoch and the key of an opened store; one that has none is given them, before all."""
+        self.clock.go_on(self.store.metadata(LABEL))
+        epoch, key = self.store.metadata(EPOCH), self.store.metadata(KEY_LABEL)
+        self.mailboxes.epoch = self.random.getrandbits(63) + 1 if epoch is None else int(epoch)
+        if key is not None:
+            self.digests.key = bytes.fromhex(key)
+        if epoch is None or key is None:
+            self._name_epoch()
+
+    def _name_epoch(self) -> None:
+        named = (EPOCH, str(self.mailboxes.epoch)), (KEY_LABEL, self.digests.key.hex())
+        self.commits.commit(Change(metadata=named), failed=lambda: self.commits.again(EPOCH, self._name_epoch))
+
+    def fits_agent_link(self, message: Message) -> bool:
+        """Whether a message fits a frame of the agent link."""
+        codec = self.agent_codec
+        return codec.frame_length(codec.encode_body(message)) <= self.agent_link.max_frame
 
     def new_serial(self, told: bool = False) -> str:
         """A serial that no call has, and that no event which still waits is about.

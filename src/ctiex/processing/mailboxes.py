@@ -9,7 +9,7 @@ from ctiex.errors import FrameTooLong, Status
 from ctiex.fields import EMPTY, Fields
 from ctiex.interfaces import ICodec, decoded
 from ctiex.limits import Limits, SessionLimits
-from ctiex.messages import KIND_OF, AgentEvent, AgentLoginReply, Condition
+from ctiex.messages import KIND_OF, AgentEvent, AgentLogin, AgentLoginReply, Condition
 from ctiex.monitoring.observer import Observer
 from ctiex.processing.account import ByteAccount
 from ctiex.processing.commits import RETRY_AFTER, Commits
@@ -17,7 +17,7 @@ from ctiex.processing.number_quota import AgentNumberQuota, label_of
 from ctiex.processing.presence import AgentConnection, AgentPresence
 from ctiex.processing.stored_time import StoredTime
 from ctiex.processing.timer_wheel import TimerWheel
-from ctiex.records import Change, StoredEvent
+from ctiex.records import Call, Change, StoredEvent
 from ctiex.serials import names_a_told_call
 from ctiex.stores.index import CallIndex
 
@@ -70,6 +70,8 @@ class Mailboxes:
         self._presence = presence
         self._numbers = numbers
         self._account = account
+        self.epoch = 0
+        """Which numbering the sequences belong to."""
         self._committed: dict[str, int] = {}
         """By agent: the last event that is committed."""
         self._of_another_clock: dict[str, int] = {}
@@ -98,18 +100,25 @@ class Mailboxes:
         """Let go of the timers."""
         self._expiry.stop()
 
-    def login(self, agent: str, connection: AgentConnection, resume_after: int) -> AgentLoginReply:
+    def login(self, connection: AgentConnection, login: AgentLogin) -> AgentLoginReply:
         """Bring an agent number to a link; call ``resume`` once the reply is written.
 
         A login on another link takes the number over. ``resume_after`` acknowledges nothing.
         """
+        agent = login.agent
         last = self._committed.get(agent, 0)
         waiting = self._store.events(agent)
         first = waiting[0].sequence if waiting and waiting[0].sequence <= last else last + 1
-        beyond = resume_after > last
-        self._presence.login(agent, connection, 0 if beyond else resume_after)
-        detail = f"resume_after {resume_after} is beyond the last sequence {last}" if beyond else ""
-        return AgentLoginReply(Status.EXPIRED if beyond else Status.OK, first, last, detail)
+        anew = self._why_anew(login, last)
+        self._presence.login(agent, connection, 0 if anew or not login.epoch else login.resume_after)
+        return AgentLoginReply(Status.NUMBERING_ANEW if anew else Status.OK, self.epoch, first, last, anew)
+
+    def _why_anew(self, login: AgentLogin, last: int) -> str:
+        """Why the position that a client has is none of this numbering; empty where it is one, or it has none."""
+        if login.epoch not in (0, self.epoch):
+            return "the epoch is another one"
+        beyond = login.epoch and login.resume_after > last
+        return f"resume_after {login.resume_after} is beyond the last sequence {last}" if beyond else ""
 
     def metadata(self, agent: str, identity: str) -> tuple[tuple[str, str], ...]:
         """What a store is to keep with an agent's first event: who brought the number, ``identity`` unless known."""
@@ -119,26 +128,30 @@ class Mailboxes:
 
     # ------------------------------------------------------------ events
 
-    def compose(
-        self,
-        agent: str,
-        serial: str,
-        condition: Condition,
-        status: int = Status.OK,
-        fields: Fields = EMPTY,
-        about: str | None = None,
-    ) -> StoredEvent:
-        """The agent's next event, encoded; it is in the mailbox once a change with it is committed.
+    def compose(self, call: Call, condition: Condition, status: int = Status.OK, fields: Fields = EMPTY) -> StoredEvent:
+        """The next event of a call's agent, encoded; it is in the mailbox once a change with it is committed.
 
-        :param about: the call that it is about, where that isn't the one with its serial; empty if none.
         :raise FrameTooLong: it would not fit a frame of the agent link.
         """
+        return self._composed(call.agent, call.serial, call.reference, condition, status, fields, call.serial)
+
+    def compose_arrival(self, agent: str, serial: str, calling_number: str) -> StoredEvent:
+        """The event that tells an agent of a call that has come, under a serial that is free for it.
+
+        :raise FrameTooLong: it would not fit a frame of the agent link.
+        """
+        return self._composed(agent, serial, "", Condition.PROGRESS, Status.OK, arrival(calling_number), "")
+
+    def _composed(
+        self, agent: str, serial: str, reference: str, condition: Condition, status: int, fields: Fields, about: str
+    ) -> StoredEvent:
+        """:param about: the stored call that it is about; empty if none."""
         sequence = self._store.last_sequence(agent) + 1
-        body = self._codec.encode_body(AgentEvent(sequence, agent, serial, condition, status, fields))
+        event = AgentEvent(sequence, self._clock.now(), agent, serial, reference, condition, status, fields)
+        body = self._codec.encode_body(event)
         if self._codec.frame_length(body) > self._link.max_frame:
             raise FrameTooLong(f"an AgentEvent of {len(body)} bytes: the limit is {self._link.max_frame}")
-        expires = self._clock.seconds() + self._limits.mailbox_ttl
-        return StoredEvent(agent, sequence, body, expires, serial if about is None else about)
+        return StoredEvent(agent, sequence, body, self._clock.seconds() + self._limits.mailbox_ttl, about)
 
     def awaits(self, serial: str) -> bool:
         """Whether an event of the call with this serial waits in a mailbox, and would be taken for a new call's."""

@@ -132,6 +132,7 @@ class CallOffers:
             resumed=resumed,
             signalled=carried if network is None else network.embed(call.calling_number, call.serial),
             agent=call.agent,
+            grace=service.timeouts.rebind_grace,
         )
 
     def unreachable(self, serial: str, status: int) -> None:
@@ -141,6 +142,6 @@ class CallOffers:
             if call.state is CallState.REPORTED:  # offered again after a restart, it had served the customer meanwhile
                 self._calls.let_go(call, failed)
                 return
-            self._calls.end(call, Condition.UNREACHABLE, Status.of(status), held=False, failed=failed)
+            self._calls.end(call, Condition.UNREACHABLE, Status.of(status), failed=failed)
 
         self._calls.happened(serial, SignallingEvent.ENDED, end)

@@ -13,6 +13,8 @@ class Owners:
     def __init__(self) -> None:
         self._sessions: dict[str, IServiceSession] = {}
         self._claims: dict[str, str] = {}
+        self._refused: set[str] = set()
+        """Calls that the session they were offered to last has refused."""
 
     def __len__(self) -> int:
         return len(self._sessions) + len(self._claims)
@@ -22,6 +24,14 @@ class Owners:
         self.forget(call)
         if session is not None:
             self._sessions[call.serial] = session
+
+    def refused(self, call: Call) -> None:
+        """The session that it was offered to last has refused it."""
+        self._refused.add(call.serial)
+
+    def hears_of_end(self, call: Call) -> bool:
+        """Whether a service is to hear how a call ends: it was offered one, and that didn't refuse it."""
+        return self.owner_of(call) not in ("", ANY_OWNER) and call.serial not in self._refused
 
     def session_of(self, call: Call) -> IServiceSession | None:
         """The session to which the Connection was written last, bound or not."""
@@ -47,3 +57,4 @@ class Owners:
         """The call is over for its service."""
         self._sessions.pop(call.serial, None)
         self._claims.pop(call.serial, None)
+        self._refused.discard(call.serial)

@@ -94,6 +94,13 @@ class CallQuotas:
         ):
             if held >= getattr(self._limits, limit):
                 raise Refused(Status.TOO_BUSY, f"{held} {whose}: {limit} allows no more")
+        self.check_bytes(call)
+
+    def check_bytes(self, call: Call) -> None:
+        """See whether there is room for what a call has now.
+
+        :raise Refused: 14; its words name the limit.
+        """
         over = self._account.over(call)
         if over:
             raise Refused(Status.TOO_BUSY, over)
@@ -102,7 +109,9 @@ class CallQuotas:
 def check_fields(fields: Sized, limits: Limits) -> None:
     """See whether a message may have so many fields.
 
-    :raise Refused: 14; its words name the limit.
+    :raise Refused: 36; its words name the limit.
     """
     if len(fields) > limits.fields_per_message:
-        raise Refused(Status.TOO_BUSY, f"{len(fields)} fields: fields_per_message allows {limits.fields_per_message}")
+        raise Refused(
+            Status.MORE_THAN_ALLOWED, f"{len(fields)} fields: fields_per_message allows {limits.fields_per_message}"
+        )

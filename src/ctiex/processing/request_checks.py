@@ -1,14 +1,14 @@
-"""What a ConnectRequest has to pass before it becomes a call, in the order of the wire's rules."""
+"""What a ConnectRequest or an UpdateRequest has to pass before it becomes a call's data, in the order of the wire."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from hashlib import blake2b
+from attrs import evolve
 
 from ctiex.errors import CodecError, FieldError, SerialError, Status
 from ctiex.fields import Fields
 from ctiex.identities import Identity
-from ctiex.messages import ConnectRequest, DataResult
+from ctiex.interfaces import decoded
+from ctiex.messages import KIND_OF, ConnectRequest, DataResult, UpdateRequest
 from ctiex.processing.context import ProcessingContext
 from ctiex.processing.presence import AgentConnection
 from ctiex.processing.quotas import Refused, check_fields
@@ -21,39 +21,70 @@ def is_repeat(
     """Whether it is a repeat of a call that is open: answered like the first, and no more.
 
     :param known: the call that has its serial.
-    :raise Refused: 42, 30 or 22.
+    :raise Refused: 42, 22, 24 or 30.
     """
     if not context.presence.is_on(request.agent, connection):
         raise Refused(Status.AGENT_NOT_LOGGED_IN, "AgentLogin of this agent number is needed on this link")
-    if request.service not in context.services:
+    if known is not None:
+        _check_repeat(context, request, known)
+    elif context.mailboxes.awaits(request.serial):
+        raise Refused(Status.DUPLICATE_SERIAL, "an event of an earlier call with this serial is still waiting")
+    elif request.service not in context.services:
         raise Refused(Status.UNKNOWN_SERVICE, f"no service {request.service!r} is configured")
-    if known is None:
-        if context.mailboxes.awaits(request.serial):
-            raise Refused(Status.DUPLICATE_SERIAL, "an event of an earlier call with this serial is still waiting")
-    elif known.state is CallState.CLOSED or known.digest != _digest(request):
-        raise Refused(Status.DUPLICATE_SERIAL, "this serial belongs to another call")
     return known is not None
+
+
+def _check_repeat(context: ProcessingContext, request: ConnectRequest, known: Call) -> None:
+    if known.digest != context.digests.of_request(request):
+        raise Refused(Status.DUPLICATE_SERIAL, "this serial belongs to another call")
+    if known.state is CallState.CLOSED:
+        raise Refused(Status.ALREADY_FINISHED, "this call has ended")
 
 
 def new_call(context: ProcessingContext, identity: Identity, request: ConnectRequest) -> Call:
     """The call that a request asks for, with its data organized and encoded.
 
-    :raise Refused: 34, 14, 35 or 51.
+    :raise Refused: 36, 34, 35, 14 or 51.
     """
+    check_fields(request.fields, context.limits)
     serial = request.serial or _allocated(context)
     _check_carriers(context, request.calling_number, serial)
-    check_fields(request.fields, context.limits)
+    result = DataResult(Status.OK, serial, request.agent, request.reference)
+    data, asked = _organized(context, request.service, result, request.fields)
+    now = context.clock.now()
     return Call(
         serial=serial,
         agent=request.agent,
         service=request.service,
         identity=identity.name,
         calling_number=request.calling_number,
-        digest=_digest(request),
-        data=_organized(context, request, serial),
+        digest=context.digests.of_request(request),
+        data=data,
         state=CallState.REQUESTED,
         deadline=context.clock.seconds() + context.services[request.service].timeouts.signalling_timeout,
+        reference=request.reference,
+        asked=asked,
+        begun=now,
+        since=now,
     )
+
+
+def updated_call(context: ProcessingContext, call: Call, fields: Fields) -> Call:
+    """A call with these fields put over those that it has, and organized anew.
+
+    :raise Refused: 36, 35 or 51.
+    """
+    put_over = Fields.trusted({**dict(_asked_for(context, call)), **dict(fields)})
+    check_fields(put_over, context.limits)
+    result = DataResult(Status.OK, call.serial, call.agent, call.reference)
+    return call.updated(*_organized(context, call.service, result, put_over))
+
+
+def _asked_for(context: ProcessingContext, call: Call) -> Fields:
+    kind, body = (KIND_OF[UpdateRequest], call.asked) if call.asked else (KIND_OF[DataResult], call.data)
+    message = decoded(context.codec, kind, body)
+    assert isinstance(message, (UpdateRequest, DataResult))
+    return message.fields
 
 
 def _allocated(context: ProcessingContext) -> str:
@@ -74,11 +105,15 @@ def _check_carriers(context: ProcessingContext, calling_number: str, serial: str
         raise Refused(Status.INTERNAL, f"the carrier failed with {type(error).__name__}") from None
 
 
-def _organized(context: ProcessingContext, request: ConnectRequest, serial: str) -> bytes:
-    """The encoded body of the call's DataResult, made once for all its DataRequests."""
+def _organized(context: ProcessingContext, service: str, result: DataResult, asked: Fields) -> tuple[bytes, bytes]:
+    """The encoded body of the call's DataResult, made once for all its DataRequests; and the fields as asked for.
+
+    Those are empty where they are in the DataResult as they are.
+    """
     try:
-        fields = context.services[request.service].request.organize(request.fields)
-        data = context.codec.encode_body(DataResult(Status.OK, serial, request.agent, fields))
+        fields = context.services[service].request.organize(asked)
+        data = context.codec.encode_body(evolve(result, fields=fields))
+        kept = b"" if fields == asked else context.codec.encode_body(UpdateRequest(result.serial, asked))
     except (FieldError, CodecError) as error:  # anybody's organizer and codec; what they say may hold the data
         what = f"after organizing, it exceeds a limit of messages ({type(error).__name__})"
         raise Refused(Status.DATA_TOO_LARGE, what) from None
@@ -86,21 +121,4 @@ def _organized(context: ProcessingContext, request: ConnectRequest, serial: str)
         raise Refused(Status.INTERNAL, f"the organizer failed with {type(error).__name__}") from None
     if context.codec.frame_length(data) > context.ivr_link.max_frame:
         raise Refused(Status.DATA_TOO_LARGE, f"after organizing, it exceeds {context.ivr_link.max_frame} bytes")
-    return data
-
-
-def _digest(request: ConnectRequest) -> bytes:
-    """What a repeat of the request has in common with it, and any other use of its serial has not."""
-    digest = blake2b(digest_size=16)
-    for part in (request.agent, request.service, request.calling_number, *_field_parts(request.fields)):
-        data = part if isinstance(part, bytes) else part.encode()
-        digest.update(len(data).to_bytes(4) + data)
-    return digest.digest()
-
-
-def _field_parts(fields: Fields) -> Iterable[str | bytes]:
-    for name in sorted(fields):
-        value = fields[name]
-        yield name
-        yield type(value).__name__
-        yield value if isinstance(value, bytes) else str(value)
+    return data, kept

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from ctiex.errors import CallError, CodecError, FieldError, Status
+from ctiex.errors import CallError, Status
 from ctiex.fields import Fields
 from ctiex.identities import Identity
 from ctiex.interfaces import ISignalling, ISignallingListener, decoded
 from ctiex.messages import (
     KIND_OF,
+    CallQuery,
+    CallQueryReply,
     CancelReply,
     CancelRequest,
     Condition,
@@ -21,25 +23,33 @@ from ctiex.messages import (
     ConnectRequest,
     DataRequest,
     DataResult,
+    OpenCall,
+    OpenCallState,
     Role,
     ServiceEvent,
     ServiceEventReply,
+    UpdateReply,
+    UpdateRequest,
 )
-from ctiex.processing.account import size_of_event
 from ctiex.processing.call_look_up import CallLookUp
 from ctiex.processing.calls import CallTable
 from ctiex.processing.context import ProcessingContext
 from ctiex.processing.offers import CallOffers
 from ctiex.processing.presence import AgentConnection
-from ctiex.processing.quotas import Refused, check_fields
-from ctiex.processing.request_checks import is_repeat, new_call
+from ctiex.processing.quotas import Refused
+from ctiex.processing.reports import Reports
+from ctiex.processing.request_checks import is_repeat, new_call, updated_call
 from ctiex.processing.signalling_listener import SignallingListener
-from ctiex.processing.states import SIGNALLED, TRANSITIONS, Step
-from ctiex.processing.stored_time import LABEL
-from ctiex.records import Call, CallState, StoredEvent
+from ctiex.processing.states import ENDED, SIGNALLED, TRANSITIONS, WITH_SERVICE, Step
+from ctiex.records import Call, CallState
 
-_HAPPENED_BEFORE = frozenset({Status.DUPLICATE_SERIAL, Status.DUPLICATE_EVENT, Status.ALREADY_FINISHED})
-"""Refusals that tell of something which was asked for, or has come to pass, before."""
+_OPEN_STATES = {
+    CallState.REQUESTED: OpenCallState.REQUESTED,
+    CallState.CONNECTING: OpenCallState.CONNECTING,
+    CallState.CONNECTED: OpenCallState.CONNECTED,
+    CallState.FETCHED: OpenCallState.FETCHED,
+    CallState.REPORTED: OpenCallState.REPORTED,
+}
 
 
 class ProcessingService:
@@ -56,6 +66,7 @@ class ProcessingService:
         self._calls = CallTable(context)
         self._offers = CallOffers(context, self._calls)
         self._look_up = CallLookUp(context, self._calls)
+        self._reports = Reports(context, self._calls, self._look_up)
         self.listener: ISignallingListener = SignallingListener(context, self._calls, self._offers)
         """Hears what signalling meets."""
         self.leaving = False
@@ -76,8 +87,9 @@ class ProcessingService:
 
         :param taken_up: called once all calls that were being signalled have been offered again.
         """
-        self._context.clock.go_on(self._store.metadata(LABEL))
+        self._context.go_on()
         self._mailboxes.start()
+        self._calls.start()
         self._offers.start(drivers, taken_up)
 
     def drain(self) -> None:
@@ -152,7 +164,7 @@ class ProcessingService:
         def answer(status: Status) -> None:
             reply(ConnectReply(status, request.serial, refused.detail if status is refused.status else status.text))
 
-        self._refuse(answer, refused.status)
+        self._commits.refuse(answer, refused.status)
 
     def _check_limits(self, call: Call) -> None:
         if self.leaving:
@@ -180,11 +192,50 @@ class ProcessingService:
             if call is None or not identity.may_act_for(call.agent):
                 answer(Status.UNKNOWN_SERIAL)
             elif (call.state, Step.END) not in TRANSITIONS:
-                self._refuse(answer, Status.ALREADY_FINISHED)
+                self._commits.refuse(answer, Status.ALREADY_FINISHED)
             else:
                 self._calls.end(call, Condition.CANCELLED, answer=answer)
 
         self._look_up.call(request.serial, found, lambda: answer(Status.STORE_UNAVAILABLE))
+
+    def update(self, identity: Identity, request: UpdateRequest, reply: Callable[[UpdateReply], None]) -> None:
+        """Correct the data of a call; a service that has fetched it hears of that."""
+
+        def answer(status: Status, detail: str = "") -> None:
+            reply(UpdateReply(status, request.serial, "" if status is Status.OK else detail or status.text))
+
+        def found(call: Call | None) -> None:
+            if call is None or not identity.may_act_for(call.agent):
+                answer(Status.UNKNOWN_SERIAL)
+            elif call.state in ENDED:
+                self._commits.refuse(answer, Status.ALREADY_FINISHED)
+            else:
+                self._update(call, request, answer)
+
+        self._look_up.call(request.serial, found, lambda: answer(Status.STORE_UNAVAILABLE))
+
+    def _update(self, call: Call, request: UpdateRequest, answer: Callable[..., None]) -> None:
+        try:
+            updated = updated_call(self._context, call, request.fields)
+            self._quotas.check_bytes(updated)
+        except Refused as refused:
+            answer(refused.status, refused.detail)
+        else:
+            self._calls.update(call, updated, answer)
+
+    def query(self, identity: Identity, query: CallQuery) -> CallQueryReply:
+        """The open hand-offs of an agent number, the oldest first, as many as fit a frame."""
+        if not identity.may_act_for(query.agent):
+            return CallQueryReply(Status.NOT_ALLOWED_HERE)
+        calls = [
+            OpenCall(call.serial, call.service, call.reference, _OPEN_STATES[call.state], call.since)
+            for call in self._calls.open_of(query.agent)
+        ]
+        reply = CallQueryReply(Status.OK, tuple(calls))
+        while calls and not self._context.fits_agent_link(reply):
+            del calls[-(len(calls) // 16 + 1) :]
+            reply = CallQueryReply(Status.DATA_TOO_LARGE, tuple(calls))
+        return reply
 
     # ------------------------------------------------------------ the service's side
 
@@ -213,7 +264,7 @@ class ProcessingService:
     def _gives_data(call: Call) -> bool:
         """Whether a service may have the customer: not once they are back with their agent, whatever comes late."""
         too_late = Condition.RETURNED in call.told and call.state is CallState.CONNECTED
-        return call.state is not CallState.CLOSED and not too_late
+        return call.state in WITH_SERVICE and not too_late
 
     @property
     def fetched(self) -> Callable[[str, str], bytes | None]:
@@ -255,7 +306,7 @@ class ProcessingService:
         if not self._calls.owners.owns(identity, call):
             return "not offered to this identity"
         if not self._gives_data(call):
-            return "closed" if call.state is CallState.CLOSED else "the customer is back with the agent"
+            return "over" if call.state in ENDED else "the customer is back with the agent"
         return "not a call of that agent number"
 
     def _data_refused(self, status: Status) -> Status:
@@ -269,83 +320,7 @@ class ProcessingService:
 
     def report(self, identity: Identity, event: ServiceEvent, reply: Callable[[ServiceEventReply], None]) -> None:
         """Keep a service's report for the agent, reorganized [0053], and only then answer it."""
-
-        def answer(status: Status) -> None:
-            reply(ServiceEventReply(event.event_id, status))
-
-        self._look_up.call(
-            event.serial,
-            lambda call: self._report(identity, event, call, answer),
-            lambda: answer(Status.STORE_UNAVAILABLE),
-        )
-
-    def _report(
-        self, identity: Identity, event: ServiceEvent, call: Call | None, answer: Callable[[Status], None]
-    ) -> None:
-        try:
-            if call is None or not self._calls.owners.owns(identity, call) or event.agent not in ("", call.agent):
-                raise Refused(Status.UNKNOWN_SERIAL)
-            if event.event_id in call.event_ids:
-                raise Refused(Status.DUPLICATE_EVENT)
-            if (call.state, Step.PROGRESS) not in TRANSITIONS:
-                raise Refused(Status.ALREADY_FINISHED)
-            told = self._reorganized(call, event)
-        except Refused as refused:
-            self._observer.report_refused(refused.status)
-            self._refuse(answer, refused.status)
-            return
-        updated = call.but(owner=identity.name, event_ids=call.event_ids | {event.event_id})
-        self._commit_report(updated, event, told, answer)
-
-    def _reorganized(self, call: Call, event: ServiceEvent) -> StoredEvent:
-        """The agent's event made of a service's, which passes all checks."""
-        check_fields(event.fields, self._context.limits)
-        try:
-            fields = self._context.services[call.service].result.organize(event.fields)
-            told = self._mailboxes.compose(call.agent, call.serial, event.condition, Status.OK, fields)
-        except (FieldError, CodecError) as error:
-            raise Refused(Status.DATA_TOO_LARGE, str(error)) from None
-        except Exception as error:  # anybody's organizer; what it says may hold the data
-            raise Refused(Status.INTERNAL, f"the organizer failed with {type(error).__name__}") from None
-        if not event.condition.final and not self._takes_progress(call, told):
-            raise Refused(Status.QUEUE_FULL)
-        if event.condition.final and not self._quotas.has_room_for_end(call.agent, told):
-            raise Refused(Status.DATA_TOO_LARGE, "the agent's mailbox has no room for a result of this size")
-        return told
-
-    def _refuse(self, answer: Callable[[Status], None], status: Status) -> None:
-        """Refuse a request. What has happened before is told once it is committed: if it is undone, it hasn't."""
-        if status in _HAPPENED_BEFORE:
-            self._commits.settled(lambda: answer(status), lambda: answer(Status.STORE_UNAVAILABLE))
-        else:
-            answer(status)
-
-    def _takes_progress(self, call: Call, told: StoredEvent) -> bool:
-        """Room for the final result is reserved; progress takes what is left."""
-        return (
-            len(call.event_ids) < self._context.limits.events_per_call
-            and self._context.account.takes_report(call)
-            and self._quotas.has_room(call.agent, size_of_event(told))
-        )
-
-    def _commit_report(
-        self, call: Call, event: ServiceEvent, told: StoredEvent, answer: Callable[[Status], None]
-    ) -> None:
-        updated, final = call, event.condition.final
-        if final:
-            updated = self._calls.moved(updated, Step.REPORT)
-            # The customer may be back already.
-            if not self._calls.drivers.of(call).sees_return or Condition.RETURNED in call.told:
-                updated = self._calls.moved(updated, Step.RETURN)
-
-        def committed() -> None:
-            if final:
-                self._calls.finished(updated)
-            answer(Status.OK if self._presence.is_here(call.agent) else Status.QUEUED_AGENT_AWAY)
-            self._observer.report_committed(call, event.condition, final)
-            self._mailboxes.committed(told)
-
-        self._calls.commit(updated, committed, lambda: answer(Status.STORE_UNAVAILABLE), told)
+        self._reports.report(identity, event, reply)
 
 
 def _connect_refused(request: ConnectRequest, status: Status) -> ConnectReply:

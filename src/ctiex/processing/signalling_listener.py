@@ -8,13 +8,12 @@ from functools import partial
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from ctiex.errors import CodecError, FieldError, SerialError, Status
+from ctiex.errors import CodecError, FieldError, SerialError
 from ctiex.identities import ANY_OWNER
 from ctiex.interfaces import IServiceSession, ISignallingListener, Signalled
 from ctiex.messages import Condition
 from ctiex.processing.calls import CallTable
 from ctiex.processing.context import ProcessingContext
-from ctiex.processing.mailboxes import arrival
 from ctiex.processing.offers import CallOffers
 from ctiex.processing.states import TRANSITIONS, Step
 from ctiex.processing.uncommitted import SignallingEvent
@@ -63,9 +62,11 @@ class SignallingListener:
         self._calls.step(call, Step.ACCEPT, Condition.CONNECTED, committed, failed)
 
     def refused(self, serial: str, session: IServiceSession, status: int | None) -> None:
-        """Only the audit records it: the driver tries another session."""
+        """The driver tries another session; the one that refused needs no word of the end."""
         call = self._context.store.get(serial)
         if call is not None:
+            if status is not None:
+                self._calls.owners.refused(call)
             self._observer.offer_refused(call, session, status)
 
     def unreachable(self, serial: str, status: int) -> None:
@@ -122,7 +123,7 @@ class SignallingListener:
     def _tell_of(self, serial: str, agent: str, number: str) -> None:
         """Keep the event; later, if the store doesn't take it now."""
         commits, mailboxes = self._context.commits, self._context.mailboxes
-        event = mailboxes.compose(agent, serial, Condition.PROGRESS, Status.OK, arrival(number), about="")
+        event = mailboxes.compose_arrival(agent, serial, number)
         commits.commit(
             Change(events=(event,), metadata=mailboxes.metadata(agent, "")),
             lambda: mailboxes.committed(event),

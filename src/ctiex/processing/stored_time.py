@@ -45,6 +45,10 @@ class StoredTime:
         self._told = 0.0 if told is None else float(told)
         self._behind = self._clock.seconds() - (self._wall() - self._told)
 
+    def now(self) -> int:
+        """What the wall clock says, in milliseconds since 1970-01-01 UTC."""
+        return int(self._wall() * 1_000)
+
     @property
     def ahead(self) -> float:
         """How far the wall clock is ahead of it, in seconds."""

@@ -1,7 +1,8 @@
 """Signalling over the IVR link: the Connection is pushed over a bound session of the service.
 
 One session at a time, the next one in turn. If it dies or refuses before it accepts, another
-one is tried; each is tried once for a call. The processing service keeps the time-out.
+one is tried; each is tried once for a call. Where none is left, one that binds within the grace of the service is
+tried as well. The processing service keeps the time-out.
 """
 
 from __future__ import annotations
@@ -38,6 +39,8 @@ class _Attempt:
     offer: Offer
     tried: list[IServiceSession] = field(factory=list)
     met: Status = Status.SERVICE_UNREACHABLE
+    giving_up: IDelayedCall | None = None
+    """While it waits for a session that isn't bound yet."""
 
 
 @implementer(ISignalling)
@@ -53,6 +56,8 @@ class LinkSignalling(BaseSignalling):
         self._attempts: dict[str, _Attempt] = {}
         self._waiting: dict[str, _Attempt] = {}
         """Those offered again after a restart for which no session was there yet, or had room."""
+        self._without_session: dict[str, _Attempt] = {}
+        """Those that have been offered to every session, and wait a moment for one that binds."""
         self._spreading: IDelayedCall | None = None
         self._lots = Lots(clock)
         sessions.watch(self._joined)
@@ -66,23 +71,51 @@ class LinkSignalling(BaseSignalling):
         """Forget the call; an answer that comes later does nothing."""
         attempt = self._attempts.pop(serial, None)
         self._waiting.pop(serial, None)
+        if attempt is not None:
+            self._wait_no_more(attempt)
         if self._spreading is not None and not self._waiting:
             self._spreading.cancel()
             self._spreading = None
         return Status.SERVICE_UNREACHABLE if attempt is None else attempt.met
 
+    def stop(self) -> None:
+        """Let go of the timers."""
+        for attempt in list(self._without_session.values()):
+            self._wait_no_more(attempt)
+        self._lots.stop()
+
     def _try_next(self, attempt: _Attempt) -> None:
+        offer = attempt.offer
+        if self._try_untried(attempt):
+            return
+        if offer.resumed and not attempt.tried:
+            self._waiting[offer.serial] = attempt
+        elif offer.grace:
+            attempt.giving_up = self._clock.callLater(offer.grace, self._give_up, attempt)
+            self._without_session[offer.serial] = attempt
+        else:
+            self._give_up(attempt)
+
+    def _try_untried(self, attempt: _Attempt) -> bool:
+        """Offer it to the next session that it wasn't offered to; False where there is none."""
         offer = attempt.offer
         untried = [one for one in self._sessions.for_service(offer.service) if one not in attempt.tried]
         if untried:
             session = untried[0]
             attempt.tried.append(session)
             self._listener.offered(offer.serial, session, lambda: self._write(attempt, session))
-        elif offer.resumed and not attempt.tried:
-            self._waiting[offer.serial] = attempt
-        else:
-            del self._attempts[offer.serial]
-            self._listener.unreachable(offer.serial, attempt.met)
+        return bool(untried)
+
+    def _give_up(self, attempt: _Attempt) -> None:
+        serial = attempt.offer.serial
+        self._without_session.pop(serial, None)
+        del self._attempts[serial]
+        self._listener.unreachable(serial, attempt.met)
+
+    def _wait_no_more(self, attempt: _Attempt) -> None:
+        """It waits for no session that is to bind: one has, or the call is over."""
+        if self._without_session.pop(attempt.offer.serial, None) is not None and attempt.giving_up is not None:
+            attempt.giving_up.cancel()
 
     def _write(self, attempt: _Attempt, session: IServiceSession) -> None:
         """The session's ownership of the call is committed."""
@@ -104,12 +137,17 @@ class LinkSignalling(BaseSignalling):
             self._listener.accepted(serial)
             return
         self._listener.refused(serial, session, status)
-        attempt.met = Status.SERVICE_UNREACHABLE if status is None else Status.SERVICE_REFUSED
+        attempt.met = Status.TIMED_OUT if status is None else Status.SERVICE_REFUSED
         self._try_next(attempt)
 
     def _joined(self, session: IServiceSession) -> None:
+        self._lots.do([partial(self._try_joined, attempt) for attempt in self._without_session.values()])
         if self._spreading is None and self._waiting:
             self._spreading = self._clock.callLater(_SETTLE, self._spread)
+
+    def _try_joined(self, attempt: _Attempt) -> None:
+        if attempt.offer.serial in self._without_session and self._try_untried(attempt):
+            self._wait_no_more(attempt)
 
     def _spread(self) -> None:
         self._spreading = None

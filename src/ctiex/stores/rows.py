@@ -75,7 +75,9 @@ class Rows:
         :raise Changed: the row or the context isn't as this key's owner wrote it.
         """
         *columns, stamp, sealed = row
-        serial, agent, service, identity, state, deadline, owner, told, reports, begun, since, ended_as, changed = columns
+        serial, agent, service, identity, state, deadline, owner, told, reports, begun, since, ended_as, changed = (
+            columns
+        )
         with _changed(_named("call", serial)):
             content = b"" if sealed is None else self._seal.open(sealed, _context_place(serial))
             self._seal.check(stamp, _whole_call(columns, content))

@@ -207,8 +207,7 @@ class SqliteFile:
 
 _CALLS = "SELECT calls.*, sealed FROM calls LEFT JOIN contexts USING (serial) ORDER BY serial"
 _WITHOUT_A_CALL = (
-    f"SELECT serial, {', '.join(['NULL'] * 13)}, sealed FROM contexts"
-    " WHERE serial NOT IN (SELECT serial FROM calls)"
+    f"SELECT serial, {', '.join(['NULL'] * 13)}, sealed FROM contexts WHERE serial NOT IN (SELECT serial FROM calls)"
 )
 """Content whose call is gone: none is ever written so."""
 _MAILBOXES = "SELECT agent, last_sequence, stamp FROM agents"

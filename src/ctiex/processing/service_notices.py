@@ -1,0 +1,104 @@
+"""What a service is told of its calls until it has answered: that they are over, or that their data has changed."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from ctiex.interfaces import IServiceSession
+from ctiex.lots import Lots
+from ctiex.messages import CallEnded, Condition, DataChanged, Feature
+from ctiex.processing.context import ProcessingContext
+from ctiex.records import Call, Change
+
+
+class ServiceNotices:
+    """Tells a session of the identity that has the call; the next one that binds where none has answered.
+
+    What is to be told is kept with the call, so that it is told behind a restart too, as long as the record is kept.
+    """
+
+    def __init__(self, context: ProcessingContext) -> None:
+        self._context = context
+        self._store = context.store
+        self._owed: dict[str, dict[str, None]] = {}
+        """By service identity: the calls of which it is to be told something."""
+        self._under_way: dict[str, bytes | None] = {}
+        """By serial: the data that was changed, or None of an end, while a session has not answered yet."""
+        self._lots = Lots(context.clock)
+        context.sessions.watch(self._joined)
+
+    def start(self) -> None:
+        """Take up what an opened store still has to tell."""
+        for call in self._store.calls():
+            if call.ended_as or call.changed:
+                self._owed.setdefault(call.owner, {})[call.serial] = None
+
+    def stop(self) -> None:
+        """Let go of the timers."""
+        self._lots.stop()
+
+    def tell(self, call: Call, session: IServiceSession | None) -> None:
+        """Have a service hear what a committed call has for it.
+
+        :param session: the one that the call was offered to last.
+        """
+        self._owed.setdefault(call.owner, {})[call.serial] = None
+        self._try(call, session)
+
+    def forget(self, call: Call) -> None:
+        """The record is gone: there is nothing to be told of it any more."""
+        self._owed.get(call.owner, {}).pop(call.serial, None)
+
+    def _joined(self, session: IServiceSession) -> None:
+        owed = self._owed.get(session.identity)
+        if owed:
+            self._lots.do([partial(self._try_again, serial, session) for serial in owed])
+
+    def _try_again(self, serial: str, session: IServiceSession) -> None:
+        call = self._store.get(serial)
+        if call is not None and (call.ended_as or call.changed):
+            self._try(call, session)
+
+    def _try(self, call: Call, session: IServiceSession | None) -> None:
+        chosen = self._session_for(call, session)
+        if chosen is None or call.serial in self._under_way:
+            return
+        self._under_way[call.serial] = None if call.ended_as else call.data
+        message = CallEnded(call.serial, Condition(call.ended_as)) if call.ended_as else DataChanged(call.serial)
+        chosen.tell(message, partial(self._answered, call.serial, chosen))
+
+    def _session_for(self, call: Call, first: IServiceSession | None) -> IServiceSession | None:
+        """The session that is to hear it: the one that the call is with, else another of its identity."""
+        candidates = [] if first is None else [first]
+        candidates += self._context.sessions.of_identity(call.owner)
+        for session in candidates:
+            if session.bound and (call.ended_as or Feature.UPDATES in session.features):
+                return session
+        return None
+
+    def _answered(self, serial: str, session: IServiceSession, heard: bool) -> None:
+        """:param heard: whether it has answered, by whatever; else its link has ended, or it was silent."""
+        told = self._under_way.pop(serial)
+        call = self._store.get(serial)
+        if call is None or not (call.ended_as or call.changed):
+            return
+        if not heard:
+            if not session.bound:
+                self._try(call, None)
+        elif told is None or (told == call.data and not call.ended_as):
+            self._told(call)
+        else:
+            self._try(call, session)  # what it was told of has changed again meanwhile, or it is over
+
+    def _told(self, call: Call) -> None:
+        """Keep that there is nothing more to tell; what is told twice does no harm."""
+        self._owed.get(call.owner, {}).pop(call.serial, None)
+        self._context.commits.commit(
+            Change(calls=(call.but(ended_as=0, changed=False),)),
+            failed=lambda: self._context.commits.again(f"told {call.serial}", partial(self._told_again, call.serial)),
+        )
+
+    def _told_again(self, serial: str) -> None:
+        call = self._store.get(serial)
+        if call is not None and (call.ended_as or call.changed):
+            self._told(call)

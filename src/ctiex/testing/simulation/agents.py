@@ -15,9 +15,8 @@ from ctiex.clients.hand_off import HandOff
 from ctiex.errors import CallError, LinkError, LinkLost, Status
 from ctiex.messages import AgentEvent, ConnectReply, Message
 from ctiex.testing.simulation.clock import ProcessClock
-from ctiex.testing.simulation.exchange import AGENT_ADDRESS
 from ctiex.testing.simulation.ledger import Request
-from ctiex.testing.simulation.processes import ClientProcess
+from ctiex.testing.simulation.processes import AGENT_ADDRESS, ClientProcess
 
 _TRANSIENT = frozenset(
     {

@@ -18,12 +18,11 @@ from ctiex.signalling.link import LinkSignalling
 from ctiex.stores.call_store import CallStore
 from ctiex.testing.pairs import MemoryExchange, agents, make_service, services
 from ctiex.testing.simulation.clock import ProcessClock
-from ctiex.testing.simulation.processes import SimulatedProcess
+from ctiex.testing.simulation.processes import AGENT_ADDRESS, IVR_ADDRESS, SimulatedProcess
 from ctiex.testing.simulation.store import Disk
 from ctiex.testing.simulation.telephones import Place, Platform, SeenSignalling
 from ctiex.testing.simulation.witness import Witness
 
-AGENT_ADDRESS, IVR_ADDRESS = "agents:7300", "services:7301"
 _TIMEOUTS = Timeouts(
     signalling_timeout=20.0, fetch_timeout=40.0, service_timeout=90.0, return_timeout=15.0, keep_closed=200.0
 )
@@ -99,21 +98,17 @@ class ExchangeProcess(SimulatedProcess):
         )
         self._spoil(exchange)
         witness.watch_processing(exchange.processing)
-        ivr_links, agent_links = exchange.ivr_links, exchange.agent_links
-        self._network.listen(IVR_ADDRESS, process, lambda: witness.watch_link(ivr_links.buildProtocol(None)))
-        self._network.listen(AGENT_ADDRESS, process, lambda: agent_links.buildProtocol(None))
+        self._network.listen(IVR_ADDRESS, process, lambda: witness.watch_link(exchange.ivr_links.buildProtocol(None)))
+        self._network.listen(AGENT_ADDRESS, process, lambda: exchange.agent_links.buildProtocol(None))
 
     def _drivers(
         self, process: ProcessClock, context: ProcessingContext, processing: ProcessingService
     ) -> Mapping[str, ISignalling]:
         listener = self._witness.watched(processing.listener)
-        drivers = {
-            "link": LinkSignalling(listener, context.sessions, process),
-            "seen": SeenSignalling(listener, self._platform, process),
+        return {
+            "link": self._witness.watch_driver(LinkSignalling(listener, context.sessions, process)),
+            "seen": self._witness.watch_driver(SeenSignalling(listener, self._platform, process)),
         }
-        for driver in drivers.values():
-            self._witness.watch_driver(driver)
-        return drivers
 
     @property
     def sees_the_clock(self) -> bool:

@@ -242,5 +242,4 @@ class Ledger:
     def outcomes(self) -> Iterator[str]:
         """How each call ended, in a word."""
         for book in self.books.values():
-            for event in book.finals.values():
-                yield event.condition.text
+            yield from (event.condition.text for event in book.finals.values())

@@ -13,6 +13,9 @@ from ctiex.testing.simulation.clock import ProcessClock, WorldClock
 from ctiex.testing.simulation.ledger import Ledger
 from ctiex.testing.simulation.network import Network, NetworkEndpoint
 
+AGENT_ADDRESS, IVR_ADDRESS = "agents:7300", "services:7301"
+"""Where clients reach the exchange."""
+
 
 @define(eq=False)
 class SimulatedProcess:

@@ -27,8 +27,7 @@ from ctiex.messages import (
 )
 from ctiex.services.outcome import Outcome, failed
 from ctiex.testing.simulation.clock import ProcessClock
-from ctiex.testing.simulation.exchange import IVR_ADDRESS
-from ctiex.testing.simulation.processes import ClientProcess
+from ctiex.testing.simulation.processes import IVR_ADDRESS, ClientProcess
 
 
 class ServiceFault(Exception):

@@ -83,9 +83,8 @@ class Disk:
         self.last_sequences.update(group.last_sequences)
         self.metadata.update(group.metadata)
         for agent, dropped in group.dropped.items():
-            kept = self.events.get(agent, {})
-            for sequence in [sequence for sequence in kept if sequence <= dropped]:
-                del kept[sequence]
+            waiting = self.events.get(agent, {})
+            self.events[agent] = {sequence: event for sequence, event in waiting.items() if sequence > dropped}
         for serial in group.calls:
             self.once_written.pop(serial, _nothing)()
 

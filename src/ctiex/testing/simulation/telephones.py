@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import Enum
 from random import Random
-from typing import TYPE_CHECKING
 
 from attrs import define, field
 from twisted.python.failure import Failure
@@ -19,9 +18,7 @@ from zope.interface import implementer
 from ctiex.errors import CallError, Status
 from ctiex.interfaces import BaseSignalling, ISignalling, ISignallingListener, Offer
 from ctiex.testing.simulation.clock import ProcessClock, WorldClock
-
-if TYPE_CHECKING:
-    from ctiex.testing.simulation.services import ServiceProcess
+from ctiex.testing.simulation.services import ServiceProcess
 
 _RINGS_FOR = 1.0
 """How soon a service's telephone is answered at most, in seconds."""
@@ -52,7 +49,6 @@ class Customer:
     number: str
     service: str
     place: Place = Place.CALLING
-    served_by: ProcessClock | None = None
 
 
 @define(eq=False)
@@ -103,32 +99,28 @@ class Platform:
         if not there:
             self._not_reached(customer, Status.SERVICE_UNREACHABLE)
             return
-        process = self._random.choice(there)
-        if process.takes_no_call():
+        service = self._random.choice(there)
+        if service.takes_no_call():
             self._clock.network.callLater(_GIVES_UP, self._rang_in_vain, customer)
             return
-        arriving = process.arrived(customer.number)
+        arriving = service.arrived(customer.number)
         if arriving.called and isinstance(arriving.result, Failure):
             arriving.addErrback(lambda failure: failure.trap(CallError) and None)
             self._not_reached(customer, Status.SERVICE_REFUSED)
             return
-        customer.place, customer.served_by = Place.SERVED, process.process
+        customer.place = Place.SERVED
         self._tell("accepted", customer)
         # Python throws away what a process that has died was about to do: that wakes up others of it.
         arriving.addCallbacks(lambda _: self._let_go(customer), lambda failure: failure.trap(RuntimeError) and None)
-        self._watch(customer, process)
+        self._watch(customer, service.process)
 
-    def _watch(self, customer: Customer, process: ServiceProcess) -> None:
+    def _watch(self, customer: Customer, process: ProcessClock | None) -> None:
         """A customer whose service's process has died is let go."""
-
-        def look() -> None:
-            if customer.place is Place.SERVED:
-                if process.process is not customer.served_by:
-                    self._let_go(customer)
-                else:
-                    self._watch(customer, process)
-
-        self._clock.network.callLater(_LOOK_EVERY, look)
+        if customer.place is Place.SERVED:
+            if process is None or not process.alive:
+                self._let_go(customer)
+            else:
+                self._clock.network.callLater(_LOOK_EVERY, self._watch, customer, process)
 
     def _rang_in_vain(self, customer: Customer) -> None:
         if customer.place is Place.CALLING:

@@ -177,7 +177,6 @@ class World(Mishaps):
 
 
 def _is_expected(failure: Failure) -> bool:
-    if failure.check(ServiceFault):
-        return True
     # Python throws away what a process that has died was about to do: that wakes up others of it.
-    return bool(failure.check(RuntimeError)) and "already awaited coroutine" in failure.getErrorMessage()
+    thrown_away = failure.check(RuntimeError) and "already awaited coroutine" in failure.getErrorMessage()
+    return bool(thrown_away or failure.check(ServiceFault))

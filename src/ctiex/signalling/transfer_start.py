@@ -32,7 +32,7 @@ class TransferStarter:
         self._listener = listener
         self._conversations = conversations
         self._transfers = transfers
-        self._choice = Choice(lambda: platform.calls, conversations, transfers)
+        self._choice = Choice(platform, conversations, transfers)
         self.offers = WaitingOffers()
 
     # ------------------------------------------------------------ offers

@@ -95,8 +95,7 @@ class AmiClient(Service):
     def _pause_after(self, tries: int) -> float:
         """How long to wait until it is tried again, in seconds."""
         longest = self.account.longest_refused if self._refused else self.account.longest_retry
-        pause: float = backoffPolicy(0.25, longest, 1.5, self.account.jitter)(tries + self._in_vain)
-        return pause
+        return float(backoffPolicy(0.25, longest, 1.5, self.account.jitter)(tries + self._in_vain))
 
     def startService(self) -> None:
         """Connect, and connect again after every loss."""

@@ -122,8 +122,6 @@ class _Attempt:
 class DialSignalling(BaseSignalling):
     """Dials the configured address of each service."""
 
-    sees_return = False
-
     def __init__(self, context: SignallingContext) -> None:
         self.context = context
         self._listener: ISignallingListener = context.listener

@@ -53,8 +53,6 @@ class _ToldEndpoint:
 class AmiClient(Service):
     """Asterisk's manager interface, connected as long as the service runs."""
 
-    name = "ctiex-ami"
-
     def __init__(
         self,
         reactor: Any,

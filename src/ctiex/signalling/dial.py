@@ -179,8 +179,7 @@ class DialSignalling(BaseSignalling):
         if status == Status.OK:
             self._listener.accepted(serial)
         else:
-            met = Status.SERVICE_UNREACHABLE if status is None else Status.SERVICE_REFUSED
-            self._listener.unreachable(serial, met)
+            self._listener.unreachable(serial, Status.SERVICE_UNREACHABLE if status is None else Status.SERVICE_REFUSED)
 
     def _not_reached(self, attempt: _Attempt, failure: Failure) -> None:
         self.in_vain(attempt, f"can't be reached: {failure.getErrorMessage()}")

@@ -39,7 +39,8 @@ class TransferStarter:
 
     def offer(self, offer: Offer) -> None:
         """Settle which customer is meant, and begin with them once it can be begun."""
-        customer = self._choice.of(offer) if self._platform.connected else self._choice.by_name(offer)
+        # Away from the platform nobody knows whom the agent talks with: only a serial that was told tells anything.
+        customer = self._choice.of(offer) if self._platform.connected else self._conversations.customer_of(offer.serial)
         self.try_offer(self.offers.keep(offer, customer))
 
     def try_unsettled(self, waiting: WaitingOffer) -> None:

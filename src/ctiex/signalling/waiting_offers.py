@@ -86,7 +86,7 @@ class Choice:
     def of(self, offer: Offer) -> str:
         """The id of the customer; empty: none, or it can't be determined."""
         if self._was_told(offer.serial):
-            return self.by_name(offer)
+            return self._conversations.customer_of(offer.serial)
         conversations = self._conversations.of_agent(offer.agent)
         # Of everybody on the platform: else another one would go in the place of a customer who is with a service now,
         # or with another agent.
@@ -96,12 +96,8 @@ class Choice:
         candidates = present or [conversation for conversation in conversations if self._comes_back(conversation)]
         return candidates[0].customer.id if len(candidates) == 1 else ""
 
-    def by_name(self, offer: Offer) -> str:
-        """The same, where only a serial that was told tells anything: nobody knows whom the agent talks with."""
-        return self._conversations.customer_of(offer.serial)
-
     def afterwards(self, offer: Offer) -> str:
-        """The same for an offer that came at such a time.
+        """The same for an offer that came while nobody knew whom the agent talks with.
 
         Somebody else may have come meanwhile: without a serial that was told, only a calling number that is the same
         tells that it is still the one.

@@ -148,10 +148,9 @@ class AmiClient(Service):
         """What was to be asked after the login couldn't be had; a lost connection is reported by itself."""
         if self._link is not link or not self.running:
             return
-        refused = failure.check(ActionRefused) is not None
         if failure.check(AmiError, LinkLost, RequestTimedOut) is None:
             _log.failure("the snapshot of Asterisk's calls could not be read", failure)
-        self._leave(link, failure.getErrorMessage(), refused)
+        self._leave(link, failure.getErrorMessage(), failure.check(ActionRefused) is not None)
 
     def _leave(self, link: AmiLink, reason: str, refused: bool = False) -> None:
         """Reconnect after a pause, which grows as long as that fails."""

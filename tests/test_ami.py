@@ -108,7 +108,6 @@ class Decoding(SynchronousTestCase):
         headers = (("event", "Status"), ("Variable", "A=1"), ("Variable", "B=(null)"), ("variable", "C=x=y"))
         message = AmiMessage(headers)
         self.assertEqual((message.event, message["VARIABLE"], message["nothing"]), ("Status", "A=1", ""))
-        self.assertEqual(message.all("Variable"), ["A=1", "B=(null)", "C=x=y"])
         self.assertEqual(message.variables(), {"A": "1", "C": "x=y"})
 
     def test_what_was_said_is_in_no_repr(self) -> None:

@@ -119,8 +119,7 @@ class Transfer:
     @property
     def met(self) -> Status:
         """What kept it from being accepted so far."""
-        awaited = self.stage in (Stage.MOVING, Stage.CALLING)
-        return Status.TIMED_OUT if awaited else Status.SERVICE_UNREACHABLE
+        return Status.TIMED_OUT if self.stage in (Stage.MOVING, Stage.CALLING) else Status.SERVICE_UNREACHABLE
 
 
 class ActiveTransfers:

@@ -239,9 +239,9 @@ class AgiReader:
         self._goes_on = _NO_MORE
         code, kind, rest = int(found[1]), found[2], found[3] or ""
         if kind == "-":  # 520-..., then lines about the right usage, then a line that begins with 520
-            self._begin(self._usage_line, line[:3])
+            self._read, self._lines = self._usage_line, [line[:3]]
         elif code == 200 and _OPEN.match(rest):
-            self._begin(self._value_line, rest)
+            self._read, self._lines = self._value_line, [rest]
         elif code == 200:
             self._goes_on = _ANYTHING if "(" in rest else _NO_MORE
             yield _result(rest)
@@ -255,9 +255,6 @@ class AgiReader:
         """
         if line and not self._goes_on.fullmatch(line):
             raise AgiError("found an unexpected line, expected an answer such as 200 result=0")
-
-    def _begin(self, read: Callable[[str], Iterator[AgiValue]], line: str) -> None:
-        self._read, self._lines = read, [line]
 
     def _value_line(self, line: str) -> Iterator[AgiValue]:
         """One more line of the value of a variable: it ends with the line that closes the parenthesis."""

@@ -46,10 +46,6 @@ class AmiMessage:
         """The first value under this key, whatever its case; empty without one."""
         return self._first.get(key.lower(), "")
 
-    def all(self, key: str) -> list[str]:
-        """Every value under this key."""
-        return [value for name, value in self.headers if name.lower() == key.lower()]
-
     @property
     def event(self) -> str:
         """The name of an event; empty for a response."""
@@ -77,7 +73,7 @@ class AmiMessage:
 
     def variables(self) -> dict[str, str]:
         """The channel variables that an event of ``Status`` brings; those that aren't set are left out."""
-        pairs = (value.partition("=") for value in self.all("Variable"))
+        pairs = (value.partition("=") for key, value in self.headers if key.lower() == "variable")
         return {name: value for name, _, value in pairs if value != "(null)"}
 
 

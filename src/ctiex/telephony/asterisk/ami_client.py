@@ -53,8 +53,6 @@ class _ToldEndpoint:
 class AmiClient(Service):
     """Asterisk's manager interface, connected as long as the service runs."""
 
-    name = "ctiex-ami"
-
     def __init__(
         self,
         reactor: Any,
@@ -95,8 +93,7 @@ class AmiClient(Service):
     def _pause_after(self, tries: int) -> float:
         """How long to wait until it is tried again, in seconds."""
         longest = self.account.longest_refused if self._refused else self.account.longest_retry
-        pause: float = backoffPolicy(0.25, longest, 1.5, self.account.jitter)(tries + self._in_vain)
-        return pause
+        return float(backoffPolicy(0.25, longest, 1.5, self.account.jitter)(tries + self._in_vain))
 
     def startService(self) -> None:
         """Connect, and connect again after every loss."""
@@ -151,10 +148,9 @@ class AmiClient(Service):
         """What was to be asked after the login couldn't be had; a lost connection is reported by itself."""
         if self._link is not link or not self.running:
             return
-        refused = failure.check(ActionRefused) is not None
         if failure.check(AmiError, LinkLost, RequestTimedOut) is None:
             _log.failure("the snapshot of Asterisk's calls could not be read", failure)
-        self._leave(link, failure.getErrorMessage(), refused)
+        self._leave(link, failure.getErrorMessage(), failure.check(ActionRefused) is not None)
 
     def _leave(self, link: AmiLink, reason: str, refused: bool = False) -> None:
         """Reconnect after a pause, which grows as long as that fails."""

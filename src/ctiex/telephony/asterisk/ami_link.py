@@ -133,8 +133,13 @@ class AmiLink(Protocol):
         """
         challenge = (await self.act("Challenge", ("AuthType", "MD5")))["Challenge"]
         digest = md5((challenge + account.secret).encode(), usedforsecurity=False).hexdigest()
-        key = ("Key", digest)
-        await self.act("Login", ("AuthType", "MD5"), ("Username", account.username), key, ("Events", account.events))
+        await self.act(
+            "Login",
+            ("AuthType", "MD5"),
+            ("Username", account.username),
+            ("Key", digest),
+            ("Events", account.events),
+        )
         self.logged_in = True
 
     def act(
@@ -181,8 +186,11 @@ class AmiLink(Protocol):
         if asked.response is None and message.good and message.begins_a_list:
             asked.response = message
         elif asked.response is None and not message.event:
-            refused = Failure(ActionRefused(f"{asked.name}: {message['Message'] or 'refused without a reason'}"))
-            outcome = message if message.good else refused
+            outcome = (
+                message
+                if message.good
+                else Failure(ActionRefused(f"{asked.name}: {message['Message'] or 'refused without a reason'}"))
+            )
         elif asked.response is not None and message.ends_a_list:
             outcome = asked.response
         elif asked.count < _MOST_IN_A_LIST:

@@ -82,8 +82,7 @@ class AgiChannel(Protocol):
 
     def _ask(self, line: bytes) -> Deferred[AgiAnswer]:
         # The turn ends with the answer, not with the wait for it: a handler may be cancelled in between.
-        answer: Deferred[AgiAnswer] = Deferred()
-        self._asked = answer
+        answer = self._asked = Deferred[AgiAnswer]()
         self._asked_within = self._reads if self._reading else 0
         self.transport.write(line)
         return answer

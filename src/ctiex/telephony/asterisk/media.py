@@ -105,8 +105,7 @@ class AsteriskMedia:
         typed, complete = self._taken(count)
         if complete:
             return typed
-        rest = await self._get_data("", count - len(typed), timeout)
-        return typed + _keys_of(rest)
+        return typed + _keys_of(await self._get_data("", count - len(typed), timeout))
 
     async def _ask(self, prompt: str, count: int, timeout: float) -> str | None:
         """Play a prompt; what was typed while its last sound played and behind it.
@@ -189,8 +188,7 @@ class AsteriskMedia:
 
     async def _spell(self, text: str) -> None:
         letters = _NOT_SPELLED.sub(" ", text)[:_LONGEST_SPELLED].strip() or "x"
-        answer = await self._say("SAY ALPHA", letters, KEYS)
-        self._press(answer)
+        self._press(await self._say("SAY ALPHA", letters, KEYS))
 
     # ------------------------------------------------------------ numbers
 

@@ -117,14 +117,14 @@ class LockOutTests(SynchronousTestCase):
         for moment, source in enumerate("abcad"):
             throttle.failed(source, b"%d" % moment, moment)
         self.assertEqual([throttle.failures(source, 5) for source in "abcd"], [2, 0, 1, 1])
-        self.assertEqual(len(throttle), 3)
+        self.assertEqual(len(throttle._sources), 3)
 
     def test_old_failures_take_no_room(self) -> None:
         throttle = throttle_of(1)
         for number in range(100):
             throttle.failed(str(number), b"", 0)
         throttle.failed("new", b"", 300)
-        self.assertEqual(len(throttle), 1)
+        self.assertEqual(len(throttle._sources), 1)
 
 
 class ThrottleMachine(RuleBasedStateMachine):

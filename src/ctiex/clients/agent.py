@@ -18,8 +18,8 @@ from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.logger import Logger
 
 from ctiex.clients.account import ExchangeAccount
-from ctiex.clients.agent_number import AgentNumber, OnGap, OnRefused, OnTakenOver, ignore
-from ctiex.clients.connection import ExchangeConnection
+from ctiex.clients.agent_number import AgentNumber, OnGap, OnRefused, OnTakenOver
+from ctiex.clients.connection import ExchangeConnection, ignore
 from ctiex.clients.event_taking import OnEvent
 from ctiex.clients.link import ClientLink
 from ctiex.clients.replies import TRANSIENT
@@ -46,6 +46,7 @@ class AgentClient(Service):
         self._logging_in: Counter[str] = Counter()
         """How many logins of each agent number are under way."""
         self._connection = ExchangeConnection(reactor, account, Role.AGENT, self)
+        self.pause_after = self._connection.pause_after
 
     def startService(self) -> None:
         """Connect, and connect again after every loss; if it is being stopped, as soon as it has."""
@@ -143,11 +144,6 @@ class AgentClient(Service):
         """Don't log this agent number in again."""
         if self._agents.get(agent.number) is agent:
             del self._agents[agent.number]
-
-    @property
-    def pause_after(self) -> Callable[[int], float]:
-        """How long to wait after so many attempts that came to nothing, in seconds."""
-        return self._connection.pause_after
 
     # ------------------------------------------------------------ what the connection tells
 

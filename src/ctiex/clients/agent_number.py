@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
-from ctiex.clients.event_taking import Coming, EventTaking, OnEvent
+from ctiex.clients.event_taking import Coming, EventTaking, OnEvent, TakenEvents
 from ctiex.clients.hand_off import Asked, HandOff, HandOffs
 from ctiex.clients.link import ClientLink
 from ctiex.clients.replies import checked
-from ctiex.clients.taken_events import TakenEvents
 from ctiex.clients.timeouts import within
 from ctiex.errors import BrokenExchange, CallError, CtiexError, LinkLost, Status
 from ctiex.fields import EMPTY, Fields
@@ -24,12 +23,13 @@ from ctiex.messages import (
     AgentLoginReply,
     AgentLogout,
     AgentLogoutReply,
-    CancelReply,
     CancelRequest,
     ConnectReply,
     ConnectRequest,
-    Message,
 )
+
+if TYPE_CHECKING:
+    from ctiex.clients.agent import AgentClient
 
 _log = Logger()
 
@@ -46,37 +46,12 @@ def _is_in_use(reply: object) -> bool:
     return getattr(reply, "status", None) == Status.DUPLICATE_SERIAL
 
 
-def ignore(*_: object) -> None:
-    """Do nothing."""
-
-
-class Client(Protocol):
-    """What an agent number needs of its client."""
-
-    reactor: Any
-
-    async def ask(
-        self, message: Message, timeout: float, repeat: bool = True, goes_out: Callable[[], object] = ignore
-    ) -> Any:
-        """Send a request and wait for its answer, over lost links when it is one to repeat."""
-
-    def forget(self, agent: AgentNumber) -> None:
-        """Don't log this agent number in again."""
-
-    def log_in_again(self, agent: AgentNumber, link: ClientLink) -> None:
-        """Events were left out, which this brings."""
-
-    @property
-    def pause_after(self) -> Callable[[int], float]:
-        """How long to wait after so many attempts that came to nothing, in seconds."""
-
-
 class AgentNumber:
     """One agent number that is logged in, and logged in again after every loss of the link."""
 
     def __init__(
         self,
-        client: Client,
+        client: AgentClient,
         number: str,
         on_event: OnEvent,
         on_gap: OnGap,
@@ -203,8 +178,7 @@ class AgentNumber:
 
         :raise CallError: 20 there is no such call, 24 it has finished already.
         """
-        reply: CancelReply = await self._client.ask(CancelRequest(serial), timeout)
-        checked(reply)
+        checked(await self._client.ask(CancelRequest(serial), timeout))
 
     async def logout(self, timeout: float = 30.0) -> None:
         """Leave: events wait in the mailbox from now on.

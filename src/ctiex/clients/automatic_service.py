@@ -28,11 +28,19 @@ from ctiex.clients.account import ExchangeAccount
 from ctiex.clients.connection import ExchangeConnection
 from ctiex.clients.dialled import DialledLinks
 from ctiex.clients.faults import without_text
-from ctiex.clients.handling import Handler, end_of, final_outcome, log_failure, log_fault, telling
 from ctiex.clients.lifecycle import Lifecycle
 from ctiex.clients.link import ClientLink
 from ctiex.clients.replies import KEPT, TRANSIENT
-from ctiex.clients.served_call import FinishedSerials, ServedCall
+from ctiex.clients.served_call import (
+    FinishedSerials,
+    Handler,
+    ServedCall,
+    end_of,
+    final_outcome,
+    log_failure,
+    log_fault,
+    telling,
+)
 from ctiex.errors import BrokenExchange, CallerHungUp, CallError, CodecError, LinkError, RequestTimedOut, Status
 from ctiex.interfaces import NO_HEADERS, IMedia, ISerialCarrier, Signalled
 from ctiex.messages import (
@@ -230,8 +238,7 @@ class AutomaticService(Service):
         :raise CallError: they can't be served: 15, 30, 20 (no serial), 22 (of a call that has come already), 14.
         """
         number, serial = self._carrier.extract(signalled)
-        connection = Connection(access_code, signalled.calling_number, "")
-        call = self._admitted(connection, number, serial, self._finished)
+        call = self._admitted(Connection(access_code, signalled.calling_number, ""), number, serial, self._finished)
         call.media = media
         served: Deferred[None] = Deferred()
         self._serve(telling(self._handlers[access_code], served), call)

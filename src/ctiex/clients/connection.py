@@ -38,7 +38,7 @@ _SAY_GOODBYE_WITHIN = 2.0
 """How long an exchange may take to answer Unbind, in seconds."""
 
 
-def _nothing() -> None:
+def ignore(*_: object) -> None:
     """Do nothing."""
 
 
@@ -53,8 +53,7 @@ class _ToldEndpoint:
 
     def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
         """Connect, and tell a failure once."""
-        connecting: Deferred[IProtocol] = self._account.endpoint.connect(protocolFactory)
-        return connecting.addErrback(self._not_reached)
+        return self._account.endpoint.connect(protocolFactory).addErrback(self._not_reached)
 
     def _not_reached(self, failure: Failure) -> Failure:
         reason = failure.getErrorMessage()
@@ -135,7 +134,7 @@ class ExchangeConnection:
             await link.bind()
             await self.owner.prepare(link)
         except CtiexError as failed:
-            self._not_bound(link, link.in_words(failed))
+            self.give_up(link, link.in_words(failed))
             return
         except Exception:  # a fault of ours: the next link may do
             _log.failure("binding failed")
@@ -146,27 +145,22 @@ class ExchangeConnection:
         self.link = link
         self._waiting.fire(link)
 
-    def _not_bound(self, link: ClientLink, error: CtiexError) -> None:
+    def give_up(self, link: ClientLink, error: CtiexError) -> None:
+        """A link can't be used, and is closed; the next one may be better.
+
+        Those who wait for a link are told what no other attempt is likely to mend. Once a link was bound, a TLS failure
+        is no such thing: then it is the exchange's, whose certificate is being mended.
+        """
         if self._is_news(str(error)) and self._life.wanted:
             _log.error("{identity} could not bind: {reason}", identity=self.account.identity, reason=str(error))
         link.cut("not bound")
-        self._tell_refused(error)
-
-    def give_up(self, link: ClientLink, error: CtiexError) -> None:
-        """A bound link can't be used, and is closed; the next one may be better."""
-        self._not_bound(link, error)
+        if isinstance(error, (BindRefused, UnsafeLink)) or (isinstance(error, TlsRefused) and not self._was_bound):
+            self._waiting.fail(error)
 
     def _is_news(self, trouble: str) -> bool:
         """Keep why an attempt came to nothing; False when the one before came to nothing by the same."""
         before, self.trouble = self.trouble, trouble
         return trouble != before
-
-    def _tell_refused(self, error: CtiexError) -> None:
-        """Tell those who wait for a link what no other attempt is likely to mend."""
-        if isinstance(error, (BindRefused, UnsafeLink)):
-            self._waiting.fail(error)
-        elif isinstance(error, TlsRefused) and not self._was_bound:
-            self._waiting.fail(error)  # later it is the exchange's, whose certificate is being mended
 
     def link_closed(self, link: ClientLink) -> None:
         """A link is gone; the next one is on its way."""
@@ -205,7 +199,7 @@ class ExchangeConnection:
         message: Message,
         repeat: bool = True,
         timeout: float | None = None,
-        goes_out: Callable[[], object] = _nothing,
+        goes_out: Callable[[], object] = ignore,
     ) -> Message:
         """Send a request on the bound link and wait for its answer.
 

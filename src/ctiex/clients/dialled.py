@@ -16,7 +16,7 @@ from ctiex.links import rules
 from ctiex.links.ports import GuardedFactory, PortBounds
 from ctiex.links.protocol import LinkProtocol
 from ctiex.links.session import Session
-from ctiex.messages import Bind, Connection, ConnectionReply, Error, Message
+from ctiex.messages import Connection, ConnectionReply, Message
 
 _log = Logger()
 
@@ -63,12 +63,6 @@ class _IncomingLink(LinkProtocol):
     def _in_time(self) -> None:
         if self._deadline is not None and self._deadline.active():
             self._deadline.cancel()
-
-    def bind_received(self, bind: Bind, invoke_id: int) -> None:
-        """The rules of this link let no Bind through."""
-
-    def error_received(self, error: Error) -> None:
-        """Nothing was sent that could be complained of."""
 
 
 class DialledLinks(Factory):

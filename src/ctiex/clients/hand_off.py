@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from attrs import define, evolve
+from attrs import define, evolve, field
 from twisted.internet.defer import CancelledError, Deferred, fail
 
 from ctiex.clients.timeouts import within
@@ -146,20 +146,20 @@ class Asked:
         return event.serial == self.serial and self.is_newer(event)
 
 
+@define(eq=False)
 class HandOffs:
     """The hand-offs of one agent number that go on, and events that come before the answer to their request."""
 
-    def __init__(self, reactor: Any, cancel: Cancel) -> None:
-        self._reactor = reactor
-        self._cancel = cancel
-        self._going_on: dict[str, HandOff] = {}
-        self._asked: dict[str, Asked] = {}
-        """By serial, those of the application's own that are asked for now."""
-        self._unanswered: dict[str, Asked] = {}
-        """Those that were asked for, and had no answer; the oldest first."""
-        self._without_serial = 0
-        """How many requests without a serial wait for their answer."""
-        self._early: deque[AgentEvent] = deque(maxlen=MOST_EARLY)
+    _reactor: Any
+    _cancel: Cancel
+    _going_on: dict[str, HandOff] = field(factory=dict, init=False)
+    _asked: dict[str, Asked] = field(factory=dict, init=False)
+    """By serial, those of the application's own that are asked for now."""
+    _unanswered: dict[str, Asked] = field(factory=dict, init=False)
+    """Those that were asked for, and had no answer; the oldest first."""
+    _without_serial: int = field(default=0, init=False)
+    """How many requests without a serial wait for their answer."""
+    _early: deque[AgentEvent] = field(factory=lambda: deque(maxlen=MOST_EARLY), init=False)
 
     @contextmanager
     def asking(self, request: ConnectRequest) -> Iterator[Asked]:
@@ -230,8 +230,7 @@ class HandOffs:
 
     def _is_awaited(self, event: AgentEvent) -> bool:
         """Whether somebody may ask for it by the answer to a request."""
-        named = event.serial in self._asked or event.serial in self._unanswered
-        return named or self._without_serial > 0
+        return self._without_serial > 0 or event.serial in self._asked or event.serial in self._unanswered
 
     def last_early(self, asked: Asked) -> int:
         """The last event of this call, or of one before it with the same serial, that came before the answer.

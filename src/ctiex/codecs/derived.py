@@ -2,7 +2,7 @@
 
 For each message two functions are written as source and executed: what stands
 between two texts becomes one ``struct.Struct``, each text a slice. They take
-and give what :mod:`ctiex.codecs.interpreted` does; a differential test holds the two
+and give what construct does when it runs the layouts (``tests/interpreted.py``); a differential test holds the two
 together. Nothing but MalformedFrame leaves them, and no error shows a value.
 
 A text that is cut off gives a shorter slice, not an error: the end of the body is
@@ -193,10 +193,6 @@ def _made(source: str, names: dict[str, Any], which: str) -> Callable[[Any], Any
     return made
 
 
-def _derive_decoder(message: type[Message]) -> Callable[..., Message]:
-    return _made(*_decoder_source(message, shape_of(LAYOUTS[message])), "decode")
-
-
 def _derive_encoder(message: type[Message]) -> Callable[[Message], bytes]:
     elements = shape_of(LAYOUTS[message])
     encode = _made(*_encoder_source(elements), "encode")
@@ -242,7 +238,9 @@ def _reason(error: Exception) -> str:
     return "too long, or out of range"
 
 
-DECODERS: dict[int, Callable[..., Message]] = {kind: _derive_decoder(message) for message, kind in KIND_OF.items()}
+DECODERS: dict[int, Callable[..., Message]] = {
+    kind: _made(*_decoder_source(message, shape_of(LAYOUTS[message])), "decode") for message, kind in KIND_OF.items()
+}
 """By kind: the message of a body, and True where extensions stand behind it.
 
 :raise MalformedFrame: the body or the extensions break the layout.

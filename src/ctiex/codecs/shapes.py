@@ -152,6 +152,14 @@ def _record_list(name: str, array: Any) -> RecordList:
     return RecordList(name, _code(count.subcon.subcon), record.record, elements)
 
 
+def _utf8_text(name: str, subcon: Any) -> Text:
+    """Text in fields: UTF-8 is what ``decode`` and ``encode`` do by default, and fastest."""
+    text = _text(name, subcon)
+    if text.encoding != "utf8":
+        raise TypeError(f"text in fields is UTF-8, not {text.encoding}")
+    return text
+
+
 def _field_list(name: str, array: Any) -> FieldList:
     count, items = array.subcons
     named, kind, value = (subcon.subcon for subcon in items.subcon.subcon.subcons)
@@ -162,7 +170,7 @@ def _field_list(name: str, array: Any) -> FieldList:
     return FieldList(
         name,
         count_code=_code(count.subcon.subcon),
-        field_name=_text("name", named),
+        field_name=_utf8_text("name", named),
         type_code=_code(kind.subcon),
         size_code=size_code,
         values={case: shape for case, (_, shape) in cases.items()},

@@ -19,7 +19,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ctiex.links.direct_send import send, sends_at_once
-from ctiex.links.session import Session
+from ctiex.links.session import Session, SessionHandler
 from ctiex.links.turns import Share, Turns
 from ctiex.tls.handshake_errors import why_lost
 
@@ -33,7 +33,7 @@ stopping to read costs as much as some answers."""
 
 
 @implementer(IPushProducer, IHandshakeListener)
-class LinkProtocol(Protocol):
+class LinkProtocol(Protocol, SessionHandler):
     """Runs one session on one transport. Subclasses make the session and stand above it."""
 
     def __init__(self, clock: IReactorTime) -> None:

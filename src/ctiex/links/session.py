@@ -7,7 +7,6 @@ answers, what ends the link, signs of life, and replies matched to requests by i
 from __future__ import annotations
 
 from math import inf
-from typing import Protocol
 
 from ctiex.errors import CodecError, Status
 from ctiex.interfaces import Frame, ICodec
@@ -36,8 +35,8 @@ _MANY_FRAMES = 64
 _BEFORE_BOUND = (SessionState.OPEN, SessionState.BINDING)
 
 
-class SessionHandler(Protocol):
-    """What stands above a session."""
+class SessionHandler:
+    """What stands above a session; this one does nothing of what it is told."""
 
     def request_received(self, message: Message, invoke_id: int) -> None:
         """A request that is allowed here; answer it by ``Session.reply``."""
@@ -47,22 +46,6 @@ class SessionHandler(Protocol):
 
     def error_received(self, error: Error) -> None:
         """An Error that answers nothing which this side asked (13, session taken over)."""
-
-
-class _Nobody:
-    """Stands above a session that is over. It hears nothing: nothing is handled behind the end."""
-
-    def request_received(self, message: Message, invoke_id: int) -> None:
-        """Do nothing."""
-
-    def bind_received(self, bind: Bind, invoke_id: int) -> None:
-        """Do nothing."""
-
-    def error_received(self, error: Error) -> None:
-        """Do nothing."""
-
-
-_NOBODY: SessionHandler = _Nobody()
 
 
 class Session(Outgoing):
@@ -87,8 +70,7 @@ class Session(Outgoing):
         :param observer: hears what it refuses, and why it ends.
         :param link: what is known of it, for the observer; a client has no need of it.
         """
-        state = SessionState.OPEN if bound_by is None else SessionState.BOUND
-        super().__init__(codec, limits, state, observer)
+        super().__init__(codec, limits, SessionState.OPEN if bound_by is None else SessionState.BOUND, observer)
         self.rules = rules.UNBOUND if bound_by is None else bound_by
         self._link = link or LinkInfo()
         self.flooding = False
@@ -350,5 +332,5 @@ class Session(Outgoing):
         """The link is gone: requests that wait for an answer fail, and nothing is reported after that."""
         self.end(reason)
         # The handler has the session: unless the session drops it, both wait for Python's collector.
-        self._handler = _NOBODY
+        self._handler = SessionHandler()  # nothing is handled behind the end
         self._requests.lost(reason)

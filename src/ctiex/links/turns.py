@@ -102,21 +102,18 @@ class Share(Work):
             link.go_on()
 
 
+@define(eq=False)
 class Turns:
     """Knows the parties, and gives those that wait their turns, one after the other."""
 
-    def __init__(self, clock: IReactorTime, observer: Observer = NO_OBSERVERS, rate: Rate = _any_number) -> None:
-        """Nothing waits yet.
-
-        :param rate: of each party; as much as it likes unless given.
-        """
-        self._clock = clock
-        self._observer = observer
-        self._rate = rate
-        self._shares: dict[tuple[str, str], Share] = {}
-        self._without_links: OrderedDict[tuple[str, str], Share] = OrderedDict()
-        self._waiting: deque[Share] = deque()
-        self._next: IDelayedCall | None = None
+    _clock: IReactorTime
+    _observer: Observer = NO_OBSERVERS
+    _rate: Rate = _any_number
+    """Of each party; as much as it likes unless given."""
+    _shares: dict[tuple[str, str], Share] = field(factory=dict, init=False)
+    _without_links: OrderedDict[tuple[str, str], Share] = field(factory=OrderedDict, init=False)
+    _waiting: deque[Share] = field(factory=deque, init=False)
+    _next: IDelayedCall | None = field(default=None, init=False)
 
     def alone(self) -> Share:
         """A share that no other link has a part in."""
@@ -139,10 +136,6 @@ class Turns:
             self._without_links[party] = self._shares.pop(party)
             if len(self._without_links) > _REMEMBERED:
                 self._without_links.popitem(last=False)
-
-    def __len__(self) -> int:
-        """How many parties have links."""
-        return len(self._shares)
 
     # ------------------------------------------------------------ turns
 

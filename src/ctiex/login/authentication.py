@@ -92,8 +92,8 @@ _UNCHECKED = LoginDecision(Status.INTERNAL, detail="the identity could not be ch
 
 
 def _refusal(reason: str, in_floods: bool = False) -> LoginDecision:
-    detail = Status.REFUSED_CREDENTIALS.text
-    return LoginDecision(Status.REFUSED_CREDENTIALS, detail=detail, reason=reason, in_floods=in_floods)
+    status = Status.REFUSED_CREDENTIALS
+    return LoginDecision(status, detail=status.text, reason=reason, in_floods=in_floods)
 
 
 _REPEATED = _refusal("the same login as one refused before", in_floods=True)

@@ -24,7 +24,6 @@ from zope.interface import Interface, implementer
 from ctiex.interfaces import IBindCredentials, ICertificateCredentials, IIdentity
 from ctiex.login.hashing_queue import HashingQueue, InThread, Wanted
 from ctiex.login.secret_hashes import SecretHash, as_bytes
-from ctiex.messages import Role
 
 CONFIGURED = "configured"
 """What the configuration calls the built-in checker of secrets."""
@@ -99,8 +98,7 @@ class ConfiguredChecker:
         if not IBindCredentials.providedBy(credentials):
             return True
         identity = self._identities.get(name.decode(errors="surrogateescape"))
-        role: Role | None = credentials.role
-        return identity is not None and identity.role is role
+        return identity is not None and identity.role is credentials.role
 
     def _stand_in(self, name: bytes) -> SecretHash:
         """What is hashed for a name that has no hash: always the same one, so that costs don't tell it either."""
@@ -111,10 +109,11 @@ class ConfiguredChecker:
 def _asked_by(credentials: Any) -> tuple[str, Wanted]:
     if IBindCredentials.providedBy(credentials):
         return credentials.source, credentials.wanted
-    return "", _always
+    return "", always
 
 
-def _always() -> bool:
+def always() -> bool:
+    """An answer is of use to one who doesn't say otherwise."""
     return True
 
 
@@ -135,8 +134,7 @@ class CertificateChecker:
 
         :param credentials: ICertificateCredentials.
         """
-        names = map(canonical_name, credentials.names)
-        owners = {self._owners[name] for name in names if name in self._owners}
+        owners = {self._owners[name] for name in map(canonical_name, credentials.names) if name in self._owners}
         if len(owners) == 1 and credentials.identity in ("", *owners):
             return succeed(as_bytes(owners.pop()))
         return fail(UnauthorizedLogin("certificate"))

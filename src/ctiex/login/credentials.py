@@ -14,7 +14,7 @@ from zope.interface import Interface, implementer
 
 from ctiex.identities import Identity
 from ctiex.interfaces import CheckerContext, IBindCredentials, ICertificateCredentials, IIdentity
-from ctiex.login.checkers import CertificateChecker, ConfiguredChecker
+from ctiex.login.checkers import CertificateChecker, ConfiguredChecker, always
 from ctiex.login.hashing_queue import InThread
 from ctiex.login.secret_hashes import SecretHash, as_bytes
 from ctiex.messages import Bind, Role
@@ -42,7 +42,8 @@ class BindCredentials:
     password: bytes = field(repr=False)
     source: str = ""
     role: Role | None = None
-    still_wanted: Callable[[], bool] | None = field(repr=False, default=None)
+    wanted: Callable[[], bool] = field(repr=False, default=always)
+    """Whether the answer is still of use."""
 
     def checkPassword(self, password: Any) -> bool:
         """For checkers that have the secret in clear; compare it in constant time rather than by this.
@@ -50,10 +51,6 @@ class BindCredentials:
         :raise NotImplementedError: always.
         """
         raise NotImplementedError("compare the password by hmac.compare_digest")
-
-    def wanted(self) -> bool:
-        """Whether the answer is still of use."""
-        return self.still_wanted is None or self.still_wanted()
 
 
 @implementer(ICredentials, ICertificateCredentials)

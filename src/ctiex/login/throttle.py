@@ -55,10 +55,6 @@ class LoginThrottle:
     _sources: OrderedDict[str, _Failures] = field(factory=OrderedDict, init=False)
     _key: bytes = field(factory=lambda: os.urandom(_DIGEST_SIZE), init=False, repr=False)
 
-    def __len__(self) -> int:
-        """How many sources are remembered."""
-        return len(self._sources)
-
     def failures(self, source: str, now: float) -> int:
         """How often this source has failed, as far as that is remembered."""
         known = self._current(source, now)

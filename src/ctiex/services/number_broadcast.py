@@ -28,8 +28,7 @@ class _Tally:
     satisfaction: str = "unanswered"
 
     def fields(self) -> Fields:
-        satisfied = self.satisfaction == "yes"
-        return result(times_broadcast=self.times, satisfied=satisfied, satisfaction=self.satisfaction)
+        return result(times_broadcast=self.times, satisfied=self.satisfaction == "yes", satisfaction=self.satisfaction)
 
 
 class NumberBroadcast:

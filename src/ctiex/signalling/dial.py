@@ -35,7 +35,7 @@ from ctiex.links.endpoints import check_address, client_endpoint, read_destinati
 from ctiex.links.protocol import LinkProtocol
 from ctiex.links.requests import connection_status
 from ctiex.links.session import Session
-from ctiex.messages import Bind, Error, Message
+from ctiex.messages import Message
 from ctiex.outage import PeerOutage
 from ctiex.settings import Check
 
@@ -97,15 +97,6 @@ class _DialledLink(LinkProtocol):
             self._driver.in_vain(self._attempt, f"no answer: {answer}")
         if not isinstance(answer, RequestTimedOut):
             self._driver.answered(self._attempt, connection_status(answer))
-
-    def request_received(self, message: Message, invoke_id: int) -> None:
-        """The rules of this link let no request through."""
-
-    def bind_received(self, bind: Bind, invoke_id: int) -> None:
-        """The rules of this link let no Bind through."""
-
-    def error_received(self, error: Error) -> None:
-        """Nothing else was sent that could be complained of."""
 
 
 @define(eq=False)

@@ -74,8 +74,9 @@ class TlsServerEndpoint:
 
         before: dict[TlsFiles, ServerContexts] = getattr(self._reactor, "contexts", {})
         contexts = before.get(self.files) or ServerContexts(self.files, self._reactor)
-        encrypted = behind_tls(contexts, factory, self._reactor)
-        port: IListeningPort = self._reactor.listenTCP(self.port, encrypted, self._backlog, self.interface)
+        port: IListeningPort = self._reactor.listenTCP(
+            self.port, behind_tls(contexts, factory, self._reactor), self._backlog, self.interface
+        )
         return port
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from random import Random, SystemRandom
 from typing import Any
 
 from twisted.application.service import Service
@@ -18,7 +19,7 @@ from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.logger import Logger
 
 from ctiex.clients.account import ExchangeAccount
-from ctiex.clients.agent_number import AgentNumber, OnGap, OnRefused, OnTakenOver
+from ctiex.clients.agent_number import AgentNumber, OnGap, OnRefused, OnTakenOver, Position
 from ctiex.clients.connection import ExchangeConnection, ignore
 from ctiex.clients.event_taking import OnEvent
 from ctiex.clients.link import ClientLink
@@ -31,6 +32,7 @@ from ctiex.messages import (
     Message,
     Role,
 )
+from ctiex.serials import MAX_DIGITS
 
 _log = Logger()
 
@@ -40,13 +42,21 @@ class AgentClient(Service):
 
     name = "ctiex-agent"
 
-    def __init__(self, reactor: Any, account: ExchangeAccount) -> None:
+    features = ""
+
+    def __init__(self, reactor: Any, account: ExchangeAccount, random: Random | None = None) -> None:
+        """:param random: makes the serials of calls."""
         self.reactor = reactor
+        self._random = random or SystemRandom()
         self._agents: dict[str, AgentNumber] = {}
         self._logging_in: Counter[str] = Counter()
         """How many logins of each agent number are under way."""
         self._connection = ExchangeConnection(reactor, account, Role.AGENT, self)
         self.pause_after = self._connection.pause_after
+
+    def new_serial(self) -> str:
+        """A serial that no other call has: 20 random digits."""
+        return f"{self._random.randrange(10**MAX_DIGITS):0{MAX_DIGITS}d}"
 
     def startService(self) -> None:
         """Connect, and connect again after every loss; if it is being stopped, as soon as it has."""
@@ -65,7 +75,7 @@ class AgentClient(Service):
         number: str,
         on_event: OnEvent = ignore,
         on_gap: OnGap = ignore,
-        resume_after: int | None = None,
+        position: Position | None = None,
         timeout: float = 30.0,
         on_taken_over: OnTakenOver = ignore,
         on_refused: OnRefused = ignore,
@@ -77,8 +87,8 @@ class AgentClient(Service):
             HandOff hears it. One that it fails to take stays unacknowledged, and so do those behind it; they go on
             coming, and the failed one comes again after the next login.
         :param on_gap: hears the first and last sequence of events that can't be replayed any more; an empty
-            range, (n + 1, n), when the exchange has restarted its numbering.
-        :param resume_after: the last event that an earlier run took; None takes up whatever is still kept.
+            range, (n + 1, n), when the exchange has another numbering, in which events may be lost.
+        :param position: up to where an earlier run took the events; None takes up whatever is still kept.
         :param timeout: in seconds, lost links included; the exchange may take as long to answer.
         :param on_taken_over: hears that another link has this agent number now, or another ``login`` of this
             client; nothing more comes here.
@@ -89,7 +99,7 @@ class AgentClient(Service):
         :raise TlsRefused: the TLS handshake with the exchange failed, at the first attempt.
         :raise RequestTimedOut: it could not be logged in in time.
         """
-        agent = AgentNumber(self, number, on_event, on_gap, on_taken_over, on_refused, resume_after)
+        agent = AgentNumber(self, number, on_event, on_gap, on_taken_over, on_refused, position)
         asked: list[ClientLink] = []
         self._logging_in[number] += 1
         try:

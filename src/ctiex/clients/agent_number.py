@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
+from attrs import frozen
 from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from ctiex.clients.event_taking import Coming, EventTaking, OnEvent, TakenEvents
 from ctiex.clients.hand_off import Asked, HandOff, HandOffs
 from ctiex.clients.link import ClientLink
-from ctiex.clients.replies import checked
-from ctiex.clients.timeouts import within
+from ctiex.clients.replies import checked, pause_before_repeat
 from ctiex.errors import BrokenExchange, CallError, CtiexError, LinkLost, Status
 from ctiex.fields import EMPTY, Fields
-from ctiex.links.waiters import Waiters
 from ctiex.messages import (
     AgentEvent,
     AgentEventAck,
@@ -23,9 +24,13 @@ from ctiex.messages import (
     AgentLoginReply,
     AgentLogout,
     AgentLogoutReply,
+    CallQuery,
+    CallQueryReply,
     CancelRequest,
     ConnectReply,
     ConnectRequest,
+    OpenCall,
+    UpdateRequest,
 )
 
 if TYPE_CHECKING:
@@ -41,9 +46,14 @@ OnTakenOver = Callable[[], object]
 OnRefused = Callable[[CallError], object]
 
 
-def _is_in_use(reply: object) -> bool:
-    """Whether a request is refused since its serial is."""
-    return getattr(reply, "status", None) == Status.DUPLICATE_SERIAL
+@frozen
+class Position:
+    """Up to where the events of an agent number were taken."""
+
+    epoch: int
+    """Which numbering."""
+    sequence: int
+    """The last event of it that was taken, with all before."""
 
 
 class AgentNumber:
@@ -57,7 +67,7 @@ class AgentNumber:
         on_gap: OnGap,
         on_taken_over: OnTakenOver,
         on_refused: OnRefused,
-        resume_after: int | None,
+        position: Position | None,
     ) -> None:
         self.number = number
         self.reactor = client.reactor
@@ -69,11 +79,11 @@ class AgentNumber:
         self._on_gap = on_gap
         self._on_taken_over = on_taken_over
         self._on_refused = on_refused
-        self._events = TakenEvents(resume_after or 0)
+        self._epoch = 0 if position is None else position.epoch
+        """Which numbering the events belong to; 0: nothing is known yet, and what an earlier run took is no gap."""
+        self._events = TakenEvents(0 if position is None else position.sequence)
         self._taking = EventTaking(on_event, self._tried)
-        self._new = resume_after is None
-        """Nothing is known of earlier events yet: what an earlier run took is no gap."""
-        self._hand_offs = HandOffs(client.reactor, self.cancel)
+        self._hand_offs = HandOffs(client.reactor, self)
         self._left_out = False
         """Whether events were left to another login, since too many wait."""
         self._in_vain = 0
@@ -85,39 +95,46 @@ class AgentNumber:
         """The last link that it was logged in on: events on another link, or from before, don't belong to it."""
         self._acknowledged = 0
         """The last event that was acknowledged on that link."""
-        self._tries: Waiters[None] = Waiters()
-        """Waits for acknowledgements: called at each login, and for each event that the application tried to handle."""
 
     @property
     def last_sequence(self) -> int:
-        """The last event up to which all were taken; give it to ``login`` after a restart to go on behind it."""
+        """The last event up to which all were taken."""
         return self._events.last
+
+    @property
+    def position(self) -> Position:
+        """Up to where all events were taken; store it, and give it to ``login`` after a restart to go on behind it."""
+        return Position(self._epoch, self.last_sequence)
 
     async def connect(
         self,
         service: str,
         calling_number: str,
         fields: Fields = EMPTY,
-        serial: str = "",
+        serial: str | None = None,
         timeout: float = 30.0,
         resumed: bool = False,
+        reference: str = "",
     ) -> HandOff:
         """Ask the exchange to connect a customer to a service; the call is committed when this returns.
 
-        The same request again under the same serial gives the first one's HandOff while its call goes on. Otherwise the
-        HandOff hears nothing that the exchange had numbered before the request went out: that is of a call which had
-        the serial earlier.
+        The request is repeated under its serial when the link is lost before its answer, and after a pause where the
+        exchange asks for one. The same request again under the same serial gives the first one's HandOff while its call
+        goes on. The HandOff hears nothing that the exchange had numbered before the request went out: that is of a call
+        which had the serial earlier.
 
         :param calling_number: the customer's own number.
-        :param serial: the call's own serial: then the request is repeated when the link is lost before
-            its answer. Empty: the exchange allocates one, and a lost link raises LinkLost.
-        :param timeout: in seconds, lost links included; the exchange may take as long to answer.
+        :param serial: the call's own serial; None: one that no other call has. Empty: the exchange allocates it, and a
+            lost link raises LinkLost, since the request can't be repeated.
+        :param timeout: in seconds, lost links and pauses included; the exchange may take as long to answer.
         :param resumed: an earlier run has asked for this same call, which may have ended: events of it that waited
             are heard as well. Ask directly behind ``login``: what was replayed before went to ``on_event`` alone.
+        :param reference: the application's own name for the call; it stands in each of its events.
         :raise CallError: the exchange refuses; ``status`` says why.
         :raise RequestTimedOut: no answer in time.
         """
-        request = ConnectRequest(serial, self.number, service, calling_number, fields)
+        serial = self._client.new_serial() if serial is None else serial
+        request = ConnectRequest(serial, self.number, service, calling_number, reference, fields)
         with self._hand_offs.asking(request) as asked:
             if resumed:
                 asked.since = 0
@@ -133,45 +150,39 @@ class AgentNumber:
         :raise CallError: the exchange refuses.
         """
         until = self.reactor.seconds() + timeout
-        reply = await self._ask(request, asked, timeout)
-        if _is_in_use(reply) and (resumed or asked.has_sent(request)) and self._has_heard(asked):
-            if not resumed:
-                await self._ask_behind_acknowledgements(request, asked, until)
-            return request.serial  # it was committed at an earlier attempt, and has ended meanwhile; or it is now
+        for attempts in count():
+            left = max(0.0, until - self.reactor.seconds())
+            reply = await self._client.ask(request, left, bool(request.serial), lambda: asked.goes_out(self._numbered))
+            pause = pause_before_repeat(reply, attempts, self._client.pause_after) if request.serial else None
+            if pause is None or self.reactor.seconds() + pause >= until:
+                break
+            await deferLater(self.reactor, pause)
+        if getattr(reply, "status", None) == Status.ALREADY_FINISHED and self._is_its_own(request, asked, resumed):
+            return request.serial  # it was committed at an earlier attempt, and has ended meanwhile
         kept: ConnectReply = checked(reply)
         return kept.serial
 
-    async def _ask_behind_acknowledgements(self, request: ConnectRequest, asked: Asked, until: float) -> None:
-        """Ask once more behind the events that wait under the serial: whose are they?
+    def _is_its_own(self, request: ConnectRequest, asked: Asked, resumed: bool) -> bool:
+        """Whether a call that has ended is the one that is asked for, and not one that had its serial before."""
+        heard = self._hand_offs.has_early(asked) or self._taking.waits(asked.is_of)
+        return resumed or (asked.has_sent(request) and heard)
 
-        They may be of another call, which had the serial before, where the earlier attempt was lost: then the serial
-        is free once they are acknowledged.
+    async def update(self, serial: str, fields: Fields, timeout: float = 30.0) -> None:
+        """Put these fields over those of an open call; a service that has fetched them hears of it.
 
-        :raise CallError: the exchange refuses.
+        :raise CallError: 20 there is no such call, 24 it has finished already, 35 or 36 the fields are too large.
         """
-        await within(self.reactor, self._left(until), self._all_acknowledged(asked))
-        numbered = self._numbered
-        reply = await self._ask(request, asked, self._left(until))
-        if not _is_in_use(reply):
+        checked(await self._client.ask(UpdateRequest(serial, fields), timeout))
+
+    async def open_calls(self, timeout: float = 30.0) -> Sequence[OpenCall]:
+        """The hand-offs of this agent number that are open, the oldest first; all those that fit one frame.
+
+        :raise CallError: 5, the identity may not act for this number.
+        """
+        reply: CallQueryReply = await self._client.ask(CallQuery(self.number), timeout)
+        if reply.status != Status.DATA_TOO_LARGE:
             checked(reply)
-            asked.since = numbered
-
-    def _left(self, until: float) -> float:
-        left: float = until - self.reactor.seconds()
-        return max(0.0, left)
-
-    async def _ask(self, request: ConnectRequest, asked: Asked, timeout: float) -> Any:
-        return await self._client.ask(request, timeout, bool(request.serial), lambda: asked.goes_out(self._numbered))
-
-    def _has_heard(self, asked: Asked) -> bool:
-        return self._hand_offs.last_early(asked) > 0 or self._taking.waits(asked.is_of)
-
-    async def _all_acknowledged(self, asked: Asked) -> None:
-        """Wait until no event under the serial of this call waits at the exchange, of those that have come."""
-        while self.ended is None and (
-            self._taking.waits(asked.is_of) or self._acknowledged < self._hand_offs.last_early(asked)
-        ):
-            await self._tries.add()
+        return reply.calls
 
     async def cancel(self, serial: str, timeout: float = 30.0) -> None:
         """Take a connection back, also one of an earlier run.
@@ -208,40 +219,41 @@ class AgentNumber:
         """
         self._link, self._left_out = None, False
         self._wait_no_more()
-        reply: Any = await link.ask(AgentLogin(self.number, self.last_sequence), timeout)
-        numbers_anew = isinstance(reply, AgentLoginReply) and reply.status == Status.EXPIRED
-        logged_in: AgentLoginReply = reply if numbers_anew else checked(reply)
-        first = logged_in.first_sequence
-        if not 1 <= first <= logged_in.last_sequence + 1:
-            raise BrokenExchange(f"it says that events {first} to {logged_in.last_sequence} wait")
-        self._link, self._acknowledged, self._numbered = link, first - 1, logged_in.last_sequence
-        if numbers_anew:
+        reply: Any = await link.ask(AgentLogin(self.number, self._epoch, self.last_sequence), timeout)
+        anew = isinstance(reply, AgentLoginReply) and reply.status == Status.NUMBERING_ANEW
+        logged_in: AgentLoginReply = reply if anew else checked(reply)
+        first, last = logged_in.first_sequence, logged_in.last_sequence
+        if not (logged_in.epoch and 1 <= first <= last + 1):
+            raise BrokenExchange(f"it says that events {first} to {last} of epoch {logged_in.epoch} wait")
+        new, self._epoch = not self._epoch, logged_in.epoch
+        self._link, self._acknowledged, self._numbered = link, first - 1, last
+        if anew:
             self._number_anew(first)
-            return
-        if self._new:
-            self._new = False
+        elif new:
             self._events = TakenEvents(first - 1)
-            return
+        else:
+            self._go_on(first)
+
+    def _go_on(self, first: int) -> None:
+        """The numbering is the one that was known; events before the first one are lost, if they weren't taken."""
         failed, lost = self._events.give_up_failed(first), self._events.skips_to(first)
         if lost is not None:
             self._lose_events()
         if failed or lost is not None:
             self._tell("on_gap", self._on_gap, min([*failed, *(lost or ())]), max([*failed, *(lost or ())]))
         self._acknowledge()  # what was taken before, but the acknowledgement was lost on its way or in a crash
-        self._tries.fire(None)
 
     def _number_anew(self, first: int) -> None:
-        """The exchange has restarted its numbering; every stored event is replayed."""
+        """The exchange has another numbering; every stored event is replayed, and some of the old one may be lost."""
         last = self.last_sequence
         self._events = TakenEvents(first - 1)
-        self._new = False
         self._hand_offs.numbered_anew()
         self._lose_events()
         self._tell("on_gap", self._on_gap, last + 1, last)
 
     def _lose_events(self) -> None:
         """End the waits for these events, which would never end otherwise."""
-        self._hand_offs.fail_all(CallError(Status.EXPIRED, f"events of agent {self.number} are lost"))
+        self._hand_offs.fail_all(CallError(Status.NUMBERING_ANEW, f"events of agent {self.number} are lost"))
 
     def _tell(self, name: str, hears: Callable[..., object], *what: object) -> None:
         """Tell the application by one of its functions."""
@@ -274,7 +286,6 @@ class AgentNumber:
             self._takes_some()
         if not coming.again:
             self._hand_offs.received(coming.event)
-        self._tries.fire(None)
         if self._left_out and self._taking.empty and len(self._events) < MOST_UNTAKEN and self._link is not None:
             self._log_in_again(self._link)
 
@@ -311,13 +322,11 @@ class AgentNumber:
         self._link = None
         self._wait_no_more()
         self._taking.drop_waiting()
-        self._tries.fail(error)
         self._hand_offs.fail_all(error)
 
     def end(self, error: CtiexError) -> None:
         """Nothing comes any more: it isn't logged in again by itself."""
         self.ended = error
-        self._tries.fire(None)  # the exchange's answer says what that means for a request
         self.pause(error)
 
     def lost(self) -> None:

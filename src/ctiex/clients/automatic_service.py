@@ -13,7 +13,9 @@ A service is one coroutine::
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping
+from contextlib import suppress
 from functools import partial
+from itertools import count
 from random import Random, SystemRandom
 from typing import Any
 
@@ -30,7 +32,7 @@ from ctiex.clients.dialled import DialledLinks
 from ctiex.clients.faults import without_text
 from ctiex.clients.lifecycle import Lifecycle
 from ctiex.clients.link import ClientLink
-from ctiex.clients.replies import KEPT, TRANSIENT
+from ctiex.clients.replies import KEPT, pause_before_repeat
 from ctiex.clients.served_call import (
     FinishedSerials,
     Handler,
@@ -49,7 +51,10 @@ from ctiex.messages import (
     Condition,
     Connection,
     ConnectionReply,
+    DataChanged,
+    DataChangedReply,
     Error,
+    Feature,
     Message,
     Role,
     ServiceEvent,
@@ -59,9 +64,8 @@ from ctiex.services.outcome import Outcome, failed
 
 _log = Logger()
 
-NOT_THIS_SERVICES = frozenset({Status.UNKNOWN_SERIAL, Status.EXPIRED, Status.ALREADY_FINISHED, Status.OTHER_EXCHANGE})
+NOT_THIS_SERVICES = frozenset({Status.UNKNOWN_SERIAL, Status.ALREADY_FINISHED, Status.OTHER_EXCHANGE})
 """What an exchange answers when a call isn't, or is no longer, the service's that asks."""
-_RETRY_AFTER = 1.0
 _REPORT_WITHIN = 600.0
 _TOLD_WITHIN = 2.0
 """How long a customer who has been served may wait until their agent has the result, in seconds."""
@@ -77,6 +81,7 @@ class AutomaticService(Service):
     """An automatic service: takes calls over one link to the exchange, many at the same time."""
 
     name = "ctiex-automatic-service"
+    features = str(Feature.UPDATES)
 
     def __init__(
         self,
@@ -178,6 +183,9 @@ class AutomaticService(Service):
         elif isinstance(message, CallEnded):
             link.reply(CallEndedReply(), invoke_id)
             self._end(message)
+        elif isinstance(message, DataChanged):
+            link.reply(DataChangedReply(), invoke_id)
+            self._tell_changed(message)
 
     def take(self, connection: Connection, headers: Mapping[str, str] = NO_HEADERS) -> ConnectionReply:
         """Accept a customer who came by telephone and begin to serve them, or refuse.
@@ -245,6 +253,14 @@ class AutomaticService(Service):
         reported = end_of(self._calls[call.serial][1])
         await DeferredList([served, reported], fireOnOneCallback=True)
         await reported.addTimeout(told_within, self.reactor)
+
+    def _tell_changed(self, message: DataChanged) -> None:
+        call, _ = self._calls.get(message.serial, (None, None))
+        if call is not None:
+            try:
+                call.on_change()
+            except Exception:  # of a handler: the link and the other calls go on
+                _log.failure("on_change of call {serial} failed", serial=call.serial)
 
     def _end(self, message: CallEnded) -> None:
         call, serving = self._calls.get(message.serial, (None, None))
@@ -320,17 +336,14 @@ class AutomaticService(Service):
         await self._connection.within(timeout, self._until_kept(event))
 
     async def _until_kept(self, event: ServiceEvent) -> None:
-        while True:
-            try:
+        for attempts in count():
+            pause: float | None = self._connection.pause_after(attempts)
+            with suppress(RequestTimedOut, BrokenExchange):
                 reply = await self._connection.ask(event)
-            except RequestTimedOut:
-                continue
-            except BrokenExchange:
-                await deferLater(self.reactor, _RETRY_AFTER)
-                continue
-            status = Status.of(getattr(reply, "status", Status.INTERNAL))
-            if status in KEPT:
-                return
-            if status not in TRANSIENT:
-                raise CallError(status, getattr(reply, "detail", ""))
-            await deferLater(self.reactor, _RETRY_AFTER)
+                status = Status.of(getattr(reply, "status", Status.INTERNAL))
+                if status in KEPT:
+                    return
+                pause = pause_before_repeat(reply, attempts, self._connection.pause_after)
+                if pause is None:
+                    raise CallError(status, getattr(reply, "detail", ""))
+            await deferLater(self.reactor, pause)

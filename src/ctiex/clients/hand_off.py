@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 from attrs import define, evolve, field
 from twisted.internet.defer import CancelledError, Deferred, fail
 
 from ctiex.clients.timeouts import within
 from ctiex.errors import CallError, CtiexError, LinkError, Status
+from ctiex.fields import Fields
 from ctiex.links.waiters import Waiters
 from ctiex.messages import AgentEvent, ConnectRequest
 
-Cancel = Callable[[str], Awaitable[None]]
+
+class CallControl(Protocol):
+    """What a hand-off needs of its agent number."""
+
+    async def cancel(self, serial: str) -> None:
+        """Take the connection back."""
+
+    async def update(self, serial: str, fields: Fields) -> None:
+        """Correct the call's data."""
+
+
 MOST_EARLY = 1_000
 """How many events are kept, of those that come before the answer to the request that they belong to."""
 REMEMBERED = 600.0
@@ -29,7 +40,7 @@ MOST_EVENTS = 10_000
 class HandOff:
     """One customer handed to an automatic service."""
 
-    def __init__(self, reactor: Any, cancel: Cancel, request: ConnectRequest, since: int) -> None:
+    def __init__(self, reactor: Any, control: CallControl, request: ConnectRequest, since: int) -> None:
         self.since = since
         """Events up to this one are of another call, which had the same serial before."""
         self.serial = request.serial
@@ -39,7 +50,7 @@ class HandOff:
         self.request = request
         """What was asked for, under its serial."""
         self._reactor = reactor
-        self._cancel = cancel
+        self._control = control
         self._events: deque[AgentEvent] = deque(maxlen=MOST_EVENTS)
         self._heard = 0
         """How many events have come."""
@@ -79,7 +90,14 @@ class HandOff:
 
         :raise CallError: 24, it has finished already.
         """
-        await self._cancel(self.serial)
+        await self._control.cancel(self.serial)
+
+    async def update(self, fields: Fields) -> None:
+        """Put these fields over those of the call; a service that has fetched them hears of it.
+
+        :raise CallError: 24, it has finished already; 35 or 36, the fields are too large.
+        """
+        await self._control.update(self.serial, fields)
 
     async def _until_final(self) -> AgentEvent:
         while self.final is None:
@@ -151,7 +169,7 @@ class HandOffs:
     """The hand-offs of one agent number that go on, and events that come before the answer to their request."""
 
     _reactor: Any
-    _cancel: Cancel
+    _control: CallControl
     _going_on: dict[str, HandOff] = field(factory=dict, init=False)
     _asked: dict[str, Asked] = field(factory=dict, init=False)
     """By serial, those of the application's own that are asked for now."""
@@ -232,19 +250,16 @@ class HandOffs:
         """Whether somebody may ask for it by the answer to a request."""
         return self._without_serial > 0 or event.serial in self._asked or event.serial in self._unanswered
 
-    def last_early(self, asked: Asked) -> int:
-        """The last event of this call, or of one before it with the same serial, that came before the answer.
-
-        The call is under a serial of the application's own; 0 when none has come.
-        """
-        return max((event.sequence for event in self._early if asked.is_of(event)), default=0)
+    def has_early(self, asked: Asked) -> bool:
+        """Whether an event of this call, under a serial of the application's own, has come before the answer."""
+        return any(map(asked.is_of, self._early))
 
     def kept(self, asked: Asked, serial: str) -> HandOff:
         """The exchange has the call: its hand-off, the same one for all who asked for it."""
         if asked.hand_off is not None:
             return asked.hand_off
         request = evolve(asked.request, serial=serial)
-        hand_off = self._going_on[serial] = HandOff(self._reactor, self._cancel, request, asked.since or 0)
+        hand_off = self._going_on[serial] = HandOff(self._reactor, self._control, request, asked.since or 0)
         if asked.serial:
             asked.hand_off = hand_off
         for event in [event for event in self._early if event.serial == serial]:

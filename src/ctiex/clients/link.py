@@ -50,6 +50,9 @@ def client_limits() -> SessionLimits:
 class ClientOwner(Protocol):
     """What stands above a connection."""
 
+    features: str
+    """Those that a link is to have: words with spaces between."""
+
     async def prepare(self, link: ClientLink) -> None:
         """A new link is bound: log in, before anything else uses it.
 
@@ -100,7 +103,15 @@ class ClientLink(LinkProtocol):
         account = self._connection.account
         if not account.plain_secrets:
             self._check_safety()
-        reply = await self.ask(Bind(self._connection.role, account.identity, account.secret, software=account.software))
+        reply = await self.ask(
+            Bind(
+                self._connection.role,
+                account.identity,
+                account.secret,
+                software=account.software,
+                features=self._connection.owner.features,
+            )
+        )
         self.answered = True
         if isinstance(reply, BindReply) and reply.status == Status.OK:
             self._agree(reply)
@@ -119,7 +130,7 @@ class ClientLink(LinkProtocol):
         if not LEAST_MAX_FRAME <= reply.max_frame <= most:
             raise BrokenExchange(f"its max_frame is {reply.max_frame}, expected {LEAST_MAX_FRAME} to {most}")
         self.exchange_address = reply.exchange_address
-        self.session.agree(reply.max_frame)
+        self.session.agree(reply.max_frame, reply.max_in_flight or self.session.limits.max_in_flight)
         heartbeat = float(reply.heartbeat_s or self.session.limits.heartbeat)
         self.session.limits = evolve(self.session.limits, heartbeat=heartbeat)
 

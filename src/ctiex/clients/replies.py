@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from ctiex.errors import CallError, Status
-from ctiex.messages import CancelRequest, ConnectRequest, DataRequest, Error, Message, ServiceEvent
+from ctiex.messages import CancelRequest, ConnectRequest, DataRequest, Error, Message, ServiceEvent, UpdateRequest
 
 TRANSIENT = frozenset({Status.TOO_BUSY, Status.GOING_AWAY, Status.STORE_UNAVAILABLE})
 """Statuses that are worth another try."""
@@ -16,6 +17,7 @@ _ECHOED: dict[type[Message], str] = {
     ConnectRequest: "serial",
     DataRequest: "serial",
     ServiceEvent: "event_id",
+    UpdateRequest: "serial",
 }
 """What stands in a request, and again in its reply."""
 
@@ -27,6 +29,16 @@ def answers(request: Message, reply: Message) -> bool:
         return True
     asked, said = getattr(request, name), getattr(reply, name)
     return bool(said) if asked == "" else bool(said == asked)
+
+
+def pause_before_repeat(reply: Message, attempts: int, pause_after: Callable[[int], float]) -> float | None:
+    """How long to wait until a request may be repeated, in seconds; None: a repeat is no use, or not needed.
+
+    :param pause_after: how long to wait after so many attempts, where the exchange doesn't say it.
+    """
+    if getattr(reply, "status", Status.OK) not in TRANSIENT:
+        return None
+    return float(getattr(reply, "retry_after", 0)) or pause_after(attempts)
 
 
 def checked(reply: Message) -> Any:

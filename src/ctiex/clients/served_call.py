@@ -14,6 +14,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from ctiex.clients.connection import ignore
 from ctiex.clients.faults import without_text
 from ctiex.clients.replies import checked
 from ctiex.fields import EMPTY, Fields
@@ -47,6 +48,10 @@ class ServedCall:
         self.access_code = connection.access_code
         self.agent = ""
         """The agent number that handed the customer over; known once the data was fetched."""
+        self.reference = ""
+        """What the agent's application calls it; known once the data was fetched."""
+        self.on_change: Callable[[], object] = ignore
+        """Called when the data has changed since it was fetched: fetch it again, if that matters."""
         self.ended: Condition | None = None
         """How the exchange ended the call; None while it goes on."""
         self._service = service
@@ -60,7 +65,7 @@ class ServedCall:
         :raise RequestTimedOut: no answer in time.
         """
         result: DataResult = checked(await self._service.ask(DataRequest(self.serial, self._exchange_address), timeout))
-        self.agent = result.agent
+        self.agent, self.reference = result.agent, result.reference
         return result.fields
 
     async def progress(self, fields: Fields = EMPTY, timeout: float = 600.0) -> None:

@@ -134,9 +134,7 @@ BODIES: dict[type[Message], dict[str, Attribute]] = {
         "agent": _AGENT,
         "serial": _SERIAL,
         "reference": _REFERENCE,
-        "condition": Attribute(
-            CONDITION, "what happened; an unknown one is progress, from 128 on final"
-        ),
+        "condition": Attribute(CONDITION, "what happened; an unknown one is progress, from 128 on final"),
         "status": Attribute(STATUS, "why, where the condition is 14 or 15"),
         "fields": Attribute(FIELDS, "the service's result, organized for the agent"),
     },
@@ -182,9 +180,7 @@ BODIES: dict[type[Message], dict[str, Attribute]] = {
         "event_id": Attribute(Int64ub, "the service's number for this report, unique within the serial"),
         "serial": _SERIAL,
         "agent": Attribute(TEXT8, "the call's agent number, or empty"),
-        "condition": Attribute(
-            SERVICE_CONDITION, "0 progress; final: 1 completed, 2 failed, 3 abandoned"
-        ),
+        "condition": Attribute(SERVICE_CONDITION, "0 progress; final: 1 completed, 2 failed, 3 abandoned"),
         "fields": Attribute(FIELDS, "the service's result"),
     },
     messages.ServiceEventReply: {

@@ -42,7 +42,7 @@ _OUTCOMES: dict[type[Message], tuple[AuditEvent, AuditEvent]] = {
 """What is recorded of a request that was granted, and of one that was refused."""
 
 _ALSO_GRANTED: dict[type[Message], frozenset[int]] = {
-    AgentLogin: frozenset({Status.EXPIRED}),
+    AgentLogin: frozenset({Status.NUMBERING_ANEW}),
     ServiceEvent: frozenset({Status.QUEUED_AGENT_AWAY, Status.DUPLICATE_EVENT}),
 }
 """By what status a request was granted, beside 0."""

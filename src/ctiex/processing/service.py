@@ -162,7 +162,8 @@ class ProcessingService:
 
     def _answer_refused(self, request: ConnectRequest, refused: Refused, reply: Callable[[ConnectReply], None]) -> None:
         def answer(status: Status) -> None:
-            reply(ConnectReply(status, request.serial, refused.detail if status is refused.status else status.text))
+            detail = refused.detail if status is refused.status else status.text
+            reply(ConnectReply(status, request.serial, detail=detail))
 
         self._commits.refuse(answer, refused.status)
 
@@ -324,4 +325,4 @@ class ProcessingService:
 
 
 def _connect_refused(request: ConnectRequest, status: Status) -> ConnectReply:
-    return ConnectReply(status, request.serial, status.text)
+    return ConnectReply(status, request.serial, detail=status.text)

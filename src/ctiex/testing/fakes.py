@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TypeVar, cast
 
 from attrs import define, field
@@ -25,6 +25,7 @@ from ctiex.messages import (
     AgentEvent,
     AgentEventAck,
     AgentLogin,
+    AgentLoginReply,
     AgentLogout,
     Bind,
     CallEnded,
@@ -34,7 +35,9 @@ from ctiex.messages import (
     Connection,
     ConnectionReply,
     ConnectRequest,
+    DataChanged,
     DataRequest,
+    Feature,
     Message,
     Ping,
     Pong,
@@ -89,6 +92,12 @@ class FakeServiceSession:
     """Every Connection that was written."""
     ended: list[CallEnded] = field(factory=list)
     """Every CallEnded that was written."""
+    changed: list[DataChanged] = field(factory=list)
+    """Every DataChanged that was written."""
+    features: Collection[str] = (Feature.UPDATES,)
+    answers_notices: bool = True
+    """Whether it answers a CallEnded or a DataChanged at once; else ``hear`` does."""
+    _unheard: list[Callable[[bool], None]] = field(factory=list)
     _unanswered: dict[int, Callable[[int | None], None]] = field(factory=dict)
 
     def connect(self, connection: Connection, answered: Callable[[int | None], None], deadline: float) -> None:
@@ -96,9 +105,21 @@ class FakeServiceSession:
         self._unanswered[len(self.connections)] = answered
         self.connections.append(connection)
 
-    def end_call(self, message: CallEnded) -> None:
-        """A CallEnded is written."""
-        self.ended.append(message)
+    def tell(self, message: CallEnded | DataChanged, answered: Callable[[bool], None]) -> None:
+        """A CallEnded or a DataChanged is written."""
+        if isinstance(message, CallEnded):
+            self.ended.append(message)
+        else:
+            self.changed.append(message)
+        self._unheard.append(answered)
+        if self.answers_notices:
+            self.hear()
+
+    def hear(self, heard: bool = True) -> None:
+        """Answer every CallEnded and DataChanged, or be silent until the wait for it is over."""
+        unheard, self._unheard = self._unheard, []
+        for answered in unheard:
+            answered(heard)
 
     @property
     def unanswered(self) -> Sequence[int]:
@@ -123,6 +144,7 @@ class FakeServiceSession:
         unanswered, self._unanswered = self._unanswered, {}
         for answered in unanswered.values():
             answered(None)
+        self.hear(False)
 
 
 # ---------------------------------------------------------------- a store that takes its time
@@ -250,9 +272,14 @@ class FakePeer(Protocol):
 class FakeAgent(FakePeer):
     """An agent's application, by hand."""
 
-    def login(self, agent: str, resume_after: int = 0) -> int:
-        """Bring an agent number to this link."""
-        return self.send(AgentLogin(agent, resume_after))
+    def login(self, agent: str, resume_after: int = 0, epoch: int | None = None) -> int:
+        """Bring an agent number to this link; by the epoch of the last login, unless another is given."""
+        return self.send(AgentLogin(agent, self.epoch if epoch is None else epoch, resume_after))
+
+    @property
+    def epoch(self) -> int:
+        """The epoch that the exchange has told last; 0: none yet."""
+        return next((reply.epoch for reply in reversed(self.every(AgentLoginReply)) if reply.epoch), 0)
 
     def logout(self, agent: str) -> int:
         """Take an agent number from this link."""
@@ -265,9 +292,10 @@ class FakeAgent(FakePeer):
         serial: str = "",
         calling_number: str = "13800138000",
         fields: Fields = EMPTY,
+        reference: str = "",
     ) -> int:
         """Ask to connect a customer to a service."""
-        return self.send(ConnectRequest(serial, agent, service, calling_number, fields))
+        return self.send(ConnectRequest(serial, agent, service, calling_number, reference, fields))
 
     def cancel(self, serial: str) -> int:
         """Take a connection back."""

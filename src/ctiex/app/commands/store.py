@@ -226,7 +226,10 @@ class _Lines:
             "owner": call.owner,
             "deadline": call.deadline,
             "told": sorted(call.told),
-            "event_ids": sorted(call.event_ids),
+            "event_ids": sorted(call.reports),
+            "begun": call.begun,
+            "since": call.since,
+            "reference": call.reference,
             "calling_number": call.calling_number if self.show_values or not call.calling_number else MASK,
             "fields": self._shown(self._data(call)),
         }

@@ -145,10 +145,10 @@ class AgentApplication(ClientProcess):
 
     async def _log_in(self, number: str, client: AgentClient) -> None:
         book = self.ledger.books[number]
-        resume_after = 0 if self._random.random() < 0.2 else book.last
+        position = None if self._random.random() < 0.2 else book.position
         try:
             agent = await client.login(
-                number, self._take_event, lambda first, last: book.told_gap(last), resume_after, timeout=15.0
+                number, self._take_event, lambda first, last: book.told_gap(last), position, timeout=15.0
             )
         except (CallError, LinkError):
             self.ledger.counts["logins repeated"] += 1

@@ -182,7 +182,7 @@ class Witness(StoreWitness):
 
     def watch_link(self, link: IvrLink) -> IvrLink:
         """Hear whom calls are offered to, and who hears of their ends."""
-        connect, end_call = link.connect, link.end_call
+        connect, tell = link.connect, link.tell
 
         def connect_seen(connection: Connection, answered: Callable[[int | None], None], *rest: Any) -> None:
             serial = connection.calling_number.partition("**")[2]
@@ -194,11 +194,12 @@ class Witness(StoreWitness):
 
             connect(connection, heard, *rest)
 
-        def end_seen(message: CallEnded) -> None:
-            self.custody.ended(message.serial)
-            end_call(message)
+        def tell_seen(message: CallEnded | DataChanged, answered: Callable[[bool], None]) -> None:
+            if isinstance(message, CallEnded):
+                self.custody.ended(message.serial)
+            tell(message, answered)
 
-        vars(link).update(connect=connect_seen, end_call=end_seen)
+        vars(link).update(connect=connect_seen, tell=tell_seen)
         return link
 
     # ------------------------------------------------------------ signalling

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.credentials import IUsernamePassword, UsernamePassword
@@ -15,10 +15,7 @@ from zope.interface.verify import verifyObject
 
 from ctiex.login.credentials import BindCredentials
 from ctiex.messages import Role
-
-_quick = settings(
-    deadline=None, max_examples=50, suppress_health_check=[HealthCheck.differing_executors, HealthCheck.too_slow]
-)
+from ctiex.testing.strategies import QUICK
 
 
 class CheckerContract:
@@ -88,7 +85,7 @@ class CheckerContract:
             assert right is (secret == self.secret)
 
     @given(st.binary(max_size=255), st.binary(max_size=255))
-    @_quick
+    @settings(QUICK, max_examples=50)
     def test_any_other_bytes_are_refused_and_nothing_else_comes_out(self, name: bytes, secret: bytes) -> None:
         if (name, secret) != (self.name.encode(), self.secret.encode()):
             checker = self.make_checker()

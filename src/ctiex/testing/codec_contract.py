@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from zope.interface.verify import verifyObject
 
@@ -20,7 +20,7 @@ from ctiex.codecs import encode
 from ctiex.errors import CodecError, FrameTooLong
 from ctiex.interfaces import Frame, ICodec, IDecoder
 from ctiex.messages import KIND_OF, Message, Ping
-from ctiex.testing.strategies import invoke_ids, messages, messages_of, splits
+from ctiex.testing.strategies import QUICK, invoke_ids, messages, messages_of, splits
 
 if TYPE_CHECKING:
     from twisted.trial.unittest import SynchronousTestCase as _Base
@@ -29,12 +29,6 @@ else:
 
 ROOMY = 1 << 24
 """A limit that none of the messages here reaches."""
-
-_PROPERTY = settings(
-    deadline=None,
-    # The same property is meant to be run by several classes, one for each codec.
-    suppress_health_check=[HealthCheck.differing_executors, HealthCheck.too_slow],
-)
 
 Outcome = list[tuple[int, int, Any, type[CodecError] | None] | type[CodecError]]
 """What came of some bytes: frames as kind, invoke id, message and fault; then the error that ended the link."""
@@ -75,7 +69,7 @@ class CodecContract(_Base):
         verifyObject(ICodec, codec)
         verifyObject(IDecoder, codec.decoder(ROOMY))
 
-    @settings(_PROPERTY, max_examples=30)
+    @settings(QUICK, max_examples=30)
     @given(data=st.data())
     def test_every_message_comes_back_as_it_was(self, data: st.DataObject) -> None:
         codec = self.make_codec()
@@ -86,7 +80,7 @@ class CodecContract(_Base):
             self.assertEqual(codec.decode_body(frame), message)
             self.assertEqual((frame.kind, frame.invoke_id, frame.fault), (KIND_OF[type(message)], 7, None))
 
-    @_PROPERTY
+    @QUICK
     @given(data=st.binary(max_size=200), message=messages(), cut=st.integers(0, 200))
     def test_any_bytes_give_frames_or_a_codec_error(self, data: bytes, message: Message, cut: int) -> None:
         codec = self.make_codec()
@@ -94,7 +88,7 @@ class CodecContract(_Base):
         for stream in (data, good[:cut] + data + good[cut:], good[:cut] + data):
             outcome(codec, [stream])
 
-    @_PROPERTY
+    @QUICK
     @given(
         data=st.data(),
         sent=st.lists(st.tuples(messages(), invoke_ids()), max_size=4),
@@ -111,7 +105,7 @@ class CodecContract(_Base):
         whole = outcome(codec, [stream], max_frame)
         self.assertEqual(outcome(codec, data.draw(splits(stream)), max_frame), whole)
 
-    @_PROPERTY
+    @QUICK
     @given(message=messages(), first=invoke_ids(), second=invoke_ids())
     def test_a_body_serves_several_invoke_ids(self, message: Message, first: int, second: int) -> None:
         codec = self.make_codec()
@@ -119,7 +113,7 @@ class CodecContract(_Base):
         sent = codec.frame(kind, first, body) + codec.frame(kind, second, body)
         self.assertEqual(outcome(codec, [sent]), [(kind, first, message, None), (kind, second, message, None)])
 
-    @_PROPERTY
+    @QUICK
     @given(message=messages(), invoke_id=invoke_ids())
     def test_frame_length_tells_which_limit_is_enough(self, message: Message, invoke_id: int) -> None:
         codec = self.make_codec()
@@ -129,7 +123,7 @@ class CodecContract(_Base):
         self.assertEqual(len(outcome(codec, [stream], limit)), 1)
         self.assertNotIn(FrameTooLong, outcome(codec, [stream], limit))
 
-    @_PROPERTY
+    @QUICK
     @given(before=messages(), message=messages())
     def test_a_frame_over_the_limit_ends_the_link_for_good(self, before: Message, message: Message) -> None:
         codec = self.make_codec()
@@ -145,7 +139,7 @@ class CodecContract(_Base):
         self.assertRaises(FrameTooLong, list, decoder.frames())
         self.assertEqual(decoder.buffered(), 0)
 
-    @_PROPERTY
+    @QUICK
     @given(before=messages(), message=messages())
     def test_the_limit_may_be_set_between_two_frames(self, before: Message, message: Message) -> None:
         """What was agreed at Bind holds for whatever comes behind the BindReply, also in the same segment."""

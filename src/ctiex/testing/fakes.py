@@ -128,22 +128,13 @@ class FakeServiceSession:
 # ---------------------------------------------------------------- a store that takes its time
 
 
-@define(eq=False)
-class _Pending:
-    done: Deferred[None]
-    undo: Undo
-    """What undoes this change."""
-
-
-_NOTHING = Change()
-
-
 class WaitingStore(CallStore):
     """A store that shows every change at once, and whose commits complete when a test says so."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._pending: list[_Pending] = []
+        self._pending: list[tuple[Deferred[None], Undo]] = []
+        """Those that wait, and what undoes them."""
         self.waits = True
         """Whether commits wait from now on; those that wait already go on doing so."""
         self.unavailable = False
@@ -158,17 +149,17 @@ class WaitingStore(CallStore):
         """The oldest ``count`` commits are kept; every one that waits now, unless said otherwise."""
         kept = self._pending[:count]
         del self._pending[: len(kept)]
-        for one in kept:
-            one.done.callback(None)
+        for done, _ in kept:
+            done.callback(None)
 
     def fail(self, at: int = 0) -> None:
         """The commit at this place fails: it is undone, and every one made after it."""
         failed = self._pending[at:]
         del self._pending[at:]
-        for one in reversed(failed):
-            self.undo(one.undo)
-        for one in failed:
-            one.done.errback(StoreUnavailable("the test says so"))
+        for _, undo in reversed(failed):
+            self.undo(undo)
+        for done, _ in failed:
+            done.errback(StoreUnavailable("the test says so"))
 
     def commit(self, change: Change) -> Deferred[None] | None:
         """Show a change.
@@ -180,11 +171,11 @@ class WaitingStore(CallStore):
         undo = Undo()
         self.remember(change, undo)
         self.apply(change)
-        if not self._pending and (change == _NOTHING or not self.waits):
+        if not self._pending and (change == Change() or not self.waits):
             return None
-        pending = _Pending(Deferred(), undo)
-        self._pending.append(pending)
-        return pending.done
+        done: Deferred[None] = Deferred()
+        self._pending.append((done, undo))
+        return done
 
 
 # ---------------------------------------------------------------- the other ends of the links
@@ -295,10 +286,8 @@ class FakeAgent(FakePeer):
 class FakeService(FakePeer):
     """An automatic service, driven by a test. It accepts Connections by itself unless set not to."""
 
-    def __init__(self, codec: ICodec | None = None, max_frame: int = DEFAULT_MAX_FRAME) -> None:
-        super().__init__(codec, max_frame)
-        self.accepts: int | None = Status.OK
-        """The status that answers each Connection; None: it is left unanswered."""
+    accepts: int | None = Status.OK
+    """The status that answers each Connection; None: it is left unanswered."""
 
     def bind(self, identity: str, secret: str = "secret", role: Role = Role.SERVICE) -> int:
         """Ask to be bound."""

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from zope.interface.verify import verifyObject
 
 from ctiex.fields import MAX_COUNT, Fields, Value, check_field
 from ctiex.interfaces import IOrganizer
-from ctiex.testing.strategies import field_names, values
+from ctiex.testing.strategies import QUICK, field_names, values
 
 _values: st.SearchStrategy[Value] = st.one_of(values(), st.integers(0, 9), st.booleans(), st.text(max_size=3))
 """Any value, and often those that a rule may speak of."""
-_quick = settings(deadline=None, suppress_health_check=[HealthCheck.differing_executors, HealthCheck.too_slow])
 
 
 class OrganizerContract:
@@ -42,7 +41,7 @@ class OrganizerContract:
         assert all(isinstance(name, str) for name in secret)
 
     @given(st.data())
-    @_quick
+    @QUICK
     def test_it_is_pure_and_leaves_what_it_got(self, data: st.DataObject) -> None:
         fields = data.draw(self._fields())
         before = list(fields.items())
@@ -52,7 +51,7 @@ class OrganizerContract:
         assert organizer.organize(fields) == once == self.make_organizer().organize(Fields(before))
 
     @given(st.data())
-    @_quick
+    @QUICK
     def test_what_comes_out_is_within_the_limits(self, data: st.DataObject) -> None:
         organized = self.make_organizer().organize(data.draw(self._fields()))
         assert isinstance(organized, Fields) and len(organized) <= MAX_COUNT

@@ -6,6 +6,7 @@ is a whole exchange on a clock that stands still until it is advanced.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Mapping
 from random import Random
 from typing import Any, TypeVar
@@ -44,6 +45,7 @@ from ctiex.stores.call_store import CallStore
 from ctiex.testing.fakes import FakeAgent, FakePeer, FakeService
 
 AnyPeer = TypeVar("AnyPeer", bound=FakePeer)
+AnyLink = TypeVar("AnyLink", AgentLink, IvrLink)
 
 BUFFER = 65_536
 """Bytes on their way beyond which a transport tells its producer to pause."""
@@ -53,8 +55,8 @@ BUFFER = 65_536
 class MemoryTransport:
     """One end of a link in memory; what is written stays here until the pair carries it over."""
 
-    def __init__(self, name: str) -> None:
-        self._address = IPv4Address("TCP", "127.0.0.1", 7300 if name == "first" else 49152)
+    def __init__(self, port: int) -> None:
+        self._address = IPv4Address("TCP", "127.0.0.1", port)
         self.under_way = bytearray()
         """Written here and not carried over yet."""
         self.reading = True
@@ -78,14 +80,16 @@ class MemoryTransport:
         self.write(b"".join(data))
 
     def take(self, count: int | None) -> bytes:
-        """Carry bytes over; an empty buffer lets the producer go on."""
+        """Carry bytes over: up to ``count`` of them, all there are if that is None."""
         taken = bytes(self.under_way[:count])
         del self.under_way[: len(taken)]
+        return taken
+
+    def let_the_producer_go_on(self) -> None:
+        """Tell it when the buffer is empty again."""
         if self._producer_paused and not self.under_way:
             self._producer_paused = False
-            if self._producer is not None:
-                self._producer.resumeProducing()
-        return taken
+            self._producer.resumeProducing()
 
     def loseConnection(self) -> None:
         """Close once everything written is carried over."""
@@ -134,7 +138,7 @@ class LinkedPair:
 
     def __init__(self, first: IProtocol, second: IProtocol) -> None:
         self.first, self.second = first, second
-        self.first_transport, self.second_transport = MemoryTransport("first"), MemoryTransport("second")
+        self.first_transport, self.second_transport = MemoryTransport(7300), MemoryTransport(49152)
         self.open = True
         """Whether neither end has lost the link yet."""
         first.makeConnection(self.first_transport)
@@ -149,6 +153,7 @@ class LinkedPair:
         if not (self.open and receiver.reading) or receiver.aborted:
             return 0
         data = sender.take(count)
+        sender.let_the_producer_go_on()
         if data and not receiver.closing:
             protocol.dataReceived(data)
         return len(data)
@@ -197,18 +202,6 @@ def _due(clock: Clock) -> bool:
     return any(call.getTime() <= clock.seconds() for call in clock.getDelayedCalls())
 
 
-def numbered() -> Callable[[], str]:
-    """Makes session names: ``1``, ``2`` and so on."""
-    made = 0
-
-    def make() -> str:
-        nonlocal made
-        made += 1
-        return str(made)
-
-    return make
-
-
 def make_service(name: str, timeouts: Timeouts | None = None, signalling: str = "link") -> ServiceSettings:
     """An automatic service that passes all fields unchanged."""
     return ServiceSettings(name, "7000", signalling, RuleOrganizer(), RuleOrganizer(), timeouts or Timeouts())
@@ -222,10 +215,6 @@ def agents(name: str = "agents", *patterns: str) -> Identity:
 def services(name: str = "services", *served: str) -> Identity:
     """An identity that serves these services, ``bill`` unless some are named."""
     return Identity(name, Role.SERVICE, services=frozenset(served or ("bill",)))
-
-
-def _link_alone(context: ProcessingContext, processing: ProcessingService) -> Mapping[str, ISignalling]:
-    return {"link": LinkSignalling(processing.listener, context.sessions, context.clock)}
 
 
 @define(eq=False)
@@ -260,15 +249,13 @@ class MemoryExchange:
 
     def __attrs_post_init__(self) -> None:
         known = [KnownIdentity(identity, "secret") for identity in self.identities]
-        drivers = self.drivers
-        make_drivers = self.make_drivers or (_link_alone if drivers is None else lambda context, processing: drivers)
         self.core = ExchangeCore(
             clock=self.clock,
             wall=self.wall or self.clock.seconds,
             store=self.store,
             portal=self.portal or configured_portal(known, execute),
             services=self.services,
-            make_drivers=make_drivers,
+            make_drivers=self.make_drivers or self._drivers,
             limits=self.limits,
             agent_codec=self.codec,
             agent_link=self.session_limits,
@@ -280,9 +267,14 @@ class MemoryExchange:
             counts=self.counts,
             audit=self.audit,
             random=Random(1),
-            new_session_name=numbered(),
+            new_session_name=map(str, itertools.count(1)).__next__,
         )
         self.core.start()
+
+    def _drivers(self, context: ProcessingContext, processing: ProcessingService) -> Mapping[str, ISignalling]:
+        if self.drivers is not None:
+            return self.drivers
+        return {"link": LinkSignalling(processing.listener, context.sessions, context.clock)}
 
     @property
     def context(self) -> ProcessingContext:
@@ -323,14 +315,13 @@ class MemoryExchange:
 
     def link_agent(self, peer: AnyPeer) -> tuple[AnyPeer, LinkedPair, AgentLink]:
         """Open an agent link; nothing is bound yet."""
-        link = self.agent_links.buildProtocol(None)
-        pair = LinkedPair(link, peer)
-        self.pairs.append(pair)
-        return peer, pair, link
+        return self._linked(self.agent_links.buildProtocol(None), peer)
 
     def link_service(self, peer: AnyPeer) -> tuple[AnyPeer, LinkedPair, IvrLink]:
         """Open an IVR link; nothing is bound yet."""
-        link = self.ivr_links.buildProtocol(None)
+        return self._linked(self.ivr_links.buildProtocol(None), peer)
+
+    def _linked(self, link: AnyLink, peer: AnyPeer) -> tuple[AnyPeer, LinkedPair, AnyLink]:
         pair = LinkedPair(link, peer)
         self.pairs.append(pair)
         return peer, pair, link

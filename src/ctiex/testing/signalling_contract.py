@@ -128,10 +128,18 @@ class SignallingContract:
             await ready
         return self.make_driver()
 
-    async def _until(self, serial: str, what: str) -> None:
-        """Wait until something is reported of a call."""
+    async def _offered(self, answer: int | None, told: str, keeps: bool = True) -> ISignalling:
+        """A driver that was offered call 1, and has told that much of it."""
+        driver = await self._begun(answer)
+        self.listener.keeps = keeps
+        driver.offer(make_offer("1"))
+        await self._until("1", told)
+        return driver
+
+    async def _until(self, serial: str, what: str, times: int = 1) -> None:
+        """Wait until something is reported of a call, so many times in all."""
         for _ in range(int(self.patience / 0.01)):
-            if what in self.listener.of(serial):
+            if self.listener.of(serial).count(what) >= times:
                 return
             await self.pause()
         raise AssertionError(f"{what} was to be told of {serial}; told was {self.listener.of(serial)}")
@@ -140,55 +148,45 @@ class SignallingContract:
         """Let happen what is under way."""
         await deferLater(self.clock, 0.01)
 
+    async def _settled(self) -> None:
+        """Let happen whatever might still."""
+        for _ in range(5):
+            await self.pause()
+
     async def test_it_provides_the_interface(self) -> None:
         assert verifyObject(ISignalling, await self._begun(Status.OK))
 
     async def test_an_offer_is_told_before_its_answer_and_carries_the_connection(self) -> None:
-        driver = await self._begun(Status.OK)
-        driver.offer(make_offer("1"))
-        await self._until("1", "accepted")
+        await self._offered(Status.OK, "accepted")
         assert list(self.listener.of("1")) == ["offered", "accepted"]
         assert list(self.connections()) == [make_offer("1").connection]
 
     async def test_nothing_goes_out_before_the_offer_is_kept(self) -> None:
-        driver = await self._begun(Status.OK)
-        self.listener.keeps = False
-        driver.offer(make_offer("1"))
-        await self._until("1", "offered")
-        for _ in range(5):
-            await self.pause()
+        await self._offered(Status.OK, "offered", keeps=False)
+        await self._settled()
         assert (list(self.connections()), list(self.listener.of("1"))) == ([], ["offered"])
         self.listener.writes.pop()()
         await self._until("1", "accepted")
         assert list(self.connections()) == [make_offer("1").connection]
 
     async def test_an_offer_that_is_kept_after_its_withdrawal_sends_nothing(self) -> None:
-        driver = await self._begun(Status.OK)
-        self.listener.keeps = False
-        driver.offer(make_offer("1"))
-        await self._until("1", "offered")
+        driver = await self._offered(Status.OK, "offered", keeps=False)
         driver.withdraw("1")
         self.listener.writes.pop()()
-        for _ in range(5):
-            await self.pause()
+        await self._settled()
         assert (list(self.connections()), list(self.listener.of("1"))) == ([], ["offered"])
 
     async def test_a_refusal_is_told_once_as_32(self) -> None:
-        driver = await self._begun(Status.TOO_BUSY)
-        driver.offer(make_offer("1"))
-        await self._until("1", "unreachable")
+        await self._offered(Status.TOO_BUSY, "unreachable")
         await self.pause()
         assert list(self.listener.of("1")) == ["offered", "unreachable"]
         assert self.listener.statuses == [Status.SERVICE_REFUSED]
 
     async def test_withdrawing_while_an_answer_is_awaited_says_33_and_stops_everything(self) -> None:
-        driver = await self._begun(None)
-        driver.offer(make_offer("1"))
-        await self._until("1", "offered")
+        driver = await self._offered(None, "offered")
         assert driver.withdraw("1") == Status.TIMED_OUT
         told = len(self.listener.told)
-        for _ in range(5):
-            await self.pause()
+        await self._settled()
         assert len(self.listener.told) == told, "nothing is told after a withdrawal"
 
     async def test_withdrawing_at_once_tells_nothing_more(self) -> None:
@@ -196,8 +194,7 @@ class SignallingContract:
         driver.offer(make_offer("1"))
         told = list(self.listener.told)
         assert driver.withdraw("1") in MET
-        for _ in range(5):
-            await self.pause()
+        await self._settled()
         assert self.listener.told == told
 
     async def test_withdrawing_what_is_served_or_was_never_offered_does_nothing(self) -> None:
@@ -226,9 +223,6 @@ class SignallingContract:
         driver = await self._begun(Status.OK)
         for turn in (1, 2):
             driver.offer(make_offer("1"))
-            for _ in range(int(self.patience / 0.01)):
-                if self.listener.of("1").count("accepted") == turn:
-                    break
-                await self.pause()
+            await self._until("1", "accepted", turn)
             driver.withdraw("1")
             assert list(self.listener.of("1")) == ["offered", "accepted"] * turn

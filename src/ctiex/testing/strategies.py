@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
@@ -20,6 +21,13 @@ from ctiex.fields import MAX_NAME, Fields, Value, utf8_length
 from ctiex.serials import MAX_DIGITS
 
 AnyMessage = TypeVar("AnyMessage", bound=m.Message)
+
+QUICK = settings(
+    deadline=None,
+    # The same property is meant to be run by several classes, one for each that keeps to a contract.
+    suppress_health_check=[HealthCheck.differing_executors, HealthCheck.too_slow],
+)
+"""For the properties of a contract."""
 
 _UNSIGNED = {"B": 8, "H": 16, "L": 32, "Q": 64}
 

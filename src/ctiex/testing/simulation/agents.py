@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Coroutine
-from random import Random
 from typing import Any
 
-from attrs import evolve
+from attrs import define, evolve, field
 from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.task import deferLater
 
-from ctiex.clients.account import ExchangeAccount
 from ctiex.clients.agent import AgentClient
 from ctiex.clients.agent_number import AgentNumber
 from ctiex.clients.hand_off import HandOff
-from ctiex.codecs.observing import ObservingCodec
 from ctiex.errors import CallError, LinkError, LinkLost, Status
 from ctiex.messages import AgentEvent, ConnectReply, Message
-from ctiex.testing.simulation.clock import ProcessClock, WorldClock
-from ctiex.testing.simulation.exchange import AGENT_ADDRESS
-from ctiex.testing.simulation.ledger import Ledger, Request
-from ctiex.testing.simulation.network import Network, NetworkEndpoint
+from ctiex.testing.simulation.clock import ProcessClock
+from ctiex.testing.simulation.ledger import Request
+from ctiex.testing.simulation.processes import AGENT_ADDRESS, ClientProcess
 
 _TRANSIENT = frozenset(
     {
@@ -36,62 +32,44 @@ _DONE_BEFORE = frozenset({Status.UNKNOWN_SERIAL, Status.ALREADY_FINISHED, Status
 """Statuses that a cancel may meet."""
 
 
-class AgentApplication:
+@define(eq=False)
+class AgentApplication(ClientProcess):
     """One process of an agent-side identity. What it has taken stays when it crashes; nothing else does."""
 
-    def __init__(
-        self, name: str, numbers: tuple[str, ...], clock: WorldClock, network: Network, ledger: Ledger, random: Random
-    ) -> None:
-        self.identity = name
-        self.numbers = numbers
-        self.wanted: dict[str, None] = dict.fromkeys(numbers)
-        """The numbers that are to be logged in here."""
-        self.outbox: dict[str, Request] = {}
-        """Requests under serials of its own that aren't answered yet."""
-        self.process: ProcessClock | None = None
-        self.client: AgentClient | None = None
-        self.agents: dict[str, AgentNumber] = {}
-        self._clock = clock
-        self._network = network
-        self._ledger = ledger
-        self._random = random
-        self._allowed = frozenset(numbers)
-        self._asked: dict[str, Request] = {}
-        self._until_login: dict[str, list[Deferred[None]]] = {}
-        """By agent number, the requests that go out directly behind its login."""
-        self._busy_until = 0.0
+    numbers: tuple[str, ...]
+    wanted: dict[str, None] = field(init=False)
+    """The numbers that are to be logged in here."""
+    outbox: dict[str, Request] = field(factory=dict, init=False)
+    """Requests under serials of its own that aren't answered yet."""
+    client: AgentClient | None = field(default=None, init=False)
+    agents: dict[str, AgentNumber] = field(factory=dict, init=False)
+    _asked: dict[str, Request] = field(factory=dict, init=False)
+    _until_login: dict[str, list[Deferred[None]]] = field(factory=dict, init=False)
+    """By agent number, the requests that go out directly behind its login."""
+    _busy_until: float = field(default=0.0, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.wanted = dict.fromkeys(self.numbers)
 
     # ------------------------------------------------------------ the process
 
-    def start(self) -> None:
-        """Start a process that logs in what is wanted, and goes on with the outbox."""
-        if self.process is not None:
-            return
-        process = self.process = ProcessClock(self._clock)
-        codec = ObservingCodec(self._said, self._heard)
-        endpoint = NetworkEndpoint(self._network, process, AGENT_ADDRESS)
-        account = ExchangeAccount(
-            endpoint, self.identity, "secret", codec, longest_retry=8.0, jitter=self._random.random
-        )
-        client = self.client = AgentClient(process, account)
+    def _begin(self, process: ProcessClock) -> None:
+        """Log in what is wanted, and go on with the outbox."""
+        client = self.client = AgentClient(process, self._account(process, AGENT_ADDRESS))
         client.startService()
         for number in list(self.wanted):
             self._spawn(self._keep_logged_in(number, process, client))
         for request in list(self.outbox.values()):
-            if request.is_first_use or request.use not in self._ledger.asked:
+            if request.is_first_use or request.use not in self.ledger.asked:
                 self._spawn(self._until_answered(request))
             else:  # nobody can tell any more which of its events are of the call of before
                 del self.outbox[request.serial]
 
-    def crash(self) -> None:
-        """The process dies."""
-        if self.process is not None:
-            self.process.alive = False
-            self._network.kill(self.process)
-            self.process = self.client = None
-            self.agents = {}
-            self._until_login = {}
-            self._busy_until = 0.0
+    def _forget(self) -> None:
+        self.client = None
+        self.agents = {}
+        self._until_login = {}
+        self._busy_until = 0.0
 
     def stop(self) -> None:
         """Say goodbye."""
@@ -101,23 +79,16 @@ class AgentApplication:
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         ensureDeferred(work).addErrback(
-            lambda failure: self._ledger.break_(f"an agent's application failed: {failure.getTraceback()}")
+            lambda failure: self.ledger.break_(f"an agent's application failed: {failure.getTraceback()}")
         )
 
-    def _pause(self, seconds: float) -> Awaitable[None]:
-        assert self.process is not None
-        return deferLater(self.process, seconds * self._random.uniform(0.5, 1.5), lambda: None)
-
-    # ------------------------------------------------------------ what it says and hears
-
-    def _said(self, message: Message) -> None:
-        """Nothing that an agent says is a promise."""
+    # ------------------------------------------------------------ what it hears: nothing that it says is a promise
 
     def _heard(self, message: Message) -> None:
         if isinstance(message, AgentEvent):
-            self._ledger.event_arrived(self._allowed, message)
+            self.ledger.event_arrived(self.numbers, message)
         elif isinstance(message, ConnectReply):
-            self._ledger.connect_answered(self._allowed, self._asked.get(message.serial), message)
+            self.ledger.connect_answered(self.numbers, self._asked.get(message.serial), message)
 
     def _take_event(self, event: AgentEvent) -> Awaitable[None] | None:
         """Some are taken at once, some after a while, and none while it is busy."""
@@ -125,14 +96,13 @@ class AgentApplication:
         if busy > 0:
             return self._taken_later(event, busy)
         if self._random.random() < 0.8:
-            self._ledger.event_taken(event)
+            self.ledger.event_taken(event)
             return None
         return self._taken_later(event, self._random.choice((0.05, 0.5, 0.5, 3.0)) * self._random.uniform(0.5, 1.5))
 
     async def _taken_later(self, event: AgentEvent, seconds: float) -> None:
-        assert self.process is not None
-        await deferLater(self.process, seconds, lambda: None)
-        self._ledger.event_taken(event)
+        await self._pause(seconds)
+        self.ledger.event_taken(event)
 
     def busy(self, seconds: float) -> None:
         """It takes no events for a while, and asks and cancels all the same."""
@@ -163,24 +133,24 @@ class AgentApplication:
         try:
             await agent.logout(timeout=10.0)
         except (CallError, LinkError):
-            self._ledger.counts["logouts unanswered"] += 1
+            self.ledger.counts["logouts unanswered"] += 1
 
     async def _keep_logged_in(self, number: str, process: ProcessClock, client: AgentClient) -> None:
         while number in self.wanted and self.process is process:
             agent = self.agents.get(number)
             if agent is None or agent.taken_over:
                 await self._log_in(number, client)
-            await deferLater(process, self._random.uniform(2.0, 6.0), lambda: None)
+            await deferLater(process, self._random.uniform(2.0, 6.0))
 
     async def _log_in(self, number: str, client: AgentClient) -> None:
-        book = self._ledger.books[number]
+        book = self.ledger.books[number]
         resume_after = 0 if self._random.random() < 0.2 else book.last
         try:
             agent = await client.login(
                 number, self._take_event, lambda first, last: book.told_gap(last), resume_after, timeout=15.0
             )
         except (CallError, LinkError):
-            self._ledger.counts["logins repeated"] += 1
+            self.ledger.counts["logins repeated"] += 1
             return
         if number in self.wanted:
             self.agents[number] = agent
@@ -202,10 +172,7 @@ class AgentApplication:
         assert self.process is not None
         woken: Deferred[None] = Deferred()
         self._until_login.setdefault(number, []).append(woken)
-        self.process.callLater(
-            2.0 * self._random.uniform(0.5, 1.5), lambda: None if woken.called else woken.callback(None)
-        )
-        return woken
+        return woken.addTimeout(2.0 * self._random.uniform(0.5, 1.5), self.process, lambda _, after: None)
 
     # ------------------------------------------------------------ calls
 
@@ -218,7 +185,7 @@ class AgentApplication:
 
     async def _until_answered(self, request: Request) -> None:
         """Repeat only while the exchange still knows the serial, and nothing was heard of its end."""
-        book = self._ledger.books[request.agent]
+        book = self.ledger.books[request.agent]
         while self._clock.now < request.repeat_until and request.use not in book.finals:
             if self.has(request.agent) and await self._answered(self.agents[request.agent], request):
                 break
@@ -227,8 +194,8 @@ class AgentApplication:
 
     async def _answered(self, agent: AgentNumber, request: Request) -> bool:
         self._asked[request.serial] = request
-        again = request.is_first_use and request.use in self._ledger.asked
-        self._ledger.asked.add(request.use)
+        again = request.is_first_use and request.use in self.ledger.asked
+        self.ledger.asked.add(request.use)
         try:
             hand_off = await agent.connect(
                 request.service,
@@ -239,28 +206,28 @@ class AgentApplication:
                 resumed=again,
             )
         except CallError as error:
-            self._ledger.met[request.use] = f"refused: {error.status.text}"
+            self.ledger.met[request.use] = f"refused: {error.status.text}"
             known = request.was_kept(error.status)
             passing = error.status in _TRANSIENT or (error.status is Status.DUPLICATE_SERIAL and not known)
-            self._ledger.hold(known or passing, f"call {request.serial} was refused: {error}")
+            self.ledger.hold(known or passing, f"call {request.serial} was refused: {error}")
             return known
         except LinkError as error:
-            self._ledger.counts["connect requests unanswered"] += 1
-            self._ledger.met[request.use] = "link lost" if isinstance(error, LinkLost) else "no answer in time"
+            self.ledger.counts["connect requests unanswered"] += 1
+            self.ledger.met[request.use] = "link lost" if isinstance(error, LinkLost) else "no answer in time"
             return not request.serial and isinstance(error, LinkLost)
         if not request.serial:
-            self._ledger.met.pop(request.use)
+            self.ledger.met.pop(request.use)
             request = evolve(request, use=hand_off.serial)
-        self._ledger.requests.setdefault(request.use, request)
-        self._ledger.acknowledged.setdefault(request.use, request.agent)
+        self.ledger.requests.setdefault(request.use, request)
+        self.ledger.acknowledged.setdefault(request.use, request.agent)
         self._spawn(self._result(request, hand_off))
         return True
 
     async def _result(self, request: Request, hand_off: HandOff) -> None:
         try:
-            self._ledger.result_told(request, await hand_off.result())
+            self.ledger.result_told(request, await hand_off.result())
         except (CallError, LinkError):
-            self._ledger.counts["results not waited for"] += 1
+            self.ledger.counts["results not waited for"] += 1
 
     def cancel(self, number: str, serial: str) -> None:
         """Take a call back."""
@@ -271,8 +238,8 @@ class AgentApplication:
     async def _cancelled(self, agent: AgentNumber, serial: str) -> None:
         try:
             await agent.cancel(serial, timeout=15.0)
-            self._ledger.cancelled[self._ledger.use_now(serial)] = None
+            self.ledger.cancelled[self.ledger.use_now(serial)] = None
         except CallError as error:
-            self._ledger.hold(error.status in _DONE_BEFORE, f"call {serial}: cancelling it was answered {error}")
+            self.ledger.hold(error.status in _DONE_BEFORE, f"call {serial}: cancelling it was answered {error}")
         except LinkError:
-            self._ledger.counts["cancels unanswered"] += 1
+            self.ledger.counts["cancels unanswered"] += 1

@@ -6,6 +6,8 @@ kept may still be undone, so no service may be sent away for it.
 
 from __future__ import annotations
 
+from collections import defaultdict
+
 from attrs import define, field
 
 from ctiex.errors import Status
@@ -13,19 +15,20 @@ from ctiex.identities import ANY_OWNER, Identity
 from ctiex.messages import Condition
 from ctiex.processing.states import SIGNALLED
 from ctiex.records import Call, CallState
-from ctiex.testing.simulation.ledger import Ledger
+from ctiex.testing.simulation.ledger import KEPT, Ledger
 from ctiex.testing.simulation.store import Disk
 
-_KEPT = frozenset({Status.OK, Status.QUEUED_AGENT_AWAY, Status.DUPLICATE_EVENT})
 _ANY = ""
 """Offered to any service that serves it: the customer goes there by telephone."""
+_NOBODY = "nobody"
+"""Offered to no one yet."""
 
 
 @define(eq=False)
 class Holding:
     """The last offer of a call."""
 
-    identity: str
+    identity: str = _NOBODY
     """Whom it went to; empty: any that serves the service."""
     service: str = ""
     came: set[str] = field(factory=set)
@@ -52,7 +55,7 @@ class Custody:
     def __init__(self, ledger: Ledger, disk: Disk) -> None:
         self._ledger = ledger
         self._disk = disk
-        self._held: dict[str, Holding] = {}
+        self._held: defaultdict[str, Holding] = defaultdict(Holding)
 
     # ------------------------------------------------------------ offers
 
@@ -65,97 +68,88 @@ class Custody:
         holding = self._held[serial] = Holding(identity)
         return holding
 
-    def forwarded(self, serial: str, service: str) -> None:
+    def forwarded(self, serial: str) -> None:
         """The customer is on the way to the service by telephone: any service that serves it may come for the data."""
-        held = self._held.get(serial)
-        if held is None or held.identity != _ANY or self._is_over(serial):
-            self._held[serial] = Holding(_ANY, service)
+        if self._held[serial].identity != _ANY or self.is_over(serial):
+            call = self.on_disk(serial)
+            self._held[serial] = Holding(_ANY, "" if call is None else call.service)
 
     def answered(self, serial: str, holding: Holding, status: int | None) -> None:
         """The exchange hears the ConnectionReply to an offer; None: that its session is lost."""
-        if self._held.get(serial) is holding and not holding.too_late:
+        if self._held[serial] is holding and not holding.too_late:
             holding.accepted = status == Status.OK
             holding.given_up = status != Status.OK
 
     def accepted(self, serial: str) -> None:
         """The telephone call to the service was answered."""
-        held = self._held.get(serial)
-        if held is not None and held.identity == _ANY:
+        held = self._held[serial]
+        if held.identity == _ANY:
             held.accepted = True
 
     def exchange_died(self) -> None:
         """What services had accepted and isn't on the disk may be offered again, to another one."""
         for serial, held in self._held.items():
-            call = self._disk.calls.get(serial)
+            call = self.on_disk(serial)
             held.accepted = held.accepted and call is not None and call.state not in SIGNALLED
 
     def taken_up(self, call: Call) -> None:
         """Another exchange goes on with a call, or will: that it was to be offered is kept, if not written."""
-        held, owner = self._held.get(call.serial), _ANY if call.owner == ANY_OWNER else call.owner
-        if call.owner and call.state in SIGNALLED and (held is None or held.identity != owner):
+        owner = _ANY if call.owner == ANY_OWNER else call.owner
+        if call.owner and call.state in SIGNALLED and self._held[call.serial].identity != owner:
             self._held[call.serial] = Holding(owner, call.service)
 
     def told_unreachable(self, serial: str) -> None:
         """The exchange is about to tell the agent that no service could be reached."""
-        held = self._held.get(serial)
-        self._ledger.hold(
-            held is None or not held.accepted, f"call {serial} ends as unreachable; a service has accepted it"
-        )
-        if held is not None:
-            held.too_late = True
+        held = self._held[serial]
+        self._ledger.hold(not held.accepted, f"call {serial} ends as unreachable; a service has accepted it")
+        held.too_late = True
 
     # ------------------------------------------------------------ answers
 
     def data(self, identity: Identity, serial: str, status: Status) -> None:
         """A DataRequest is answered."""
-        held = self._held.get(serial)
         if status is Status.OK:
-            mine = held is not None and held.is_for(identity)
-            owner = "nobody" if held is None else held.identity or f"any for {held.service}"
-            self._ledger.hold(mine, f"call {serial}: its data goes to {identity.name}, it was offered to {owner} last")
-            self._ledger.hold(not self._is_over(serial), f"call {serial}: its data goes to {identity.name}, it is over")
-            if held is not None:
-                held.came.add(identity.name)
+            held = self._held[serial]
+            owner = held.identity or f"any for {held.service}"
+            self._comes(identity, serial, f"its data goes to {identity.name}, it was offered to {owner} last")
+            self._ledger.hold(not self.is_over(serial), f"call {serial}: its data goes to {identity.name}, it is over")
         elif status is Status.UNKNOWN_SERIAL:
-            self._ledger.hold(
-                not self._is_sent_away(identity, serial),
-                f"call {serial}: {identity.name}, which has it, is told that there is no such call",
-            )
+            self._sent_away(identity, serial, f"{identity.name}, which has it, is told that there is no such call")
 
     def report(self, identity: Identity, serial: str, status: Status) -> None:
         """A ServiceEvent is answered."""
-        held = self._held.get(serial)
-        if status in _KEPT:
-            mine = held is not None and held.is_for(identity)
-            self._ledger.hold(mine, f"call {serial}: a report of {identity.name} is kept, whose call it isn't")
-            if held is not None:
-                held.came.add(identity.name)
+        if status in KEPT:
+            self._comes(identity, serial, f"a report of {identity.name} is kept, whose call it isn't")
         elif status is Status.UNKNOWN_SERIAL:
-            self._ledger.hold(
-                not self._is_sent_away(identity, serial),
-                f"call {serial}: a report of {identity.name}, which has the call, is refused as unknown",
-            )
+            why = f"a report of {identity.name}, which has the call, is refused as unknown"
+            self._sent_away(identity, serial, why)
         elif status is Status.ALREADY_FINISHED:
-            call = self._disk.calls.get(serial)
+            call = self.on_disk(serial)
             over = call is None or call.state in (CallState.REPORTED, CallState.CLOSED)
             self._ledger.hold(over, f"call {serial}: {identity.name} is told that it has ended, which isn't kept")
 
     def returned(self, serial: str) -> None:
         """A driver tells that the customer is with the agent again."""
-        held = self._held.get(serial)
-        if held is not None:
-            held.back = True
+        self._held[serial].back = True
 
     def ended(self, serial: str) -> None:
         """A CallEnded is written."""
-        self._ledger.hold(self._is_over(serial), f"call {serial}: CallEnded is written, and its end isn't kept")
+        self._ledger.hold(self.is_over(serial), f"call {serial}: CallEnded is written, and its end isn't kept")
 
-    def _is_sent_away(self, identity: Identity, serial: str) -> bool:
+    def _comes(self, identity: Identity, serial: str, wrong: str) -> None:
+        """An identity comes for a call; ``wrong`` unless it is its own."""
+        held = self._held[serial]
+        self._ledger.hold(held.is_for(identity), f"call {serial}: {wrong}")
+        held.came.add(identity.name)
+
+    def _sent_away(self, identity: Identity, serial: str, wrong: str) -> None:
+        """An identity hears that there is no such call; ``wrong`` if it has it and the call goes on."""
+        self._ledger.hold(not self._has(identity, serial), f"call {serial}: {wrong}")
+
+    def _has(self, identity: Identity, serial: str) -> bool:
         """Whether this identity has the call, which goes on."""
-        held = self._held.get(serial)
-        if held is None or held.given_up or self._is_over(serial) or not held.is_for(identity):
-            return False
-        if self._is_back(serial):
+        held = self._held[serial]
+        if held.given_up or self.is_over(serial) or not held.is_for(identity) or self._is_back(serial):
             return False
         return held.identity != _ANY or held.came <= {identity.name}
 
@@ -164,19 +158,15 @@ class Custody:
 
         That a driver has told so isn't undone, though the service's acceptance, which it follows, may not be kept yet.
         """
-        held, call = self._held.get(serial), self.on_disk(serial)
+        call = self.on_disk(serial)
         if call is None or call.state not in (CallState.CONNECTING, CallState.CONNECTED):
             return False
-        return Condition.RETURNED in call.told or (held is not None and held.back)
+        return Condition.RETURNED in call.told or self._held[serial].back
 
-    def _is_over(self, serial: str) -> bool:
+    def is_over(self, serial: str) -> bool:
+        """Whether the end of a call is kept, or it never was."""
         call = self.on_disk(serial)
         return call is None or call.state is CallState.CLOSED
-
-    def service_of(self, serial: str) -> str:
-        """The service that a call is for; empty when it isn't kept."""
-        call = self.on_disk(serial)
-        return "" if call is None else call.service
 
     def on_disk(self, serial: str) -> Call | None:
         """The call as it is kept; None: it never was, or is forgotten."""

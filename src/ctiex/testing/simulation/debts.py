@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 
-from attrs import define
+from attrs import define, field
 
 from ctiex.testing.simulation.clock import WorldClock
 from ctiex.testing.simulation.ledger import Ledger
@@ -29,23 +29,23 @@ class _Debt:
     """When it was seen that the store has kept something since then: what it didn't take is told again now."""
 
 
+@define(eq=False)
 class Debts:
     """What is owed for one call or another; troubles of the store with that call put it off."""
 
-    def __init__(self, clock: WorldClock, ledger: Ledger) -> None:
-        self._clock = clock
-        self._ledger = ledger
-        self._epoch = 0
-        self._nobody = False
-        """Whether nobody is there who could owe anything."""
-        self._troubled: dict[str, float] = {}
-        self._under_way: Counter[str] = Counter()
-        self._kept_at = 0.0
-        """When the store has kept anything last."""
-        self._at_work = 0
-        """How many changes it was asked to keep, and hasn't said anything of."""
-        self._moved_at = 0.0
-        """When that changed last, or began."""
+    _clock: WorldClock
+    _ledger: Ledger
+    _epoch: int = 0
+    _nobody: bool = False
+    """Whether nobody is there who could owe anything."""
+    _troubled: dict[str, float] = field(factory=dict)
+    _under_way: Counter[str] = field(factory=Counter)
+    _kept_at: float = 0.0
+    """When the store has kept anything last."""
+    _at_work: int = 0
+    """How many changes it was asked to keep, and hasn't said anything of."""
+    _moved_at: float = 0.0
+    """When that changed last, or began."""
 
     def forgive(self, for_good: bool = True) -> None:
         """The exchange has died: what it owed is lost with it.

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 from random import Random
-from typing import TYPE_CHECKING
 
-from attrs import evolve
+from attrs import define, evolve, field
 from twisted.internet.defer import ensureDeferred
 
 from ctiex.interfaces import ISignalling
@@ -18,16 +17,12 @@ from ctiex.processing.stored_time import LABEL
 from ctiex.signalling.link import LinkSignalling
 from ctiex.stores.call_store import CallStore
 from ctiex.testing.pairs import MemoryExchange, agents, make_service, services
-from ctiex.testing.simulation.clock import ProcessClock, WorldClock
-from ctiex.testing.simulation.ledger import Ledger
-from ctiex.testing.simulation.network import Network
-from ctiex.testing.simulation.store import Disk, SimulatedStore
+from ctiex.testing.simulation.clock import ProcessClock
+from ctiex.testing.simulation.processes import AGENT_ADDRESS, IVR_ADDRESS, SimulatedProcess
+from ctiex.testing.simulation.store import Disk
 from ctiex.testing.simulation.telephones import Place, Platform, SeenSignalling
+from ctiex.testing.simulation.witness import Witness
 
-if TYPE_CHECKING:
-    from ctiex.testing.simulation.witness import Witness
-
-AGENT_ADDRESS, IVR_ADDRESS = "agents:7300", "services:7301"
 _TIMEOUTS = Timeouts(
     signalling_timeout=20.0, fetch_timeout=40.0, service_timeout=90.0, return_timeout=15.0, keep_closed=200.0
 )
@@ -60,59 +55,35 @@ IDENTITIES = (
 MakeStore = Callable[[Disk, ProcessClock, Random], CallStore]
 
 
-def exchange_clock(clock: WorldClock) -> ProcessClock:
-    """The clock of an exchange that starts now: it begins at wall time and never steps, as the real one's."""
-    return ProcessClock(clock, begins_at=clock.wall)
-
-
-class ExchangeProcess:
+@define(eq=False)
+class ExchangeProcess(SimulatedProcess):
     """One exchange after the other, all on the same disk."""
 
-    def __init__(
-        self,
-        clock: WorldClock,
-        network: Network,
-        ledger: Ledger,
-        random: Random,
-        mailbox: int,
-        platform: Platform,
-        make_store: MakeStore = SimulatedStore,
-        spoil: Callable[[MemoryExchange], None] = lambda _: None,
-    ) -> None:
-        """An exchange that isn't started yet.
+    disk: Disk
+    _witness: Witness
+    """Hears what it decides."""
+    _platform: Platform
+    limits: Limits
+    _make_store: MakeStore
+    _spoil: Callable[[MemoryExchange], None]
+    """Puts a known fault into each exchange that is started, to see it found."""
+    running: MemoryExchange | None = field(default=None, init=False)
+    """None while it is down, or reads its disk."""
+    _leaving: bool = field(default=False, init=False)
 
-        :param mailbox: how many events an agent's mailbox holds.
-        :param spoil: puts a known fault into each exchange that is started, to see it found.
-        """
-        self.disk = Disk()
-        self.witness: Witness | None = None
-        """Hears what it decides."""
-        self.running: MemoryExchange | None = None
-        """None while it is down, or reads its disk."""
-        self.process: ProcessClock | None = None
-        self._clock = clock
-        self._network = network
-        self._ledger = ledger
-        self._random = random
-        self.limits = Limits(mailbox=mailbox, mailbox_ttl=MAILBOX_TTL)
-        self._make_store = make_store
-        self._spoil = spoil
-        self._platform = platform
-        self._leaving = False
+    def _begins_at(self) -> float:
+        """At wall time, as the real one's clock, which never steps either."""
+        return self._clock.wall
 
-    def start(self) -> None:
-        """Start a process; it takes connections once its store is open."""
-        if self.process is not None:
-            return
-        process = self.process = exchange_clock(self._clock)
+    def _begin(self, process: ProcessClock) -> None:
+        """It takes connections once its store is open."""
         store = self._make_store(self.disk, process, self._random)
         opening = store.open(process)
         opening.addCallback(lambda _: self._opened(store, process))
-        opening.addErrback(lambda failure: self._ledger.break_(f"the exchange doesn't start: {failure}"))
+        opening.addErrback(lambda failure: self.ledger.break_(f"the exchange doesn't start: {failure}"))
 
     def _opened(self, store: CallStore, process: ProcessClock) -> None:
-        witness = self.witness
-        assert witness is not None
+        witness = self._witness
         witness.watch_store(store, {identity.name: identity for identity in IDENTITIES})
         witness.process_started(self.disk.calls, lambda serial: self._platform.place_of(serial) is Place.GONE)
         exchange = self.running = MemoryExchange(
@@ -123,25 +94,21 @@ class ExchangeProcess:
             store=store,
             clock=process,
             wall=lambda: self._clock.wall,
-            make_drivers=partial(self._drivers, process, witness),
+            make_drivers=partial(self._drivers, process),
         )
         self._spoil(exchange)
         witness.watch_processing(exchange.processing)
-        ivr_links, agent_links = exchange.ivr_links, exchange.agent_links
-        self._network.listen(IVR_ADDRESS, process, lambda: witness.watch_link(ivr_links.buildProtocol(None)))
-        self._network.listen(AGENT_ADDRESS, process, lambda: agent_links.buildProtocol(None))
+        self._network.listen(IVR_ADDRESS, process, lambda: witness.watch_link(exchange.ivr_links.buildProtocol(None)))
+        self._network.listen(AGENT_ADDRESS, process, lambda: exchange.agent_links.buildProtocol(None))
 
     def _drivers(
-        self, process: ProcessClock, witness: Witness, context: ProcessingContext, processing: ProcessingService
+        self, process: ProcessClock, context: ProcessingContext, processing: ProcessingService
     ) -> Mapping[str, ISignalling]:
-        listener = witness.watched(processing.listener)
-        drivers = {
-            "link": LinkSignalling(listener, context.sessions, process),
-            "seen": SeenSignalling(listener, self._platform, process),
+        listener = self._witness.watched(processing.listener)
+        return {
+            "link": self._witness.watch_driver(LinkSignalling(listener, context.sessions, process)),
+            "seen": self._witness.watch_driver(SeenSignalling(listener, self._platform, process)),
         }
-        for driver in drivers.values():
-            witness.watch_driver(driver)
-        return drivers
 
     @property
     def sees_the_clock(self) -> bool:
@@ -155,17 +122,11 @@ class ExchangeProcess:
             return True
         return abs(float(self.disk.metadata.get(LABEL, "0")) - self.running.context.commits.time.ahead) < 1.0
 
-    def crash(self) -> None:
-        """The process dies, with everything that isn't on the disk."""
-        if self.process is None:
-            return
-        assert self.witness is not None
-        self.witness.process_died()
+    def _forget(self) -> None:
+        """Everything that isn't on the disk."""
+        self._witness.process_died()
         self._not_listening()
-        self.process.alive = False
-        self._network.kill(self.process)
-        self.process = self.running = None
-        self._leaving = False
+        self.running, self._leaving = None, False
 
     def _not_listening(self) -> None:
         self._network.stop_listening(IVR_ADDRESS)
@@ -180,11 +141,10 @@ class ExchangeProcess:
         if exchange is None or process is None or self._leaving:
             return
         self._leaving = True
-        assert self.witness is not None
-        self.witness.process_died()
-        self.witness.leaving = True
+        self._witness.process_died()
+        self._witness.leaving = True
         stopping = ensureDeferred(exchange.core.stop(self._close_ports))
-        stopping.addErrback(lambda failure: self._ledger.break_(f"the exchange doesn't stop: {failure}"))
+        stopping.addErrback(lambda failure: self.ledger.break_(f"the exchange doesn't stop: {failure}"))
         stopping.addCallback(lambda _: self._ended(process, gone))
 
     async def _close_ports(self) -> None:

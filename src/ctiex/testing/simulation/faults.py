@@ -1,4 +1,4 @@
-"""What goes wrong, by class, and how often."""
+"""What goes wrong, by class, and how often or how likely."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from attrs import frozen
-
-from ctiex.testing.simulation.troubles import WELL, Troubles
 
 if TYPE_CHECKING:
     from ctiex.testing.simulation.world import World
@@ -48,6 +46,23 @@ def faults_named(text: str) -> frozenset[Fault]:
     if text in ("all", "none"):
         return ALL if text == "all" else NONE
     return frozenset(Fault(name.strip()) for name in text.split(","))
+
+
+@frozen
+class Troubles:
+    """How likely what befalls each single change of the store, from 0 to 1."""
+
+    refused: float = 0.0
+    """The store raises when it is asked to keep it."""
+    failed: float = 0.0
+    """Its group isn't written."""
+    slow: float = 0.0
+    """Its group takes seconds."""
+    slowest: float = 12.0
+    """How many at most: more than some who wait have patience for."""
+
+
+WELL = Troubles()
 
 
 @frozen

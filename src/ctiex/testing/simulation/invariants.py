@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from ctiex.processing.calls import CallTable
 from ctiex.signalling.link import LinkSignalling
 from ctiex.testing.pairs import MemoryExchange
+from ctiex.testing.simulation.cast import Cast
 from ctiex.testing.simulation.clock import ProcessClock
 from ctiex.testing.simulation.telephones import SeenSignalling
 
-if TYPE_CHECKING:
-    from ctiex.testing.simulation.world import World
 
-
-def check_quiet(world: World) -> None:
+def check_quiet(world: Cast) -> None:
     """All faults are healed and every time-out is over: the clients are still bound."""
     ledger, exchange = world.ledger, world.exchange.running
     ledger.settle()
@@ -67,7 +64,7 @@ def _left_of_calls(life: CallTable) -> Iterator[tuple[str, object]]:
     yield "deadlines", len(life._deadlines)
 
 
-def check_empty(world: World) -> None:
+def check_empty(world: Cast) -> None:
     """The clients have said goodbye, and everything that could expire has expired."""
     ledger, exchange = world.ledger, world.exchange.running
     assert exchange is not None and world.exchange.process is not None
@@ -81,9 +78,9 @@ def check_empty(world: World) -> None:
     clients = [application.process for application in world.applications] + [one.process for one in world.services]
     for process in (world.exchange.process, *clients):
         if process is not None:
-            timers = _timers(world, process)
+            timers = _timers(process)
             ledger.hold(not timers, f"timers are left over: {timers}")
 
 
-def _timers(world: World, process: ProcessClock) -> list[str]:
-    return [f"{timer.func} in {timer.getTime() - process.seconds():.3f} s" for timer in world.clock.timers_of(process)]
+def _timers(process: ProcessClock) -> list[str]:
+    return [f"{timer.func} in {timer.getTime() - process.seconds():.3f} s" for timer in process.getDelayedCalls()]

@@ -7,7 +7,7 @@ promise that is broken is kept in ``broken``.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from attrs import define, field, frozen
 
@@ -16,7 +16,8 @@ from ctiex.fields import Fields
 from ctiex.messages import SERVICE_CONDITIONS, AgentEvent, Condition, ConnectReply, DataResult, ServiceEvent
 from ctiex.testing.simulation.clock import WorldClock
 
-_KEPT = frozenset({Status.OK, Status.QUEUED_AGENT_AWAY, Status.DUPLICATE_EVENT})
+KEPT = frozenset({Status.OK, Status.QUEUED_AGENT_AWAY, Status.DUPLICATE_EVENT})
+"""The statuses that say that a service's event is kept."""
 
 
 @define
@@ -144,9 +145,13 @@ class Ledger:
         if not true:
             self.break_(what)
 
+    def happened(self, fault: str) -> None:
+        """Something has gone wrong, as it is meant to."""
+        self.counts[f"fault: {fault}"] += 1
+
     # ------------------------------------------------------------ the agents' side
 
-    def connect_answered(self, agents: frozenset[str], request: Request | None, reply: ConnectReply) -> None:
+    def connect_answered(self, agents: Collection[str], request: Request | None, reply: ConnectReply) -> None:
         """A ConnectReply has come to an application of these agent numbers."""
         if request is None:
             return  # under a serial that the exchange allocated: the application says whose it is
@@ -154,7 +159,7 @@ class Ledger:
         if reply.status == Status.OK or request.was_kept(reply.status):
             self.acknowledged.setdefault(request.use, request.agent)
 
-    def event_arrived(self, agents: frozenset[str], event: AgentEvent) -> None:
+    def event_arrived(self, agents: Collection[str], event: AgentEvent) -> None:
         """An AgentEvent has come over a link of an application of these agent numbers."""
         self.hold(event.agent in agents, f"event {event.sequence} of agent {event.agent} came over another's link")
         owner = self.requests.get(event.serial)
@@ -198,7 +203,7 @@ class Ledger:
 
     def report_answered(self, event_id: int, status: int) -> None:
         """A ServiceEventReply has come."""
-        if status in _KEPT and event_id in self.sent_ids:
+        if status in KEPT and event_id in self.sent_ids:
             self.kept.add(event_id)
 
     # ------------------------------------------------------------ at the end
@@ -237,5 +242,4 @@ class Ledger:
     def outcomes(self) -> Iterator[str]:
         """How each call ended, in a word."""
         for book in self.books.values():
-            for event in book.finals.values():
-                yield event.condition.text
+            yield from (event.condition.text for event in book.finals.values())

@@ -2,61 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from random import Random
-
 from ctiex.fields import Fields
 from ctiex.records import CallState
 from ctiex.testing.simulation.agents import AgentApplication
-from ctiex.testing.simulation.clock import WorldClock
-from ctiex.testing.simulation.exchange import AGENTS, SERVICES, ExchangeProcess
-from ctiex.testing.simulation.ledger import Ledger, Request
-from ctiex.testing.simulation.network import Network
-from ctiex.testing.simulation.services import ServiceProcess
-from ctiex.testing.simulation.telephones import Place, Platform
-from ctiex.testing.simulation.troubles import Troubles
-from ctiex.testing.simulation.witness import Witness, told
+from ctiex.testing.simulation.cast import Cast
+from ctiex.testing.simulation.exchange import AGENTS, SERVICES
+from ctiex.testing.simulation.faults import Troubles
+from ctiex.testing.simulation.telephones import Place
+from ctiex.testing.simulation.witness import told
 
 CLOCK_WITHIN = 300_000
 """How far the wall clock may go, in seconds: between powers of two sums of times and whole seconds are exact."""
-_KNOWN_FOR_LONGER = 60.0
-"""By how much longer the exchange knows a closed call's serial than an application repeats its request, in seconds."""
 
 
-class Mishaps:
+class Mishaps(Cast):
     """The half of a :class:`ctiex.testing.simulation.world.World` to which things happen."""
 
-    clock: WorldClock
-    ledger: Ledger
-    network: Network
-    platform: Platform
-    exchange: ExchangeProcess
-    witness: Witness
-    dice: Random
-    services: list[ServiceProcess]
-    applications: list[AgentApplication]
-    _serials: list[str]
-
-    def _happened(self, fault: str) -> None:
-        self.ledger.counts[f"fault: {fault}"] += 1
-
-    def _later(self, seconds: float, what: Callable[[], object]) -> None:
-        self.clock.network.callLater(seconds, what)
+    def _use_serials_again_at(self, application: AgentApplication) -> None:
+        for number in application.wanted:
+            self.use_serials_again(number)
 
     def use_serials_again(self, number: str) -> None:
         """An agent's application uses serials again that the exchange has forgotten; the agent hasn't heard yet."""
         for serial in self._serials_to_use_again(number):
-            self._happened("serial used again")
-            use = self.ledger.books[number].use_again(serial, self.exchange.disk.last_sequences[number])
+            self.ledger.happened("serial used again")
+            use = self.ledger.books[number].use_again(serial, self.disk.last_sequences[number])
             self.ledger.last_use[serial] = use
             self.platform.use_again(serial)
-            service = self.dice.choice(list(SERVICES))
-            fields = Fields({"account": use})
-            self._hand_over(Request(serial, number, service, fields, self._repeat_until(service), use))
+            self._hand_over(serial, number, self.dice.choice(list(SERVICES)), Fields({"account": use}), use)
 
     def _serials_to_use_again(self, number: str) -> list[str]:
         """Those of calls whose ends still wait in the agent's mailbox, and that are forgotten otherwise."""
-        exchange, disk = self.exchange.running, self.exchange.disk
+        exchange, disk = self.exchange.running, self.disk
         if exchange is None:
             return []
         asked = {serial for application in self.applications for serial in application.outbox}
@@ -66,23 +43,6 @@ class Mishaps:
             for serial in dict.fromkeys(ended)
             if serial.startswith("9") and not (serial in asked or serial in disk.calls or exchange.store.get(serial))
         ]
-
-    def _hand_over(self, request: Request) -> None:
-        self.ledger.met[request.use] = "the agent was away"
-        if request.serial:
-            self.ledger.requests[request.use] = request
-        self._holder(request.agent).hand_over(request)
-
-    def _repeat_until(self, service: str) -> float:
-        return self.clock.now + SERVICES[service].timeouts.keep_closed - _KNOWN_FOR_LONGER
-
-    def _holder(self, number: str) -> AgentApplication:
-        """The application where an agent is, or would be."""
-        here = [application for application in self.applications if number in application.wanted]
-        return here[0] if here else self._at_home(number)
-
-    def _at_home(self, number: str) -> AgentApplication:
-        return next(application for application in self.applications if number in application.numbers)
 
     def _some_serial(self, at: int) -> str:
         """The serial of one of the last customers; empty when there is none."""
@@ -94,13 +54,13 @@ class Mishaps:
     def cut(self, at: int) -> None:
         """Cut one of the connections."""
         if self.network.open:
-            self._happened("connection cut")
+            self.ledger.happened("connection cut")
             self.network.cut(self.network.open[at % len(self.network.open)])
 
     def stall(self, at: int, seconds: float) -> None:
         """One direction of a connection carries nothing for a while."""
         if self.network.open:
-            self._happened("connection stalled")
+            self.ledger.happened("connection stalled")
             end = self.network.open[at // 2 % len(self.network.open)]
             self.network.stall(end if at % 2 else end.peer, seconds)
 
@@ -108,36 +68,34 @@ class Mishaps:
         """The exchange loses everything that isn't on the disk, and is back after a while."""
         if not self.exchange.knows_the_clock:
             return  # the one moment in which it can't know what was done to the wall clock
-        self._happened("exchange crashed")
+        self.ledger.happened("exchange crashed")
         self.exchange.crash()
         self._later(down, self.exchange.start)
 
     def leave_exchange(self, down: float) -> None:
         """The exchange is told to leave, and is back after a while."""
-        self._happened("exchange told to leave")
+        self.ledger.happened("exchange told to leave")
         self.exchange.leave(lambda: self._later(down, self.exchange.start))
 
     def fill_disk(self, seconds: float) -> None:
         """Nothing can be written for a while."""
-        self._happened("disk full")
-        disk = self.exchange.disk
-        disk.failing = True
-        self._later(seconds, lambda: setattr(disk, "failing", False))
+        self.ledger.happened("disk full")
+        self.disk.failing = True
+        self._later(seconds, lambda: setattr(self.disk, "failing", False))
 
     def slow_disk(self, seconds: float) -> None:
         """Each group takes up to so long, for a while."""
-        self._happened("disk slow")
-        disk = self.exchange.disk
-        disk.slow = seconds
-        self._later(20.0, lambda: setattr(disk, "slow", 0.0))
+        self.ledger.happened("disk slow")
+        self.disk.slow = seconds
+        self._later(20.0, lambda: setattr(self.disk, "slow", 0.0))
 
     def trouble_store(self, troubles: Troubles) -> None:
         """From now on each single change may fare badly."""
-        self.exchange.disk.troubles = troubles
+        self.disk.troubles = troubles
 
     def pause(self, seconds: float) -> None:
         """Everything stands still."""
-        self._happened("everything stood still")
+        self.ledger.happened("everything stood still")
         self.clock.pause(seconds)
 
     def set_clock(self, seconds: int) -> None:
@@ -145,39 +103,31 @@ class Mishaps:
         if seconds > 0 and not self.exchange.sees_the_clock:
             return  # nobody is there to know
         if abs(self.clock.wall_ahead + seconds) <= CLOCK_WITHIN:
-            self._happened("wall clock set")
+            self.ledger.happened("wall clock set")
             self.clock.wall_ahead += seconds
 
     def speak_late(self, word: str, at: int) -> None:
         """A signalling driver says something about a call that has ended."""
         exchange, serial = self.exchange.running, self._some_serial(at)
         sessions = None if exchange is None else exchange.sessions.of_identity("ivr-b")
-        if exchange is None or not sessions or not serial or not self.witness.is_over(serial):
+        if exchange is None or not sessions or not serial or not self.witness.custody.is_over(serial):
             return
         call = exchange.store.get(serial)
         if call is not None and call.state is not CallState.CLOSED:
             return  # it isn't kept yet
-        self._happened("driver spoke of an ended call")
-        say = getattr(exchange.processing.listener, word)
-        match word:
-            case "offered":
-                say(serial, sessions[0], lambda: None)
-            case "refused":
-                say(serial, sessions[0], 32)
-            case "unreachable":
-                say(serial, 31)
-            case _:
-                say(serial)
+        self.ledger.happened("driver spoke of an ended call")
+        more = {"offered": (sessions[0], lambda: None), "refused": (sessions[0], 32), "unreachable": (31,)}
+        getattr(exchange.processing.listener, word)(serial, *more.get(word, ()))
 
     def crash_service(self, at: int, down: float) -> None:
         """A service's process dies; the new one knows nothing."""
-        self._happened("service crashed")
+        self.ledger.happened("service crashed")
         self.services[at].crash()
         self._later(down, self.services[at].start)
 
     def stop_service(self, at: int, down: float) -> None:
         """A service says goodbye; another process takes its place."""
-        self._happened("service stopped")
+        self.ledger.happened("service stopped")
         self.services[at].stop()
 
         def replace() -> None:
@@ -196,40 +146,35 @@ class Mishaps:
         serial = self._some_serial(at)
         place = self.platform.hang_up(serial)
         if place is not None:
-            self._happened("customer hung up")
+            self.ledger.happened("customer hung up")
             if place is not Place.WITH_AGENT and self.exchange.running is not None:  # else the next one finds it out
-                self.witness.ends_by_driver(serial, "the customer has hung up")
+                self.witness.owe_end(serial, "the customer has hung up")
         elif self.exchange.running is not None and serial:
-            self._happened("customer hung up")
+            self.ledger.happened("customer hung up")
             self.witness.watched(self.exchange.running.processing.listener).hung_up(serial)
 
     def crash_agent(self, at: int, down: float) -> None:
         """An application dies; the next process resumes behind what was taken."""
-        self._happened("agent's application crashed")
+        self.ledger.happened("agent's application crashed")
         application = self.applications[at]
         application.crash()
-        self._later(down, lambda: self._start_again(application))
 
-    def _start_again(self, application: AgentApplication) -> None:
-        application.start()
-        for number in application.wanted:
-            self.use_serials_again(number)
+        def start_again() -> None:
+            application.start()
+            self._use_serials_again_at(application)
+
+        self._later(down, start_again)
 
     def busy(self, at: int, seconds: float) -> None:
         """An application takes no events for a while; before that is over it uses serials again."""
-        self._happened("agent's application busy")
+        self.ledger.happened("agent's application busy")
         application = self.applications[at]
         application.busy(seconds)
-
-        def use_again() -> None:
-            for number in application.wanted:
-                self.use_serials_again(number)
-
-        self._later(0.9 * seconds, use_again)
+        self._later(0.9 * seconds, lambda: self._use_serials_again_at(application))
 
     def take_over(self, at: int) -> None:
         """An agent logs in at the other application of the same platform."""
-        self._happened("agent number taken over")
+        self.ledger.happened("agent number taken over")
         number = AGENTS["platform-1"][at]
         old, new = self.applications[0], self.applications[2]
         if number in new.wanted:
@@ -239,7 +184,7 @@ class Mishaps:
 
     def away(self, at: int, seconds: float) -> None:
         """An agent goes away for a while."""
-        self._happened("agent away")
+        self.ledger.happened("agent away")
         number = list(self.ledger.books)[at]
         home = self._holder(number)
         home.leave(number)
@@ -258,6 +203,6 @@ class Mishaps:
             self._cancel(serial)
 
     def _cancel(self, serial: str) -> None:
-        self._happened("call cancelled")
+        self.ledger.happened("call cancelled")
         number = self.ledger.requests[serial].agent
         self._holder(number).cancel(number, serial)

@@ -6,126 +6,77 @@ what was written. Each side learns of a cut at its own time, or not before it as
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from hashlib import blake2b
 from random import Random
 from struct import pack
-from typing import Any
 
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone, ConnectionLost, ConnectionRefusedError
-from twisted.internet.interfaces import (
-    IAddress,
-    IConsumer,
-    IProtocol,
-    IProtocolFactory,
-    IPushProducer,
-    IStreamClientEndpoint,
-    ITransport,
-)
+from twisted.internet.interfaces import IProtocol, IProtocolFactory, IStreamClientEndpoint
+from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from ctiex.testing.pairs import MemoryTransport
 from ctiex.testing.simulation.clock import ProcessClock, WorldClock
 
-BUFFER = 65_536
-"""Bytes on their way beyond which a transport tells its producer to pause."""
 _NEAR, _FAR = 0.0005, 0.02
 _ADDRESS = IPv4Address("TCP", "127.0.0.1", 7300)
 
 Accept = Callable[[], IProtocol]
 
 
-@implementer(ITransport, IConsumer, IPushProducer)
-class End:
+class End(MemoryTransport):
     """One end of a connection; what is written stays here until the network carries it over."""
 
     peer: End
     protocol: IProtocol
 
     def __init__(self, network: Network, process: ProcessClock, number: int) -> None:
+        super().__init__(_ADDRESS.port)
         self._network = network
         self.process = process
         self._number = number
-        self.under_way = bytearray()
-        """Written here and not carried over yet."""
         self.gone = False
         """Whether the protocol has lost the connection, or its process has died."""
         self.severed = False
         """Whether nothing more that is written here gets through."""
         self.stalled_until = 0.0
-        self._closing = False
         self._carrying = False
-        self._reading = True
-        self._producer: Any = None
-        self._producer_paused = False
 
     # ------------------------------------------------------------ what a protocol asks of its transport
 
     def write(self, data: bytes) -> None:
         """Put bytes on their way."""
-        if self._closing or self.gone or self.severed:
-            return
-        self.under_way += data
-        if self._producer is not None and len(self.under_way) > BUFFER and not self._producer_paused:
-            self._producer_paused = True
-            self._producer.pauseProducing()
-        self.carry()
-
-    def writeSequence(self, data: Iterable[bytes]) -> None:
-        """Put several pieces on their way."""
-        self.write(b"".join(data))
+        if not (self.closing or self.gone or self.severed):
+            super().write(data)
+            self.carry()
 
     def loseConnection(self) -> None:
         """Close once everything written is carried over."""
-        self._closing = True
+        super().loseConnection()
         self.carry()
 
     def abortConnection(self) -> None:
         """Close at once."""
-        self._closing = True
-        self.under_way.clear()
-        self.severed = True
+        super().abortConnection()
+        self.closing = self.severed = True
         self.process.callLater(0, self.lose)
         self._network.tell_lost(self.peer)
 
-    def registerProducer(self, producer: Any, streaming: bool) -> None:
-        """Tell this one when the buffer is full."""
-        self._producer = producer
-
-    def unregisterProducer(self) -> None:
-        """Notify no one any more."""
-        self._producer = None
-        self._producer_paused = False
-
-    def pauseProducing(self) -> None:
-        """Take no bytes for now."""
-        self._reading = False
-
     def resumeProducing(self) -> None:
         """Take bytes again."""
-        if not self._reading:
-            self._reading = True
+        if not self.reading:
+            super().resumeProducing()
             self.peer.carry()
-
-    def stopProducing(self) -> None:
-        """As loseConnection."""
-        self.loseConnection()
-
-    def getPeer(self) -> IAddress:
-        """A made-up address."""
-        return _ADDRESS
-
-    def getHost(self) -> IAddress:
-        """A made-up address."""
-        return _ADDRESS
 
     # ------------------------------------------------------------ what the network does
 
     def carry(self) -> None:
         """Have what was written carried over, after a while."""
-        if not self._carrying and (self.under_way or self._closing):
+        if not self._carrying and (self.under_way or self.closing):
             self._carrying = True
             wait = max(self._network.delay(), self.stalled_until - self._network.clock.now)
             self._network.clock.network.callLater(wait, self._carry)
@@ -135,9 +86,7 @@ class End:
         if self.stalled_until > self._network.clock.now:
             self.carry()
         elif self.under_way and self.peer.takes:
-            count = self._network.cut_at(len(self.under_way))
-            data = bytes(self.under_way[:count])
-            del self.under_way[:count]
+            data = self.take(self._network.cut_at(len(self.under_way)))
             self._network.carried(self._number, data)
             self.peer.protocol.dataReceived(data)
             self._carried()
@@ -151,11 +100,10 @@ class End:
         if self.under_way:
             self.carry()
             return
-        if self._producer_paused and not self.gone:
-            self._producer_paused = False
-            if self._producer is not None:
-                self._producer.resumeProducing()
-        if self._closing and not self.gone:
+        if self.gone:
+            return
+        self.let_the_producer_go_on()
+        if self.closing:
             if self.process.alive:
                 self.process.callLater(0, self.lose, ConnectionDone)
             if not self.severed:
@@ -164,7 +112,7 @@ class End:
     @property
     def takes(self) -> bool:
         """Whether bytes can be given to its protocol now."""
-        return self._reading and not self.gone and not self._closing
+        return self.reading and not self.gone and not self.closing
 
     def sever(self, kept: int) -> None:
         """Let the first ``kept`` bytes under way through, and nothing more."""
@@ -191,7 +139,7 @@ class Network:
         self._random = random
         self.rough = rough
         self._listeners: dict[str, tuple[ProcessClock, Accept]] = {}
-        self._ends: dict[End, None] = {}
+        self._ends: list[End] = []
         """The client's end of every connection, until both sides have lost it."""
         self._made = 0
         self._digest = blake2b(digest_size=16)
@@ -214,11 +162,7 @@ class Network:
     def carried(self, number: int, data: bytes) -> None:
         """Bytes have been carried over: they are part of the trace."""
         self.bytes_carried += len(data)
-        self.note(pack(">dI", self.clock.now, number) + data)
-
-    def note(self, what: bytes) -> None:
-        """Add something to the trace."""
-        self._digest.update(what)
+        self._digest.update(pack(">dI", self.clock.now, number) + data)
 
     @property
     def digest(self) -> str:
@@ -249,15 +193,10 @@ class Network:
         first, second = End(self, process, self._made), End(self, found[0], self._made + 1)
         first.peer, second.peer = second, first
         first.protocol, second.protocol = near, far
-        self._forget_the_gone()
-        self._ends[first] = None
+        self._ends = [end for end in self._ends if not (end.gone and end.peer.gone)] + [first]
         far.makeConnection(second)
         near.makeConnection(first)
         return near
-
-    def _forget_the_gone(self) -> None:
-        for end in [end for end in self._ends if end.gone and end.peer.gone]:
-            del self._ends[end]
 
     @property
     def open(self) -> list[End]:
@@ -293,7 +232,7 @@ class Network:
 
     def kill(self, process: ProcessClock) -> None:
         """The connections of a process that has died: a part of what it wrote still gets through."""
-        for client in list(self._ends):
+        for client in self._ends:
             for end in (client, client.peer):
                 if end.process is process and not end.gone:
                     end.sever(self._random.randint(0, len(end.under_way)))
@@ -313,15 +252,5 @@ class NetworkEndpoint:
 
     def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
         """Connect, after a while."""
-        connecting: Deferred[IProtocol] = Deferred(lambda _: attempt.cancel())
-
-        def connect() -> None:
-            try:
-                connected = self._network.connect(self._address, self._process, protocolFactory)
-            except ConnectionRefusedError as refused:
-                connecting.errback(Failure(refused))
-            else:
-                connecting.callback(connected)
-
-        attempt = self._process.callLater(self._network.delay(), connect)
-        return connecting
+        connect, delay = self._network.connect, self._network.delay()
+        return deferLater(self._process, delay, connect, self._address, self._process, protocolFactory)

@@ -8,12 +8,13 @@ group fail or take seconds, independently of those before and behind it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from random import Random
-from typing import Any, Protocol
+from typing import Any
 
-from attrs import define, evolve, field, frozen
-from twisted.internet.defer import Deferred
+from attrs import define, evolve, field
+from twisted.internet.defer import Deferred, inlineCallbacks
+from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -23,11 +24,11 @@ from ctiex.records import Call, Change, Snapshot, StoredEvent
 from ctiex.stores.call_store import JournaledCallStore
 from ctiex.stores.groups import Group
 from ctiex.testing.simulation.clock import ProcessClock
-from ctiex.testing.simulation.troubles import WELL, Troubles
+from ctiex.testing.simulation.faults import WELL, Troubles
 
 
-class StoreWitness(Protocol):
-    """Hears of every change, whatever becomes of it."""
+class StoreWitness:
+    """Hears of every change, whatever becomes of it; this one leaves it at that."""
 
     def asked(self, change: Change, before: Callable[[str], Call | None]) -> None:
         """The store is asked to keep it. ``before`` tells the call that stands under a serial until then."""
@@ -37,17 +38,6 @@ class StoreWitness(Protocol):
 
     def lost(self, change: Change) -> None:
         """It isn't kept, and is undone."""
-
-
-class _Nobody:
-    def asked(self, change: Change, before: Callable[[str], Call | None]) -> None:
-        """Nobody hears."""
-
-    def kept(self, change: Change) -> None:
-        """Nobody hears."""
-
-    def lost(self, change: Change) -> None:
-        """Nobody hears."""
 
 
 def _nothing() -> None:
@@ -71,10 +61,9 @@ class Disk:
     """How long it takes at most now, when that is longer."""
     troubles: Troubles = WELL
     """What befalls single changes now."""
-    groups: int = 0
     happened: Counter[str] = field(factory=Counter)
     """How often what befell a change."""
-    witness: StoreWitness = field(factory=_Nobody)
+    witness: StoreWitness = field(factory=StoreWitness)
     once_written: dict[str, Callable[[], None]] = field(factory=dict)
     """By serial, what happens once something of its call is written."""
 
@@ -85,7 +74,6 @@ class Disk:
         """
         if self.failing:
             raise StoreUnavailable("the disk is full")
-        self.groups += 1
         for serial, call in group.calls.items():
             _put(self.calls, serial, None if call is None else call.wiped())
         for serial, call in group.contexts.items():
@@ -95,9 +83,8 @@ class Disk:
         self.last_sequences.update(group.last_sequences)
         self.metadata.update(group.metadata)
         for agent, dropped in group.dropped.items():
-            kept = self.events.get(agent, {})
-            for sequence in [sequence for sequence in kept if sequence <= dropped]:
-                del kept[sequence]
+            waiting = self.events.get(agent, {})
+            self.events[agent] = {sequence: event for sequence, event in waiting.items() if sequence > dropped}
         for serial in group.calls:
             self.once_written.pop(serial, _nothing)()
 
@@ -120,74 +107,60 @@ def _put(table: dict[str, Any], key: str, value: object) -> None:
         table[key] = value
 
 
-@frozen
-class _Fate:
-    failed: bool = False
-    slowest: float = 0.0
-
-
-_WELL = _Fate()
-
-
 def _lost(witness: StoreWitness, change: Change, failure: Failure) -> Failure:
     witness.lost(change)
     return failure
 
 
 @implementer(IJournal)
+@define(eq=False)
 class SimulatedJournal:
     """A journal of one process, on a simulated disk."""
 
-    in_groups = True
-
-    def __init__(self, disk: Disk, process: ProcessClock, random: Random) -> None:
-        self._disk = disk
-        self._process = process
-        self._random = random
+    _disk: Disk
+    _process: ProcessClock
+    _random: Random
+    in_groups: bool = True
 
     def open(self, reactor: Any) -> Deferred[Snapshot]:
         """Read what the disk holds."""
-        return self._after_a_while(self._disk.read, _WELL)
+        return self._after_a_while(self._disk.read)
 
     def append(self, changes: Sequence[Change], before: Callable[[str], Call | None]) -> Deferred[None]:
         """Write a group, when nothing befalls it."""
-        fate = self._drawn_fate()
-        return self._after_a_while(lambda: self._write(Group.of(changes, before), fate), fate)
+        failed, slowest = self._drawn_fate()
+        return self._after_a_while(lambda: self._write(Group.of(changes, before), failed), slowest)
 
     def close(self) -> Deferred[None]:
         """What is written stays."""
-        return self._after_a_while(lambda: None, _WELL)
+        return self._after_a_while(_nothing)
 
-    def _drawn_fate(self) -> _Fate:
+    def _drawn_fate(self) -> tuple[bool, float]:
+        """Whether the next group isn't written, and how many seconds its troubles take at most."""
         troubles, dice = self._disk.troubles, self._random
         if troubles == WELL:
-            return _WELL
+            return False, 0.0
         failed = dice.random() < troubles.failed
         slow = dice.random() < troubles.slow
         self._disk.happened["a group of changes failed"] += failed
         self._disk.happened["a group of changes took seconds"] += slow
-        return _Fate(failed, troubles.slowest if slow else 0.0)
+        return failed, troubles.slowest if slow else 0.0
 
-    def _write(self, group: Group, fate: _Fate) -> None:
-        if fate.failed:
+    def _write(self, group: Group, failed: bool) -> None:
+        if failed:
             raise StoreUnavailable("a group isn't written")
         if group:
             self._disk.write(group)
 
-    def _after_a_while(self, work: Callable[[], Any], fate: _Fate) -> Deferred[Any]:
+    @inlineCallbacks
+    def _after_a_while(self, work: Callable[[], Any], slowest: float = 0.0) -> Generator[Deferred[Any], None, Any]:
         """Done after a while, and known of a while later: a crash may come before, between or behind."""
-        done: Deferred[Any] = Deferred()
-        slowest = max(self._disk.usual, self._disk.slow, fate.slowest)
-
-        def run() -> None:
-            try:
-                outcome = work()
-            except StoreUnavailable:
-                outcome = Failure()
-            self._process.callLater(self._random.uniform(0, slowest), done.callback, outcome)
-
-        self._process.callLater(self._random.uniform(0, slowest), run)
-        return done
+        slowest = max(self._disk.usual, self._disk.slow, slowest)
+        yield deferLater(self._process, self._random.uniform(0, slowest))
+        try:
+            return work()
+        finally:
+            yield deferLater(self._process, self._random.uniform(0, slowest))
 
 
 class SimulatedStore(JournaledCallStore):

@@ -10,18 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import Enum
 from random import Random
-from typing import TYPE_CHECKING
 
-from attrs import define
+from attrs import define, field
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ctiex.errors import CallError, Status
 from ctiex.interfaces import BaseSignalling, ISignalling, ISignallingListener, Offer
 from ctiex.testing.simulation.clock import ProcessClock, WorldClock
-
-if TYPE_CHECKING:
-    from ctiex.testing.simulation.services import ServiceProcess
+from ctiex.testing.simulation.services import ServiceProcess
 
 _RINGS_FOR = 1.0
 """How soon a service's telephone is answered at most, in seconds."""
@@ -40,6 +37,10 @@ class Place(Enum):
     GONE = "gone"
 
 
+_TELLS = {Place.SERVED: "accepted", Place.WITH_AGENT: "returned", Place.GONE: "hung_up"}
+"""What the driver tells of a customer whom it finds there."""
+
+
 @define(eq=False)
 class Customer:
     """Somebody who is to be served, under a serial."""
@@ -48,20 +49,19 @@ class Customer:
     number: str
     service: str
     place: Place = Place.CALLING
-    served_by: ProcessClock | None = None
 
 
+@define(eq=False)
 class Platform:
     """Takes customers to services and back."""
 
-    def __init__(self, clock: WorldClock, random: Random) -> None:
-        self.services: list[ServiceProcess] = []
-        """Whose telephones can be called."""
-        self.driver: SeenSignalling | None = None
-        """That of the exchange process that runs, or ran last."""
-        self._customers: dict[str, Customer] = {}
-        self._clock = clock
-        self._random = random
+    _clock: WorldClock
+    _random: Random
+    services: list[ServiceProcess] = field(factory=list)
+    """Whose telephones can be called."""
+    driver: SeenSignalling | None = None
+    """That of the exchange process that runs, or ran last."""
+    _customers: dict[str, Customer] = field(factory=dict)
 
     # ------------------------------------------------------------ what the driver asks
 
@@ -99,32 +99,28 @@ class Platform:
         if not there:
             self._not_reached(customer, Status.SERVICE_UNREACHABLE)
             return
-        process = self._random.choice(there)
-        if process.takes_no_call():
+        service = self._random.choice(there)
+        if service.takes_no_call():
             self._clock.network.callLater(_GIVES_UP, self._rang_in_vain, customer)
             return
-        arriving = process.arrived(customer.number)
+        arriving = service.arrived(customer.number)
         if arriving.called and isinstance(arriving.result, Failure):
             arriving.addErrback(lambda failure: failure.trap(CallError) and None)
             self._not_reached(customer, Status.SERVICE_REFUSED)
             return
-        customer.place, customer.served_by = Place.SERVED, process.process
-        self._tell("answered", customer)
+        customer.place = Place.SERVED
+        self._tell("accepted", customer)
         # Python throws away what a process that has died was about to do: that wakes up others of it.
         arriving.addCallbacks(lambda _: self._let_go(customer), lambda failure: failure.trap(RuntimeError) and None)
-        self._watch(customer, process)
+        self._watch(customer, service.process)
 
-    def _watch(self, customer: Customer, process: ServiceProcess) -> None:
+    def _watch(self, customer: Customer, process: ProcessClock | None) -> None:
         """A customer whose service's process has died is let go."""
-
-        def look() -> None:
-            if customer.place is Place.SERVED:
-                if process.process is not customer.served_by:
-                    self._let_go(customer)
-                else:
-                    self._watch(customer, process)
-
-        self._clock.network.callLater(_LOOK_EVERY, look)
+        if customer.place is Place.SERVED:
+            if process is None or not process.alive:
+                self._let_go(customer)
+            else:
+                self._clock.network.callLater(_LOOK_EVERY, self._watch, customer, process)
 
     def _rang_in_vain(self, customer: Customer) -> None:
         if customer.place is Place.CALLING:
@@ -154,10 +150,10 @@ class Platform:
             self._tell("hung_up", customer)
         return was
 
-    def _tell(self, what: str, customer: Customer, status: Status = Status.OK) -> None:
+    def _tell(self, what: str, customer: Customer, *status: Status) -> None:
         driver = self.driver
         if driver is not None:  # which may have died
-            driver.process.callLater(self._random.uniform(0.001, 0.1), driver.heard, what, customer.serial, status)
+            driver.process.callLater(self._random.uniform(0.001, 0.1), driver.heard, what, customer.serial, *status)
 
     def on_the_way(self) -> list[str]:
         """The serials of customers who are with a service, or on the way there."""
@@ -169,7 +165,6 @@ class SeenSignalling(BaseSignalling):
     """Signals calls of one platform, and tells at most one end of each."""
 
     sees_return = True
-    connected = True
 
     def __init__(self, listener: ISignallingListener, platform: Platform, process: ProcessClock) -> None:
         self.process = process
@@ -182,15 +177,6 @@ class SeenSignalling(BaseSignalling):
     def going_on(self) -> list[str]:
         """The calls whose end it hasn't told."""
         return sorted(self._going_on)
-
-    def start(self) -> None:
-        """The platform is there."""
-
-    def stop(self) -> None:
-        """What goes on at the platform goes on."""
-
-    def agent_logged_in(self, agent: str) -> None:
-        """Agents are told of no calls of before."""
 
     def resume(self, serial: str, agent: str) -> None:
         """See what has become of a customer."""
@@ -222,26 +208,13 @@ class SeenSignalling(BaseSignalling):
         return met
 
     def _find(self, serial: str) -> None:
-        match self._platform.place_of(serial):
-            case Place.SERVED:
-                self.heard("answered", serial)
-            case Place.WITH_AGENT:
-                self.heard("returned", serial)
-            case Place.GONE:
-                self.heard("hung_up", serial)
+        place = self._platform.place_of(serial)
+        if place in _TELLS:
+            self.heard(_TELLS[place], serial)
 
-    def heard(self, what: str, serial: str, status: Status = Status.OK) -> None:
-        """The platform tells what has become of a customer."""
-        if serial not in self._going_on:
-            return
-        if what == "answered":
-            self._listener.accepted(serial)
-            return
-        self._going_on.discard(serial)
-        match what:
-            case "unreachable":
-                self._listener.unreachable(serial, status)
-            case "returned":
-                self._listener.returned(serial)
-            case _:
-                self._listener.hung_up(serial)
+    def heard(self, what: str, serial: str, *status: Status) -> None:
+        """The platform tells what has become of a customer, in the listener's words."""
+        if serial in self._going_on:
+            if what != "accepted":
+                self._going_on.discard(serial)
+            getattr(self._listener, what)(serial, *status)

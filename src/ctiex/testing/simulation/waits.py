@@ -85,8 +85,7 @@ class Waits:
             )
 
     def _timeout(self, wait: _Wait) -> float:
-        timeout: float = getattr(self.services[wait.service].timeouts, TIMEOUT_OF[wait.state])
-        return timeout
+        return float(getattr(self.services[wait.service].timeouts, TIMEOUT_OF[wait.state]))
 
     def _over(self, serial: str, wait: _Wait) -> None:
         """A time-out has come."""

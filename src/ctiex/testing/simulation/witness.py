@@ -32,13 +32,14 @@ from ctiex.records import Call, CallState, Change, StoredEvent
 from ctiex.stores.call_store import CallStore
 from ctiex.testing.simulation.custody import Custody
 from ctiex.testing.simulation.debts import Debts
+from ctiex.testing.simulation.store import StoreWitness
 from ctiex.testing.simulation.waits import Waits
 
 _CODEC = BinaryCodec()
 _NOTHING = Change()
 
 
-class Witness:
+class Witness(StoreWitness):
     """Hears everything that the exchange decides about calls, whichever process of it runs."""
 
     def __init__(self, custody: Custody, debts: Debts, waits: Waits) -> None:
@@ -71,7 +72,7 @@ class Witness:
             if call.state in SIGNALLED:
                 self._owe_offer(serial, "it was being signalled before a restart")
             if gone(serial) and Condition.RETURNED not in call.told:
-                self._owe_end(serial, "the customer had hung up before a restart", call.state is not CallState.REPORTED)
+                self.owe_end(serial, "the customer had hung up before a restart", call.state is not CallState.REPORTED)
 
     # ------------------------------------------------------------ the store
 
@@ -111,20 +112,19 @@ class Witness:
 
         self.debts.owe(serial, f"{why}, and it is to be offered", offered)
 
-    def _owe_end(self, serial: str, why: str, or_result: bool = False) -> None:
-        """:param or_result: a result that is kept from now on will do: its time-out ends the call, if nobody looks."""
+    def owe_end(self, serial: str, why: str, or_result: bool = False) -> None:
+        """A call is to end.
+
+        :param or_result: a result that is kept from now on will do: its time-out ends the call, if nobody looks.
+        """
+        enough = {CallState.CLOSED, CallState.REPORTED} if or_result else {CallState.CLOSED}
 
         def ended() -> bool:
             call = self.custody.on_disk(serial)
-            return self.is_over(serial) or (or_result and call is not None and call.state is CallState.REPORTED)
+            return call is None or call.state in enough
 
-        if not self.is_over(serial):
+        if not self.custody.is_over(serial):
             self.debts.owe(serial, f"{why}, which is its end", ended)
-
-    def is_over(self, serial: str) -> bool:
-        """Whether the end of a call is kept, or it never was."""
-        call = self.custody.on_disk(serial)
-        return call is None or call.state is CallState.CLOSED
 
     # ------------------------------------------------------------ processing
 
@@ -218,16 +218,12 @@ class Witness:
         vars(driver)["offer"] = offer_seen
         return driver
 
-    def ends_by_driver(self, serial: str, how: str) -> None:
-        """A driver tells of an end."""
-        self._owe_end(serial, how)
-
     def returned_by_driver(self, serial: str) -> None:
         """A driver tells that the customer is back: the end of a call whose result is there."""
         self.custody.returned(serial)
         call = self.custody.on_disk(serial)
         if call is not None and call.state is CallState.REPORTED:
-            self._owe_end(serial, "its customer is back, and its result was there")
+            self.owe_end(serial, "its customer is back, and its result was there")
 
 
 class _Observed:
@@ -246,7 +242,7 @@ class _Observed:
             custody, written = self._witness.custody, write
 
             def write() -> None:
-                custody.forwarded(serial, custody.service_of(serial))
+                custody.forwarded(serial)
                 written()
 
         self._listener.offered(serial, session, write)
@@ -258,12 +254,12 @@ class _Observed:
 
     def unreachable(self, serial: str, status: int) -> None:
         """Nobody is left to try."""
-        self._witness.ends_by_driver(serial, "nobody is left to try")
+        self._witness.owe_end(serial, "nobody is left to try")
         self._listener.unreachable(serial, status)
 
     def hung_up(self, serial: str) -> None:
         """The customer has hung up."""
-        self._witness.ends_by_driver(serial, "the customer has hung up")
+        self._witness.owe_end(serial, "the customer has hung up")
         self._listener.hung_up(serial)
 
     def returned(self, serial: str) -> None:

@@ -20,7 +20,7 @@ from ctiex.serials import SerialAllocator
 from ctiex.settings import structure
 from ctiex.signalling.transfer_driver import TransferSignalling
 from ctiex.telephony.asterisk.ami import AmiMessage
-from ctiex.telephony.asterisk.ami_link import ActionRefused, AmiAnswer
+from ctiex.telephony.asterisk.ami_link import ActionRefused
 from ctiex.telephony.asterisk.platform import AsteriskPlatform
 from ctiex.telephony.asterisk.settings import AsteriskServiceSettings, AsteriskSettings
 from ctiex.testing.signalling_contract import RecordingListener
@@ -90,9 +90,9 @@ class WaitingClient:
         self.on_login = on_login
         self.on_lost = on_lost
         self.connected = False
-        self.asked: deque[tuple[str, dict[str, str], Deferred[AmiAnswer]]] = deque()
-        self.unanswered: list[Deferred[AmiAnswer]] = []
-        self._each: dict[Deferred[AmiAnswer], Callable[[AmiMessage], None]] = {}
+        self.asked: deque[tuple[str, dict[str, str], Deferred[AmiMessage]]] = deque()
+        self.unanswered: list[Deferred[AmiMessage]] = []
+        self._each: dict[Deferred[AmiMessage], Callable[[AmiMessage], None]] = {}
 
     def startService(self) -> None:
         """The world connects it."""
@@ -112,27 +112,25 @@ class WaitingClient:
         raise AssertionError("the picture of the platform was refused")
 
     def act(
-        self, name: str, *headers: tuple[str, str], each: Callable[[AmiMessage], None] | None = None
-    ) -> Deferred[AmiAnswer]:
+        self, name: str, *headers: tuple[str, str], each: Callable[[AmiMessage], None] = lambda event: None
+    ) -> Deferred[AmiMessage]:
         """Have it wait until it is its turn."""
         if not self.connected:
             return fail(Failure(LinkLost("not connected")))
-        answer: Deferred[AmiAnswer] = Deferred()
-        if each is not None:
-            self._each[answer] = each
+        answer: Deferred[AmiMessage] = Deferred()
+        self._each[answer] = each
         self.asked.append((name, dict(headers), answer))
         self.unanswered.append(answer)
         return answer
 
-    def answered(self, answer: Deferred[AmiAnswer], answered: AmiAnswer | Failure) -> None:
+    def answered(self, answer: Deferred[AmiMessage], answered: AmiMessage | Failure, events: list[AmiMessage]) -> None:
         """The answer is heard, with the events of its list."""
-        each = self._each.pop(answer, None)
+        each = self._each.pop(answer)
         if answer.called:
             return
         self.unanswered.remove(answer)
-        if each is not None and isinstance(answered, AmiAnswer):
-            for event in answered.events:
-                each(event)
+        for event in events:
+            each(event)
         answer.callback(answered)
 
 
@@ -189,17 +187,17 @@ class World:
         if not self.client.asked:
             return False
         name, headers, answer = self.client.asked.popleft()
-        answered = self._answer(name, headers)
-        self._told.append(lambda: self.client.answered(answer, answered))
+        answered, events = self._answer(name, headers)
+        self._told.append(lambda: self.client.answered(answer, answered, events))
         return True
 
-    def _answer(self, name: str, headers: dict[str, str]) -> AmiAnswer | Failure:
+    def _answer(self, name: str, headers: dict[str, str]) -> tuple[AmiMessage | Failure, list[AmiMessage]]:
         response = AmiMessage((("Response", "Success"),))
         if name in ("Status", "BridgeList"):
             event, rows = ("Status", self.platform.channels()) if name == "Status" else ("", self.platform.bridges())
-            return AmiAnswer(response, tuple(_row(event or "BridgeListItem", row) for row in rows))
+            return response, [_row(event or "BridgeListItem", row) for row in rows]
         refused = self.platform.act(name, headers)
-        return Failure(ActionRefused(refused)) if refused else AmiAnswer(response)
+        return Failure(ActionRefused(refused)) if refused else response, []
 
     def hear(self) -> bool:
         """Have the exchange hear one thing."""

@@ -33,9 +33,6 @@ from ctiex.interfaces.telephony import (
 )
 from ctiex.telephony.call_model import CallModel
 
-BUSY = 17
-"""A cause of ITU-T Q.850."""
-
 
 class Roles:
     """A party is called ``agent/1001/7`` or ``customer/8``."""
@@ -162,9 +159,9 @@ class MemoryPlatform:
             if told is not None:
                 self.listener.happened(told)
 
-    def _progress(self, customer: Leg, *progress: TransferEvent, cause: int = 0) -> None:
+    def _progress(self, customer: Leg, *progress: TransferEvent) -> None:
         customer.progress = progress
-        told = TransferProgress(self._clock.seconds(), cause, customer.id, progress[-1], customer.status)
+        told = TransferProgress(customer.id, progress[-1], customer.status)
         self._happen(lambda: None, lambda: told)
 
     # ------------------------------------------------------------ what people and services do
@@ -192,10 +189,10 @@ class MemoryPlatform:
         self.calls.seen(leg.id, leg.name, leg.number, bridge)
 
     def _entered(self, bridge: str) -> TelephonyEvent | None:
-        pair, serial, now = self.calls.conversation_in(bridge), self.calls.serial_of_hold(bridge), self._clock.seconds()
+        pair, serial = self.calls.conversation_in(bridge), self.calls.serial_of_hold(bridge)
         if serial:
-            return PartyHeld(now, 0, serial, self.calls.is_freed(bridge))
-        return None if pair is None else Established(now, 0, pair)
+            return PartyHeld(serial, self.calls.is_freed(bridge))
+        return None if pair is None else Established(pair)
 
     def _leave(self, leg: Leg) -> None:
         bridge, leg.bridge, leg.held = leg.bridge, "", ""
@@ -205,33 +202,32 @@ class MemoryPlatform:
         """Who else is in the same bridge."""
         return [one for one in self.legs.values() if one.bridge and one.bridge == leg.bridge and one is not leg]
 
-    def hang_up(self, leg: Leg, cause: int = 16) -> None:
+    def hang_up(self, leg: Leg) -> None:
         """A party hangs up; whoever talks with them is hung up as well."""
         if self.legs.pop(leg.id, None) is not None:
             others = [] if leg.held else self.with_whom(leg)
-            now = self._clock.seconds()
             self._leave(leg)
-            self._happen(lambda: self.calls.gone(leg.id), lambda: PartyDropped(now, cause, leg.id))
+            self._happen(lambda: self.calls.gone(leg.id), lambda: PartyDropped(leg.id))
             for other in others:
-                self.hang_up(other, cause)
+                self.hang_up(other)
 
     def answer(self, customer: Leg) -> None:
         """The service answers."""
         self._enter(f"bridge-{next(self._numbers)}", customer)
         self._progress(customer, TransferEvent.ANSWERED)
 
-    def refuse(self, customer: Leg, status: Status, cause: int = 0) -> None:
+    def refuse(self, customer: Leg, status: Status) -> None:
         """The service isn't reached."""
         customer.status = status
-        self._return(customer, TransferEvent.NOT_ANSWERED, cause)
+        self._return(customer, TransferEvent.NOT_ANSWERED)
 
     def finish(self, customer: Leg) -> None:
         """The service hangs up."""
         self._return(customer, TransferEvent.SERVICE_OVER)
 
-    def _return(self, customer: Leg, event: TransferEvent, cause: int = 0) -> None:
+    def _return(self, customer: Leg, event: TransferEvent) -> None:
         self._leave(customer)
-        self._progress(customer, event, cause=cause)
+        self._progress(customer, event)
         if customer.agent is not None and customer.agent.id in self.legs:
             self._enter(f"bridge-{next(self._numbers)}", customer.agent, customer)
         else:

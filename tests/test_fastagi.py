@@ -131,7 +131,7 @@ class HangUpTests(Channel):
     def test_every_call_from_then_on_says_so(self) -> None:
         self.asterisk.hang_up()
         self.call.pair.pump()
-        self.assertTrue(self.channel.hung_up)
+        self.assertFalse(self.channel.idle)
         for _ in range(2):
             self.failure(self.command("ANSWER"), CallerHungUp)
         self.assertEqual(self.asterisk.commands, [])
@@ -156,7 +156,7 @@ class HangUpTests(Channel):
     def test_a_dead_channel_says_so_where_no_word_came_before(self) -> None:
         self.asterisk.hung_up = True
         self.failure(self.command("ANSWER"), CallerHungUp)
-        self.assertTrue(self.channel.hung_up)
+        self.assertFalse(self.channel.idle)
 
     def test_a_lost_connection_says_nothing_of_the_customer(self) -> None:
         self.asterisk.mute = frozenset({"ANSWER"})

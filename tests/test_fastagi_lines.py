@@ -79,7 +79,7 @@ class ReadingTests(SynchronousTestCase):
             values[1:],
             [
                 AgiAnswer(200, "0"),
-                AgiAnswer(200, "-1", end_position=4000),
+                AgiAnswer(200, "-1"),
                 AgiHangup(),
                 AgiAnswer(200, "1", "13800138000**007"),
                 AgiAnswer(200, "", "timeout"),
@@ -87,7 +87,7 @@ class ReadingTests(SynchronousTestCase):
                 AgiAnswer(510, note="Invalid or unknown command"),
                 AgiAnswer(511, note="Command Not Permitted on a dead channel or intercept routine"),
                 AgiAnswer(520, note="HANGUP\n200 result=0"),
-                AgiAnswer(200, "52", end_position=9760),
+                AgiAnswer(200, "52"),
             ],
         )
 

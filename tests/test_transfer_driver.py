@@ -18,7 +18,7 @@ from ctiex.messages import Connection
 from ctiex.signalling.transfer_driver import TransferSignalling
 from ctiex.testing.signalling_contract import RecordingListener, SignallingContract, agent_of, make_offer
 
-from .memory_platform import BUSY, Leg, MemoryPlatform
+from .memory_platform import Leg, MemoryPlatform
 
 
 class MemoryPlatformContract(SignallingContract, TestCase):
@@ -139,7 +139,7 @@ class TransferDriverTests(SynchronousTestCase):
         customer = self.call()
         for serial, status in (("1", Status.SERVICE_REFUSED), ("2", Status.TIMED_OUT)):
             self.offer(serial)
-            self.platform.refuse(customer, status, BUSY)
+            self.platform.refuse(customer, status)
             self.settle()
             self.assert_told("offered", "unreachable", serial=serial)
             self.assertEqual(self.listener.statuses[-1], status)

@@ -80,8 +80,7 @@ class VoiceOfVersion22(TestCase):
         except BaseException:
             self.done.errback(Failure())
             return
-        if not channel.hung_up:
-            await media.hang_up()
+        await media.hang_up()
         self.done.callback(outcome)
 
     async def call(self, customer: str, doing: Doing, sounds: Sounds | None = None) -> Any:

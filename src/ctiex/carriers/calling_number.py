@@ -118,10 +118,8 @@ class CallingNumberSerialCarrier:
 
     def _partial(self, number: str) -> int:
         """How many characters at the number's end begin a separator, short of a whole one."""
-        for length in range(len(self.separator) - 1, 0, -1):
-            if number.endswith(self.separator[:length]):
-                return length
-        return 0
+        lengths = range(len(self.separator) - 1, 0, -1)
+        return next((length for length in lengths if number.endswith(self.separator[:length])), 0)
 
 
 def _decoded(number: str) -> str:

@@ -45,13 +45,11 @@ class CombinedSerialCarrier:
 
         :raise SerialError: one of them can't take it.
         """
-        number = calling_number
-        headers: dict[str, str] = {}
+        whole = Signalled(calling_number)
         for carrier in self.carriers:
-            signalled = carrier.embed(number, serial)
-            number = signalled.calling_number
-            headers.update(signalled.headers)
-        return Signalled(number, headers)
+            one = carrier.embed(whole.calling_number, serial)
+            whole = Signalled(one.calling_number, {**whole.headers, **one.headers})
+        return whole
 
     def extract(self, signalled: Signalled) -> tuple[str, str | None]:
         """The serial that arrived by at least one of them; none, and the number as it came, when two disagree."""

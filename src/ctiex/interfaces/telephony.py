@@ -97,24 +97,14 @@ class TransferState:
 
 
 @frozen
-class TelephonyEvent:
-    """Something has happened. A listener ignores the kinds of events that it doesn't know."""
-
-    time: float
-    """When it was heard, in seconds of the clock."""
-    cause: int
-    """Why, by ITU-T Q.850; 0: unknown."""
-
-
-@frozen
-class Established(TelephonyEvent):
+class Established:
     """A customer and an agent are connected, and nobody else with them. It may be reported more than once."""
 
     conversation: Conversation
 
 
 @frozen
-class PartyDropped(TelephonyEvent):
+class PartyDropped:
     """A party has hung up, or was hung up."""
 
     party: str
@@ -122,7 +112,7 @@ class PartyDropped(TelephonyEvent):
 
 
 @frozen
-class PartyHeld(TelephonyEvent):
+class PartyHeld:
     """A party is held until the customer comes back who was transferred under this serial."""
 
     serial: str
@@ -131,7 +121,7 @@ class PartyHeld(TelephonyEvent):
 
 
 @frozen
-class TransferProgress(TelephonyEvent):
+class TransferProgress:
     """Something has happened to a customer who was transferred."""
 
     customer: str
@@ -139,6 +129,10 @@ class TransferProgress(TelephonyEvent):
     event: TransferEvent
     status: Status = Status.SERVICE_UNREACHABLE
     """Why the service wasn't reached, if that has happened."""
+
+
+TelephonyEvent = Established | PartyDropped | PartyHeld | TransferProgress
+"""Something has happened. A listener ignores the kinds of events that it doesn't know."""
 
 
 class ICallModel(Interface):

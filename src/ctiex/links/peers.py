@@ -67,7 +67,7 @@ def is_verified(transport: ITransport | None) -> bool:
 
 def is_loopback(host: str) -> bool:
     """Whether the name or address of a host, or of an interface, is this machine's own loopback."""
-    return _is_here(host, _internet_address(host))
+    return _is_here(host, internet_address(host))
 
 
 def source_of(transport: ITransport | None) -> str:
@@ -81,13 +81,13 @@ def source_of(transport: ITransport | None) -> str:
 
 def source_of_address(peer: object) -> str:
     """The same of a peer's address, which a listening port knows before there is a transport."""
-    return _counted_by(_internet_address(getattr(peer, "host", None)))
+    return _counted_by(internet_address(getattr(peer, "host", None)))
 
 
 def seen(transport: ITransport | None) -> tuple[str, bool]:
     """What :func:`source_of` and :func:`is_private` tell, where both are asked for: the address is read once."""
     host = _host(transport)
-    address = _internet_address(host)
+    address = internet_address(host)
     return _counted_by(address), ISSLTransport.providedBy(transport) or _is_here(host, address)
 
 
@@ -107,7 +107,7 @@ def _asked_only(transport: Any) -> bool:
 
 def _is_local(transport: ITransport | None) -> bool:
     host = _host(transport)
-    return _is_here(host, _internet_address(host))
+    return _is_here(host, internet_address(host))
 
 
 def _is_here(host: str | None, address: IPv4Address | IPv6Address | None) -> bool:
@@ -119,7 +119,8 @@ def _host(transport: ITransport | None) -> str | None:
 
 
 @lru_cache(maxsize=1_024)  # the many links of a platform come from few addresses
-def _internet_address(host: str | None) -> IPv4Address | IPv6Address | None:
+def internet_address(host: str | None) -> IPv4Address | IPv6Address | None:
+    """The address that a host is written as, an IPv4 one also where it came by IPv6; None for anything else."""
     try:
         address = ip_address(host or "")
     except ValueError:

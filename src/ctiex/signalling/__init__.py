@@ -16,6 +16,6 @@ The transfer driver stands on any ``ITelephonyPlatform``::
     offer -> transfer_start -> waiting_offers: whom it means -> platform.prepare_transfer -> offered -> the move
                                                                                               |
     platform -- events --> seen_calls -> conversations: who talks with whom -> call_arrived   v
-                               '-------> transfers -> transfer.TABLE: one customer's way there and back
+                               '-------> transfer: each customer's way there and back, by its TABLE
     platform -- snapshot --> resumption: after every loss of the connection, and after a restart
 """

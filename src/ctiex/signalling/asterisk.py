@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 from twisted.plugin import IPlugin
 from zope.interface import implementer
@@ -15,11 +14,6 @@ from ctiex.telephony.asterisk.ami_client import AmiClient
 from ctiex.telephony.asterisk.ami_link import AmiAccount
 from ctiex.telephony.asterisk.platform import AsteriskPlatform
 from ctiex.telephony.asterisk.settings import AsteriskServiceSettings, AsteriskSettings
-
-
-def _account(reactor: Any, settings: AsteriskSettings) -> AmiAccount:
-    endpoint = client_endpoint(reactor, settings.endpoint)
-    return AmiAccount(endpoint, settings.username, settings.shared_secret(), answer_timeout=settings.answer_timeout)
 
 
 @implementer(IPlugin, ISignallingPlugin)
@@ -36,6 +30,11 @@ class AsteriskSignallingPlugin(BaseSignallingPlugin):
         :raise ConfigurationError: the endpoint is invalid.
         """
         reactor, settings = context.reactor, context.settings
-        make_client = partial(AmiClient, reactor, _account(reactor, settings))
-        platform = AsteriskPlatform(reactor, settings, context.services, make_client)
+        account = AmiAccount(
+            client_endpoint(reactor, settings.endpoint),
+            settings.username,
+            settings.shared_secret(),
+            answer_timeout=settings.answer_timeout,
+        )
+        platform = AsteriskPlatform(reactor, settings, context.services, partial(AmiClient, reactor, account))
         return TransferSignalling(platform, context.listener)

@@ -87,9 +87,10 @@ class _DialledLink(LinkProtocol):
         self._driver.reached(self._attempt, self)
 
     def write(self) -> None:
-        """Write the Connection."""
-        self.session.request(self._attempt.offer.connection, self._answered, self._attempt.offer.deadline)
-        self.flush()
+        """Write the Connection, unless the call was withdrawn meanwhile."""
+        if self._driver.is_open(self._attempt):
+            self.session.request(self._attempt.offer.connection, self._answered, self._attempt.offer.deadline)
+            self.flush()
 
     def _answered(self, answer: Message | LinkError) -> None:
         self.session.end("answered")
@@ -120,8 +121,6 @@ class _Attempt:
 @implementer(ISignalling)
 class DialSignalling(BaseSignalling):
     """Dials the configured address of each service."""
-
-    sees_return = False
 
     def __init__(self, context: SignallingContext) -> None:
         self.context = context
@@ -167,15 +166,11 @@ class DialSignalling(BaseSignalling):
     def reached(self, attempt: _Attempt, link: _DialledLink) -> None:
         """The service's address has taken the link; the Connection goes out on it."""
         attempt.link = link
-        self._listener.offered(attempt.offer.serial, None, lambda: self._write(attempt, link))
-
-    def _write(self, attempt: _Attempt, link: _DialledLink) -> None:
-        if self._is_open(attempt):
-            link.write()
+        self._listener.offered(attempt.offer.serial, None, link.write)
 
     def answered(self, attempt: _Attempt, status: int | None) -> None:
         """The service has answered; None: its link was lost first."""
-        if not self._is_open(attempt):
+        if not self.is_open(attempt):
             return
         serial = attempt.offer.serial
         del self._attempts[serial]
@@ -184,8 +179,7 @@ class DialSignalling(BaseSignalling):
         if status == Status.OK:
             self._listener.accepted(serial)
         else:
-            met = Status.SERVICE_UNREACHABLE if status is None else Status.SERVICE_REFUSED
-            self._listener.unreachable(serial, met)
+            self._listener.unreachable(serial, Status.SERVICE_UNREACHABLE if status is None else Status.SERVICE_REFUSED)
 
     def _not_reached(self, attempt: _Attempt, failure: Failure) -> None:
         self.in_vain(attempt, f"can't be reached: {failure.getErrorMessage()}")
@@ -193,17 +187,17 @@ class DialSignalling(BaseSignalling):
 
     def in_vain(self, attempt: _Attempt, reason: str) -> None:
         """A service isn't reached: each call would say so, and one line is enough. None says it once withdrawn."""
-        if not self._is_open(attempt):
-            return
-        service = attempt.offer.service
-        self._outages.setdefault(service, PeerOutage(_log, service)).failed(reason)
+        if self.is_open(attempt):
+            service = attempt.offer.service
+            self._outages.setdefault(service, PeerOutage(_log, service)).failed(reason)
 
     def _is_well(self, service: str) -> None:
         outage = self._outages.pop(service, None)
         if outage is not None and outage.worked():
             _log.info("{service}: can be reached again", service=service)
 
-    def _is_open(self, attempt: _Attempt) -> bool:
+    def is_open(self, attempt: _Attempt) -> bool:
+        """Whether this call is still being dialled."""
         return self._attempts.get(attempt.offer.serial) is attempt
 
 

@@ -44,8 +44,6 @@ class _Attempt:
 class LinkSignalling(BaseSignalling):
     """Spreads calls over the bound sessions of their services."""
 
-    sees_return = False
-
     def __init__(self, listener: ISignallingListener, sessions: IServiceSessions, clock: IReactorTime) -> None:
         self._listener = listener
         self._sessions = sessions

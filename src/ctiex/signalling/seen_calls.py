@@ -15,9 +15,8 @@ from ctiex.interfaces.telephony import (
     TransferProgress,
 )
 from ctiex.signalling.conversations import Conversations
-from ctiex.signalling.transfer import Stage, Transfer
+from ctiex.signalling.transfer import ActiveTransfers, Stage, Transfer
 from ctiex.signalling.transfer_start import TransferStarter
-from ctiex.signalling.transfers import ActiveTransfers
 
 
 class SeenCalls:

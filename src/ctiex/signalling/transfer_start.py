@@ -11,8 +11,7 @@ from ctiex.errors import Status
 from ctiex.interfaces import ISignallingListener, Offer
 from ctiex.interfaces.telephony import Conversation, ITelephonyPlatform, OrderRefused, TransferEvent
 from ctiex.signalling.conversations import Conversations
-from ctiex.signalling.transfer import Stage, Transfer
-from ctiex.signalling.transfers import ActiveTransfers
+from ctiex.signalling.transfer import ActiveTransfers, Stage, Transfer
 from ctiex.signalling.waiting_offers import Choice, WaitingOffer, WaitingOffers
 
 _log = Logger()
@@ -33,14 +32,15 @@ class TransferStarter:
         self._listener = listener
         self._conversations = conversations
         self._transfers = transfers
-        self._choice = Choice(lambda: platform.calls, conversations, transfers)
+        self._choice = Choice(platform, conversations, transfers)
         self.offers = WaitingOffers()
 
     # ------------------------------------------------------------ offers
 
     def offer(self, offer: Offer) -> None:
         """Settle which customer is meant, and begin with them once it can be begun."""
-        customer = self._choice.of(offer) if self._platform.connected else self._choice.by_name(offer)
+        # Away from the platform nobody knows whom the agent talks with: only a serial that was told tells anything.
+        customer = self._choice.of(offer) if self._platform.connected else self._conversations.customer_of(offer.serial)
         self.try_offer(self.offers.keep(offer, customer))
 
     def try_unsettled(self, waiting: WaitingOffer) -> None:
@@ -110,21 +110,17 @@ class TransferStarter:
 
     def go_on_moving(self) -> Iterator[None]:
         """The platform is connected again: go on with the customers who were to go, or to be moved, and weren't yet."""
-        begun = [one for one in self._transfers if one.stage in (Stage.WAITING, Stage.MOVING)]
-        moving = {one.serial for one in begun if one.stage is Stage.MOVING}
-        for transfer in begun:
-            if self._transfers.get(transfer.serial) is transfer:
-                self._go_on_moving(transfer, transfer.serial in moving)
+        begun = [(one, one.stage) for one in self._transfers if one.stage in (Stage.WAITING, Stage.MOVING)]
+        for transfer, stage in begun:
+            # Who began to move since the platform is connected has been asked for already.
+            if self._transfers.get(transfer.serial) is transfer and transfer.stage is stage:
+                self._go_on_moving(transfer)
             yield
 
-    def _go_on_moving(self, transfer: Transfer, was_moving: bool) -> None:
-        """Who began to move since the platform is connected has been asked for already."""
-        moving = transfer.stage is Stage.MOVING
-        if transfer.stage not in (Stage.WAITING, Stage.MOVING) or (moving and not was_moving):
-            return
+    def _go_on_moving(self, transfer: Transfer) -> None:
         if transfer.ended:
             self._transfers.finish(transfer)
         elif self._platform.calls.parted(transfer.conversation):
             self._part(transfer)
-        elif moving:
+        elif transfer.stage is Stage.MOVING:
             transfer.move()

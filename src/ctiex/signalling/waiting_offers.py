@@ -6,15 +6,15 @@ platform can be asked isn't therefore the one whose data the service is about to
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
-from attrs import define, field
+from attrs import define, frozen
 
 from ctiex.interfaces import Offer
-from ctiex.interfaces.telephony import Conversation, ICallModel
+from ctiex.interfaces.telephony import Conversation, ITelephonyPlatform
 from ctiex.serials import names_a_told_call
 from ctiex.signalling.conversations import Conversations
-from ctiex.signalling.transfers import ActiveTransfers
+from ctiex.signalling.transfer import ActiveTransfers
 
 
 @define(eq=False)
@@ -22,7 +22,7 @@ class WaitingOffer:
     """An offer that waits: for the platform, or for its customer, who is on the way back."""
 
     offer: Offer
-    customer: str = field(default="")
+    customer: str = ""
     """The id of the customer; empty where it couldn't be told yet."""
 
 
@@ -71,6 +71,7 @@ class WaitingOffers:
         return waiting
 
 
+@frozen
 class Choice:
     """The customer of an offer: the one whom its serial names, or none.
 
@@ -78,33 +79,25 @@ class Choice:
     has this calling number; where nobody on the platform has it, the agent's only customer.
     """
 
-    def __init__(
-        self, calls: Callable[[], ICallModel], conversations: Conversations, transfers: ActiveTransfers
-    ) -> None:
-        """:param calls: gives the call model of now."""
-        self._calls = calls
-        self._conversations = conversations
-        self._transfers = transfers
+    _platform: ITelephonyPlatform
+    _conversations: Conversations
+    _transfers: ActiveTransfers
 
     def of(self, offer: Offer) -> str:
         """The id of the customer; empty: none, or it can't be determined."""
         if self._was_told(offer.serial):
-            return self.by_name(offer)
+            return self._conversations.customer_of(offer.serial)
         conversations = self._conversations.of_agent(offer.agent)
         # Of everybody on the platform: else another one would go in the place of a customer who is with a service now,
         # or with another agent.
-        if self._calls().has_customer(offer.calling_number):
+        if self._platform.calls.has_customer(offer.calling_number):
             conversations = [one for one in conversations if one.customer.number == offer.calling_number]
         present = [conversation for conversation in conversations if conversation.together]
         candidates = present or [conversation for conversation in conversations if self._comes_back(conversation)]
         return candidates[0].customer.id if len(candidates) == 1 else ""
 
-    def by_name(self, offer: Offer) -> str:
-        """The same, where only a serial that was told tells anything: nobody knows whom the agent talks with."""
-        return self._conversations.customer_of(offer.serial)
-
     def afterwards(self, offer: Offer) -> str:
-        """The same for an offer that came at such a time.
+        """The same for an offer that came while nobody knew whom the agent talks with.
 
         Somebody else may have come meanwhile: without a serial that was told, only a calling number that is the same
         tells that it is still the one.

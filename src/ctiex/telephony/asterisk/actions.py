@@ -21,6 +21,10 @@ WATCHED = (
     "CTIEX_TALK_AGENT",
 )  # fmt: skip
 """The variables that tell, after a time without events, where everybody is."""
+LIST_CHANNELS: Action = "Status", (("Variables", ",".join(WATCHED)),)
+"""Asks for every channel, with these variables."""
+LIST_BRIDGES: Action = "BridgeList", ()
+"""Asks for every bridge, with its kind."""
 MOST_HEADERS = 4
 """How many SIP header fields a call may be sent with."""
 _HOLD_LONGER = 60
@@ -40,7 +44,6 @@ def move(
     dial = dial_string(own.dial or settings.dial, offer.connection.access_code)
     if dial is None:
         raise AmiError(f"the access code {offer.connection.access_code!r} isn't valid in a dialplan")
-    carried = _carried(offer)
     ring = min(own.ring or settings.ring, max(1.0, offer.deadline - now), _LONGEST_RING)
     longest = own.longest or settings.longest
     variables = {
@@ -48,7 +51,7 @@ def move(
         "CTIEX_RESULT": "",
         "CTIEX_SERIAL": offer.serial,
         "CTIEX_AGENT_CHANNEL": conversation.agent_party.name,
-        "CTIEX_CARRIED": carried,
+        "CTIEX_CARRIED": _carried(offer),
         "CTIEX_DIAL": dial,
         "CTIEX_RING": str(ceil(ring)),
         "CTIEX_LONGEST": str(ceil(longest)),
@@ -81,11 +84,11 @@ def _headers(headers: Mapping[str, str]) -> dict[str, str]:
     if len(headers) > MOST_HEADERS:
         raise AmiError(f"{len(headers)} SIP header fields: at most {MOST_HEADERS} go with a call")
     pairs = [*headers.items(), *[("", "")] * (MOST_HEADERS - len(headers))]
-    variables = {}
-    for number, (name, value) in enumerate(pairs, 1):
-        variables[f"_CTIEX_HEADER_{number}_NAME"] = name
-        variables[f"_CTIEX_HEADER_{number}"] = value
-    return variables
+    return {
+        f"_CTIEX_HEADER_{number}{what}": text
+        for number, pair in enumerate(pairs, 1)
+        for what, text in zip(("_NAME", ""), pair, strict=True)
+    }
 
 
 def set_variables(party: Party, variables: Mapping[str, str]) -> Iterator[Action]:
@@ -110,13 +113,3 @@ def _redirect_both(conversation: Conversation, settings: AsteriskSettings) -> Ac
 def redirect(party: Party, context: str) -> Action:
     """Send a channel to the beginning of a context, out of whatever it is in."""
     return "Redirect", (("Channel", party.name), ("Context", context), ("Exten", "s"), ("Priority", "1"))
-
-
-def list_channels() -> Action:
-    """Ask for every channel, with the variables that tell where it is."""
-    return "Status", (("Variables", ",".join(WATCHED)),)
-
-
-def list_bridges() -> Action:
-    """Ask for every bridge, with its kind."""
-    return "BridgeList", ()

@@ -30,7 +30,7 @@ MAX_COMMAND = 2_000
 _ABOUT_CALL = re.compile(r"(agi_[a-z0-9_]{1,60}): ?(.*)", re.DOTALL)
 _ANSWER = re.compile(r"(\d{3})(?:([ -])(.*))?", re.DOTALL)
 _RESULT = re.compile(r"result=(-?[0-9*#A-Da-d]*)(?:$| (.*))", re.DOTALL)
-_NOTE = re.compile(r"(?:\((.*)\))?(?: ?endpos=(\d{1,18}))?", re.DOTALL)
+_NOTE = re.compile(r"(?:\((.*)\))?(?: ?endpos=\d{1,18})?", re.DOTALL)
 _ANYTHING, _NO_MORE = re.compile(".*", re.DOTALL), re.compile("(?!)")
 _OPEN = re.compile(r"result=[-0-9*#A-Da-d]* \((?!.*\)(?: ?endpos=\d{1,18})?$)", re.DOTALL)
 _CLOSED = re.compile(r"\)(?: ?endpos=\d{1,18})?$")
@@ -81,8 +81,6 @@ class AgiAnswer:
     """What stands behind ``result=``; the keys that were typed are among it, so it has no place in a log."""
     note: str = field(default="", repr=False)
     """What stands in parentheses: the value of a variable, ``timeout``; else the rest of the line."""
-    end_position: int | None = None
-    """How far a file was played, in samples."""
 
     @property
     def number(self) -> int | None:
@@ -241,9 +239,9 @@ class AgiReader:
         self._goes_on = _NO_MORE
         code, kind, rest = int(found[1]), found[2], found[3] or ""
         if kind == "-":  # 520-..., then lines about the right usage, then a line that begins with 520
-            self._begin(self._usage_line, line[:3])
+            self._read, self._lines = self._usage_line, [line[:3]]
         elif code == 200 and _OPEN.match(rest):
-            self._begin(self._value_line, rest)
+            self._read, self._lines = self._value_line, [rest]
         elif code == 200:
             self._goes_on = _ANYTHING if "(" in rest else _NO_MORE
             yield _result(rest)
@@ -257,9 +255,6 @@ class AgiReader:
         """
         if line and not self._goes_on.fullmatch(line):
             raise AgiError("found an unexpected line, expected an answer such as 200 result=0")
-
-    def _begin(self, read: Callable[[str], Iterator[AgiValue]], line: str) -> None:
-        self._read, self._lines = read, [line]
 
     def _value_line(self, line: str) -> Iterator[AgiValue]:
         """One more line of the value of a variable: it ends with the line that closes the parenthesis."""
@@ -285,6 +280,4 @@ def _result(rest: str) -> AgiAnswer:
         raise AgiError("found an unexpected answer, expected result= after 200")
     rest = found[2] or ""
     note = _NOTE.fullmatch(rest)
-    if note is None:
-        return AgiAnswer(200, found[1], rest)
-    return AgiAnswer(200, found[1], note[1] or "", int(note[2]) if note[2] else None)
+    return AgiAnswer(200, found[1], rest if note is None else note[1] or "")

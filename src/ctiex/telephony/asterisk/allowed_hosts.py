@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from attrs import frozen
 from twisted.internet.interfaces import IAddress
 
 from ctiex.errors import ConfigurationError
+from ctiex.links.peers import internet_address
 
 LOOPBACK = ("127.0.0.0/8", "::1")
 SOURCE_EXPECTED = 'an address or a network such as "192.0.2.7" or "192.0.2.0/24"'
@@ -41,10 +42,5 @@ class Sources:
 
     def let_in(self, address: IAddress | None) -> bool:
         """Whether a connection from there is taken; one without an address that is known isn't."""
-        try:
-            host = ip_address(getattr(address, "host", None) or "")
-        except ValueError:
-            return False
-        if isinstance(host, IPv6Address) and host.ipv4_mapped is not None:
-            host = host.ipv4_mapped
-        return any(host in network for network in self.networks)
+        host = internet_address(getattr(address, "host", None))
+        return host is not None and any(host in network for network in self.networks)

@@ -1,8 +1,8 @@
 """The line protocol of Asterisk's manager interface (AMI): bytes to messages and back, no input or output.
 
 A message is a number of ``Key: Value`` lines and an empty line. Keys may come more than once
-(``Variable``), and the text of a command comes in ``Output`` lines. The other side greets with one
-line that isn't a message.
+(``Variable``, and ``Output`` for the text of a command); a line without one is left out. The other
+side greets with one line that isn't a message.
 """
 
 from __future__ import annotations
@@ -36,23 +36,15 @@ class AmiMessage:
 
     headers: tuple[tuple[str, str], ...] = field(repr=False)
     """Keys and values in their order; what can't be read as UTF-8 is kept by surrogate escapes."""
-    output: tuple[str, ...] = field(default=(), repr=False)
-    """The lines of ``Output``, and any that have no key."""
     _first: dict[str, str] = field(init=False, repr=False, eq=False)
 
-    def __attrs_post_init__(self) -> None:
-        first: dict[str, str] = {}
-        for key, value in self.headers:
-            first.setdefault(key.lower(), value)
-        object.__setattr__(self, "_first", first)
+    @_first.default
+    def _first_of_each_key(self) -> dict[str, str]:
+        return {key.lower(): value for key, value in reversed(self.headers)}
 
     def __getitem__(self, key: str) -> str:
         """The first value under this key, whatever its case; empty without one."""
         return self._first.get(key.lower(), "")
-
-    def all(self, key: str) -> list[str]:
-        """Every value under this key."""
-        return [value for name, value in self.headers if name.lower() == key.lower()]
 
     @property
     def event(self) -> str:
@@ -81,18 +73,16 @@ class AmiMessage:
 
     def variables(self) -> dict[str, str]:
         """The channel variables that an event of ``Status`` brings; those that aren't set are left out."""
-        pairs = (value.partition("=") for value in self.all("Variable"))
+        pairs = (value.partition("=") for key, value in self.headers if key.lower() == "variable")
         return {name: value for name, _, value in pairs if value != "(null)"}
 
 
 class AmiDecoder:
     """Finds the messages in what Asterisk sends."""
 
-    def __init__(self, max_line: int = MAX_LINE, max_message: int = MAX_MESSAGE) -> None:
+    def __init__(self) -> None:
         self.banner = ""
         """What the other side has greeted with; empty before."""
-        self._max_line = max_line
-        self._max_message = max_message
         self._unread = b""
         self._lines: list[bytes] = []
         self._size = 0
@@ -113,59 +103,46 @@ class AmiDecoder:
             raise
 
     def _messages(self, data: bytes) -> Iterator[AmiMessage]:
-        *lines, self._unread = (self._unread + data).split(b"\n")
+        unread = self._unread + data
+        if not self.banner and not BANNER.startswith(unread[: len(BANNER)]):
+            raise AmiError("the peer's greeting isn't that of an Asterisk manager interface")
+        *lines, self._unread = unread.split(b"\n")
         for line in lines:
-            self._check_line(line)
+            _check_line(line)
             line = line.removesuffix(b"\r")
             if not self.banner:
-                self._greet(line)
+                self.banner = _text(line)
             elif line:
                 self._add(line)
             elif self._lines:
                 yield self._taken()
-        self._check_line(self._unread)
-        if not self.banner and not BANNER.startswith(self._unread[: len(BANNER)]):
-            raise AmiError("the peer's greeting isn't that of an Asterisk manager interface")
-
-    def _check_line(self, line: bytes) -> None:
-        if len(line) > self._max_line:
-            raise AmiError(f"a line of more than {self._max_line} bytes")
-
-    def _greet(self, line: bytes) -> None:
-        if not line.startswith(BANNER):
-            raise AmiError("the peer's greeting isn't that of an Asterisk manager interface")
-        self.banner = _text(line)
+        _check_line(self._unread)
 
     def _add(self, line: bytes) -> None:
         self._size += len(line)
-        if self._size > self._max_message:
-            raise AmiError(f"a message of more than {self._max_message} bytes")
+        if self._size > MAX_MESSAGE:
+            raise AmiError(f"a message of more than {MAX_MESSAGE} bytes")
         self._lines.append(line)
 
     def _taken(self) -> AmiMessage:
         lines, self._lines, self._size = self._lines, [], 0
-        headers: list[tuple[str, str]] = []
-        output: list[str] = []
-        for line in lines:
-            key, colon, value = _text(line).partition(":")
-            if not colon or not _KEY.fullmatch(key):
-                output.append(_text(line))
-            elif key == "Output":
-                output.append(value.removeprefix(" "))
-            else:
-                headers.append((key, value.removeprefix(" ")))
-        return AmiMessage(tuple(headers), tuple(output))
+        parts = (_text(line).partition(":") for line in lines)
+        return AmiMessage(
+            tuple((key, value.removeprefix(" ")) for key, colon, value in parts if colon and _KEY.fullmatch(key))
+        )
 
 
-def encode_action(name: str, headers: Iterable[tuple[str, str]] = (), action_id: str = "") -> bytes:
+def _check_line(line: bytes) -> None:
+    if len(line) > MAX_LINE:
+        raise AmiError(f"a line of more than {MAX_LINE} bytes")
+
+
+def encode_action(name: str, headers: Iterable[tuple[str, str]] = ()) -> bytes:
     """An action for Asterisk.
 
     :raise AmiError: a key is invalid, or a value would end its line, or is too long for Asterisk.
     """
-    lines = [("Action", name), *headers]
-    if action_id:
-        lines.append(("ActionID", action_id))
-    return b"".join(_line(key, value) for key, value in lines) + b"\r\n"
+    return b"".join(_line(key, value) for key, value in (("Action", name), *headers)) + b"\r\n"
 
 
 def _line(key: str, value: str) -> bytes:

@@ -7,7 +7,7 @@ from typing import Any
 
 from twisted.application.internet import ClientService, backoffPolicy
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, ensureDeferred, fail, maybeDeferred, succeed
+from twisted.internet.defer import Deferred, ensureDeferred, fail, maybeDeferred
 from twisted.internet.interfaces import IDelayedCall, IProtocolFactory, IStreamClientEndpoint
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger, LogPublisher
@@ -17,7 +17,7 @@ from zope.interface import implementer
 from ctiex.errors import LinkLost, RequestTimedOut
 from ctiex.outage import PeerOutage
 from ctiex.telephony.asterisk.ami import AmiError, AmiMessage
-from ctiex.telephony.asterisk.ami_link import ActionRefused, AmiAccount, AmiAnswer, AmiLink
+from ctiex.telephony.asterisk.ami_link import ActionRefused, AmiAccount, AmiLink
 
 _log = Logger()
 
@@ -52,8 +52,6 @@ class _ToldEndpoint:
 
 class AmiClient(Service):
     """Asterisk's manager interface, connected as long as the service runs."""
-
-    name = "ctiex-ami"
 
     def __init__(
         self,
@@ -95,8 +93,7 @@ class AmiClient(Service):
     def _pause_after(self, tries: int) -> float:
         """How long to wait until it is tried again, in seconds."""
         longest = self.account.longest_refused if self._refused else self.account.longest_retry
-        pause: float = backoffPolicy(0.25, longest, 1.5, self.account.jitter)(tries + self._in_vain)
-        return pause
+        return float(backoffPolicy(0.25, longest, 1.5, self.account.jitter)(tries + self._in_vain))
 
     def startService(self) -> None:
         """Connect, and connect again after every loss."""
@@ -109,30 +106,24 @@ class AmiClient(Service):
         self._stop_waiting()
         if self._link is not None:
             self._link.say_goodbye()
-        stopping: Deferred[None] = self._service.stopService()
-        return stopping if stopping is not None else succeed(None)
+        return self._service.stopService()
 
     def reconnect(self, reason: str) -> None:
         """Start again: disconnect, and reconnect after a pause."""
         if self._link is not None:
             self._leave(self._link, reason)
 
-    @property
-    def connected(self) -> bool:
-        """Whether Asterisk has let us in."""
-        return self._link is not None
-
     def act(
-        self, name: str, *headers: tuple[str, str], each: Callable[[AmiMessage], None] | None = None
-    ) -> Deferred[AmiAnswer]:
-        """Send an action; actions are carried out in their order.
+        self, name: str, *headers: tuple[str, str], each: Callable[[AmiMessage], None] = lambda event: None
+    ) -> Deferred[AmiMessage]:
+        """Send an action; actions are carried out in their order. The Deferred fires with the response.
 
-        The Deferred fails with :class:`ActionRefused`, :class:`ctiex.errors.RequestTimedOut`,
+        It fails with :class:`ActionRefused`, :class:`ctiex.errors.RequestTimedOut`,
         :class:`ctiex.errors.LinkLost`, and with :class:`ctiex.telephony.asterisk.ami.AmiError` when a value can't go
         out.
 
-        :param each: takes the events of the list that is asked for as they come, in place of the answer: a large
-            platform's list is never held as a whole.
+        :param each: takes the events of the list that is asked for as they come: a large platform's list is never
+            held as a whole.
         """
         if self._link is None:
             return fail(Failure(LinkLost("not connected to Asterisk")))
@@ -157,10 +148,9 @@ class AmiClient(Service):
         """What was to be asked after the login couldn't be had; a lost connection is reported by itself."""
         if self._link is not link or not self.running:
             return
-        refused = failure.check(ActionRefused) is not None
         if failure.check(AmiError, LinkLost, RequestTimedOut) is None:
             _log.failure("the snapshot of Asterisk's calls could not be read", failure)
-        self._leave(link, failure.getErrorMessage(), refused)
+        self._leave(link, failure.getErrorMessage(), failure.check(ActionRefused) is not None)
 
     def _leave(self, link: AmiLink, reason: str, refused: bool = False) -> None:
         """Reconnect after a pause, which grows as long as that fails."""

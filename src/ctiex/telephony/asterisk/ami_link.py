@@ -13,7 +13,7 @@ from attrs import define, field, frozen
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IDelayedCall, IStreamClientEndpoint
-from twisted.internet.protocol import Protocol
+from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 
 from ctiex.errors import LinkLost, RequestTimedOut
@@ -49,34 +49,18 @@ class AmiAccount:
     """What is added to each pause, in seconds."""
 
 
-@frozen
-class AmiAnswer:
-    """What Asterisk has said to an action."""
-
-    response: AmiMessage
-    events: tuple[AmiMessage, ...] = field(default=(), repr=False)
-    """Those of the list that it asked for, without the one that ends it."""
-
-
 @define(eq=False)
 class _Asked:
     """An action that waits for its answer."""
 
     name: str
-    answer: Deferred[AmiAnswer]
-    each: Callable[[AmiMessage], None] | None = None
-    timer: IDelayedCall | None = None
+    answer: Deferred[AmiMessage]
+    each: Callable[[AmiMessage], None]
+    timer: IDelayedCall
     response: AmiMessage | None = None
-    events: list[AmiMessage] = field(factory=list)
+    """What has begun the list that it asked for."""
     count: int = 0
-
-    def take(self, event: AmiMessage) -> None:
-        """One event of its list."""
-        self.count += 1
-        if self.each is None:
-            self.events.append(event)
-        else:
-            self.each(event)
+    """How many events of the list have come."""
 
 
 class AmiOwner(Interface):
@@ -98,14 +82,16 @@ class AmiOwner(Interface):
 class AmiLink(Protocol):
     """One connection: actions go out, answers and events come in."""
 
+    transport: Any
+    _silence: IDelayedCall
+    """Asks whether Asterisk is still there."""
+
     def __init__(self, client: AmiOwner) -> None:
         self._client = client
         self._clock = client.reactor
         self._decoder = AmiDecoder()
         self._ids = count(1)
         self._asked: dict[str, _Asked] = {}
-        self._silence: IDelayedCall | None = None
-        self._open = False
         self.logged_in = False
         self.left = False
         """Whether it was closed by this side, which was reported already."""
@@ -113,13 +99,12 @@ class AmiLink(Protocol):
 
     def connectionMade(self) -> None:
         """Asterisk has taken the connection."""
-        self._open = True
         self._watch_silence()
         self._client.opened(self)
 
     def dataReceived(self, data: bytes) -> None:
         """Take answers and events."""
-        self._watch_silence()
+        self._silence.reset(self._client.account.ping_every)
         try:
             messages = self._decoder.receive(data)
         except AmiError as error:
@@ -128,13 +113,12 @@ class AmiLink(Protocol):
         for message in messages:
             self._take(message)
 
-    def connectionLost(self, reason: Failure | None = None) -> None:
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Everything that waits for an answer hears LinkLost."""
-        self._open = self.logged_in = False
-        if not self._reason and reason is not None and not reason.check(ConnectionDone):
+        self.connected = self.logged_in = False
+        if not self._reason and not reason.check(ConnectionDone):
             self._reason = reason.getErrorMessage()
-        if self._silence is not None and self._silence.active():
-            self._silence.cancel()
+        self._silence.cancel()
         asked, self._asked = self._asked, {}
         for one in asked.values():
             self._settle(one, Failure(LinkLost(self._reason or "the connection to Asterisk was lost")))
@@ -147,45 +131,46 @@ class AmiLink(Protocol):
 
         :raise ActionRefused: Asterisk doesn't know the user, or the secret is another.
         """
-        challenge = (await self.act("Challenge", ("AuthType", "MD5"))).response["Challenge"]
+        challenge = (await self.act("Challenge", ("AuthType", "MD5")))["Challenge"]
         digest = md5((challenge + account.secret).encode(), usedforsecurity=False).hexdigest()
-        key = ("Key", digest)
-        await self.act("Login", ("AuthType", "MD5"), ("Username", account.username), key, ("Events", account.events))
+        await self.act(
+            "Login",
+            ("AuthType", "MD5"),
+            ("Username", account.username),
+            ("Key", digest),
+            ("Events", account.events),
+        )
         self.logged_in = True
 
     def act(
-        self, name: str, *headers: tuple[str, str], each: Callable[[AmiMessage], None] | None = None
-    ) -> Deferred[AmiAnswer]:
-        """Send an action.
+        self, name: str, *headers: tuple[str, str], each: Callable[[AmiMessage], None] = lambda event: None
+    ) -> Deferred[AmiMessage]:
+        """Send an action. The Deferred fires with its response, once the list that is asked for has come.
 
-        The Deferred fails with ActionRefused, RequestTimedOut or LinkLost, and with AmiError when a value can't go out.
+        It fails with ActionRefused, RequestTimedOut or LinkLost, and with AmiError when a value can't go out.
 
-        :param each: takes the events of the list that is asked for as they come, in place of the answer.
+        :param each: takes the events of the list as they come.
         """
         action_id = f"ctiex-{next(self._ids)}"
         try:
-            action = encode_action(name, headers, action_id)
+            action = encode_action(name, (*headers, ("ActionID", action_id)))
         except AmiError:
             return fail(Failure())
-        if not self._open:
+        if not self.connected:
             return fail(Failure(LinkLost("not connected to Asterisk")))
-        asked = _Asked(name, Deferred(), each)
-        self._asked[action_id] = asked
-        asked.timer = self._clock.callLater(self._client.account.answer_timeout, self._time_out, action_id)
-        assert self.transport is not None
+        timer = self._clock.callLater(self._client.account.answer_timeout, self._time_out, action_id)
+        asked = self._asked[action_id] = _Asked(name, Deferred(), each, timer)
         self.transport.write(action)
         return asked.answer
 
     def _time_out(self, action_id: str) -> None:
         asked = self._asked.pop(action_id)
-        asked.timer = None
         self._settle(asked, Failure(RequestTimedOut(f"Asterisk didn't answer {asked.name} in time")))
 
-    def _settle(self, asked: _Asked, outcome: AmiAnswer | Failure) -> None:
-        if asked.timer is not None and asked.timer.active():
+    def _settle(self, asked: _Asked, outcome: AmiMessage | Failure) -> None:
+        if asked.timer.active():
             asked.timer.cancel()
-        if not asked.answer.called:
-            asked.answer.callback(outcome)
+        asked.answer.callback(outcome)
 
     # ------------------------------------------------------------ what comes
 
@@ -197,35 +182,36 @@ class AmiLink(Protocol):
             self._client.take_event(message)
 
     def _take_answer(self, asked: _Asked, message: AmiMessage) -> None:
-        outcome: AmiAnswer | Failure | None = None
+        outcome: AmiMessage | Failure | None = None
         if asked.response is None and message.good and message.begins_a_list:
             asked.response = message
         elif asked.response is None and not message.event:
-            refused = Failure(ActionRefused(f"{asked.name}: {message['Message'] or 'refused without a reason'}"))
-            outcome = AmiAnswer(message) if message.good else refused
+            outcome = (
+                message
+                if message.good
+                else Failure(ActionRefused(f"{asked.name}: {message['Message'] or 'refused without a reason'}"))
+            )
         elif asked.response is not None and message.ends_a_list:
-            outcome = AmiAnswer(asked.response, tuple(asked.events))
+            outcome = asked.response
         elif asked.count < _MOST_IN_A_LIST:
-            asked.take(message)
+            asked.count += 1
+            asked.each(message)
         else:
             outcome = Failure(AmiError(f"{asked.name}: a list of more than {_MOST_IN_A_LIST} events"))
         if outcome is not None:
             del self._asked[message.action_id]
             self._settle(asked, outcome)
-        elif asked.timer is not None:  # a large platform takes its time to list everything
+        else:  # a large platform takes its time to list everything
             asked.timer.reset(self._client.account.answer_timeout)
 
     # ------------------------------------------------------------ whether it is still there
 
     def _watch_silence(self) -> None:
-        if self._silence is not None and self._silence.active():
-            self._silence.reset(self._client.account.ping_every)
-        elif self._open:
-            self._silence = self._clock.callLater(self._client.account.ping_every, self._ping)
+        self._silence = self._clock.callLater(self._client.account.ping_every, self._ping)
 
     def _ping(self) -> None:
-        self.act("Ping").addErrback(self._silent)
         self._watch_silence()
+        self.act("Ping").addErrback(self._silent)
 
     def _silent(self, failure: Failure) -> None:
         if failure.check(RequestTimedOut):
@@ -233,12 +219,9 @@ class AmiLink(Protocol):
 
     def _cut(self, reason: str) -> None:
         self._reason = reason
-        transport: Any = self.transport
-        if transport is not None:
-            transport.abortConnection()
+        self.transport.abortConnection()
 
     def say_goodbye(self) -> None:
         """End the connection once everything that was written is out."""
         self.left = True
-        if self.transport is not None:
-            self.transport.loseConnection()
+        self.transport.loseConnection()

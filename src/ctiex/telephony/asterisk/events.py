@@ -55,47 +55,39 @@ class EventReader:
     def __init__(self) -> None:
         self.service_calls = ServiceCalls()
 
-    def read(self, event: AmiMessage, calls: CallModel, now: float) -> Iterator[TelephonyEvent]:
-        """What it tells, in order.
-
-        :param now: the time, in seconds of the clock.
-        """
+    def read(self, event: AmiMessage, calls: CallModel) -> Iterator[TelephonyEvent]:
+        """What it tells, in order."""
         match event.event:
             case "BridgeEnter" | "BridgeLeave":
-                yield from self._connected(event, calls, now)
+                yield from self._connected(event, calls)
             case "Hangup":
                 self.service_calls.gone(event["Uniqueid"], event["Cause"])
-                yield PartyDropped(now, _number_of(event["Cause"]), event["Uniqueid"])
+                yield PartyDropped(event["Uniqueid"])
             case "DialBegin":
                 self.service_calls.dialled(event["Uniqueid"], event["DestUniqueid"])
             case "DialEnd" if event["DialStatus"] == "ANSWER" and event["Uniqueid"] in self.service_calls:
-                yield TransferProgress(now, 0, event["Uniqueid"], TransferEvent.ANSWERED)
+                yield TransferProgress(event["Uniqueid"], TransferEvent.ANSWERED)
             case "UserEvent" if event["UserEvent"] == "ctiex":
-                yield from self._in_phase(event, now)
+                yield from self._in_phase(event)
 
-    def _connected(self, event: AmiMessage, calls: CallModel, now: float) -> Iterator[TelephonyEvent]:
+    def _connected(self, event: AmiMessage, calls: CallModel) -> Iterator[TelephonyEvent]:
         """Who is together in a bridge now; whoever enters one may be held there."""
         bridge = event["BridgeUniqueid"]
         conversation, serial = calls.conversation_in(bridge), calls.serial_of_hold(bridge)
         if conversation is not None:
-            yield Established(now, 0, conversation)
+            yield Established(conversation)
         if serial and event.event == "BridgeEnter":
-            yield PartyHeld(now, 0, serial, calls.is_freed(bridge))
+            yield PartyHeld(serial, calls.is_freed(bridge))
 
-    def _in_phase(self, event: AmiMessage, now: float) -> Iterator[TelephonyEvent]:
+    def _in_phase(self, event: AmiMessage) -> Iterator[TelephonyEvent]:
         """The dialplan tells where a customer is."""
         customer, result = event["Uniqueid"], event["Result"]
         match event["Phase"]:
             case "out":
                 self.service_calls.began(customer)
-                yield TransferProgress(now, 0, customer, TransferEvent.LEFT_AGENT)
+                yield TransferProgress(customer, TransferEvent.LEFT_AGENT)
             case "back":
-                cause = self.service_calls.ended(customer)
-                status = status_of(result, cause)
-                yield TransferProgress(now, _number_of(cause), customer, returns_from(result), status)
+                status = status_of(result, self.service_calls.ended(customer))
+                yield TransferProgress(customer, returns_from(result), status)
             case "astray":
-                yield TransferProgress(now, 0, customer, TransferEvent.AGENT_LOST)
-
-
-def _number_of(cause: str) -> int:
-    return int(cause) if cause.isdecimal() else 0
+                yield TransferProgress(customer, TransferEvent.AGENT_LOST)

@@ -36,6 +36,7 @@ Handler = Callable[["AgiChannel"], Awaitable[None]]
 class AgiChannel(Protocol):
     """The channel of one call, as its dialplan gave it to us. One command is under way at a time, others wait."""
 
+    transport: Any
     call: AgiCall
     """What Asterisk said of the call; there before the handler is called."""
 
@@ -53,11 +54,6 @@ class AgiChannel(Protocol):
         self._gone: CallerHungUp | AgiError | None = None
 
     # ------------------------------------------------------------ for the handler
-
-    @property
-    def hung_up(self) -> bool:
-        """Whether the customer has left, or the connection was lost, as far as is known."""
-        return self._gone is not None
 
     @property
     def idle(self) -> bool:
@@ -86,10 +82,9 @@ class AgiChannel(Protocol):
 
     def _ask(self, line: bytes) -> Deferred[AgiAnswer]:
         # The turn ends with the answer, not with the wait for it: a handler may be cancelled in between.
-        answer: Deferred[AgiAnswer] = Deferred()
-        self._asked = answer
+        answer = self._asked = Deferred[AgiAnswer]()
         self._asked_within = self._reads if self._reading else 0
-        self._transport.write(line)
+        self.transport.write(line)
         return answer
 
     async def _within(self, timeout: float, words: str, answer: Deferred[AgiAnswer]) -> AgiAnswer:
@@ -97,21 +92,17 @@ class AgiChannel(Protocol):
         try:
             return await answer
         except TimeoutError:
-            self._cut(f"no answer to {words} within {timeout:g} s")
+            self.cut(f"no answer to {words} within {timeout:g} s")
             raise AgiError(f"no answer to {words} within {timeout:g} s") from None
 
     # ------------------------------------------------------------ what the transport tells
-
-    @property
-    def _transport(self) -> Any:
-        return self.transport
 
     def connectionMade(self) -> None:
         """Say which call it is for, soon."""
         self._server.channels[self] = None
         if ITCPTransport.providedBy(self.transport):
-            self._transport.setTcpKeepAlive(1)
-        self._deadline = self._server.clock.callLater(CALL_WITHIN, self._cut, "timed out waiting for a call")
+            self.transport.setTcpKeepAlive(True)
+        self._deadline = self._server.clock.callLater(CALL_WITHIN, self.cut, "timed out waiting for a call")
 
     def dataReceived(self, data: bytes) -> None:
         """Something came."""
@@ -121,8 +112,9 @@ class AgiChannel(Protocol):
             for value in self._reader.receive(data):
                 self._take(value)
         except AgiError as error:
-            _log.error("an AGI connection from {host} is closed: {reason}", host=self._host, reason=str(error))
-            self._cut("the peer doesn't speak AGI")
+            host = _host_of(self.transport.getPeer())
+            _log.error("an AGI connection from {host} is closed: {reason}", host=host, reason=str(error))
+            self.cut("the peer doesn't speak AGI")
         finally:
             self._reading = False
 
@@ -160,7 +152,7 @@ class AgiChannel(Protocol):
         except Exception as error:  # of anybody's handler; its text may hold a customer's data
             _log.error("serving an AGI call failed: {kind}", kind=type(error).__qualname__)
         finally:
-            self._transport.loseConnection()
+            self.transport.loseConnection()
 
     # ------------------------------------------------------------ the end
 
@@ -174,21 +166,14 @@ class AgiChannel(Protocol):
             asked.errback(Failure(error))
             self._turn.release()
 
-    def _cut(self, reason: str) -> None:
-        self._leave(AgiError(reason))  # the customer didn't leave, and that isn't reported
-        self._transport.abortConnection()
-
-    def cut(self) -> None:
+    def cut(self, reason: str) -> None:
         """End the connection; the dialplan goes on."""
-        self._cut("the service is stopping")
+        self._leave(AgiError(reason))  # the customer didn't leave, and that isn't reported
+        self.transport.abortConnection()
 
     def _in_time(self) -> None:
         if self._deadline is not None and self._deadline.active():
             self._deadline.cancel()
-
-    @property
-    def _host(self) -> str:
-        return str(getattr(self._transport.getPeer(), "host", "an unknown address"))
 
 
 class FastAgiServer(Factory):
@@ -220,20 +205,23 @@ class FastAgiServer(Factory):
 
     def buildProtocol(self, addr: IAddress | None) -> AgiChannel | None:
         """The channel of a new call; None, which closes the connection, for a stranger and for one too many."""
-        host = getattr(addr, "host", "an unknown address")
         if not self._sources.let_in(addr):
-            self._refused(host, "this host isn't allowed")
+            self._refused(addr, "this host isn't allowed")
             return None
         if len(self.channels) >= self._most:
-            self._refused(host, f"{self._most} are open")
+            self._refused(addr, f"{self._most} are open")
             return None
         return AgiChannel(self)
 
-    def _refused(self, host: str, why: str) -> None:
+    def _refused(self, addr: IAddress | None, why: str) -> None:
         if self._worth_a_line(why, self.clock.seconds()):
-            _log.warn("an AGI connection from {host} is refused: {why}", host=host, why=why)
+            _log.warn("an AGI connection from {host} is refused: {why}", host=_host_of(addr), why=why)
 
     def cut_all(self) -> None:
         """End the connections that are left."""
         for channel in list(self.channels):
-            channel.cut()
+            channel.cut("the service is stopping")
+
+
+def _host_of(address: IAddress | None) -> str:
+    return str(getattr(address, "host", "an unknown address"))

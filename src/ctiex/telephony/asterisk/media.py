@@ -18,6 +18,8 @@ _log = Logger()
 
 KEYS = "0123456789*#"
 """The keys of a telephone."""
+_NO_KEYS = ""
+"""What is heard to the end whatever is pressed: digits and amounts."""
 PLAYS_WITHIN = 1_800.0
 """The longest that one command may play, in seconds; a connection that is silent for longer is cut."""
 _LARGEST_NUMBER = 999_999_999
@@ -70,10 +72,8 @@ class AsteriskMedia:
 
     async def play(self, prompt: str) -> None:
         """Play a prompt to its end, or until a key is pressed."""
-        for sounds in self._sounds.candidates(prompt):
-            if await self._play_sounds(prompt, sounds):
-                return
-        await self._spell_prompt(prompt)
+        if not await self._play_what_is_there(prompt, KEYS):
+            await self._spell_prompt(prompt)
 
     async def say_digits(self, digits: str) -> None:
         """Read out digits, one at a time."""
@@ -91,7 +91,7 @@ class AsteriskMedia:
         await self.play_currency(currency)
         if len(part) <= 2 and part:
             await self._say_number(part.ljust(2, "0"))
-            await self._say_optional(f"{CURRENCY_PART}.{currency}")
+            await self._play_what_is_there(f"{CURRENCY_PART}.{currency}", _NO_KEYS)
         elif part:  # parts of a hundredth: 0.125 is read "point 1 2 5"
             await self._say_name("point", ("letters/dot",))
             await self.say_digits(part)
@@ -105,8 +105,7 @@ class AsteriskMedia:
         typed, complete = self._taken(count)
         if complete:
             return typed
-        rest = await self._get_data("", count - len(typed), timeout)
-        return typed + _keys_of(rest)
+        return typed + _keys_of(await self._get_data("", count - len(typed), timeout))
 
     async def _ask(self, prompt: str, count: int, timeout: float) -> str | None:
         """Play a prompt; what was typed while its last sound played and behind it.
@@ -114,7 +113,7 @@ class AsteriskMedia:
         None when the keys are still to be waited for: a key has stopped an earlier sound, or the prompt was spelled.
         """
         for sounds in self._sounds.candidates(prompt):
-            if not await self._play_sounds(prompt, sounds[:-1]):
+            if not await self._play_sounds(prompt, sounds[:-1], KEYS):
                 continue
             if self._stopped:
                 return None
@@ -129,46 +128,51 @@ class AsteriskMedia:
         """Play a file with its picture where the channel has one, and its sound where it hasn't."""
         name = _VIDEO_ENDING.sub("", file)
         if is_sound(name):
-            answer = await self._channel.command("EXEC", "Playback", name, timeout=PLAYS_WITHIN)
-            if answer.number == -1:
-                await self._see_whether_they_left()
+            answer = await self._command("EXEC", "Playback", name)
             status = await self._channel.command("GET VARIABLE", "PLAYBACKSTATUS")
             if answer.number != -2 and status.note == "SUCCESS":
                 return
-            if answer.number == -2 and await self._stream(name):  # without the module of Playback
+            if answer.number == -2 and await self._stream(name, KEYS):  # without the module of Playback
                 return
         _log.warn("video file {file!r} can't be played: its name is spelled out", file=name[:_LONGEST_SPELLED])
         await self._spell(name)
 
     # ------------------------------------------------------------ prompts
 
-    async def _play_sounds(self, prompt: str, sounds: tuple[str, ...]) -> bool:
-        """Play the sounds of a prompt until a key is pressed; False when one is missing."""
+    async def _play_what_is_there(self, prompt: str, keys: str) -> bool:
+        """Play a prompt by the first of its candidates that Asterisk has; False when it has none."""
+        for sounds in self._sounds.candidates(prompt):
+            if await self._play_sounds(prompt, sounds, keys):
+                return True
+        return False
+
+    async def _play_sounds(self, prompt: str, sounds: tuple[str, ...], keys: str) -> bool:
+        """Play the sounds of a prompt until one of the keys is pressed; False when one is missing."""
         self._stopped = False
         for sound in sounds:
-            if not await self._stream(sound):
+            if not await self._stream(sound, keys):
                 _log_missing(prompt, sounds)
                 return False
             if self._stopped:
                 break
         return True
 
-    async def _stream(self, sound: str) -> bool:
-        answer = await self._channel.command("STREAM FILE", sound, KEYS, timeout=PLAYS_WITHIN)
+    async def _stream(self, sound: str, keys: str) -> bool:
+        answer = await self._command("STREAM FILE", sound, keys)
         if answer.number == -1:
-            await self._see_whether_they_left()
             return False
         self._press(answer)
         return True
 
-    async def _see_whether_they_left(self) -> None:
-        """Asterisk answers -1 to both, a file that is missing and a customer who left.
+    async def _command(self, words: str, *arguments: str, timeout: float = PLAYS_WITHIN) -> AgiAnswer:
+        """Asterisk answers -1 to both, a file that is missing and a customer who left: here it is the file.
 
-        :raise CallerHungUp: they did.
+        :raise CallerHungUp: they left.
         """
-        status = await self._channel.command("CHANNEL STATUS")
-        if status.number == -1:
+        answer = await self._channel.command(words, *arguments, timeout=timeout)
+        if answer.number == -1 and (await self._channel.command("CHANNEL STATUS")).number == -1:
             raise CallerHungUp("the channel was hung up")
+        return answer
 
     def _press(self, answer: AgiAnswer) -> None:
         code = answer.number or 0
@@ -184,15 +188,13 @@ class AsteriskMedia:
 
     async def _spell(self, text: str) -> None:
         letters = _NOT_SPELLED.sub(" ", text)[:_LONGEST_SPELLED].strip() or "x"
-        answer = await self._say("SAY ALPHA", letters, KEYS)
-        self._press(answer)
+        self._press(await self._say("SAY ALPHA", letters, KEYS))
 
     # ------------------------------------------------------------ numbers
 
-    async def _say(self, words: str, text: str, keys: str = "") -> AgiAnswer:
-        answer = await self._channel.command(words, text, keys, timeout=PLAYS_WITHIN)
+    async def _say(self, words: str, text: str, keys: str = _NO_KEYS) -> AgiAnswer:
+        answer = await self._command(words, text, keys)
         if answer.number == -1:
-            await self._see_whether_they_left()
             raise AgiError(f"Asterisk can't {words}: its sounds for that are missing")
         return answer
 
@@ -204,31 +206,12 @@ class AsteriskMedia:
 
     async def play_currency(self, currency: str) -> None:
         """Say the name of a currency; spell its code where there is no sound of it."""
-        for sounds in self._sounds.candidates(f"{CURRENCY}.{currency}"):
-            if await self._say_sounds(sounds):
-                return
-            _log_missing(CURRENCY, sounds)
-        await self._say("SAY ALPHA", _NOT_SPELLED.sub("", currency)[:_LONGEST_SPELLED] or "x")
-
-    async def _say_optional(self, prompt: str) -> None:
-        for sounds in self._sounds.candidates(prompt):
-            if await self._say_sounds(sounds):
-                return
-            _log_missing(prompt, sounds)
+        if not await self._play_what_is_there(f"{CURRENCY}.{currency}", _NO_KEYS):
+            await self._say("SAY ALPHA", _NOT_SPELLED.sub("", currency)[:_LONGEST_SPELLED] or "x")
 
     async def _say_name(self, name: str, sounds: tuple[str, ...]) -> None:
-        if not await self._say_sounds(sounds):
-            _log_missing(name, sounds)
+        if not await self._play_sounds(name, sounds, _NO_KEYS):
             await self._say("SAY ALPHA", name)
-
-    async def _say_sounds(self, sounds: tuple[str, ...]) -> bool:
-        """Play sounds that no key stops."""
-        for sound in sounds:
-            answer = await self._channel.command("STREAM FILE", sound, "", timeout=PLAYS_WITHIN)
-            if answer.number == -1:
-                await self._see_whether_they_left()
-                return False
-        return True
 
     # ------------------------------------------------------------ keys
 
@@ -246,10 +229,7 @@ class AsteriskMedia:
         """What is typed while a sound plays and behind it; -1 for one that is missing."""
         milliseconds = str(max(1, round(timeout * 1000)))
         longest = PLAYS_WITHIN + timeout * (count + 1)
-        answer = await self._channel.command("GET DATA", sound, milliseconds, str(count), timeout=longest)
-        if answer.number == -1:
-            await self._see_whether_they_left()
-        return answer
+        return await self._command("GET DATA", sound, milliseconds, str(count), timeout=longest)
 
 
 def _keys_of(answer: AgiAnswer) -> str:

@@ -28,7 +28,7 @@ from ctiex.interfaces.telephony import (
 )
 from ctiex.telephony.asterisk import actions
 from ctiex.telephony.asterisk.ami import AmiError, AmiMessage
-from ctiex.telephony.asterisk.ami_link import ActionRefused, AmiAnswer
+from ctiex.telephony.asterisk.ami_link import ActionRefused
 from ctiex.telephony.asterisk.events import EventReader, update
 from ctiex.telephony.asterisk.settings import AsteriskServiceSettings, AsteriskSettings
 from ctiex.telephony.asterisk.snapshot import AsteriskSnapshot
@@ -162,9 +162,9 @@ class AsteriskPlatform:
         for action in asked:
             self._act(action).addErrback(lambda failure: failure.trap(Exception) and None)
 
-    def _act(self, action: actions.Action, each: Callable[[AmiMessage], None] | None = None) -> Deferred[AmiAnswer]:
+    def _act(self, action: actions.Action) -> Deferred[AmiMessage]:
         name, headers = action
-        answer: Deferred[AmiAnswer] = self._client.act(name, *headers, each=each)
+        answer: Deferred[AmiMessage] = self._client.act(name, *headers)
         return answer
 
     # ------------------------------------------------------------ events
@@ -179,7 +179,7 @@ class AsteriskPlatform:
 
     def _follow(self, event: AmiMessage) -> None:
         """Report an event that the call model has taken."""
-        for told in self._events.read(event, self.calls, self._clock.seconds()):
+        for told in self._events.read(event, self.calls):
             self._listener.happened(told)
 
     def _disconnected(self) -> None:
@@ -198,8 +198,8 @@ class AsteriskPlatform:
     async def _read_snapshot(self) -> None:
         snapshot = AsteriskSnapshot(self._settings)
         try:  # one after the other: Asterisk answers in order, and a long list would cost the next one its time
-            await self._act(actions.list_bridges(), snapshot.take)
-            await self._act(actions.list_channels(), snapshot.take)
+            for name, headers in (actions.LIST_BRIDGES, actions.LIST_CHANNELS):
+                await self._client.act(name, *headers, each=snapshot.take)
         except ActionRefused as error:
             raise ActionRefused(
                 f"Asterisk doesn't list its channels ({error}): its manager user needs read = call,user"

@@ -24,9 +24,12 @@ _UNSAFE = re.compile(r"[\x00-\x20,;$\"\x7f]")
 
 
 def _is_dial(value: object) -> bool:
-    if not isinstance(value, str):
-        return False
-    return "/" in value and not _UNSAFE.search(value) and "{" not in value.replace("{access_code}", "")
+    return (
+        isinstance(value, str)
+        and "/" in value
+        and not _UNSAFE.search(value)
+        and "{" not in value.replace("{access_code}", "")
+    )
 
 
 def _is_pattern(value: object) -> bool:

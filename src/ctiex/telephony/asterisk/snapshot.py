@@ -61,8 +61,9 @@ class AsteriskSnapshot:
         agent_party = self.calls.named(name) or Party("", name)
         conversation = Conversation(customer, agent_party, self.calls.agent_of(agent_party))
         result, cause = self._variable(customer, "CTIEX_RESULT"), self._variable(customer, "CTIEX_CAUSE")
-        progress = self._progress(customer, returns_from(result))
-        return TransferState(serial, conversation, progress, status_of(result, cause))
+        return TransferState(
+            serial, conversation, self._progress(customer, returns_from(result)), status_of(result, cause)
+        )
 
     def _progress(self, customer: Party, back: TransferEvent) -> tuple[TransferEvent, ...]:
         match self._variable(customer, "CTIEX_PHASE"):

@@ -83,8 +83,7 @@ class Sounds:
         For ``number-is.vip.fr``: of ``number-is.vip.fr``, ``number-is.vip``, ``number-is.fr`` and ``number-is``.
         A variant only chooses among the names of the table, so that no field can point to another file.
         """
-        name, *variants = prompt.split(".")
-        variants = variants[:_MOST_VARIANTS]
+        name, *variants = prompt.split(".")[: 1 + _MOST_VARIANTS]
         for count in range(len(variants), -1, -1):
             for chosen in combinations(variants, count):
                 if sounds := self.table.get(".".join((name, *chosen))):

@@ -358,5 +358,5 @@ class ExampleContract(CheckerContract, SynchronousTestCase):
         self.assertTrue(verifyObject(ICredentialsChecker, built))
 
     def test_what_nobody_waits_for_is_not_begun(self) -> None:
-        asked = BindCredentials(self.name.encode(), self.secret.encode(), still_wanted=lambda: False)
+        asked = BindCredentials(self.name.encode(), self.secret.encode(), wanted=lambda: False)
         self.assertIsInstance(self._ask(self.make_checker(), asked), CheckBusy)

@@ -27,7 +27,7 @@ from ctiex.clients import (
     event_taking,
 )
 from ctiex.clients.dialled import DialledLinks
-from ctiex.clients.taken_events import TakenEvents
+from ctiex.clients.event_taking import TakenEvents
 from ctiex.codecs.binary import BinaryCodec
 from ctiex.errors import CallError, LinkLost, RequestTimedOut, Status, TlsRefused
 from ctiex.fields import EMPTY, Fields
@@ -661,7 +661,7 @@ class TimeOutTests(AgentCase):
             login = self.begin(self.client.login("1001", timeout=1))
             self.pass_time(2)
             self.failureResultOf(login, RequestTimedOut)
-        self.assertEqual(len(self.client._connection._waiting), 0)
+        self.assertEqual(len(self.client._connection._waiting._waiting), 0)
 
     def test_without_a_serial_a_lost_link_is_told(self) -> None:
         del self.line.answers[ConnectRequest]
@@ -675,7 +675,7 @@ class WaitersTests(SynchronousTestCase):
         waiters: Waiters[int] = Waiters()
         both = [waiters.add(), waiters.add()]
         waiters.fire(5)
-        self.assertEqual(([self.successResultOf(one) for one in both], len(waiters)), ([5, 5], 0))
+        self.assertEqual(([self.successResultOf(one) for one in both], len(waiters._waiting)), ([5, 5], 0))
         late = waiters.add()
         waiters.fail(LinkLost("gone"))
         self.failureResultOf(late, LinkLost)
@@ -685,7 +685,7 @@ class WaitersTests(SynchronousTestCase):
         given_up, other = waiters.add(), waiters.add()
         given_up.cancel()
         self.failureResultOf(given_up, CancelledError)
-        self.assertEqual(len(waiters), 1)
+        self.assertEqual(len(waiters._waiting), 1)
         waiters.fire(None)
         self.successResultOf(other)
 

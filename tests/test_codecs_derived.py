@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from ctiex import messages as m
-from ctiex.codecs import interpreted
 from ctiex.codecs.derived import DECODERS, ENCODERS
 from ctiex.codecs.layouts import LAYOUTS
 from ctiex.errors import MalformedFrame
@@ -20,6 +19,7 @@ from ctiex.fields import Fields
 from ctiex.messages import KIND_OF, KINDS, Condition, Message, Role
 from ctiex.testing.strategies import fields, messages
 
+from . import interpreted
 from .effort import examples
 
 PROPERTY = settings(deadline=None)

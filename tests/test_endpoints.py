@@ -32,7 +32,7 @@ from ctiex.app.exchange import Exchange
 from ctiex.config.endpoints import make_endpoint, read_endpoint
 from ctiex.config.reading import parse
 from ctiex.errors import ConfigurationError, CtiexError
-from ctiex.links.addresses import plain_host
+from ctiex.links.endpoints import plain_host
 from ctiex.links.peers import certificate_names
 from ctiex.settings import structure
 from ctiex.signalling.dial import DialServiceSettings
@@ -182,9 +182,10 @@ class VerdictTests(EndpointCase):
 
     def test_nor_that_of_what_is_dialled(self) -> None:
         self.assertEqual(plain_host(r"t\cp:198.51.100.7:7400"), "198.51.100.7")
-        with self.assertRaises(ConfigurationError) as caught:
-            structure({"address": r"s\sl:host:7400"}, DialServiceSettings)
-        self.assertIn("doesn't verify the server's certificate", str(caught.exception))
+        for address in (r"s\sl:host:7400", "SSL:host:7400"):
+            with self.subTest(address), self.assertRaises(ConfigurationError) as caught:
+                structure({"address": address}, DialServiceSettings)
+            self.assertIn("doesn't verify the server's certificate", str(caught.exception))
 
     def test_a_wrapped_endpoint_is_as_local_and_as_plain_as_what_it_wraps(self) -> None:
         for listen in (*GOOD, "tcp:7300", "tcp6:7300", "systemd:INET:index=0", "systemd:UNIX:index=0"):

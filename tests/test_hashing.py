@@ -52,9 +52,9 @@ class TurnTests(QueueCase):
     def test_one_hashing_runs_at_a_time(self) -> None:
         for what in "abc":
             self.ask("x", what)
-        self.assertEqual((self.threads.begun, len(self.queue)), (1, 3))
+        self.assertEqual((self.threads.begun, len(self.queue._hashings)), (1, 3))
         self.threads.finish()
-        self.assertEqual((self.done, len(self.queue)), (["a", "b", "c"], 0))
+        self.assertEqual((self.done, len(self.queue._hashings)), (["a", "b", "c"], 0))
 
     def test_another_source_waits_for_what_runs_and_not_for_the_flood(self) -> None:
         for number in range(60):
@@ -123,7 +123,7 @@ class BoundTests(QueueCase):
             self.ask("flood", f"{number}")
         self.assertRaises(CheckBusy, self.ask, "flood", "one more")
         self.ask("platform", "secret!")
-        self.assertEqual(len(self.queue), 5)
+        self.assertEqual(len(self.queue._hashings), 5)
         self.threads.finish()
 
     def test_a_newcomer_takes_the_last_place_of_the_source_with_the_most(self) -> None:
@@ -166,7 +166,7 @@ class LeavingTests(QueueCase):
         second = self.ask("x", "second")
         second.cancel()
         self.failureResultOf(second, CancelledError)
-        self.assertEqual(len(self.queue), 1)
+        self.assertEqual(len(self.queue._hashings), 1)
         self.threads.finish()
         self.assertEqual(self.done, ["first"])
 
@@ -221,12 +221,12 @@ class QueueMachine(RuleBasedStateMachine):
     def it_is_bounded_and_never_idle(self) -> None:
         queues = self.queue._queues
         assert all(0 < len(queue) <= 3 for queue in queues.values())
-        assert len(self.queue) <= 7, "six that wait, and one that runs"
-        assert len(self.threads.work) == (1 if len(self.queue) else 0)
+        assert len(self.queue._hashings) <= 7, "six that wait, and one that runs"
+        assert len(self.threads.work) == (1 if len(self.queue._hashings) else 0)
 
     def teardown(self) -> None:
         self.threads.finish()
-        assert len(self.queue) == 0 and not self.queue._queues
+        assert len(self.queue._hashings) == 0 and not self.queue._queues
         assert all(len(heard) == 1 for _, heard in self.asked)
 
 

@@ -15,7 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from ctiex.codecs.binary import BinaryCodec
 from ctiex.codecs.json import JsonCodec
 from ctiex.interfaces import ICodec
-from ctiex.links.session_types import SessionState
+from ctiex.links.outgoing import SessionState
 from ctiex.messages import KIND_OF, KINDS, Error, Message, Unbind
 from ctiex.testing.strategies import invoke_ids, messages_of
 

@@ -229,9 +229,9 @@ class OverTcp(TestCase):
 
     async def test_links_to_a_service_that_is_dialled_from_one_source_keep_no_other_out(self) -> None:
         dialled = DialledLinks(reactor, BinaryCodec(), lambda connection: None, lambda: None, most_links=8)  # type: ignore[arg-type,return-value]
-        port = await dialled.listen(serverFromString(reactor, "tcp:0:interface=127.0.0.1"))
+        port = await dialled.ports.listen(serverFromString(reactor, "tcp:0:interface=127.0.0.1"))
         self.addCleanup(dialled.cut_all)
-        self.addCleanup(dialled.stop_listening)
+        self.addCleanup(dialled.ports.close)
         number = port.getHost().port
         await deferToThread(lambda: list(self._open(number, 40)))
         (other,) = await deferToThread(lambda: list(self._open(number, 1, "127.0.0.2")))

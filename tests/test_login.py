@@ -57,8 +57,8 @@ class ConfigurationTests(SynchronousTestCase):
         self.assertEqual((held.unbound_links_per_source, held.unbound_links), (4, 3))
         limits = throttle.limits
         self.assertEqual((limits.login_failures, limits.lock_out, limits.login_delay), (2, 7, 0.5))
-        self.assertTrue(context.authenticator.plain_secrets)
-        self.assertFalse(other.authenticator.plain_secrets)
+        self.assertEqual(context.authenticator.link.plain_secrets, "allowed")
+        self.assertNotEqual(other.authenticator.link.plain_secrets, "allowed")
         self.assertIs(other.admission, admission)
         self.assertIs(other.authenticator.throttle, throttle)
 

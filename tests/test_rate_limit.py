@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
+from ctiex.clients.link import client_limits
 from ctiex.codecs.binary import BinaryCodec
 from ctiex.errors import LinkBusy
 from ctiex.fields import Fields
 from ctiex.limits import Limits, SessionLimits
 from ctiex.links.rate_limit import Traffic
 from ctiex.links.session import Session
-from ctiex.links.session_types import client_limits
 from ctiex.messages import (
     KIND_OF,
     REPLY_OF,

@@ -14,8 +14,8 @@ from ctiex.errors import LinkError, LinkLost, RequestTimedOut, Status
 from ctiex.interfaces import ICodec
 from ctiex.limits import SessionLimits
 from ctiex.links import rules
+from ctiex.links.outgoing import SessionState
 from ctiex.links.session import Session
-from ctiex.links.session_types import SessionState
 from ctiex.messages import (
     KIND_OF,
     KINDS,

@@ -364,7 +364,7 @@ class FinishedSerialsTests(SynchronousTestCase):
                 self.assertEqual(one in finished, one in last and clock.seconds() < last[one] + 60)
         clock.advance(60)
         self.assertFalse(any(one in finished for one in "123"))
-        self.assertEqual(len(finished), 0)
+        self.assertEqual(len(finished._until), 0)
 
 
 # ---------------------------------------------------------------- at the edge of the first platform

@@ -71,7 +71,7 @@ class TheTurns(SynchronousTestCase):
         links = []
         for number, frames in enumerate(parties):
             for count in frames:
-                links.append(Busy(turns.enter("identity", str(number)), str(number), count, self.handled))
+                links.append(Busy(turns.enter(("identity", str(number))), str(number), count, self.handled))
         for link in links:
             link.share.wait(link)
         waited = dict.fromkeys(map(str, range(len(parties))), 0)
@@ -88,7 +88,7 @@ class TheTurns(SynchronousTestCase):
 
     def test_the_links_of_a_party_have_their_turns_one_after_the_other(self) -> None:
         turns = Turns(self.clock)
-        links = [Busy(turns.enter("identity", "a"), str(number), 1_000, self.handled) for number in range(8)]
+        links = [Busy(turns.enter(("identity", "a")), str(number), 1_000, self.handled) for number in range(8)]
         for link in links:
             link.share.wait(link)
         self.assertEqual(self._turn(), ["0"] * 64 + ["1"] * 64)
@@ -103,7 +103,7 @@ class TheTurns(SynchronousTestCase):
     def test_in_a_second_no_more_is_handled_than_its_rate_allows(self, rate: int, frames: int) -> None:
         self.setUp()
         turns = Turns(self.clock, self.observer, lambda: rate)
-        link = Busy(turns.enter("identity", "a"), "a", frames, self.handled)
+        link = Busy(turns.enter(("identity", "a")), "a", frames, self.handled)
         link.share.wait(link)
         for _ in range(1_000):
             if not link.frames:
@@ -115,30 +115,30 @@ class TheTurns(SynchronousTestCase):
 
     def test_who_waits_for_its_rate_leaves_all_the_turns_to_others(self) -> None:
         turns = Turns(self.clock, self.observer, lambda: 100.0)
-        slow = Busy(turns.enter("identity", "slow"), "slow", 10_000, self.handled)
+        slow = Busy(turns.enter(("identity", "slow")), "slow", 10_000, self.handled)
         slow.share.wait(slow)
         while self._turn():
             pass
         self.assertEqual(self.counts.rates_used_up, 1)
-        other = Busy(turns.enter("identity", "other"), "other", 50, self.handled)
+        other = Busy(turns.enter(("identity", "other")), "other", 50, self.handled)
         other.share.wait(other)
         self.assertEqual(self._turn(), ["other"] * 50)
 
     def test_a_party_that_comes_back_finds_what_is_left(self) -> None:
         turns = Turns(self.clock)
-        share = turns.enter("identity", "a")
+        share = turns.enter(("identity", "a"))
         share.left = 7
-        turns.leave("identity", "a")
-        self.assertIs(turns.enter("identity", "a"), share)
+        turns.leave(("identity", "a"))
+        self.assertIs(turns.enter(("identity", "a")), share)
         for number in range(5_000):
-            turns.enter("source", str(number))
-            turns.leave("source", str(number))
-        self.assertEqual(len(turns), 1)
+            turns.enter(("source", str(number)))
+            turns.leave(("source", str(number)))
+        self.assertEqual(len(turns._shares), 1)
         self.assertLess(len(turns._without_links), 2_000)
 
     def test_nothing_is_due_once_nobody_waits(self) -> None:
         turns = Turns(self.clock, self.observer, lambda: 1.0)
-        link = Busy(turns.enter("identity", "a"), "a", 100, self.handled)
+        link = Busy(turns.enter(("identity", "a")), "a", 100, self.handled)
         link.share.wait(link)
         self._turn()
         self._turn()
@@ -148,7 +148,7 @@ class TheTurns(SynchronousTestCase):
     def test_a_clock_that_is_put_back_stops_nobody(self) -> None:
         self.clock.advance(10_000)
         turns = Turns(self.clock, self.observer, lambda: 10.0)
-        share = turns.enter("identity", "a")
+        share = turns.enter(("identity", "a"))
         share.left = 0
         self.assertEqual(share.settle(10_000.0), 0.0)
         share.renew()

@@ -101,7 +101,7 @@ def _gauges(parts: ExchangeCore) -> Iterator[Metric]:
     account = parts.context.account
     yield _gauge("bytes_held", "Bytes taken by the records of calls, their data and the mailboxes.", account.in_all)
     yield _gauge("bytes_kept_for_ends", "Bytes reserved for the end events of open calls.", account.kept_for_ends)
-    most = parts.agent_links.admission.descriptors.for_connections
+    most = parts.admission.descriptors.for_connections
     yield _gauge("descriptors_for_connections", "Number of open files above which no connection is accepted.", most)
     away = sum(1 for driver in parts.drivers.values() if not driver.connected)
     yield _gauge("platforms_away", "Signalling drivers that can't see the calls of their platform at present.", away)

@@ -5,8 +5,7 @@ from ctiex.clients.agent import AgentClient
 from ctiex.clients.agent_number import AgentNumber
 from ctiex.clients.automatic_service import AutomaticService, MakeMedia
 from ctiex.clients.hand_off import HandOff
-from ctiex.clients.handling import Handler
-from ctiex.clients.served_call import ServedCall
+from ctiex.clients.served_call import Handler, ServedCall
 
 __all__ = [
     "AgentClient",

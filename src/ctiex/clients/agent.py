@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from twisted.application.service import Service
@@ -19,8 +18,8 @@ from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.logger import Logger
 
 from ctiex.clients.account import ExchangeAccount
-from ctiex.clients.agent_number import AgentNumber, OnGap, OnRefused, OnTakenOver, ignore
-from ctiex.clients.connection import ExchangeConnection
+from ctiex.clients.agent_number import AgentNumber, OnGap, OnRefused, OnTakenOver
+from ctiex.clients.connection import ExchangeConnection, ignore
 from ctiex.clients.event_taking import OnEvent
 from ctiex.clients.link import ClientLink
 from ctiex.clients.replies import TRANSIENT
@@ -47,6 +46,7 @@ class AgentClient(Service):
         self._logging_in: Counter[str] = Counter()
         """How many logins of each agent number are under way."""
         self._connection = ExchangeConnection(reactor, account, Role.AGENT, self)
+        self.pause_after = self._connection.pause_after
 
     def startService(self) -> None:
         """Connect, and connect again after every loss; if it is being stopped, as soon as it has."""
@@ -93,7 +93,7 @@ class AgentClient(Service):
         asked: list[ClientLink] = []
         self._logging_in[number] += 1
         try:
-            await self._connection.within(timeout, lambda: self._log_in(agent, timeout, asked))
+            await self._connection.within(timeout, self._log_in(agent, timeout, asked))
         except CallError:
             raise
         except Exception:  # CancelledError is no CtiexError
@@ -138,18 +138,12 @@ class AgentClient(Service):
         self, message: Message, timeout: float, repeat: bool = True, goes_out: Callable[[], object] = ignore
     ) -> Any:
         """Send a request and wait for its answer, over lost links when it is one to repeat."""
-        ask = partial(self._connection.ask, message, repeat, timeout, goes_out)
-        return await self._connection.within(timeout, ask)
+        return await self._connection.within(timeout, self._connection.ask(message, repeat, timeout, goes_out))
 
     def forget(self, agent: AgentNumber) -> None:
         """Don't log this agent number in again."""
         if self._agents.get(agent.number) is agent:
             del self._agents[agent.number]
-
-    @property
-    def pause_after(self) -> Callable[[int], float]:
-        """How long to wait after so many attempts that came to nothing, in seconds."""
-        return self._connection.pause_after
 
     # ------------------------------------------------------------ what the connection tells
 

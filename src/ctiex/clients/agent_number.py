@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
-from ctiex.clients.event_taking import Coming, EventTaking, OnEvent
+from ctiex.clients.event_taking import Coming, EventTaking, OnEvent, TakenEvents
 from ctiex.clients.hand_off import Asked, HandOff, HandOffs
 from ctiex.clients.link import ClientLink
 from ctiex.clients.replies import checked
-from ctiex.clients.taken_events import TakenEvents
 from ctiex.clients.timeouts import within
 from ctiex.errors import BrokenExchange, CallError, CtiexError, LinkLost, Status
 from ctiex.fields import EMPTY, Fields
@@ -25,12 +23,13 @@ from ctiex.messages import (
     AgentLoginReply,
     AgentLogout,
     AgentLogoutReply,
-    CancelReply,
     CancelRequest,
     ConnectReply,
     ConnectRequest,
-    Message,
 )
+
+if TYPE_CHECKING:
+    from ctiex.clients.agent import AgentClient
 
 _log = Logger()
 
@@ -47,37 +46,12 @@ def _is_in_use(reply: object) -> bool:
     return getattr(reply, "status", None) == Status.DUPLICATE_SERIAL
 
 
-def ignore(*_: object) -> None:
-    """Do nothing."""
-
-
-class Client(Protocol):
-    """What an agent number needs of its client."""
-
-    reactor: Any
-
-    async def ask(
-        self, message: Message, timeout: float, repeat: bool = True, goes_out: Callable[[], object] = ignore
-    ) -> Any:
-        """Send a request and wait for its answer, over lost links when it is one to repeat."""
-
-    def forget(self, agent: AgentNumber) -> None:
-        """Don't log this agent number in again."""
-
-    def log_in_again(self, agent: AgentNumber, link: ClientLink) -> None:
-        """Events were left out, which this brings."""
-
-    @property
-    def pause_after(self) -> Callable[[int], float]:
-        """How long to wait after so many attempts that came to nothing, in seconds."""
-
-
 class AgentNumber:
     """One agent number that is logged in, and logged in again after every loss of the link."""
 
     def __init__(
         self,
-        client: Client,
+        client: AgentClient,
         number: str,
         on_event: OnEvent,
         on_gap: OnGap,
@@ -175,7 +149,7 @@ class AgentNumber:
 
         :raise CallError: the exchange refuses.
         """
-        await within(self.reactor, self._left(until), partial(self._all_acknowledged, asked))
+        await within(self.reactor, self._left(until), self._all_acknowledged(asked))
         numbered = self._numbered
         reply = await self._ask(request, asked, self._left(until))
         if not _is_in_use(reply):
@@ -190,7 +164,7 @@ class AgentNumber:
         return await self._client.ask(request, timeout, bool(request.serial), lambda: asked.goes_out(self._numbered))
 
     def _has_heard(self, asked: Asked) -> bool:
-        return self._hand_offs.has_early(asked) or self._taking.waits(asked.is_of)
+        return self._hand_offs.last_early(asked) > 0 or self._taking.waits(asked.is_of)
 
     async def _all_acknowledged(self, asked: Asked) -> None:
         """Wait until no event under the serial of this call waits at the exchange, of those that have come."""
@@ -204,8 +178,7 @@ class AgentNumber:
 
         :raise CallError: 20 there is no such call, 24 it has finished already.
         """
-        reply: CancelReply = await self._client.ask(CancelRequest(serial), timeout)
-        checked(reply)
+        checked(await self._client.ask(CancelRequest(serial), timeout))
 
     async def logout(self, timeout: float = 30.0) -> None:
         """Leave: events wait in the mailbox from now on.
@@ -253,7 +226,7 @@ class AgentNumber:
         if lost is not None:
             self._lose_events()
         if failed or lost is not None:
-            self._tell_gap(min([*failed, *(lost or ())]), max([*failed, *(lost or ())]))
+            self._tell("on_gap", self._on_gap, min([*failed, *(lost or ())]), max([*failed, *(lost or ())]))
         self._acknowledge()  # what was taken before, but the acknowledgement was lost on its way or in a crash
         self._tries.fire(None)
 
@@ -264,17 +237,18 @@ class AgentNumber:
         self._new = False
         self._hand_offs.numbered_anew()
         self._lose_events()
-        self._tell_gap(last + 1, last)
+        self._tell("on_gap", self._on_gap, last + 1, last)
 
     def _lose_events(self) -> None:
         """End the waits for these events, which would never end otherwise."""
         self._hand_offs.fail_all(CallError(Status.EXPIRED, f"events of agent {self.number} are lost"))
 
-    def _tell_gap(self, first: int, last: int) -> None:
+    def _tell(self, name: str, hears: Callable[..., object], *what: object) -> None:
+        """Tell the application by one of its functions."""
         try:
-            self._on_gap(first, last)
-        except Exception:  # the application's fault; the login goes on
-            _log.failure("on_gap failed for agent {number}", number=self.number)
+            hears(*what)
+        except Exception:  # the application's fault; the login, and the other agent numbers, go on
+            _log.failure("{name} failed for agent {number}", name=name, number=self.number)
 
     def received(self, link: ClientLink, event: AgentEvent) -> None:
         """An event has come, or comes again."""
@@ -288,7 +262,7 @@ class AgentNumber:
         lost = self._events.skips_to(event.sequence)
         if lost is not None:
             self._lose_events()
-            self._tell_gap(*lost)
+            self._tell("on_gap", self._on_gap, *lost)
         again = self._events.has_failed(event.sequence)
         if self._events.arrives(event.sequence):
             self._taking.put(Coming(event, self._events, again))
@@ -350,10 +324,7 @@ class AgentNumber:
         """Another link has taken the number over."""
         self.taken_over = True
         self.end(CallError(Status.SESSION_TAKEN_OVER, self.number))
-        try:
-            self._on_taken_over()
-        except Exception:  # the application's fault; the other agent numbers go on
-            _log.failure("on_taken_over failed for agent {number}", number=self.number)
+        self._tell("on_taken_over", self._on_taken_over)
 
     def refused(self, error: CallError) -> None:
         """The exchange doesn't let it log in again."""
@@ -361,7 +332,4 @@ class AgentNumber:
             self.lost()
             return
         self.end(error)
-        try:
-            self._on_refused(error)
-        except Exception:  # the application's fault; the other agent numbers go on
-            _log.failure("on_refused failed for agent {number}", number=self.number)
+        self._tell("on_refused", self._on_refused, error)

@@ -28,11 +28,19 @@ from ctiex.clients.account import ExchangeAccount
 from ctiex.clients.connection import ExchangeConnection
 from ctiex.clients.dialled import DialledLinks
 from ctiex.clients.faults import without_text
-from ctiex.clients.handling import Handler, end_of, final_outcome, log_failure, log_fault, telling
 from ctiex.clients.lifecycle import Lifecycle
 from ctiex.clients.link import ClientLink
 from ctiex.clients.replies import KEPT, TRANSIENT
-from ctiex.clients.served_call import FinishedSerials, ServedCall
+from ctiex.clients.served_call import (
+    FinishedSerials,
+    Handler,
+    ServedCall,
+    end_of,
+    final_outcome,
+    log_failure,
+    log_fault,
+    telling,
+)
 from ctiex.errors import BrokenExchange, CallerHungUp, CallError, CodecError, LinkError, RequestTimedOut, Status
 from ctiex.interfaces import NO_HEADERS, IMedia, ISerialCarrier, Signalled
 from ctiex.messages import (
@@ -116,10 +124,10 @@ class AutomaticService(Service):
 
     def _begin(self) -> None:
         self._connection.start()
-        self._dialled.listen_again()
+        self._dialled.ports.open_again()
 
     async def _end_all(self) -> None:
-        await self._dialled.stop_listening()
+        await self._dialled.ports.close()
         await self._calls_finished()
         for _, serving in list(self._calls.values()):
             serving.cancel()
@@ -142,7 +150,7 @@ class AutomaticService(Service):
 
     async def listen(self, endpoint: IStreamServerEndpoint) -> IListeningPort:
         """Also take Connections from an exchange that dials this address (``signalling = "dial"``)."""
-        return await self._dialled.listen(endpoint)
+        return await self._dialled.ports.listen(endpoint)
 
     def _home(self) -> str | None:
         link = self._connection.link
@@ -230,8 +238,7 @@ class AutomaticService(Service):
         :raise CallError: they can't be served: 15, 30, 20 (no serial), 22 (of a call that has come already), 14.
         """
         number, serial = self._carrier.extract(signalled)
-        connection = Connection(access_code, signalled.calling_number, "")
-        call = self._admitted(connection, number, serial, self._finished)
+        call = self._admitted(Connection(access_code, signalled.calling_number, ""), number, serial, self._finished)
         call.media = media
         served: Deferred[None] = Deferred()
         self._serve(telling(self._handlers[access_code], served), call)
@@ -289,13 +296,10 @@ class AutomaticService(Service):
             if call.ended is not None:
                 raise
             return failed("the service is stopping")
-        except CallError as error:
-            if error.status not in NOT_THIS_SERVICES:
-                log_fault(call, error)
-                return failed("the service failed")
-            _log.info("call {serial} is not served: {reason}", serial=call.serial, reason=error.status.text)
-            return None
         except Exception as error:
+            if isinstance(error, CallError) and error.status in NOT_THIS_SERVICES:
+                _log.info("call {serial} is not served: {reason}", serial=call.serial, reason=error.status.text)
+                return None
             log_fault(call, error)
             return failed("the service failed")
 
@@ -303,7 +307,7 @@ class AutomaticService(Service):
 
     async def ask(self, message: Message, timeout: float) -> Any:
         """Send a request and wait for its answer, over lost links."""
-        return await self._connection.within(timeout, partial(self._connection.ask, message, timeout=timeout))
+        return await self._connection.within(timeout, self._connection.ask(message, timeout=timeout))
 
     async def report(self, call: ServedCall, outcome: Outcome, timeout: float = _REPORT_WITHIN) -> None:
         """Send a ServiceEvent until the exchange has committed it, always under the same event_id.
@@ -313,7 +317,7 @@ class AutomaticService(Service):
         :raise RequestTimedOut: it could not be brought to the exchange in time.
         """
         event = ServiceEvent(self._random.getrandbits(64), call.serial, call.agent, outcome.condition, outcome.fields)
-        await self._connection.within(timeout, partial(self._until_kept, event))
+        await self._connection.within(timeout, self._until_kept(event))
 
     async def _until_kept(self, event: ServiceEvent) -> None:
         while True:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
+from attrs import frozen
 from twisted.application.internet import ClientService, backoffPolicy
 from twisted.internet.defer import CancelledError, Deferred, ensureDeferred, fail, succeed
 from twisted.internet.error import ConnectingCancelledError
-from twisted.internet.interfaces import IAddress, IProtocol, IProtocolFactory, IStreamClientEndpoint
+from twisted.internet.interfaces import IProtocol, IProtocolFactory, IStreamClientEndpoint
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -37,33 +38,22 @@ _SAY_GOODBYE_WITHIN = 2.0
 """How long an exchange may take to answer Unbind, in seconds."""
 
 
-def _nothing() -> None:
+def ignore(*_: object) -> None:
     """Do nothing."""
 
 
-class _ClientLinkFactory(Factory):
-    noisy = False
-
-    def __init__(self, connection: ExchangeConnection) -> None:
-        self._connection = connection
-
-    def buildProtocol(self, addr: IAddress | None) -> ClientLink:
-        return ClientLink(self._connection)
-
-
 @implementer(IStreamClientEndpoint)
+@frozen(eq=False)
 class _ToldEndpoint:
     """An account's endpoint that tells when the exchange can't be reached, and when it can again."""
 
-    def __init__(self, account: ExchangeAccount, trouble: Callable[[str], bool]) -> None:
-        """:param trouble: hears why the exchange can't be reached; says whether that is news."""
-        self._account = account
-        self._trouble = trouble
+    _account: ExchangeAccount
+    _trouble: Callable[[str], bool]
+    """Hears why the exchange can't be reached; says whether that is news."""
 
     def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
         """Connect, and tell a failure once."""
-        connecting: Deferred[IProtocol] = self._account.endpoint.connect(protocolFactory)
-        return connecting.addErrback(self._not_reached)
+        return self._account.endpoint.connect(protocolFactory).addErrback(self._not_reached)
 
     def _not_reached(self, failure: Failure) -> Failure:
         reason = failure.getErrorMessage()
@@ -95,9 +85,11 @@ class ExchangeConnection:
             initialDelay=0.1, maxDelay=account.longest_retry, jitter=account.jitter
         )
         """How long to wait after so many attempts that came to nothing, in seconds."""
+        factory = Factory.forProtocol(lambda: ClientLink(self))
+        factory.noisy = False
         self._service = ClientService(
             _ToldEndpoint(account, self._is_news),
-            _ClientLinkFactory(self),
+            factory,
             # Binding is not left to ClientService's prepareConnection: it has no state for a rejected
             # connection that closes later. So what becomes of a link is counted here for the pause between attempts.
             retryPolicy=lambda attempts: self.pause_after(attempts + self._losses),
@@ -142,7 +134,7 @@ class ExchangeConnection:
             await link.bind()
             await self.owner.prepare(link)
         except CtiexError as failed:
-            self._not_bound(link, link.in_words(failed))
+            self.give_up(link, link.in_words(failed))
             return
         except Exception:  # a fault of ours: the next link may do
             _log.failure("binding failed")
@@ -153,27 +145,22 @@ class ExchangeConnection:
         self.link = link
         self._waiting.fire(link)
 
-    def _not_bound(self, link: ClientLink, error: CtiexError) -> None:
+    def give_up(self, link: ClientLink, error: CtiexError) -> None:
+        """A link can't be used, and is closed; the next one may be better.
+
+        Those who wait for a link are told what no other attempt is likely to mend. Once a link was bound, a TLS failure
+        is no such thing: then it is the exchange's, whose certificate is being mended.
+        """
         if self._is_news(str(error)) and self._life.wanted:
             _log.error("{identity} could not bind: {reason}", identity=self.account.identity, reason=str(error))
         link.cut("not bound")
-        self._tell_refused(error)
-
-    def give_up(self, link: ClientLink, error: CtiexError) -> None:
-        """A bound link can't be used, and is closed; the next one may be better."""
-        self._not_bound(link, error)
+        if isinstance(error, (BindRefused, UnsafeLink)) or (isinstance(error, TlsRefused) and not self._was_bound):
+            self._waiting.fail(error)
 
     def _is_news(self, trouble: str) -> bool:
         """Keep why an attempt came to nothing; False when the one before came to nothing by the same."""
         before, self.trouble = self.trouble, trouble
         return trouble != before
-
-    def _tell_refused(self, error: CtiexError) -> None:
-        """Tell those who wait for a link what no other attempt is likely to mend."""
-        if isinstance(error, (BindRefused, UnsafeLink)):
-            self._waiting.fail(error)
-        elif isinstance(error, TlsRefused) and not self._was_bound:
-            self._waiting.fail(error)  # later it is the exchange's, whose certificate is being mended
 
     def link_closed(self, link: ClientLink) -> None:
         """A link is gone; the next one is on its way."""
@@ -197,7 +184,7 @@ class ExchangeConnection:
             return succeed(self.link)
         return self._waiting.add() if self._life.wanted else fail(_stopped())
 
-    async def within(self, seconds: float | None, work: Callable[[], Awaitable[Any]]) -> Any:
+    async def within(self, seconds: float | None, work: Coroutine[Any, Any, Any]) -> Any:
         """What the work gives, if it gives it in time.
 
         :raise RequestTimedOut: it took longer; the text says why, if there is no link.
@@ -212,7 +199,7 @@ class ExchangeConnection:
         message: Message,
         repeat: bool = True,
         timeout: float | None = None,
-        goes_out: Callable[[], object] = _nothing,
+        goes_out: Callable[[], object] = ignore,
     ) -> Message:
         """Send a request on the bound link and wait for its answer.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from twisted.internet.interfaces import IAddress, IDelayedCall, IListeningPort, IReactorTime, IStreamServerEndpoint
+from twisted.internet.interfaces import IAddress, IDelayedCall, IReactorTime
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 
@@ -16,7 +16,7 @@ from ctiex.links import rules
 from ctiex.links.ports import GuardedFactory, PortBounds
 from ctiex.links.protocol import LinkProtocol
 from ctiex.links.session import Session
-from ctiex.messages import Bind, Connection, ConnectionReply, Error, Message
+from ctiex.messages import Connection, ConnectionReply, Message
 
 _log = Logger()
 
@@ -64,12 +64,6 @@ class _IncomingLink(LinkProtocol):
         if self._deadline is not None and self._deadline.active():
             self._deadline.cancel()
 
-    def bind_received(self, bind: Bind, invoke_id: int) -> None:
-        """The rules of this link let no Bind through."""
-
-    def error_received(self, error: Error) -> None:
-        """Nothing was sent that could be complained of."""
-
 
 class DialledLinks(Factory):
     """Listens for exchanges that dial, and takes their customers where the way back is known."""
@@ -87,7 +81,7 @@ class DialledLinks(Factory):
         self._home = home
         self._most_links = most_links
         bounds = PortBounds("the service", lambda: self._most_links, lambda: max(1, self._most_links // 2))
-        self._ports = OwnPorts(lambda: GuardedFactory(self, bounds, clock))
+        self.ports = OwnPorts(lambda: GuardedFactory(self, bounds, clock))
 
     def buildProtocol(self, addr: IAddress | None) -> _IncomingLink | None:
         """A link that an exchange has opened; None, which closes it, when there are as many as may be."""
@@ -95,18 +89,6 @@ class DialledLinks(Factory):
             _log.warn("a link from {address} is refused: {count} are open", address=addr, count=len(self.links))
             return None
         return _IncomingLink(self)
-
-    async def listen(self, endpoint: IStreamServerEndpoint) -> IListeningPort:
-        """Take links there from now on, while the service runs."""
-        return await self._ports.listen(endpoint)
-
-    def listen_again(self) -> None:
-        """Take links where the run before did."""
-        self._ports.open_again()
-
-    async def stop_listening(self) -> None:
-        """Take no more links in this run."""
-        await self._ports.close()
 
     def cut_all(self) -> None:
         """End those that are left."""

@@ -1,23 +1,89 @@
-"""Brings the events of one agent number to its application, strictly in order, one at a time."""
+"""Brings the events of one agent number to its application, strictly in order, one at a time.
+
+Which of them have come, and which may be acknowledged, is kept here too.
+"""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Awaitable, Callable
+from enum import Enum
 from inspect import isawaitable
 
-from attrs import frozen
+from attrs import define, field, frozen
 from twisted.internet.defer import ensureDeferred
 from twisted.logger import Logger
 
 from ctiex.clients.faults import without_text
-from ctiex.clients.taken_events import TakenEvents
 from ctiex.messages import AgentEvent
 
 _log = Logger()
 
 OnEvent = Callable[[AgentEvent], object]
 """Takes an event; an ``async def``, or one that returns a Deferred, has taken it when that is done."""
+
+
+class _Open(Enum):
+    UNDER_WAY = "under way"
+    FAILED = "failed"
+
+
+@define(eq=False)
+class TakenEvents:
+    """The events of one numbering. An acknowledgement is cumulative, so it ends before the first that isn't taken."""
+
+    arrived: int
+    """The last event that has come; at first, the last that was taken before these."""
+    _open: dict[int, _Open] = field(factory=dict, init=False)
+    """Those that have come and aren't taken; a failed one is taken up when it comes again."""
+
+    def __len__(self) -> int:
+        """How many have come and aren't taken."""
+        return len(self._open)
+
+    @property
+    def last(self) -> int:
+        """The last event up to which all are taken."""
+        return min(self._open) - 1 if self._open else self.arrived
+
+    def has_failed(self, sequence: int) -> bool:
+        """Whether the application has failed to take this one."""
+        return self._open.get(sequence) is _Open.FAILED
+
+    def arrives(self, sequence: int) -> bool:
+        """An event comes; False when it is a repeat of one that is taken already, or under way."""
+        if sequence <= self.arrived and not self.has_failed(sequence):
+            return False
+        self.arrived = max(self.arrived, sequence)
+        self._open[sequence] = _Open.UNDER_WAY
+        return True
+
+    def take(self, sequence: int) -> None:
+        """The application has taken it."""
+        self._open.pop(sequence, None)
+
+    def fail(self, sequence: int) -> None:
+        """The application has not taken it, and won't before it comes again."""
+        if sequence in self._open:
+            self._open[sequence] = _Open.FAILED
+
+    def skips_to(self, sequence: int) -> tuple[int, int] | None:
+        """Nothing comes any more between the last that has come and this one.
+
+        Gives the first and last sequence of what is lost by that; None when nothing is.
+        """
+        if sequence <= self.arrived + 1:
+            return None
+        lost = self.arrived + 1, sequence - 1
+        self.arrived = sequence - 1
+        return lost
+
+    def give_up_failed(self, first: int) -> list[int]:
+        """The failed ones before ``first`` come no more; which they are."""
+        lost = [sequence for sequence, state in self._open.items() if state is _Open.FAILED and sequence < first]
+        for sequence in lost:
+            del self._open[sequence]
+        return sorted(lost)
 
 
 @frozen
@@ -27,7 +93,7 @@ class Coming:
     event: AgentEvent
     events: TakenEvents
     """Those of its numbering."""
-    again: bool = False
+    again: bool
     """Whether the application failed to take it before."""
 
 
@@ -40,17 +106,17 @@ def _size(event: AgentEvent) -> int:
     return sum(len(value) if isinstance(value, (str, bytes)) else 8 for value in event.fields.values())
 
 
+@define(eq=False)
 class EventTaking:
     """Events wait here while the application takes the one before them, up to a bound."""
 
-    def __init__(self, on_event: OnEvent, tried: Callable[[Coming], None]) -> None:
-        """:param tried: hears of each event that the application has taken, or failed to take."""
-        self._on_event = on_event
-        self._tried = tried
-        self._waiting: deque[Coming] = deque()
-        self._under_way: Coming | None = None
-        self._going_on = False
-        self._bytes = 0
+    _on_event: OnEvent
+    _tried: Callable[[Coming], None]
+    """Hears of each event that the application has taken, or failed to take."""
+    _waiting: deque[Coming] = field(factory=deque, init=False)
+    _under_way: Coming | None = field(default=None, init=False)
+    _going_on: bool = field(default=False, init=False)
+    _bytes: int = field(default=0, init=False)
 
     @property
     def full(self) -> bool:
@@ -70,8 +136,7 @@ class EventTaking:
 
     def waits(self, is_wanted: Callable[[AgentEvent], bool]) -> bool:
         """Whether one of these events is under way or waits."""
-        under_way = () if self._under_way is None else (self._under_way,)
-        return any(is_wanted(coming.event) for coming in (*under_way, *self._waiting))
+        return any(is_wanted(each.event) for each in (self._under_way, *self._waiting) if each is not None)
 
     def drop_waiting(self) -> None:
         """Bring none of those that wait: they are to come again at another login."""

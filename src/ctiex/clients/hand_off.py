@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from attrs import define, evolve
+from attrs import define, evolve, field
 from twisted.internet.defer import CancelledError, Deferred, fail
 
 from ctiex.clients.timeouts import within
@@ -29,14 +29,14 @@ MOST_EVENTS = 10_000
 class HandOff:
     """One customer handed to an automatic service."""
 
-    def __init__(self, reactor: Any, cancel: Cancel, serial: str, since: int = 0) -> None:
+    def __init__(self, reactor: Any, cancel: Cancel, request: ConnectRequest, since: int) -> None:
         self.since = since
         """Events up to this one are of another call, which had the same serial before."""
-        self.serial = serial
+        self.serial = request.serial
         """The call serial number that goes with the call."""
         self.final: AgentEvent | None = None
         """The event that ended it; None while it goes on."""
-        self.request: ConnectRequest | None = None
+        self.request = request
         """What was asked for, under its serial."""
         self._reactor = reactor
         self._cancel = cancel
@@ -71,7 +71,7 @@ class HandOff:
         :raise CallError: another link has taken the agent number over (13), it logged out, the exchange refuses to
             log it in again, or events are lost (21).
         """
-        event: AgentEvent = await within(self._reactor, timeout, self._until_final)
+        event: AgentEvent = await within(self._reactor, timeout, self._until_final())
         return event
 
     async def cancel(self) -> None:
@@ -146,20 +146,20 @@ class Asked:
         return event.serial == self.serial and self.is_newer(event)
 
 
+@define(eq=False)
 class HandOffs:
     """The hand-offs of one agent number that go on, and events that come before the answer to their request."""
 
-    def __init__(self, reactor: Any, cancel: Cancel) -> None:
-        self._reactor = reactor
-        self._cancel = cancel
-        self._going_on: dict[str, HandOff] = {}
-        self._asked: dict[str, Asked] = {}
-        """By serial, those of the application's own that are asked for now."""
-        self._unanswered: dict[str, Asked] = {}
-        """Those that were asked for, and had no answer; the oldest first."""
-        self._without_serial = 0
-        """How many requests without a serial wait for their answer."""
-        self._early: deque[AgentEvent] = deque(maxlen=MOST_EARLY)
+    _reactor: Any
+    _cancel: Cancel
+    _going_on: dict[str, HandOff] = field(factory=dict, init=False)
+    _asked: dict[str, Asked] = field(factory=dict, init=False)
+    """By serial, those of the application's own that are asked for now."""
+    _unanswered: dict[str, Asked] = field(factory=dict, init=False)
+    """Those that were asked for, and had no answer; the oldest first."""
+    _without_serial: int = field(default=0, init=False)
+    """How many requests without a serial wait for their answer."""
+    _early: deque[AgentEvent] = field(factory=lambda: deque(maxlen=MOST_EARLY), init=False)
 
     @contextmanager
     def asking(self, request: ConnectRequest) -> Iterator[Asked]:
@@ -187,9 +187,8 @@ class HandOffs:
         serial = request.serial
         going_on, asked = self._going_on.get(serial), self._asked.get(serial) or self._unanswered.get(serial)
         taken = going_on is not None and going_on.request != request
-        if asked is not None and asked.request != request and not self._is_over(asked):
-            taken = True
-        if serial and taken:
+        wanted = asked is not None and asked.request != request and not self._is_over(asked)
+        if serial and (taken or wanted):
             raise CallError(
                 Status.DUPLICATE_SERIAL, "the end event of another call with this serial hasn't arrived yet"
             )
@@ -231,23 +230,21 @@ class HandOffs:
 
     def _is_awaited(self, event: AgentEvent) -> bool:
         """Whether somebody may ask for it by the answer to a request."""
-        named = event.serial in self._asked or event.serial in self._unanswered
-        return named or self._without_serial > 0
-
-    def has_early(self, asked: Asked) -> bool:
-        """Whether an event of this call, under a serial of the application's own, has come before the answer."""
-        return any(map(asked.is_of, self._early))
+        return self._without_serial > 0 or event.serial in self._asked or event.serial in self._unanswered
 
     def last_early(self, asked: Asked) -> int:
-        """The last event of this call, or of one before it with the same serial, that came before the answer."""
+        """The last event of this call, or of one before it with the same serial, that came before the answer.
+
+        The call is under a serial of the application's own; 0 when none has come.
+        """
         return max((event.sequence for event in self._early if asked.is_of(event)), default=0)
 
     def kept(self, asked: Asked, serial: str) -> HandOff:
         """The exchange has the call: its hand-off, the same one for all who asked for it."""
         if asked.hand_off is not None:
             return asked.hand_off
-        hand_off = self._going_on[serial] = HandOff(self._reactor, self._cancel, serial, asked.since or 0)
-        hand_off.request = evolve(asked.request, serial=serial)
+        request = evolve(asked.request, serial=serial)
+        hand_off = self._going_on[serial] = HandOff(self._reactor, self._cancel, request, asked.since or 0)
         if asked.serial:
             asked.hand_off = hand_off
         for event in [event for event in self._early if event.serial == serial]:

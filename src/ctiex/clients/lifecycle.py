@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine
 from enum import Enum
 from typing import Any
 
+from attrs import define, field
 from twisted.internet.defer import Deferred, ensureDeferred, succeed
 from twisted.logger import Logger
 
@@ -43,14 +44,14 @@ _TO_STOP = {
 _HAS_STOPPED = {ClientStage.STOPPING: ClientStage.STOPPED, ClientStage.RESTARTING: ClientStage.RUNNING}
 
 
+@define(eq=False)
 class Lifecycle:
     """Begins and ends one thing, one after the other: it never begins before the end of what was before."""
 
-    def __init__(self, begin: Callable[[], object], end: Callable[[], Coroutine[Any, Any, object]]) -> None:
-        self.stage = ClientStage.NEW
-        self._begin = begin
-        self._end = end
-        self._stopping: Waiters[None] = Waiters()
+    _begin: Callable[[], object]
+    _end: Callable[[], Coroutine[Any, Any, object]]
+    stage: ClientStage = field(default=ClientStage.NEW, init=False)
+    _stopping: Waiters[None] = field(factory=Waiters, init=False)
 
     @property
     def wanted(self) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from sys import maxsize
+from typing import TYPE_CHECKING, Protocol
 
 from attrs import evolve
 from twisted.internet.defer import Deferred
@@ -11,7 +12,6 @@ from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from ctiex.clients.account import ExchangeAccount
 from ctiex.clients.replies import answers
 from ctiex.errors import (
     BindRefused,
@@ -24,19 +24,27 @@ from ctiex.errors import (
     TlsRefused,
     UnsafeLink,
 )
+from ctiex.limits import SessionLimits
 from ctiex.links import rules
 from ctiex.links.peers import LOCAL, is_private, is_verified, source_of
 from ctiex.links.protocol import LinkProtocol
 from ctiex.links.session import Session
-from ctiex.links.session_types import client_limits
 from ctiex.links.waiters import Waiters
-from ctiex.messages import LEAST_MAX_FRAME, Bind, BindReply, Error, Message, Role
+from ctiex.messages import LEAST_MAX_FRAME, Bind, BindReply, Error, Message
 from ctiex.tls.handshake_errors import TLS_REFUSED
+
+if TYPE_CHECKING:
+    from ctiex.clients.connection import ExchangeConnection
 
 _log = Logger()
 
 _TLS_RECORDS, _TLS_MAJOR, _TLS_RECORD = (b"\x15", b"\x16"), b"\x03", 2
 """How a record of TLS begins: an alert or a part of the handshake, then its version; so many bytes."""
+
+
+def client_limits() -> SessionLimits:
+    """A client's: it asks as much as it likes, and trusts its exchange to answer no more than it was asked."""
+    return SessionLimits(max_queued=maxsize, frames_per_second=maxsize, bytes_per_second=maxsize)
 
 
 class ClientOwner(Protocol):
@@ -55,25 +63,10 @@ class ClientOwner(Protocol):
         """The exchange complains of something that wasn't asked."""
 
 
-class LinkOwner(Protocol):
-    """What a link needs of the connection that it belongs to."""
-
-    reactor: Any
-    account: ExchangeAccount
-    role: Role
-    owner: ClientOwner
-
-    def opened(self, link: ClientLink) -> None:
-        """It is open, and has to be bound."""
-
-    def link_closed(self, link: ClientLink) -> None:
-        """It is gone."""
-
-
 class ClientLink(LinkProtocol):
     """One link to the exchange, as its client sees it."""
 
-    def __init__(self, connection: LinkOwner) -> None:
+    def __init__(self, connection: ExchangeConnection) -> None:
         super().__init__(connection.reactor)
         self._connection = connection
         self._gone: Waiters[None] = Waiters()
@@ -107,8 +100,7 @@ class ClientLink(LinkProtocol):
         account = self._connection.account
         if not account.plain_secrets:
             self._check_safety()
-        bind = Bind(self._connection.role, account.identity, account.secret, software=account.software)
-        reply = await self.ask(bind)
+        reply = await self.ask(Bind(self._connection.role, account.identity, account.secret, software=account.software))
         self.answered = True
         if isinstance(reply, BindReply) and reply.status == Status.OK:
             self._agree(reply)
@@ -198,9 +190,6 @@ class ClientLink(LinkProtocol):
     def request_received(self, message: Message, invoke_id: int) -> None:
         """Pass it on."""
         self._connection.owner.request_received(self, message, invoke_id)
-
-    def bind_received(self, bind: Bind, invoke_id: int) -> None:
-        """The rules of a client let no Bind through."""
 
     def error_received(self, error: Error) -> None:
         """Pass it on."""

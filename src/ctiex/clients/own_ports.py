@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from attrs import define, field
 from twisted.internet.defer import Deferred, ensureDeferred, maybeDeferred, succeed
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IStreamServerEndpoint
 from twisted.logger import Logger
@@ -11,16 +12,16 @@ from twisted.logger import Logger
 _log = Logger()
 
 
+@define(eq=False)
 class OwnPorts:
     """Where one service listens, in the order in which the ports were added."""
 
-    def __init__(self, make_factory: Callable[[], IProtocolFactory]) -> None:
-        """:param make_factory: makes what takes the connections of one port."""
-        self._make_factory = make_factory
-        self._open: list[tuple[IStreamServerEndpoint, IListeningPort]] = []
-        self._closed: list[IStreamServerEndpoint] = []
-        """Where it listened in an earlier run."""
-        self._opening: Deferred[None] = succeed(None)
+    _make_factory: Callable[[], IProtocolFactory]
+    """Makes what takes the connections of one port."""
+    _open: list[tuple[IStreamServerEndpoint, IListeningPort]] = field(factory=list, init=False)
+    _closed: list[IStreamServerEndpoint] = field(factory=list, init=False)
+    """Where it listened in an earlier run."""
+    _opening: Deferred[None] = field(factory=lambda: succeed(None), init=False)
 
     async def listen(self, endpoint: IStreamServerEndpoint) -> IListeningPort:
         """Listen there from now on, while the service runs."""

@@ -1,16 +1,27 @@
-"""One customer who has come to an automatic service."""
+"""One customer who has come to an automatic service, and the coroutine that serves them.
+
+That is anybody's code: what it gives, when it ends, and its faults are seen to here.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
+from attrs import define, field
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
 
+from ctiex.clients.faults import without_text
 from ctiex.clients.replies import checked
 from ctiex.fields import EMPTY, Fields
 from ctiex.interfaces import IMedia
 from ctiex.messages import Condition, Connection, DataRequest, DataResult, Message
-from ctiex.services.outcome import Outcome
+from ctiex.services.outcome import Outcome, failed
+
+_log = Logger()
 
 
 class CallService(Protocol):
@@ -48,8 +59,7 @@ class ServedCall:
         :raise CallError: 20, the call isn't (or is no longer) this service's.
         :raise RequestTimedOut: no answer in time.
         """
-        request = DataRequest(self.serial, self._exchange_address)
-        result: DataResult = checked(await self._service.ask(request, timeout))
+        result: DataResult = checked(await self._service.ask(DataRequest(self.serial, self._exchange_address), timeout))
         self.agent = result.agent
         return result.fields
 
@@ -67,10 +77,62 @@ class ServedCall:
         return (self.access_code, self.calling_number) == (connection.access_code, calling_number)
 
 
+_ENDS = frozenset({Condition.COMPLETED, Condition.FAILED, Condition.ABANDONED})
+
+Handler = Callable[[ServedCall], Awaitable[Outcome]]
+"""Serves one customer and says how it ended; it is cancelled when the exchange ends the call."""
+
+
+def telling(handler: Handler, served: Deferred[None]) -> Handler:
+    """The handler, and a word when it has ended."""
+
+    async def handle(call: ServedCall) -> Outcome:
+        try:
+            return await handler(call)
+        finally:
+            served.callback(None)
+
+    return handle
+
+
+def final_outcome(call: ServedCall, outcome: object) -> Outcome:
+    """The outcome of a handler, which may be anybody's code; a failure where it is no end of a call."""
+    if isinstance(outcome, Outcome) and outcome.condition in _ENDS:
+        return outcome
+    _log.error("serving call {serial} failed: it gave {given}, expected an Outcome of a final condition",
+               serial=call.serial, given=type(outcome).__qualname__)  # fmt: skip
+    return failed("the service failed")
+
+
+def log_fault(call: ServedCall, error: BaseException) -> None:
+    """Tell the log of a fault, without its text."""
+    _log.error("serving call {serial} failed: {fault}", serial=call.serial, fault=without_text(error))
+
+
+def log_failure(call: ServedCall, failure: Failure) -> None:
+    """Likewise, at the end of a Deferred."""
+    assert failure.value is not None
+    log_fault(call, failure.value)
+
+
+def end_of(serving: Deferred[None]) -> Deferred[None]:
+    """Fires when the other does, without taking part in it."""
+    waiting: Deferred[None] = Deferred(lambda given_up: given_up.callback(None))
+
+    def done(result: Any) -> Any:
+        if not waiting.called:
+            waiting.callback(None)
+        return result
+
+    serving.addBoth(done)
+    return waiting
+
+
 MOST_FINISHED = 100_000
 """Serials that are known at the same time; the oldest goes first."""
 
 
+@define(eq=False)
 class FinishedSerials:
     """The serials of calls that were served to the end, for a while.
 
@@ -78,17 +140,10 @@ class FinishedSerials:
     under the same serial meanwhile is another customer, and gets nothing.
     """
 
-    def __init__(self, clock: IReactorTime, kept_for: float) -> None:
-        """None yet.
-
-        :param kept_for: how long each is known, in seconds.
-        """
-        self._clock = clock
-        self._kept_for = kept_for
-        self._until: dict[str, float] = {}
-
-    def __len__(self) -> int:
-        return len(self._until)
+    _clock: IReactorTime
+    _kept_for: float
+    """How long each is known, in seconds."""
+    _until: dict[str, float] = field(factory=dict, init=False)
 
     def __contains__(self, serial: object) -> bool:
         self._forget_old()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Coroutine
 from typing import Any
 
 from twisted.internet.defer import TimeoutError, ensureDeferred
@@ -10,17 +10,13 @@ from twisted.internet.defer import TimeoutError, ensureDeferred
 from ctiex.errors import RequestTimedOut
 
 
-async def within(reactor: Any, seconds: float | None, work: Callable[[], Awaitable[Any]]) -> Any:
+async def within(reactor: Any, seconds: float | None, work: Coroutine[Any, Any, Any]) -> Any:
     """What the work gives, if it gives it in time; it is cancelled otherwise.
 
     :param seconds: None waits as long as it takes.
     :raise RequestTimedOut: it took longer.
     """
-
-    async def run() -> Any:
-        return await work()
-
-    running = ensureDeferred(run())
+    running = ensureDeferred(work)
     if seconds is None:
         return await running
     running.addTimeout(seconds, reactor)

@@ -18,11 +18,10 @@ from ctiex.carriers.sip_header import SERIAL_HEADER
 from ctiex.carriers.user_to_user import USER_TO_USER
 from ctiex.clients.account import ExchangeAccount
 from ctiex.clients.automatic_service import NOT_THIS_SERVICES, AutomaticService
-from ctiex.clients.handling import Handler
 from ctiex.clients.lifecycle import Lifecycle
 from ctiex.clients.link import ClientLink
 from ctiex.clients.own_ports import OwnPorts
-from ctiex.clients.served_call import ServedCall
+from ctiex.clients.served_call import Handler, ServedCall
 from ctiex.errors import CallerHungUp, CallError, LinkError, Status
 from ctiex.fields import Fields
 from ctiex.interfaces import IMedia, ISerialCarrier, Signalled

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import ClassVar
 
 from attrs import frozen
 from zope.interface import implementer
@@ -20,7 +21,7 @@ from ctiex.messages import Message
 class BinaryCodec:
     """Messages to the bytes of :mod:`ctiex.codecs.layouts` and back."""
 
-    name: str = "binary"
+    name: ClassVar[str] = "binary"
 
     def decoder(self, max_frame: int) -> IDecoder:
         """A decoder for one link, with its limit on the value of a frame's length, in bytes."""

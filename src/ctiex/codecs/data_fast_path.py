@@ -65,8 +65,7 @@ class DataResponder:
         """For the links of an identity, at an exchange with this advertised address."""
         address = exchange_address.encode()
         tails = _ADDRESS_LENGTH.pack(0), _ADDRESS_LENGTH.pack(len(address)) + address
-        lengths = range(1, _MOST_DIGITS + 1)
-        forms = [_form(digits, tail) for digits in lengths for tail in tails]
+        forms = [_form(digits, tail) for digits in range(1, _MOST_DIGITS + 1) for tail in tails]
         return cls(fetched, identity, {form[:2]: form for form in forms})
 
     def answer(self, data: bytes, output: list[bytes], most: int, full: int) -> tuple[int, int]:

@@ -2,7 +2,7 @@
 
 For each message two functions are written as source and executed: what stands
 between two texts becomes one ``struct.Struct``, each text a slice. They take
-and give what :mod:`ctiex.codecs.interpreted` does; a differential test holds the two
+and give what construct does when it runs the layouts (``tests/interpreted.py``); a differential test holds the two
 together. Nothing but MalformedFrame leaves them, and no error shows a value.
 
 A text that is cut off gives a shorter slice, not an error: the end of the body is
@@ -33,10 +33,12 @@ def _decoder_source(message: type[Message], elements: Sequence[Element]) -> tupl
     lines = ["def decode(body):", " end = 0", " try:"]
     for index, (numbers, other) in enumerate(_runs(elements)):
         lines += [f"  {line}" for line in _reading(index, numbers, other, names)]
-    lines.append(f"  message = Message({', '.join(element.name for element in elements)})")
-    lines.append(" except BROKEN as error: raise malformed(Message, error) from None")
-    lines.append(" if end != len(body): raise malformed(Message, end - len(body))")
-    lines.append(" return message")
+    lines += [
+        f"  message = Message({', '.join(element.name for element in elements)})",
+        " except BROKEN as error: raise malformed(Message, error) from None",
+        " if end != len(body): raise malformed(Message, end - len(body))",
+        " return message",
+    ]
     return "\n".join(lines), names
 
 
@@ -144,10 +146,6 @@ def _made(source: str, names: dict[str, Any], which: str) -> Callable[[Any], Any
     return made
 
 
-def _derive_decoder(message: type[Message]) -> Callable[[bytes], Message]:
-    return _made(*_decoder_source(message, shape_of(LAYOUTS[message])), "decode")
-
-
 def _derive_encoder(message: type[Message]) -> Callable[[Message], bytes]:
     elements = shape_of(LAYOUTS[message])
     encode = _made(*_encoder_source(elements), "encode")
@@ -193,7 +191,9 @@ def _reason(error: Exception) -> str:
     return "too long, or out of range"
 
 
-DECODERS: dict[int, Callable[[bytes], Message]] = {kind: _derive_decoder(message) for message, kind in KIND_OF.items()}
+DECODERS: dict[int, Callable[[bytes], Message]] = {
+    kind: _made(*_decoder_source(message, shape_of(LAYOUTS[message])), "decode") for message, kind in KIND_OF.items()
+}
 """By kind: the message of a body.
 
 :raise MalformedFrame: the body breaks the layout.

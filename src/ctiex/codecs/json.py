@@ -12,8 +12,9 @@ from __future__ import annotations
 import json
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping
+from functools import partial
 from operator import index
-from typing import Any
+from typing import Any, TypeVar
 
 from attrs import NOTHING, frozen
 from attrs import fields as attributes_of
@@ -30,6 +31,8 @@ from ctiex.messages import KINDS, Message
 
 _HEADS = {kind: f'{{"kind":"{message.__name__}","invoke_id":' for kind, message in KINDS.items()}
 _LONGEST_HEAD = max(map(len, _HEADS.values())) + len(str(2**32 - 1))
+
+Exact = TypeVar("Exact")
 
 
 @implementer(ICodec)
@@ -109,29 +112,22 @@ def _attributes(message: type[Message], given: Mapping[str, Any]) -> dict[str, A
 
 def _reader(element: Element) -> Callable[[Any], Any]:
     if isinstance(element, Text):
-        return _read_text
+        return partial(_exactly, str)
     if isinstance(element, Number):
         members = element.members
-        return _read_integer if members is None else lambda value: members[_read_integer(value)]
+        return partial(_exactly, int) if members is None else lambda value: members[_exactly(int, value)]
     return _read_fields
 
 
-def _read_text(value: Any) -> str:
-    if type(value) is not str:
-        raise TypeError
-    return value
-
-
-def _read_integer(value: Any) -> int:
-    if type(value) is not int:
+def _exactly(kind: type[Exact], value: Any) -> Exact:
+    """The value, if it is of this very type: true is no integer."""
+    if type(value) is not kind:
         raise TypeError
     return value
 
 
 def _read_fields(value: Any) -> Fields:
-    if type(value) is not dict:
-        raise TypeError
-    return Fields.trusted({name: _read_value(item) for name, item in value.items()})
+    return Fields.trusted({name: _read_value(item) for name, item in _exactly(dict, value).items()})
 
 
 def _read_value(value: Any) -> Value:

@@ -1,8 +1,8 @@
 """The wire format, version 1, declared once in construct. Declarations only.
 
-Everything else reads these declarations: the reference codec runs them
-(:mod:`ctiex.codecs.interpreted`), the fast path is derived from them
-(:mod:`ctiex.codecs.derived`), the JSON codec and the documentation walk them. The
+Everything else reads these declarations: the fast path is derived from them
+(:mod:`ctiex.codecs.derived`), the JSON codec and the documentation walk them, and a test runs
+them as they are, which has to come to the same (``tests/interpreted.py``). The
 attributes of each body have the names and the order of its message in
 :mod:`ctiex.messages`. All numbers are big-endian.
 """

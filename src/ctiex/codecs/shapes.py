@@ -115,6 +115,14 @@ def _text(name: str, subcon: Any) -> Text:
     return Text(name, code, 0, 2 ** BITS[code] - 1, subcon.encoding)
 
 
+def _utf8_text(name: str, subcon: Any) -> Text:
+    """Text in fields: UTF-8 is what ``decode`` and ``encode`` do by default, and fastest."""
+    text = _text(name, subcon)
+    if text.encoding != "utf8":
+        raise TypeError(f"text in fields is UTF-8, not {text.encoding}")
+    return text
+
+
 def _field_list(name: str, array: Any) -> FieldList:
     count, items = array.subcons
     named, kind, value = (subcon.subcon for subcon in items.subcon.subcon.subcons)
@@ -125,7 +133,7 @@ def _field_list(name: str, array: Any) -> FieldList:
     return FieldList(
         name,
         count_code=_code(count.subcon.subcon),
-        field_name=_text("name", named),
+        field_name=_utf8_text("name", named),
         type_code=_code(kind.subcon),
         size_code=size_code,
         values={case: shape for case, (_, shape) in cases.items()},
@@ -135,7 +143,7 @@ def _field_list(name: str, array: Any) -> FieldList:
 def _value(case: Any) -> tuple[str, Number | Text | None]:
     """The letter of the value's length, and what the value is made of."""
     if isinstance(case, construct.core.StringEncoded):
-        text = _text("value", case)
+        text = _utf8_text("value", case)
         return text.code, text
     size = _code(case.lengthfield)
     if case.subcon is construct.GreedyBytes:

@@ -13,9 +13,6 @@ from ctiex.codecs.layouts import FIELD_TYPES, FieldType
 from ctiex.codecs.shapes import FieldList, Number, Text
 from ctiex.fields import Fields, Value
 
-ValueReader = Callable[[bytes], Value]
-ValueWriter = Callable[[Any], bytes]
-
 
 def field_type(value: Value) -> FieldType:
     """The type on the wire of a value; an enum of integers is an integer, and so on.
@@ -34,7 +31,6 @@ def derive_fields_reader(shape: FieldList) -> Callable[[bytes, int], tuple[Field
     before_name = struct.Struct(">" + shape.field_name.code)
     before_value = struct.Struct(">" + shape.type_code + shape.size_code)
     least, greatest = shape.field_name.least, shape.field_name.greatest
-    _utf8_only(shape.field_name)
     readers = {int(case): _value_reader(inner) for case, inner in shape.values.items()}
     unpack_count, unpack_name, unpack_value = (
         count_of.unpack_from, before_name.unpack_from, before_value.unpack_from
@@ -63,11 +59,10 @@ def derive_fields_reader(shape: FieldList) -> Callable[[bytes, int], tuple[Field
     return read_fields
 
 
-def _value_reader(inner: Number | Text | None) -> ValueReader:
+def _value_reader(inner: Number | Text | None) -> Callable[[bytes], Value]:
     if inner is None:
         return bytes
     if isinstance(inner, Text):
-        _utf8_only(inner)
         return bytes.decode
     unpack, members = struct.Struct(">" + inner.code).unpack, inner.members
     if members is None:
@@ -81,7 +76,6 @@ def derive_fields_writer(shape: FieldList) -> Callable[[Fields], bytes]:
     pack_name = struct.Struct(">" + shape.field_name.code).pack
     pack_value = struct.Struct(">" + shape.type_code + shape.size_code).pack
     least, greatest = shape.field_name.least, shape.field_name.greatest
-    _utf8_only(shape.field_name)
     writers = {case: _value_writer(inner) for case, inner in shape.values.items()}
     exact = {python: (case, writers[case]) for python, case in FIELD_TYPES.items()}
 
@@ -104,16 +98,9 @@ def derive_fields_writer(shape: FieldList) -> Callable[[Fields], bytes]:
     return write_fields
 
 
-def _value_writer(inner: Number | Text | None) -> ValueWriter:
+def _value_writer(inner: Number | Text | None) -> Callable[[Any], bytes]:
     if inner is None:
         return bytes
     if isinstance(inner, Text):
-        _utf8_only(inner)
         return str.encode
     return struct.Struct(">" + inner.code).pack
-
-
-def _utf8_only(text: Text) -> None:
-    """UTF-8 is what ``decode`` and ``encode`` do by default, and fastest."""
-    if text.encoding != "utf8":
-        raise TypeError(f"text in fields is UTF-8, not {text.encoding}")

@@ -12,7 +12,7 @@ from ctiex.config.model import ConfiguredService, FileTables, IdentitySettings, 
 from ctiex.errors import ConfigurationError
 from ctiex.identities import ANY_OWNER
 from ctiex.limits import Limits
-from ctiex.links.addresses import plain_host
+from ctiex.links.endpoints import plain_host
 from ctiex.links.peers import is_loopback
 from ctiex.login.checkers import CONFIGURED, canonical_name
 from ctiex.services import BUILT_IN
@@ -183,7 +183,7 @@ def seeing_everything(read: FileTables, tables: Mapping[str, Any]) -> Iterator[s
 def _dialled_in_clear(read: FileTables) -> Iterator[str]:
     """A warning for each service that is dialled where others can listen."""
     for name, service in read.services.items():
-        host = plain_host(service.settings.get("address")) if service.signalling == "dial" else ""
+        host = plain_host(str(service.settings.get("address"))) if service.signalling == "dial" else ""
         if host and not is_loopback(host):
             key = dotted("services", name, "address")
             yield (

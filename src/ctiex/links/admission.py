@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from enum import Enum
 
 from attrs import define, field
@@ -10,35 +11,15 @@ from ctiex.limits import Limits
 from ctiex.links.descriptors import Descriptors
 from ctiex.rates import Pace
 
-_EVERYONE = ""
-"""The key that all links together are counted under."""
 
-
-@define
-class LinkCounter:
-    """How many links there are of each key: an identity, a source."""
-
-    _held: dict[str, int] = field(factory=dict, init=False)
-
-    def __len__(self) -> int:
-        """How many keys have a link."""
-        return len(self._held)
-
-    def held(self, key: str) -> int:
-        """How many links this key has."""
-        return self._held.get(key, 0)
-
-    def take(self, key: str) -> None:
-        """Count one more."""
-        self._held[key] = self.held(key) + 1
+class LinkCounter(Counter[str]):
+    """How many links there are of each key: an identity, a source. Nothing is kept of a key that has none."""
 
     def give_back(self, key: str) -> None:
         """One of them is gone."""
-        left = self._held[key] - 1
-        if left:
-            self._held[key] = left
-        else:
-            del self._held[key]
+        self[key] -= 1
+        if not self[key]:
+            del self[key]
 
 
 class AdmissionRefusal(Enum):
@@ -64,7 +45,7 @@ class Admission:
     per_identity: LinkCounter = field(factory=LinkCounter, init=False)
     per_source: LinkCounter = field(factory=LinkCounter, init=False)
     unbound_per_source: LinkCounter = field(factory=LinkCounter, init=False)
-    unbound: LinkCounter = field(factory=LinkCounter, init=False)
+    unbound: int = field(default=0, init=False)
     pace: Pace = field(factory=Pace, init=False)
 
     @property
@@ -75,24 +56,24 @@ class Admission:
     def admit(self, source: str, now: float) -> AdmissionRefusal | None:
         """A connection was made; None if it is counted from now on, else why it is not to stay."""
         limits, of_one = self.limits, self.descriptors.of_one
-        if self.per_source.held(source) >= of_one(limits.links_per_source):
+        if self.per_source[source] >= of_one(limits.links_per_source):
             return AdmissionRefusal.links_over_source_limit
-        if self.unbound_per_source.held(source) >= of_one(limits.unbound_links_per_source):
+        if self.unbound_per_source[source] >= of_one(limits.unbound_links_per_source):
             return AdmissionRefusal.unbound_links_over_source_limit
-        if self.unbound.held(_EVERYONE) >= of_one(limits.unbound_links):
+        if self.unbound >= of_one(limits.unbound_links):
             return AdmissionRefusal.unbound_links_over_limit
         if not self.pace.take(source, limits.connections_per_second_per_source, now):
             return AdmissionRefusal.connections_too_fast
-        for counter, key in self._unbound_counters(source):
-            counter.take(key)
-        self.per_source.take(source)
+        self.unbound += 1
+        self.unbound_per_source[source] += 1
+        self.per_source[source] += 1
         return None
 
     def bind(self, source: str, identity: str) -> bool:
         """An admitted link is to be bound; False when its identity has as many links as it may have."""
-        if self.per_identity.held(identity) >= self.descriptors.of_one(self.limits.links_per_identity):
+        if self.per_identity[identity] >= self.descriptors.of_one(self.limits.links_per_identity):
             return False
-        self.per_identity.take(identity)
+        self.per_identity[identity] += 1
         self._no_longer_unbound(source)
         return True
 
@@ -107,9 +88,6 @@ class Admission:
         else:
             self.per_identity.give_back(identity)
 
-    def _unbound_counters(self, source: str) -> tuple[tuple[LinkCounter, str], ...]:
-        return (self.unbound_per_source, source), (self.unbound, _EVERYONE)
-
     def _no_longer_unbound(self, source: str) -> None:
-        for counter, key in self._unbound_counters(source):
-            counter.give_back(key)
+        self.unbound -= 1
+        self.unbound_per_source.give_back(source)

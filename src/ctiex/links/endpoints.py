@@ -1,6 +1,7 @@
 """The endpoint strings that a link is opened by, from a client to its exchange or from the exchange to a service.
 
-Twisted's own parsers read them, and raise what they like: here it is one error, which says what was expected.
+Twisted's own parsers read them, and raise what they like: here it is one error, which says what was expected. What is
+only read, or checked, is connected to nowhere.
 """
 
 from __future__ import annotations
@@ -10,16 +11,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from attrs import field, frozen
+from twisted.internet.endpoints import _parse as split_endpoint
 from twisted.internet.endpoints import clientFromString
-from twisted.internet.interfaces import IStreamClientEndpoint
+from twisted.internet.interfaces import IHostnameResolver, IReactorPluggableNameResolver, IStreamClientEndpoint
+from zope.interface import implementer
 
 from ctiex.errors import ConfigurationError
+from ctiex.extras import need
 from ctiex.links.peers import is_loopback
 from ctiex.visible import visible
 
 EXPECTED = "an endpoint such as tcp:HOST:PORT or tls:HOST:PORT"
 _OVER_TCP = frozenset({"tcp", "tls", "ssl"})
-_PARTS = re.compile(r"(?:[^:\\]|\\.)*", re.DOTALL)
 _IN_BRACKETS = re.compile(r"(\w+):\[([0-9A-Fa-f:.]+)\]:(.*)", re.DOTALL)
 
 
@@ -28,7 +31,7 @@ class Destination:
     """Where an endpoint string leads."""
 
     kind: str
-    """``tcp``, ``tls``, ``unix`` or whatever stands in front."""
+    """``tcp``, ``tls``, ``unix`` or whatever stands in front, in small letters: Twisted takes any."""
     host: str = ""
     """The host of a kind that has one."""
     options: Mapping[str, str] = field(factory=dict)
@@ -45,16 +48,18 @@ def read_destination(description: str) -> Destination:
 
     :raise ConfigurationError: it isn't valid.
     """
-    kind, *parts = _split(description)
-    positional = [part for name, part in parts if not name]
-    options = {name: part for name, part in parts if name}
-    if kind[1] not in _OVER_TCP:
-        return Destination(kind[1], options=options)
+    try:
+        (kind, *positional), options = split_endpoint(description)
+    except (ValueError, RuntimeError):  # no kind, or a backslash with nothing behind it
+        raise unusable(description) from None
+    kind = kind.lower()
+    if kind not in _OVER_TCP:
+        return Destination(kind, options=options)
     host = options.get("host", positional[0] if positional else "")
     port = options.get("port", positional[1] if len(positional) > 1 else "")
     if not host or not (port.isascii() and port.isdigit() and 0 < int(port[:6]) <= 0xFFFF):
         raise unusable(description)
-    return Destination(kind[1], host, options)
+    return Destination(kind, host, options)
 
 
 def client_endpoint(reactor: Any, description: str) -> IStreamClientEndpoint:
@@ -73,7 +78,7 @@ def client_endpoint(reactor: Any, description: str) -> IStreamClientEndpoint:
     return endpoint
 
 
-def unusable(description: str, found: str = "", expected: str = EXPECTED) -> ConfigurationError:
+def unusable(description: str, found: str = "") -> ConfigurationError:
     """The error that says what is wrong with an endpoint string.
 
     :param found: what was met, where that is known.
@@ -85,21 +90,34 @@ def unusable(description: str, found: str = "", expected: str = EXPECTED) -> Con
         escaped = address.replace(":", r"\:")
         hint = rf"; the colons of an IPv6 address are written \: and it has no brackets: {kind}:{escaped}:{rest}"
     reason = f" ({found})" if found else ""
-    return ConfigurationError(f'found "{visible(description)}"{reason}, expected {expected}{hint}')
+    return ConfigurationError(f'found "{visible(description)}"{reason}, expected {EXPECTED}{hint}')
 
 
-def _split(description: str) -> list[tuple[str, str]]:
-    """The parts between colons, each with its name, which is empty for one that has none."""
-    parts: list[tuple[str, str]] = []
-    at = 0
-    while at <= len(description):
-        found = _PARTS.match(description, at)
-        assert found is not None, "it matches nothing at all as well"
-        name, equals, value = found[0].partition("=")
-        parts.append((name, _plain(value)) if equals else ("", _plain(name)))
-        at = found.end() + 1
-    return parts
+@implementer(IReactorPluggableNameResolver)
+class _NoReactor:
+    """Stands in for a reactor while an endpoint string is only checked."""
+
+    nameResolver: Any = None
+
+    def installNameResolver(self, resolver: IHostnameResolver) -> IHostnameResolver:
+        """Nothing resolves names here."""
+        return resolver
 
 
-def _plain(part: str) -> str:
-    return re.sub(r"\\(.)", r"\1", part, flags=re.DOTALL)
+def check_address(address: str) -> None:
+    """See that an endpoint string can be connected to, as far as that can be seen without doing it.
+
+    :raise ConfigurationError: it isn't valid, or needs an extra that isn't installed.
+    """
+    if read_destination(address).kind in ("ssl", "tls"):
+        need("tls", repr(address))
+    client_endpoint(_NoReactor(), address)
+
+
+def plain_host(address: str) -> str:
+    """The host to which an endpoint string connects by plain TCP; empty if it does otherwise, or is invalid."""
+    try:
+        destination = read_destination(address)
+    except ConfigurationError:
+        return ""
+    return destination.host if destination.kind == "tcp" else ""

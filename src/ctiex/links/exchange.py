@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Set
+from collections.abc import Callable
 from functools import partial
 
 from attrs import define, field
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import Factory
-from twisted.python.failure import Failure
 
 from ctiex.errors import Status
 from ctiex.identities import Identity
 from ctiex.interfaces import ICodec
 from ctiex.limits import SessionLimits
 from ctiex.links.admission import Admission, AdmissionRefusal
+from ctiex.links.outgoing import SessionState
 from ctiex.links.peers import certificate_names, seen, source_of, source_of_address
 from ctiex.links.protocol import LinkProtocol
 from ctiex.links.session import Session
-from ctiex.links.session_types import SessionState
 from ctiex.links.turns import Share, Turns
 from ctiex.links.waiters import Waiters
 from ctiex.login.authentication import Authenticator, LoginAttempt, LoginDecision, PeerInfo
@@ -85,13 +84,13 @@ class ExchangeLink(LinkProtocol):
     def make_share(self) -> Share:
         """What all links of its source have together that aren't bound."""
         self._party = "source", source_of(self.transport)
-        return self._context.turns.enter(*self._party)
+        return self._context.turns.enter(self._party)
 
     def _share_with_identity(self, identity: Identity) -> None:
         self.share.leave(self)
-        self._context.turns.leave(*self._party)
+        self._context.turns.leave(self._party)
         self._party = "identity", identity.name
-        self.take_share(self._context.turns.enter(*self._party))
+        self.take_share(self._context.turns.enter(self._party))
 
     def request_received(self, message: Message, invoke_id: int) -> None:
         """A request of a bound client."""
@@ -112,10 +111,10 @@ class ExchangeLink(LinkProtocol):
     def bind_received(self, bind: Bind, invoke_id: int) -> None:
         """Check the identity; the session waits for the outcome."""
         refused, decided = partial(self._bind_refused, bind), partial(self._decided, bind, invoke_id)
-        self._attempt = start_login = self._context.authenticator.start_login(
-            bind, self._peer_info(bind), refused, decided
+        self._attempt = attempt = LoginAttempt(
+            self._context.authenticator, bind, self._peer_info(bind), refused, decided
         )
-        start_login.begin()
+        attempt.begin()
 
     def _peer_info(self, bind: Bind) -> PeerInfo:
         assert self._source is not None, "a link that was turned away takes no Bind"
@@ -190,15 +189,12 @@ class ExchangeLink(LinkProtocol):
         self.info.source = source
         refusal = self._context.admission.admit(source, self.clock.seconds())
         if refusal is not None:
-            self._turn_away(refusal, source)
+            self._observer.connection_refused(refusal.name, refusal.value, source, self.info)
+            self.cut(refusal.value)
             return
         self._source = source
-        self._factory.add(self)
+        self._factory.links[self] = None
         self._observer.link_opened(self.info)
-
-    def _turn_away(self, refusal: AdmissionRefusal, source: str) -> None:
-        self._observer.connection_refused(refusal.name, refusal.value, source, self.info)
-        self.cut(refusal.value)
 
     def link_evicted(self) -> None:
         """The client left too much unread."""
@@ -207,7 +203,7 @@ class ExchangeLink(LinkProtocol):
     def link_closed(self, reason: str) -> None:
         """Give back what the link held."""
         self._factory.discard(self)
-        self._context.turns.leave(*self._party)
+        self._context.turns.leave(self._party)
         if self._attempt is not None:
             self._attempt.leave()
             self._attempt = None
@@ -239,27 +235,14 @@ class ExchangeLinkFactory(Factory):
     def __init__(self, context: LinkContext) -> None:
         self._context = context
         # A dictionary, since a set would be walked in another order in every run.
-        self._links: dict[ExchangeLink, None] = {}
-        self._waiting: Waiters[None] = Waiters()
-
-    @property
-    def admission(self) -> Admission:
-        """Counts the links."""
-        return self._context.admission
-
-    @property
-    def links(self) -> Set[ExchangeLink]:
+        self.links: dict[ExchangeLink, None] = {}
         """The links that are open, the oldest first."""
-        return self._links.keys()
+        self._waiting: Waiters[None] = Waiters()
 
     def without_descriptor(self, address: IAddress | None) -> None:
         """A connection was turned away, since too few file descriptors left."""
         refusal, source = AdmissionRefusal.connections_without_descriptor, source_of_address(address)
         self._context.observer.connection_refused(refusal.name, refusal.value, source)
-
-    def add(self, link: ExchangeLink) -> None:
-        """A link is open."""
-        self._links[link] = None
 
     def going_away(self) -> None:
         """Tell every client that the exchange leaves."""
@@ -268,7 +251,7 @@ class ExchangeLinkFactory(Factory):
 
     def when_empty(self) -> Deferred[None]:
         """Fires once the last link is gone, at once if there is none."""
-        waiting = self._waiting.add().addErrback(_given_up)
+        waiting = self._waiting.add().addErrback(lambda given_up: given_up.trap(CancelledError) and None)
         self._tell_if_empty()
         return waiting
 
@@ -279,13 +262,9 @@ class ExchangeLinkFactory(Factory):
 
     def discard(self, link: ExchangeLink) -> None:
         """A link is gone."""
-        self._links.pop(link, None)
+        self.links.pop(link, None)
         self._tell_if_empty()
 
     def _tell_if_empty(self) -> None:
         if not self.links:
             self._waiting.fire(None)
-
-
-def _given_up(failure: Failure) -> None:
-    failure.trap(CancelledError)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import cached_property, partial
 
 from twisted.internet.interfaces import IAddress
 from zope.interface import implementer
@@ -12,8 +12,8 @@ from ctiex.errors import LinkError, RequestTimedOut, Status
 from ctiex.identities import Identity
 from ctiex.interfaces import IDataResponder, IServiceSession
 from ctiex.links.exchange import ExchangeLink, ExchangeLinkFactory, LinkContext
+from ctiex.links.outgoing import SessionState
 from ctiex.links.requests import connection_status
-from ctiex.links.session_types import SessionState
 from ctiex.messages import (
     KIND_OF,
     CallEnded,
@@ -35,17 +35,7 @@ class IvrLink(ExchangeLink):
     """One IVR link. It is one of the sessions that calls are offered to."""
 
     role = Role.SERVICE
-
-    def __init__(
-        self,
-        context: LinkContext,
-        factory: ExchangeLinkFactory,
-        sessions: ServiceSessions,
-        data_responder: Callable[[str], IDataResponder | None],
-    ) -> None:
-        super().__init__(context, factory)
-        self._sessions = sessions
-        self._quick_answers = data_responder
+    _factory: IvrLinkFactory
 
     def request_received(self, message: Message, invoke_id: int) -> None:
         """What a bound service asks for."""
@@ -109,12 +99,12 @@ class IvrLink(ExchangeLink):
         """Calls may be offered to it from now on."""
         if self.bound:
             if self.session.accepting and not self._context.tells_answers:
-                self.session.quick = self._quick_answers(identity.name)
-            self._sessions.add(self, identity)
+                self.session.quick = self._factory.data_responder(identity.name)
+            self._factory.sessions.add(self, identity)
 
     def link_unbound(self, identity: Identity) -> None:
         """No more calls for it."""
-        self._sessions.remove(self)
+        self._factory.sessions.remove(self)
 
 
 class IvrLinkFactory(ExchangeLinkFactory):
@@ -122,26 +112,26 @@ class IvrLinkFactory(ExchangeLinkFactory):
 
     def __init__(self, context: LinkContext, sessions: ServiceSessions) -> None:
         super().__init__(context)
-        self._sessions = sessions
+        self.sessions = sessions
         self._quick_answers: dict[str, IDataResponder | None] = {}
-        self._measures: bool | None = None
-        """Whether every answer is to be measured; None before the first service has bound."""
 
     def buildProtocol(self, addr: IAddress | None) -> IvrLink:
         """A link for a connection that was accepted."""
-        return IvrLink(self._context, self, self._sessions, self.data_responder)
+        return IvrLink(self._context, self)
 
     def data_responder(self, identity: str) -> IDataResponder | None:
         """What answers the DataRequests of an identity at once; one for all of its links."""
         if identity not in self._quick_answers:
-            self._quick_answers[identity] = None if self._to_be_measured() else self._made(identity)
+            self._quick_answers[identity] = None if self._measures else self._made(identity)
         return self._quick_answers[identity]
 
-    def _to_be_measured(self) -> bool:
-        """Data that was stored under a longer limit is too long for this one: it takes the path that checks it."""
-        if self._measures is None:
-            self._measures = self._context.processing.keeps_too_long()
-        return self._measures
+    @cached_property
+    def _measures(self) -> bool:
+        """Whether data that was stored under a longer limit is too long for this one: it takes the path that checks it.
+
+        Looked for when the first service has bound.
+        """
+        return self._context.processing.keeps_too_long()
 
     def _made(self, identity: str) -> IDataResponder | None:
         processing = self._context.processing

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import Any
 
 from attrs import evolve
@@ -11,12 +12,24 @@ from ctiex.fields import EMPTY
 from ctiex.interfaces import ICodec, IDataResponder, decoded
 from ctiex.limits import SessionLimits
 from ctiex.links.requests import Answered, Requests
-from ctiex.links.session_types import SessionState
 from ctiex.messages import KIND_OF, AgentEvent, DataResult, Message, Unbind, UnbindReply
 from ctiex.monitoring.observer import Observer
 
 MUCH_OUTPUT = 65_536
 """Output that is written before more frames are handled, in bytes: small requests may have large replies."""
+
+
+class SessionState(Enum):
+    """Where a session stands; :data:`ctiex.links.rules` says what may come in each."""
+
+    OPEN = "open"
+    """Not bound yet."""
+    BINDING = "binding"
+    """A Bind is being looked at; frames behind it wait."""
+    BOUND = "bound"
+    LEAVING = "leaving"
+    """An Unbind has gone out; what is under way is still answered."""
+    ENDED = "ended"
 
 
 class Outgoing:

@@ -106,8 +106,8 @@ class GuardedFactory(_Wrapping):
         source, bounds = source_of_address(addr), self._bounds
         if len(self.protocols) >= bounds.most():
             return self._refuse(source, f"{len(self.protocols)} connections are open")
-        if self._sources.held(source) >= bounds.most_of_one():
-            return self._refuse(source, f"{self._sources.held(source)} connections from there are open")
+        if self._sources[source] >= bounds.most_of_one():
+            return self._refuse(source, f"{self._sources[source]} connections from there are open")
         if bounds.descriptors.short():
             return self._refuse(source, "too few file descriptors left")
         inner = self.wrappedFactory.buildProtocol(addr)
@@ -127,7 +127,7 @@ class GuardedFactory(_Wrapping):
     def registerProtocol(self, p: Any) -> None:
         """It is open."""
         super().registerProtocol(p)
-        self._sources.take(p.source)
+        self._sources[p.source] += 1
 
     def unregisterProtocol(self, p: Any) -> None:
         """It is gone."""

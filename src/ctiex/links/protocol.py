@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from twisted.internet.interfaces import (
     IConsumer,
@@ -11,7 +12,6 @@ from twisted.internet.interfaces import (
     IPushProducer,
     IReactorTime,
     ISSLTransport,
-    ITransport,
 )
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger
@@ -19,7 +19,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ctiex.links.direct_send import send, sends_at_once
-from ctiex.links.session import Session
+from ctiex.links.session import Session, SessionHandler
 from ctiex.links.turns import Share, Turns
 from ctiex.tls.handshake_errors import why_lost
 
@@ -33,7 +33,7 @@ stopping to read costs as much as some answers."""
 
 
 @implementer(IPushProducer, IHandshakeListener)
-class LinkProtocol(Protocol):
+class LinkProtocol(Protocol, SessionHandler):
     """Runs one session on one transport. Subclasses make the session and stand above it."""
 
     def __init__(self, clock: IReactorTime) -> None:
@@ -307,8 +307,5 @@ class LinkProtocol(Protocol):
         return str(address) if host is None else f"{host}:{port}"
 
 
-def _abort(transport: ITransport | None) -> None:
-    if transport is None:
-        return
-    abort = getattr(transport, "abortConnection", transport.loseConnection)
-    abort()
+def _abort(transport: Any) -> None:
+    getattr(transport, "abortConnection", transport.loseConnection)()

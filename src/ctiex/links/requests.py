@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from math import inf
 
-from attrs import define
+from attrs import define, field
 from twisted.logger import Logger
 
 from ctiex.errors import LinkError, LinkLost, RequestTimedOut, Status
@@ -22,13 +22,9 @@ _LAST_INVOKE_ID = 0xFFFFFFFF
 
 def connection_status(answer: Message | LinkError) -> int | None:
     """How a Connection was answered: 0 accepted, another status refused, None not at all."""
-    match answer:
-        case ConnectionReply(status=status):
-            return status
-        case Error(status=status):
-            return status or Status.INTERNAL
-        case _:
-            return None
+    if isinstance(answer, Error):
+        return answer.status or Status.INTERNAL
+    return answer.status if isinstance(answer, ConnectionReply) else None
 
 
 @define
@@ -39,18 +35,18 @@ class _Waiting:
     deadline: float
 
 
+@define(eq=False)
 class Requests:
     """Pairs what was asked with what answers it. Those beyond the limit wait to go out, in order, if there is room."""
 
-    def __init__(self, limits: SessionLimits) -> None:
-        self._limits = limits
-        self._last_invoke_id = 0
-        self._waiting: dict[int, _Waiting] = {}
-        self._unsent: dict[int, bytes] = {}
-        self._misfit = False
-        """Whether a reply of another kind than was due has come."""
-        self.first_deadline = inf
-        """The earliest deadline of them all, in clock seconds; maybe that of one that is answered already."""
+    _limits: SessionLimits
+    _last_invoke_id: int = field(default=0, init=False)
+    _waiting: dict[int, _Waiting] = field(factory=dict, init=False)
+    _unsent: dict[int, bytes] = field(factory=dict, init=False)
+    _misfit: bool = field(default=False, init=False)
+    """Whether a reply of another kind than was due has come."""
+    first_deadline: float = field(default=inf, init=False)
+    """The earliest deadline of them all, in clock seconds; maybe that of one that is answered already."""
 
     def new_invoke_id(self) -> int:
         """The next invoke id; never 0."""

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from math import inf
 
-from ctiex.errors import CodecError, Status
+from ctiex.errors import CodecError, Status, UnknownKind
 from ctiex.interfaces import Frame, ICodec
 from ctiex.limits import SessionLimits
 from ctiex.links import rules
-from ctiex.links.outgoing import MUCH_OUTPUT, Outgoing
+from ctiex.links.outgoing import MUCH_OUTPUT, Outgoing, SessionState
 from ctiex.links.rate_limit import BYTES_SHIFT, FRAME, Traffic, Work
-from ctiex.links.session_types import NOBODY, SessionHandler, SessionState
 from ctiex.messages import (
     KINDS,
     VERSION,
@@ -33,6 +32,19 @@ from ctiex.monitoring.observer import NO_OBSERVERS, LinkInfo, Observer
 _MANY_FRAMES = 64
 """Frames that are handled before others have their turn: one read may hold thousands of small ones."""
 _BEFORE_BOUND = (SessionState.OPEN, SessionState.BINDING)
+
+
+class SessionHandler:
+    """What stands above a session; this one does nothing of what it is told."""
+
+    def request_received(self, message: Message, invoke_id: int) -> None:
+        """A request that is allowed here; answer it by ``Session.reply``."""
+
+    def bind_received(self, bind: Bind, invoke_id: int) -> None:
+        """A Bind of a supported version; answer it by ``Session.bound``."""
+
+    def error_received(self, error: Error) -> None:
+        """An Error that answers nothing which this side asked (13, session taken over)."""
 
 
 class Session(Outgoing):
@@ -57,8 +69,7 @@ class Session(Outgoing):
         :param observer: hears what it refuses, and why it ends.
         :param link: what is known of it, for the observer; a client has no need of it.
         """
-        state = SessionState.OPEN if bound_by is None else SessionState.BOUND
-        super().__init__(codec, limits, state, observer)
+        super().__init__(codec, limits, SessionState.OPEN if bound_by is None else SessionState.BOUND, observer)
         self.rules = rules.UNBOUND if bound_by is None else bound_by
         self._link = link or LinkInfo()
         self.flooding = False
@@ -175,9 +186,8 @@ class Session(Outgoing):
         if message_type is Error:
             self._error_received(frame)
         elif frame.fault is not None or message_type is None:
-            fault = frame.fault
-            status = Status.UNKNOWN_KIND if fault is None else fault.status
-            self._refuse(frame.invoke_id, status, str(fault or f"unknown kind {frame.kind}"))
+            fault = frame.fault or UnknownKind(f"unknown kind {frame.kind}")
+            self._refuse(frame.invoke_id, fault.status, str(fault))
         else:
             self._allowed_or_refused(frame, message_type)
 
@@ -309,5 +319,5 @@ class Session(Outgoing):
         """The link is gone: requests that wait for an answer fail, and nothing is reported after that."""
         self.end(reason)
         # The handler has the session: unless the session drops it, both wait for Python's collector.
-        self._handler = NOBODY
+        self._handler = SessionHandler()  # nothing is handled behind the end
         self._requests.lost(reason)

@@ -102,49 +102,40 @@ class Share(Work):
             link.go_on()
 
 
+@define(eq=False)
 class Turns:
     """Knows the parties, and gives those that wait their turns, one after the other."""
 
-    def __init__(self, clock: IReactorTime, observer: Observer = NO_OBSERVERS, rate: Rate = _any_number) -> None:
-        """Nothing waits yet.
-
-        :param rate: of each party; as much as it likes unless given.
-        """
-        self._clock = clock
-        self._observer = observer
-        self._rate = rate
-        self._shares: dict[tuple[str, str], Share] = {}
-        self._without_links: OrderedDict[tuple[str, str], Share] = OrderedDict()
-        self._waiting: deque[Share] = deque()
-        self._next: IDelayedCall | None = None
+    _clock: IReactorTime
+    _observer: Observer = NO_OBSERVERS
+    _rate: Rate = _any_number
+    """Of each party; as much as it likes unless given."""
+    _shares: dict[tuple[str, str], Share] = field(factory=dict, init=False)
+    _without_links: OrderedDict[tuple[str, str], Share] = field(factory=OrderedDict, init=False)
+    _waiting: deque[Share] = field(factory=deque, init=False)
+    _next: IDelayedCall | None = field(default=None, init=False)
 
     def alone(self) -> Share:
         """A share that no other link has a part in."""
         return Share(turns=self, rate=self._rate)
 
-    def enter(self, kind: str, name: str) -> Share:
-        """One more link of a party, as ``identity`` and its name; its share."""
-        key = kind, name
-        share = self._shares.get(key)
+    def enter(self, party: tuple[str, str]) -> Share:
+        """One more link of a party, which is ``identity`` and its name; its share."""
+        share = self._shares.get(party)
         if share is None:
-            share = self._without_links.pop(key, None) or self.alone()
-            self._shares[key] = share
+            share = self._without_links.pop(party, None) or self.alone()
+            self._shares[party] = share
         share.links += 1
         return share
 
-    def leave(self, kind: str, name: str) -> None:
+    def leave(self, party: tuple[str, str]) -> None:
         """One of them is gone."""
-        key = kind, name
-        share = self._shares[key]
+        share = self._shares[party]
         share.links -= 1
         if not share.links:
-            self._without_links[key] = self._shares.pop(key)
+            self._without_links[party] = self._shares.pop(party)
             if len(self._without_links) > _REMEMBERED:
                 self._without_links.popitem(last=False)
-
-    def __len__(self) -> int:
-        """How many parties have links."""
-        return len(self._shares)
 
     # ------------------------------------------------------------ turns
 

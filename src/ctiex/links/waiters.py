@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from typing import Generic, TypeVar
 
+from attrs import define, field
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 Result = TypeVar("Result")
 
 
+@define(eq=False)
 class Waiters(Generic[Result]):
     """Deferreds that fire together, in the order in which they were made. One that is cancelled is forgotten."""
 
-    def __init__(self) -> None:
-        # A dictionary, since a set would be walked in another order in every run.
-        self._waiting: dict[Deferred[Result], None] = {}
-
-    def __len__(self) -> int:
-        return len(self._waiting)
+    # A dictionary, since a set would be walked in another order in every run.
+    _waiting: dict[Deferred[Result], None] = field(factory=dict, init=False)
 
     def add(self) -> Deferred[Result]:
         """One more, which fires with the others."""

@@ -92,8 +92,8 @@ _UNCHECKED = LoginDecision(Status.INTERNAL, detail="the identity could not be ch
 
 
 def _refusal(reason: str, in_floods: bool = False) -> LoginDecision:
-    detail = Status.REFUSED_CREDENTIALS.text
-    return LoginDecision(Status.REFUSED_CREDENTIALS, detail=detail, reason=reason, in_floods=in_floods)
+    status = Status.REFUSED_CREDENTIALS
+    return LoginDecision(status, detail=status.text, reason=reason, in_floods=in_floods)
 
 
 _REPEATED = _refusal("the same login as one refused before", in_floods=True)
@@ -101,7 +101,7 @@ _REPEATED = _refusal("the same login as one refused before", in_floods=True)
 
 @define(eq=False)
 class Authenticator:
-    """Where the Binds of one listening port are looked at."""
+    """What the Binds of one listening port are looked at with."""
 
     clock: IReactorTime
     portal: Portal
@@ -110,20 +110,6 @@ class Authenticator:
     observer: Observer
     link: SessionLimits
     """Says whether a secret is taken over plain TCP from beyond loopback."""
-
-    @property
-    def plain_secrets(self) -> bool:
-        """Whether it is."""
-        return self.link.plain_secrets == "allowed"
-
-    def start_login(self, bind: Bind, peer_info: PeerInfo, refused: Hears, decided: Hears) -> LoginAttempt:
-        """Take a Bind; ``look`` begins with it.
-
-        :param refused: hears of a refusal as soon as it is certain, also after ``leave``: who guesses and goes
-            has guessed.
-        :param decided: hears the verdict when it is to be answered, at once or later; not at all after ``leave``.
-        """
-        return LoginAttempt(self, bind, peer_info, refused, decided)
 
 
 @define(eq=False)
@@ -134,7 +120,9 @@ class LoginAttempt:
     _bind: Bind = field(repr=False)
     _peer_info: PeerInfo
     _refused: Hears
+    """Hears of a refusal as soon as it is certain, also after ``leave``: who guesses and goes has guessed."""
     _decided: Hears
+    """Hears the verdict when it is to be answered, at once or later; not at all after ``leave``."""
     _login: Deferred[Any] | None = field(default=None, init=False)
     _delay: IDelayedCall | None = field(default=None, init=False)
     _begun: bool = field(default=False, init=False)
@@ -147,13 +135,10 @@ class LoginAttempt:
         if unseen is not None:
             self._refuse(unseen)
             return
-        if not self._peer_info.names and self._was_refused():
-            self._refuse_late(
-                _REPEATED,
-                self._authenticator.throttle.delay(self._peer_info.source, self._authenticator.clock.seconds()),
-            )
-            return
         peer_info = self._peer_info
+        if not peer_info.names and self._was_refused():
+            self._failed(_REPEATED.reason)
+            return
         role = peer_info.role if self._bind.role is peer_info.role else None
         credentials = credentials_of(self._bind, peer_info.names, peer_info.source, role, self._wanted)
         self._login = login = self._authenticator.portal.login(credentials, None, IIdentity)
@@ -169,18 +154,21 @@ class LoginAttempt:
             self._login.cancel()
         self._login = self._delay = None
 
+    @property
+    def _now(self) -> float:
+        return self._authenticator.clock.seconds()
+
     # ------------------------------------------------------------ before the secret is looked at
 
     def _refused_unseen(self) -> LoginDecision | None:
-        if not (self._peer_info.private or self._authenticator.plain_secrets):
+        if not self._peer_info.private and self._authenticator.link.plain_secrets != "allowed":
             return _PLAIN
         # A certificate can't be guessed, so its owner isn't locked out for what others at its address did.
         return None if self._peer_info.names else self._locked_out()
 
     def _was_refused(self) -> bool:
         """Whether nothing can come of it that didn't before: it isn't checked again, and counts no more."""
-        authenticator = self._authenticator
-        return authenticator.throttle.was_refused(self._peer_info.source, self._guess(), authenticator.clock.seconds())
+        return self._authenticator.throttle.was_refused(self._peer_info.source, self._guess(), self._now)
 
     def _guess(self) -> bytes:
         """All that its refusal may be due to."""
@@ -188,15 +176,10 @@ class LoginAttempt:
         return repr((peer_info.role.value, bind.role.value, bind.identity, bind.secret, peer_info.names)).encode()
 
     def _locked_out(self) -> LoginDecision | None:
-        authenticator = self._authenticator
-        if not authenticator.throttle.locked_for(self._peer_info.source, authenticator.clock.seconds()):
-            return None
-        return _LOCKED_OUT
+        return _LOCKED_OUT if self._authenticator.throttle.locked_for(self._peer_info.source, self._now) else None
 
     def _wanted(self) -> bool:
-        authenticator = self._authenticator
-        locked = authenticator.throttle.locked_for(self._peer_info.source, authenticator.clock.seconds())
-        self._begun = not (self._gone or locked)
+        self._begun = not self._gone and self._locked_out() is None
         return self._begun
 
     # ------------------------------------------------------------ once it was looked at
@@ -225,20 +208,12 @@ class LoginAttempt:
         if locked_out is not None:
             self._refuse(locked_out)
             return
-        throttle, source, now = (
-            self._authenticator.throttle,
-            self._peer_info.source,
-            self._authenticator.clock.seconds(),
-        )
         repeated = self._was_refused()
-        delay = throttle.failed(source, self._guess(), now)
+        delay = self._authenticator.throttle.failed(self._peer_info.source, self._guess(), self._now)
         if not repeated:
-            self._tell_of_lock_out(now)
-        self._refuse_late(_REPEATED if repeated else _refusal(reason), delay)
-
-    def _refuse_late(self, verdict: LoginDecision, delay: float) -> None:
-        time_left = self._peer_info.answer_by - self._authenticator.clock.seconds()
-        self._refuse(verdict, min(delay, time_left * _OF_THE_TIME_LEFT))
+            self._tell_of_lock_out()
+        time_left = self._peer_info.answer_by - self._now
+        self._refuse(_REPEATED if repeated else _refusal(reason), min(delay, time_left * _OF_THE_TIME_LEFT))
 
     def _refuse(self, verdict: LoginDecision, delay: float = 0) -> None:
         self._refused(verdict)
@@ -247,10 +222,10 @@ class LoginAttempt:
         else:
             self._decide(verdict)
 
-    def _tell_of_lock_out(self, now: float) -> None:
+    def _tell_of_lock_out(self) -> None:
         authenticator, source = self._authenticator, self._peer_info.source
         limits = authenticator.throttle.limits
-        if authenticator.throttle.failures(source, now) == limits.login_failures:
+        if authenticator.throttle.failures(source, self._now) == limits.login_failures:
             authenticator.observer.source_locked_out(source, limits.lock_out, limits.login_failures)
 
     def _decide(self, verdict: LoginDecision) -> None:

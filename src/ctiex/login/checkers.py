@@ -18,13 +18,12 @@ from attrs import define, field
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.credentials import IUsernamePassword
 from twisted.cred.error import UnauthorizedLogin
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import Deferred, fail, maybeDeferred, succeed
 from zope.interface import Interface, implementer
 
 from ctiex.interfaces import IBindCredentials, ICertificateCredentials, IIdentity
 from ctiex.login.hashing_queue import HashingQueue, InThread, Wanted
 from ctiex.login.secret_hashes import SecretHash, as_bytes
-from ctiex.messages import Role
 
 CONFIGURED = "configured"
 """What the configuration calls the built-in checker of secrets."""
@@ -73,19 +72,15 @@ class ConfiguredChecker:
             return succeed(name) if known else fail(self._refused(name))
         expected = self._hashed.get(name) or self._stand_in(name)
         source, wanted = _asked_by(credentials)
-        try:
-            verified = self.queue.verify(digest, source, lambda: expected.matches(secret), wanted)
-        except Exception:
-            return fail()
+        verified = maybeDeferred(self.queue.verify, digest, source, lambda: expected.matches(secret), wanted)
         return verified.addCallback(self._verified, name, secret, digest, known)
 
     def _verified(self, same: bool, name: bytes, secret: bytes, digest: bytes, known: bool) -> bytes | tuple[()]:
         if same and secret and name in self._hashed:
             self._proven[name] = digest
-            return name
-        if known:
-            return name
-        raise self._refused(name)
+        elif not known:
+            raise self._refused(name)
+        return name
 
     def _refused(self, name: bytes) -> UnauthorizedLogin:
         """The reason is for log and audit; no answer tells it."""
@@ -103,8 +98,7 @@ class ConfiguredChecker:
         if not IBindCredentials.providedBy(credentials):
             return True
         identity = self._identities.get(name.decode(errors="surrogateescape"))
-        role: Role | None = credentials.role
-        return identity is not None and identity.role is role
+        return identity is not None and identity.role is credentials.role
 
     def _stand_in(self, name: bytes) -> SecretHash:
         """What is hashed for a name that has no hash: always the same one, so that costs don't tell it either."""
@@ -115,10 +109,11 @@ class ConfiguredChecker:
 def _asked_by(credentials: Any) -> tuple[str, Wanted]:
     if IBindCredentials.providedBy(credentials):
         return credentials.source, credentials.wanted
-    return "", _always
+    return "", always
 
 
-def _always() -> bool:
+def always() -> bool:
+    """An answer is of use to one who doesn't say otherwise."""
     return True
 
 
@@ -139,8 +134,7 @@ class CertificateChecker:
 
         :param credentials: ICertificateCredentials.
         """
-        names = map(canonical_name, credentials.names)
-        owners = {self._owners[name] for name in names if name in self._owners}
+        owners = {self._owners[name] for name in map(canonical_name, credentials.names) if name in self._owners}
         if len(owners) == 1 and credentials.identity in ("", *owners):
             return succeed(as_bytes(owners.pop()))
         return fail(UnauthorizedLogin("certificate"))

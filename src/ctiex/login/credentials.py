@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from attrs import field, frozen
@@ -14,7 +14,7 @@ from zope.interface import Interface, implementer
 
 from ctiex.identities import Identity
 from ctiex.interfaces import CheckerContext, IBindCredentials, ICertificateCredentials, IIdentity
-from ctiex.login.checkers import CertificateChecker, ConfiguredChecker
+from ctiex.login.checkers import CertificateChecker, ConfiguredChecker, always
 from ctiex.login.hashing_queue import InThread
 from ctiex.login.secret_hashes import SecretHash, as_bytes
 from ctiex.messages import Bind, Role
@@ -42,7 +42,8 @@ class BindCredentials:
     password: bytes = field(repr=False)
     source: str = ""
     role: Role | None = None
-    still_wanted: Callable[[], bool] | None = field(repr=False, default=None)
+    wanted: Callable[[], bool] = field(repr=False, default=always)
+    """Whether the answer is still of use."""
 
     def checkPassword(self, password: Any) -> bool:
         """For checkers that have the secret in clear; compare it in constant time rather than by this.
@@ -50,10 +51,6 @@ class BindCredentials:
         :raise NotImplementedError: always.
         """
         raise NotImplementedError("compare the password by hmac.compare_digest")
-
-    def wanted(self) -> bool:
-        """Whether the answer is still of use."""
-        return self.still_wanted is None or self.still_wanted()
 
 
 @implementer(ICredentials, ICertificateCredentials)
@@ -110,30 +107,27 @@ def _nothing() -> None:
     """What is to be done at the end of a login: links are counted by :mod:`ctiex.links.admission`."""
 
 
-def checker_context(known: Iterable[KnownIdentity], reactor: Any = None) -> CheckerContext:
+def checker_context(known: Collection[KnownIdentity], reactor: Any = None) -> CheckerContext:
     """What a checker is built with, for these identities."""
-    entries = {entry.identity.name: entry for entry in known}
-    identities = {name: entry.identity for name, entry in entries.items()}
-    secrets = {name: entry.secret for name, entry in entries.items() if entry.secret is not None}
+    identities = {entry.identity.name: entry.identity for entry in known}
+    secrets = {entry.identity.name: entry.secret for entry in known if entry.secret is not None}
     return CheckerContext(reactor, identities, secrets)
 
 
-def make_portal(known: Iterable[KnownIdentity], checker: ICredentialsChecker) -> Portal:
+def make_portal(known: Collection[KnownIdentity], checker: ICredentialsChecker) -> Portal:
     """Where Binds are let in.
 
     :param checker: looks at identity and secret; certificates are looked at beside it.
     """
-    entries = list(known)
-    owners = {entry.certificate: entry.identity.name for entry in entries if entry.certificate}
-    realm = IdentityRealm({entry.identity.name: entry.identity for entry in entries})
+    owners = {entry.certificate: entry.identity.name for entry in known if entry.certificate}
+    realm = IdentityRealm({entry.identity.name: entry.identity for entry in known})
     return Portal(realm, [checker, CertificateChecker(owners)])
 
 
-def configured_portal(known: Iterable[KnownIdentity], in_thread: InThread) -> Portal:
+def configured_portal(known: Collection[KnownIdentity], in_thread: InThread) -> Portal:
     """A portal with the built-in checker.
 
     :param in_thread: runs a hashing beside the reactor.
     """
-    entries = list(known)
-    context = checker_context(entries)
-    return make_portal(entries, ConfiguredChecker(context.secrets, context.identities, in_thread))
+    context = checker_context(known)
+    return make_portal(known, ConfiguredChecker(context.secrets, context.identities, in_thread))

@@ -17,7 +17,6 @@ Wanted = Callable[[], bool]
 """Whether somebody still wants to know."""
 
 _BUSY = "too many secrets are being checked"
-_Waiters = dict["Deferred[bool]", Wanted]
 
 
 @define(eq=False)
@@ -26,7 +25,7 @@ class _Hashing:
 
     key: bytes = field(repr=False)
     work: Callable[[], bool]
-    waiting: dict[str, _Waiters] = field(factory=dict)
+    waiting: dict[str, dict[Deferred[bool], Wanted]] = field(factory=dict)
     started: bool = False
 
     def wanted(self) -> bool:
@@ -59,10 +58,6 @@ class HashingQueue:
     _queues: OrderedDict[str, deque[_Hashing]] = field(factory=OrderedDict, init=False, repr=False)
     _running: bool = field(default=False, init=False)
     _serving: bool = field(default=False, init=False)
-
-    def __len__(self) -> int:
-        """How many hashings wait or run."""
-        return len(self._hashings)
 
     def verify(self, key: bytes, source: str, work: Callable[[], bool], wanted: Wanted) -> Deferred[bool]:
         """What ``work`` finds, in its turn. Cancelling the Deferred gives the wait up.

@@ -47,15 +47,13 @@ class SecretHash:
     def _usable(self) -> bool:
         power_of_two = self.cost > 1 and self.cost & (self.cost - 1) == 0
         positive = self.block_size > 0 and 0 < self.parallelism <= _MAX_PARALLELISM
-        return power_of_two and positive and self._memory() <= _MAX_MEMORY and bool(self.salt and self.digest)
-
-    def _memory(self) -> int:
-        return 128 * self.cost * self.block_size
+        memory = 128 * self.cost * self.block_size
+        return power_of_two and positive and memory <= _MAX_MEMORY and bool(self.salt and self.digest)
 
     def format(self) -> str:
         """The text form, which :meth:`parse` takes back."""
-        numbers = f"{self.cost}${self.block_size}${self.parallelism}"
-        return f"scrypt${numbers}${_to_base64(self.salt)}${_to_base64(self.digest)}"
+        salt, digest = _to_base64(self.salt), _to_base64(self.digest)
+        return f"scrypt${self.cost}${self.block_size}${self.parallelism}${salt}${digest}"
 
     def matches(self, secret: str | bytes) -> bool:
         """Whether this is the hash of the secret. Takes tens of milliseconds: call it in a thread.

@@ -55,10 +55,6 @@ class LoginThrottle:
     _sources: OrderedDict[str, _Failures] = field(factory=OrderedDict, init=False)
     _key: bytes = field(factory=lambda: os.urandom(_DIGEST_SIZE), init=False, repr=False)
 
-    def __len__(self) -> int:
-        """How many sources are remembered."""
-        return len(self._sources)
-
     def failures(self, source: str, now: float) -> int:
         """How often this source has failed, as far as that is remembered."""
         known = self._current(source, now)
@@ -75,10 +71,6 @@ class LoginThrottle:
         """Whether this source was refused with the same guess before, as far as that is remembered."""
         known = self._current(source, now)
         return known is not None and self._digest(guess) in known.guesses
-
-    def delay(self, source: str, now: float) -> float:
-        """How many seconds a refusal of this source is to wait."""
-        return self._delay(self.failures(source, now))
 
     def failed(self, source: str, guess: bytes, now: float) -> float:
         """A login from this source was refused.

@@ -6,14 +6,13 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Protocol
 
-from attrs import field, frozen
+from attrs import define, field, frozen
 
-from ctiex.errors import CallerHungUp, FieldError
+from ctiex.errors import FieldError
 from ctiex.fields import Fields
 from ctiex.interfaces import IMedia
-from ctiex.messages import Condition
 from ctiex.services import prompts as names
-from ctiex.services.outcome import Outcome, Report, failed, result
+from ctiex.services.outcome import Outcome, Report, failed, result, served
 from ctiex.services.prompts import Prompts, ask, limit
 
 _DEFAULT_REPEATS, _MOST_REPEATS = 3, 10
@@ -70,12 +69,9 @@ class DemoBills:
     Accounts ``1001`` (periods ``2026-09`` and ``2026-10``, in EUR) and ``1002`` (period ``2026-10``, in CNY).
     """
 
-    def __init__(self) -> None:
-        self._bills = {(bill.account, bill.period): bill for bill in _DEMO_BILLS}
-
     async def find(self, account: str, period: str) -> Bill | None:
         """The made-up bill, or None."""
-        return self._bills.get((account, period))
+        return next((bill for bill in _DEMO_BILLS if (bill.account, bill.period) == (account, period)), None)
 
 
 _DEMO_BILLS = (
@@ -117,11 +113,7 @@ class BillBroadcast:
         if bill is None:
             return failed("there is no bill for this account and period")
         broadcast = _Broadcast(bill, level == "items", media, Prompts.of(fields, "customer_type", "language"))
-        try:
-            await broadcast.run(most, report)
-        except CallerHungUp:
-            return Outcome(Condition.ABANDONED, broadcast.result())
-        return Outcome(Condition.COMPLETED, broadcast.result())
+        return await served(broadcast.run(most, report), broadcast.result)
 
 
 def _wanted(fields: Fields) -> tuple[str, str, str, int]:
@@ -138,15 +130,15 @@ def _wanted(fields: Fields) -> tuple[str, str, str, int]:
     return account, period, str(level), limit(fields, "repeats", _DEFAULT_REPEATS, _MOST_REPEATS)
 
 
+@define
 class _Broadcast:
     """One bill on its way to one customer."""
 
-    def __init__(self, bill: Bill, itemized: bool, media: IMedia, prompts: Prompts) -> None:
-        self._bill = bill
-        self._itemized = itemized
-        self._media = media
-        self._prompts = prompts
-        self._times = 0
+    _bill: Bill
+    _itemized: bool
+    _media: IMedia
+    _prompts: Prompts
+    _times: int = 0
 
     async def run(self, most: int, report: Report | None) -> None:
         answer = _AGAIN

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable
 from decimal import Decimal
 
+from attrs import define, field
 from twisted.internet.defer import Deferred, TimeoutError
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
@@ -74,24 +75,20 @@ class ScriptedMedia:
 
 
 @implementer(IMedia)
+@define(eq=False)
 class TerminalMedia:
     """A person at a terminal plays the customer: prompts are written out, keys typed as lines.
 
     The terminal shows what is typed, and the line is all it gets: type no password that is used elsewhere.
     """
 
-    def __init__(
-        self, read_line: Callable[[], Deferred[str]], write: Callable[[str], None], clock: IReactorTime
-    ) -> None:
-        """
-        :param read_line: gives the next line without its end; fails with CallerHungUp once there are no more.
-        :param write: takes text for the person to read.
-        :param clock: for the time-outs.
-        """
-        self._read_line = read_line
-        self._write = write
-        self._clock = clock
-        self._left = False
+    _read_line: Callable[[], Deferred[str]]
+    """Gives the next line without its end; fails with CallerHungUp once there are no more."""
+    _write: Callable[[str], None]
+    """Takes text for the person to read."""
+    _clock: IReactorTime
+    """For the time-outs."""
+    _left: bool = field(default=False, init=False)
 
     async def play(self, prompt: str) -> None:
         """Write the prompt's name."""
@@ -134,5 +131,4 @@ class TerminalMedia:
 
 def _up_to_end(typed: str, count: int) -> str:
     """The keys before ``#``, at most ``count``: digits and ``*`` alone, as on a telephone."""
-    keys = [key for key in typed.partition("#")[0] if key in "0123456789*"]
-    return "".join(keys[:count])
+    return "".join([key for key in typed.partition("#")[0] if key in "0123456789*"][:count])

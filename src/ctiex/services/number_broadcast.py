@@ -6,12 +6,11 @@ import re
 
 from attrs import define
 
-from ctiex.errors import CallerHungUp, FieldError
+from ctiex.errors import FieldError
 from ctiex.fields import Fields
 from ctiex.interfaces import IMedia
-from ctiex.messages import Condition
 from ctiex.services import prompts as names
-from ctiex.services.outcome import Outcome, Report, failed, result
+from ctiex.services.outcome import Outcome, Report, failed, result, served
 from ctiex.services.prompts import Prompts, ask, limit
 
 _DEFAULT_REPEATS, _MOST_REPEATS = 3, 10
@@ -29,8 +28,7 @@ class _Tally:
     satisfaction: str = "unanswered"
 
     def fields(self) -> Fields:
-        satisfied = self.satisfaction == "yes"
-        return result(times_broadcast=self.times, satisfied=satisfied, satisfaction=self.satisfaction)
+        return result(times_broadcast=self.times, satisfied=self.satisfaction == "yes", satisfaction=self.satisfaction)
 
 
 class NumberBroadcast:
@@ -54,11 +52,8 @@ class NumberBroadcast:
         except FieldError as error:
             return failed(str(error))
         tally = _Tally()
-        try:
-            await _broadcast(numbers, most, tally, media, Prompts.of(fields, "customer_type", "language"), report)
-        except CallerHungUp:
-            return Outcome(Condition.ABANDONED, tally.fields())
-        return Outcome(Condition.COMPLETED, tally.fields())
+        prompts = Prompts.of(fields, "customer_type", "language")
+        return await served(_broadcast(numbers, most, tally, media, prompts, report), tally.fields)
 
 
 def telephone_numbers(fields: Fields) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from attrs import frozen
 
+from ctiex.errors import CallerHungUp
 from ctiex.fields import EMPTY, Fields, Value
 from ctiex.interfaces import IMedia
 from ctiex.messages import Condition
@@ -45,3 +46,15 @@ def result(**values: Value) -> Fields:
 def failed(reason: str) -> Outcome:
     """The service couldn't begin; ``reason`` tells the agent why, in words."""
     return Outcome(Condition.FAILED, result(reason=reason))
+
+
+async def served(serving: Awaitable[None], so_far: Callable[[], Fields]) -> Outcome:
+    """Serve a customer to the end, or until they hang up.
+
+    :param so_far: gives the result that has come out by then.
+    """
+    try:
+        await serving
+    except CallerHungUp:
+        return Outcome(Condition.ABANDONED, so_far())
+    return Outcome(Condition.COMPLETED, so_far())

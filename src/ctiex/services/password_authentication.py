@@ -6,12 +6,11 @@ from attrs import define, frozen
 from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
 
-from ctiex.errors import CallerHungUp, CtiexError, FieldError
+from ctiex.errors import CtiexError, FieldError
 from ctiex.fields import Fields
 from ctiex.interfaces import IMedia
-from ctiex.messages import Condition
 from ctiex.services import prompts as names
-from ctiex.services.outcome import Outcome, Report, failed, result
+from ctiex.services.outcome import Outcome, Report, failed, result, served
 from ctiex.services.passwords import LEVELS, DemoPasswords, PasswordVerifier
 from ctiex.services.prompts import Prompts, limit
 
@@ -95,12 +94,9 @@ class PasswordAuthentication:
             return failed(str(error))
         tally = _Tally(wanted.level)
         try:
-            await self._authenticate(wanted, tally, media, report)
-        except CallerHungUp:
-            return Outcome(Condition.ABANDONED, tally.fields())
+            return await served(self._authenticate(wanted, tally, media, report), tally.fields)
         except _VerifierError:
             return failed("the password can't be verified now")
-        return Outcome(Condition.COMPLETED, tally.fields())
 
     async def _authenticate(self, wanted: _Wanted, tally: _Tally, media: IMedia, report: Report | None) -> None:
         while not tally.valid and tally.tries < wanted.tries:

@@ -51,8 +51,7 @@ class Prompts:
 
         Anything else is left out: a field must not be able to point to another file.
         """
-        texts = (fields.text(name) for name in names)
-        return cls(tuple(text for text in texts if _VARIANT.fullmatch(text)))
+        return cls(tuple(text for text in map(fields.text, names) if _VARIANT.fullmatch(text)))
 
     def name(self, prompt: str) -> str:
         """The prompt's name with the variants behind it."""

@@ -30,13 +30,12 @@ from ctiex.interfaces import (
 )
 from ctiex.limits import SessionLimits
 from ctiex.links import rules
-from ctiex.links.addresses import check_address
 from ctiex.links.descriptors import Descriptors
-from ctiex.links.endpoints import client_endpoint, read_destination
+from ctiex.links.endpoints import check_address, client_endpoint, read_destination
 from ctiex.links.protocol import LinkProtocol
 from ctiex.links.requests import connection_status
 from ctiex.links.session import Session
-from ctiex.messages import Bind, Error, Message
+from ctiex.messages import Message
 from ctiex.outage import PeerOutage
 from ctiex.settings import Check
 
@@ -98,15 +97,6 @@ class _DialledLink(LinkProtocol):
             self._driver.in_vain(self._attempt, f"no answer: {answer}")
         if not isinstance(answer, RequestTimedOut):
             self._driver.answered(self._attempt, connection_status(answer))
-
-    def request_received(self, message: Message, invoke_id: int) -> None:
-        """The rules of this link let no request through."""
-
-    def bind_received(self, bind: Bind, invoke_id: int) -> None:
-        """The rules of this link let no Bind through."""
-
-    def error_received(self, error: Error) -> None:
-        """Nothing else was sent that could be complained of."""
 
 
 @define(eq=False)

@@ -123,9 +123,8 @@ def _verified(connection: SSL.Connection, certificate: X509, error: int, depth: 
     """Leaves OpenSSL's verdict as it is, and keeps its reason for the log."""
     if not good and isinstance(connection, Handshake) and connection.verification is None:
         found = _VERIFICATION.get(error, f"can't be verified (error {error} of OpenSSL)")
-        whose = "the client's certificate" if depth == 0 else "the certificate of the client's authority"
-        if error == _codes.ERR_SELF_SIGNED_CERT_IN_CHAIN:
-            whose = "the client's certificate"
+        its_own = depth == 0 or error == _codes.ERR_SELF_SIGNED_CERT_IN_CHAIN
+        whose = "the client's certificate" if its_own else "the certificate of the client's authority"
         connection.verification = f"{whose} {found}"
     return bool(good)
 
@@ -167,24 +166,23 @@ def make_context(credentials: Credentials, clients_optional: bool) -> SSL.Contex
     return context
 
 
-class TlsLinkFactory(TLSMemoryBIOFactory):
-    """Puts TLS around the protocols of another factory, which may turn a connection away."""
+class _MayTurnAway:
+    """Wraps the protocols of a factory that may turn a connection away."""
 
-    def buildProtocol(self, addr: IAddress | None) -> Any:
-        """A protocol behind TLS; None, which closes the connection, where the other factory gives none."""
+    def buildProtocol(self: Any, addr: IAddress | None) -> Any:
+        """A protocol; None, which closes the connection, where the other factory gives none."""
         protocol = self.wrappedFactory.buildProtocol(addr)
         return None if protocol is None else self.protocol(self, protocol)
 
 
-class ProxiedFactory(HAProxyWrappingFactory):
-    """Takes the PROXY header off what the protocols of another factory get, which may turn a connection away."""
+class TlsLinkFactory(_MayTurnAway, TLSMemoryBIOFactory):
+    """Puts TLS around the protocols of another factory."""
+
+
+class ProxiedFactory(_MayTurnAway, HAProxyWrappingFactory):
+    """Takes the PROXY header off what the protocols of another factory get."""
 
     noisy = False
-
-    def buildProtocol(self, addr: IAddress | None) -> Any:
-        """A protocol behind the header; None, which closes the connection, where the other factory gives none."""
-        protocol = self.wrappedFactory.buildProtocol(addr)
-        return None if protocol is None else self.protocol(cast(Any, self), protocol)
 
 
 def behind_tls(contexts: ServerContexts, factory: IProtocolFactory, clock: IReactorTime) -> IProtocolFactory:
@@ -195,8 +193,7 @@ def behind_tls(contexts: ServerContexts, factory: IProtocolFactory, clock: IReac
     """
     if not isinstance(factory, HAProxyWrappingFactory):
         return TlsLinkFactory(contexts, False, factory, clock)
-    proxied: Any = ProxiedFactory(TlsLinkFactory(contexts, False, factory.wrappedFactory, clock))
-    return cast(IProtocolFactory, proxied)
+    return cast(IProtocolFactory, ProxiedFactory(TlsLinkFactory(contexts, False, factory.wrappedFactory, clock)))
 
 
 @implementer(IOpenSSLServerConnectionCreator)
@@ -248,7 +245,7 @@ class ServerContexts:
         if late:
             out_of_time(late)
         context = make_context(credentials, self._files.clients_optional)
-        own = credentials.certificate
+        own = credentials.chain[0]
         _log.info("certificates read: {subject}, serial number {serial}, until {expires:%Y-%m-%d %H:%M} UTC",
                   subject=own.subject.rfc4514_string(), serial=f"{own.serial_number:x}",
                   expires=credentials.expires)  # fmt: skip

@@ -50,15 +50,15 @@ class TlsFiles:
 
 
 @implementer(IStreamServerEndpoint)
+@frozen(eq=False)
 class TlsServerEndpoint:
     """Listens for TLS 1.2 and above with the certificates in files, which are read again when they change."""
 
-    def __init__(self, reactor: Any, files: TlsFiles, port: int, interface: str = "", backlog: int = 50) -> None:
-        self._reactor = reactor
-        self.files = files
-        self.port = port
-        self.interface = interface
-        self._backlog = backlog
+    _reactor: Any
+    files: TlsFiles
+    port: int
+    interface: str
+    _backlog: int
 
     def listen(self, protocolFactory: IProtocolFactory) -> Deferred[IListeningPort]:
         """Read the files and listen.
@@ -74,8 +74,9 @@ class TlsServerEndpoint:
 
         before: dict[TlsFiles, ServerContexts] = getattr(self._reactor, "contexts", {})
         contexts = before.get(self.files) or ServerContexts(self.files, self._reactor)
-        encrypted = behind_tls(contexts, factory, self._reactor)
-        port: IListeningPort = self._reactor.listenTCP(self.port, encrypted, self._backlog, self.interface)
+        port: IListeningPort = self._reactor.listenTCP(
+            self.port, behind_tls(contexts, factory, self._reactor), self._backlog, self.interface
+        )
         return port
 
 

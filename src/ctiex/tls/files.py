@@ -40,11 +40,6 @@ class Credentials:
     """Who may sign the certificates of clients; empty where clients show none."""
 
     @property
-    def certificate(self) -> Certificate:
-        """The exchange's own."""
-        return self.chain[0]
-
-    @property
     def expires(self) -> datetime:
         """When the first certificate of the chain expires."""
         return min(certificate.not_valid_after_utc for certificate in self.chain)
@@ -72,8 +67,7 @@ def read_credentials(files: TlsFiles) -> Credentials:
             f"the key in {files.key} doesn't match the first certificate in {files.certificate}, expected the key that"
             " it was made for; the exchange's own certificate comes first in its file"
         )
-    authorities = _certificates(files.clients) if files.clients else ()
-    return Credentials(chain, key, authorities)
+    return Credentials(chain, key, _certificates(files.clients) if files.clients else ())
 
 
 def out_of_time(files: TlsFiles, credentials: Credentials, now: datetime) -> tuple[str, ...]:
@@ -109,9 +103,8 @@ def _read(path: str) -> bytes:
 
 
 def _certificates(path: str) -> tuple[Certificate, ...]:
-    content = _read(path)
     try:
-        return tuple(load_pem_x509_certificates(content))
+        return tuple(load_pem_x509_certificates(_read(path)))
     except ValueError:
         raise ConfigurationError(
             f"{path}: found no certificate that can be read, expected one or more in PEM"
@@ -119,9 +112,8 @@ def _certificates(path: str) -> tuple[Certificate, ...]:
 
 
 def _key(path: str) -> Key:
-    content = _read(path)
     try:
-        key = load_pem_private_key(content, None)
+        key = load_pem_private_key(_read(path), None)
     except TypeError:
         raise ConfigurationError(f"{path}: found a key with a passphrase, expected one without") from None
     except (ValueError, UnsupportedAlgorithm):

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from attrs import field, frozen
 
 from ctiex.errors import ConfigurationError
-from ctiex.links.addresses import check_address
+from ctiex.links.endpoints import check_address
 from ctiex.settings.checks import Check, FileName, Seconds, Text
 
 _INSTANCE = r"(?:-[0-9A-Fa-f]{8})(?:;[12])?"

@@ -1,4 +1,4 @@
-"""The reference codec: construct runs the layouts as they are declared.
+"""The reference codec: construct runs the layouts as they are declared. The tests alone have a use for it.
 
 Slow and plain; it settles what a layout means. :mod:`ctiex.codecs.derived` has to
 take and give exactly the same.

@@ -97,7 +97,9 @@ class Exchange(Service):
         """Why no calls are taken; empty while they are."""
         if not self.listening:
             return "not listening: starting or stopping"
-        return "the call store accepts no changes" if self.parts.context.commits.failing else self.parts.driver_failure
+        if self.parts.context.commits.outage.lasts:
+            return "the call store accepts no changes"
+        return self.parts.driver_failure
 
     def privilegedStartService(self) -> None:
         """Do what the rights of root may be needed for: read keys, and bind ports below 1024. Nothing is made yet.

@@ -120,11 +120,6 @@ class ByteAccount:
         """Whether there is room for the number of one more report of this call."""
         return self._of(call.identity) + _REPORT_BYTES <= self._limits.bytes_per_identity
 
-    def takes_end(self, agent: str, ends: int, size: int) -> bool:
-        """Whether the end of one of these calls, which room is kept for, may be an event of this size."""
-        kept = self._limits.end_bytes
-        return size <= kept or self.takes_event(agent, ends, size - kept)
-
     def over(self, call: Call) -> str:
         """Which limit one more such call would pass, with room for its end, in words; empty if none."""
         limits, whose = self._limits, self._whose(call.agent)

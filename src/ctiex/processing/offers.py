@@ -29,7 +29,6 @@ class CallOffers:
 
     def __init__(self, context: ProcessingContext, calls: CallTable) -> None:
         self._context = context
-        self._store = context.store
         self._calls = calls
         self._drivers = calls.drivers
         self._resuming = Lots(context.clock, context.commits.settled)
@@ -42,7 +41,7 @@ class CallOffers:
         :param taken_up: called once all that were being signalled have been offered again.
         """
         self._drivers.by_name = drivers
-        again = [again for call in self._store.calls() if (again := self._taken_up(call)) is not None]
+        again = [again for call in self._context.store.calls() if (again := self._taken_up(call)) is not None]
         self._resuming.do([*again, partial(self._context.commits.settled, taken_up)])
 
     def _taken_up(self, call: Call) -> Callable[[], None] | None:
@@ -90,7 +89,7 @@ class CallOffers:
         self._calls.commit(again, *self._calls.undecided_until(call, lambda: self._offer_again(call.serial), failed))
 
     def _offer_again(self, serial: str) -> None:
-        call = self._store.get(serial)
+        call = self._context.store.get(serial)
         if call is not None and call.state in SIGNALLED:  # not ended while the store took it
             self.offer(call, resumed=True)
 
@@ -140,7 +139,7 @@ class CallOffers:
         def end(call: Call, failed: Callable[[], None]) -> None:
             if call.state is CallState.REPORTED:  # offered again after a restart, it had served the customer meanwhile
                 self._calls.let_go(call, failed)
-                return
-            self._calls.end(call, Condition.UNREACHABLE, Status.of(status), held=False, failed=failed)
+            else:
+                self._calls.end(call, Condition.UNREACHABLE, Status.of(status), held=False, failed=failed)
 
         self._calls.happened(serial, SignallingEvent.ENDED, end)

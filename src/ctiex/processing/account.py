@@ -7,7 +7,7 @@ identity that brought the agent number. Each open call keeps room for its end in
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -29,8 +29,13 @@ _GROWS_OR_SHRINKS = frozenset({CallState.REQUESTED, CallState.CLOSED})
 
 def size_of_call(call: Call) -> int:
     """What a call takes, in bytes."""
-    texts = len(call.calling_number) + len(call.digest) + len(call.data)
-    return RECORD_BYTES + texts + _REPORT_BYTES * len(call.event_ids)
+    return (
+        RECORD_BYTES
+        + len(call.calling_number)
+        + len(call.digest)
+        + len(call.data)
+        + _REPORT_BYTES * len(call.event_ids)
+    )
 
 
 def size_of_event(event: StoredEvent) -> int:
@@ -163,7 +168,7 @@ def commit_accounted(store: CallStore, account: ByteAccount, change: Change) -> 
 
     :raise StoreUnavailable: it wasn't kept.
     """
-    entries = list(_entries(store, account, change))
+    entries = _entries(store, account, change)
     waiting = store.commit(change)
     for add, what, by in entries:
         add(what, by)
@@ -172,22 +177,25 @@ def commit_accounted(store: CallStore, account: ByteAccount, change: Change) -> 
     return waiting
 
 
-def _entries(store: CallStore, account: ByteAccount, change: Change) -> Iterator[Entry]:
+def _entries(store: CallStore, account: ByteAccount, change: Change) -> list[Entry]:
     """What a change that is about to be committed means to the account."""
+    entries: list[Entry] = []
     for call in change.calls:
         if call.event_ids or call.state in _GROWS_OR_SHRINKS:
             before = store.get(call.serial)
-            yield account.add, call.identity, size_of_call(call) - (0 if before is None else size_of_call(before))
+            size = size_of_call(call) - (0 if before is None else size_of_call(before))
+            entries.append((account.add, call.identity, size))
     for serial in change.forgotten:
         gone = store.get(serial)
         if gone is not None:
-            yield account.add, gone.identity, -size_of_call(gone)
+            entries.append((account.add, gone.identity, -size_of_call(gone)))
     for event in change.events:
-        yield account.add_events, (event,), 1
+        entries.append((account.add_events, (event,), 1))
     for agent, sequence in change.dropped:
         waiting = store.events(agent)
         if waiting and waiting[0].sequence <= sequence:
-            yield account.add_events, waiting[: sequence - waiting[0].sequence + 1], -1
+            entries.append((account.add_events, waiting[: sequence - waiting[0].sequence + 1], -1))
+    return entries
 
 
 def _undo(failure: Failure, entries: list[Entry]) -> Failure:

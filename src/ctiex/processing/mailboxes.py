@@ -129,8 +129,13 @@ class Mailboxes:
         body = self._codec.encode_body(AgentEvent(sequence, agent, serial, condition, status, fields))
         if self._codec.frame_length(body) > self._link.max_frame:
             raise FrameTooLong(f"an AgentEvent of {len(body)} bytes: the limit is {self._link.max_frame}")
-        expires = self._clock.seconds() + self._limits.mailbox_ttl
-        return StoredEvent(agent, sequence, body, expires, serial if about is None else about)
+        return StoredEvent(
+            agent,
+            sequence,
+            body,
+            expires=self._clock.seconds() + self._limits.mailbox_ttl,
+            serial=serial if about is None else about,
+        )
 
     def awaits(self, serial: str) -> bool:
         """Whether an event of the call with this serial waits in a mailbox, and would be taken for a new call's."""

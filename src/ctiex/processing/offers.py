@@ -30,7 +30,6 @@ class CallOffers:
     def __init__(self, context: ProcessingContext, calls: CallTable) -> None:
         self._context = context
         self._calls = calls
-        self._drivers = calls.drivers
         self._resuming = Lots(context.clock, context.commits.settled)
 
     # ------------------------------------------------------------ from start to stop
@@ -40,7 +39,7 @@ class CallOffers:
 
         :param taken_up: called once all that were being signalled have been offered again.
         """
-        self._drivers.by_name = drivers
+        self._calls.drivers.by_name = drivers
         again = [again for call in self._context.store.calls() if (again := self._taken_up(call)) is not None]
         self._resuming.do([*again, partial(self._context.commits.settled, taken_up)])
 
@@ -55,7 +54,7 @@ class CallOffers:
         if call.state in SIGNALLED:
             return partial(self.signal, call.serial, resumed=True)
         self._calls.wait(call)
-        self._drivers.resume(call)
+        self._calls.drivers.resume(call)
         return None
 
     def _end_as_unknown(self, call: Call, failed: Callable[[], None]) -> None:
@@ -83,7 +82,7 @@ class CallOffers:
         """Its time-out starts again. Until that is committed nothing else happens to the call."""
         if call.state not in SIGNALLED:  # its service has come for it meanwhile
             self._calls.wait(call)
-            self._drivers.resume(call)
+            self._calls.drivers.resume(call)
             return
         again = call.but(deadline=self._calls.deadline(call, call.state))
         self._calls.commit(again, *self._calls.undecided_until(call, lambda: self._offer_again(call.serial), failed))
@@ -113,7 +112,7 @@ class CallOffers:
             return
         self._calls.tell(call, Condition.CONNECTING)
         try:
-            self._drivers.of(call).offer(offer)
+            self._calls.drivers.of(call).offer(offer)
         except Exception:  # a driver's fault must not become the agent's link's
             _log.failure("signalling of call {serial} failed", serial=call.serial)
             self.unreachable(call.serial, Status.INTERNAL)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -57,10 +57,9 @@ class Rows:
 
     def call(self, call: Call) -> Row:
         """The row of a call."""
-        told, event_ids = bytes(sorted(call.told)), _packed(call.event_ids)
         columns = (
             call.serial, call.agent, call.service, call.identity, call.state.value, call.deadline, call.owner,
-            told, event_ids,
+            bytes(sorted(call.told)), _packed(call.event_ids),
         )  # fmt: skip
         return (*columns, self._seal.stamp(_whole_call(columns, content_of(call))))
 
@@ -195,9 +194,8 @@ def _whole_mailbox(agent: str, last_sequence: int) -> bytes:
     return bound(b"mailbox", agent.encode(), _NUMBER.pack(last_sequence))
 
 
-def _packed(numbers: Iterable[int]) -> bytes:
-    ordered = sorted(numbers)
-    return struct.pack(f">{len(ordered)}Q", *ordered)
+def _packed(numbers: Collection[int]) -> bytes:
+    return struct.pack(f">{len(numbers)}Q", *sorted(numbers))
 
 
 def unpacked_numbers(data: bytes) -> tuple[int, ...]:

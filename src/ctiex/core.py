@@ -30,11 +30,9 @@ from ctiex.login.throttle import LoginThrottle
 from ctiex.monitoring.audit_events import Audit
 from ctiex.monitoring.counters import Counters
 from ctiex.monitoring.listeners import observers
-from ctiex.monitoring.observer import Observers
-from ctiex.processing.context import ProcessingContext
+from ctiex.processing.context import ProcessingContext, ServiceSettings
 from ctiex.processing.service import ProcessingService
 from ctiex.processing.service_sessions import ServiceSessions
-from ctiex.processing.service_settings import ServiceSettings
 from ctiex.processing.stored_time import StoredTime
 from ctiex.records import Change
 from ctiex.serials import SerialAllocator
@@ -53,7 +51,7 @@ def _session_name() -> str:
     return secrets.token_hex(8)
 
 
-@define(kw_only=True, eq=False)
+@define(kw_only=True, eq=False, slots=False)
 class ExchangeCore:
     """The parts of an exchange, and its life between the opened store and the closed one."""
 
@@ -86,16 +84,8 @@ class ExchangeCore:
     """For serials."""
     new_session_name: Callable[[], str] = _session_name
 
-    # What is made of that.
-    observer: Observers = field(init=False)
-    throttle: LoginThrottle = field(init=False)
+    # How it fares.
     sessions: ServiceSessions = field(factory=ServiceSessions, init=False)
-    context: ProcessingContext = field(init=False)
-    processing: ProcessingService = field(init=False)
-    drivers: Mapping[str, ISignalling] = field(init=False)
-    agent_links: AgentLinkFactory = field(init=False)
-    ivr_links: IvrLinkFactory = field(init=False)
-
     started: bool = field(default=False, init=False)
     """Whether calls are taken up: the store is open, and its calls are known."""
     driver_failure: str = field(default="", init=False)
@@ -108,14 +98,16 @@ class ExchangeCore:
         return Admission(self.limits)
 
     def __attrs_post_init__(self) -> None:
+        """What is made of that."""
         self.observer = observers(self.clock, self.limits, self.counts, self.audit)
         self.throttle = LoginThrottle(self.limits)
         self.context = self._processing_context()
         self.processing = ProcessingService(self.context)
         self.drivers = self.make_drivers(self.context, self.processing)
         turns = Turns(self.clock, self.observer, lambda: self.limits.frames_per_second_per_identity)
-        agent_link = self._link(self.agent_link, self.agent_codec, turns)
-        self.agent_links = AgentLinkFactory(agent_link, self.context.presence, self.context.mailboxes)
+        self.agent_links = AgentLinkFactory(
+            self._link(self.agent_link, self.agent_codec, turns), self.context.presence, self.context.mailboxes
+        )
         self.ivr_links = IvrLinkFactory(self._link(self.ivr_link, self.ivr_codec, turns), self.sessions)
 
     def _processing_context(self) -> ProcessingContext:
@@ -151,18 +143,9 @@ class ExchangeCore:
 
     # ------------------------------------------------------------ starting
 
-    async def open_store(self) -> None:
-        """Load what was kept.
-
-        :raise StoreUnavailable: it can't be read.
-        """
-        await self.store.open(self.clock)
-
     async def committed(self, change: Change) -> None:
         """Wait until the store has a change, and all before it."""
-        waiting = self.store.commit(change)
-        if waiting is not None:
-            await waiting
+        await maybeDeferred(self.store.commit, change)
 
     def start(self) -> None:
         """Go on with the calls of the opened store, and take new ones."""
@@ -212,9 +195,7 @@ class ExchangeCore:
         factories: tuple[ExchangeLinkFactory, ...] = (self.agent_links, self.ivr_links)
         for factory in factories:
             factory.going_away()
-        gone = DeferredList([factory.when_empty() for factory in factories])
-        gone.addTimeout(_LEAVE_WITHIN, self.clock)
-        await gone
+        await DeferredList([factory.when_empty() for factory in factories]).addTimeout(_LEAVE_WITHIN, self.clock)
         for factory in factories:
             factory.cut_all()
         await deferLater(self.clock, 0)

@@ -26,8 +26,7 @@ class NumberRange:
     last: str
 
     def __contains__(self, agent: str) -> bool:
-        same_form = len(agent) == len(self.first) and _is_digits(agent)
-        return same_form and self.first <= agent <= self.last
+        return len(agent) == len(self.first) and _is_digits(agent) and self.first <= agent <= self.last
 
 
 def _is_digits(text: str) -> bool:
@@ -48,16 +47,10 @@ class AgentNumbers:
 
         :raise ConfigurationError: a pattern is not one of these.
         """
-        exact, ranges, every = set(), [], False
-        for pattern in patterns:
-            parsed = parse_pattern(pattern)
-            if isinstance(parsed, NumberRange):
-                ranges.append(parsed)
-            elif parsed == EVERY_NUMBER:
-                every = True
-            else:
-                exact.add(parsed)
-        return cls(frozenset(exact), tuple(ranges), every)
+        parsed = [parse_pattern(pattern) for pattern in patterns]
+        ranges = tuple(one for one in parsed if isinstance(one, NumberRange))
+        exact = frozenset(one for one in parsed if isinstance(one, str))
+        return cls(exact - {EVERY_NUMBER}, ranges, EVERY_NUMBER in exact)
 
     def __contains__(self, agent: str) -> bool:
         if not agent:
@@ -77,8 +70,8 @@ def parse_pattern(pattern: str) -> NumberRange | str:
         if not (_is_digits(first) and _is_digits(last) and len(first) == len(last) and first <= last):
             raise _bad(pattern)
         return NumberRange(first, last)
-    too_long = len(pattern.encode(errors="replace")) > _MAX_PATTERN
-    if not pattern or too_long or EVERY_NUMBER in pattern or " " in pattern or not pattern.isprintable():
+    fits = 1 <= len(pattern.encode(errors="replace")) <= _MAX_PATTERN
+    if not fits or EVERY_NUMBER in pattern or " " in pattern or not pattern.isprintable():
         raise _bad(pattern)
     return pattern
 

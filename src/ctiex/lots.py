@@ -16,14 +16,15 @@ AT_ONCE = 100
 """How much is done in one turn of the reactor: some milliseconds of it, where each is a call that is offered."""
 
 
-def _at_once(go_on: Work) -> None:
+def at_once(go_on: Work) -> None:
+    """Nothing has to settle."""
     go_on()
 
 
 class Lots:
     """Does what it is given in order, ``AT_ONCE`` in a turn."""
 
-    def __init__(self, clock: IReactorTime, settled: Callable[[Work], None] = _at_once) -> None:
+    def __init__(self, clock: IReactorTime, settled: Callable[[Work], None] = at_once) -> None:
         """Nothing to do yet.
 
         :param settled: calls its argument once what the last lot brought is done, such as its commits.
@@ -34,9 +35,6 @@ class Lots:
         self._pausing = False
         self._turn: IDelayedCall | None = None
         self._stopped = False
-
-    def __len__(self) -> int:
-        return len(self._waiting)
 
     def do(self, work: Iterable[Work]) -> None:
         """Do all of this, the first lot now if nothing else waits."""

@@ -28,9 +28,8 @@ from ctiex.login.credentials import checker_context, make_portal
 from ctiex.monitoring.audit_events import Audit
 from ctiex.monitoring.counters import Counters
 from ctiex.plugins import build_plugin, find_plugin
-from ctiex.processing.context import ProcessingContext
+from ctiex.processing.context import ProcessingContext, ServiceSettings
 from ctiex.processing.service import ProcessingService
-from ctiex.processing.service_settings import ServiceSettings
 from ctiex.settings import structure
 from ctiex.settings.structuring import dotted
 from ctiex.stores.call_store import CallStore, JournaledCallStore

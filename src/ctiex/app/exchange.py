@@ -97,7 +97,9 @@ class Exchange(Service):
         """Why no calls are taken; empty while they are."""
         if not self.listening:
             return "not listening: starting or stopping"
-        return "the call store accepts no changes" if self.parts.context.commits.failing else self.parts.driver_failure
+        if self.parts.context.commits.outage.lasts:
+            return "the call store accepts no changes"
+        return self.parts.driver_failure
 
     def privilegedStartService(self) -> None:
         """Do what the rights of root may be needed for: read keys, and bind ports below 1024. Nothing is made yet.
@@ -151,7 +153,7 @@ class Exchange(Service):
             self._assemble()
         self._audit_log.open()
         await self.monitoring.start()
-        await self.parts.open_store()
+        await self.parts.store.open(self.parts.clock)
         codecs = self.configuration.agent_link.codec, self.configuration.ivr_link.codec
         await self.parts.committed(codecs_to_keep(self.parts.store, *codecs))
         await self._listen_for_services()

@@ -96,7 +96,7 @@ def _counters(counts: Counters) -> Iterator[Metric]:
 def _gauges(parts: ExchangeCore) -> Iterator[Metric]:
     yield _gauge("open_calls", "Open calls.", parts.processing.calls_open)
     yield _gauge("agents_logged_in", "Agent numbers that are logged in.", parts.context.presence.logged_in)
-    numbers = len(parts.context.numbers)
+    numbers = len(parts.context.presence)
     yield _gauge("agent_numbers", "Agent numbers that are logged in, have open calls, or ever had an event.", numbers)
     account = parts.context.account
     yield _gauge("bytes_held", "Bytes taken by the records of calls, their data and the mailboxes.", account.in_all)

@@ -29,8 +29,13 @@ _GROWS_OR_SHRINKS = frozenset({CallState.REQUESTED, CallState.CLOSED})
 
 def size_of_call(call: Call) -> int:
     """What a call takes, in bytes."""
-    texts = len(call.calling_number) + len(call.digest) + len(call.data)
-    return RECORD_BYTES + texts + _REPORT_BYTES * len(call.event_ids)
+    return (
+        RECORD_BYTES
+        + len(call.calling_number)
+        + len(call.digest)
+        + len(call.data)
+        + _REPORT_BYTES * len(call.event_ids)
+    )
 
 
 def size_of_event(event: StoredEvent) -> int:
@@ -110,9 +115,8 @@ class ByteAccount:
         :param ends: for how many ends of calls of this agent number room is kept.
         """
         limits = self._limits
-        mailbox = self.of_mailbox[agent] + ends * limits.end_bytes + size
         return (
-            mailbox <= limits.mailbox_bytes
+            self.of_mailbox[agent] + ends * limits.end_bytes + size <= limits.mailbox_bytes
             and self._of(self._whose(agent)) + size <= limits.bytes_per_identity
             and self._all() + size <= limits.bytes_in_all
         )
@@ -120,11 +124,6 @@ class ByteAccount:
     def takes_report(self, call: Call) -> bool:
         """Whether there is room for the number of one more report of this call."""
         return self._of(call.identity) + _REPORT_BYTES <= self._limits.bytes_per_identity
-
-    def takes_end(self, agent: str, ends: int, size: int) -> bool:
-        """Whether the end of one of these calls, which room is kept for, may be an event of this size."""
-        kept = self._limits.end_bytes
-        return size <= kept or self.takes_event(agent, ends, size - kept)
 
     def over(self, call: Call) -> str:
         """Which limit one more such call would pass, with room for its end, in words; empty if none."""
@@ -164,46 +163,39 @@ Entry = tuple[Callable[[Any, int], None], Any, int]
 """A change of the account: of whom or what, and by how much."""
 
 
-class AccountedStore:
-    """Commits to a store, and keeps the account of what that changes; undone with it where it isn't kept."""
+def commit_accounted(store: CallStore, account: ByteAccount, change: Change) -> Deferred[None] | None:
+    """Commit a change to a store, and keep the account of what it changes; undone with it where it isn't kept.
 
-    def __init__(self, store: CallStore, account: ByteAccount) -> None:
-        self._store = store
-        self._account = account
+    :raise StoreUnavailable: it wasn't kept.
+    """
+    entries = _entries(store, account, change)
+    waiting = store.commit(change)
+    for add, what, by in entries:
+        add(what, by)
+    if waiting is not None and entries:
+        waiting.addErrback(_undo, entries)
+    return waiting
 
-    def commit(self, change: Change) -> Deferred[None] | None:
-        """Keep a change, as a store does.
 
-        :raise StoreUnavailable: it wasn't kept.
-        """
-        entries = self._entries(change)
-        waiting: Deferred[None] | None = self._store.commit(change)
-        for add, what, by in entries:
-            add(what, by)
-        if waiting is not None and entries:
-            waiting.addErrback(_undo, entries)
-        return waiting
-
-    def _entries(self, change: Change) -> list[Entry]:
-        """What a change that is about to be committed means to the account."""
-        entries: list[Entry] = []
-        account, store = self._account, self._store
-        for call in change.calls:
-            if call.event_ids or call.state in _GROWS_OR_SHRINKS:
-                before = store.get(call.serial)
-                size = size_of_call(call) - (0 if before is None else size_of_call(before))
-                entries.append((account.add, call.identity, size))
-        for serial in change.forgotten:
-            gone = store.get(serial)
-            if gone is not None:
-                entries.append((account.add, gone.identity, -size_of_call(gone)))
-        for event in change.events:
-            entries.append((account.add_events, (event,), 1))
-        for agent, sequence in change.dropped:
-            waiting = store.events(agent)
-            if waiting and waiting[0].sequence <= sequence:
-                entries.append((account.add_events, waiting[: sequence - waiting[0].sequence + 1], -1))
-        return entries
+def _entries(store: CallStore, account: ByteAccount, change: Change) -> list[Entry]:
+    """What a change that is about to be committed means to the account."""
+    entries: list[Entry] = []
+    for call in change.calls:
+        if call.event_ids or call.state in _GROWS_OR_SHRINKS:
+            before = store.get(call.serial)
+            size = size_of_call(call) - (0 if before is None else size_of_call(before))
+            entries.append((account.add, call.identity, size))
+    for serial in change.forgotten:
+        gone = store.get(serial)
+        if gone is not None:
+            entries.append((account.add, gone.identity, -size_of_call(gone)))
+    for event in change.events:
+        entries.append((account.add_events, (event,), 1))
+    for agent, sequence in change.dropped:
+        waiting = store.events(agent)
+        if waiting and waiting[0].sequence <= sequence:
+            entries.append((account.add_events, waiting[: sequence - waiting[0].sequence + 1], -1))
+    return entries
 
 
 def _undo(failure: Failure, entries: list[Entry]) -> Failure:

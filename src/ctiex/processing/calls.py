@@ -8,7 +8,7 @@ from functools import partial
 from ctiex.errors import Status
 from ctiex.identities import ANY_OWNER, Identity
 from ctiex.messages import CallEnded, Condition
-from ctiex.processing.commits import RETRY_AFTER
+from ctiex.processing.commits import RETRY_AFTER, nothing
 from ctiex.processing.context import ProcessingContext
 from ctiex.processing.drivers import SignallingDrivers
 from ctiex.processing.owners import Owners
@@ -24,10 +24,6 @@ was none, and then nothing is reported.
 
 Act = Callable[[Call, Callable[[], None]], None]
 """Takes what happened to a call as it is now; the second argument is called when the store doesn't keep it."""
-
-
-def _nothing() -> None:
-    pass
 
 
 class CallTable:
@@ -102,16 +98,22 @@ class CallTable:
         call: Call,
         step: Step,
         told: Condition | None = None,
-        committed: Callable[[], None] = _nothing,
-        failed: Callable[[], None] = _nothing,
+        committed: Callable[[], None] = nothing,
+        failed: Callable[[], None] = nothing,
     ) -> None:
         """Move a call by a step and tell its agent, when the step is one for its state."""
         if (call.state, step) in TRANSITIONS:
             self.tell(self.moved(call, step), told, committed, failed)
 
-    def let_go(self, call: Call, failed: Callable[[], None]) -> None:
-        """The customer has left the service, and isn't with the agent."""
-        self.step(call, Step.RETURN, failed=failed)
+    def let_go(
+        self,
+        call: Call,
+        failed: Callable[[], None],
+        told: Condition | None = None,
+        committed: Callable[[], None] = nothing,
+    ) -> None:
+        """The customer has left the service; the agent hears ``told`` of it, where they are together again."""
+        self.step(call, Step.RETURN, told, committed, failed)
         if call.state is CallState.REPORTED:
             self.drivers.withdraw(call)
 
@@ -149,30 +151,27 @@ class CallTable:
         self,
         call: Call,
         told: Condition | None,
-        committed: Callable[[], None] = _nothing,
-        failed: Callable[[], None] = _nothing,
+        committed: Callable[[], None] = nothing,
+        failed: Callable[[], None] = nothing,
     ) -> None:
         """Keep a call, with an event for its agent if they are there, it is new, and there is room."""
-        if told is None or told in call.told:
-            self.commit(call, committed, failed)
-            return
-        call = call.but(told=call.told | {told})
-        if not self._presence.is_here(call.agent) or not self.quotas.has_room(call.agent):
-            self.commit(call, committed, failed)
-            return
-        event = self._mailboxes.compose(call.agent, call.serial, told)
+        event = None
+        if told is not None and told not in call.told:
+            call = call.but(told=call.told | {told})
+            if self._presence.is_here(call.agent) and self.quotas.has_room(call.agent):
+                event = self._mailboxes.compose(call.agent, call.serial, told)
+                committed = partial(self._tell_and_go_on, event, committed)
+        self.commit(call, committed, failed, event)
 
-        def both() -> None:
-            self._mailboxes.committed(event)
-            committed()
-
-        self.commit(call, both, failed, event)
+    def _tell_and_go_on(self, event: StoredEvent, committed: Callable[[], None]) -> None:
+        self._mailboxes.committed(event)
+        committed()
 
     def commit(
         self,
         call: Call,
-        committed: Callable[[], None] = _nothing,
-        failed: Callable[[], None] = _nothing,
+        committed: Callable[[], None] = nothing,
+        failed: Callable[[], None] = nothing,
         event: StoredEvent | None = None,
     ) -> None:
         """Commit a call as it is now, with an event for its agent, and go on once both are committed.
@@ -223,7 +222,7 @@ class CallTable:
         status: Status = Status.OK,
         answer: Callable[[Status], None] = lambda status: None,
         held: bool = True,
-        failed: Callable[[], None] = _nothing,
+        failed: Callable[[], None] = nothing,
     ) -> None:
         """End a call that has no final result: its agent always hears of it.
 
@@ -279,7 +278,7 @@ class CallTable:
                 lambda: self._deadlines.set(serial, again),
             )
         elif call.state is CallState.REPORTED:
-            self.let_go(call, _nothing)  # a deadline comes again by itself
+            self.let_go(call, nothing)  # a deadline comes again by itself
         else:
             met = self._met(call)
             self.end(call, TIMED_OUT_AS[call.state], met, held=met is Status.TIMED_OUT)

@@ -5,25 +5,38 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 
-from attrs import define, field
+from attrs import define, field, frozen
 
-from ctiex.interfaces import ICodec, ISerialCarrier
-from ctiex.limits import Limits, SessionLimits
+from ctiex.interfaces import ICodec, IOrganizer, ISerialCarrier
+from ctiex.limits import Limits, SessionLimits, Timeouts
 from ctiex.monitoring.observer import Observer
-from ctiex.processing.account import AccountedStore, ByteAccount
+from ctiex.processing.account import ByteAccount, commit_accounted
 from ctiex.processing.commits import Commits
 from ctiex.processing.mailboxes import Mailboxes, serial_of
-from ctiex.processing.number_quota import AgentNumberQuota
 from ctiex.processing.presence import AgentPresence
 from ctiex.processing.quotas import CallQuotas
 from ctiex.processing.service_sessions import ServiceSessions
-from ctiex.processing.service_settings import ServiceSettings
 from ctiex.processing.stored_time import StoredTime
 from ctiex.serials import SerialAllocator
 from ctiex.stores.call_store import CallStore
 
 
-@define
+@frozen
+class ServiceSettings:
+    """One automatic service as the exchange knows it [0054]."""
+
+    name: str
+    access_code: str
+    signalling: str
+    """The name of its signalling driver."""
+    request: IOrganizer
+    """Organizes the agent's fields for the service."""
+    result: IOrganizer
+    """Reorganizes the service's fields for the agent."""
+    timeouts: Timeouts = field(factory=Timeouts)
+
+
+@define(slots=False)
 class ProcessingContext:
     """What the processing service works with."""
 
@@ -46,23 +59,15 @@ class ProcessingContext:
     network: ISerialCarrier | None
     """Takes serials through the telephone network, where that is another than ``carrier``, which makes Connections."""
 
-    numbers: AgentNumberQuota = field(init=False)
-    account: ByteAccount = field(init=False)
-    commits: Commits = field(init=False)
-    """Commits every change, and knows whether the store takes them."""
-    presence: AgentPresence = field(init=False)
-    quotas: CallQuotas = field(init=False)
-    mailboxes: Mailboxes = field(init=False)
-
     def __attrs_post_init__(self) -> None:
-        self.numbers = AgentNumberQuota(self.limits, self.store.last_sequence)
-        self.account = ByteAccount(self.limits, self.numbers.registered_by, partial(serial_of, self.agent_codec))
-        self.commits = Commits(AccountedStore(self.store, self.account).commit, self.clock, self.observer)
-        self.presence = AgentPresence(self.numbers)
-        self.quotas = CallQuotas(self.limits, self.store, self.account, self.numbers)
+        self.presence = AgentPresence(self.limits, self.store.last_sequence)
+        self.account = ByteAccount(self.limits, self.presence.registered_by, partial(serial_of, self.agent_codec))
+        self.commits = Commits(partial(commit_accounted, self.store, self.account), self.clock, self.observer)
+        """Commits every change, and knows whether the store takes them."""
+        self.quotas = CallQuotas(self.limits, self.store, self.account, self.presence)
         self.mailboxes = Mailboxes(
             self.store, self.agent_codec, self.agent_link, self.limits, self.clock, self.observer, self.commits,
-            self.presence, self.numbers, self.account,
+            self.presence, self.account,
         )  # fmt: skip
 
     def new_serial(self, told: bool = False) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from twisted.logger import Logger
 
 from ctiex.errors import Status
 from ctiex.interfaces import ISignalling
 from ctiex.messages import Condition
-from ctiex.processing.service_settings import ServiceSettings
+from ctiex.processing.context import ServiceSettings
 from ctiex.records import Call, CallState
 
 _log = Logger()
@@ -45,12 +46,11 @@ class SignallingDrivers:
 
     def resume(self, call: Call) -> None:
         """Have a driver that sees the call find out what became of it meanwhile."""
-        if call.state is not CallState.CLOSED and call.service in self._services:
-            driver = self.of(call)
-            if Condition.RETURNED not in call.told:
-                _guarded(call.serial, lambda: driver.resume(call.serial, call.agent))
+        going_on = call.state is not CallState.CLOSED and Condition.RETURNED not in call.told
+        if going_on and call.service in self._services:
+            _guarded(call.serial, lambda: self.of(call).resume(call.serial, call.agent))
 
     def agent_logged_in(self, agent: str) -> None:
         """An agent number was logged in: drivers that see calls may have one to tell of."""
         for driver in self.by_name.values():
-            _guarded(agent, lambda driver=driver: driver.agent_logged_in(agent))  # type: ignore[misc]
+            _guarded(agent, partial(driver.agent_logged_in, agent))

@@ -118,5 +118,4 @@ def _text_form(value: Value) -> str | None:
 
 
 def _before_and_after(given: frozenset[str], renamed: Mapping[str, str]) -> frozenset[str]:
-    pairs = [pair for pair in renamed.items() if given.intersection(pair)]
-    return given.union(*pairs)
+    return given.union(*(pair for pair in renamed.items() if given.intersection(pair)))

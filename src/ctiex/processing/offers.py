@@ -29,9 +29,7 @@ class CallOffers:
 
     def __init__(self, context: ProcessingContext, calls: CallTable) -> None:
         self._context = context
-        self._store = context.store
         self._calls = calls
-        self._drivers = calls.drivers
         self._resuming = Lots(context.clock, context.commits.settled)
 
     # ------------------------------------------------------------ from start to stop
@@ -41,8 +39,8 @@ class CallOffers:
 
         :param taken_up: called once all that were being signalled have been offered again.
         """
-        self._drivers.by_name = drivers
-        again = [again for call in self._store.calls() if (again := self._taken_up(call)) is not None]
+        self._calls.drivers.by_name = drivers
+        again = [again for call in self._context.store.calls() if (again := self._taken_up(call)) is not None]
         self._resuming.do([*again, partial(self._context.commits.settled, taken_up)])
 
     def _taken_up(self, call: Call) -> Callable[[], None] | None:
@@ -52,26 +50,19 @@ class CallOffers:
         if (call.state, Step.END) in TRANSITIONS:
             self._context.quotas.opened(call)
             if call.service not in self._context.services:  # restarted with another configuration
-                return partial(self._end_as_unknown, call.serial)
+                return partial(self._calls.happened, call.serial, SignallingEvent.ENDED, self._end_as_unknown)
         if call.state in SIGNALLED:
             return partial(self.signal, call.serial, resumed=True)
         self._calls.wait(call)
-        self._drivers.resume(call)
+        self._calls.drivers.resume(call)
         return None
 
-    def _end_as_unknown(self, serial: str) -> None:
-        def end(call: Call, failed: Callable[[], None]) -> None:
-            self._calls.end(call, TIMED_OUT_AS[call.state], Status.UNKNOWN_SERVICE, failed=failed)
-
-        self._calls.happened(serial, SignallingEvent.ENDED, end)
+    def _end_as_unknown(self, call: Call, failed: Callable[[], None]) -> None:
+        self._calls.end(call, TIMED_OUT_AS[call.state], Status.UNKNOWN_SERVICE, failed=failed)
 
     def stop_resuming(self) -> None:
         """Leave calls that are being signalled, and those of before that aren't taken up yet, to the next start."""
         self._calls.left_to_the_next = True
-        self._resuming.stop()
-
-    def stop(self) -> None:
-        """Let go of the timers."""
         self._resuming.stop()
 
     # ------------------------------------------------------------ offers
@@ -91,13 +82,13 @@ class CallOffers:
         """Its time-out starts again. Until that is committed nothing else happens to the call."""
         if call.state not in SIGNALLED:  # its service has come for it meanwhile
             self._calls.wait(call)
-            self._drivers.resume(call)
+            self._calls.drivers.resume(call)
             return
         again = call.but(deadline=self._calls.deadline(call, call.state))
         self._calls.commit(again, *self._calls.undecided_until(call, lambda: self._offer_again(call.serial), failed))
 
     def _offer_again(self, serial: str) -> None:
-        call = self._store.get(serial)
+        call = self._context.store.get(serial)
         if call is not None and call.state in SIGNALLED:  # not ended while the store took it
             self.offer(call, resumed=True)
 
@@ -121,20 +112,25 @@ class CallOffers:
             return
         self._calls.tell(call, Condition.CONNECTING)
         try:
-            self._drivers.of(call).offer(offer)
+            self._calls.drivers.of(call).offer(offer)
         except Exception:  # a driver's fault must not become the agent's link's
             _log.failure("signalling of call {serial} failed", serial=call.serial)
             self.unreachable(call.serial, Status.INTERNAL)
 
     def _offer_of(self, call: Call, resumed: bool) -> Offer:
-        carried = self._context.carrier.embed(call.calling_number, call.serial)
-        access_code = self._context.services[call.service].access_code
-        connection = Connection(access_code, carried.calling_number, self._context.exchange_address)
-        network = self._context.network
-        signalled = carried if network is None else network.embed(call.calling_number, call.serial)
-        deadline = self._context.clock.of_process(call.deadline) + _GRACE
-        agent = call.agent
-        return Offer(call.serial, call.service, call.calling_number, connection, deadline, resumed, signalled, agent)
+        context, service = self._context, self._context.services[call.service]
+        carried = context.carrier.embed(call.calling_number, call.serial)
+        network = context.network
+        return Offer(
+            call.serial,
+            call.service,
+            call.calling_number,
+            connection=Connection(service.access_code, carried.calling_number, context.exchange_address),
+            deadline=context.clock.of_process(call.deadline) + _GRACE,
+            resumed=resumed,
+            signalled=carried if network is None else network.embed(call.calling_number, call.serial),
+            agent=call.agent,
+        )
 
     def unreachable(self, serial: str, status: int) -> None:
         """No service can be reached: the agent gets 14 with this status, unless the service's result says more."""
@@ -142,7 +138,7 @@ class CallOffers:
         def end(call: Call, failed: Callable[[], None]) -> None:
             if call.state is CallState.REPORTED:  # offered again after a restart, it had served the customer meanwhile
                 self._calls.let_go(call, failed)
-                return
-            self._calls.end(call, Condition.UNREACHABLE, Status.of(status), held=False, failed=failed)
+            else:
+                self._calls.end(call, Condition.UNREACHABLE, Status.of(status), held=False, failed=failed)
 
         self._calls.happened(serial, SignallingEvent.ENDED, end)

@@ -11,93 +11,82 @@ from ctiex.identities import Identity
 from ctiex.messages import ConnectRequest, DataResult
 from ctiex.processing.context import ProcessingContext
 from ctiex.processing.presence import AgentConnection
-from ctiex.processing.quotas import check_fields
-from ctiex.processing.refused import Refused
+from ctiex.processing.quotas import Refused, check_fields
 from ctiex.records import Call, CallState
 
 
-class RequestChecks:
-    """Checks requests and makes calls of them. Keeps nothing."""
+def is_repeat(
+    context: ProcessingContext, request: ConnectRequest, connection: AgentConnection, known: Call | None
+) -> bool:
+    """Whether it is a repeat of a call that is open: answered like the first, and no more.
 
-    def __init__(self, context: ProcessingContext) -> None:
-        self._context = context
-
-    def repeated(self, request: ConnectRequest, connection: AgentConnection, known: Call | None) -> bool:
-        """Whether it is a repeat of a call that is open: answered like the first, and no more.
-
-        :param known: the call that has its serial.
-        :raise Refused: 42, 30 or 22.
-        """
-        self._check_login(request, connection)
-        if known is not None:
-            self._check_repeat(known, request)
-        elif self._context.mailboxes.awaits(request.serial):
+    :param known: the call that has its serial.
+    :raise Refused: 42, 30 or 22.
+    """
+    if not context.presence.is_on(request.agent, connection):
+        raise Refused(Status.AGENT_NOT_LOGGED_IN, "AgentLogin of this agent number is needed on this link")
+    if request.service not in context.services:
+        raise Refused(Status.UNKNOWN_SERVICE, f"no service {request.service!r} is configured")
+    if known is None:
+        if context.mailboxes.awaits(request.serial):
             raise Refused(Status.DUPLICATE_SERIAL, "an event of an earlier call with this serial is still waiting")
-        return known is not None
+    elif known.state is CallState.CLOSED or known.digest != _digest(request):
+        raise Refused(Status.DUPLICATE_SERIAL, "this serial belongs to another call")
+    return known is not None
 
-    def _check_login(self, request: ConnectRequest, connection: AgentConnection) -> None:
-        if not self._context.presence.is_on(request.agent, connection):
-            raise Refused(Status.AGENT_NOT_LOGGED_IN, "AgentLogin of this agent number is needed on this link")
-        if request.service not in self._context.services:
-            raise Refused(Status.UNKNOWN_SERVICE, f"no service {request.service!r} is configured")
 
-    def _check_repeat(self, known: Call, request: ConnectRequest) -> None:
-        if known.state is CallState.CLOSED or known.digest != _digest(request):
-            raise Refused(Status.DUPLICATE_SERIAL, "this serial belongs to another call")
+def new_call(context: ProcessingContext, identity: Identity, request: ConnectRequest) -> Call:
+    """The call that a request asks for, with its data organized and encoded.
 
-    def call(self, identity: Identity, request: ConnectRequest) -> Call:
-        """The call that a request asks for, with its data organized and encoded.
+    :raise Refused: 34, 14, 35 or 51.
+    """
+    serial = request.serial or _allocated(context)
+    _check_carriers(context, request.calling_number, serial)
+    check_fields(request.fields, context.limits)
+    return Call(
+        serial=serial,
+        agent=request.agent,
+        service=request.service,
+        identity=identity.name,
+        calling_number=request.calling_number,
+        digest=_digest(request),
+        data=_organized(context, request, serial),
+        state=CallState.REQUESTED,
+        deadline=context.clock.seconds() + context.services[request.service].timeouts.signalling_timeout,
+    )
 
-        :raise Refused: 34, 14, 35 or 51.
-        """
-        serial = request.serial or self._allocate()
-        self._check_carriers(request.calling_number, serial)
-        check_fields(request.fields, self._context.limits)
-        data = self._organized(request, serial)
-        timeouts = self._context.services[request.service].timeouts
-        return Call(
-            serial=serial,
-            agent=request.agent,
-            service=request.service,
-            identity=identity.name,
-            calling_number=request.calling_number,
-            digest=_digest(request),
-            data=data,
-            state=CallState.REQUESTED,
-            deadline=self._context.clock.seconds() + timeouts.signalling_timeout,
-        )
 
-    def _check_carriers(self, calling_number: str, serial: str) -> None:
-        try:
-            self._context.carrier.embed(calling_number, serial)
-            if self._context.network is not None:
-                self._context.network.embed(calling_number, serial)
-        except SerialError as error:
-            raise Refused(Status.SERIAL_DOES_NOT_FIT, str(error)) from None
-        except Exception as error:  # anybody's carrier; what it says may hold the number
-            raise Refused(Status.INTERNAL, f"the carrier failed with {type(error).__name__}") from None
+def _allocated(context: ProcessingContext) -> str:
+    try:
+        return context.new_serial()
+    except SerialError as error:
+        raise Refused(Status.TOO_BUSY, str(error)) from None
 
-    def _allocate(self) -> str:
-        try:
-            return self._context.new_serial()
-        except SerialError as error:
-            raise Refused(Status.TOO_BUSY, str(error)) from None
 
-    def _organized(self, request: ConnectRequest, serial: str) -> bytes:
-        """The encoded body of the call's DataResult, made once for all its DataRequests."""
-        try:
-            fields = self._context.services[request.service].request.organize(request.fields)
-            data = self._context.codec.encode_body(DataResult(Status.OK, serial, request.agent, fields))
-        except (FieldError, CodecError) as error:  # anybody's organizer and codec; what they say may hold the data
-            what = f"after organizing, it exceeds a limit of messages ({type(error).__name__})"
-            raise Refused(Status.DATA_TOO_LARGE, what) from None
-        except Exception as error:
-            raise Refused(Status.INTERNAL, f"the organizer failed with {type(error).__name__}") from None
-        if self._context.codec.frame_length(data) > self._context.ivr_link.max_frame:
-            raise Refused(
-                Status.DATA_TOO_LARGE, f"after organizing, it exceeds {self._context.ivr_link.max_frame} bytes"
-            )
-        return data
+def _check_carriers(context: ProcessingContext, calling_number: str, serial: str) -> None:
+    try:
+        context.carrier.embed(calling_number, serial)
+        if context.network is not None:
+            context.network.embed(calling_number, serial)
+    except SerialError as error:
+        raise Refused(Status.SERIAL_DOES_NOT_FIT, str(error)) from None
+    except Exception as error:  # anybody's carrier; what it says may hold the number
+        raise Refused(Status.INTERNAL, f"the carrier failed with {type(error).__name__}") from None
+
+
+def _organized(context: ProcessingContext, request: ConnectRequest, serial: str) -> bytes:
+    """The encoded body of the call's DataResult, made once for all its DataRequests."""
+    try:
+        fields = context.services[request.service].request.organize(request.fields)
+        data = context.codec.encode_body(DataResult(Status.OK, serial, request.agent, fields))
+    except (FieldError, CodecError) as error:  # anybody's organizer and codec; what they say may hold the data
+        what = f"after organizing, it exceeds a limit of messages ({type(error).__name__})"
+        raise Refused(Status.DATA_TOO_LARGE, what) from None
+    except Exception as error:
+        raise Refused(Status.INTERNAL, f"the organizer failed with {type(error).__name__}") from None
+    if context.codec.frame_length(data) > context.ivr_link.max_frame:
+        raise Refused(Status.DATA_TOO_LARGE, f"after organizing, it exceeds {context.ivr_link.max_frame} bytes")
+    return data
 
 
 def _digest(request: ConnectRequest) -> bytes:

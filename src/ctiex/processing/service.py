@@ -31,13 +31,15 @@ from ctiex.processing.calls import CallTable
 from ctiex.processing.context import ProcessingContext
 from ctiex.processing.offers import CallOffers
 from ctiex.processing.presence import AgentConnection
-from ctiex.processing.quotas import check_fields
-from ctiex.processing.refused import Refused
-from ctiex.processing.request_checks import RequestChecks
+from ctiex.processing.quotas import Refused, check_fields
+from ctiex.processing.request_checks import is_repeat, new_call
 from ctiex.processing.signalling_listener import SignallingListener
 from ctiex.processing.states import SIGNALLED, TRANSITIONS, Step
 from ctiex.processing.stored_time import LABEL
 from ctiex.records import Call, CallState, StoredEvent
+
+_HAPPENED_BEFORE = frozenset({Status.DUPLICATE_SERIAL, Status.DUPLICATE_EVENT, Status.ALREADY_FINISHED})
+"""Refusals that tell of something which was asked for, or has come to pass, before."""
 
 
 class ProcessingService:
@@ -51,7 +53,6 @@ class ProcessingService:
         self._presence = context.presence
         self._observer = context.observer
         self._commits = context.commits
-        self._checks = RequestChecks(context)
         self._calls = CallTable(context)
         self._offers = CallOffers(context, self._calls)
         self._look_up = CallLookUp(context, self._calls)
@@ -96,7 +97,7 @@ class ProcessingService:
 
     def stop(self) -> None:
         """Let go of the timers."""
-        self._offers.stop()
+        self._offers.stop_resuming()
         self._calls.stop()
         self._mailboxes.stop()
         self._commits.stop()
@@ -130,13 +131,13 @@ class ProcessingService:
         known: Call | None,
     ) -> None:
         try:
-            if self._checks.repeated(request, connection, known):
+            if is_repeat(self._context, request, connection, known):
                 self._commits.settled(
                     lambda: reply(ConnectReply(Status.OK, request.serial)),
                     lambda: reply(_connect_refused(request, Status.STORE_UNAVAILABLE)),
                 )
                 return
-            call = self._checks.call(identity, request)
+            call = new_call(self._context, identity, request)
             self._check_limits(call)
         except Refused as refused:
             self._observer.call_refused(refused.status)
@@ -151,10 +152,7 @@ class ProcessingService:
         def answer(status: Status) -> None:
             reply(ConnectReply(status, request.serial, refused.detail if status is refused.status else status.text))
 
-        if refused.status is Status.DUPLICATE_SERIAL:
-            self._answer_committed(answer, refused.status)  # it answers a repeat that the first one was committed
-        else:
-            answer(refused.status)
+        self._refuse(answer, refused.status)
 
     def _check_limits(self, call: Call) -> None:
         if self.leaving:
@@ -182,7 +180,7 @@ class ProcessingService:
             if call is None or not identity.may_act_for(call.agent):
                 answer(Status.UNKNOWN_SERIAL)
             elif (call.state, Step.END) not in TRANSITIONS:
-                self._answer_committed(answer, Status.ALREADY_FINISHED)
+                self._refuse(answer, Status.ALREADY_FINISHED)
             else:
                 self._calls.end(call, Condition.CANCELLED, answer=answer)
 
@@ -288,17 +286,13 @@ class ProcessingService:
             if call is None or not self._calls.owners.owns(identity, call) or event.agent not in ("", call.agent):
                 raise Refused(Status.UNKNOWN_SERIAL)
             if event.event_id in call.event_ids:
-                self._observer.report_refused(Status.DUPLICATE_EVENT)
-                self._answer_committed(answer, Status.DUPLICATE_EVENT)
-                return
+                raise Refused(Status.DUPLICATE_EVENT)
             if (call.state, Step.PROGRESS) not in TRANSITIONS:
-                self._observer.report_refused(Status.ALREADY_FINISHED)
-                self._answer_committed(answer, Status.ALREADY_FINISHED)
-                return
+                raise Refused(Status.ALREADY_FINISHED)
             told = self._reorganized(call, event)
         except Refused as refused:
             self._observer.report_refused(refused.status)
-            answer(refused.status)
+            self._refuse(answer, refused.status)
             return
         updated = call.but(owner=identity.name, event_ids=call.event_ids | {event.event_id})
         self._commit_report(updated, event, told, answer)
@@ -319,14 +313,20 @@ class ProcessingService:
             raise Refused(Status.DATA_TOO_LARGE, "the agent's mailbox has no room for a result of this size")
         return told
 
-    def _answer_committed(self, answer: Callable[[Status], None], status: Status) -> None:
-        """Report that something has happened before, once that is committed: if it is undone, it hasn't."""
-        self._commits.settled(lambda: answer(status), lambda: answer(Status.STORE_UNAVAILABLE))
+    def _refuse(self, answer: Callable[[Status], None], status: Status) -> None:
+        """Refuse a request. What has happened before is told once it is committed: if it is undone, it hasn't."""
+        if status in _HAPPENED_BEFORE:
+            self._commits.settled(lambda: answer(status), lambda: answer(Status.STORE_UNAVAILABLE))
+        else:
+            answer(status)
 
     def _takes_progress(self, call: Call, told: StoredEvent) -> bool:
         """Room for the final result is reserved; progress takes what is left."""
-        some = len(call.event_ids) < self._context.limits.events_per_call and self._context.account.takes_report(call)
-        return some and self._quotas.has_room(call.agent, size_of_event(told))
+        return (
+            len(call.event_ids) < self._context.limits.events_per_call
+            and self._context.account.takes_report(call)
+            and self._quotas.has_room(call.agent, size_of_event(told))
+        )
 
     def _commit_report(
         self, call: Call, event: ServiceEvent, told: StoredEvent, answer: Callable[[Status], None]

@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
+from twisted.logger import Logger
 from zope.interface import implementer
 
+from ctiex.errors import CodecError, FieldError, SerialError, Status
 from ctiex.identities import ANY_OWNER
-from ctiex.interfaces import IServiceSession, ISignallingListener
+from ctiex.interfaces import IServiceSession, ISignallingListener, Signalled
 from ctiex.messages import Condition
-from ctiex.processing.call_notices import CallNotices
 from ctiex.processing.calls import CallTable
 from ctiex.processing.context import ProcessingContext
+from ctiex.processing.mailboxes import arrival
 from ctiex.processing.offers import CallOffers
 from ctiex.processing.states import TRANSITIONS, Step
 from ctiex.processing.uncommitted import SignallingEvent
-from ctiex.records import Call, CallState
+from ctiex.records import Call, CallState, Change
+
+_log = Logger()
 
 
 @implementer(ISignallingListener)
@@ -24,11 +28,10 @@ class SignallingListener:
     """Hears the drivers. What they tell has happened: it is taken however the store fares."""
 
     def __init__(self, context: ProcessingContext, calls: CallTable, offers: CallOffers) -> None:
+        self._context = context
         self._calls = calls
         self._offers = offers
         self._observer = context.observer
-        self._store = context.store
-        self._call_notices = CallNotices(context)
 
     def offered(self, serial: str, session: IServiceSession | None, write: Callable[[], None]) -> None:
         """The call belongs to the session's identity once that is committed: only then is the Connection written."""
@@ -54,14 +57,17 @@ class SignallingListener:
         self._calls.happened(serial, SignallingEvent.ACCEPTED, self._accepted)
 
     def _accepted(self, call: Call, failed: Callable[[], None]) -> None:
-        def committed() -> None:
-            self._observer.call_accepted(call, self._calls.owners.session_of(call))
-
-        self._calls.step(call, Step.ACCEPT, Condition.CONNECTED, committed, failed)
+        self._calls.step(
+            call,
+            Step.ACCEPT,
+            Condition.CONNECTED,
+            lambda: self._observer.call_accepted(call, self._calls.owners.session_of(call)),
+            failed,
+        )
 
     def refused(self, serial: str, session: IServiceSession, status: int | None) -> None:
         """Only the audit records it: the driver tries another session."""
-        call = self._store.get(serial)
+        call = self._context.store.get(serial)
         if call is not None:
             self._observer.offer_refused(call, session, status)
 
@@ -74,20 +80,12 @@ class SignallingListener:
         self._calls.happened(serial, SignallingEvent.RETURNED, self._returned)
 
     def _returned(self, call: Call, failed: Callable[[], None]) -> None:
-        if (call.state, Step.RETURN) not in TRANSITIONS or Condition.RETURNED in call.told:
-            return
-
-        self._calls.step(call, Step.RETURN, Condition.RETURNED, partial(self._observer.customer_returned, call), failed)
-        if call.state is CallState.REPORTED:
-            self._calls.drivers.withdraw(call)
+        if (call.state, Step.RETURN) in TRANSITIONS and Condition.RETURNED not in call.told:
+            self._calls.let_go(call, failed, Condition.RETURNED, partial(self._observer.customer_returned, call))
 
     def agent_lost(self, serial: str) -> None:
         """It isn't reported: the result tells the agent more, or the time-out if none comes."""
         self._calls.happened(serial, SignallingEvent.RETURNED, self._calls.let_go)
-
-    def call_arrived(self, agent: str, calling_number: str) -> str:
-        """The agent hears 0, under a new serial."""
-        return self._call_notices.call_arrived(agent, calling_number)
 
     def hung_up(self, serial: str) -> None:
         """The agent hears 3, unless the service's result has told it more."""
@@ -98,3 +96,38 @@ class SignallingListener:
             self._calls.let_go(call, failed)
         else:
             self._calls.end(call, Condition.ABANDONED, failed=failed)
+
+    # ------------------------------------------------------------ calls that nobody has asked for yet
+
+    def call_arrived(self, agent: str, calling_number: str) -> str:
+        """The agent hears 0, under a new serial; empty if it isn't reported.
+
+        As for events 10 to 13, the agent has to be logged in, with room in the mailbox. The calling number
+        comes from the network: whatever could be read as a serial in it is stripped.
+        """
+        context = self._context
+        if not context.presence.is_here(agent) or not context.quotas.has_room(agent):
+            return ""
+        try:
+            serial = context.new_serial(told=True)
+            self._tell_of(serial, agent, context.carrier.strip(Signalled(calling_number)).calling_number)
+        except (SerialError, FieldError, CodecError) as error:
+            _log.warn("agent {agent} isn't notified of a call: {reason}", agent=agent, reason=str(error))
+            return ""
+        except Exception as error:  # anybody's carrier; what it says may hold the number
+            fault = type(error).__name__
+            _log.warn(
+                "agent {agent} isn't notified of a call: the carrier failed with {fault}", agent=agent, fault=fault
+            )
+            return ""
+        return serial
+
+    def _tell_of(self, serial: str, agent: str, number: str) -> None:
+        """Keep the event; later, if the store doesn't take it now."""
+        commits, mailboxes = self._context.commits, self._context.mailboxes
+        event = mailboxes.compose(agent, serial, Condition.PROGRESS, Status.OK, arrival(number), about="")
+        commits.commit(
+            Change(events=(event,), metadata=mailboxes.metadata(agent, "")),
+            lambda: mailboxes.committed(event),
+            lambda: commits.again(serial, lambda: self._tell_of(serial, agent, number)),
+        )

@@ -74,10 +74,8 @@ class StoredTime:
 
     def callLater(self, delay: float, callable: Callable[..., Any], *args: object, **kwargs: object) -> IDelayedCall:
         """As the process' clock does it."""
-        call: IDelayedCall = self._clock.callLater(delay, callable, *args, **kwargs)
-        return call
+        return self._clock.callLater(delay, callable, *args, **kwargs)
 
     def getDelayedCalls(self) -> Sequence[IDelayedCall]:
         """Those of the process' clock."""
-        calls: Sequence[IDelayedCall] = self._clock.getDelayedCalls()
-        return calls
+        return self._clock.getDelayedCalls()

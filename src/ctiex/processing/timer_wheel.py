@@ -9,6 +9,8 @@ from math import ceil, floor
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
+from ctiex.lots import at_once
+
 _log = Logger()
 _TICK = 0.125
 """Deadlines that fall into the same tick fire together, in seconds; never early."""
@@ -25,10 +27,6 @@ _Bucket = list[str]
 """The keys of one tick in the order in which they were set, those that have moved on since included."""
 
 
-def _at_once(go_on: Callable[[], None]) -> None:
-    go_on()
-
-
 class TimerWheel:
     """Calls ``due(key)`` once the deadline that was last set for ``key`` has come.
 
@@ -43,7 +41,7 @@ class TimerWheel:
         self,
         clock: IReactorTime,
         due: Callable[[str], None],
-        settle: Callable[[Callable[[], None]], None] = _at_once,
+        settle: Callable[[Callable[[], None]], None] = at_once,
     ) -> None:
         """No deadlines yet.
 
@@ -116,16 +114,13 @@ class TimerWheel:
         self._buckets.clear()
         self._ticks.clear()
         self._entries = 0
-        self._cancel()
-
-    def _cancel(self) -> None:
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
         self._timer = None
 
     def _schedule(self) -> None:
-        """See that the timer fires at the first tick, and not later."""
-        if self._settling:
+        """See that the timer fires at the first tick, and not later, unless what fired isn't settled yet."""
+        if self._settling or not self._ticks:
             return
         first = self._ticks[0] * _TICK
         if self._timer is not None and self._timer.active():
@@ -151,7 +146,7 @@ class TimerWheel:
         elif not left:
             self._settling = True
             self._settle(self._go_on)
-        elif self._ticks:
+        else:
             self._schedule()
 
     def _fire_some(self, tick: int, most: int) -> int:
@@ -173,5 +168,4 @@ class TimerWheel:
 
     def _go_on(self) -> None:
         self._settling = False
-        if self._ticks:
-            self._schedule()
+        self._schedule()

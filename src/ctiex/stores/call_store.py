@@ -119,7 +119,7 @@ class JournaledCallStore(CallStore):
     def commit(self, change: Change) -> Deferred[None] | None:
         """Apply a change to the index, and append it to the journal."""
         if not (change.calls or change.events or change.dropped or change.forgotten or change.metadata):
-            return self._all_before()
+            return self._wait() if self._writing is not None or self._gathering.waiting else None
         if not self._open:
             raise StoreUnavailable("the store is closed")
         gathering = self._gathering
@@ -147,11 +147,6 @@ class JournaledCallStore(CallStore):
             raise
 
     # ------------------------------------------------------------ groups
-
-    def _all_before(self) -> Deferred[None] | None:
-        if self._writing is None and not self._gathering.waiting:
-            return None
-        return self._wait()
 
     def _wait(self) -> Deferred[None]:
         waiting: Deferred[None] = Deferred()

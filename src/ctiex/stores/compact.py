@@ -9,6 +9,7 @@ each time would cost more than all the rest of a store.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import islice
 from sys import intern
 from typing import Final
@@ -67,18 +68,10 @@ def unpacked(serial: str, record: Record) -> Call:
     )
 
 
+@lru_cache(256)
 def _conditions(told: int) -> frozenset[int]:
-    made = _TOLD.get(told)
-    if made is None:
-        made = frozenset(condition for condition in range(told.bit_length()) if told >> condition & 1)
-        if len(_TOLD) < _MOST_TOLD:
-            _TOLD[told] = made
-    return made
-
-
-_MOST_TOLD = 256
-_TOLD: dict[int, frozenset[int]] = {0: _NO_EVENT}
-"""The few sets of conditions that come up."""
+    """One of the few sets of conditions that come up."""
+    return frozenset(condition for condition in range(told.bit_length()) if told >> condition & 1)
 
 
 Held = Call | Record

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing
 from pathlib import Path
 
 from ctiex.errors import StoreUnavailable
 from ctiex.records import Snapshot
 from ctiex.stores.opening import opened_to_read, told
-from ctiex.stores.sealing import Seal, sync_folder, unfinished_name
+from ctiex.stores.sealing import Seal, sync_folder, unfinished
 from ctiex.stores.sqlite_file import SqliteFile, lock
 
 _MOST_NAMED = 3
@@ -24,9 +23,9 @@ def back_up(path: Path, copy: Path) -> None:
     """
     with told(path):
         source = opened_to_read(path.resolve())
-    with closing(source), told(copy), _unfinished(copy) as unfinished:
-        _copy(source, unfinished)
-        os.link(unfinished, copy)
+    with closing(source), told(copy), unfinished(copy) as new:
+        _copy(source, new)
+        os.link(new, copy)
         sync_folder(copy.parent)
 
 
@@ -39,11 +38,11 @@ def restore(path: Path, copy: Path, seal: Seal) -> Snapshot:
     :raise StoreUnavailable: the copy isn't sound, or is sealed with another key; everything is as it was.
     """
     path = path.resolve()
-    with _locked(path), told(copy), _unfinished(path) as unfinished:
+    with lock(path), told(copy), unfinished(path) as new:
         with closing(opened_to_read(copy.resolve(), older=True)) as source:
-            _copy(source, unfinished)
-        kept = _made_ready(unfinished, seal)
-        os.replace(unfinished, path)
+            _copy(source, new)
+        kept = _made_ready(new, seal)
+        os.replace(new, path)
         # Behind it: a log that is left beside the copy is noticed, one that is gone too early isn't.
         for ending in ("-wal", "-shm"):
             Path(f"{path}{ending}").unlink(missing_ok=True)
@@ -51,53 +50,29 @@ def restore(path: Path, copy: Path, seal: Seal) -> Snapshot:
     return kept
 
 
-def _copy(source: sqlite3.Connection, unfinished: Path) -> None:
-    os.close(os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600))
-    with closing(sqlite3.connect(unfinished, isolation_level=None)) as target:
+def _copy(source: sqlite3.Connection, new: Path) -> None:
+    with closing(sqlite3.connect(new, isolation_level=None)) as target:
         source.backup(target)
 
 
-def _made_ready(unfinished: Path, seal: Seal) -> Snapshot:
+def _made_ready(new: Path, seal: Seal) -> Snapshot:
     """What the copy keeps, once it is sound and of the present version.
 
     :raise StoreUnavailable: it isn't sound, in the words of the check.
     """
     try:
-        file = SqliteFile(unfinished, seal)
+        file = SqliteFile(new, seal)
     except StoreUnavailable as error:
-        raise _unsound([str(error)], unfinished) from None
-    try:
+        raise _unsound([str(error)], new) from None
+    with closing(file):
         if wrong := file.check():
-            raise _unsound(wrong, unfinished)
+            raise _unsound(wrong, new)
         file.begin_generation()
         return file.read()
-    finally:
-        file.close()
 
 
-def _unsound(wrong: list[str], unfinished: Path) -> StoreUnavailable:
+def _unsound(wrong: list[str], new: Path) -> StoreUnavailable:
     """Without the name that the copy has for this moment."""
-    named = [sentence.removeprefix(f"{unfinished}: ") for sentence in wrong[:_MOST_NAMED]]
+    named = [sentence.removeprefix(f"{new}: ") for sentence in wrong[:_MOST_NAMED]]
     more = f" (and {len(wrong) - _MOST_NAMED} more problems)" if len(wrong) > _MOST_NAMED else ""
     return StoreUnavailable("; ".join(named) + more)
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    descriptor = lock(path)
-    try:
-        yield
-    finally:
-        os.close(descriptor)
-
-
-@contextmanager
-def _unfinished(file: Path) -> Iterator[Path]:
-    """The name of a file that isn't whole yet; what is left under it is taken away."""
-    unfinished = unfinished_name(file)
-    try:
-        yield unfinished
-    finally:
-        for ending in ("", "-wal", "-shm", ".lock"):
-            with suppress(FileNotFoundError):
-                Path(f"{unfinished}{ending}").unlink()

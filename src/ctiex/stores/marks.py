@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from contextlib import closing, suppress
 from pathlib import Path
 
 from attrs import frozen
@@ -114,13 +115,9 @@ def _with_the_log(path: Path) -> Mark | None:
 
 def _read(uri: str) -> Mark | None:
     """The mark; None where it can't be read."""
-    database = sqlite3.connect(uri, uri=True, isolation_level=None)
-    try:
+    with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as database, suppress(sqlite3.Error):
         if not database.execute("SELECT 1 FROM sqlite_master WHERE name = 'mark'").fetchone():
             return Mark(NO_MARK)
         found = database.execute("SELECT mark, standing, coming FROM mark").fetchone()
         return None if found is None else Mark(*found)
-    except sqlite3.Error:
-        return None
-    finally:
-        database.close()
+    return None

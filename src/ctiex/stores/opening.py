@@ -11,7 +11,7 @@ from pathlib import Path
 from ctiex.errors import StoreUnavailable
 from ctiex.stores.marks import checkpoint, has_log, log_fits, write_out
 from ctiex.stores.schema import VERSION, migrate, version_of
-from ctiex.stores.sealing import Seal, sync_folder, unfinished_name
+from ctiex.stores.sealing import Seal, sync_folder, unfinished
 
 _PRAGMAS = (
     "journal_mode = WAL",
@@ -35,35 +35,25 @@ def told(path: Path) -> Iterator[None]:
     except OSError as error:
         where = "" if error.filename in (None, str(path)) else f"{error.filename}: "
         raise StoreUnavailable(f"{path}: {where}{error.strerror}") from None
-    except (sqlite3.Error, ValueError) as error:
-        raise StoreUnavailable(f"{path}: {error}") from None
-    except StoreUnavailable as error:
+    except (sqlite3.Error, ValueError, StoreUnavailable) as error:
         raise StoreUnavailable(f"{path}: {error}") from None
 
 
 def opened_alone(path: Path, seal: Seal) -> tuple[sqlite3.Connection, int]:
     """The file to read and write, for the one process that has its lock, and the schema version that it had.
 
-    :raise StoreUnavailable: it is no store of ours, or the log beside it isn't its own.
+    :raise StoreUnavailable: it is no store of ours, or the log beside it isn't its own, or it can't be written.
     :raise OSError: it can't be made.
     :raise sqlite3.Error: it can't be read.
     """
     expect_sound(path)
     if not path.exists():
         make(path, seal)
-    _expect_writable(path)
-    return _opened(path, seal)
-
-
-def _expect_writable(path: Path) -> None:
-    """SQLite would only say so at the first change.
-
-    :raise StoreUnavailable: it can't be written.
-    """
     try:
-        os.close(os.open(path, os.O_RDWR))
+        os.close(os.open(path, os.O_RDWR))  # SQLite would only say so at the first change
     except OSError as error:
         raise StoreUnavailable(f"an exchange writes to it, and can't: {error.strerror}") from None
+    return _opened(path, seal)
 
 
 def _opened(path: Path, seal: Seal) -> tuple[sqlite3.Connection, int]:
@@ -116,15 +106,11 @@ def make(path: Path, seal: Seal) -> None:
     :raise OSError: it can't be made.
     :raise sqlite3.Error: likewise.
     """
-    unfinished = unfinished_name(path)
-    os.close(os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600))
-    try:
-        database, _ = _opened(unfinished, seal)
-        write_out(database, unfinished)
+    with unfinished(path) as new:
+        database, _ = _opened(new, seal)
+        write_out(database, new)
         database.close()
-        os.link(unfinished, path)
-    finally:
-        unfinished.unlink()
+        os.link(new, path)
     sync_folder(path.parent)
 
 

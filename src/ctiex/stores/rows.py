@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -38,8 +38,6 @@ class Changed(StoreUnavailable):
 
     def __init__(self, record: str) -> None:
         super().__init__(f"{record} was changed without the key, or is damaged; {_TO_DO}")
-        self.record = record
-        """What it is the record of, in words."""
 
 
 class OtherKey(StoreUnavailable):
@@ -59,10 +57,9 @@ class Rows:
 
     def call(self, call: Call) -> Row:
         """The row of a call."""
-        told, event_ids = bytes(sorted(call.told)), _packed(call.event_ids)
         columns = (
             call.serial, call.agent, call.service, call.identity, call.state.value, call.deadline, call.owner,
-            told, event_ids,
+            bytes(sorted(call.told)), _packed(call.event_ids),
         )  # fmt: skip
         return (*columns, self._seal.stamp(_whole_call(columns, content_of(call))))
 
@@ -89,8 +86,8 @@ class Rows:
 
     def event(self, event: StoredEvent) -> Row:
         """The row of an event."""
-        place = _event_place(event.agent, event.sequence, event.expires)
-        return event.agent, event.sequence, event.expires, self._seal.seal(event.body, place)
+        columns = event.agent, event.sequence, event.expires
+        return *columns, self._seal.seal(event.body, _event_place(*columns))
 
     def opened_event(self, agent: Any, sequence: Any, expires: Any, sealed: Any) -> StoredEvent:
         """The event of a row.
@@ -135,8 +132,8 @@ class Rows:
         generation = os.urandom(_GENERATION_SIZE)
         return 1, generation, self._seal.stamp(bound(b"store", generation))
 
-    def opened_store(self, generation: Any, stamp: Any) -> bytes:
-        """The generation of a file.
+    def check_store(self, generation: Any, stamp: Any) -> None:
+        """Look at the row that names the file.
 
         :raise OtherKey: the file isn't this key's.
         """
@@ -144,7 +141,6 @@ class Rows:
             self._seal.check(stamp, bound(b"store", generation))
         except (Unsealed, TypeError):
             raise OtherKey from None
-        return bytes(generation)
 
 
 def content_of(call: Call) -> bytes:
@@ -198,9 +194,8 @@ def _whole_mailbox(agent: str, last_sequence: int) -> bytes:
     return bound(b"mailbox", agent.encode(), _NUMBER.pack(last_sequence))
 
 
-def _packed(numbers: Iterable[int]) -> bytes:
-    ordered = sorted(numbers)
-    return struct.pack(f">{len(ordered)}Q", *ordered)
+def _packed(numbers: Collection[int]) -> bytes:
+    return struct.pack(f">{len(numbers)}Q", *sorted(numbers))
 
 
 def unpacked_numbers(data: bytes) -> tuple[int, ...]:

@@ -85,16 +85,11 @@ def migrate(database: sqlite3.Connection, seal: Seal) -> int:
 
 
 def _take(step: SchemaStep, version: int, database: sqlite3.Connection, seal: Seal) -> None:
-    try:
+    with database:  # commits it, or rolls it back
         database.executescript(f"BEGIN IMMEDIATE; {step.script}")
         step.fill(database, seal)
         database.execute(f"PRAGMA user_version = {version}")
         database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        database.execute("COMMIT")
-    except BaseException:
-        if database.in_transaction:
-            database.execute("ROLLBACK")
-        raise
 
 
 def version_of(database: sqlite3.Connection) -> int:

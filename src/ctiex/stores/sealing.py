@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from hashlib import blake2b
 from hmac import compare_digest
 from pathlib import Path
@@ -21,6 +22,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from ctiex.errors import ConfigurationError, StoreUnavailable
+from ctiex.stores.sqlite_settings import BESIDE
 
 KEY_VARIABLE = "CTIEX_STORE_KEY"
 _KEY_SIZE, _NONCE_SIZE, _STAMP_SIZE = 32, 12, 32
@@ -113,24 +115,29 @@ def find_key(file: Path, make: bool, environment: Mapping[str, str] = os.environ
 
 def _write_for_owner(file: Path, text: str) -> None:
     """Make a file that is there whole or not at all, whenever the process or the power ends."""
-    unfinished = unfinished_name(file)
-    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as stream:
-        stream.write(text + "\n")
-        stream.flush()
-        os.fsync(stream.fileno())
-    try:
-        os.link(unfinished, file)
-    except FileExistsError:
-        pass  # another process was first
-    finally:
-        unfinished.unlink()
+    with unfinished(file) as new:
+        with new.open("w", encoding="ascii") as stream:
+            stream.write(text + "\n")
+            stream.flush()
+            os.fsync(stream.fileno())
+        with suppress(FileExistsError):  # another process was first
+            os.link(new, file)
     sync_folder(file.parent)
 
 
-def unfinished_name(file: Path) -> Path:
-    """What a file is called until it is whole."""
-    return file.with_name(f"{file.name}.{os.getpid()}.new")
+@contextmanager
+def unfinished(file: Path) -> Iterator[Path]:
+    """A new file for its owner's eyes only, under the name that it has until it is whole.
+
+    What is left under that name, or beside it, is taken away.
+    """
+    new = file.with_name(f"{file.name}.{os.getpid()}.new")
+    os.close(os.open(new, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600))
+    try:
+        yield new
+    finally:
+        for ending in ("", *BESIDE):
+            Path(f"{new}{ending}").unlink(missing_ok=True)
 
 
 def sync_folder(folder: Path) -> None:

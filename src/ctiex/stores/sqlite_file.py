@@ -7,8 +7,9 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing, suppress
+from itertools import starmap
 from pathlib import Path
-from typing import TypeVar
+from typing import IO, TypeVar
 
 from ctiex.errors import StoreUnavailable
 from ctiex.records import Snapshot
@@ -43,30 +44,24 @@ class SqliteFile:
         self._path = path = path.resolve()
         self._rows = Rows(seal)
         self._identity: tuple[int, ...] = ()
-        self._lock = None if read_only else lock(path)
         self._rows_written = 0
         self.brought_from = 0
         """The schema version that the file had when it was opened."""
-        try:
+        with ExitStack() as opened:
+            if not read_only:
+                opened.enter_context(lock(path))
             with told(path):
                 if read_only:
-                    self._database = opened_to_read(path)
+                    self._database = opened.enter_context(closing(opened_to_read(path)))
                 else:
                     self._database, self.brought_from = opened_alone(path, seal)
+                    opened.callback(self._close_whole)
                     self._identity = self._identities()
-        except BaseException:
-            self._unlock()
-            raise
+            self._opened = opened.pop_all()
 
     def close(self) -> None:
         """Let go of the file; its log goes into it."""
-        try:
-            if self._lock is None:
-                self._database.close()
-            else:
-                self._close_whole()
-        finally:
-            self._unlock()
+        self._opened.close()
 
     def _close_whole(self) -> None:
         with ExitStack() as closed:
@@ -87,11 +82,6 @@ class SqliteFile:
         found = [os.stat(name) for name in (self._path, f"{self._path}-wal")]
         return tuple(number for one in found for number in (one.st_dev, one.st_ino))
 
-    def _unlock(self) -> None:
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
-
     # ------------------------------------------------------------ writing
 
     def write(self, group: Group) -> None:
@@ -103,17 +93,11 @@ class SqliteFile:
             if self._identities() != self._identity:
                 raise StoreUnavailable("another file has taken its place")
             self._database.execute("BEGIN IMMEDIATE")
-            try:
+            with self._database:
                 self._write_calls(group)
                 self._write_mailboxes(group)
-                self._put(
-                    "INSERT OR REPLACE INTO facts VALUES (?, ?, ?)", map(self._metadata_row, group.metadata.items())
-                )
-                self._database.execute("COMMIT")
-            except BaseException:
-                if self._database.in_transaction:
-                    self._database.execute("ROLLBACK")
-                raise
+                metadata = starmap(self._rows.metadata, group.metadata.items())
+                self._put("INSERT OR REPLACE INTO facts VALUES (?, ?, ?)", metadata)
         self._write_log_into_file()
 
     def _write_log_into_file(self) -> None:
@@ -121,10 +105,8 @@ class SqliteFile:
         if self._rows_written < ROWS_BETWEEN_CHECKPOINTS:
             return
         self._rows_written = 0
-        try:
+        with suppress(sqlite3.Error):  # a disk that is full; the next commit says so
             checkpoint(self._database, self._path)
-        except sqlite3.Error:
-            pass  # a disk that is full; the next commit says so
 
     def _write_calls(self, group: Group) -> None:
         kept = [self._rows.call(call) for call in group.calls.values() if call is not None]
@@ -143,13 +125,11 @@ class SqliteFile:
             for (agent, sequence), event in group.events.items()
             if sequence > group.dropped.get(agent, 0)
         ]
-        numbering = [self._rows.mailbox(agent, last) for agent, last in group.last_sequences.items()]
         self._put("INSERT OR REPLACE INTO events VALUES (?, ?, ?, ?)", events)
-        self._put("INSERT OR REPLACE INTO agents VALUES (?, ?, ?)", numbering)
+        self._put(
+            "INSERT OR REPLACE INTO agents VALUES (?, ?, ?)", starmap(self._rows.mailbox, group.last_sequences.items())
+        )
         self._put("DELETE FROM events WHERE agent = ? AND sequence <= ?", group.dropped.items())
-
-    def _metadata_row(self, metadata: tuple[str, str]) -> Row:
-        return self._rows.metadata(*metadata)
 
     def _put(self, statement: str, rows: Iterable[Row]) -> None:
         """Each row by one statement."""
@@ -159,19 +139,17 @@ class SqliteFile:
 
     # ------------------------------------------------------------ reading
 
-    def read(self) -> Snapshot:
+    def read(self, wrong: list[str] | None = None) -> Snapshot:
         """Everything in the file.
 
+        :param wrong: takes what is said of each record that isn't as it was written; None: the first is an error.
         :raise StoreUnavailable: it can't be read, was sealed with another key, or was changed without it.
         """
-        return self._read(None)
-
-    def _read(self, wrong: list[str] | None) -> Snapshot:
-        """:param wrong: takes what is said of each record that isn't as it was written; None: the first is an error."""
         with told(self._path):
             self._database.execute("BEGIN")  # one moment of the file, also beside an exchange that writes it
-            try:
-                self._known()
+            with self._database:
+                found = self._database.execute("SELECT generation, stamp FROM store").fetchone()
+                self._rows.check_store(*(found or (None, None)))
                 return Snapshot(
                     tuple(self._taken(_CALLS, self._rows.opened_call, wrong))
                     + tuple(self._taken(_WITHOUT_A_CALL, self._rows.opened_call, wrong)),
@@ -179,12 +157,6 @@ class SqliteFile:
                     tuple(self._taken(_EVENTS, self._rows.opened_event, wrong)),
                     dict(self._taken(_METADATA, self._rows.opened_label, wrong)),
                 )
-            finally:
-                self._database.execute("ROLLBACK")
-
-    def _known(self) -> None:
-        found = self._database.execute("SELECT generation, stamp FROM store").fetchone()
-        self._rows.opened_store(*(found or (None, None)))
 
     def _taken(self, statement: str, opened: Callable[..., _Record], wrong: list[str] | None) -> Iterator[_Record]:
         for row in self._database.execute(statement):
@@ -215,7 +187,7 @@ class SqliteFile:
         changed: list[str] = []
         try:
             found = [str(row[0]) for row in self._database.execute("PRAGMA integrity_check") if row[0] != "ok"]
-            kept = self._read(changed)
+            kept = self.read(changed)
         except (sqlite3.Error, StoreUnavailable) as error:
             return [str(error)]
         return found + changed + list(kept.gaps())
@@ -232,18 +204,18 @@ _EVENTS = "SELECT agent, sequence, expires, sealed FROM events ORDER BY agent, s
 _METADATA = "SELECT name, value, stamp FROM facts"
 
 
-def lock(path: Path) -> int:
-    """A lock that the kernel gives back when the process ends, however it ends.
+def lock(path: Path) -> IO[bytes]:
+    """A lock that lasts until this is closed; the kernel gives it back when the process ends, however it ends.
 
     :raise StoreInUse: another process has it.
     :raise StoreUnavailable: it can't be had at all.
     """
     with told(path):
         expect_folder(path)
-        descriptor = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        locked = os.fdopen(os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT, 0o600), "rb")
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(locked, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
-        os.close(descriptor)
+        locked.close()
         raise StoreInUse(f"{path}: another process has this store open") from None
-    return descriptor
+    return locked

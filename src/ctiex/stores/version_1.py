@@ -60,7 +60,7 @@ def _call(
     seal: Seal, serial: str, agent: str, service: str, identity: str, state: str, deadline: float, owner: str,
     told: bytes, event_ids: bytes, sealed: bytes | None,
 ) -> Call:  # fmt: skip
-    content = b"" if sealed is None else _opened(seal, sealed, serial.encode(), f"call {serial!a}")
+    content = b"" if sealed is None else _opened(seal, sealed, serial, f"call {serial!a}")
     return Call(
         serial, agent, service, identity, *parted(content), CallState(state), deadline, owner,
         frozenset(told), frozenset(unpacked_numbers(event_ids)),
@@ -71,18 +71,19 @@ def _bind_events(database: sqlite3.Connection, seal: Seal, rows: Rows) -> None:
     for (agent,) in database.execute("SELECT DISTINCT agent FROM events").fetchall():
         found = database.execute("SELECT sequence, expires, sealed FROM events WHERE agent = ?", (agent,)).fetchall()
         events = [
-            StoredEvent(agent, sequence, _body(seal, agent, sequence, sealed), expires)
+            StoredEvent(
+                agent,
+                sequence,
+                _opened(seal, sealed, f"{agent}/{sequence}", f"event {sequence} of agent {agent!a}"),
+                expires,
+            )
             for sequence, expires, sealed in found
         ]
         database.executemany("INSERT OR REPLACE INTO events VALUES (?, ?, ?, ?)", map(rows.event, events))
 
 
-def _body(seal: Seal, agent: str, sequence: int, sealed: bytes) -> bytes:
-    return _opened(seal, sealed, f"{agent}/{sequence}".encode(), f"event {sequence} of agent {agent!a}")
-
-
-def _opened(seal: Seal, sealed: bytes, place: bytes, record: str) -> bytes:
+def _opened(seal: Seal, sealed: bytes, place: str, record: str) -> bytes:
     try:
-        return seal.open(sealed, place)
+        return seal.open(sealed, place.encode())
     except Unsealed:
         raise StoreUnavailable(f"{record} can't be opened: {OtherKey()}, or is damaged") from None

@@ -33,13 +33,12 @@ from ctiex.login.credentials import KnownIdentity, configured_portal
 from ctiex.messages import Role
 from ctiex.monitoring.audit_events import Audit
 from ctiex.monitoring.counters import Counters
-from ctiex.processing.context import ProcessingContext
+from ctiex.processing.context import ProcessingContext, ServiceSettings
 from ctiex.processing.field_rules import RuleOrganizer
 from ctiex.processing.mailboxes import Mailboxes
 from ctiex.processing.presence import AgentPresence
 from ctiex.processing.service import ProcessingService
 from ctiex.processing.service_sessions import ServiceSessions
-from ctiex.processing.service_settings import ServiceSettings
 from ctiex.signalling.link import LinkSignalling
 from ctiex.stores.call_store import CallStore
 from ctiex.testing.fakes import FakeAgent, FakePeer, FakeService

@@ -21,7 +21,7 @@ from ctiex.fields import EMPTY, MASK, Fields, Value
 from ctiex.interfaces import ICodec, ICodecPlugin
 from ctiex.messages import KIND_OF, AgentEvent, DataResult, Message
 from ctiex.plugins import find_plugin
-from ctiex.processing.number_quota import is_number_label
+from ctiex.processing.presence import is_number_label
 from ctiex.records import Call, CallState, StoredEvent
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from attrs import define, field
 
 from ctiex.messages import Condition
-from ctiex.processing.service_settings import ServiceSettings
+from ctiex.processing.context import ServiceSettings
 from ctiex.processing.states import TIMEOUT_OF
 from ctiex.records import Call, CallState
 from ctiex.testing.simulation.clock import WorldClock

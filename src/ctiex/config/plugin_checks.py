@@ -24,8 +24,7 @@ from ctiex.interfaces import (
 )
 from ctiex.login.credentials import checker_context
 from ctiex.plugins import find_plugin
-from ctiex.settings import structure
-from ctiex.settings.structuring import dotted
+from ctiex.settings.structuring import dotted, structure
 
 Finder = Callable[[InterfaceClass, str], Any]
 """Finds a plugin of an interface by its name, as :func:`ctiex.plugins.find_plugin` does."""

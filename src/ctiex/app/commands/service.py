@@ -41,11 +41,7 @@ class Options(InterspersedOptions, AccountOptions):
         ["agi", None, None, "Serve an Asterisk's customers, who come by AGI to tcp:4573:interface=127.0.0.1"],
     ]
 
-    def __init__(self) -> None:
-        super().__init__()
-        self["exchange"] = "tcp:127.0.0.1:7301"
-        self["identity"] = "service-demo"
-        self.name = ""
+    name = ""
 
     def parseArgs(self, name: str = "") -> None:
         """Take the service's name from the command line.

@@ -16,7 +16,7 @@ from ctiex.app.output import say
 from ctiex.clients.voice import VoiceServices, VoiceSettings
 from ctiex.config.carriers import build_carriers
 from ctiex.config.endpoints import EXPECTED, read_endpoint
-from ctiex.config.model import CarrierSettings, Configuration, VoiceTable
+from ctiex.config.model import CarrierSettings, Configuration
 from ctiex.config.reading import load
 from ctiex.errors import ConfigurationError
 from ctiex.interfaces import ISerialCarrier
@@ -47,11 +47,6 @@ class Options(AccountOptions):
         ["listen", None, None, "Where the Asterisk connects, in place of the configuration's voice.listen."],
     ]
 
-    def __init__(self) -> None:
-        super().__init__()
-        self["exchange"] = "tcp:127.0.0.1:7301"
-        self["identity"] = "service-demo"
-
     def configuration(self) -> Configuration:
         """The configuration in the file, or the built-in one.
 
@@ -78,7 +73,13 @@ async def run(options: Options, reactor: Any, stdout: TextIO, stderr: TextIO) ->
         reactor,
         options.account(reactor),
         {path: BUILT_IN[name]() for path, name in paths.items()},
-        _settings(table),
+        VoiceSettings(
+            Sounds.with_own(table.prompts),
+            Sources.of(table.allow),
+            table.data_within,
+            table.told_within,
+            table.max_calls,
+        ),
         _carrier(configuration),
     )
     ready = [f"{name} at agi://HOST/{path}" for path, name in paths.items()]
@@ -127,12 +128,6 @@ async def listen_at(
         raise UsageError(f"{what}: {error}") from None
     except CannotListenError as error:
         raise UsageError(f"{what}: {error}, expected {EXPECTED} that is free") from None
-
-
-def _settings(table: VoiceTable) -> VoiceSettings:
-    return VoiceSettings(
-        Sounds.with_own(table.prompts), Sources.of(table.allow), table.data_within, table.told_within, table.max_calls
-    )
 
 
 def _carrier(configuration: Configuration) -> ISerialCarrier | None:

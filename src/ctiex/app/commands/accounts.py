@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.python import usage
 
@@ -128,10 +129,20 @@ def _check_trust_roots(destination: Destination) -> None:
         )
 
 
-async def why_not_bound(
-    client: AutomaticService | VoiceServices, options: AccountOptions, stderr: Stream
-) -> int | None:
-    """Wait until a client is bound; the exit code, once it is told why it can't be, or None."""
+async def serve(
+    client: AutomaticService | VoiceServices,
+    options: AccountOptions,
+    ready: list[str],
+    reactor: Any,
+    stdout: Stream,
+    stderr: Stream,
+) -> int:
+    """Bind, and serve until the process is interrupted; 1 once the exchange has refused the identity.
+
+    :param ready: what to print once it is bound, a line each.
+    """
+    client.startService()
+    reactor.addSystemEventTrigger("before", "shutdown", client.stopService)
     try:
         await client.bound()
     except NotBound:
@@ -141,6 +152,8 @@ async def why_not_bound(
     except (TlsRefused, UnsafeLink) as error:
         say(f"{options['identity']} can't bind: {error}", stderr)
     else:
-        return None
+        for line in ready:
+            say(line, stdout)
+        await Deferred()
     await client.stopService()
     return 1

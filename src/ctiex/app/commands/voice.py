@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TextIO
 
-from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IStreamServerEndpoint
 from twisted.python.usage import UsageError
 
-from ctiex.app.commands.accounts import AccountOptions, why_not_bound
+from ctiex.app.commands.accounts import AccountOptions, serve
 from ctiex.app.output import say
 from ctiex.clients.voice import VoiceServices, VoiceSettings
 from ctiex.config.carriers import build_carriers
@@ -82,7 +81,7 @@ async def run(options: Options, reactor: Any, stdout: TextIO, stderr: TextIO) ->
         ),
         _carrier(configuration),
     )
-    ready = [f"{name} at agi://HOST/{path}" for path, name in paths.items()]
+    ready = [f"{name} at agi://HOST/{path} is ready" for path, name in paths.items()]
     return await serve_calls(voice, options, options["listen"] or table.listen, ready, reactor, stdout, stderr)
 
 
@@ -101,16 +100,8 @@ async def serve_calls(
     :raise UsageError: it can't listen there.
     """
     await listen_at(voice.listen, listen, reactor, "the address for AGI calls")
-    voice.startService()
-    reactor.addSystemEventTrigger("before", "shutdown", voice.stopService)
     say(f"accepting AGI calls at {listen}", stdout)
-    code = await why_not_bound(voice, options, stderr)
-    if code is not None:
-        return code
-    for line in ready:
-        say(f"{line} is ready", stdout)
-    await Deferred()
-    return 0
+    return await serve(voice, options, ready, reactor, stdout, stderr)
 
 
 async def listen_at(

@@ -106,7 +106,7 @@ class TheLimits(SynchronousTestCase):
     def test_every_reason_to_turn_a_connection_away_has_its_counter(self) -> None:
         counts = Counters()
         for refusal in AdmissionRefusal:
-            CounterListener(counts).connection_refused(refusal.name, refusal.value, "a")
+            CounterListener(counts).connection_refused(None, refusal.value, refusal.name, "a")
             self.assertEqual(getattr(counts, refusal.name), 1)
 
     @given(st.integers(40, 100_000), st.integers(1, 100_000))

@@ -20,7 +20,7 @@ from ctiex.carriers.user_to_user import USER_TO_USER, UserToUserSerialCarrier
 from ctiex.config import model as config_model
 from ctiex.config.carriers import build_carriers
 from ctiex.config.model import Configuration
-from ctiex.config.plugin_checks import check_plugins
+from ctiex.config.plugin_checks import wrong_plugins
 from ctiex.config.reading import parse
 from ctiex.interfaces import Signalled
 from ctiex.monitoring.counters import Counters
@@ -128,7 +128,7 @@ def exchange(tmp_path: Path, more: str = "") -> Configuration:
 
 def test_the_exchange_of_the_page_can_be_used(tmp_path: Path) -> None:
     configuration = exchange(tmp_path)
-    check_plugins(configuration)
+    assert list(wrong_plugins(configuration)) == []
     assert configuration.warnings == ()
     (service,) = configuration.services.values()
     extension = re.search(r"^exten => (\w+),1,Gosub\(ctiex-service", (EXAMPLES / "extensions-2.conf").read_text(), re.M)
@@ -154,7 +154,7 @@ def test_the_fallback_is_in_the_dialplan(tmp_path: Path) -> None:
 
 def test_the_carriers_of_the_page_are_built(tmp_path: Path) -> None:
     configuration = exchange(tmp_path, block_with(PAGE, "toml", "user-to-user"))
-    check_plugins(configuration)
+    assert list(wrong_plugins(configuration)) == []
     network = build_carriers(configuration.carrier).network
     assert network is not None
     sent = network.embed("13800138000", "2026112200017")

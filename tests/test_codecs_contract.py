@@ -10,7 +10,7 @@ import ctiex.plugins
 from ctiex.codecs.binary import BinaryCodec
 from ctiex.codecs.json import JsonCodec
 from ctiex.interfaces import ICodec, ICodecPlugin
-from ctiex.plugins import codecs as built_in
+from ctiex.plugins import built_in
 from ctiex.testing.codec_contract import CodecContract
 
 

@@ -143,7 +143,7 @@ class FlowTests(ExchangeCase):
         self.assertEqual([event.condition for event in events], HEARD)
         self.assertEqual([event.sequence for event in events], [1, 2, 3, 4])
         self.assertEqual({event.agent for event in events}, {"1001"})
-        counts = running.parts.counts
+        counts = running.parts.counters
         self.assertEqual((counts.calls_kept, counts.calls_fetched, counts.calls_reported), (1, 1, 1))
         await eventually(lambda: counts.agent_events_acknowledged == 4)
 
@@ -235,12 +235,12 @@ class FlowTests(ExchangeCase):
         running = await self.exchange()
         service = await self.service(running, slow)
         hand_off = await (await self.agent(running)).connect(SERVICE, "138")
-        await eventually(lambda: running.parts.counts.calls_fetched)
+        await eventually(lambda: running.parts.counters.calls_fetched)
         await hand_off.cancel()
         self.assertIs((await hand_off.result(PATIENCE)).condition, Condition.CANCELLED)
         await eventually(lambda: not service.calls)
         self.assertEqual(seen, [Condition.CANCELLED])
-        self.assertEqual(running.parts.counts.service_events_refused, 0)
+        self.assertEqual(running.parts.counters.service_events_refused, 0)
         with self.assertRaises(CallError) as caught:
             await hand_off.cancel()
         self.assertIs(caught.exception.status, Status.ALREADY_FINISHED)
@@ -255,7 +255,7 @@ class FlowTests(ExchangeCase):
         running = await self.exchange()
         service = await self.service(running, endless)
         hand_off = await (await self.agent(running)).connect(SERVICE, "138")
-        await eventually(lambda: running.parts.counts.calls_fetched)
+        await eventually(lambda: running.parts.counters.calls_fetched)
         await service.stopService()
         event = await hand_off.result(PATIENCE)
         self.assertEqual((event.condition, event.fields.text("reason")), (Condition.FAILED, "the service is stopping"))
@@ -692,7 +692,7 @@ class ReconnectTests(ExchangeCase):
         hand_off = await agent.connect(SERVICE, "138")
         await hand_off.result(PATIENCE)
         await eventually(lambda: not service.calls)
-        self.assertEqual(running.parts.counts.service_events_repeated, 1)
+        self.assertEqual(running.parts.counters.service_events_repeated, 1)
         self.assertEqual([event.condition for event in heard if event.condition.final], [Condition.COMPLETED])
 
     async def test_what_was_missed_is_replayed_after_a_lost_link(self) -> None:

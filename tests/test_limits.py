@@ -223,7 +223,7 @@ class OverTcp(TestCase):
         silent = await deferToThread(lambda: list(self._open(port, 40)))
         answered = await deferToThread(self._asked, port, "127.0.0.2")
         self.assertTrue(answered.startswith(b"HTTP/1.1 200"), answered)
-        self.assertEqual(running.parts.counts.monitoring_over_limit, 36)
+        self.assertEqual(running.parts.counters.monitoring_over_limit, 36)
         for link in silent:
             link.close()
 

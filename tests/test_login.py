@@ -82,7 +82,7 @@ class RealTests(TestCase):
         self.assertGreaterEqual(reactor.seconds() - began, 0.5)
         await deferLater(reactor, 3.05)
         self.assertEqual(await self.bind(running, "right"), 0)
-        counts = running.parts.counts
+        counts = running.parts.counters
         self.assertEqual((counts.links_bound, counts.sources_locked_out, counts.logins_locked_out), (1, 1, 1))
         idle = [await self.connect(running) for _ in range(4)]
         await eventually(lambda: idle[3].lost)

@@ -71,7 +71,7 @@ class CollectorTests(SynchronousTestCase):
         return read(ExchangeCollector(self.exchange).collect())
 
     def test_every_counter_is_there_under_its_own_name(self) -> None:
-        counts = self.exchange.parts.counts
+        counts = self.exchange.parts.counters
         for number, attribute in enumerate(fields(Counters), 1):
             setattr(counts, attribute.name, number)
         collected = self.collected()
@@ -84,7 +84,7 @@ class CollectorTests(SynchronousTestCase):
             customers_amused: int = 7
 
         self.patch(metrics, "Counters", More)
-        self.exchange.parts.counts = More()
+        self.exchange.parts.counters = More()
         self.assertEqual(self.collected()["ctiex_customers_amused_total"], 7)
 
     def test_every_family_has_its_own_name_and_help(self) -> None:
@@ -128,7 +128,7 @@ class CollectorTests(SynchronousTestCase):
     def test_it_reads_the_parts_of_a_restarted_exchange(self) -> None:
         collector = ExchangeCollector(self.exchange)
         self.exchange.parts = exchange(MemoryReactorClock()).parts
-        self.exchange.parts.counts.calls_kept = 5
+        self.exchange.parts.counters.calls_kept = 5
         self.assertEqual(read(collector.collect())["ctiex_calls_kept_total"], 5)
 
 

@@ -537,7 +537,7 @@ import sys
 from twisted.internet import reactor
 from twisted.internet.defer import ensureDeferred
 from ctiex.fields import Fields
-from ctiex.plugins.media import terminal
+from ctiex.plugins.built_in import terminal
 from ctiex.services import BUILT_IN
 from ctiex.settings import NoSettings
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from random import Random, SystemRandom
 from typing import Any
 
@@ -28,8 +28,10 @@ from ctiex.links.turns import Turns
 from ctiex.login.authentication import Authenticator
 from ctiex.login.throttle import LoginThrottle
 from ctiex.monitoring.audit_events import Audit
-from ctiex.monitoring.counters import Counters
-from ctiex.monitoring.listeners import observers
+from ctiex.monitoring.audit_trail import AuditTrail
+from ctiex.monitoring.counters import CounterListener, Counters
+from ctiex.monitoring.event_log import EventLog
+from ctiex.monitoring.observer import Observer, Observers
 from ctiex.processing.context import ProcessingContext, ServiceSettings
 from ctiex.processing.service import ProcessingService
 from ctiex.processing.service_sessions import ServiceSessions
@@ -77,7 +79,7 @@ class ExchangeCore:
     exchange_id: str = "1"
     exchange_address: str
     """The advertised address of the IVR link."""
-    counts: Counters = field(factory=Counters)
+    counters: Counters = field(factory=Counters)
     audit: Audit | None = None
     admission: Admission = field()
     random: Random = field(factory=SystemRandom)
@@ -98,8 +100,7 @@ class ExchangeCore:
         return Admission(self.limits)
 
     def __attrs_post_init__(self) -> None:
-        """What is made of that."""
-        self.observer = observers(self.clock, self.limits, self.counts, self.audit)
+        self.observer = Observers(self._listeners())
         self.throttle = LoginThrottle(self.limits)
         self.context = self._processing_context()
         self.processing = ProcessingService(self.context)
@@ -109,6 +110,12 @@ class ExchangeCore:
             self._link(self.agent_link, self.agent_codec, turns), self.context.presence, self.context.mailboxes
         )
         self.ivr_links = IvrLinkFactory(self._link(self.ivr_link, self.ivr_codec, turns), self.sessions)
+
+    def _listeners(self) -> Iterator[Observer]:
+        yield CounterListener(self.counters)
+        yield EventLog(self.clock)
+        if self.audit is not None:
+            yield AuditTrail(self.audit, self.clock, self.limits, self.counters)
 
     def _processing_context(self) -> ProcessingContext:
         return ProcessingContext(

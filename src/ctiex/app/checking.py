@@ -5,18 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from functools import partial
-
 from attrs import evolve
 
-from ctiex.app.metrics import check_metrics
+from ctiex.app.metrics import wrong_metrics
 from ctiex.config.certificate_checks import check_certificates
-from ctiex.config.file_checks import check_files, check_ports, wide_files
+from ctiex.config.file_checks import check_ports, wide_files, wrong_files
 from ctiex.config.model import Configuration, failure_of
-from ctiex.config.plugin_checks import Finder, check_plugins
+from ctiex.config.plugin_checks import Finder, wrong_plugins
 from ctiex.config.reading import examine, read_file
-from ctiex.errors import ConfigurationError
 from ctiex.plugins import broken_plugins, find_plugin
 
 
@@ -39,25 +35,11 @@ def checked(
     configuration, errors = examine({} if path is None else read_file(path), path, agent_listen, ivr_listen)
     if configuration is None:
         raise failure_of(errors, path)
-    configuration = evolve(configuration, source=None)  # the name is put in front of all lines at the end
-    warnings: list[str] = []
-    checks: tuple[Callable[[Configuration], object], ...] = (
-        partial(check_plugins, find=find),
-        check_metrics,
-        check_files,
-        lambda read: warnings.extend(check_certificates(read).warnings),
-        lambda read: warnings.extend(check_ports(read)) if ports else None,
-    )
-    for check in checks:
-        errors += _lines_of(check, configuration)
+    errors += (*wrong_plugins(configuration, find), *wrong_metrics(configuration), *wrong_files(configuration))
+    of_certificates, soon_over = check_certificates(configuration)
+    of_ports, in_use = check_ports(configuration) if ports else ([], [])
+    errors += (*of_certificates, *of_ports)
     if errors:
         raise failure_of([*dict.fromkeys([*errors, *broken_plugins()])], path)
-    warnings += [*wide_files(configuration, path), *broken_plugins()]
-    return evolve(configuration, source=path, warnings=tuple(warnings))
-
-
-def _lines_of(check: Callable[[Configuration], object], configuration: Configuration) -> Iterator[str]:
-    try:
-        check(configuration)
-    except ConfigurationError as error:
-        yield from str(error).split("\n")
+    warnings = (*configuration.warnings, *soon_over, *in_use, *wide_files(configuration), *broken_plugins())
+    return evolve(configuration, warnings=warnings)

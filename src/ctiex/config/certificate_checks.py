@@ -6,10 +6,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from attrs import evolve
-
 from ctiex.config.endpoints import Listening, read_endpoint
-from ctiex.config.model import Configuration, failure_of
+from ctiex.config.model import Configuration
 from ctiex.errors import ConfigurationError
 from ctiex.messages import Role
 from ctiex.settings.structuring import dotted
@@ -19,35 +17,24 @@ _WARN_BEFORE = timedelta(days=30)
 _LINKS = {Role.AGENT: "links.agent.listen", Role.SERVICE: "links.ivr.listen"}
 
 
-def check_certificates(configuration: Configuration, now: datetime | None = None) -> Configuration:
+def check_certificates(configuration: Configuration, now: datetime | None = None) -> tuple[list[str], list[str]]:
     """Check that TLS can be used where it is configured.
 
     :param now: the time by which certificates are valid, the present by default.
-    :return: the configuration, with a warning for whatever will end it soon, lets others read a key, or shuts an
-        identity out.
-    :raise ConfigurationError: with a line for each thing that is wrong.
+    :return: a line for each thing that is wrong, and a warning for whatever will end it soon, lets others read a key,
+        or shuts an identity out.
     """
     errors: list[str] = []
     warnings: list[str] = []
     listening: dict[str, Listening] = {}
-    for key, listen in _endpoints(configuration):
+    for key, listen in configuration.listening.items():
         try:
             listening[key] = read_endpoint(listen)
             warnings += (f"{key}: {warning}" for warning in _checked(listening[key], now or datetime.now(UTC)))
         except ConfigurationError as error:
             errors.append(f"{key}: {error}")
-    if errors:
-        raise failure_of(errors, configuration.source)
     warnings += _shut_out(configuration, listening)
-    return evolve(configuration, warnings=(*configuration.warnings, *warnings))
-
-
-def _endpoints(configuration: Configuration) -> Iterator[tuple[str, str]]:
-    yield _LINKS[Role.AGENT], configuration.agent_link.listen
-    if configuration.ivr_link.listen:
-        yield _LINKS[Role.SERVICE], configuration.ivr_link.listen
-    if configuration.metrics.listen:
-        yield "metrics.listen", configuration.metrics.listen
+    return errors, warnings
 
 
 def _checked(listening: Listening, now: datetime) -> Iterator[str]:
@@ -70,8 +57,10 @@ def _warnings(files: TlsFiles, now: datetime) -> Iterator[str]:
         yield f"a certificate in {files.certificate} expires on {credentials.expires:%Y-%m-%d %H:%M} UTC"
     for authority in credentials.authorities:
         if authority.not_valid_after_utc - now < _WARN_BEFORE:
-            name, when = authority.subject.rfc4514_string(), f"{authority.not_valid_after_utc:%Y-%m-%d %H:%M} UTC"
-            yield f"the authority {name} in {files.clients} expires on {when}"
+            name = authority.subject.rfc4514_string()
+            yield (
+                f"the authority {name} in {files.clients} expires on {authority.not_valid_after_utc:%Y-%m-%d %H:%M} UTC"
+            )
     for path in readable_by_all(files):
         yield f"the key in {path} can be read by every user of this machine: chmod 600 {path}"
 
@@ -83,5 +72,7 @@ def _shut_out(configuration: Configuration, listening: dict[str, Listening]) -> 
         where = listening.get(link)
         asked = where is not None and where.files is not None and where.files.clients is not None
         if known.certificate and not asked:
-            key = dotted("identities", name, "certificate")
-            yield f"{key} has no effect: {link} doesn't ask clients for certificates, as {PREFIX}:...:clients=FILE does"
+            yield (
+                f"{dotted('identities', name, 'certificate')} has no effect: {link} doesn't ask clients for"
+                f" certificates, as {PREFIX}:...:clients=FILE does"
+            )

@@ -7,16 +7,16 @@ import os
 import socket
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 
 from twisted.internet.abstract import isIPv6Address
 
 from ctiex.config.endpoints import Listening, read_endpoint
-from ctiex.config.model import Configuration, StoreSettings, failure_of
+from ctiex.config.model import Configuration, StoreSettings
 from ctiex.errors import ConfigurationError
 from ctiex.file_modes import wide_mode
-from ctiex.login.secret_hashes import SecretHash
 from ctiex.places import why_not_made, why_not_written
 from ctiex.settings.structuring import structure_good_part
 from ctiex.stores.sqlite_settings import BESIDE, SqliteSettings
@@ -26,21 +26,16 @@ _ADDRESSES = {"": "0.0.0.0", "localhost": "127.0.0.1"}
 _IN_USE = "is in use: the exchange can't start until it is free"
 
 
-def check_files(configuration: Configuration) -> None:
-    """See that the audit log and sockets can stand where they are to stand, and that no two listen at one place.
-
-    :raise ConfigurationError: with a line for each thing that is wrong.
-    """
-    errors = [*_wrong_audit(configuration), *_wrong_sockets(configuration), *_doubled(configuration)]
-    if errors:
-        raise failure_of(errors, configuration.source)
+def wrong_files(configuration: Configuration) -> list[str]:
+    """A line for each audit log or socket that can't stand where it is to stand, or listens where another one does."""
+    return [*_wrong_audit(configuration), *_wrong_sockets(configuration), *_doubled(configuration)]
 
 
-def check_ports(configuration: Configuration) -> list[str]:
+def check_ports(configuration: Configuration) -> tuple[list[str], list[str]]:
     """Open each TCP port that is to be listened at, and close it again.
 
-    :return: a warning for each that is in use now, maybe by the exchange that is to be restarted.
-    :raise ConfigurationError: with a line for each that can't be used at all.
+    :return: a line for each that can't be used at all, and a warning for each that is in use now, maybe by the
+        exchange that is to be restarted.
     """
     errors: list[str] = []
     warnings: list[str] = []
@@ -52,28 +47,22 @@ def check_ports(configuration: Configuration) -> list[str]:
                 warnings.append(f'{key}: "{where.description}" {_IN_USE}')
             else:
                 errors.append(f'{key}: found "{where.description}", which can\'t be bound: {error.strerror or error}')
-    if errors:
-        raise failure_of(errors, configuration.source)
-    return warnings
+    return errors, warnings
 
 
-def wide_files(configuration: Configuration, source: str | None) -> Iterator[str]:
-    """A warning for each file that others may read or change, and shouldn't.
-
-    :param source: the file that the configuration was read from.
-    """
+def wide_files(configuration: Configuration) -> Iterator[str]:
+    """A warning for each file that others may read or change, and shouldn't."""
     if configuration.audit.file and (who := wide_mode(configuration.audit.file)):
         yield f"audit.file: {configuration.audit.file} exists, and {who} may read or change it"
+    source = configuration.source
     if source and _has_secrets(configuration) and (who := wide_mode(source)):
         yield f"{source} has secrets in plain text, and {who} may read or change it: chmod 600 {source}"
 
 
 def _has_secrets(configuration: Configuration) -> bool:
-    in_clear = (known.secret for known in configuration.identities.values())
-    return (
-        any(secret is not None and not isinstance(secret, SecretHash) for secret in in_clear)
-        and not configuration.demo_identities
-    ) or any("secret" in table for table in configuration.signalling.values())
+    of_identities = any(isinstance(known.secret, str) for known in configuration.identities.values())
+    of_drivers = any("secret" in table for table in configuration.signalling.values())
+    return of_drivers or (of_identities and not configuration.demo_identities)
 
 
 def _wrong_audit(configuration: Configuration) -> Iterator[str]:
@@ -107,16 +96,9 @@ def _same(one: Path, other: Path) -> bool:
 
 def _listening(configuration: Configuration) -> Iterator[tuple[str, Listening]]:
     """Where the exchange is to listen, as far as it can be read."""
-    for key, listen in (
-        ("links.agent.listen", configuration.agent_link.listen),
-        ("links.ivr.listen", configuration.ivr_link.listen),
-        ("metrics.listen", configuration.metrics.listen),
-    ):
-        try:
-            if listen:
-                yield key, read_endpoint(listen)
-        except ConfigurationError:
-            pass  # told elsewhere
+    for key, listen in configuration.listening.items():
+        with suppress(ConfigurationError):  # told elsewhere
+            yield key, read_endpoint(listen)
 
 
 def _wrong_sockets(configuration: Configuration) -> Iterator[str]:
@@ -174,8 +156,7 @@ def _try_port(where: Listening) -> None:
     """:raise OSError: the port can't be bound."""
     if where.interface is None or not where.port:
         return
-    family = socket.AF_INET6 if isIPv6Address(where.interface) else socket.AF_INET
-    with socket.socket(family) as tried:
+    with socket.socket(socket.AF_INET6 if isIPv6Address(where.interface) else socket.AF_INET) as tried:
         tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         tried.bind((where.interface, where.port))
         tried.listen(1)

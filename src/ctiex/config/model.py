@@ -17,8 +17,7 @@ from ctiex.limits import Limits, SessionLimits, Timeouts
 from ctiex.login.credentials import KnownIdentity
 from ctiex.login.secret_hashes import HASH_EXPECTED, SecretHash
 from ctiex.serials import check_exchange_id
-from ctiex.settings import Check, Count, Seconds, ShortText
-from ctiex.settings.checks import REST, is_short_text, kind_of
+from ctiex.settings.checks import REST, Check, Count, Seconds, ShortText, is_short_text, kind_of
 from ctiex.telephony.asterisk.allowed_hosts import LOOPBACK, SOURCE_EXPECTED, parse_source
 from ctiex.telephony.asterisk.sounds import SOUND_EXPECTED, is_sound
 
@@ -82,21 +81,26 @@ class IvrLinkSettings(LinkSettings):
 
 
 @frozen(kw_only=True)
-class StoreSettings:
-    """``[store]``: which plugin, and its own keys."""
+class _PluginTable:
+    """A table that names a plugin, and has its own keys."""
 
-    kind: Name = "memory"
     settings: Mapping[str, Any] = field(factory=dict, metadata=REST, repr=False)
 
 
 @frozen(kw_only=True)
-class CarrierSettings:
+class StoreSettings(_PluginTable):
+    """``[store]``: which plugin, and its own keys."""
+
+    kind: Name = "memory"
+
+
+@frozen(kw_only=True)
+class CarrierSettings(_PluginTable):
     """``[carrier]``: which plugins; the own keys of ``kind``, and a table for each of the others that has any."""
 
     kind: Name = "calling-number"
     also: tuple[Name, ...] = ()
     """Others that the serial goes by as well."""
-    settings: Mapping[str, Any] = field(factory=dict, metadata=REST, repr=False)
 
     def settings_of(self, kind: str) -> Mapping[str, Any]:
         """The own keys of one of the plugins.
@@ -144,19 +148,17 @@ class AuditSettings:
 
 
 @frozen(kw_only=True)
-class LoginSettings:
+class LoginSettings(_PluginTable):
     """``[login]``: which plugin checks identities and secrets, and its own keys."""
 
     checker: Name = "configured"
-    settings: Mapping[str, Any] = field(factory=dict, metadata=REST, repr=False)
 
 
 @frozen(kw_only=True)
-class OrganizerSettings:
+class OrganizerSettings(_PluginTable):
     """``[services.NAME.request]`` or ``.result``: which plugin, and its own keys."""
 
     organizer: Name = "rules"
-    settings: Mapping[str, Any] = field(factory=dict, metadata=REST, repr=False)
 
 
 @frozen(kw_only=True)
@@ -193,11 +195,10 @@ class LinkTables:
 
 
 @frozen(kw_only=True)
-class FileTables:
-    """A whole file, as its tables stand in it."""
+class _Tables:
+    """The tables that are used as they stand in the file."""
 
     exchange: ExchangeSettings = field(factory=ExchangeSettings)
-    links: LinkTables = field(factory=LinkTables)
     store: StoreSettings = field(factory=StoreSettings)
     carrier: CarrierSettings = field(factory=CarrierSettings)
     signalling: Mapping[str, Mapping[str, Any]] = field(factory=dict, repr=False)
@@ -207,34 +208,40 @@ class FileTables:
     audit: AuditSettings = field(factory=AuditSettings)
     limits: Limits = field(factory=Limits)
     login: LoginSettings = field(factory=LoginSettings)
-    identities: Mapping[str, IdentitySettings] = field(factory=dict)
     services: Mapping[str, ConfiguredService] = field(factory=dict)
 
 
 @frozen(kw_only=True)
-class Configuration:
+class FileTables(_Tables):
+    """A whole file, as its tables stand in it."""
+
+    links: LinkTables = field(factory=LinkTables)
+    identities: Mapping[str, IdentitySettings] = field(factory=dict)
+
+
+@frozen(kw_only=True)
+class Configuration(_Tables):
     """Everything that an exchange is built from, checked."""
 
-    exchange: ExchangeSettings
     agent_link: LinkSettings
     ivr_link: LinkSettings
-    store: StoreSettings
-    carrier: CarrierSettings
-    metrics: MetricsSettings
-    audit: AuditSettings
-    limits: Limits
-    login: LoginSettings
     identities: Mapping[str, KnownIdentity]
-    services: Mapping[str, ConfiguredService]
     source: str | None = None
     """The file that it was read from; None: the built-in defaults."""
     demo_identities: bool = False
     """Whether the built-in identities, whose secret everybody knows, are in use."""
     warnings: tuple[str, ...] = ()
     """What an operator should know, a sentence each."""
-    signalling: Mapping[str, Mapping[str, Any]] = field(factory=dict, repr=False)
-    """The own tables of signalling drivers, by name."""
-    voice: VoiceTable = field(factory=VoiceTable)
+
+    @property
+    def listening(self) -> Mapping[str, str]:
+        """The endpoint strings that are listened at, by their keys."""
+        listens = {
+            "links.agent.listen": self.agent_link.listen,
+            "links.ivr.listen": self.ivr_link.listen,
+            "metrics.listen": self.metrics.listen,
+        }
+        return {key: listen for key, listen in listens.items() if listen}
 
 
 def failure_of(lines: list[str], source: str | None) -> ConfigurationError:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from operator import attrgetter
 from typing import Any
 
 from attrs import fields
 from zope.interface.interface import InterfaceClass
 
 from ctiex.config.carriers import build_carriers
-from ctiex.config.model import CarrierSettings, Configuration, ConfiguredService, failure_of
+from ctiex.config.model import CarrierSettings, Configuration, ConfiguredService
 from ctiex.errors import ConfigurationError
 from ctiex.interfaces import (
     ICheckerPlugin,
@@ -23,34 +24,24 @@ from ctiex.interfaces import (
 )
 from ctiex.login.credentials import checker_context
 from ctiex.plugins import find_plugin
-from ctiex.settings import structure
-from ctiex.settings.structuring import dotted
+from ctiex.settings.structuring import dotted, structure
 
 Finder = Callable[[InterfaceClass, str], Any]
 """Finds a plugin of an interface by its name, as :func:`ctiex.plugins.find_plugin` does."""
 
 
-def check_plugins(configuration: Configuration, find: Finder = find_plugin) -> None:
-    """Hold a configuration against the plugins it names: they exist, and take their own keys.
-
-    :raise ConfigurationError: with a line for each thing that is wrong.
-    """
-    errors = list(_wrong_plugins(configuration, find))
-    if errors:
-        raise failure_of(errors, configuration.source)
-
-
-def _wrong_plugins(configuration: Configuration, find: Finder) -> Iterator[str]:
+def wrong_plugins(configuration: Configuration, find: Finder = find_plugin) -> Iterator[str]:
+    """What is wrong with the plugins that a configuration names: they are missing, or don't take their own keys."""
     for link, settings in (("agent", configuration.agent_link), ("ivr", configuration.ivr_link)):
         yield from _tried(f"links.{link}.codec", partial(_build_codec, find, settings.codec))
     store, login = configuration.store, configuration.login
-    found = partial(find, IJournalPlugin, store.kind)
-    yield from _wrong_choice("store", "kind", found, lambda: store.settings, _use_store)
-    yield from _wrong_carriers(configuration.carrier, find)
-    context = checker_context(configuration.identities.values())
-    found = partial(find, ICheckerPlugin, login.checker)
     yield from _wrong_choice(
-        "login", "checker", found, lambda: login.settings, lambda plugin, settings: plugin.build(settings, context)
+        find, IJournalPlugin, store.kind, "store.kind", "store", lambda: store.settings, _use_store
+    )
+    yield from _wrong_carriers(configuration.carrier, find)
+    build = partial(_build, context=(checker_context(configuration.identities.values()),))
+    yield from _wrong_choice(
+        find, ICheckerPlugin, login.checker, "login.checker", "login", lambda: login.settings, build
     )
     for name, service in configuration.services.items():
         yield from _wrong_service(dotted("services", name), service, find)
@@ -72,9 +63,9 @@ def _use_store(plugin: Any, settings: Any) -> None:
 def _wrong_carriers(carrier: CarrierSettings, find: Finder) -> Iterator[str]:
     kinds = (("kind", "carrier", carrier.kind), *(("also", dotted("carrier", name), name) for name in carrier.also))
     wrong: list[str] = []
-    for chooser, table, kind in kinds:
-        found = partial(find, ISerialCarrierPlugin, kind)
-        wrong += _wrong_choice("carrier", chooser, found, partial(carrier.settings_of, kind), own=table)
+    for chooser, key, kind in kinds:
+        table = partial(carrier.settings_of, kind)
+        wrong += _wrong_choice(find, ISerialCarrierPlugin, kind, f"carrier.{chooser}", key, table)
     if carrier.also and not wrong:
         wrong += _tried("carrier", lambda: build_carriers(carrier, find))
     yield from wrong
@@ -90,40 +81,46 @@ def _wrong_driver(name: str, settings: Mapping[str, Any], find: Finder) -> Itera
 
 
 def _wrong_service(key: str, service: ConfiguredService, find: Finder) -> Iterator[str]:
-    try:
-        driver = find(ISignallingPlugin, service.signalling)
-    except ConfigurationError as error:
-        yield f"{key}.signalling: {error}"
-    else:
-        yield from _wrong_settings(key, lambda: service.settings, lambda: driver.service_settings)
-    for side, organizer in (("request", service.request), ("result", service.result)):
-        found = partial(find, IOrganizerPlugin, organizer.organizer)
-        yield from _wrong_choice(f"{key}.{side}", "organizer", found, lambda one=organizer: one.settings)  # type: ignore[misc]
+    yield from _wrong_choice(
+        find, ISignallingPlugin, service.signalling, f"{key}.signalling", key, lambda: service.settings,
+        use=_only_look, declared=attrgetter("service_settings"),
+    )  # fmt: skip
+    for side, one in ((f"{key}.request", service.request), (f"{key}.result", service.result)):
+        table = partial(getattr, one, "settings")
+        yield from _wrong_choice(find, IOrganizerPlugin, one.organizer, f"{side}.organizer", side, table)
 
 
-def _build(plugin: Any, settings: Any) -> object:
-    return plugin.build(settings)
+def _build(plugin: Any, settings: Any, context: tuple[Any, ...] = ()) -> object:
+    return plugin.build(settings, *context)
+
+
+def _only_look(plugin: Any, settings: Any) -> None:
+    """What is built of them is built of all services at once."""
 
 
 def _wrong_choice(
-    table: str,
+    find: Finder,
+    interface: InterfaceClass,
+    name: str,
     chooser: str,
-    find: Callable[[], Any],
-    settings: Callable[[], Mapping[str, Any]],
+    key: str,
+    table: Callable[[], Mapping[str, Any]],
     use: Callable[[Any, Any], object] = _build,
-    own: str = "",
+    declared: Callable[[Any], type[Any]] = attrgetter("settings"),
 ) -> Iterator[str]:
     """What is wrong with the choice of a plugin, with its own keys, or with what becomes of them.
 
+    :param chooser: the key that names it.
+    :param key: that of the table of its own keys.
     :param use: is called with the plugin and its settings.
-    :param own: the table of its own keys, where it isn't that which names it.
+    :param declared: tells the class of its settings.
     """
     try:
-        plugin = find()
+        plugin = find(interface, name)
     except ConfigurationError as error:
-        yield f"{table}.{chooser}: {error}"
+        yield f"{chooser}: {error}"
     else:
-        yield from _wrong_settings(own or table, settings, lambda: plugin.settings, partial(use, plugin))
+        yield from _wrong_settings(key, table, partial(declared, plugin), partial(use, plugin))
 
 
 def _wrong_settings(

@@ -189,7 +189,7 @@ class ExchangeLink(LinkProtocol):
         self.info.source = source
         refusal = self._context.admission.admit(source, self.clock.seconds())
         if refusal is not None:
-            self._observer.connection_refused(refusal.name, refusal.value, source, self.info)
+            self._observer.connection_refused(self.info, refusal.value, refusal.name, source)
             self.cut(refusal.value)
             return
         self._source = source
@@ -198,7 +198,7 @@ class ExchangeLink(LinkProtocol):
 
     def link_evicted(self) -> None:
         """The client left too much unread."""
-        self._observer.link_cut(self.info, "links_evicted", "the peer doesn't read")
+        self._observer.link_cut(self.info, "the peer doesn't read", "links_evicted")
 
     def link_closed(self, reason: str) -> None:
         """Give back what the link held."""
@@ -242,7 +242,7 @@ class ExchangeLinkFactory(Factory):
     def without_descriptor(self, address: IAddress | None) -> None:
         """A connection was turned away, since too few file descriptors left."""
         refusal, source = AdmissionRefusal.connections_without_descriptor, source_of_address(address)
-        self._context.observer.connection_refused(refusal.name, refusal.value, source)
+        self._context.observer.connection_refused(None, refusal.value, refusal.name, source)
 
     def going_away(self) -> None:
         """Tell every client that the exchange leaves."""

@@ -178,7 +178,7 @@ class Session(Outgoing):
         flood = self._traffic.flood
         if flood is not None and self.ended is None:
             self.flooding = True
-            self.observer.link_cut(self._link, "links_flooding", flood)
+            self.observer.link_cut(self._link, flood, "links_flooding")
             self.end(flood)
 
     def _frame_received(self, frame: Frame) -> None:

@@ -42,8 +42,10 @@ def line_of(event: AuditEvent, moment: float, about: About) -> bytes:
 
     :param moment: seconds since the epoch.
     """
-    when = datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds")
-    shown: dict[str, object] = {"time": when.replace("+00:00", "Z"), "event": event.value}
+    shown: dict[str, object] = {
+        "time": datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "event": event.value,
+    }
     for key in About.__annotations__:
         value = about.get(key)
         if value is None or value == "":
@@ -63,7 +65,7 @@ class AuditLog:
         self,
         path: str,
         clock: IReactorTime,
-        counts: Counters,
+        counters: Counters,
         most_waiting: int = _MOST_WAITING,
         wall: Callable[[], float] = time.time,
     ) -> None:
@@ -76,7 +78,7 @@ class AuditLog:
         self._wall = wall
         self._path = path
         self._clock = clock
-        self._counts = counts
+        self._counters = counters
         self._most_waiting = most_waiting
         self._descriptor: int | None = None
         self._waiting: list[bytes] = []
@@ -84,6 +86,7 @@ class AuditLog:
         self._torn = False
         """Whether the file ends within a line, since a write came to its end there."""
         self._outage = Outage(self._tell_of_failing, self._tell_of_being_well)
+        """For one line when it stops working, and one when it works again."""
         self._looked_at = 0.0
         """When it was last seen whether the file was rotated."""
         self._flushing: IDelayedCall | None = None
@@ -118,7 +121,7 @@ class AuditLog:
         self._write_out()
         left = len(self._waiting) + self._lost
         if left:
-            self._counts.audit_records_lost += len(self._waiting)
+            self._counters.audit_records_lost += len(self._waiting)
             _log.error("the audit log {path} was closed without its last {left} records", path=self._path, left=left)
         os.close(self._descriptor)
         self._descriptor = None
@@ -134,7 +137,7 @@ class AuditLog:
         full = self._lost or len(self._waiting) >= self._most_waiting  # one gap, until it is told of
         if full and (self._outage.lasts or not self._write_out()):
             self._lost += 1
-            self._counts.audit_records_lost += 1
+            self._counters.audit_records_lost += 1
             return
         self._waiting.append(line_of(event, self._wall(), about))
         if self._flushing is None:
@@ -150,15 +153,16 @@ class AuditLog:
     def _write_out(self) -> bool:
         """Write all that waits; False when it goes on waiting."""
         trouble: OSError | None = None
-        try:
-            self._follow_rotation()
-        except OSError as error:  # the file that is open is as good as any
-            trouble = error
-        try:
-            self._write_waiting()
-        except OSError as error:
-            trouble = error
-        self._tell(trouble)
+        for step in (self._follow_rotation, self._write_waiting):
+            try:
+                step()
+            except OSError as error:  # where no other file can be opened, the one that is open is as good as any
+                trouble = error
+        if trouble is None:
+            self._outage.worked()
+        else:
+            self._counters.audit_failures += 1
+            self._outage.failed(trouble.strerror or str(trouble))
         return not (self._waiting or self._lost)
 
     def _write_waiting(self) -> None:
@@ -206,14 +210,6 @@ class AuditLog:
             before, self._descriptor = self._descriptor, self._opened()
             os.close(before)
         self._looked_at = now
-
-    def _tell(self, trouble: OSError | None) -> None:
-        """One line when it stops working, and one when it works again."""
-        if trouble is None:
-            self._outage.worked()
-        else:
-            self._counts.audit_failures += 1
-            self._outage.failed(trouble.strerror or str(trouble))
 
     def _tell_of_failing(self, reason: str) -> None:
         _log.error(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict, defaultdict
 from math import inf
 from typing import Unpack
 
@@ -11,6 +12,7 @@ from twisted.internet.interfaces import IReactorTime
 from ctiex.errors import Status
 from ctiex.identities import Identity
 from ctiex.interfaces import IServiceSession
+from ctiex.limits import Limits
 from ctiex.messages import (
     AgentLogin,
     AgentLogout,
@@ -23,9 +25,10 @@ from ctiex.messages import (
     ServiceEvent,
 )
 from ctiex.monitoring.audit_events import About, Audit, AuditEvent
+from ctiex.monitoring.counters import Counters
 from ctiex.monitoring.log_limiter import LogLimiter
 from ctiex.monitoring.observer import LinkInfo, Observer
-from ctiex.monitoring.refusals import Refusals
+from ctiex.rates import Pace
 from ctiex.records import Call
 
 _OUTCOMES: dict[type[Message], tuple[AuditEvent, AuditEvent]] = {
@@ -38,13 +41,15 @@ _OUTCOMES: dict[type[Message], tuple[AuditEvent, AuditEvent]] = {
 }
 """What is recorded of a request that was granted, and of one that was refused."""
 
-_GRANTED: dict[type[Message], frozenset[int]] = {
-    AgentLogin: frozenset({Status.OK, Status.EXPIRED}),
-    ServiceEvent: frozenset({Status.OK, Status.QUEUED_AGENT_AWAY, Status.DUPLICATE_EVENT}),
+_ALSO_GRANTED: dict[type[Message], frozenset[int]] = {
+    AgentLogin: frozenset({Status.EXPIRED}),
+    ServiceEvent: frozenset({Status.QUEUED_AGENT_AWAY, Status.DUPLICATE_EVENT}),
 }
-_ONLY_OK = frozenset({Status.OK})
+"""By what status a request was granted, beside 0."""
 _LONGEST_CLAIM = 64
 """How much of an unproved identity is recorded, in characters."""
+_MOST_PARTIES = 10_000
+"""Parties whose refusals were left out, and that wait for a record to be told in; the oldest goes first."""
 _OVER_LIMIT_EVERY = 1.0
 """Of the requests of a link that are over its limits, one in so many seconds has a record of its own."""
 
@@ -78,15 +83,46 @@ class _Told:
     """When a request over a limit was recorded last, in clock seconds."""
 
 
+@define
+class _Refusals:
+    """Which refusals are recorded: so many in a second for each party, however many links it has.
+
+    What is left out is counted, so that the party's next record can tell of it.
+    """
+
+    limits: Limits
+    counters: Counters
+    _pace: Pace = field(factory=Pace, init=False)
+    _left_out: OrderedDict[str, int] = field(factory=OrderedDict, init=False)
+
+    def told(self, party: str, now: float) -> bool:
+        """Whether this refusal is recorded; else it is counted."""
+        if self._pace.take(party, self.limits.audited_refusals_per_second, now):
+            return True
+        self.leave_out(party)
+        return False
+
+    def leave_out(self, party: str) -> None:
+        """One more without a record of its own."""
+        self.counters.audit_refusals_left_out += 1
+        self._left_out[party] = self._left_out.get(party, 0) + 1
+        if len(self._left_out) > _MOST_PARTIES:
+            self._left_out.popitem(last=False)
+
+    def more(self, party: str) -> int:
+        """How many were left out since this was asked last."""
+        return self._left_out.pop(party, 0)
+
+
 class AuditTrail(Observer):
     """Makes records of what happens; refusals at a limited rate for each identity, or source before a Bind."""
 
-    def __init__(self, audit: Audit, clock: IReactorTime, refusals: Refusals) -> None:
+    def __init__(self, audit: Audit, clock: IReactorTime, limits: Limits, counters: Counters) -> None:
         self._audit = audit
         self._clock = clock
-        self._refusals = refusals
+        self._refusals = _Refusals(limits, counters)
         self._limiter = LogLimiter()
-        self._told: dict[LinkInfo, _Told] = {}
+        self._told: defaultdict[LinkInfo, _Told] = defaultdict(_Told)
 
     # ------------------------------------------------------------ the exchange
 
@@ -120,24 +156,12 @@ class AuditTrail(Observer):
         """Of each of the two ports by itself."""
         return self._limiter.allows(f"{link.role} {reason}", self._clock.seconds())
 
-    def _told_of(self, link: LinkInfo) -> _Told:
-        return self._told.setdefault(link, _Told())
-
-    def connection_refused(self, counter: str, reason: str, source: str, link: LinkInfo | None = None) -> None:
-        """Of each reason one in a while, where it became a link."""
-        self._link_refused(link, reason)
-
-    def tls_refused(self, link: LinkInfo, reason: str) -> None:
-        """Of each reason one in a while."""
-        self._link_refused(link, reason)
-
-    def link_cut(self, link: LinkInfo, counter: str, reason: str) -> None:
-        """A bound one has a record of its end."""
-        self._link_refused(link, reason)
-
-    def _link_refused(self, link: LinkInfo | None, reason: str) -> None:
+    def connection_refused(self, link: LinkInfo | None, reason: str, counter: str = "", source: str = "") -> None:
+        """Of each reason one in a while, where it became a link; a bound one has a record of its end."""
         if link is not None and not link.identity and self._allows(reason, link):
             self._of_link(AuditEvent.LINK_REFUSED, link, reason=reason)
+
+    tls_refused = link_cut = connection_refused
 
     def link_bound(self, link: LinkInfo, software: str) -> None:
         """Each of them."""
@@ -152,8 +176,7 @@ class AuditTrail(Observer):
 
     def version_refused(self, link: LinkInfo, bind: Bind) -> None:
         """Each of them."""
-        status, reason = Status.UNSUPPORTED_VERSION, "no version in common"
-        self._of_link(AuditEvent.BIND_REFUSED, link, identity=printable(bind.identity), status=status, reason=reason)
+        self.bind_refused(link, bind.identity, Status.UNSUPPORTED_VERSION, "no version in common", False, "")
 
     def link_ended(self, link: LinkInfo, reason: str) -> None:
         """That of a bound one."""
@@ -165,8 +188,8 @@ class AuditTrail(Observer):
 
     def frame_refused(self, link: LinkInfo, status: int, name: str) -> None:
         """The first of each kind."""
-        if (status, name) not in self._told_of(link).errors:
-            self._told_of(link).errors.add((status, name))
+        if (status, name) not in self._told[link].errors:
+            self._told[link].errors.add((status, name))
             self._of_link(AuditEvent.REQUEST_REFUSED, link, status=status, reason=name)
 
     def request_over_limit(self, link: LinkInfo, request: Message) -> None:
@@ -176,7 +199,7 @@ class AuditTrail(Observer):
         """
         if type(request) not in _OUTCOMES:
             return
-        now, told = self._clock.seconds(), self._told_of(link)
+        now, told = self._clock.seconds(), self._told[link]
         if 0 <= now - told.over_limit_at < _OVER_LIMIT_EVERY:
             self._refusals.leave_out(_party(link))
             return
@@ -189,12 +212,11 @@ class AuditTrail(Observer):
         """Each of them."""
         kind = type(request)
         granted, refused = _OUTCOMES[kind]
-        about = about_request(request)
-        about["status"] = status
-        about["reason"] = reason
+        about: About = {**about_request(request), "status": status, "reason": reason}
         if serial:
             about["serial"] = serial
-        self._of_link(granted if status in _GRANTED.get(kind, _ONLY_OK) else refused, link, **about)
+        was_granted = status == Status.OK or status in _ALSO_GRANTED.get(kind, ())
+        self._of_link(granted if was_granted else refused, link, **about)
 
     def agent_taken_over(self, link: LinkInfo, agent: str) -> None:
         """It is the record of the link that lost it."""
@@ -216,17 +238,24 @@ class AuditTrail(Observer):
 
     def offer_refused(self, call: Call, session: IServiceSession, status: int | None) -> None:
         """Who has refused it."""
-        met = Status.SERVICE_UNREACHABLE if status is None else status
-        reason = "its link was lost" if status is None else ""
         self._of_call(
-            AuditEvent.OFFER_REFUSED, call, owner=session.identity, session=_name(session), status=met, reason=reason
+            AuditEvent.OFFER_REFUSED,
+            call,
+            owner=session.identity,
+            session=session.name,
+            status=Status.SERVICE_UNREACHABLE if status is None else status,
+            reason="its link was lost" if status is None else "",
         )
 
     def data_asked_here(self, identity: Identity, serial: str, refused: Status | None, reason: str) -> None:
         """What a service of this process was answered."""
-        event = AuditEvent.DATA_GIVEN if refused is None else AuditEvent.DATA_REFUSED
-        status = Status.OK if refused is None else refused
-        self._audit.record(event, identity=identity.name, serial=serial, status=status, reason=reason)
+        self._audit.record(
+            AuditEvent.DATA_GIVEN if refused is None else AuditEvent.DATA_REFUSED,
+            identity=identity.name,
+            serial=serial,
+            status=Status.OK if refused is None else refused,
+            reason=reason,
+        )
 
     def report_committed(self, call: Call, condition: Condition, final: bool) -> None:
         """A final one ends the service's part of the call."""

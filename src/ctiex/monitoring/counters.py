@@ -119,13 +119,11 @@ class CounterListener(Observer):
     def _count(self, counter: str) -> None:
         setattr(self._counters, counter, getattr(self._counters, counter) + 1)
 
-    def connection_refused(self, counter: str, reason: str, source: str, link: LinkInfo | None = None) -> None:
+    def connection_refused(self, link: LinkInfo | None, reason: str, counter: str, source: str = "") -> None:
         """By its reason."""
         self._count(counter)
 
-    def link_cut(self, link: LinkInfo, counter: str, reason: str) -> None:
-        """By its reason."""
-        self._count(counter)
+    link_cut = connection_refused
 
     def bind_refused(
         self, link: LinkInfo, claimed: str, status: Status, reason: str, in_floods: bool, counter: str

@@ -21,10 +21,9 @@ class EventLog(Observer):
 
     def _allows(self, kind: str, link: LinkInfo | None) -> bool:
         """Of each of the two ports by itself."""
-        port = link.role if link is not None else None
-        return self._limiter.allows(f"{port} {kind}", self._clock.seconds())
+        return self._limiter.allows(f"{link and link.role} {kind}", self._clock.seconds())
 
-    def connection_refused(self, counter: str, reason: str, source: str, link: LinkInfo | None = None) -> None:
+    def connection_refused(self, link: LinkInfo | None, reason: str, counter: str, source: str) -> None:
         """Of each reason one in a while."""
         if self._allows(counter, link):
             _log.warn("connection from {source} closed at once: {why}", source=source, why=reason)
@@ -47,7 +46,7 @@ class EventLog(Observer):
             _log.warn("bind of {identity!r} from {peer} refused: {status} ({reason})", identity=claimed[:64],
                       peer=link.peer, status=status.text, reason=reason)  # fmt: skip
 
-    def link_cut(self, link: LinkInfo, counter: str, reason: str) -> None:
+    def link_cut(self, link: LinkInfo, reason: str, counter: str) -> None:
         """Each bound one; others may connect again at once, as often as they like."""
         if link.identity or self._allows(reason, link):
             _log.warn("session {session} of {identity} from {peer} cut off: {why}", session=link.session,

@@ -67,11 +67,11 @@ class Observer:
 
     # ------------------------------------------------------------ links
 
-    def connection_refused(self, counter: str, reason: str, source: str, link: LinkInfo | None = None) -> None:
+    def connection_refused(self, link: LinkInfo | None, reason: str, counter: str, source: str) -> None:
         """A connection was closed at once.
 
-        :param counter: the attribute of `ctiex.monitoring.counters.Counters` that counts these.
         :param link: None where the connection didn't become one.
+        :param counter: the attribute of `ctiex.monitoring.counters.Counters` that counts these.
         """
 
     def tls_refused(self, link: LinkInfo, reason: str) -> None:
@@ -100,7 +100,7 @@ class Observer:
     def version_refused(self, link: LinkInfo, bind: Bind) -> None:
         """A Bind was answered 3."""
 
-    def link_cut(self, link: LinkInfo, counter: str, reason: str) -> None:
+    def link_cut(self, link: LinkInfo, reason: str, counter: str) -> None:
         """A link is ended since its peer sends too much, or doesn't read.
 
         :param counter: the attribute of `ctiex.monitoring.counters.Counters` that counts these.

@@ -87,8 +87,7 @@ def plugins(interface: InterfaceClass) -> Iterator[Any]:
     """Every plugin of an interface, once."""
     seen: list[Any] = []
     for module in _loaded(tuple(__path__)).modules:
-        values: list[Any] = list(vars(module).values())
-        for value in values:
+        for value in list(vars(module).values()):
             provided = all(each.providedBy(value) for each in (_PLUGIN, interface))
             if provided and not any(value is one for one in seen):
                 seen.append(value)

@@ -263,7 +263,7 @@ class MemoryExchange:
             carrier=CallingNumberSerialCarrier(),
             network=self.network,
             exchange_address="exchange:7301",
-            counts=self.counts,
+            counters=self.counts,
             audit=self.audit,
             random=Random(1),
             new_session_name=map(str, itertools.count(1)).__next__,

@@ -55,9 +55,8 @@ class Options(MaskingOptions):
         ["from", None, None, "restore: the copy to restore from; it isn't changed."],
     ]
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.action, self.file = "", Path()
+    action = ""
+    file = Path()
 
     def parseArgs(self, *arguments: str) -> None:
         """Take what to do, and the file.
@@ -238,8 +237,7 @@ class _Lines:
         return fields
 
     def event(self, event: StoredEvent) -> dict[str, Any]:
-        where = f"event {event.sequence} of agent {event.agent}"
-        message = _decoded(self.events, AgentEvent, event.body, where)
+        message = _decoded(self.events, AgentEvent, event.body, f"event {event.sequence} of agent {event.agent}")
         return {
             "record": "event",
             "agent": event.agent,

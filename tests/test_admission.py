@@ -150,9 +150,9 @@ class PaceTests(SynchronousTestCase):
         pace = Pace()
         for number in range(1_000):
             pace.take(str(number), 10, number * 0.01)
-        self.assertLess(len(pace), 220)
+        self.assertLess(len(pace._used_until), 220)
         pace.take("last", 10, 100.0)
-        self.assertEqual(len(pace), 1)
+        self.assertEqual(len(pace._used_until), 1)
 
     def test_a_clock_that_is_put_back_keeps_nobody_out(self) -> None:
         pace = Pace()

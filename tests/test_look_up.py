@@ -124,7 +124,7 @@ class LookUpTests(SynchronousTestCase):
         self.all_are_refused(lambda: None)
         self.assertTrue(all(pair.open for pair in self.exchange.pairs))
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1, "that is said once, as of any outage")
-        self.assertTrue(self.exchange.context.commits.failing)
+        self.assertTrue(self.exchange.context.commits.outage.lasts)
 
     def all_are_refused(self, fail: Callable[[], object]) -> None:
         asked = self.service.fetch("7"), self.service.report("7", 1), self.agent.cancel("7")

@@ -30,7 +30,7 @@ from ctiex.messages import (
 )
 from ctiex.monitoring.counters import Counters
 from ctiex.processing.account import size_of_call, size_of_event
-from ctiex.processing.number_quota import AgentNumberQuota, is_number_label, label_of
+from ctiex.processing.presence import AgentPresence, is_number_label, label_of
 from ctiex.records import CallState
 from ctiex.stores.call_store import CallStore
 from ctiex.testing.fakes import FakeAgent, FakeAgentConnection, FakeServiceSession, WaitingStore
@@ -58,7 +58,7 @@ class Bench:
         self.last_serial = 0
 
     def login(self, identity: str, agent: str) -> None:
-        if self.exchange.presence.admit(agent, identity):
+        if self.exchange.presence.bring(agent, identity):
             self.exchange.mailboxes.login(agent, self.outlets[identity], 0)
 
     def logout(self, identity: str, agent: str) -> None:
@@ -119,14 +119,14 @@ class Bench:
         for agent in store.agents():
             for event in store.events(agent):
                 of_mailbox[agent] += size_of_event(event)
-                of_identity[context.numbers.registered_by(agent)] += size_of_event(event)
+                of_identity[context.presence.registered_by(agent)] += size_of_event(event)
         account, reserved = context.account, context.quotas._of_agent
         case.assertEqual((account.of_identity, account.of_mailbox), (of_identity, of_mailbox))
         case.assertEqual(account.in_all, of_identity.total())
         case.assertEqual(account._ends, reserved.total())
         ends: Counter[str] = Counter()
         for agent, count in reserved.items():
-            ends[context.numbers.registered_by(agent)] += count
+            ends[context.presence.registered_by(agent)] += count
         case.assertEqual(account._ends_of_identity, ends)
 
 
@@ -422,9 +422,9 @@ class TheBooks(SynchronousTestCase):
         bench.login("north", "1")
         replies = bench.connect()
         bench.logout("north", "1")
-        self.assertEqual(len(bench.exchange.context.numbers), 1, "its call may still be kept")
+        self.assertEqual(len(bench.exchange.context.presence), 1, "its call may still be kept")
         store.fail()
-        self.assertEqual(([reply.status for reply in replies], len(bench.exchange.context.numbers)), ([50], 0))
+        self.assertEqual(([reply.status for reply in replies], len(bench.exchange.context.presence)), ([50], 0))
         self.flushLoggedErrors(StoreUnavailable)
 
     def test_a_number_that_left_before_its_first_event_counts_from_that_event_on(self) -> None:
@@ -483,7 +483,7 @@ class TheBooks(SynchronousTestCase):
             self._check_numbers(bench, store)
 
     def _check_numbers(self, bench: Bench, store: WaitingStore) -> None:
-        numbers = bench.exchange.context.numbers
+        numbers = bench.exchange.context.presence
         in_use = {*bench.exchange.presence._logins, *bench.exchange.context.quotas._of_agent, *store.agents()}
         self.assertEqual(set(numbers._registered_by), in_use)
         self.assertEqual(+numbers._count, Counter(numbers._registered_by.values()))
@@ -499,7 +499,7 @@ class Numbers(SynchronousTestCase):
     def test_a_number_counts_once_for_whoever_brought_it_first(
         self, steps: list[tuple[str, str, str]], most: int
     ) -> None:
-        numbers = AgentNumberQuota(Limits(agents_per_identity=most), {"6": 1}.get)  # type: ignore[arg-type]
+        numbers = AgentPresence(Limits(agents_per_identity=most), {"6": 1}.get)  # type: ignore[arg-type]
         model, uses = cast(dict[str, str], {}), cast(Counter[str], Counter())
         for step, agent, identity in steps:
             if step == "use" and agent in model:
@@ -557,14 +557,14 @@ class Numbers(SynchronousTestCase):
             self.assertEqual(self._login(exchange, north, str(number)), 0)
             north.logout(str(number))
             exchange.pump()
-        self.assertEqual(len(exchange.context.numbers), 0)
+        self.assertEqual(len(exchange.context.presence), 0)
 
     def test_nor_does_a_link_that_is_lost(self) -> None:
         exchange = self._exchange()
         for number in range(6):
             north = exchange.agent(str(number), identity="north")
             exchange.pair_of(north).disconnect()
-        self.assertEqual(len(exchange.context.numbers), 0)
+        self.assertEqual(len(exchange.context.presence), 0)
 
     def test_one_that_had_an_event_counts_for_ever_and_may_always_come_back(self) -> None:
         exchange = self._exchange()

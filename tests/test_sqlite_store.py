@@ -50,7 +50,7 @@ class SqliteBench(TestCase):
 
     def file_of(self, store: JournaledCallStore) -> SqliteFile:
         journal = store.journal
-        assert isinstance(journal, SqliteJournal) and journal._file is not None
+        assert isinstance(journal, SqliteJournal)
         return journal._file
 
     def take_away(self, path: Path) -> bool:

@@ -22,7 +22,7 @@ from ctiex.errors import Status
 from ctiex.fields import Fields
 from ctiex.interfaces import ICodec
 from ctiex.messages import AgentEvent, Condition, DataResult
-from ctiex.processing.number_quota import label_of
+from ctiex.processing.presence import label_of
 from ctiex.records import CallState, StoredEvent
 from ctiex.stores.groups import Group
 from ctiex.stores.sealing import KEY_VARIABLE, Seal, find_key, new_key

@@ -161,8 +161,12 @@ class ReadingTests(CommandCase):
         self.assertEqual((code, out), (1, ""))
         self.assertIn("nothing to trace", err)
         bad = self.folder / "bad.gz"
-        bad.write_bytes(gzip.compress(records(*self.HAND_OFF))[:-12])
-        self.assertEqual(play("7", "--audit", str(bad))[0], 1)
+        whole = gzip.compress(records(*self.HAND_OFF))
+        for content in (whole[:-12], whole[:10] + b"\xff" * 10 + whole[20:]):
+            bad.write_bytes(content)
+            code, out, err = play("7", "--audit", str(bad))
+            self.assertEqual((code, out), (1, ""))
+            self.assertIn("nothing to trace", err)
 
     def test_a_command_line_that_makes_no_sense_is_an_error(self) -> None:
         for arguments in ((), ("7",), ("--audit", "x"), ("7", "8", "--audit", "x"), ("seven", "--audit", "x")):
@@ -177,6 +181,7 @@ class ReadingTests(CommandCase):
                 st.sampled_from([b"7", b"[]", b"null", b'{"time": 1, "event": "bound"}', b'{"event": "bound"}']),
                 st.sampled_from([b'{"time": "2026-01-01T00:00:00Z", "event": []}', b'{"time": "2026-01-0']),
                 st.just(b"[" * 9000),
+                st.just(b'{"time": "2026-01-01T00:00:00Z", "event": "bound", "peer": "\xed\xa0\x80"}'),
             ).filter(lambda line: b"\n" not in line and bool(line.strip())),
             max_size=6,
         ),

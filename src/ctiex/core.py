@@ -153,9 +153,7 @@ class ExchangeCore:
 
     async def committed(self, change: Change) -> None:
         """Wait until the store has a change, and all before it."""
-        waiting = self.store.commit(change)
-        if waiting is not None:
-            await waiting
+        await maybeDeferred(self.store.commit, change)
 
     def start(self) -> None:
         """Go on with the calls of the opened store, and take new ones."""
@@ -205,9 +203,7 @@ class ExchangeCore:
         factories: tuple[ExchangeLinkFactory, ...] = (self.agent_links, self.ivr_links)
         for factory in factories:
             factory.going_away()
-        gone = DeferredList([factory.when_empty() for factory in factories])
-        gone.addTimeout(_LEAVE_WITHIN, self.clock)
-        await gone
+        await DeferredList([factory.when_empty() for factory in factories]).addTimeout(_LEAVE_WITHIN, self.clock)
         for factory in factories:
             factory.cut_all()
         await deferLater(self.clock, 0)

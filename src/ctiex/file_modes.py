@@ -12,9 +12,6 @@ from twisted.logger import Logger
 
 _log = Logger()
 
-_OTHERS = stat.S_IRWXO
-_GROUP_WRITES = stat.S_IWGRP
-
 
 def wide_mode(path: str | bytes | os.PathLike[str]) -> str | None:
     """In words, who may do too much with a file: others anything, its group change it; None where all is well.
@@ -28,9 +25,9 @@ def wide_mode(path: str | bytes | os.PathLike[str]) -> str | None:
         return None
     if stat.S_ISCHR(mode):  # such as /dev/null, which is everybody's
         return None
-    if mode & _OTHERS:
+    if mode & stat.S_IRWXO:
         return "every user of this machine"
-    if mode & _GROUP_WRITES and not stat.S_ISSOCK(mode):
+    if mode & stat.S_IWGRP and not stat.S_ISSOCK(mode):
         return "its group"
     return None
 

@@ -70,8 +70,8 @@ def parse_pattern(pattern: str) -> NumberRange | str:
         if not (_is_digits(first) and _is_digits(last) and len(first) == len(last) and first <= last):
             raise _bad(pattern)
         return NumberRange(first, last)
-    too_long = len(pattern.encode(errors="replace")) > _MAX_PATTERN
-    if not pattern or too_long or EVERY_NUMBER in pattern or " " in pattern or not pattern.isprintable():
+    fits = 1 <= len(pattern.encode(errors="replace")) <= _MAX_PATTERN
+    if not fits or EVERY_NUMBER in pattern or " " in pattern or not pattern.isprintable():
         raise _bad(pattern)
     return pattern
 

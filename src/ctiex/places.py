@@ -14,7 +14,7 @@ def why_not_written(path: str | os.PathLike[str]) -> str | None:
     except FileNotFoundError:
         return why_not_made(path)
     except (OSError, ValueError) as error:
-        return _worded(error)
+        return f"can't be used: {getattr(error, 'strerror', None) or error}"
     if stat.S_ISDIR(mode):
         return "is a folder, expected a file"
     return None if _allowed(path, os.W_OK) else "can't be written by this user"
@@ -33,7 +33,3 @@ def why_not_made(path: str | os.PathLike[str]) -> str | None:
 def _allowed(path: str | os.PathLike[str], mode: int) -> bool:
     """Whether the process may, as whom it acts for."""
     return os.access(path, mode, effective_ids=os.access in os.supports_effective_ids)
-
-
-def _worded(error: OSError | ValueError) -> str:
-    return f"can't be used: {getattr(error, 'strerror', None) or error}"

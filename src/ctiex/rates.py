@@ -16,10 +16,6 @@ class Pace:
     _used_until: OrderedDict[str, float] = field(factory=OrderedDict, init=False)
     """By key: the moment up to which its rate is used up, as of when something last came."""
 
-    def __len__(self) -> int:
-        """How many keys are remembered."""
-        return len(self._used_until)
-
     def take(self, key: str, most: float, now: float) -> bool:
         """Count one more; False where it comes too fast, and isn't counted.
 

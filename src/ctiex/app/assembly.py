@@ -30,8 +30,7 @@ from ctiex.monitoring.counters import Counters
 from ctiex.plugins import build_plugin, find_plugin
 from ctiex.processing.context import ProcessingContext, ServiceSettings
 from ctiex.processing.service import ProcessingService
-from ctiex.settings import structure
-from ctiex.settings.structuring import dotted
+from ctiex.settings.structuring import dotted, structure
 from ctiex.stores.call_store import CallStore, JournaledCallStore
 
 MakeDriver = Callable[[SignallingContext], ISignalling]
@@ -81,8 +80,10 @@ def _store(settings: StoreSettings) -> CallStore:
 def _portal(configuration: Configuration, reactor: Any) -> Portal:
     """Where Binds are let in."""
     login, known = configuration.login, configuration.identities.values()
-    context = checker_context(known, reactor)
-    return make_portal(known, build_plugin(ICheckerPlugin, login.checker, login.settings, context, key="login"))
+    return make_portal(
+        known,
+        build_plugin(ICheckerPlugin, login.checker, login.settings, checker_context(known, reactor), key="login"),
+    )
 
 
 def _service(name: str, service: ConfiguredService) -> ServiceSettings:
@@ -112,8 +113,10 @@ def _drivers(
             made[kind] = own[kind](with_these(services=services, settings=table))
         else:
             plugin = find_plugin(ISignallingPlugin, kind)
-            keys = plugin.service_settings
-            structured = {name: structure(one, keys, dotted("services", name)) for name, one in services.items()}
+            structured = {
+                name: structure(one, plugin.service_settings, dotted("services", name))
+                for name, one in services.items()
+            }
             settings = structure(table, plugin.settings, dotted("signalling", kind))
             made[kind] = plugin.build(with_these(services=structured, settings=settings))
     return made

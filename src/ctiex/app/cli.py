@@ -8,8 +8,7 @@ from importlib import import_module
 from types import ModuleType
 
 from attrs import frozen
-from twisted.python.usage import Options as UsageOptions
-from twisted.python.usage import UsageError
+from twisted.python import usage
 
 import ctiex
 from ctiex.app.output import OutputLost, end_unread, open_standard_streams, say, say_lines
@@ -30,35 +29,37 @@ class Command:
         """The module with its ``Options`` and ``run``."""
         return import_module(f"ctiex.app.commands.{self.name.replace('-', '_')}")
 
-    def options(self) -> UsageOptions:
+    def options(self) -> usage.Options:
         """Its options, for a command line to be read into."""
-        options: UsageOptions = self.module.Options()
+        options: usage.Options = self.module.Options()
         return options
 
 
-_ALL = (
-    Command("demo", "Play the three services over loopback TCP, step by step.", True),
-    Command("agent", "An agent in this terminal: connect customers, watch the events.", True),
-    Command("service", "Run one of the built-in automatic services.", True),
-    Command("voice", "Run the built-in automatic services for an Asterisk's customers.", True),
-    Command("decode", "Print frames off the wire as messages."),
-    Command("check-config", "Check a configuration file."),
-    Command("passwd", "Make the secret_hash of a secret."),
-    Command("dialplan", "Print the dialplan for an Asterisk of platform 1 or 2."),
-    Command("simulate", "Simulate the whole system with faults, and check that it keeps its promises."),
-    Command("store", "Show, check, export, copy or restore the file of a durable store."),
-    Command("trace", "Print the timeline of a hand-off out of the audit log."),
-)
-COMMANDS: Mapping[str, Command] = {command.name: command for command in _ALL}
+COMMANDS: Mapping[str, Command] = {
+    command.name: command
+    for command in (
+        Command("demo", "Play the three services over loopback TCP, step by step.", True),
+        Command("agent", "An agent in this terminal: connect customers, watch the events.", True),
+        Command("service", "Run one of the built-in automatic services.", True),
+        Command("voice", "Run the built-in automatic services for an Asterisk's customers.", True),
+        Command("decode", "Print frames off the wire as messages."),
+        Command("check-config", "Check a configuration file."),
+        Command("passwd", "Make the secret_hash of a secret."),
+        Command("dialplan", "Print the dialplan for an Asterisk of platform 1 or 2."),
+        Command("simulate", "Simulate the whole system with faults, and check that it keeps its promises."),
+        Command("store", "Show, check, export, copy or restore the file of a durable store."),
+        Command("trace", "Print the timeline of a hand-off out of the audit log."),
+    )
+}
 """Every command, by name."""
 
 
-class Options(UsageOptions):
+class Options(usage.Options):
     """``ctiex COMMAND``."""
 
     synopsis = "Usage: ctiex"
     longdesc = "The exchange itself runs as `twistd -n ctiex`."
-    subCommands = [[command.name, None, command.options, command.about] for command in _ALL]
+    subCommands = [[command.name, None, command.options, command.about] for command in COMMANDS.values()]
 
     def opt_version(self) -> None:
         """Print the version and exit."""
@@ -71,7 +72,7 @@ class Options(UsageOptions):
         :raise UsageError: no command is given.
         """
         if self.subCommand is None:
-            raise UsageError(f"give a command: {', '.join(COMMANDS)}")
+            raise usage.UsageError(f"give a command: {', '.join(COMMANDS)}")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -81,8 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _main(arguments)
         sys.stdout.flush()
     except (OutputLost, BrokenPipeError) as error:
-        lost = error if isinstance(error, OutputLost) else OutputLost(error)
-        sys.exit(end_unread(lost))
+        sys.exit(end_unread(error if isinstance(error, OutputLost) else OutputLost(error)))
 
 
 def _main(arguments: Sequence[str] | None) -> None:
@@ -100,7 +100,7 @@ def _main(arguments: Sequence[str] | None) -> None:
             sys.exit(command.module.run(options.subOptions, sys.stdout, sys.stderr))
     except ConfigurationError as error:  # an extra that isn't installed
         sys.exit(f"ctiex: {error}")
-    except UsageError as error:
+    except usage.UsageError as error:
         say_lines(f"ctiex: {error}\ntry: ctiex --help, or ctiex COMMAND --help", sys.stderr)
         sys.exit(2)
 

@@ -69,8 +69,13 @@ class Exchange(Service):
     def _assemble(self) -> None:
         configuration, counters = self.configuration, Counters()
         self._audit_log = AuditLog(configuration.audit.file, self._reactor, counters)
-        audit = self._audit_log if configuration.audit.file else None
-        self.parts = assemble(configuration, self._reactor, self._drivers, counters, audit)
+        self.parts = assemble(
+            configuration,
+            self._reactor,
+            self._drivers,
+            counters,
+            audit=self._audit_log if configuration.audit.file else None,
+        )
 
     @property
     def processing(self) -> ProcessingService:
@@ -97,7 +102,9 @@ class Exchange(Service):
         """Why no calls are taken; empty while they are."""
         if not self.listening:
             return "not listening: starting or stopping"
-        return "the call store accepts no changes" if self.parts.context.commits.failing else self.parts.driver_failure
+        if self.parts.context.commits.outage.lasts:
+            return "the call store accepts no changes"
+        return self.parts.driver_failure
 
     def privilegedStartService(self) -> None:
         """Do what the rights of root may be needed for: read keys, and bind ports below 1024. Nothing is made yet.
@@ -105,10 +112,7 @@ class Exchange(Service):
         :raise CannotListenError: a port can't be bound.
         :raise ConfigurationError: an endpoint can't be used.
         """
-        configuration = self.configuration
-        self._listener.prepare(
-            configuration.agent_link.listen, configuration.ivr_link.listen, configuration.metrics.listen
-        )
+        self._listener.prepare(self.configuration.listening.values())
         self._prepared = True
 
     def _tell_late_failure(self) -> None:
@@ -125,8 +129,7 @@ class Exchange(Service):
         if not self._prepared:
             self.privilegedStartService()
         self._failed = []
-        self._starting = ensureDeferred(self._start())
-        self._starting.addErrback(self._failed.append)
+        self._starting = ensureDeferred(self._start()).addErrback(self._failed.append)
         if self._failed:
             self._failed[0].raiseException()
         self._starting.addCallback(lambda _: self._tell_late_failure())
@@ -159,9 +162,9 @@ class Exchange(Service):
         self.agent_port = await self._listen(self.configuration.agent_link, self.parts.agent_links)
         self.listening = True
         self.parts.observer.exchange_started(self.configuration.exchange.id)
-        services = "none" if self.ivr_port is None else _where(self.ivr_port)
         _log.info("exchange {id} is ready: agents at {agents}, services at {services}",
-                  id=self.configuration.exchange.id, agents=_where(self.agent_port), services=services)  # fmt: skip
+                  id=self.configuration.exchange.id, agents=_where(self.agent_port),
+                  services=_where(self.ivr_port) if self.ivr_port else "none")  # fmt: skip
 
     def _tell_descriptors(self) -> None:
         """How many connections there may be, whatever the limits say, before anybody meets it."""
@@ -183,8 +186,9 @@ class Exchange(Service):
                 self.parts.context.exchange_address = address_of(settings.listen, self.ivr_port)
 
     async def _listen(self, settings: LinkSettings, factory: ExchangeLinkFactory) -> IListeningPort:
-        guarded = DescriptorGuard(factory, self._descriptors, factory.without_descriptor)
-        port = await self._listener.listen(settings.listen, guarded)
+        port = await self._listener.listen(
+            settings.listen, DescriptorGuard(factory, self._descriptors, factory.without_descriptor)
+        )
         socket: Any = port.getHost()
         if isinstance(socket, UNIXAddress) and socket.name is not None:
             warn_of_wide_mode(socket.name)

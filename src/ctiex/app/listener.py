@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Iterable
 from typing import Any
 
 from attrs import define, field
@@ -53,15 +54,15 @@ class Listener:
         self._reactor = _Reactor(reactor)
         self._endpoints: dict[str, IStreamServerEndpoint] = {}
 
-    def prepare(self, *descriptions: str) -> None:
+    def prepare(self, descriptions: Iterable[str]) -> None:
         """Read keys, and bind the ports that only root may bind; connections aren't accepted before ``listen``.
 
-        :param descriptions: endpoint strings; empty ones are nothing.
+        :param descriptions: endpoint strings.
         :raise ConfigurationError: there is no such endpoint, or its files are invalid.
         :raise CannotListenError: a port can't be bound.
         """
         self.close()
-        for description in filter(None, descriptions):
+        for description in descriptions:
             self._endpoints[description] = make_endpoint(self._reactor, description)
             where = read_endpoint(description)
             self._bind(where)
@@ -78,12 +79,11 @@ class Listener:
         """
         endpoint = self._endpoints.pop(description, None) or make_endpoint(self._reactor, description)
         try:
-            port: IListeningPort = await endpoint.listen(factory)
+            return await endpoint.listen(factory)
         except OSError as error:  # of what stands in a socket's place
             raise ConfigurationError(
                 f'found "{description}", which can\'t be bound: {error.strerror or error}'
             ) from None
-        return port
 
     def close(self) -> None:
         """Let go of what was prepared and isn't listened at."""
@@ -97,8 +97,7 @@ class Listener:
         """Bind a port that only root binds, where that is to be given up."""
         if where.interface is None or where.port not in _PRIVILEGED or os.geteuid() != 0:
             return
-        family = socket.AF_INET6 if isIPv6Address(where.interface) else socket.AF_INET
-        bound = socket.socket(family)
+        bound = socket.socket(socket.AF_INET6 if isIPv6Address(where.interface) else socket.AF_INET)
         try:
             bound.setblocking(False)
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -9,10 +9,11 @@ No metric carries a serial, an agent number, an identity or a field.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from attrs import Attribute, fields
+from attrs import fields
 from twisted.internet.defer import maybeDeferred
 from twisted.internet.interfaces import IListeningPort
 from twisted.internet.task import deferLater
@@ -26,7 +27,7 @@ from ctiex.config.model import Configuration, failure_of
 from ctiex.core import ExchangeCore
 from ctiex.errors import ConfigurationError
 from ctiex.extras import need
-from ctiex.links.exchange import ExchangeLinkFactory
+from ctiex.links.exchange import ExchangeLink
 from ctiex.links.ports import GuardedFactory, PortBounds
 from ctiex.monitoring.counters import Counters
 
@@ -34,20 +35,7 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
     from prometheus_client.metrics_core import Metric
 
-
-class Monitored(Protocol):
-    """An exchange, as far as it is measured."""
-
-    configuration: Configuration
-    parts: ExchangeCore
-
-    @property
-    def ready(self) -> bool:
-        """Whether calls are taken."""
-
-    @property
-    def not_ready(self) -> str:
-        """Why none are."""
+    from ctiex.app.exchange import Exchange
 
 
 _IDLE = 30
@@ -70,7 +58,7 @@ def wrong_metrics(configuration: Configuration) -> list[str]:
 class ExchangeCollector:
     """A Prometheus collector over an exchange: its counters, and how things stand now."""
 
-    def __init__(self, exchange: Monitored) -> None:
+    def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
 
     def collect(self) -> Iterator[Metric]:
@@ -79,8 +67,7 @@ class ExchangeCollector:
         yield from _counters(parts.counters)
         yield from _gauges(parts)
         if parts.started:
-            help_text = "Calls in the store, including recently closed ones."
-            yield _gauge("stored_calls", help_text, parts.store.stored())
+            yield _gauge("stored_calls", "Calls in the store, including recently closed ones.", parts.store.stored())
         yield _gauge("ready", "1 while calls are accepted, else 0.", int(self._exchange.ready))
 
 
@@ -88,35 +75,44 @@ def _counters(counters: Counters) -> Iterator[Metric]:
     """One counter for each attribute of the counts, so that a new one shows up by itself."""
     from prometheus_client.metrics_core import CounterMetricFamily
 
-    attributes: tuple[Attribute[Any], ...] = fields(Counters)
-    for attribute in attributes:
-        help_text = f"{attribute.name.replace('_', ' ').capitalize()}, since the exchange started."
-        yield CounterMetricFamily(f"ctiex_{attribute.name}", help_text, getattr(counters, attribute.name))
+    for attribute in fields(Counters):
+        yield CounterMetricFamily(
+            f"ctiex_{attribute.name}",
+            f"{attribute.name.replace('_', ' ').capitalize()}, since the exchange started.",
+            getattr(counters, attribute.name),
+        )
 
 
 def _gauges(parts: ExchangeCore) -> Iterator[Metric]:
     yield _gauge("open_calls", "Open calls.", parts.processing.calls_open)
     yield _gauge("agents_logged_in", "Agent numbers that are logged in.", parts.context.presence.logged_in)
-    numbers = len(parts.context.numbers)
-    yield _gauge("agent_numbers", "Agent numbers that are logged in, have open calls, or ever had an event.", numbers)
+    yield _gauge(
+        "agent_numbers",
+        "Agent numbers that are logged in, have open calls, or ever had an event.",
+        len(parts.context.presence),
+    )
     account = parts.context.account
     yield _gauge("bytes_held", "Bytes taken by the records of calls, their data and the mailboxes.", account.in_all)
     yield _gauge("bytes_kept_for_ends", "Bytes reserved for the end events of open calls.", account.kept_for_ends)
-    most = parts.admission.descriptors.for_connections
-    yield _gauge("descriptors_for_connections", "Number of open files above which no connection is accepted.", most)
-    away = sum(1 for driver in parts.drivers.values() if not driver.connected)
-    yield _gauge("platforms_away", "Signalling drivers that can't see the calls of their platform at present.", away)
-    roles = {"agent": parts.agent_links, "service": parts.ivr_links}
-    yield _by_role("open_links", "Open links, by the role of their listening port.", roles, _open)
-    yield _by_role("bound_links", "Bound links (sessions), by role.", roles, _bound)
+    yield _gauge(
+        "descriptors_for_connections",
+        "Number of open files above which no connection is accepted.",
+        parts.admission.descriptors.for_connections,
+    )
+    yield _gauge(
+        "platforms_away",
+        "Signalling drivers that can't see the calls of their platform at present.",
+        sum(not driver.connected for driver in parts.drivers.values()),
+    )
+    links = {"agent": parts.agent_links.links, "service": parts.ivr_links.links}
+    opened = {role: len(of_role) for role, of_role in links.items()}
+    yield _by_role("open_links", "Open links, by the role of their listening port.", opened)
+    bound = {role: sum(map(_is_bound, of_role)) for role, of_role in links.items()}
+    yield _by_role("bound_links", "Bound links (sessions), by role.", bound)
 
 
-def _open(links: ExchangeLinkFactory) -> int:
-    return len(links.links)
-
-
-def _bound(links: ExchangeLinkFactory) -> int:
-    return sum(1 for link in links.links if link.who is not None and link.session.ended is None)
+def _is_bound(link: ExchangeLink) -> bool:
+    return link.who is not None and link.session.ended is None
 
 
 def _gauge(name: str, help_text: str, value: int) -> Metric:
@@ -125,21 +121,16 @@ def _gauge(name: str, help_text: str, value: int) -> Metric:
     return GaugeMetricFamily(f"ctiex_{name}", help_text, value)
 
 
-def _by_role(
-    name: str,
-    help_text: str,
-    roles: dict[str, ExchangeLinkFactory],
-    count: Callable[[ExchangeLinkFactory], int],
-) -> Metric:
+def _by_role(name: str, help_text: str, counted: dict[str, int]) -> Metric:
     from prometheus_client.metrics_core import GaugeMetricFamily
 
     family = GaugeMetricFamily(f"ctiex_{name}", help_text, labels=["role"])
-    for role, links in roles.items():
-        family.add_metric([role], count(links))
+    for role, count in counted.items():
+        family.add_metric([role], count)
     return family
 
 
-def registry_of(exchange: Monitored) -> CollectorRegistry:
+def registry_of(exchange: Exchange) -> CollectorRegistry:
     """A registry with the exchange's metrics and those of this process."""
     from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
 
@@ -153,39 +144,34 @@ def registry_of(exchange: Monitored) -> CollectorRegistry:
 # ---------------------------------------------------------------- how it is asked for
 
 
-class _Metrics(Resource):
-    """``/metrics``."""
+class _Page(Resource):
+    """A page that is made whenever it is asked for."""
 
     isLeaf = True
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, make: Callable[[Request], bytes]) -> None:
         super().__init__()
-        self._registry = registry
+        self._make = make
 
     def render_GET(self, request: Request) -> bytes:
-        """The metrics, in the format that the asker prefers."""
-        from prometheus_client.exposition import choose_encoder
-
-        encode, content_type = choose_encoder(request.getHeader("accept") or "")
-        request.setHeader("content-type", content_type)
-        return encode(self._registry)
+        """The page, as it is now."""
+        return self._make(request)
 
 
-class _Health(Resource):
-    """``/healthz`` and ``/readyz``: 200 while all is well, else 503 and why."""
+def _metrics(registry: CollectorRegistry, request: Request) -> bytes:
+    """The metrics, in the format that the asker prefers."""
+    from prometheus_client.exposition import choose_encoder
 
-    isLeaf = True
+    encode, content_type = choose_encoder(request.getHeader("accept") or "")
+    request.setHeader("content-type", content_type)
+    return encode(registry)
 
-    def __init__(self, trouble: Callable[[], str]) -> None:
-        super().__init__()
-        self._trouble = trouble
 
-    def render_GET(self, request: Request) -> bytes:
-        """One word for people; the status is for machines."""
-        trouble = self._trouble()
-        request.setResponseCode(503 if trouble else 200)
-        request.setHeader("content-type", "text/plain; charset=utf-8")
-        return f"not ready: {trouble}\n".encode() if trouble else b"ok\n"
+def _health(trouble: str, request: Request) -> bytes:
+    """200 while all is well, else 503 and why: one word for people; the status is for machines."""
+    request.setResponseCode(503 if trouble else 200)
+    request.setHeader("content-type", "text/plain; charset=utf-8")
+    return f"not ready: {trouble}\n".encode() if trouble else b"ok\n"
 
 
 class _Root(Resource):
@@ -204,7 +190,7 @@ class _QuietSite(Site):
 class MonitoringPort:
     """The HTTP port of an exchange for metrics and health."""
 
-    def __init__(self, exchange: Monitored, reactor: Any, listener: Listener) -> None:
+    def __init__(self, exchange: Exchange, reactor: Any, listener: Listener) -> None:
         """A port that doesn't listen yet.
 
         :raise ConfigurationError: it is wanted, and prometheus-client isn't installed.
@@ -230,8 +216,9 @@ class MonitoringPort:
         listen = self._exchange.configuration.metrics.listen
         if not listen:
             return
-        site = _QuietSite(self._tree(), reactor=self._reactor, timeout=_IDLE)
-        self._connections = GuardedFactory(site, self._bounds(), self._reactor)
+        self._connections = GuardedFactory(
+            _QuietSite(self._tree(), reactor=self._reactor, timeout=_IDLE), self._bounds(), self._reactor
+        )
         self.port = await self._listener.listen(listen, self._connections)
 
     def _bounds(self) -> PortBounds:
@@ -245,9 +232,9 @@ class MonitoringPort:
 
     def _tree(self) -> Resource:
         root = _Root()
-        root.putChild(b"metrics", _Metrics(registry_of(self._exchange)))
-        root.putChild(b"healthz", _Health(lambda: ""))
-        root.putChild(b"readyz", _Health(lambda: self._exchange.not_ready))
+        root.putChild(b"metrics", _Page(partial(_metrics, registry_of(self._exchange))))
+        root.putChild(b"healthz", _Page(partial(_health, "")))
+        root.putChild(b"readyz", _Page(lambda request: _health(self._exchange.not_ready, request)))
         return root
 
     async def stop(self) -> None:

@@ -129,16 +129,12 @@ def open_standard_streams() -> None:
             setattr(sys, name, open(descriptor, "r" if name == "stdin" else "w", closefd=False))
 
 
-def drop_output() -> None:
-    """Send what is still to be written to the null device: Python would complain of it at its end."""
+def end_unread(lost: OutputLost) -> int:
+    """The exit status of a command whose output can't be written."""
+    # What is still to be written goes to the null device: Python would complain of it at its end.
     opened = os.open(os.devnull, os.O_WRONLY)
     os.dup2(opened, sys.stdout.fileno())
     os.close(opened)
-
-
-def end_unread(lost: OutputLost) -> int:
-    """The exit status of a command whose output can't be written."""
-    drop_output()
     if lost.reader_gone:
         return READER_GONE
     with suppress(OutputLost):

@@ -66,8 +66,9 @@ async def _run(command: ModuleType, options: Any, reactor: Any) -> None:
 
 def _log_warnings() -> None:
     """Warnings go to standard error; a command's own output says the rest."""
-    errors = FilteringLogObserver(in_lines(sys.stderr), [LogLevelFilterPredicate(LogLevel.warn)])
-    globalLogBeginner.beginLoggingTo([errors], redirectStandardIO=False)
+    globalLogBeginner.beginLoggingTo(
+        [FilteringLogObserver(in_lines(sys.stderr), [LogLevelFilterPredicate(LogLevel.warn)])], redirectStandardIO=False
+    )
 
 
 class Heard:

@@ -25,11 +25,10 @@ def codecs_to_keep(store: CallIndex, agent_codec: str, ivr_codec: str) -> Change
     held = ", ".join(_held(store)) if wrong else ""
     if held:
         name = min(wrong)
-        link = name.partition(" ")[0]
         raise ConfigurationError(
-            f"[links.{link}] codec: found {wanted[name]!r}, but the store holds {held}, used with {found[name]!r}."
-            f" Set codec = {found[name]!r} again until the calls have ended and the agents have fetched their events,"
-            " or start with a new store"
+            f"[links.{name.partition(' ')[0]}] codec: found {wanted[name]!r}, but the store holds {held},"
+            f" used with {found[name]!r}. Set codec = {found[name]!r} again until the calls have ended and the agents"
+            " have fetched their events, or start with a new store"
         )
     return Change(metadata=tuple((name, wanted[name]) for name in wanted if found[name] != wanted[name]))
 

@@ -13,9 +13,8 @@ from typing import Any
 
 from twisted.application.service import IService
 from twisted.internet.error import CannotListenError
+from twisted.python import usage
 from twisted.python.failure import Failure
-from twisted.python.usage import Options as UsageOptions
-from twisted.python.usage import UsageError
 
 from ctiex.app.checking import checked
 from ctiex.app.exchange import Exchange
@@ -30,7 +29,7 @@ _COLLECT_AFTER = (50_000, 20, 100)
 """When the garbage collector runs: it would walk the thousands of changes that wait for a store over and over."""
 
 
-class Options(UsageOptions):
+class Options(usage.Options):
     """The options of the plugin."""
 
     longdesc = (
@@ -50,7 +49,7 @@ class Options(UsageOptions):
         except ConfigurationError as error:
             # Twisted prints it as it is, whatever the terminal takes.
             lines = [visible(line, getattr(sys.stdout, "encoding", None)) for line in str(error).splitlines()]
-            raise UsageError("\n".join(["the configuration can't be used:", *lines])) from None
+            raise usage.UsageError("\n".join(["the configuration can't be used:", *lines])) from None
 
     def _checked(self) -> Configuration:
         """The configuration, whose files are looked for where ``twistd --rundir`` goes later."""

@@ -31,13 +31,12 @@ def build_carriers(settings: CarrierSettings, find: Callable[[InterfaceClass, st
 
     :raise ConfigurationError: a plugin is missing, doesn't take its settings, or two would write the same place.
     """
-    kinds = (settings.kind, *settings.also)
     built = tuple(
         build_plugin(
             ISerialCarrierPlugin, kind, settings.settings_of(kind), find=find,
             key="carrier" if kind == settings.kind else dotted("carrier", kind),
         )
-        for kind in kinds
+        for kind in (settings.kind, *settings.also)
     )  # fmt: skip
     network: ISerialCarrier = CombinedSerialCarrier(built) if len(built) > 1 else built[0]
     in_number: ISerialCarrier = next(filter(changes_the_number, built), CallingNumberSerialCarrier())

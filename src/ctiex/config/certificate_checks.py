@@ -57,8 +57,10 @@ def _warnings(files: TlsFiles, now: datetime) -> Iterator[str]:
         yield f"a certificate in {files.certificate} expires on {credentials.expires:%Y-%m-%d %H:%M} UTC"
     for authority in credentials.authorities:
         if authority.not_valid_after_utc - now < _WARN_BEFORE:
-            name, when = authority.subject.rfc4514_string(), f"{authority.not_valid_after_utc:%Y-%m-%d %H:%M} UTC"
-            yield f"the authority {name} in {files.clients} expires on {when}"
+            name = authority.subject.rfc4514_string()
+            yield (
+                f"the authority {name} in {files.clients} expires on {authority.not_valid_after_utc:%Y-%m-%d %H:%M} UTC"
+            )
     for path in readable_by_all(files):
         yield f"the key in {path} can be read by every user of this machine: chmod 600 {path}"
 
@@ -70,5 +72,7 @@ def _shut_out(configuration: Configuration, listening: dict[str, Listening]) -> 
         where = listening.get(link)
         asked = where is not None and where.files is not None and where.files.clients is not None
         if known.certificate and not asked:
-            key = dotted("identities", name, "certificate")
-            yield f"{key} has no effect: {link} doesn't ask clients for certificates, as {PREFIX}:...:clients=FILE does"
+            yield (
+                f"{dotted('identities', name, 'certificate')} has no effect: {link} doesn't ask clients for"
+                f" certificates, as {PREFIX}:...:clients=FILE does"
+            )

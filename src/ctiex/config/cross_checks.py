@@ -115,8 +115,10 @@ def _wrong_certificates(read: FileTables) -> Iterator[str]:
         if identity.certificate:
             owner = owners.setdefault(canonical_name(identity.certificate), name)
             if owner != name:
-                key = dotted("identities", name, "certificate")
-                yield f'{key}: found "{identity.certificate}", expected a name that no other identity has ({owner})'
+                yield (
+                    f'{dotted("identities", name, "certificate")}: found "{identity.certificate}", expected a name'
+                    f" that no other identity has ({owner})"
+                )
 
 
 def _wrong_listening(key: str, listen: str) -> Iterator[str]:
@@ -128,11 +130,11 @@ def _wrong_listening(key: str, listen: str) -> Iterator[str]:
 
 def _wrong_link(link: str, settings: LinkSettings, override: str | None, demo: bool) -> Iterator[str]:
     key, listen = (f"links.{link}.listen", settings.listen) if override is None else (f"--{link}-listen", override)
-    wrong = list(_wrong_listening(key, listen))
-    yield from wrong
-    if wrong:
+    try:
+        listening = read_endpoint(listen)
+    except ConfigurationError as error:
+        yield f"{key}: {error}"
         return
-    listening = read_endpoint(listen)
     if demo and not listening.local:
         yield (
             f'{key}: found "{listen}", which listens beyond loopback, expected'
@@ -151,16 +153,20 @@ def _wrong_voice(read: FileTables) -> Iterator[str]:
     yield from _wrong_listening("voice.listen", read.voice.listen)
     for path, service in read.voice.services.items():
         if service not in BUILT_IN:
-            key = dotted("voice", "services", path)
-            yield f'{key}: found the unknown service "{service}", expected one of: {", ".join(sorted(BUILT_IN))}'
+            yield (
+                f'{dotted("voice", "services", path)}: found the unknown service "{service}",'
+                f" expected one of: {', '.join(sorted(BUILT_IN))}"
+            )
 
 
 def _unused_drivers(read: FileTables) -> Iterator[str]:
     used = {service.signalling for service in read.services.values()}
     for name in read.signalling:
         if name not in used:
-            key = dotted("signalling", name)
-            yield f"{key}: found settings of a driver that no service uses, expected one of: {', '.join(sorted(used))}"
+            yield (
+                f"{dotted('signalling', name)}: found settings of a driver that no service uses, expected one of:"
+                f" {', '.join(sorted(used))}"
+            )
 
 
 def _needing_the_ivr_link(services: Mapping[str, ConfiguredService]) -> Iterator[str]:
@@ -176,8 +182,10 @@ def seeing_everything(read: FileTables, tables: Mapping[str, Any]) -> Iterator[s
     """A warning for each service that gets every field that agents send, without a ``keep`` that says so."""
     for name, service in read.services.items() if "services" in tables else ():
         if service.request.organizer == RULES and "keep" not in service.request.settings:
-            key = dotted("services", name, "request")
-            yield f'{key} has no keep: the service sees every field that agents send; keep = ["*"] says that it may'
+            yield (
+                f"{dotted('services', name, 'request')} has no keep: the service sees every field that agents send;"
+                ' keep = ["*"] says that it may'
+            )
 
 
 def _dialled_in_clear(read: FileTables) -> Iterator[str]:
@@ -185,9 +193,9 @@ def _dialled_in_clear(read: FileTables) -> Iterator[str]:
     for name, service in read.services.items():
         host = plain_host(str(service.settings.get("address"))) if service.signalling == "dial" else ""
         if host and not is_loopback(host):
-            key = dotted("services", name, "address")
             yield (
-                f'{key}: "{service.settings["address"]}" is plain TCP beyond loopback: anyone on the network can read'
+                f'{dotted("services", name, "address")}: "{service.settings["address"]}" is plain TCP'
+                " beyond loopback: anyone on the network can read"
                 " the customer's number and the serial; tls:HOST:PORT hides them"
             )
 
@@ -201,8 +209,9 @@ def warnings_of(read: FileTables, demo: bool) -> Iterator[str]:
     else:
         for name, identity in read.identities.items():
             if identity.secret:
-                key = dotted("identities", name, "secret")
-                yield f"{key} is in plain text; `ctiex passwd` makes a secret_hash of it"
+                yield (
+                    f"{dotted('identities', name, 'secret')} is in plain text; `ctiex passwd` makes a secret_hash of it"
+                )
     if read.metrics.listen and not read_endpoint(read.metrics.listen).local:
         yield (
             f'metrics.listen: "{read.metrics.listen}" listens beyond loopback and asks for no login:'

@@ -150,8 +150,9 @@ def _parsed(description: str) -> Listening:
     except Exception as error:  # whatever the parsers of plugins raise
         raise _no_endpoint(description, error) from None
     if isinstance(endpoint, TlsServerEndpoint):
-        local = is_loopback(endpoint.interface)
-        return Listening(description, endpoint.interface, endpoint.port, local, files=endpoint.files)
+        return Listening(
+            description, endpoint.interface, endpoint.port, is_loopback(endpoint.interface), files=endpoint.files
+        )
     return Listening(description)
 
 

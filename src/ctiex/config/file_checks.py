@@ -17,7 +17,6 @@ from ctiex.config.endpoints import Listening, read_endpoint
 from ctiex.config.model import Configuration, StoreSettings
 from ctiex.errors import ConfigurationError
 from ctiex.file_modes import wide_mode
-from ctiex.login.secret_hashes import SecretHash
 from ctiex.places import why_not_made, why_not_written
 from ctiex.settings.structuring import structure_good_part
 from ctiex.stores.sqlite_settings import BESIDE, SqliteSettings
@@ -61,11 +60,9 @@ def wide_files(configuration: Configuration) -> Iterator[str]:
 
 
 def _has_secrets(configuration: Configuration) -> bool:
-    in_clear = (known.secret for known in configuration.identities.values())
-    return (
-        any(secret is not None and not isinstance(secret, SecretHash) for secret in in_clear)
-        and not configuration.demo_identities
-    ) or any("secret" in table for table in configuration.signalling.values())
+    of_identities = any(isinstance(known.secret, str) for known in configuration.identities.values())
+    of_drivers = any("secret" in table for table in configuration.signalling.values())
+    return of_drivers or (of_identities and not configuration.demo_identities)
 
 
 def _wrong_audit(configuration: Configuration) -> Iterator[str]:
@@ -159,8 +156,7 @@ def _try_port(where: Listening) -> None:
     """:raise OSError: the port can't be bound."""
     if where.interface is None or not where.port:
         return
-    family = socket.AF_INET6 if isIPv6Address(where.interface) else socket.AF_INET
-    with socket.socket(family) as tried:
+    with socket.socket(socket.AF_INET6 if isIPv6Address(where.interface) else socket.AF_INET) as tried:
         tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         tried.bind((where.interface, where.port))
         tried.listen(1)

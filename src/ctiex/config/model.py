@@ -17,8 +17,7 @@ from ctiex.limits import Limits, SessionLimits, Timeouts
 from ctiex.login.credentials import KnownIdentity
 from ctiex.login.secret_hashes import HASH_EXPECTED, SecretHash
 from ctiex.serials import check_exchange_id
-from ctiex.settings import Check, Count, Seconds, ShortText
-from ctiex.settings.checks import REST, is_short_text, kind_of
+from ctiex.settings.checks import REST, Check, Count, Seconds, ShortText, is_short_text, kind_of
 from ctiex.telephony.asterisk.allowed_hosts import LOOPBACK, SOURCE_EXPECTED, parse_source
 from ctiex.telephony.asterisk.sounds import SOUND_EXPECTED, is_sound
 
@@ -82,21 +81,26 @@ class IvrLinkSettings(LinkSettings):
 
 
 @frozen(kw_only=True)
-class StoreSettings:
-    """``[store]``: which plugin, and its own keys."""
+class _PluginTable:
+    """A table that names a plugin, and has its own keys."""
 
-    kind: Name = "memory"
     settings: Mapping[str, Any] = field(factory=dict, metadata=REST, repr=False)
 
 
 @frozen(kw_only=True)
-class CarrierSettings:
+class StoreSettings(_PluginTable):
+    """``[store]``: which plugin, and its own keys."""
+
+    kind: Name = "memory"
+
+
+@frozen(kw_only=True)
+class CarrierSettings(_PluginTable):
     """``[carrier]``: which plugins; the own keys of ``kind``, and a table for each of the others that has any."""
 
     kind: Name = "calling-number"
     also: tuple[Name, ...] = ()
     """Others that the serial goes by as well."""
-    settings: Mapping[str, Any] = field(factory=dict, metadata=REST, repr=False)
 
     def settings_of(self, kind: str) -> Mapping[str, Any]:
         """The own keys of one of the plugins.
@@ -144,19 +148,17 @@ class AuditSettings:
 
 
 @frozen(kw_only=True)
-class LoginSettings:
+class LoginSettings(_PluginTable):
     """``[login]``: which plugin checks identities and secrets, and its own keys."""
 
     checker: Name = "configured"
-    settings: Mapping[str, Any] = field(factory=dict, metadata=REST, repr=False)
 
 
 @frozen(kw_only=True)
-class OrganizerSettings:
+class OrganizerSettings(_PluginTable):
     """``[services.NAME.request]`` or ``.result``: which plugin, and its own keys."""
 
     organizer: Name = "rules"
-    settings: Mapping[str, Any] = field(factory=dict, metadata=REST, repr=False)
 
 
 @frozen(kw_only=True)

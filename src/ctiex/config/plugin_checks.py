@@ -24,8 +24,7 @@ from ctiex.interfaces import (
 )
 from ctiex.login.credentials import checker_context
 from ctiex.plugins import find_plugin
-from ctiex.settings import structure
-from ctiex.settings.structuring import dotted
+from ctiex.settings.structuring import dotted, structure
 
 Finder = Callable[[InterfaceClass, str], Any]
 """Finds a plugin of an interface by its name, as :func:`ctiex.plugins.find_plugin` does."""
@@ -36,13 +35,16 @@ def wrong_plugins(configuration: Configuration, find: Finder = find_plugin) -> I
     for link, settings in (("agent", configuration.agent_link), ("ivr", configuration.ivr_link)):
         yield from _tried(f"links.{link}.codec", partial(_build_codec, find, settings.codec))
     store, login = configuration.store, configuration.login
-    wrong_choice = partial(_wrong_choice, find)
-    yield from wrong_choice(IJournalPlugin, store.kind, "store.kind", "store", lambda: store.settings, _use_store)
+    yield from _wrong_choice(
+        find, IJournalPlugin, store.kind, "store.kind", "store", lambda: store.settings, _use_store
+    )
     yield from _wrong_carriers(configuration.carrier, find)
     build = partial(_build, context=(checker_context(configuration.identities.values()),))
-    yield from wrong_choice(ICheckerPlugin, login.checker, "login.checker", "login", lambda: login.settings, build)
+    yield from _wrong_choice(
+        find, ICheckerPlugin, login.checker, "login.checker", "login", lambda: login.settings, build
+    )
     for name, service in configuration.services.items():
-        yield from _wrong_service(dotted("services", name), service, wrong_choice)
+        yield from _wrong_service(dotted("services", name), service, find)
     for name in sorted({service.signalling for service in configuration.services.values()}):
         yield from _wrong_driver(name, configuration.signalling.get(name, {}), find)
 
@@ -78,14 +80,14 @@ def _wrong_driver(name: str, settings: Mapping[str, Any], find: Finder) -> Itera
     yield from _wrong_settings(dotted("signalling", name), lambda: settings, lambda: driver.settings)
 
 
-def _wrong_service(key: str, service: ConfiguredService, wrong_choice: Callable[..., Iterator[str]]) -> Iterator[str]:
-    yield from wrong_choice(
-        ISignallingPlugin, service.signalling, f"{key}.signalling", key, lambda: service.settings,
+def _wrong_service(key: str, service: ConfiguredService, find: Finder) -> Iterator[str]:
+    yield from _wrong_choice(
+        find, ISignallingPlugin, service.signalling, f"{key}.signalling", key, lambda: service.settings,
         use=_only_look, declared=attrgetter("service_settings"),
     )  # fmt: skip
     for side, one in ((f"{key}.request", service.request), (f"{key}.result", service.result)):
         table = partial(getattr, one, "settings")
-        yield from wrong_choice(IOrganizerPlugin, one.organizer, f"{side}.organizer", side, table)
+        yield from _wrong_choice(find, IOrganizerPlugin, one.organizer, f"{side}.organizer", side, table)
 
 
 def _build(plugin: Any, settings: Any, context: tuple[Any, ...] = ()) -> object:

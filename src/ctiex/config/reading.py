@@ -41,8 +41,6 @@ DEMO_SERVICES: Mapping[str, Any] = {
 _MARKS = ((b"\xef\xbb\xbf", "a byte order mark"), (b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16"))
 """How files of some editors begin."""
 
-_ROLES = {"agent": Role.AGENT, "service": Role.SERVICE}
-
 
 def load(path: str | None = None, agent_listen: str | None = None, ivr_listen: str | None = None) -> Configuration:
     """The configuration in a file; the built-in one where there is no file.
@@ -108,11 +106,10 @@ def examine(
     if demo:
         read = evolve(read, identities=_demo_identities(read.services))
     errors += not_following(errors, wrong_together(read, tables, agent_listen, ivr_listen, demo))
-    agent_link, ivr_link = read.links.agent, read.links.ivr
     return Configuration(
         exchange=read.exchange,
-        agent_link=evolve(agent_link, listen=agent_listen or agent_link.listen),
-        ivr_link=evolve(ivr_link, listen=ivr_listen or ivr_link.listen),
+        agent_link=evolve(read.links.agent, listen=agent_listen or read.links.agent.listen),
+        ivr_link=evolve(read.links.ivr, listen=ivr_listen or read.links.ivr.listen),
         store=read.store,
         carrier=read.carrier,
         signalling=dict(read.signalling),
@@ -143,6 +140,6 @@ def _demo_identities(services: Mapping[str, ConfiguredService]) -> Mapping[str, 
 
 
 def _known(name: str, settings: IdentitySettings) -> KnownIdentity:
-    agents, services = AgentNumbers.parse(settings.agents), frozenset(settings.services)
+    role, agents = Role[settings.role.upper()], AgentNumbers.parse(settings.agents)
     secret = SecretHash.parse(settings.secret_hash) if settings.secret_hash else settings.secret or None
-    return KnownIdentity(Identity(name, _ROLES[settings.role], agents, services), secret, settings.certificate)
+    return KnownIdentity(Identity(name, role, agents, frozenset(settings.services)), secret, settings.certificate)

@@ -91,7 +91,7 @@ class AgentLink(ExchangeLink):
             self._observer.agent_over_limit()
             answer(refusal(message, Status.TOO_BUSY, "too many agent numbers on this link"))
             return
-        if not self._presence.admit(message.agent, who.name):
+        if not self._presence.bring(message.agent, who.name):
             self._observer.agent_over_limit()
             detail = "this identity has registered as many agent numbers as agents_per_identity allows"
             answer(refusal(message, Status.TOO_BUSY, detail))

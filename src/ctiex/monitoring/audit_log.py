@@ -42,8 +42,10 @@ def line_of(event: AuditEvent, moment: float, about: About) -> bytes:
 
     :param moment: seconds since the epoch.
     """
-    when = datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds")
-    shown: dict[str, object] = {"time": when.replace("+00:00", "Z"), "event": event.value}
+    shown: dict[str, object] = {
+        "time": datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "event": event.value,
+    }
     for key in About.__annotations__:
         value = about.get(key)
         if value is None or value == "":
@@ -84,6 +86,7 @@ class AuditLog:
         self._torn = False
         """Whether the file ends within a line, since a write came to its end there."""
         self._outage = Outage(self._tell_of_failing, self._tell_of_being_well)
+        """For one line when it stops working, and one when it works again."""
         self._looked_at = 0.0
         """When it was last seen whether the file was rotated."""
         self._flushing: IDelayedCall | None = None
@@ -155,7 +158,11 @@ class AuditLog:
                 step()
             except OSError as error:  # where no other file can be opened, the one that is open is as good as any
                 trouble = error
-        self._tell(trouble)
+        if trouble is None:
+            self._outage.worked()
+        else:
+            self._counters.audit_failures += 1
+            self._outage.failed(trouble.strerror or str(trouble))
         return not (self._waiting or self._lost)
 
     def _write_waiting(self) -> None:
@@ -203,14 +210,6 @@ class AuditLog:
             before, self._descriptor = self._descriptor, self._opened()
             os.close(before)
         self._looked_at = now
-
-    def _tell(self, trouble: OSError | None) -> None:
-        """One line when it stops working, and one when it works again."""
-        if trouble is None:
-            self._outage.worked()
-        else:
-            self._counters.audit_failures += 1
-            self._outage.failed(trouble.strerror or str(trouble))
 
     def _tell_of_failing(self, reason: str) -> None:
         _log.error(

@@ -34,12 +34,13 @@ class Record:
     def of(cls, line: bytes) -> Record | None:
         """The record of a line; None where it holds none."""
         try:
+            text = line.decode()  # json takes more than UTF-8
             values = json.loads(line)
             moment = datetime.fromisoformat(values["time"]).timestamp()
             event = values["event"]
         except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
             return None
-        return cls(moment, event, values, line.decode().rstrip()) if isinstance(event, str) else None
+        return cls(moment, event, values, text.rstrip()) if isinstance(event, str) else None
 
     def text(self, key: str) -> str:
         """A value in words; empty without one."""
@@ -65,7 +66,7 @@ class Reading:
         """The records from the beginning on.
 
         :param first_time: count lines that aren't records.
-        :raise OSError: it can't be read.
+        :raise OSError: it can't be read; EOFError or zlib.error, where it is compressed.
         """
         self.file.seek(0)
         for line in iter(lambda: self.file.readline(_LONGEST_LINE), b""):

@@ -238,17 +238,24 @@ class AuditTrail(Observer):
 
     def offer_refused(self, call: Call, session: IServiceSession, status: int | None) -> None:
         """Who has refused it."""
-        met = Status.SERVICE_UNREACHABLE if status is None else status
-        reason = "its link was lost" if status is None else ""
         self._of_call(
-            AuditEvent.OFFER_REFUSED, call, owner=session.identity, session=_name(session), status=met, reason=reason
+            AuditEvent.OFFER_REFUSED,
+            call,
+            owner=session.identity,
+            session=session.name,
+            status=Status.SERVICE_UNREACHABLE if status is None else status,
+            reason="its link was lost" if status is None else "",
         )
 
     def data_asked_here(self, identity: Identity, serial: str, refused: Status | None, reason: str) -> None:
         """What a service of this process was answered."""
-        event = AuditEvent.DATA_GIVEN if refused is None else AuditEvent.DATA_REFUSED
-        status = Status.OK if refused is None else refused
-        self._audit.record(event, identity=identity.name, serial=serial, status=status, reason=reason)
+        self._audit.record(
+            AuditEvent.DATA_GIVEN if refused is None else AuditEvent.DATA_REFUSED,
+            identity=identity.name,
+            serial=serial,
+            status=Status.OK if refused is None else refused,
+            reason=reason,
+        )
 
     def report_committed(self, call: Call, condition: Condition, final: bool) -> None:
         """A final one ends the service's part of the call."""

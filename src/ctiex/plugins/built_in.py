@@ -38,8 +38,7 @@ from ctiex.interfaces import (
 from ctiex.login.checkers import CONFIGURED, ConfiguredChecker
 from ctiex.processing.field_rules import RuleOrganizer, RuleSettings
 from ctiex.services.media import ScriptedMedia, TerminalMedia
-from ctiex.settings import Check, NoSettings
-from ctiex.settings.checks import is_whole
+from ctiex.settings.checks import Check, NoSettings, is_whole
 from ctiex.signalling.asterisk import AsteriskSignallingPlugin
 from ctiex.signalling.dial import DialSignallingPlugin
 from ctiex.signalling.link import LinkSignallingPlugin
@@ -165,11 +164,10 @@ class ConfiguredPlugin:
 
     def build(self, settings: NoSettings, context: CheckerContext) -> ICredentialsChecker:
         """A checker over the identities of the configuration."""
-        reactor = context.reactor
         return ConfiguredChecker(
             context.secrets,
             context.identities,
-            lambda work: deferToThreadPool(reactor, reactor.getThreadPool(), work),
+            lambda work: deferToThreadPool(context.reactor, context.reactor.getThreadPool(), work),
         )
 
 

@@ -7,7 +7,7 @@ identity that brought the agent number. Each open call keeps room for its end in
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -118,11 +118,6 @@ class ByteAccount:
         """Whether there is room for the number of one more report of this call."""
         return self._of(call.identity) + _REPORT_BYTES <= self._limits.bytes_per_identity
 
-    def takes_end(self, agent: str, ends: int, size: int) -> bool:
-        """Whether the end of one of these calls, which room is kept for, may be an event of this size."""
-        kept = self._limits.end_bytes
-        return size <= kept or self.takes_event(agent, ends, size - kept)
-
     def over(self, call: Call) -> str:
         """Which limit one more such call would pass, with room for its end, in words; empty if none."""
         limits, whose = self._limits, self._whose(call.agent)
@@ -166,7 +161,7 @@ def commit_accounted(store: CallStore, account: ByteAccount, change: Change) -> 
 
     :raise StoreUnavailable: it wasn't kept.
     """
-    entries = list(_entries(store, account, change))
+    entries = _entries(store, account, change)
     waiting = store.commit(change)
     for add, what, by in entries:
         add(what, by)
@@ -175,23 +170,25 @@ def commit_accounted(store: CallStore, account: ByteAccount, change: Change) -> 
     return waiting
 
 
-def _entries(store: CallStore, account: ByteAccount, change: Change) -> Iterator[Entry]:
+def _entries(store: CallStore, account: ByteAccount, change: Change) -> list[Entry]:
     """What a change that is about to be committed means to the account."""
+    entries: list[Entry] = []
     for call in change.calls:
         before = store.get(call.serial)
         more = size_of_call(call) - (0 if before is None else size_of_call(before))
         if more:
-            yield account.add, call.identity, more
+            entries.append((account.add, call.identity, more))
     for serial in change.forgotten:
         gone = store.get(serial)
         if gone is not None:
-            yield account.add, gone.identity, -size_of_call(gone)
+            entries.append((account.add, gone.identity, -size_of_call(gone)))
     for event in change.events:
-        yield account.add_events, (event,), 1
+        entries.append((account.add_events, (event,), 1))
     for agent, sequence in change.dropped:
         waiting = store.events(agent)
         if waiting and waiting[0].sequence <= sequence:
-            yield account.add_events, waiting[: sequence - waiting[0].sequence + 1], -1
+            entries.append((account.add_events, waiting[: sequence - waiting[0].sequence + 1], -1))
+    return entries
 
 
 def _undo(failure: Failure, entries: list[Entry]) -> Failure:

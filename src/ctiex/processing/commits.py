@@ -61,18 +61,14 @@ class Commits:
         self._commit = commit
         self.time = clock
         self._observer = observer
-        self._outage = Outage(self._began_to_fail, self._well)
+        self.outage = Outage(self._began_to_fail, self._well)
+        """Whether the store didn't take what it was given last."""
         self._again: dict[str, Callable[[], None]] = {}
         self._lots = Lots(clock, self.settled)
         self._probe_after = _PROBE_AFTER
         self._well_at = -RETRY_AFTER
         self._probing: IDelayedCall | None = None
         self._stopped = False
-
-    @property
-    def failing(self) -> bool:
-        """Whether the store didn't take what it was given last."""
-        return self._outage.lasts
 
     def commit(
         self, change: Change, committed: Callable[[], None] = nothing, failed: Callable[[], None] = nothing
@@ -91,8 +87,8 @@ class Commits:
             self._failed(Failure(), failed)
             return
         if waiting is None:
-            if self._outage.failures and change is not _NOTHING:
-                self._outage.worked()
+            if self.outage.failures and change is not _NOTHING:
+                self.outage.worked()
             committed()
         else:
             # One pair of callbacks, not two: under load many thousands of these wait at a time.
@@ -138,7 +134,7 @@ class Commits:
         self._stop_probing()
 
     def _committed_later(self, _: object, committed: Callable[[], None]) -> None:
-        self._outage.worked()
+        self.outage.worked()
         _guarded(committed)
 
     def _failed_later(self, failure: Failure, failed: Callable[[], None]) -> None:
@@ -147,11 +143,11 @@ class Commits:
     def _failed(self, failure: Failure, failed: Callable[[], None]) -> None:
         self._observer.store_failed(probed=failed == self._probe_failed)
         self.time.not_committed()
-        if not (self.failing or failure.check(StoreUnavailable)):
+        if not (self.outage.lasts or failure.check(StoreUnavailable)):
             _log.failure("the call store failed", failure)
-        if not self.failing and self.time.seconds() - self._well_at >= RETRY_AFTER:
+        if not self.outage.lasts and self.time.seconds() - self._well_at >= RETRY_AFTER:
             self._probe_after = _PROBE_AFTER  # else it isn't really well: it takes some changes and others not
-        self._outage.failed(failure.getErrorMessage())
+        self.outage.failed(failure.getErrorMessage())
         if self._probing is None and not self._stopped:
             self._probing = self.time.callLater(self._probe_after, self._probe)
         failed()

@@ -16,7 +16,6 @@ from ctiex.processing.account import ByteAccount, commit_accounted
 from ctiex.processing.commits import Commits
 from ctiex.processing.digests import KEY_LABEL, KEY_SIZE, Digests
 from ctiex.processing.mailboxes import Mailboxes, serial_of
-from ctiex.processing.number_quota import AgentNumberQuota
 from ctiex.processing.presence import AgentPresence
 from ctiex.processing.quotas import CallQuotas
 from ctiex.processing.service_sessions import ServiceSessions
@@ -68,15 +67,14 @@ class ProcessingContext:
 
     def __attrs_post_init__(self) -> None:
         self.digests = Digests(self.random.randbytes(KEY_SIZE))
-        self.numbers = AgentNumberQuota(self.limits, self.store.last_sequence)
-        self.account = ByteAccount(self.limits, self.numbers.registered_by, partial(serial_of, self.agent_codec))
+        self.presence = AgentPresence(self.limits, self.store.last_sequence)
+        self.account = ByteAccount(self.limits, self.presence.registered_by, partial(serial_of, self.agent_codec))
         self.commits = Commits(partial(commit_accounted, self.store, self.account), self.clock, self.observer)
         """Commits every change, and knows whether the store takes them."""
-        self.presence = AgentPresence(self.numbers)
-        self.quotas = CallQuotas(self.limits, self.store, self.account, self.numbers)
+        self.quotas = CallQuotas(self.limits, self.store, self.account, self.presence)
         self.mailboxes = Mailboxes(
             self.store, self.agent_codec, self.agent_link, self.limits, self.clock, self.observer, self.commits,
-            self.presence, self.numbers, self.account,
+            self.presence, self.account,
         )  # fmt: skip
 
     def go_on(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from twisted.logger import Logger
 
@@ -52,4 +53,4 @@ class SignallingDrivers:
     def agent_logged_in(self, agent: str) -> None:
         """An agent number was logged in: drivers that see calls may have one to tell of."""
         for driver in self.by_name.values():
-            _guarded(agent, lambda driver=driver: driver.agent_logged_in(agent))  # type: ignore[misc]
+            _guarded(agent, partial(driver.agent_logged_in, agent))

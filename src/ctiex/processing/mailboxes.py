@@ -13,8 +13,7 @@ from ctiex.messages import KIND_OF, AgentEvent, AgentLogin, AgentLoginReply, Con
 from ctiex.monitoring.observer import Observer
 from ctiex.processing.account import ByteAccount
 from ctiex.processing.commits import RETRY_AFTER, Commits
-from ctiex.processing.number_quota import AgentNumberQuota, label_of
-from ctiex.processing.presence import AgentConnection, AgentPresence
+from ctiex.processing.presence import AgentConnection, AgentPresence, label_of
 from ctiex.processing.stored_time import StoredTime
 from ctiex.processing.timer_wheel import TimerWheel
 from ctiex.records import Call, Change, StoredEvent
@@ -27,20 +26,15 @@ def arrival(calling_number: str) -> Fields:
     return Fields({"event": "call", "calling_number": calling_number})
 
 
-def _is_arrival(event: AgentEvent) -> bool:
-    """Whether an event reports an arrived call: it belongs to no stored call, and its serial may be used."""
-    return (
-        event.condition == Condition.PROGRESS
-        and names_a_told_call(event.serial)
-        and event.fields.get("event") == "call"
-    )
-
-
 def serial_of(codec: ICodec, stored: StoredEvent) -> str:
-    """The call that an event is about, where the store doesn't keep that apart."""
+    """The call that an event is about, where the store doesn't keep that apart.
+
+    One that reports an arrived call belongs to no stored call, and its serial may be used.
+    """
     event = decoded(codec, KIND_OF[AgentEvent], stored.body)
     assert isinstance(event, AgentEvent)
-    return "" if _is_arrival(event) else event.serial
+    told = event.condition == Condition.PROGRESS and names_a_told_call(event.serial)
+    return "" if told and event.fields.get("event") == "call" else event.serial
 
 
 class Mailboxes:
@@ -56,7 +50,6 @@ class Mailboxes:
         observer: Observer,
         commits: Commits,
         presence: AgentPresence,
-        numbers: AgentNumberQuota,
         account: ByteAccount,
     ) -> None:
         """:param codec: of the agent link, as ``link`` has its limits."""
@@ -68,7 +61,6 @@ class Mailboxes:
         self._observer = observer
         self._commits = commits
         self._presence = presence
-        self._numbers = numbers
         self._account = account
         self.epoch = 0
         """Which numbering the sequences belong to."""
@@ -88,7 +80,7 @@ class Mailboxes:
             self._committed[agent] = self._store.last_sequence(agent)
             registered_by = self._store.metadata(label_of(agent))
             if registered_by is not None:  # a file of an earlier version doesn't say: then it counts for no identity
-                self._numbers.put(agent, registered_by)
+                self._presence.put(agent, registered_by)
             waiting = self._store.events(agent)
             if waiting:
                 self._account.add_events(waiting, 1)
@@ -124,7 +116,7 @@ class Mailboxes:
         """What a store is to keep with an agent's first event: who brought the number, ``identity`` unless known."""
         if agent in self._committed:
             return ()
-        return ((label_of(agent), self._numbers.registered_by(agent) or identity),)
+        return ((label_of(agent), self._presence.registered_by(agent) or identity),)
 
     # ------------------------------------------------------------ events
 

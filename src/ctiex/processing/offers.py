@@ -29,9 +29,7 @@ class CallOffers:
 
     def __init__(self, context: ProcessingContext, calls: CallTable) -> None:
         self._context = context
-        self._store = context.store
         self._calls = calls
-        self._drivers = calls.drivers
         self._resuming = Lots(context.clock, context.commits.settled)
 
     # ------------------------------------------------------------ from start to stop
@@ -41,8 +39,8 @@ class CallOffers:
 
         :param taken_up: called once all that were being signalled have been offered again.
         """
-        self._drivers.by_name = drivers
-        again = [again for call in self._store.calls() if (again := self._taken_up(call)) is not None]
+        self._calls.drivers.by_name = drivers
+        again = [again for call in self._context.store.calls() if (again := self._taken_up(call)) is not None]
         self._resuming.do([*again, partial(self._context.commits.settled, taken_up)])
 
     def _taken_up(self, call: Call) -> Callable[[], None] | None:
@@ -56,7 +54,7 @@ class CallOffers:
         if call.state in SIGNALLED:
             return partial(self.signal, call.serial, resumed=True)
         self._calls.wait(call)
-        self._drivers.resume(call)
+        self._calls.drivers.resume(call)
         return None
 
     def _end_as_unknown(self, call: Call, failed: Callable[[], None]) -> None:
@@ -84,13 +82,13 @@ class CallOffers:
         """Its time-out starts again. Until that is committed nothing else happens to the call."""
         if call.state not in SIGNALLED:  # its service has come for it meanwhile
             self._calls.wait(call)
-            self._drivers.resume(call)
+            self._calls.drivers.resume(call)
             return
         again = call.but(deadline=self._calls.deadline(call, call.state))
         self._calls.commit(again, *self._calls.undecided_until(call, lambda: self._offer_again(call.serial), failed))
 
     def _offer_again(self, serial: str) -> None:
-        call = self._store.get(serial)
+        call = self._context.store.get(serial)
         if call is not None and call.state in SIGNALLED:  # not ended while the store took it
             self.offer(call, resumed=True)
 
@@ -114,7 +112,7 @@ class CallOffers:
             return
         self._calls.tell(call, Condition.CONNECTING)
         try:
-            self._drivers.of(call).offer(offer)
+            self._calls.drivers.of(call).offer(offer)
         except Exception:  # a driver's fault must not become the agent's link's
             _log.failure("signalling of call {serial} failed", serial=call.serial)
             self.unreachable(call.serial, Status.INTERNAL)
@@ -141,7 +139,7 @@ class CallOffers:
         def end(call: Call, failed: Callable[[], None]) -> None:
             if call.state is CallState.REPORTED:  # offered again after a restart, it had served the customer meanwhile
                 self._calls.let_go(call, failed)
-                return
-            self._calls.end(call, Condition.UNREACHABLE, Status.of(status), failed=failed)
+            else:
+                self._calls.end(call, Condition.UNREACHABLE, Status.of(status), failed=failed)
 
         self._calls.happened(serial, SignallingEvent.ENDED, end)

@@ -8,7 +8,7 @@ from collections.abc import Sized
 from ctiex.errors import Status
 from ctiex.limits import Limits
 from ctiex.processing.account import ByteAccount, size_of_event
-from ctiex.processing.number_quota import AgentNumberQuota
+from ctiex.processing.presence import AgentPresence
 from ctiex.records import Call, StoredEvent
 from ctiex.settings.checks import LEAST_END
 from ctiex.stores.index import CallIndex
@@ -26,11 +26,11 @@ class Refused(Exception):
 class CallQuotas:
     """Counts calls that aren't closed and records that aren't forgotten; each open call holds room for its end."""
 
-    def __init__(self, limits: Limits, store: CallIndex, account: ByteAccount, numbers: AgentNumberQuota) -> None:
+    def __init__(self, limits: Limits, store: CallIndex, account: ByteAccount, presence: AgentPresence) -> None:
         self._limits = limits
         self._store = store
         self._account = account
-        self._numbers = numbers
+        self._presence = presence
         self._of_agent: Counter[str] = Counter()
         """Open calls, and the room in a mailbox that is reserved for their ends."""
         self._of_identity: Counter[str] = Counter()
@@ -55,8 +55,8 @@ class CallQuotas:
         self._of_identity[call.identity] += 1
         self._of_service[call.service] += 1
         self._of_agent[call.agent] += 1
-        self._numbers.put(call.agent, call.identity)
-        self._numbers.use(call.agent)
+        self._presence.put(call.agent, call.identity)
+        self._presence.use(call.agent)
         self._account.keep_for_end(call.agent)
 
     def closed(self, call: Call) -> None:
@@ -67,7 +67,7 @@ class CallQuotas:
         if not self._of_agent[call.agent]:
             del self._of_agent[call.agent]
         self._account.keep_for_end(call.agent, -1)
-        self._numbers.release(call.agent)
+        self._presence.release(call.agent)
 
     def has_room(self, agent: str, size: int = LEAST_END) -> bool:
         """Whether the mailbox takes one more event beside those reserved for ends of calls.
@@ -79,7 +79,8 @@ class CallQuotas:
 
     def has_room_for_end(self, agent: str, event: StoredEvent) -> bool:
         """Whether the room that is kept for the end of a call is enough for this event, or there is more."""
-        return self._account.takes_end(agent, self._of_agent[agent], size_of_event(event))
+        beyond = size_of_event(event) - self._limits.end_bytes
+        return beyond <= 0 or self._account.takes_event(agent, self._of_agent[agent], beyond)
 
     def check(self, call: Call) -> None:
         """See whether there may be one more such call.

@@ -56,10 +56,13 @@ class SignallingListener:
         self._calls.happened(serial, SignallingEvent.ACCEPTED, self._accepted)
 
     def _accepted(self, call: Call, failed: Callable[[], None]) -> None:
-        def committed() -> None:
-            self._observer.call_accepted(call, self._calls.owners.session_of(call))
-
-        self._calls.step(call, Step.ACCEPT, Condition.CONNECTED, committed, failed)
+        self._calls.step(
+            call,
+            Step.ACCEPT,
+            Condition.CONNECTED,
+            lambda: self._observer.call_accepted(call, self._calls.owners.session_of(call)),
+            failed,
+        )
 
     def refused(self, serial: str, session: IServiceSession, status: int | None) -> None:
         """The driver tries another session; the one that refused needs no word of the end."""

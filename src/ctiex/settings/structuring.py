@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import deepcopy
 from typing import Any, TypeVar, get_args, get_origin
 
-from attrs import Attribute, fields, frozen, has
+from attrs import fields, frozen, has
 from cattrs import (
     AttributeValidationNote,
     ClassValidationError,
@@ -29,13 +29,6 @@ from ctiex.settings.checks import REST, check_of, kind_of, shown
 T = TypeVar("T")
 _Hook = Callable[[Any, Any], Any]
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
-
-
-class UnfitError(ValueError):
-    """A value that isn't what was expected; the text says both."""
-
-    def __init__(self, found: str, expected: str) -> None:
-        super().__init__(f"found {found}, expected {expected}")
 
 
 _MOST_ROUNDS = 100
@@ -97,8 +90,9 @@ def _table_hook(model: type[Any], converter: Converter) -> _Hook:
     def hook(value: Any, _: Any) -> Any:
         table = _table(value)
         if rest is not None:
-            others = {key: item for key, item in table.items() if key not in known}
-            table = {key: item for key, item in table.items() if key in known} | {rest: others}
+            table = {key: item for key, item in table.items() if key in known} | {
+                rest: {key: item for key, item in table.items() if key not in known}
+            }
         return inner(table, model)
 
     return hook
@@ -111,7 +105,8 @@ def _mapping_hook(type_: Any, converter: Converter) -> _Hook:
 
 def _table(value: Any) -> dict[str, Any]:
     if not isinstance(value, Mapping):
-        raise UnfitError(kind_of(value), "a table")  # a secret may have been written in the table's place
+        # Its kind alone, since a secret may have been written in the table's place.
+        raise ConfigurationError(f"found {kind_of(value)}, expected a table")
     return dict(value)
 
 
@@ -120,7 +115,7 @@ def _list_hook(type_: Any, converter: Converter) -> _Hook:
 
     def hook(value: Any, _: Any) -> Any:
         if not isinstance(value, (list, tuple)):
-            raise UnfitError(shown(value), "a list")
+            raise ConfigurationError(f"found {shown(value)}, expected a list")
         return tuple(converter.structure(value, list[item]))  # type: ignore[valid-type]
 
     return hook
@@ -130,16 +125,11 @@ def _is_made_of(origin: Any) -> Callable[[Any], bool]:
     return lambda type_: get_origin(type_) is origin
 
 
-def _make_converter() -> Converter:
-    converter = Converter(forbid_extra_keys=True, detailed_validation=True)
-    converter.register_structure_hook_factory(has, _table_hook)
-    converter.register_structure_hook_factory(_is_made_of(Mapping), _mapping_hook)
-    converter.register_structure_hook_factory(_is_made_of(tuple), _list_hook)
-    converter.register_structure_hook_func(lambda type_: check_of(type_) is not None, _structure_checked)
-    return converter
-
-
-_CONVERTER = _make_converter()
+_CONVERTER = Converter(forbid_extra_keys=True, detailed_validation=True)
+_CONVERTER.register_structure_hook_factory(has, _table_hook)
+_CONVERTER.register_structure_hook_factory(_is_made_of(Mapping), _mapping_hook)
+_CONVERTER.register_structure_hook_factory(_is_made_of(tuple), _list_hook)
+_CONVERTER.register_structure_hook_func(lambda type_: check_of(type_) is not None, _structure_checked)
 
 
 # ---------------------------------------------------------------- errors
@@ -168,7 +158,6 @@ class _Wrong:
 
 def _wrong(error: BaseException, model: Any, path: _Path) -> Iterator[_Wrong]:
     """The errors inside an error."""
-    hidden = _hides_keys(model)
     if not isinstance(error, (ClassValidationError, IterableValidationError)):
         yield _Wrong(path, _worded(error))
         return
@@ -180,9 +169,10 @@ def _wrong(error: BaseException, model: Any, path: _Path) -> Iterator[_Wrong]:
             yield from _wrong_together(inner, model, path)
         elif isinstance(inner, KeyError) and isinstance(step, str):
             check = check_of(type_)
-            yield _Wrong((*path, step), f"missing, expected {_expected(type_)}", check and check.stand_in)
+            expected = check.expected if check else "a value"
+            yield _Wrong((*path, step), f"missing, expected {expected}", check and check.stand_in)
         else:
-            yield from _wrong(inner, type_, path if hidden else (*path, step))
+            yield from _wrong(inner, type_, path if _hides_keys(model) else (*path, step))
 
 
 def _hides_keys(model: Any) -> bool:
@@ -240,20 +230,14 @@ def _last_first(step: str | int) -> tuple[bool, int, str]:
     return (True, step, "") if isinstance(step, int) else (False, 0, step)
 
 
-def _expected(type_: Any) -> str:
-    check = check_of(type_)
-    return check.expected if check else "a value"
-
-
 def _unknown_keys(error: ForbiddenExtraKeysError, path: _Path) -> Iterator[_Wrong]:
-    attributes: tuple[Attribute[Any], ...] = fields(error.cl)
-    known = ", ".join(sorted(attribute.name for attribute in attributes))
+    known = ", ".join(sorted(attribute.name for attribute in fields(error.cl)))
     expected = f"expected one of: {known}" if known else "expected none"
     for key in sorted(error.extra_fields):
         yield _Wrong((*path, key), f"found an unknown key, {expected}")
 
 
 def _worded(error: BaseException) -> str:
-    if isinstance(error, (UnfitError, ConfigurationError)):
+    if isinstance(error, ConfigurationError):
         return str(error)
     return f"invalid value ({type(error).__name__})"

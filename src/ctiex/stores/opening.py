@@ -42,26 +42,18 @@ def told(path: Path) -> Iterator[None]:
 def opened_alone(path: Path, seal: Seal) -> sqlite3.Connection:
     """The file to read and write, for the one process that has its lock.
 
-    :raise StoreUnavailable: it is no store of ours, or the log beside it isn't its own.
+    :raise StoreUnavailable: it is no store of ours, or the log beside it isn't its own, or it can't be written.
     :raise OSError: it can't be made.
     :raise sqlite3.Error: it can't be read.
     """
     expect_sound(path)
     if not path.exists():
         make(path, seal)
-    _expect_writable(path)
-    return _opened(path, seal)
-
-
-def _expect_writable(path: Path) -> None:
-    """SQLite would only say so at the first change.
-
-    :raise StoreUnavailable: it can't be written.
-    """
     try:
-        os.close(os.open(path, os.O_RDWR))
+        os.close(os.open(path, os.O_RDWR))  # SQLite would only say so at the first change
     except OSError as error:
         raise StoreUnavailable(f"an exchange writes to it, and can't: {error.strerror}") from None
+    return _opened(path, seal)
 
 
 def _opened(path: Path, seal: Seal) -> sqlite3.Connection:

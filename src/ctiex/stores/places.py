@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 from ctiex.errors import ConfigurationError
 from ctiex.places import why_not_made, why_not_written
-from ctiex.stores.sealing import KEY_VARIABLE, find_key, read_key
+from ctiex.stores.sealing import KEY_VARIABLE, find_key
 
 _HEAD = b"SQLite format 3\0"
 """How every SQLite file begins that isn't empty."""
 
 
-def check_places(path: Path, key_file: Path, environment: Mapping[str, str] = os.environ) -> None:
+def check_places(path: Path, key_file: Path) -> None:
     """See that a store's file can be opened or made, and its key too.
 
     :raise ConfigurationError: with a line for each thing that is wrong.
     """
     wrong = list(_wrong_file(path))
-    is_store = path.is_file() and not wrong
-    wrong += _wrong_key(is_store, key_file, environment)
+    wrong += _wrong_key(path.is_file() and not wrong, key_file)
     if wrong:
         raise ConfigurationError("\n".join(wrong))
 
@@ -44,13 +43,11 @@ def _head(path: Path) -> bytes:
         return b""
 
 
-def _wrong_key(is_store: bool, key_file: Path, environment: Mapping[str, str]) -> Iterator[str]:
+def _wrong_key(is_store: bool, key_file: Path) -> Iterator[str]:
     """:param is_store: the store is there, so that its key has to be."""
     try:
-        if KEY_VARIABLE in environment:
-            read_key(environment[KEY_VARIABLE], KEY_VARIABLE)
-        elif is_store or key_file.exists():
-            find_key(key_file, make=False, environment=environment)
+        if KEY_VARIABLE in os.environ or is_store or key_file.exists():
+            find_key(key_file, make=False)
         elif why := why_not_made(key_file):
             yield f"key_file: {key_file} {why}"
     except ConfigurationError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,6 @@ from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 from zope.interface import implementer
 
@@ -49,6 +48,8 @@ class SqliteJournal:
     """Calls and mailboxes in a SQLite file: a group of changes is a transaction, and a sync."""
 
     in_groups = True
+    _file: SqliteFile
+    """What was opened."""
 
     def __init__(self, path: Path, key_file: Path, lock_wait: float = LOCK_WAIT) -> None:
         """A journal that isn't opened yet.
@@ -60,7 +61,6 @@ class SqliteJournal:
         self._lock_wait = lock_wait
         self._reactor: Any = None
         self._threads = ThreadPool(1, 1, "ctiex-store")
-        self._file: SqliteFile | None = None
 
     def open(self, reactor: Any) -> Deferred[Snapshot]:
         """Read everything that the file keeps.
@@ -69,7 +69,7 @@ class SqliteJournal:
         """
         self._reactor = reactor
         self._threads.start()
-        return ensureDeferred(self._read()).addCallbacks(self._opened, self._not_opened)
+        return ensureDeferred(self._read()).addCallbacks(self._opened, self._stopped)
 
     async def _read(self) -> Snapshot:
         until, told = self._reactor.seconds() + self._lock_wait, False
@@ -90,11 +90,14 @@ class SqliteJournal:
         with told(self._path):
             expect_sound(self._path.resolve())  # before the key is looked for, which a new store makes
         seal = Seal(find_key(self._key_file, make=not self._path.exists()))
-        self._file = SqliteFile(self._path, seal)
-        with _no_collection():
-            kept = self._file.read()
-        for gap in kept.gaps():
-            raise StoreUnavailable(f"{self._path}: {gap}; `ctiex store check` says what else")
+        with ExitStack() as opened:
+            file = opened.enter_context(closing(SqliteFile(self._path, seal)))
+            with _no_collection():
+                kept = file.read()
+            for gap in kept.gaps():
+                raise StoreUnavailable(f"{self._path}: {gap}; `ctiex store check` says what else")
+            opened.pop_all()
+        self._file = file
         return kept
 
     def _opened(self, kept: Snapshot) -> Snapshot:
@@ -102,17 +105,11 @@ class SqliteJournal:
                   events=len(kept.events))  # fmt: skip
         for file in (self._path, self._key_file):
             warn_of_wide_mode(file)
-        if self._open_file.is_copy and EPOCH in kept.metadata:
+        if self._file.is_copy and EPOCH in kept.metadata:
             _log.warn("{path} is a copy of an earlier state: agents' events are numbered in a new epoch",
                       path=str(self._path))  # fmt: skip
             return evolve(kept, metadata={name: value for name, value in kept.metadata.items() if name != EPOCH})
         return kept
-
-    def _not_opened(self, failure: Failure) -> Failure:
-        if self._file is not None:
-            self._file.close()
-        self._threads.stop()
-        return failure
 
     def append(self, changes: Sequence[Change], before: Callable[[str], Call | None]) -> Deferred[None]:
         """Write a group in one transaction."""
@@ -120,20 +117,15 @@ class SqliteJournal:
 
     def _write(self, group: Group) -> None:
         if group:
-            self._open_file.write(group)
+            self._file.write(group)
 
     def close(self) -> Deferred[None]:
         """Let go of the file."""
-        return self._in_thread(self._open_file.close).addBoth(self._stopped)
+        return self._in_thread(self._file.close).addBoth(self._stopped)
 
     def _stopped(self, result: Any) -> Any:
         self._threads.stop()
         return result
-
-    @property
-    def _open_file(self) -> SqliteFile:
-        assert self._file is not None, "not opened"
-        return self._file
 
     def _in_thread(self, work: Callable[[], Any]) -> Deferred[Any]:
         return deferToThreadPool(self._reactor, self._threads, work)

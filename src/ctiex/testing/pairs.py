@@ -6,8 +6,8 @@ is a whole exchange on a clock that stands still until it is advanced.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Mapping
-from itertools import count
 from random import Random
 from typing import Any, TypeVar
 
@@ -266,7 +266,7 @@ class MemoryExchange:
             counters=self.counts,
             audit=self.audit,
             random=Random(1),
-            new_session_name=map(str, count(1)).__next__,
+            new_session_name=map(str, itertools.count(1)).__next__,
         )
         self.core.start()
 

@@ -19,19 +19,20 @@ from ctiex.codecs import encode
 from ctiex.codecs.binary import BinaryCodec
 from ctiex.codecs.json import JsonCodec
 from ctiex.errors import Status
-from ctiex.fields import Fields, Value
+from ctiex.fields import Fields
 from ctiex.messages import Condition, Message, Role
 
 _SERIAL = "00112345678965432197"
-_VALUES: dict[str, Value] = {
-    "account": "6222 0011",
-    "vip": True,
-    "level": -3,
-    "voice print": b"\x00\xff",
-    "naïve ☎": "電話",
-    "none": "",
-}
-_FIELDS = Fields(_VALUES)
+_FIELDS = Fields(
+    {
+        "account": "6222 0011",
+        "vip": True,
+        "level": -3,
+        "voice print": b"\x00\xff",
+        "naïve ☎": "電話",
+        "none": "",
+    }
+)
 
 MESSAGES: list[tuple[str, int, Message]] = [
     ("an agent application binds", 1, m.Bind(Role.AGENT, "platform-1-agents", "demo", software="softphone 2")),

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IStreamClientEndpoint
-from twisted.python.usage import Options as UsageOptions
-from twisted.python.usage import UsageError
+from twisted.python import usage
 
 from ctiex.app.output import Stream, say
 from ctiex.clients import AutomaticService, ExchangeAccount
@@ -26,7 +26,7 @@ DEMO_IDENTITIES = frozenset({"agent-demo", "service-demo"})
 """Those of an exchange that is configured with none: everybody knows their secret."""
 
 
-class AccountOptions(UsageOptions):
+class AccountOptions(usage.Options):
     """``--exchange``, ``--identity``, ``--secret-file``, ``--codec`` and ``--plain-secrets``."""
 
     optParameters = [
@@ -48,9 +48,13 @@ class AccountOptions(UsageOptions):
         ]
     ]
 
-    def __init__(self) -> None:
+    _demo_secret = False
+
+    def __init__(self, exchange: str = "tcp:127.0.0.1:7301", identity: str = "service-demo") -> None:
+        """Options with the default exchange and identity of a service, unless others are given."""
         super().__init__()
-        self._demo_secret = False
+        self["exchange"] = exchange
+        self["identity"] = identity
 
     def refused(self, error: BindRefused) -> str:
         """What to say of an exchange that refuses the identity."""
@@ -67,9 +71,9 @@ class AccountOptions(UsageOptions):
         try:
             codec = find_plugin(ICodecPlugin, self["codec"]).build()
         except ConfigurationError as error:
-            raise UsageError(f"--codec: {error}") from None
-        secret, plain_secrets = self._secret(environment, destination), bool(self["plain-secrets"])
-        return ExchangeAccount(endpoint, self["identity"], secret, codec, plain_secrets=plain_secrets)
+            raise usage.UsageError(f"--codec: {error}") from None
+        secret = self._secret(environment, destination)
+        return ExchangeAccount(endpoint, self["identity"], secret, codec, plain_secrets=bool(self["plain-secrets"]))
 
     def _endpoint(self, reactor: Any) -> tuple[IStreamClientEndpoint, Destination]:
         exchange: str = self["exchange"]
@@ -84,7 +88,7 @@ class AccountOptions(UsageOptions):
                 _check_trust_roots(destination)
             return client_endpoint(reactor, exchange), destination
         except ConfigurationError as error:
-            raise UsageError(f"--exchange: {error}") from None
+            raise usage.UsageError(f"--exchange: {error}") from None
 
     def _secret(self, environment: Mapping[str, str], destination: Destination) -> str:
         if self["secret-file"] is None:
@@ -93,7 +97,7 @@ class AccountOptions(UsageOptions):
         try:
             return Path(self["secret-file"]).read_text(encoding="utf-8").rstrip("\r\n")
         except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"--secret-file: {self['secret-file']}: {error}") from None
+            raise usage.UsageError(f"--secret-file: {self['secret-file']}: {error}") from None
 
     def _known_secret(self, destination: Destination) -> str:
         """The secret of an identity for which none was given.
@@ -107,7 +111,7 @@ class AccountOptions(UsageOptions):
             self._demo_secret = True
             return DEMO_SECRET
         known = " (the demo's is for exchanges on this machine)" if identity in DEMO_IDENTITIES else ""
-        raise UsageError(
+        raise usage.UsageError(
             f"no secret was given for identity {identity!r}{known}: expected --secret-file FILE, or the variable"
             f" {SECRET_VARIABLE}, which may be empty where the exchange asks for none"
         )
@@ -125,10 +129,20 @@ def _check_trust_roots(destination: Destination) -> None:
         )
 
 
-async def why_not_bound(
-    client: AutomaticService | VoiceServices, options: AccountOptions, stderr: Stream
-) -> int | None:
-    """Wait until a client is bound; the exit code, once it is told why it can't be, or None."""
+async def serve(
+    client: AutomaticService | VoiceServices,
+    options: AccountOptions,
+    ready: list[str],
+    reactor: Any,
+    stdout: Stream,
+    stderr: Stream,
+) -> int:
+    """Bind, and serve until the process is interrupted; 1 once the exchange has refused the identity.
+
+    :param ready: what to print once it is bound, a line each.
+    """
+    client.startService()
+    reactor.addSystemEventTrigger("before", "shutdown", client.stopService)
     try:
         await client.bound()
     except NotBound:
@@ -138,6 +152,8 @@ async def why_not_bound(
     except (TlsRefused, UnsafeLink) as error:
         say(f"{options['identity']} can't bind: {error}", stderr)
     else:
-        return None
+        for line in ready:
+            say(line, stdout)
+        await Deferred()
     await client.stopService()
     return 1

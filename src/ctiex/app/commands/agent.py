@@ -38,9 +38,7 @@ class Options(AccountOptions):
     optParameters = [["agent", "a", "1001", "The agent number to log in."]]
 
     def __init__(self) -> None:
-        super().__init__()
-        self["exchange"] = "tcp:127.0.0.1:7300"
-        self["identity"] = "agent-demo"
+        super().__init__("tcp:127.0.0.1:7300", "agent-demo")
         self.secret: set[str] = set()
 
     def opt_secret(self, name: str) -> None:
@@ -81,19 +79,19 @@ class InteractiveAgent:
             "cancel": self._cancel,
             "help": self._help,
         }
-        self.errors = 0
+        self._errors = 0
         """How many commands failed."""
 
-    async def run(self) -> None:
-        """Until ``quit`` or the end of the input."""
+    async def run(self) -> int:
+        """Until ``quit`` or the end of the input; gives how many commands failed."""
         self._terminal.write(_HELP)
         while True:
             try:
                 line = await self._terminal.read_line()
             except CallerHungUp:
-                return
+                return self._errors
             if line.strip() == "quit":
-                return
+                return self._errors
             if line.strip():
                 await self._obey(line)
 
@@ -104,7 +102,7 @@ class InteractiveAgent:
                 raise ValueError(f"unknown command {command!r}: expected connect, cancel, help or quit")
             await self._commands[command](words)
         except (CtiexError, ValueError) as error:
-            self.errors += 1
+            self._errors += 1
             self._terminal.say(f"error: {error}")
 
     async def _connect(self, words: list[str]) -> None:
@@ -195,9 +193,7 @@ async def _work(options: Options, client: AgentClient, terminal: Terminal, typed
     )
     agent = await (unless_quit(login, terminal) if typed else login)
     terminal.say(f"agent {agent.number} is logged in")
-    interactive = InteractiveAgent(agent, terminal)
-    await interactive.run()
-    return interactive.errors
+    return await InteractiveAgent(agent, terminal).run()
 
 
 async def unless_quit(login: Deferred[AgentNumber], terminal: Terminal) -> AgentNumber:

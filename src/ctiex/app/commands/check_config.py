@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, TextIO
 
-from twisted.python.usage import Options as UsageOptions
-from twisted.python.usage import UsageError
+from twisted.python import usage
 
 from ctiex.app.checking import checked
 from ctiex.app.output import say, say_lines
@@ -20,7 +19,7 @@ from ctiex.login.secret_hashes import SecretHash
 from ctiex.plugins import find_plugin
 
 
-class Options(UsageOptions):
+class Options(usage.Options):
     """The options of ``ctiex check-config``."""
 
     synopsis = "[options] [FILE]"
@@ -38,7 +37,7 @@ class Options(UsageOptions):
         """
         if file is not None:
             if self["config"] is not None:
-                raise UsageError("give the file once: as FILE or by --config")
+                raise usage.UsageError("give the file once: as FILE or by --config")
             self["config"] = file
 
 
@@ -121,5 +120,4 @@ def _service(name: str, service: ConfiguredService) -> str:
 
 def _shown(settings: Mapping[str, Any]) -> str:
     """The names of files among the settings of a plugin; anything else might be a secret."""
-    files = (f"{key} {value}" for key, value in settings.items() if key in ("path", "key_file"))
-    return "".join(f", {file}" for file in files)
+    return "".join(f", {key} {value}" for key, value in settings.items() if key in ("path", "key_file"))

@@ -39,9 +39,7 @@ class Options(MaskingOptions):
         ["max-frame", None, DEFAULT_MAX_FRAME, "The limit on the length of a frame.", int],
     ]
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.hexadecimal = ""
+    hexadecimal = ""
 
     def parseArgs(self, *hexadecimal: str) -> None:
         """Take the frames from the command line."""
@@ -86,9 +84,8 @@ def _bytes_to_decode(options: Options) -> bytes:
 
 def _from_hex(text: bytes) -> bytes:
     """:raise ValueError: the text is no hexadecimal."""
-    digits = text.translate(None, _BESIDE_HEX)
     try:
-        return bytes.fromhex(digits.decode("ascii"))
+        return bytes.fromhex(text.translate(None, _BESIDE_HEX).decode("ascii"))
     except ValueError:
         raise ValueError("the text isn't a whole number of bytes in hexadecimal") from None
 
@@ -148,8 +145,7 @@ class Report:
     def _field(self, name: str, values: Fields) -> str:
         value = values[name]
         label = visible(name)
-        masked = not self.show_values or name in self.secret
-        text = Fields.trusted({label: value}).describe({label} if masked else ())
+        text = Fields.trusted({label: value}).describe(() if self.show_values and name not in self.secret else {label})
         return f"{text} ({_TYPE_NAMES[type(value)]})"
 
 

@@ -93,23 +93,19 @@ class Ladder:
         """A message was sent or received by one of the clients."""
         match message:
             case ConnectRequest():
-                about = f"serial={message.serial}, service={message.service}, calling_number={message.calling_number}"
-                self._step(2, "agent", f"ConnectRequest: {about}; {self._fields(message.fields)}")
+                about = _named(message, "serial", "service", "calling_number")
+                self._step(2, "agent", f"{about}; {self._fields(message.fields)}")
             case Connection():
-                about = f"calling_number={message.calling_number}, access_code={message.access_code}"
-                self._step(3, "exchange", f"Connection: {about}")
+                self._step(3, "exchange", _named(message, "calling_number", "access_code"))
             case DataRequest():
-                about = f"serial={message.serial}, exchange_address={message.exchange_address}"
-                self._step(4, "service", f"DataRequest: {about}")
+                self._step(4, "service", _named(message, "serial", "exchange_address"))
             case DataResult():
-                about = f"serial={message.serial}, agent={message.agent}"
-                self._step(5, "exchange", f"DataResult: {about}; {self._fields(message.fields)}")
+                self._step(5, "exchange", f"{_named(message, 'serial', 'agent')}; {self._fields(message.fields)}")
             case ServiceEvent():
                 self._served()
-                self._step(7, "service", f"ServiceEvent: serial={message.serial}, {self._condition(message)}")
+                self._step(7, "service", f"{_named(message, 'serial')}, {self._condition(message)}")
             case AgentEvent() if message.condition in SERVICE_CONDITIONS:
-                about = f"serial={message.serial}, sequence={message.sequence}, {self._condition(message)}"
-                self._step(8, "exchange", f"AgentEvent: {about}")
+                self._step(8, "exchange", f"{_named(message, 'serial', 'sequence')}, {self._condition(message)}")
 
     def _served(self) -> None:
         """What the customer heard and did since the last report."""
@@ -128,6 +124,11 @@ class Ladder:
 
     def _say(self, line: str) -> None:
         say(line, self._stdout)
+
+
+def _named(message: Message, *names: str) -> str:
+    """What a message is, and some of its attributes."""
+    return f"{type(message).__name__}: {', '.join(f'{name}={getattr(message, name)}' for name in names)}"
 
 
 class Demo:
@@ -167,9 +168,11 @@ class Demo:
         return 0 if completed == len(SCENES) else 1
 
     def _account(self, port: IListeningPort, identity: str) -> ExchangeAccount:
-        endpoint = clientFromString(self._reactor, f"tcp:{_address(port)}")
         return ExchangeAccount(
-            endpoint, identity, DEMO_SECRET, ObservingCodec(self._ladder.passed, self._ladder.passed)
+            clientFromString(self._reactor, f"tcp:{_address(port)}"),
+            identity,
+            DEMO_SECRET,
+            ObservingCodec(self._ladder.passed, self._ladder.passed),
         )
 
     def _handlers(self) -> dict[str, Any]:

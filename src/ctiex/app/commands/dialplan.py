@@ -5,15 +5,14 @@ from __future__ import annotations
 from importlib.resources import files
 from typing import TextIO
 
-from twisted.python.usage import Options as UsageOptions
-from twisted.python.usage import UsageError
+from twisted.python import usage
 
 from ctiex.app.output import write
 
 _PLATFORMS = ("1", "2")
 
 
-class Options(UsageOptions):
+class Options(usage.Options):
     """The options of ``ctiex dialplan``."""
 
     synopsis = "{1 | 2}"
@@ -22,9 +21,7 @@ class Options(UsageOptions):
         " automatic services are. Save it beside extensions.conf and include it there."
     )
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.platform = ""
+    platform = ""
 
     def parseArgs(self, platform: str = "") -> None:
         """Take the platform from the command line.
@@ -32,7 +29,7 @@ class Options(UsageOptions):
         :raise UsageError: there is no such platform.
         """
         if platform not in _PLATFORMS:
-            raise UsageError("give the platform: 1, where the agents are, or 2, where the automatic services are")
+            raise usage.UsageError("give the platform: 1, where the agents are, or 2, where the automatic services are")
         self.platform = platform
 
 

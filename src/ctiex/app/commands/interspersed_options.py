@@ -5,11 +5,10 @@ from __future__ import annotations
 import getopt
 from collections.abc import Iterator, Sequence
 
-from twisted.python.usage import Options as UsageOptions
-from twisted.python.usage import UsageError
+from twisted.python import usage
 
 
-class InterspersedOptions(UsageOptions):
+class InterspersedOptions(usage.Options):
     """Mixed into the options of a command, it takes ``NAME --option`` like ``--option NAME``."""
 
     def parseOptions(self, options: Sequence[str] | None = None) -> None:
@@ -20,7 +19,7 @@ class InterspersedOptions(UsageOptions):
         try:
             given, arguments = getopt.gnu_getopt(list(options or ()), self.shortOpt, self.longOpt)
         except getopt.error as error:
-            raise UsageError(str(error)) from None
+            raise usage.UsageError(str(error)) from None
         super().parseOptions([*self._in_front(given), "--", *arguments])
 
     def _in_front(self, given: Sequence[tuple[str, str]]) -> Iterator[str]:

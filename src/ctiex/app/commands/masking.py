@@ -40,5 +40,4 @@ class MaskingOptions(InterspersedOptions):
 def _named_secret(services: Mapping[str, ConfiguredService], find: Finder) -> Iterator[frozenset[str]]:
     for service in services.values():
         for side in (service.request, service.result):
-            organizer: Any = build_plugin(IOrganizerPlugin, side.organizer, side.settings, find=find)
-            yield frozenset(organizer.secret)
+            yield frozenset(build_plugin(IOrganizerPlugin, side.organizer, side.settings, find=find).secret)

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any, TextIO
 
-from twisted.internet.defer import Deferred, DeferredLock
+from twisted.internet.defer import DeferredLock
 from twisted.python.usage import UsageError
 
-from ctiex.app.commands.accounts import AccountOptions, why_not_bound
+from ctiex.app.commands.accounts import AccountOptions, serve
 from ctiex.app.commands.interspersed_options import InterspersedOptions
 from ctiex.app.commands.voice import listen_at, serve_calls
 from ctiex.app.output import say
@@ -41,11 +41,7 @@ class Options(InterspersedOptions, AccountOptions):
         ["agi", None, None, "Serve an Asterisk's customers, who come by AGI to tcp:4573:interface=127.0.0.1"],
     ]
 
-    def __init__(self) -> None:
-        super().__init__()
-        self["exchange"] = "tcp:127.0.0.1:7301"
-        self["identity"] = "service-demo"
-        self.name = ""
+    name = ""
 
     def parseArgs(self, name: str = "") -> None:
         """Take the service's name from the command line.
@@ -86,7 +82,7 @@ async def run(options: Options, reactor: Any, stdout: TextIO, stderr: TextIO) ->
     allow_all()
     if options["agi"] is not None:
         voice = VoiceServices(reactor, options.account(reactor), {ANY_PATH: BUILT_IN[options.name]()})
-        return await serve_calls(voice, options, options["agi"], [options.name], reactor, stdout, stderr)
+        return await serve_calls(voice, options, options["agi"], [f"{options.name} is ready"], reactor, stdout, stderr)
     service = AutomaticService(
         reactor,
         options.account(reactor),
@@ -95,14 +91,8 @@ async def run(options: Options, reactor: Any, stdout: TextIO, stderr: TextIO) ->
     )
     if options["listen"] is not None:
         await listen_at(service.listen, options["listen"], reactor, "--listen")
-    service.startService()
-    reactor.addSystemEventTrigger("before", "shutdown", service.stopService)
-    code = await why_not_bound(service, options, stderr)
-    if code is not None:
-        return code
-    say(f"{options.name} is ready under access code {options.access_code}", stdout)
-    await Deferred()
-    return 0
+    ready = f"{options.name} is ready under access code {options.access_code}"
+    return await serve(service, options, [ready], reactor, stdout, stderr)
 
 
 def _media(options: Options, reactor: Any) -> Any:

@@ -7,8 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, TextIO
 
-from twisted.python.usage import Options as UsageOptions
-from twisted.python.usage import UsageError
+from twisted.python import usage
 
 from ctiex.app.output import say, say_lines, write
 from ctiex.extras import need
@@ -21,7 +20,7 @@ _WIDTH = 40
 _CLASSES = ", ".join(fault.value for fault in Fault)
 
 
-class Options(UsageOptions):
+class Options(usage.Options):
     """The options of ``ctiex simulate``."""
 
     longdesc = (
@@ -42,11 +41,13 @@ class Options(UsageOptions):
         """
         for name in ("calls", "seeds"):
             if self[name] < 1:
-                raise UsageError(f"--{name}: found {self[name]}, expected a whole number above 0")
+                raise usage.UsageError(f"--{name}: found {self[name]}, expected a whole number above 0")
         try:
             self.faults = faults_named(self["faults"])
         except ValueError:
-            raise UsageError(f"--faults: found {self['faults']!r}, expected all, none or some of {_CLASSES}") from None
+            raise usage.UsageError(
+                f"--faults: found {self['faults']!r}, expected all, none or some of {_CLASSES}"
+            ) from None
 
 
 def run(options: Options, stdout: TextIO, stderr: TextIO, seconds: Callable[[], float] = time.process_time) -> int:
@@ -68,9 +69,12 @@ def run(options: Options, stdout: TextIO, stderr: TextIO, seconds: Callable[[], 
         total.counts.update(tally.counts)
         say(f"seed {seed}: {tally.calls:,} calls in {tally.worlds:,} worlds, digest {tally.digest}", stdout)
         if tally.broken is not None:
-            again = f"ctiex simulate --calls {CALLS_OF_A_WORLD} --seed {tally.broken.seed} --faults {options['faults']}"
             say_lines(f"BROKEN in the world of seed {tally.broken.seed}, {tally.broken.broken}", stdout)
-            say(f"again: {again}", stdout)
+            say(
+                f"again: ctiex simulate --calls {CALLS_OF_A_WORLD} --seed {tally.broken.seed}"
+                f" --faults {options['faults']}",
+                stdout,
+            )
             return 1
     for line in summary(total, seconds() - begun):
         say(line, stdout)

@@ -21,7 +21,7 @@ from ctiex.fields import EMPTY, MASK, Fields, Value
 from ctiex.interfaces import ICodec, ICodecPlugin
 from ctiex.messages import KIND_OF, AgentEvent, DataResult, Message
 from ctiex.plugins import find_plugin
-from ctiex.processing.number_quota import is_number_label
+from ctiex.processing.presence import is_number_label
 from ctiex.records import Call, CallState, StoredEvent
 
 if TYPE_CHECKING:
@@ -55,9 +55,8 @@ class Options(MaskingOptions):
         ["from", None, None, "restore: the copy to restore from; it isn't changed."],
     ]
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.action, self.file = "", Path()
+    action = ""
+    file = Path()
 
     def parseArgs(self, *arguments: str) -> None:
         """Take what to do, and the file.
@@ -241,8 +240,7 @@ class _Lines:
         return fields
 
     def event(self, event: StoredEvent) -> dict[str, Any]:
-        where = f"event {event.sequence} of agent {event.agent}"
-        message = _decoded(self.events, AgentEvent, event.body, where)
+        message = _decoded(self.events, AgentEvent, event.body, f"event {event.sequence} of agent {event.agent}")
         return {
             "record": "event",
             "agent": event.agent,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from itertools import chain
@@ -84,7 +85,7 @@ def run(options: Options, stdout: TextIO, stderr: TextIO, stdin: BinaryIO | None
             ]
             story = Story.of(options.serial, readings)
             _print(story, readings, bool(options["json"]), stdout)
-        except (OSError, EOFError, ConfigurationError) as error:
+        except (OSError, EOFError, zlib.error, ConfigurationError) as error:
             say(f"nothing to trace: {error}", stderr)
             return 1
     torn = sum(reading.torn for reading in readings)

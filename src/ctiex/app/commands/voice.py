@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TextIO
 
-from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IStreamServerEndpoint
 from twisted.python.usage import UsageError
 
-from ctiex.app.commands.accounts import AccountOptions, why_not_bound
+from ctiex.app.commands.accounts import AccountOptions, serve
 from ctiex.app.output import say
 from ctiex.clients.voice import VoiceServices, VoiceSettings
 from ctiex.config.carriers import build_carriers
 from ctiex.config.endpoints import EXPECTED, read_endpoint
-from ctiex.config.model import CarrierSettings, Configuration, VoiceTable
+from ctiex.config.model import CarrierSettings, Configuration
 from ctiex.config.reading import load
 from ctiex.errors import ConfigurationError
 from ctiex.interfaces import ISerialCarrier
@@ -47,11 +46,6 @@ class Options(AccountOptions):
         ["listen", None, None, "Where the Asterisk connects, in place of the configuration's voice.listen."],
     ]
 
-    def __init__(self) -> None:
-        super().__init__()
-        self["exchange"] = "tcp:127.0.0.1:7301"
-        self["identity"] = "service-demo"
-
     def configuration(self) -> Configuration:
         """The configuration in the file, or the built-in one.
 
@@ -78,10 +72,16 @@ async def run(options: Options, reactor: Any, stdout: TextIO, stderr: TextIO) ->
         reactor,
         options.account(reactor),
         {path: BUILT_IN[name]() for path, name in paths.items()},
-        _settings(table),
+        VoiceSettings(
+            Sounds.with_own(table.prompts),
+            Sources.of(table.allow),
+            table.data_within,
+            table.told_within,
+            table.max_calls,
+        ),
         _carrier(configuration),
     )
-    ready = [f"{name} at agi://HOST/{path}" for path, name in paths.items()]
+    ready = [f"{name} at agi://HOST/{path} is ready" for path, name in paths.items()]
     return await serve_calls(voice, options, options["listen"] or table.listen, ready, reactor, stdout, stderr)
 
 
@@ -100,16 +100,8 @@ async def serve_calls(
     :raise UsageError: it can't listen there.
     """
     await listen_at(voice.listen, listen, reactor, "the address for AGI calls")
-    voice.startService()
-    reactor.addSystemEventTrigger("before", "shutdown", voice.stopService)
     say(f"accepting AGI calls at {listen}", stdout)
-    code = await why_not_bound(voice, options, stderr)
-    if code is not None:
-        return code
-    for line in ready:
-        say(f"{line} is ready", stdout)
-    await Deferred()
-    return 0
+    return await serve(voice, options, ready, reactor, stdout, stderr)
 
 
 async def listen_at(
@@ -127,12 +119,6 @@ async def listen_at(
         raise UsageError(f"{what}: {error}") from None
     except CannotListenError as error:
         raise UsageError(f"{what}: {error}, expected {EXPECTED} that is free") from None
-
-
-def _settings(table: VoiceTable) -> VoiceSettings:
-    return VoiceSettings(
-        Sounds.with_own(table.prompts), Sources.of(table.allow), table.data_within, table.told_within, table.max_calls
-    )
 
 
 def _carrier(configuration: Configuration) -> ISerialCarrier | None:

@@ -101,8 +101,7 @@ class AgentApplication(ClientProcess):
         return self._taken_later(event, self._random.choice((0.05, 0.5, 0.5, 3.0)) * self._random.uniform(0.5, 1.5))
 
     async def _taken_later(self, event: AgentEvent, seconds: float) -> None:
-        assert self.process is not None
-        await deferLater(self.process, seconds, lambda: None)
+        await self._pause(seconds)
         self.ledger.event_taken(event)
 
     def busy(self, seconds: float) -> None:
@@ -141,7 +140,7 @@ class AgentApplication(ClientProcess):
             agent = self.agents.get(number)
             if agent is None or agent.taken_over:
                 await self._log_in(number, client)
-            await deferLater(process, self._random.uniform(2.0, 6.0), lambda: None)
+            await deferLater(process, self._random.uniform(2.0, 6.0))
 
     async def _log_in(self, number: str, client: AgentClient) -> None:
         book = self.ledger.books[number]

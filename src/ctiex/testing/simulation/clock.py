@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from twisted.internet.base import DelayedCall
@@ -38,9 +38,9 @@ class ProcessClock(Clock):
         """Set a timer; a process that has died may ask for one, which never fires."""
         return self._world.schedule(self, delay, callable, args, kw)
 
-    def getDelayedCalls(self) -> Sequence[IDelayedCall]:
-        """The timers that are set."""
-        return list(self._world.timers_of(self))
+    def getDelayedCalls(self) -> Sequence[DelayedCall]:
+        """The timers that are set, in no order."""
+        return [call for moment, _, call, whose in self._world.timers if whose is self and _fires(moment, call, self)]
 
 
 class WorldClock:
@@ -57,7 +57,7 @@ class WorldClock:
         """What the wall clock shows beyond the time that has really passed, in seconds."""
         self.turns = 0
         """How many timers have fired."""
-        self._timers: list[_Entry] = []
+        self.timers: list[_Entry] = []
         self._made = 0
         self._pauses: list[tuple[float, float]] = []
         """When everything stood still, and for how long."""
@@ -81,13 +81,13 @@ class WorldClock:
 
     def _push(self, call: DelayedCall, owner: ProcessClock) -> None:
         self._made += 1
-        heapq.heappush(self._timers, (call.time - owner.ahead, self._made, call, owner))
+        heapq.heappush(self.timers, (call.time - owner.ahead, self._made, call, owner))
 
     def step(self, until: float) -> bool:
         """Fire the next timer that is due by ``until``; False when there is none, and then it is ``until``."""
-        while self._timers and self._timers[0][0] <= until:
-            moment, _, call, owner = heapq.heappop(self._timers)
-            if not owner.alive or not call.active() or call.time - owner.ahead != moment:
+        while self.timers and self.timers[0][0] <= until:
+            moment, _, call, owner = heapq.heappop(self.timers)
+            if not _fires(moment, call, owner):
                 continue
             if call.delayed_time:
                 call.activate_delay()
@@ -110,11 +110,10 @@ class WorldClock:
         """For how long everything stood still since then, in seconds."""
         return sum(seconds for when, seconds in self._pauses if when >= moment)
 
-    def timers_of(self, owner: ProcessClock) -> Iterator[DelayedCall]:
-        """The timers of one process, in no order."""
-        for moment, _, call, whose in self._timers:
-            if whose is owner and owner.alive and call.active() and call.time - owner.ahead == moment:
-                yield call
+
+def _fires(moment: float, call: DelayedCall, owner: ProcessClock) -> bool:
+    """Whether a timer is to fire at the moment under which it stands: it may have been cancelled, or moved."""
+    return owner.alive and bool(call.active()) and call.time - owner.ahead == moment
 
 
 def _nothing(_: DelayedCall) -> None:

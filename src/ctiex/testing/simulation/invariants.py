@@ -78,9 +78,9 @@ def check_empty(world: Cast) -> None:
     clients = [application.process for application in world.applications] + [one.process for one in world.services]
     for process in (world.exchange.process, *clients):
         if process is not None:
-            timers = _timers(world, process)
+            timers = _timers(process)
             ledger.hold(not timers, f"timers are left over: {timers}")
 
 
-def _timers(world: Cast, process: ProcessClock) -> list[str]:
-    return [f"{timer.func} in {timer.getTime() - process.seconds():.3f} s" for timer in world.clock.timers_of(process)]
+def _timers(process: ProcessClock) -> list[str]:
+    return [f"{timer.func} in {timer.getTime() - process.seconds():.3f} s" for timer in process.getDelayedCalls()]

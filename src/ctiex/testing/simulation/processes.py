@@ -5,6 +5,8 @@ from __future__ import annotations
 from random import Random
 
 from attrs import define, field
+from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
 
 from ctiex.clients.account import ExchangeAccount
 from ctiex.codecs.observing import ObservingCodec
@@ -63,6 +65,11 @@ class ClientProcess(SimulatedProcess):
         """Where it reaches the exchange, and how it makes itself known."""
         endpoint, codec = NetworkEndpoint(self._network, process, address), ObservingCodec(self._said, self._heard)
         return ExchangeAccount(endpoint, self.identity, "secret", codec, longest_retry=8.0, jitter=self._random.random)
+
+    def _pause(self, seconds: float) -> Deferred[None]:
+        """Goes on after so many seconds, unless the process that runs now dies before."""
+        assert self.process is not None
+        return deferLater(self.process, seconds)
 
     def stop(self) -> None:
         """Say goodbye."""

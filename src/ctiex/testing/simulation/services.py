@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Collection
+from collections.abc import Collection
 from typing import Any, cast
 
 from attrs import define, field
 from twisted.internet.defer import Deferred, ensureDeferred
-from twisted.internet.task import deferLater
 
 from ctiex.clients.automatic_service import AutomaticService
 from ctiex.clients.link import ClientLink
@@ -63,7 +62,7 @@ class _Service(AutomaticService):
         if isinstance(message, Connection):
             if self.at.takes_no_call():
                 return
-            if self.at.is_met(self.at.moods.refuse, "service refuses"):
+            if self.at.misbehaves(self.at.moods.refuse, "service refuses"):
                 link.reply(ConnectionReply(Status.SERVICE_REFUSED), invoke_id)
                 self.ask_all_the_same(message.calling_number.partition("**")[2])
                 return
@@ -108,18 +107,18 @@ class ServiceProcess(ClientProcess):
 
     # ------------------------------------------------------------ misbehaving
 
-    def is_met(self, chance: float, fault: str) -> bool:
-        """Whether it does this time what it does with this chance."""
-        met = self._random.random() < chance
-        if met:
+    def misbehaves(self, chance: float, fault: str) -> bool:
+        """Whether it does this time what it shouldn't, which it does with this chance."""
+        does = self._random.random() < chance
+        if does:
             self.ledger.happened(fault)
-        return met
+        return does
 
     # ------------------------------------------------------------ by telephone
 
     def takes_no_call(self) -> bool:
         """Whether nobody answers this time."""
-        return self.is_met(self.moods.silent, "service never answers")
+        return self.misbehaves(self.moods.silent, "service never answers")
 
     def arrived(self, number: str) -> Deferred[None]:
         """A customer has come by telephone: fires when they are let go, fails with CallError if they aren't served."""
@@ -139,10 +138,6 @@ class ServiceProcess(ClientProcess):
             self.ledger.report_answered(message.event_id, message.status)
 
     # ------------------------------------------------------------ serving
-
-    def _pause(self, seconds: float) -> Awaitable[None]:
-        assert self.process is not None
-        return deferLater(self.process, seconds, lambda: None)
 
     def _marked(self) -> Fields:
         """Fields that no other event has."""

@@ -45,6 +45,14 @@ class Attribute:
     """Whether it is never left out in JSON, though it might be empty."""
 
 
+@frozen
+class Meaning:
+    """What an attribute of a record in a list means."""
+
+    meaning: str
+    unit: str = ""
+
+
 def _status(ok: str = "done") -> Attribute:
     return Attribute(STATUS, f"0: {ok}; else why not")
 
@@ -194,6 +202,17 @@ BODIES: dict[type[Message], dict[str, Attribute]] = {
     messages.DataChangedReply: {},
 }
 """The attributes of each message's body, in order."""
+
+RECORDS: dict[type, dict[str, Meaning]] = {
+    messages.OpenCall: {
+        "serial": Meaning("call serial number"),
+        "service": Meaning("name of the automatic service, as the ConnectRequest said it"),
+        "reference": Meaning("what the ConnectRequest said: opaque to the exchange"),
+        "state": Meaning("where the hand-off stands"),
+        "since": Meaning("when it came into that state", "milliseconds since 1970-01-01 UTC"),
+    },
+}
+"""The attributes of each record that stands in a list, in order; their layouts are in the record's own."""
 
 LAYOUTS: dict[type[Message], Layout] = {
     message: Struct(*(name / attribute.layout for name, attribute in attributes.items()), Terminated)

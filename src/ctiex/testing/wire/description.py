@@ -216,5 +216,3 @@ def _condition(condition: Condition) -> Described:
     sender = "service" if condition in SERVICE_CONDITIONS else "exchange"
     told = {"from": sender, "final": condition.final, "meaning": meanings.CONDITIONS[condition]}
     return _code(condition) | told
-
-

@@ -70,14 +70,14 @@ BODIES: dict[type[Message], dict[str, Attribute]] = {
     messages.Bind: {
         "role": Attribute(ROLE, "who speaks: 1 agent, 2 automatic service"),
         "identity": Attribute(TEXT8, "the name under which the client is configured at the exchange"),
-        "secret": Attribute(TEXT16, "its secret, or a token; empty where the client's certificate says who it is"),
+        "secret": Attribute(TEXT16, "its secret, or a token; empty if the client's certificate says who it is"),
         "min_version": Attribute(Int8ub, "lowest version of the wire format that the client speaks"),
         "max_version": Attribute(Int8ub, "highest version that it speaks"),
         "software": Attribute(TEXT8, "name and version of the client's software, for the exchange's log"),
         "features": Attribute(TEXT16, f"those that the client wants: {_SOFTWARE_FEATURES}; unknown ones are ignored"),
     },
     messages.BindReply: {
-        "status": _status("bound; any other ends the link"),
+        "status": Attribute(STATUS, "0: bound; any other says why not, and ends the link"),
         "version": Attribute(Int8ub, "version that is spoken; with status 3 the highest one supported"),
         "session": Attribute(TEXT8, "name of this session in the exchange's log"),
         "heartbeat_s": Attribute(Int16ub, "silence after which the exchange pings", "seconds"),
@@ -141,7 +141,7 @@ BODIES: dict[type[Message], dict[str, Attribute]] = {
         "serial": _SERIAL,
         "reference": _REFERENCE,
         "condition": Attribute(CONDITION, "what happened; one that a reader doesn't know is progress, from 128 on final"),
-        "status": Attribute(STATUS, "why, where the condition is 14 or 15"),
+        "status": Attribute(STATUS, "0; with condition 14 why: 31, 32 or 33; with condition 15: 33"),
         "fields": Attribute(FIELDS, "the service's result, organized for the agent"),
     },
     messages.AgentEventAck: {
@@ -163,7 +163,7 @@ BODIES: dict[type[Message], dict[str, Attribute]] = {
         "detail": _DETAIL,
     },
     messages.Connection: {
-        "access_code": Attribute(TEXT8, "which service is wanted"),
+        "access_code": Attribute(TEXT8, "says which service is wanted, as the exchange configures it"),
         "calling_number": Attribute(TEXT8, "the customer's number, the separator `**`, and the call serial number"),
         "exchange_address": Attribute(TEXT8, _EXCHANGE_ADDRESS),
     },

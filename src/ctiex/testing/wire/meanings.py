@@ -110,14 +110,14 @@ class ValueType:
 FIELD_TYPES: dict[FieldType, ValueType] = {
     FieldType.TEXT: ValueType("UTF-8", '`"..."`', "text, up to 65,535 bytes; may be empty"),
     FieldType.INTEGER: ValueType(
-        "i64", '`-3`; beyond 2^53 - 1 in size `{"int":"9007199254740993"}`', "integer of 64 bits, signed"
+        "i64", '`-3`, `{"int":"-3"}`', "integer of 64 bits, signed"
     ),
     FieldType.BOOLEAN: ValueType("u8: 0 or 1", "`true`, `false`", "yes or no"),
     FieldType.BYTES: ValueType("as they are", '`{"bytes":"AP8="}`', "bytes, in JSON as base64 with its padding"),
     FieldType.DECIMAL: ValueType(
         "ASCII",
         '`{"decimal":"12.50"}`',
-        "decimal: `-?[0-9]{1,18}(\\.[0-9]{1,9})?`; kept as it was written, so that `12.50` stays `12.50`",
+        "decimal: `-?[0-9]{1,18}(\\.[0-9]{1,9})?`; kept as it is written, also `012.50`",
     ),
     FieldType.TIME: ValueType(
         "i64",

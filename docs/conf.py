@@ -17,6 +17,8 @@ release = version = _setup["metadata"]["version"]
 
 extensions: list[str] = []
 exclude_patterns = ["_build", "examples/**"]
+# The page about the wire links to them as they are, and so does a code host that shows it.
+html_extra_path = ["layouts.json", "vectors.json", "ctiex.ksy"]
 templates_path: list[str] = []
 highlight_language = "text"
 nitpicky = True

@@ -118,7 +118,9 @@ BODIES: dict[type[Message], dict[str, Attribute]] = {
         "agent": Attribute(TEXT8, "agent number, logged in on this link"),
         "service": Attribute(TEXT8, "name of the automatic service, as the exchange configures it"),
         "calling_number": Attribute(TEXT8, "the customer's number, without a serial"),
-        "reference": Attribute(TEXT8, "the client's own name for the call: opaque, it stands in all that is said of it"),
+        "reference": Attribute(
+            TEXT8, "the client's own name for the call: opaque, it stands in all that is said of it"
+        ),
         "fields": Attribute(FIELDS, "channel associated data for the service"),
     },
     messages.ConnectReply: {
@@ -140,7 +142,9 @@ BODIES: dict[type[Message], dict[str, Attribute]] = {
         "agent": _AGENT,
         "serial": _SERIAL,
         "reference": _REFERENCE,
-        "condition": Attribute(CONDITION, "what happened; one that a reader doesn't know is progress, from 128 on final"),
+        "condition": Attribute(
+            CONDITION, "what happened; one that a reader doesn't know is progress, from 128 on final"
+        ),
         "status": Attribute(STATUS, "0; with condition 14 why: 31, 32 or 33; with condition 15: 33"),
         "fields": Attribute(FIELDS, "the service's result, organized for the agent"),
     },
@@ -186,7 +190,9 @@ BODIES: dict[type[Message], dict[str, Attribute]] = {
         "event_id": Attribute(Int64ub, "the service's number for this report, unique within the serial"),
         "serial": _SERIAL,
         "agent": Attribute(TEXT8, "the call's agent number, or empty"),
-        "condition": Attribute(SERVICE_CONDITION, "0 progress; final: 1 completed, 2 failed, 3 abandoned by the customer"),
+        "condition": Attribute(
+            SERVICE_CONDITION, "0 progress; final: 1 completed, 2 failed, 3 abandoned by the customer"
+        ),
         "fields": Attribute(FIELDS, "the service's result"),
     },
     messages.ServiceEventReply: {

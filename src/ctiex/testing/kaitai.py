@@ -29,7 +29,8 @@ Tree = dict[str, Any]
 
 _DOC = (
     "Frames of one direction of a CTIEX link, version 2, binary codec. Not checked here: that names of fields are"
-    " unique, that serials are ASCII digits, how decimals are written, and the limit on the length of a frame."
+    " unique, that serials are ASCII digits, how decimals are written, and the limit on the length of a frame. The"
+    " body of an unknown kind is all that is left of its frame."
 )
 _ENUMS: dict[str, tuple[str, type[IntEnum]]] = {
     "role": ("role", Role),
@@ -38,7 +39,7 @@ _ENUMS: dict[str, tuple[str, type[IntEnum]]] = {
     "state": ("open_call_state", OpenCallState),
 }
 """By the name of an attribute: the enum of the file."""
-_PLAIN = re.compile(r"[a-z][a-z0-9_]*")
+_PLAIN = re.compile(r"[a-z][a-z0-9_-]*(::[a-z0-9_]+)?")
 _WORDS_OF_YAML = frozenset({"true", "false", "yes", "no", "on", "off", "null", "y", "n"})
 _NOTHING_LEFT: Tree = {"id": "left_over", "size-eos": True, "valid": {"expr": "_.length == 0"}}
 
@@ -71,7 +72,7 @@ def _content() -> Iterator[Tree]:
     yield {"id": "flags", "type": "u2", "valid": {"any-of": [0, 1]}}
     yield {"id": "invoke_id", "type": "u4"}
     cases = {f"kind::{snake(message.__name__)}": snake(message.__name__) for message in KINDS.values()}
-    yield {"id": "body", "type": {"switch-on": "kind", "cases": cases}}
+    yield {"id": "body", "type": {"switch-on": "kind", "cases": cases | {"_": "unknown"}}}
     yield {"id": "extensions", "type": "extension_list", "if": "flags == 1"}
     yield _NOTHING_LEFT
 
@@ -135,6 +136,7 @@ def _shared_types() -> Tree:
         "field_list": _counted("u2", "field"),
         "field": {"seq": list(_field())},
         **{name: {"seq": [part, *rest]} for name, part, *rest in _values()},
+        "unknown": {"seq": [{"id": "value", "size-eos": True}]},
         "extension_list": _counted("u1", "extension"),
         "extension": {
             "seq": [
@@ -202,10 +204,10 @@ def yaml_lines(value: Mapping[Any, Any] | list[Any], indent: str = "") -> Iterat
         return
     for key, item in value.items():
         if isinstance(item, dict) or (isinstance(item, list) and item and isinstance(item[0], dict)):
-            yield f"{indent}{key}:"
+            yield f"{indent}{_scalar(key)}:"
             yield from yaml_lines(item, indent + "  ")
         else:
-            yield f"{indent}{key}: {_scalar(item)}"
+            yield f"{indent}{_scalar(key)}: {_scalar(item)}"
 
 
 def _scalar(value: Any) -> str:

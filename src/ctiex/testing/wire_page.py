@@ -1,5 +1,4 @@
-"""The tables of the pages about the wire: ``python -m ctiex.testing.wire_page docs/wire-format.rst docs/client-rules.rst``
-writes them again.
+"""The tables of the pages about the wire: ``python -m ctiex.testing.wire_page PAGE ...`` writes them again.
 
 They stand in a page's source, each between ``.. generated: NAME`` and ``.. end: NAME``, so that the page can be
 read without making it. What stands outside is left as it is.
@@ -167,9 +166,7 @@ def _way(told: dict[str, Any]) -> str:
 
 
 def _attributes(attributes: Iterable[dict[str, Any]]) -> Iterator[str]:
-    rows = [
-        (f"`{each['name']}`", each["type"], _limits(each), _default(each), _meaning(each)) for each in attributes
-    ]
+    rows = [(f"`{each['name']}`", each["type"], _limits(each), _default(each), _meaning(each)) for each in attributes]
     return table(("attribute", "type", "limits", "left out", "meaning"), rows)
 
 

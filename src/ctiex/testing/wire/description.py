@@ -69,7 +69,7 @@ def _frame() -> Described:
 
 def header_described() -> list[Described]:
     """The fields of a frame's header, in order."""
-    names = [subcon.name for subcon in HEADER.subcons]
+    names = [str(subcon.name) for subcon in HEADER.subcons]
     codes = number_codes(HEADER)[1:]
     return [
         {"name": name, "type": number_type(code), "meaning": meanings.HEADER[name]}

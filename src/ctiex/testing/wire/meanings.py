@@ -109,9 +109,7 @@ class ValueType:
 
 FIELD_TYPES: dict[FieldType, ValueType] = {
     FieldType.TEXT: ValueType("UTF-8", '`"..."`', "text, up to 65,535 bytes; may be empty"),
-    FieldType.INTEGER: ValueType(
-        "i64", '`-3`, `{"int":"-3"}`', "integer of 64 bits, signed"
-    ),
+    FieldType.INTEGER: ValueType("i64", '`-3`, `{"int":"-3"}`', "integer of 64 bits, signed"),
     FieldType.BOOLEAN: ValueType("u8: 0 or 1", "`true`, `false`", "yes or no"),
     FieldType.BYTES: ValueType("as they are", '`{"bytes":"AP8="}`', "bytes, in JSON as base64 with its padding"),
     FieldType.DECIMAL: ValueType(

@@ -79,7 +79,7 @@ class Kaitai:
         self._check(part.get("valid"), value)
         return value
 
-    def _kind(self, part: Tree, found: Tree) -> str | None:
+    def _kind(self, part: Tree, found: Tree) -> Any:
         kind = part.get("type")
         if not isinstance(kind, dict):
             return kind
@@ -90,7 +90,7 @@ class Kaitai:
         if isinstance(member, int):
             return member
         enum, _, name = member.partition("::")
-        return next(code for code, told in self._file["enums"][enum].items() if told == name)
+        return next(int(code) for code, told in self._file["enums"][enum].items() if told == name)
 
     def _sized(self, kind: str | None, part: Tree, data: bytes) -> Any:
         if kind is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64decode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -44,7 +44,7 @@ def read(vector: dict[str, Any], codec: str) -> Message:
     return CODECS[codec].decode_body(the_frame(vector, codec))
 
 
-def named(vectors: list[dict[str, Any]]) -> Any:
+def named(vectors: list[dict[str, Any]]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("vector", vectors, ids=lambda vector: vector["name"])
 
 
@@ -129,7 +129,12 @@ def shown_value(value: Any) -> Any:
     ((key, told),) = value.items()
     if key == "time":
         return datetime.strptime(told, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
-    return {"int": int, "bytes": b64decode, "decimal": lambda text: str(Decimal(text))}[key](told)
+    readers: dict[str, Callable[[str], Any]] = {
+        "int": int,
+        "bytes": b64decode,
+        "decimal": lambda text: str(Decimal(text)),
+    }
+    return readers[key](told)
 
 
 @named(VECTORS["messages"])

@@ -15,7 +15,7 @@ from ctiex.errors import REPEATS, Repeat, Status
 from ctiex.messages import KINDS, Condition, Feature, OpenCallState, Role
 from ctiex.testing import kaitai, layouts_json
 from ctiex.testing.wire import meanings
-from ctiex.testing.wire.traffic import TRAFFIC
+from ctiex.testing.wire.routes import ROUTES
 from ctiex.testing.wire_page import filled
 
 from .kaitai_reader import Kaitai, NotValid
@@ -72,7 +72,7 @@ def test_every_number_has_its_meaning() -> None:
 
 
 def test_every_message_has_its_way() -> None:
-    assert list(TRAFFIC) == list(KINDS.values())
+    assert list(ROUTES) == list(KINDS.values())
 
 
 def test_the_page_has_every_attribute_of_every_body() -> None:

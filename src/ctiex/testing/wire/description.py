@@ -26,7 +26,7 @@ from ctiex.messages import (
     Role,
 )
 from ctiex.testing.wire import meanings
-from ctiex.testing.wire.traffic import BEFORE_BIND, REQUEST_OF, TRAFFIC, Traffic
+from ctiex.testing.wire.routes import BEFORE_BIND, REQUEST_OF, ROUTES, MessageRoute
 
 Described = dict[str, Any]
 
@@ -91,24 +91,24 @@ def _parts(parts: Mapping[str, tuple[str, str]]) -> list[Described]:
 
 def message_described(kind: int, message: type[Message]) -> Described:
     """One message: who sends it where, what answers it, what its body has."""
-    traffic = TRAFFIC[message]
+    route = ROUTES[message]
     return {
         "kind": kind,
         "kind_hex": f"{kind:02X}",
         "name": message.__name__,
         "purpose": purpose(message),
-        "from": traffic.sender.value,
-        "links": _links(traffic),
-        "role": None if traffic.role is None else int(traffic.role),
+        "from": route.sender.value,
+        "links": _links(route),
+        "role": None if route.role is None else int(route.role),
         "before_bind": message in BEFORE_BIND,
-        "invoke_id": traffic.invoke_id,
+        "invoke_id": route.invoke_id,
         **_pairing(message),
         "attributes": attributes_described(message),
     }
 
 
-def _links(traffic: Traffic) -> list[str]:
-    roles = Role if traffic.role is None else [traffic.role]
+def _links(route: MessageRoute) -> list[str]:
+    roles = Role if route.role is None else [route.role]
     return [role.name.lower() for role in roles]
 
 

@@ -16,7 +16,7 @@ _EPOCH = 1_795_000_000_123
 
 
 @frozen
-class Step:
+class DialogueStep:
     """One frame: on which link, from which side."""
 
     role: Role
@@ -30,25 +30,27 @@ class Dialogue:
     """Frames on one agent link and one IVR link, in the order in which they are written."""
 
     name: str
-    steps: tuple[Step, ...]
+    steps: tuple[DialogueStep, ...]
 
 
-def _asks(role: Role, invoke_id: int, request: Message, reply: Message) -> tuple[Step, Step]:
+def _asks(role: Role, invoke_id: int, request: Message, reply: Message) -> tuple[DialogueStep, DialogueStep]:
     """A client's request and the exchange's reply."""
-    return Step(role, "client", invoke_id, request), Step(role, "exchange", invoke_id, reply)
+    return DialogueStep(role, "client", invoke_id, request), DialogueStep(role, "exchange", invoke_id, reply)
 
 
-def _told(role: Role, invoke_id: int, request: Message, reply: Message) -> tuple[Step, Step]:
+def _told(role: Role, invoke_id: int, request: Message, reply: Message) -> tuple[DialogueStep, DialogueStep]:
     """The exchange's request and the client's reply."""
-    return Step(role, "exchange", invoke_id, request), Step(role, "client", invoke_id, reply)
+    return DialogueStep(role, "exchange", invoke_id, request), DialogueStep(role, "client", invoke_id, reply)
 
 
 def _event(
     sequence: int, condition: Condition, fields: Fields = EMPTY, status: Status = Status.OK
-) -> tuple[Step, Step]:
+) -> tuple[DialogueStep, DialogueStep]:
     """An event of the call, and that the agent has it."""
     event = m.AgentEvent(sequence, NOON + sequence * 1_000, "1001", _SERIAL, REFERENCE, condition, status, fields)
-    return Step(_AGENT, "exchange", 0, event), Step(_AGENT, "client", 0, m.AgentEventAck("1001", sequence))
+    return DialogueStep(_AGENT, "exchange", 0, event), DialogueStep(
+        _AGENT, "client", 0, m.AgentEventAck("1001", sequence)
+    )
 
 
 _ASKED = Fields({"account": "6222 0011"})
@@ -78,7 +80,7 @@ _START = (*_AGENT_BINDS, *_SERVICE_BINDS, *_LOGS_IN, *_HANDS_OVER)
 _CONNECTED = (*_START, *_event(1, Condition.CONNECTING), *_OFFERED, *_event(2, Condition.CONNECTED))
 
 
-def _fetches(invoke_id: int, fields: Fields) -> tuple[Step, Step]:
+def _fetches(invoke_id: int, fields: Fields) -> tuple[DialogueStep, DialogueStep]:
     request = m.DataRequest(_SERIAL, ADDRESS)
     return _asks(_SERVICE, invoke_id, request, m.DataResult(0, _SERIAL, "1001", REFERENCE, fields))
 
@@ -87,7 +89,7 @@ _FETCHED = (*_CONNECTED, *_fetches(2, _ASKED), *_event(3, Condition.DATA_FETCHED
 _RESULT = Fields({"read out": True})
 
 
-def _report(invoke_id: int) -> tuple[Step, Step]:
+def _report(invoke_id: int) -> tuple[DialogueStep, DialogueStep]:
     report = m.ServiceEvent(9_001, _SERIAL, "", Condition.COMPLETED, _RESULT)
     return _asks(_SERVICE, invoke_id, report, m.ServiceEventReply(9_001, 0))
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from configparser import ConfigParser
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE / "_ext"), str(HERE.parent / "src")]
 
 _setup = ConfigParser()
 _setup.read(HERE.parent / "setup.cfg", encoding="utf-8")
@@ -17,8 +15,10 @@ author = _setup["metadata"]["author"]
 project_copyright = author
 release = version = _setup["metadata"]["version"]
 
-extensions = ["wire_format"]
+extensions: list[str] = []
 exclude_patterns = ["_build", "examples/**"]
+# The page about the wire links to them as they are, and so does a code host that shows it.
+html_extra_path = ["layouts.json", "vectors.json", "ctiex.ksy"]
 templates_path: list[str] = []
 highlight_language = "text"
 nitpicky = True

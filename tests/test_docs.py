@@ -23,7 +23,7 @@ import pytest
 from ctiex.config import model as config_model
 from ctiex.config.plugin_checks import wrong_plugins
 from ctiex.config.reading import load, parse
-from ctiex.errors import ConfigurationError, Status
+from ctiex.errors import ConfigurationError
 from ctiex.interfaces import (
     ICheckerPlugin,
     IJournalPlugin,
@@ -32,7 +32,7 @@ from ctiex.interfaces import (
     ISignallingPlugin,
 )
 from ctiex.limits import Limits
-from ctiex.messages import SERVICE_CONDITIONS, Condition
+from ctiex.messages import Condition
 from ctiex.monitoring.counters import Counters
 from ctiex.plugins import plugins
 from ctiex.processing.field_rules import RuleSettings
@@ -450,22 +450,7 @@ def test_an_error_of_the_configuration_reads_as_shown(directory: Path) -> None:
     assert str(wrong.value).replace(str(file), "exchange.toml") in page("docs/configuration.rst")
 
 
-# ---------------------------------------------------------------- the wire, the states, the metrics
-
-
-def test_the_wire_page_has_every_status() -> None:
-    (rows,) = list_tables(section("docs/wire-format.rst", "Statuses"))
-    assert [(int(code), name) for code, name, _ in rows] == [(status.value, status.text) for status in Status]
-
-
-def test_the_wire_page_has_every_condition() -> None:
-    (rows,) = list_tables(section("docs/wire-format.rst", "Conditions"))
-    assert [(int(code), name, side) for code, name, side, _ in rows] == [
-        (one.value, one.text, "service" if one in SERVICE_CONDITIONS else "exchange") for one in Condition
-    ]
-    assert [
-        one for (_, _, _, text), one in zip(rows, Condition, strict=True) if text.startswith("final") != one.final
-    ] == []
+# ---------------------------------------------------------------- the states, the metrics
 
 
 def test_the_states_in_the_page_are_those_of_the_code() -> None:

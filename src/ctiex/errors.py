@@ -6,7 +6,21 @@ the links and the clients, :class:`CallError` whatever concerns one call.
 
 from __future__ import annotations
 
-from enum import IntEnum
+from enum import Enum, IntEnum
+
+
+class Repeat(Enum):
+    """Whether what was refused with a status may be asked for again, unchanged.
+
+    A request whose answer never came is another matter: it is repeated under the same serial or event id.
+    """
+
+    AT_ONCE = "at once"
+    """As soon as what was missing is done: the Bind, the login."""
+    LATER = "later"
+    """After a pause: nothing is wrong with the request."""
+    NEVER = "never"
+    """It would be answered the same again, or it is done already."""
 
 
 class Status(IntEnum):
@@ -55,6 +69,46 @@ class Status(IntEnum):
     def text(self) -> str:
         """The status in words, for people: ``unknown serial``."""
         return self.name.lower().replace("_", " ")
+
+    @property
+    def repeat(self) -> Repeat:
+        """Whether the request may be asked for again."""
+        return REPEATS[self]
+
+
+REPEATS: dict[Status, Repeat] = {
+    Status.OK: Repeat.NEVER,
+    Status.MALFORMED: Repeat.NEVER,
+    Status.UNKNOWN_KIND: Repeat.NEVER,
+    Status.UNSUPPORTED_VERSION: Repeat.NEVER,
+    Status.TOO_LONG: Repeat.NEVER,
+    Status.NOT_ALLOWED_HERE: Repeat.NEVER,
+    Status.NOT_BOUND: Repeat.AT_ONCE,  # behind a Bind
+    Status.REFUSED_CREDENTIALS: Repeat.NEVER,
+    Status.SESSION_TAKEN_OVER: Repeat.NEVER,  # two links would take the number from each other without end
+    Status.TOO_BUSY: Repeat.LATER,
+    Status.GOING_AWAY: Repeat.LATER,
+    Status.UNKNOWN_SERIAL: Repeat.NEVER,
+    Status.NUMBERING_ANEW: Repeat.NEVER,  # the login holds
+    Status.DUPLICATE_SERIAL: Repeat.NEVER,
+    Status.ALREADY_FINISHED: Repeat.NEVER,
+    Status.EVENT_ID_USED: Repeat.NEVER,
+    Status.OTHER_EXCHANGE: Repeat.NEVER,
+    Status.UNKNOWN_SERVICE: Repeat.NEVER,
+    Status.SERVICE_UNREACHABLE: Repeat.LATER,  # by a new request: the call is over
+    Status.SERVICE_REFUSED: Repeat.LATER,  # likewise
+    Status.TIMED_OUT: Repeat.LATER,  # likewise
+    Status.SERIAL_DOES_NOT_FIT: Repeat.NEVER,
+    Status.DATA_TOO_LARGE: Repeat.NEVER,
+    Status.MORE_THAN_ALLOWED: Repeat.NEVER,
+    Status.QUEUED_AGENT_AWAY: Repeat.NEVER,  # it is kept
+    Status.QUEUE_FULL: Repeat.LATER,  # once the agent has acknowledged events
+    Status.AGENT_NOT_LOGGED_IN: Repeat.AT_ONCE,  # behind an AgentLogin
+    Status.DUPLICATE_EVENT: Repeat.NEVER,  # it was kept before
+    Status.STORE_UNAVAILABLE: Repeat.LATER,
+    Status.INTERNAL: Repeat.LATER,
+}
+"""Of every status, whether the request may be asked for again."""
 
 
 class CtiexError(Exception):

@@ -45,6 +45,14 @@ class Attribute:
     """Whether it is never left out in JSON, though it might be empty."""
 
 
+@frozen
+class Meaning:
+    """What an attribute of a record in a list means."""
+
+    meaning: str
+    unit: str = ""
+
+
 def _status(ok: str = "done") -> Attribute:
     return Attribute(STATUS, f"0: {ok}; else why not")
 
@@ -62,14 +70,14 @@ BODIES: dict[type[Message], dict[str, Attribute]] = {
     messages.Bind: {
         "role": Attribute(ROLE, "who speaks: 1 agent, 2 automatic service"),
         "identity": Attribute(TEXT8, "the name under which the client is configured at the exchange"),
-        "secret": Attribute(TEXT16, "its secret, or a token; empty where the client's certificate says who it is"),
+        "secret": Attribute(TEXT16, "its secret, or a token; empty if the client's certificate says who it is"),
         "min_version": Attribute(Int8ub, "lowest version of the wire format that the client speaks"),
         "max_version": Attribute(Int8ub, "highest version that it speaks"),
         "software": Attribute(TEXT8, "name and version of the client's software, for the exchange's log"),
         "features": Attribute(TEXT16, f"those that the client wants: {_SOFTWARE_FEATURES}; unknown ones are ignored"),
     },
     messages.BindReply: {
-        "status": _status("bound; any other ends the link"),
+        "status": Attribute(STATUS, "0: bound; any other says why not, and ends the link"),
         "version": Attribute(Int8ub, "version that is spoken; with status 3 the highest one supported"),
         "session": Attribute(TEXT8, "name of this session in the exchange's log"),
         "heartbeat_s": Attribute(Int16ub, "silence after which the exchange pings", "seconds"),
@@ -134,8 +142,10 @@ BODIES: dict[type[Message], dict[str, Attribute]] = {
         "agent": _AGENT,
         "serial": _SERIAL,
         "reference": _REFERENCE,
-        "condition": Attribute(CONDITION, "what happened; an unknown one is progress, from 128 on final"),
-        "status": Attribute(STATUS, "why, where the condition is 14 or 15"),
+        "condition": Attribute(
+            CONDITION, "what happened; one that a reader doesn't know is progress, from 128 on final"
+        ),
+        "status": Attribute(STATUS, "0; with condition 14 why: 31, 32 or 33; with condition 15: 33"),
         "fields": Attribute(FIELDS, "the service's result, organized for the agent"),
     },
     messages.AgentEventAck: {
@@ -157,7 +167,7 @@ BODIES: dict[type[Message], dict[str, Attribute]] = {
         "detail": _DETAIL,
     },
     messages.Connection: {
-        "access_code": Attribute(TEXT8, "which service is wanted"),
+        "access_code": Attribute(TEXT8, "says which service is wanted, as the exchange configures it"),
         "calling_number": Attribute(TEXT8, "the customer's number, the separator `**`, and the call serial number"),
         "exchange_address": Attribute(TEXT8, _EXCHANGE_ADDRESS),
     },
@@ -180,7 +190,9 @@ BODIES: dict[type[Message], dict[str, Attribute]] = {
         "event_id": Attribute(Int64ub, "the service's number for this report, unique within the serial"),
         "serial": _SERIAL,
         "agent": Attribute(TEXT8, "the call's agent number, or empty"),
-        "condition": Attribute(SERVICE_CONDITION, "0 progress; final: 1 completed, 2 failed, 3 abandoned"),
+        "condition": Attribute(
+            SERVICE_CONDITION, "0 progress; final: 1 completed, 2 failed, 3 abandoned by the customer"
+        ),
         "fields": Attribute(FIELDS, "the service's result"),
     },
     messages.ServiceEventReply: {
@@ -196,6 +208,17 @@ BODIES: dict[type[Message], dict[str, Attribute]] = {
     messages.DataChangedReply: {},
 }
 """The attributes of each message's body, in order."""
+
+RECORDS: dict[type, dict[str, Meaning]] = {
+    messages.OpenCall: {
+        "serial": Meaning("call serial number"),
+        "service": Meaning("name of the automatic service, as the ConnectRequest said it"),
+        "reference": Meaning("what the ConnectRequest said: opaque to the exchange"),
+        "state": Meaning("where the hand-off stands"),
+        "since": Meaning("when it came into that state", "milliseconds since 1970-01-01 UTC"),
+    },
+}
+"""The attributes of each record that stands in a list, in order; their layouts are in the record's own."""
 
 LAYOUTS: dict[type[Message], Layout] = {
     message: Struct(*(name / attribute.layout for name, attribute in attributes.items()), Terminated)

@@ -1,0 +1,118 @@
+"""Lines that break the rules of the JSON codec, for the test vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from ctiex.errors import Status
+from ctiex.messages import Role
+from ctiex.testing.wire.cases import ID, Case, error, line
+
+_UPDATE = 0x1C
+
+# What can't be read as far as its id is answered under id 0, about 0.
+_UNREADABLE: list[tuple[str, bytes]] = [
+    ("an empty line", b""),
+    ("spaces alone", b"  "),
+    ("no JSON", b"hello"),
+    ("an object that doesn't end", b'{"kind":"Ping","id":5'),
+    ("two objects on a line", b'{"kind":"Ping","id":5}{"kind":"Ping","id":6}'),
+    ("a list", b'[{"kind":"Ping","id":5}]'),
+    ("bytes that aren't UTF-8", b'{"kind":"AgentLogout","id":5,"agent":"\xff"}'),
+    ("a doubled key", b'{"kind":"Ping","id":5,"id":5}'),
+    ("NaN", b'{"kind":"AgentLogin","id":5,"agent":"1001","epoch":NaN}'),
+    ("an id below 0", b'{"kind":"Ping","id":-1}'),
+    ("an id beyond 32 bits", b'{"kind":"Ping","id":4294967296}'),
+    ("an id with a fraction", b'{"kind":"Ping","id":5.0}'),
+    ("an id that is true", b'{"kind":"Ping","id":true}'),
+]
+
+_ATTRIBUTES: list[tuple[str, dict[str, Any]]] = [
+    ("an unknown key", {"colour": "red"}),
+    ("a key of version 1", {"version": 2}),
+    ("a number as agent", {"agent": 1001}),
+    ("null", {"agent": None}),
+    ("half a surrogate pair", {"agent": "\\ud800"}),
+    ("a number with a fraction", {"agent": "1", "epoch": 1.5}),
+    ("a number beyond 64 bits", {"agent": "1", "epoch": 2**64}),
+    ("a number of 30 digits", {"agent": "1", "epoch": 10**30}),
+    ("a number below 0", {"agent": "1", "epoch": -1}),
+    ("true as a number", {"agent": "1", "epoch": True}),
+    ("a string that is no number", {"agent": "1", "epoch": "1e3"}),
+    ("a number as a string with spaces", {"agent": "1", "epoch": " 1"}),
+    ("an agent of 256 bytes", {"agent": "1" * 256}),
+]
+
+_VALUES: list[tuple[str, Any]] = [
+    ("null as the value of a field", None),
+    ("a list as the value of a field", [1]),
+    ("a value of an unknown type", {"float": "1.5"}),
+    ("a value of two types", {"int": "1", "bytes": "AA=="}),
+    ("an integer beyond 64 bits, signed", {"int": "9223372036854775808"}),
+    ("a number where its text is expected", {"int": 5}),
+    ("bytes without their padding", {"bytes": "AA"}),
+    ("bytes with a space in them", {"bytes": "AA =="}),
+    ("a decimal that ends with its point", {"decimal": "12."}),
+    ("a time with an offset", {"time": "2026-11-26T18:00:00+00:00"}),
+    ("a time with one digit behind the point", {"time": "2026-11-26T18:00:00.0Z"}),
+    ("a time without Z", {"time": "2026-11-26T18:00:00"}),
+    ("a day that there isn't", {"time": "2026-02-30T18:00:00Z"}),
+    ("the year 0", {"time": "0000-01-01T00:00:00Z"}),
+]
+
+_EXTENSIONS: list[tuple[str, Any]] = [
+    ("extensions that are no list", {"32768": "AA=="}),
+    ("an extension without a value", [[32_768]]),
+    ("an extension of a type beyond 16 bits", [[65_536, "AA=="]]),
+    ("an extension that isn't base64", [[32_768, "?"]]),
+]
+
+
+def bad_lines() -> Iterator[Case]:
+    """All of them, as an exchange gets them on a bound link."""
+    for name, data in _UNREADABLE:
+        yield _case(name, data + b"\n", 0, 0)
+    for name, attributes in _ATTRIBUTES:
+        written = line("AgentLogin", **({"agent": "1001"} | attributes)).replace(b"\\\\ud800", b"\\ud800")
+        yield _case(name, written, 0x10)
+    yield _case("a number with an exponent", b'{"kind":"AgentLogin","id":5,"agent":"1","epoch":1e3}\n', 0x10)
+    yield _case("an agent that is missing", line("AgentLogin"), 0x10)
+    yield from _fields()
+    for name, given in _EXTENSIONS:
+        yield _case(name, line("Ping", ext=given), 0x05)
+    yield from _kinds()
+
+
+def _fields() -> Iterator[Case]:
+    for name, value in _VALUES:
+        yield _case(name, line("UpdateRequest", serial="7", fields={"a": value}), _UPDATE)
+    doubled = b'{"kind":"UpdateRequest","id":5,"serial":"7","fields":{"a":1,"a":1}}\n'
+    yield _case("a doubled name of a field", doubled, _UPDATE)
+    yield _case("an empty name of a field", line("UpdateRequest", serial="7", fields={"": 1}), _UPDATE)
+    yield _case("fields that are a list", line("UpdateRequest", serial="7", fields=[]), _UPDATE)
+    empty = line("CancelRequest", serial="")
+    yield _case("an empty serial, in JSON", empty, 0x16)
+    condition = line("ServiceEvent", event_id=1, serial="7", condition=10)
+    yield _case("a condition of the exchange, in JSON", condition, 0x24, role=Role.SERVICE)
+
+
+def _kinds() -> Iterator[Case]:
+    yield _case("an unknown kind, in JSON", line("Pang"), 0, status=Status.UNKNOWN_KIND)
+    yield _case("a kind in other letters", line("ping"), 0, status=Status.UNKNOWN_KIND)
+    yield _case("a kind that is missing", b'{"id":5}\n', 0)
+    yield _case("a kind as a number", b'{"kind":5,"id":5}\n', 0)
+    long = line("Ping", x="y" * 1_100)[:1_025]
+    told = error(Status.TOO_LONG, invoke_id=0)
+    yield Case("a line over the limit", long, told, codec="json", ends_link=True, max_frame=1_024)
+
+
+def _case(
+    name: str,
+    data: bytes,
+    about: int,
+    invoke_id: int = ID,
+    status: Status = Status.MALFORMED,
+    role: Role = Role.AGENT,
+) -> Case:
+    return Case(name, data, error(status, about, invoke_id), codec="json", role=role)

@@ -82,7 +82,8 @@ export class AgentNumber {
     this.#numbering ??= await this.#loaded();
     const [epoch, after] = this.#numbering ? [this.#numbering.epoch, this.#numbering.taken] : [0n, 0n];
     const reply = await link.ask({ kind: 'AgentLogin', agent: this.number, epoch, resume_after: after }, timeout);
-    if (reply.status !== Status.OK && reply.status !== Status.NUMBERING_ANEW) throw new CallError(reply.status, reply.detail);
+    if (reply.status !== Status.OK && reply.status !== Status.NUMBERING_ANEW)
+      throw new CallError(reply.status, reply.detail);
     await this.#adopt(reply);
     if (this.#comingOn !== link) return; // another login has begun meanwhile
     this.#link = link;
@@ -112,7 +113,11 @@ export class AgentNumber {
     this.#numbering = new Numbering(epoch, first - 1n);
     await this.#save(this.#numbering, first - 1n).catch((error) => this.#hears.onError(error)); // each event saves it again
     if (!before) return;
-    this.#tell('onNewEpoch', { agent: this.number, epoch: reply.epoch, before: positionOf(before.epoch, before.taken) });
+    this.#tell('onNewEpoch', {
+      agent: this.number,
+      epoch: reply.epoch,
+      before: positionOf(before.epoch, before.taken),
+    });
     this.#settleLost();
   }
 

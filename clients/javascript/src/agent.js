@@ -34,7 +34,9 @@ export class MemoryPositions {
 /** A serial of its own for a call: random digits, so that no other program has to be asked. */
 export function newSerial() {
   const draws = crypto.getRandomValues(new Uint8Array(64));
-  const digits = Array.from(draws).filter((draw) => draw < 250).map((draw) => draw % 10);
+  const digits = Array.from(draws)
+    .filter((draw) => draw < 250)
+    .map((draw) => draw % 10);
   return digits.length < SERIAL_DIGITS ? newSerial() : digits.slice(0, SERIAL_DIGITS).join('');
 }
 
@@ -50,8 +52,6 @@ export class AgentClient {
     this.#options = {
       positions: new MemoryPositions(),
       newSerial,
-      onError: ignore,
-      onRefused: ignore,
       ...connectionOptions(options),
     };
     const owner = {
@@ -104,7 +104,7 @@ export class AgentClient {
     const agent = new AgentNumber(
       { openCalls: (of) => this.openCalls(of), logInAgain: (of, link) => this.#logInAgain(of, link) },
       number,
-      { onEvent: ignore, onGap: ignore, onNewEpoch: ignore, onEnd: ignore, onError, ...callbacks },
+      { onEvent: ignore, onGap: ignore, onNewEpoch: ignore, onEnd: ignore, ...callbacks, onError },
       this.#options,
     );
     this.#agents.set(number, agent); // from now on its events find it, and a new link logs it in
@@ -112,8 +112,14 @@ export class AgentClient {
       await this.#loggedIn(agent, this.#deadline(timeout));
     } catch (error) {
       this.#forget(agent, error);
+      // Without an answer the exchange may have logged it in, and would send events that nobody takes.
+      if (!(error instanceof CallError)) this.#logOut(number, timeout).catch(ignore);
       throw error;
     }
+  }
+
+  async #logOut(number, timeout) {
+    await this.#connection.link?.ask({ kind: 'AgentLogout', agent: number }, timeout);
   }
 
   async #loggedIn(agent, deadline) {
@@ -138,7 +144,7 @@ export class AgentClient {
     if (!agent) return;
     this.#forget(agent, new CallError(Status.AGENT_NOT_LOGGED_IN, `agent ${number} logged out`));
     try {
-      await this.#connection.link?.ask({ kind: 'AgentLogout', agent: number }, timeout);
+      await this.#logOut(number, timeout);
     } catch (error) {
       if (!(error instanceof LinkLost)) throw error; // with its link the login is gone
     }
@@ -158,7 +164,15 @@ export class AgentClient {
     const serial = call.serial ?? this.#options.newSerial();
     const agent = this.#agents.get(number);
     if (!agent) throw new CallError(Status.AGENT_NOT_LOGGED_IN, `agent ${number} is not logged in here`);
-    const request = { kind: 'ConnectRequest', serial, agent: number, service, calling_number: callingNumber, reference, fields };
+    const request = {
+      kind: 'ConnectRequest',
+      serial,
+      agent: number,
+      service,
+      calling_number: callingNumber,
+      reference,
+      fields,
+    };
     const make = (as) => new HandOff(this, { serial: as, agent: number, reference, onEvent: call.onEvent });
     if (serial === '') {
       return agent.claiming(
@@ -263,7 +277,8 @@ export class AgentClient {
   #complained(link, { status, about, detail }) {
     const agent = about === AGENT_LOGIN && status === Status.SESSION_TAKEN_OVER && this.#agents.get(detail);
     if (!agent) this.#options.onError(new CallError(status, detail));
-    else if (agent.isLoggedInOn(link)) this.#lose(agent, new CallError(status, `another link took agent ${detail} over`));
+    else if (agent.isLoggedInOn(link))
+      this.#lose(agent, new CallError(status, `another link took agent ${detail} over`));
   }
 
   #lose(agent, error) {

@@ -3,7 +3,15 @@
 import { pauseAfter, sleep, systemClock, within } from './clock.js';
 import { codecOf } from './codec.js';
 import { Status, statusOf } from './codes.js';
-import { BindRefused, BrokenExchange, CallError, LinkLost, NotConnected, RequestTimedOut, UnsafeLink } from './errors.js';
+import {
+  BindRefused,
+  BrokenExchange,
+  CallError,
+  LinkLost,
+  NotConnected,
+  RequestTimedOut,
+  UnsafeLink,
+} from './errors.js';
 import { Link } from './link.js';
 
 const SOFTWARE = 'ctiex-javascript 0.1.0';
@@ -17,6 +25,17 @@ const REFUSED_FOR_GOOD = new Set([
 /** Statuses that are worth another try a little later. */
 export const TRANSIENT = new Set([Status.TOO_BUSY, Status.GOING_AWAY, Status.STORE_UNAVAILABLE]);
 const LASTED = 10_000;
+
+/** The application's own callback for faults: what it throws itself has nobody left to go to. */
+function unfailing(hears = () => {}) {
+  return (error) => {
+    try {
+      hears(error);
+    } catch {
+      // the links and the other calls go on
+    }
+  };
+}
 
 /** What all clients have in common; every time in milliseconds. */
 export function connectionOptions(given) {
@@ -32,6 +51,8 @@ export function connectionOptions(given) {
     ...given,
     codec: codecOf(given.codec),
     open: given.open ?? (() => openNode(given)),
+    onError: unfailing(given.onError),
+    onRefused: unfailing(given.onRefused),
   };
 }
 

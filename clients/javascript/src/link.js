@@ -43,13 +43,15 @@ export class Link {
   constructor({ transport, codec, role, clock, owner }) {
     this.#transport = transport;
     this.#clock = clock;
-    const guarded = (name) => (...told) => {
-      try {
-        owner[name]?.(this, ...told);
-      } catch (error) {
-        owner.fault?.(error);
-      }
-    };
+    const guarded =
+      (name) =>
+      (...told) => {
+        try {
+          owner[name]?.(this, ...told);
+        } catch (error) {
+          owner.fault?.(error);
+        }
+      };
     const handler = { request: guarded('request'), notice: guarded('notice'), error: guarded('error') };
     this.#session = new Session({ codec, role, handler, now: clock.now() });
     /** What the BindReply said: features, exchange address, name of the session. */
@@ -77,7 +79,10 @@ export class Link {
    */
   async bind({ role, identity, secret, software, features }, timeout) {
     const bind = { role, identity, secret, min_version: VERSION, max_version: VERSION, software, features };
-    const reply = await this.#answerTo((answered, deadline) => this.#session.bind(bind, answered, deadline), timeout).catch((error) => {
+    const reply = await this.#answerTo(
+      (answered, deadline) => this.#session.bind(bind, answered, deadline),
+      timeout,
+    ).catch((error) => {
       throw error instanceof CallError ? new BindRefused(error.status, error.detail) : error;
     });
     if (reply.status !== Status.OK) {
@@ -99,7 +104,10 @@ export class Link {
    * @throws {BrokenExchange} the reply is about something else
    */
   async ask(message, timeout) {
-    const reply = await this.#answerTo((answered, deadline) => this.#session.request(message, answered, deadline), timeout);
+    const reply = await this.#answerTo(
+      (answered, deadline) => this.#session.request(message, answered, deadline),
+      timeout,
+    );
     if (!answers(message, reply)) {
       this.cut(`its reply doesn't match the ${message.kind}`);
       throw new BrokenExchange(`the exchange's reply doesn't match the ${message.kind} that was sent`);

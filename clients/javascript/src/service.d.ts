@@ -55,4 +55,7 @@ export class AutomaticService {
 }
 
 /** The customer's number and the serial behind the separator; null as the serial where none stands there. */
-export function splitCallingNumber(callingNumber: string, separator?: string): [callingNumber: string, serial: string | null];
+export function splitCallingNumber(
+  callingNumber: string,
+  separator?: string,
+): [callingNumber: string, serial: string | null];

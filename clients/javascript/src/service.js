@@ -46,8 +46,6 @@ export class AutomaticService {
       accessCodes: null,
       reportWithin: REPORT_WITHIN,
       fetchWithin: FETCH_WITHIN,
-      onError: ignore,
-      onRefused: ignore,
       ...connectionOptions(options),
     };
     this.#finished = new FinishedSerials(this.#options.clock, FINISHED_FOR);

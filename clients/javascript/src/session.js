@@ -209,7 +209,11 @@ export class Session {
     if (declared?.form === Form.ERROR) this.#errorReceived(frame);
     else if (frame.fault) this.#malformed(frame, declared, frame.fault);
     else if (!mayCome(declared, this.#role)) {
-      this.#complain(frame.invokeId, frame.code, new CodecError(`${declared.name} is not for this side`, Status.NOT_ALLOWED_HERE));
+      this.#complain(
+        frame.invokeId,
+        frame.code,
+        new CodecError(`${declared.name} is not for this side`, Status.NOT_ALLOWED_HERE),
+      );
     } else this.#allowed(frame, declared);
   }
 
@@ -220,7 +224,11 @@ export class Session {
     } else if (declared.form === Form.REPLY) {
       this.#answer(frame.invokeId, declared.name, null, message);
     } else if ((frame.invokeId === 0) !== (declared.form === Form.NOTICE) && declared.name !== 'Unbind') {
-      this.#complain(frame.invokeId, frame.code, new CodecError(`${declared.name} does not come under invoke id ${frame.invokeId}`));
+      this.#complain(
+        frame.invokeId,
+        frame.code,
+        new CodecError(`${declared.name} does not come under invoke id ${frame.invokeId}`),
+      );
     } else {
       this.#dispatch(message, frame.invokeId);
     }

@@ -28,7 +28,9 @@ const CLOSE_WITHIN = 2_000;
  */
 export function openTcp({ host, port, tls = false, plainSecrets = false, timeout = 10_000 }) {
   return new Promise((resolve, reject) => {
-    const socket = tls ? connectSecure({ servername: nameOf(host), ...(tls === true ? {} : tls), host, port }) : connectPlain({ host, port });
+    const socket = tls
+      ? connectSecure({ servername: nameOf(host), ...(tls === true ? {} : tls), host, port })
+      : connectPlain({ host, port });
     const fail = (error) => {
       socket.destroy();
       reject(new LinkLost(`no link to ${host}:${port}: ${error.message}`, false));

@@ -44,7 +44,9 @@ export class VirtualClock {
   }
 
   #fireNext() {
-    const [timer, { at, call }] = [...this.#timers].reduce((first, other) => (other[1].at < first[1].at ? other : first));
+    const [timer, { at, call }] = [...this.#timers].reduce((first, other) =>
+      other[1].at < first[1].at ? other : first,
+    );
     this.#timers.delete(timer);
     this.#now = Math.max(this.#now, at);
     call();

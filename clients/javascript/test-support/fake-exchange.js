@@ -147,7 +147,7 @@ export class FakeExchange {
 
   onAgentEventAck(session, { agent, sequence }) {
     const mailbox = this.#mailbox(agent);
-    mailbox.events = mailbox.events.filter((event) => event.sequence > BigInt(sequence));
+    while (mailbox.events[0]?.sequence <= BigInt(sequence)) mailbox.events.shift();
   }
 
   /** Tells an agent; `tell` and not `event`, so that tests can number as they like. */
@@ -155,7 +155,15 @@ export class FakeExchange {
     const mailbox = this.#mailbox(agent);
     mailbox.last += 1n;
     const event = {
-      kind: 'AgentEvent', sequence: mailbox.last, time: 1_764_000_000_000 + Number(mailbox.last), agent, serial, reference, condition, status, fields,
+      kind: 'AgentEvent',
+      sequence: mailbox.last,
+      time: 1_764_000_000_000 + Number(mailbox.last),
+      agent,
+      serial,
+      reference,
+      condition,
+      status,
+      fields,
     };
     mailbox.events.push(event);
     mailbox.session?.send(event, 0);
@@ -174,7 +182,12 @@ export class FakeExchange {
     else if (before) reply(!same(before.request, request) ? 22 : before.state === 'closed' ? 24 : 0);
     else if (request.service === 'no-service') reply(30);
     else {
-      const call = { request: { ...request, serial }, fields: new Map(entriesOf(request.fields)), state: 'requested', reports: new Map() };
+      const call = {
+        request: { ...request, serial },
+        fields: new Map(entriesOf(request.fields)),
+        state: 'requested',
+        reports: new Map(),
+      };
       this.calls.set(serial, call);
       reply(0);
       this.#tellOf(call, 10);
@@ -213,7 +226,11 @@ export class FakeExchange {
   onCallQuery(session, { agent }, id) {
     const open = [...this.calls.values()].filter((call) => call.request.agent === agent && call.state !== 'closed');
     const calls = open.map(({ request }) => ({
-      serial: request.serial, service: request.service, reference: request.reference, state: 2, since: 1_764_000_000_000,
+      serial: request.serial,
+      service: request.service,
+      reference: request.reference,
+      state: 2,
+      since: 1_764_000_000_000,
     }));
     session.send({ kind: 'CallQueryReply', status: 0, calls }, id);
   }
@@ -276,10 +293,11 @@ export class FakeExchange {
 }
 
 function same(one, other) {
-  const plain = (value) => JSON.stringify(value, (name, held) => {
-    if (typeof held === 'bigint') return String(held);
-    return held instanceof Map ? [...held].sort() : name === 'session' ? undefined : held;
-  });
+  const plain = (value) =>
+    JSON.stringify(value, (name, held) => {
+      if (typeof held === 'bigint') return String(held);
+      return held instanceof Map ? [...held].sort() : name === 'session' ? undefined : held;
+    });
   return plain(one) === plain(other);
 }
 

@@ -2,8 +2,35 @@
 
 import { Decimal } from '../src/codec.js';
 
-const LETTERS = ['a', 'Z', '0', ' ', '\u0000', '\n', '"', '\\', '\u001f', '\u007f', 'é', '\u2028', '\ufeff', '電', '📞', '__proto__'];
-const INTEGERS = [0, 1, -1, Number.MAX_SAFE_INTEGER, Number.MIN_SAFE_INTEGER, 2n ** 53n, -(2n ** 53n), 2n ** 63n - 1n, -(2n ** 63n)];
+const LETTERS = [
+  'a',
+  'Z',
+  '0',
+  ' ',
+  '\u0000',
+  '\n',
+  '"',
+  '\\',
+  '\u001f',
+  '\u007f',
+  'é',
+  '\u2028',
+  '\ufeff',
+  '電',
+  '📞',
+  '__proto__',
+];
+const INTEGERS = [
+  0,
+  1,
+  -1,
+  Number.MAX_SAFE_INTEGER,
+  Number.MIN_SAFE_INTEGER,
+  2n ** 53n,
+  -(2n ** 53n),
+  2n ** 63n - 1n,
+  -(2n ** 63n),
+];
 const DECIMALS = ['0', '-0', '12.50', '007.50', '-0.000000001', '999999999999999999.999999999'];
 const TIMES = [0, -1, -62_135_596_800_000, 253_402_300_799_999, 1_764_180_000_000];
 

@@ -10,10 +10,22 @@ import { VirtualClock, turn } from '../test-support/clock.js';
 import { FakeExchange } from '../test-support/fake-exchange.js';
 import { seeded } from '../test-support/values.js';
 
-const CALL = { agent: '1001', service: 'bill', callingNumber: '13800138000', reference: 'desk 7', fields: { account: '6222' } };
+const CALL = {
+  agent: '1001',
+  service: 'bill',
+  callingNumber: '13800138000',
+  reference: 'desk 7',
+  fields: { account: '6222' },
+};
 
 /** An exchange, and a client that is connected to it with agent 1001 logged in. */
-async function world({ codec = 'binary', positions = new MemoryPositions(), exchange = new FakeExchange(codec), login = {}, ...options } = {}) {
+async function world({
+  codec = 'binary',
+  positions = new MemoryPositions(),
+  exchange = new FakeExchange(codec),
+  login = {},
+  ...options
+} = {}) {
   const clock = new VirtualClock();
   const told = { events: [], gaps: [], epochs: [], ends: [], errors: [] };
   const client = new AgentClient({
@@ -122,7 +134,8 @@ test('a request is repeated under its serial when its answer is lost, late, or n
     times += 1;
     if (times === 1) return true; // no answer at all
     if (times === 2) session.send({ kind: 'ConnectReply', status: 50, serial: message.serial }, id);
-    else if (times === 3) session.send({ kind: 'ConnectReply', status: 14, serial: message.serial, retry_after: 7 }, id);
+    else if (times === 3)
+      session.send({ kind: 'ConnectReply', status: 14, serial: message.serial, retry_after: 7 }, id);
     else return false;
     return true;
   };
@@ -141,7 +154,10 @@ test('what can never succeed is asked once', async () => {
       if (message.kind === 'ConnectRequest') session.send({ kind: 'ConnectReply', status, serial: message.serial }, id);
       return message.kind === 'ConnectRequest';
     };
-    await assert.rejects(run(client.connectCustomer(CALL)), (error) => error instanceof CallError && error.status === (status === 999 ? 51 : status));
+    await assert.rejects(
+      run(client.connectCustomer(CALL)),
+      (error) => error instanceof CallError && error.status === (status === 999 ? 51 : status),
+    );
     assert.equal(exchange.of('ConnectRequest').length, 1);
   }
 });
@@ -192,7 +208,10 @@ test('without an own serial nothing is said twice', async () => {
 test('a request that gets no answer in time says under which serial', async () => {
   const { client, exchange, run } = await world();
   exchange.intercept = (session, message) => message.kind === 'ConnectRequest';
-  await assert.rejects(run(client.connectCustomer(CALL)), (error) => error instanceof RequestTimedOut && /^[0-9]{19}$/.test(error.serial));
+  await assert.rejects(
+    run(client.connectCustomer(CALL)),
+    (error) => error instanceof RequestTimedOut && /^[0-9]{19}$/.test(error.serial),
+  );
 });
 
 test('doubled events are heard once', async () => {
@@ -220,7 +239,10 @@ test('a position is stored before its event is acknowledged', async () => {
     order.push(`saved ${position.sequence}`);
     save(agent, position);
   };
-  const { client, exchange, told, run } = await world({ positions, login: { onEvent: (event) => order.push(`heard ${event.sequence}`) } });
+  const { client, exchange, told, run } = await world({
+    positions,
+    login: { onEvent: (event) => order.push(`heard ${event.sequence}`) },
+  });
   exchange.intercept = (session, message) => {
     if (message.kind === 'AgentEventAck') order.push(`acknowledged ${message.sequence}`);
     return false;
@@ -353,7 +375,10 @@ test('a login that is refused is told, and one that is not possible now is tried
   await assert.rejects(run(client.login('1002')), { status: 5 });
   exchange.cutAll();
   await clock.pass(60_000);
-  assert.deepEqual(told.ends.map(({ status }) => status), [5]);
+  assert.deepEqual(
+    told.ends.map(({ status }) => status),
+    [5],
+  );
 });
 
 test('cancel, update and the open calls', async () => {
@@ -361,9 +386,18 @@ test('cancel, update and the open calls', async () => {
   const handOff = await run(client.connectCustomer(CALL));
   const { calls, complete } = await run(client.openCalls('1001'));
   assert.equal(complete, true);
-  assert.deepEqual(calls.map(({ serial, reference, since }) => [serial, reference, since instanceof Date]), [[handOff.serial, 'desk 7', true]]);
+  assert.deepEqual(
+    calls.map(({ serial, reference, since }) => [serial, reference, since instanceof Date]),
+    [[handOff.serial, 'desk 7', true]],
+  );
   await run(Promise.all([handOff.update({ account: '1' }), handOff.update({ account: '2', vip: true })]));
-  assert.deepEqual([...exchange.calls.get(handOff.serial).fields], [['account', '2'], ['vip', true]]);
+  assert.deepEqual(
+    [...exchange.calls.get(handOff.serial).fields],
+    [
+      ['account', '2'],
+      ['vip', true],
+    ],
+  );
   await run(handOff.cancel());
   assert.equal((await run(handOff.result)).condition, Condition.CANCELLED);
   await assert.rejects(run(handOff.cancel()), { status: 24 });
@@ -394,7 +428,11 @@ test('conditions and statuses of a later version', async () => {
   assert.equal(result.condition, 0x80);
   const all = [];
   for await (const event of handOff.events()) all.push([event.condition, event.final, event.status]);
-  assert.deepEqual(all, [[10, false, 0], [77, false, 51], [0x80, true, 0]]);
+  assert.deepEqual(all, [
+    [10, false, 0],
+    [77, false, 51],
+    [0x80, true, 0],
+  ]);
 });
 
 test('the pauses between links grow, and none is as another', async () => {
@@ -460,4 +498,59 @@ test('an exchange that goes away is left, and found again', async () => {
   assert.ok(client.connected);
   assert.equal(exchange.of('Bind').length, 2);
   await run(client.connectCustomer(CALL));
+});
+
+test('more events than may wait here are left to another login, and come in order', async () => {
+  let go;
+  const held = new Promise((resolve) => {
+    go = resolve;
+  });
+  const heard = [];
+  const { exchange, run, client, told } = await world({
+    login: { onEvent: (event) => (heard.push(Number(event.sequence)) === 1 ? held : undefined) },
+  });
+  const many = 10_050;
+  for (let count = 0; count < many; count += 1) exchange.tell('1001', { serial: '1' });
+  await turn();
+  go();
+  await turn();
+  await turn();
+  assert.deepEqual(
+    heard,
+    Array.from({ length: many }, (_, index) => index + 1),
+  );
+  assert.equal(exchange.of('AgentLogin').length, 2);
+  await run(client.close());
+  assert.equal(exchange.agents.get('1001').events.length, 0);
+  assert.deepEqual([told.gaps, told.errors], [[], []]);
+});
+
+test('a login without an answer is taken back', async () => {
+  const { client, exchange, run, clock } = await world();
+  exchange.intercept = (session, message) => message.kind === 'AgentLogin';
+  await assert.rejects(run(client.login('1002')), { name: 'RequestTimedOut' });
+  await clock.pass(1_000);
+  assert.deepEqual(
+    exchange.of('AgentLogout').map(({ agent }) => agent),
+    ['1002'],
+  );
+});
+
+test('callbacks that throw end nothing', async () => {
+  const fails = () => {
+    throw new Error('of the application');
+  };
+  const { client, exchange, run, clock } = await world({
+    onError: fails,
+    login: { onGap: fails, onNewEpoch: fails, onEnd: fails },
+  });
+  const mailbox = exchange.agents.get('1001');
+  mailbox.last += 3n;
+  exchange.tell('1001', { serial: '1' });
+  exchange.sessions[0].send({ kind: 'Error', status: 14, about: 0x19 }, 0);
+  exchange.beginEpoch(9n);
+  await clock.pass(60_000);
+  const handOff = await run(client.connectCustomer({ ...CALL, onEvent: fails }));
+  report(exchange, handOff.serial);
+  assert.equal((await run(handOff.result)).condition, 1);
 });

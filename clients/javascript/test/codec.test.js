@@ -52,7 +52,7 @@ for (const codec of CODECS) {
     const all = messages.flatMap((message) => [...codec.encode(message, 9)]);
     const decoder = codec.decoder();
     const found = [];
-    for (let at = 0; at < all.length; ) {
+    for (let at = 0; at < all.length;) {
       const size = random.one([1, 1, 2, 7, 300]);
       decoder.receive(Uint8Array.from(all.slice(at, at + size)));
       at += size;
@@ -87,7 +87,19 @@ for (const codec of CODECS) {
   });
 
   test(`each type of field (${codec.name})`, () => {
-    for (const value of ['', '\ufeffmark', '電話', 0, -7, 2n ** 62n, true, false, new Uint8Array([0, 255]), new Decimal('007.50'), new Date('0001-01-01T00:00:00Z')]) {
+    for (const value of [
+      '',
+      '\ufeffmark',
+      '電話',
+      0,
+      -7,
+      2n ** 62n,
+      true,
+      false,
+      new Uint8Array([0, 255]),
+      new Decimal('007.50'),
+      new Date('0001-01-01T00:00:00Z'),
+    ]) {
       assert.deepEqual(fieldsOf(codec, value), value);
     }
     assert.equal(fieldsOf(codec, 5n), 5);
@@ -97,24 +109,62 @@ for (const codec of CODECS) {
 
   test(`what can't travel is a CodecError (${codec.name})`, () => {
     const wrong = [
-      1.5, Number.NaN, 2 ** 53, 2n ** 63n, null, undefined, [], {}, '\ud800', 'x'.repeat(65_536), new Uint8Array(65_536),
-      new Date(Number.NaN), new Date('-000001-01-01T00:00:00Z'), new Date('+010000-01-01T00:00:00Z'), Symbol('x'),
+      1.5,
+      Number.NaN,
+      2 ** 53,
+      2n ** 63n,
+      null,
+      undefined,
+      [],
+      {},
+      '\ud800',
+      'x'.repeat(65_536),
+      new Uint8Array(65_536),
+      new Date(Number.NaN),
+      new Date('-000001-01-01T00:00:00Z'),
+      new Date('+010000-01-01T00:00:00Z'),
+      Symbol('x'),
     ];
     for (const value of wrong) assert.throws(() => fieldsOf(codec, value), CodecError);
     for (const name of ['', 'x'.repeat(65), '\udc00']) {
-      assert.throws(() => codec.encode({ kind: 'UpdateRequest', serial: '1', fields: new Map([[name, 1]]) }), CodecError);
+      assert.throws(
+        () => codec.encode({ kind: 'UpdateRequest', serial: '1', fields: new Map([[name, 1]]) }),
+        CodecError,
+      );
     }
     const messages = [
-      { kind: 'None' }, {}, null, { kind: 'DataRequest' }, { kind: 'DataRequest', serial: '' }, { kind: 'DataRequest', serial: '1a' },
-      { kind: 'DataRequest', serial: '1'.repeat(21) }, { kind: 'DataRequest', serial: 7 }, { kind: 'DataRequest', serial: '\u0661' },
-      { kind: 'DataRequest', serial: '1', adress: '' }, { kind: 'Bind', role: 3 }, { kind: 'Bind' }, { kind: 'AgentLogin' },
-      { kind: 'AgentLogin', agent: 'x'.repeat(256) }, { kind: 'AgentLogin', agent: '1', epoch: -1 }, { kind: 'AgentLogin', agent: '1', epoch: 2n ** 64n },
-      { kind: 'AgentLogin', agent: '1', epoch: '1' }, { kind: 'ServiceEvent', serial: '1', condition: 10 }, { kind: 'CallQueryReply', calls: [{}] },
-      { kind: 'CallQueryReply', calls: {} }, { kind: 'ConnectRequest', fields: 'x' }, { kind: 'ConnectRequest', fields: null },
+      { kind: 'None' },
+      {},
+      null,
+      { kind: 'DataRequest' },
+      { kind: 'DataRequest', serial: '' },
+      { kind: 'DataRequest', serial: '1a' },
+      { kind: 'DataRequest', serial: '1'.repeat(21) },
+      { kind: 'DataRequest', serial: 7 },
+      { kind: 'DataRequest', serial: '\u0661' },
+      { kind: 'DataRequest', serial: '1', adress: '' },
+      { kind: 'Bind', role: 3 },
+      { kind: 'Bind' },
+      { kind: 'AgentLogin' },
+      { kind: 'AgentLogin', agent: 'x'.repeat(256) },
+      { kind: 'AgentLogin', agent: '1', epoch: -1 },
+      { kind: 'AgentLogin', agent: '1', epoch: 2n ** 64n },
+      { kind: 'AgentLogin', agent: '1', epoch: '1' },
+      { kind: 'ServiceEvent', serial: '1', condition: 10 },
+      { kind: 'CallQueryReply', calls: [{}] },
+      { kind: 'CallQueryReply', calls: {} },
+      { kind: 'ConnectRequest', fields: 'x' },
+      { kind: 'ConnectRequest', fields: null },
     ];
-    for (const message of messages) assert.throws(() => codec.encode(message), CodecError, JSON.stringify(message?.kind));
-    for (const invokeId of [-1, 2 ** 32, 1.5, '1']) assert.throws(() => codec.encode({ kind: 'Ping' }, invokeId), CodecError);
-    for (const extension of [{ type: 65_536, value: new Uint8Array() }, { type: 1, value: 'x' }, { type: -1, value: new Uint8Array() }]) {
+    for (const message of messages)
+      assert.throws(() => codec.encode(message), CodecError, JSON.stringify(message?.kind));
+    for (const invokeId of [-1, 2 ** 32, 1.5, '1'])
+      assert.throws(() => codec.encode({ kind: 'Ping' }, invokeId), CodecError);
+    for (const extension of [
+      { type: 65_536, value: new Uint8Array() },
+      { type: 1, value: 'x' },
+      { type: -1, value: new Uint8Array() },
+    ]) {
       assert.throws(() => codec.encode({ kind: 'Ping' }, 1, [extension]), CodecError);
     }
   });
@@ -122,7 +172,14 @@ for (const codec of CODECS) {
   test(`attributes that are left out have their defaults (${codec.name})`, () => {
     const { message } = readOne(codec, codec.encode({ kind: 'Bind', role: 1 }));
     assert.deepEqual(message, {
-      kind: 'Bind', role: 1, identity: '', secret: '', min_version: 2, max_version: 2, software: '', features: '',
+      kind: 'Bind',
+      role: 1,
+      identity: '',
+      secret: '',
+      min_version: 2,
+      max_version: 2,
+      software: '',
+      features: '',
     });
     assert.equal(readOne(codec, codec.encode({ kind: 'BindReply' })).message.max_frame, 65_536);
   });
@@ -170,8 +227,36 @@ test('a decimal is kept as it was written', () => {
 
 test('the parser of JSON takes and refuses what JSON.parse does, where messages allow it', () => {
   const random = randomMessages(seeded(9));
-  const pieces = ['{', '}', '[', ']', ',', ':', '"a"', '"b"', '1', '-2', '0', 'true', 'false', 'null', ' ', '\t', '"\\n"', '"\\u0041"', '"\\x"', '01', '-', '"'];
-  const plain = (value) => (value instanceof Map ? Object.fromEntries([...value].map(([key, held]) => [key, plain(held)])) : Array.isArray(value) ? value.map(plain) : value);
+  const pieces = [
+    '{',
+    '}',
+    '[',
+    ']',
+    ',',
+    ':',
+    '"a"',
+    '"b"',
+    '1',
+    '-2',
+    '0',
+    'true',
+    'false',
+    'null',
+    ' ',
+    '\t',
+    '"\\n"',
+    '"\\u0041"',
+    '"\\x"',
+    '01',
+    '-',
+    '"',
+  ];
+  const plain = (value) =>
+    value instanceof Map
+      ? Object.fromEntries([...value].map(([key, held]) => [key, plain(held)]))
+      : Array.isArray(value)
+        ? value.map(plain)
+        : value;
   for (let times = 0; times < 8_000; times += 1) {
     const text = Array.from({ length: 1 + random.below(9) }, () => random.one(pieces)).join('');
     let expected;

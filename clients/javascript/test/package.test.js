@@ -31,7 +31,8 @@ test('only the TCP transport needs Node, and nothing needs a package', () => {
     const needed = [...text.matchAll(/(?:from|import\() ?'([^']+)'/g)].map(([, name]) => name);
     const foreign = needed.filter((name) => !name.startsWith('.'));
     assert.deepEqual(foreign, file === 'src/transport.js' ? ['node:net', 'node:tls'] : [], file);
-    if (file !== 'src/transport.js') assert.doesNotMatch(text.replace(/\/\*\*?[^]*?\*\/|\/\/.*/g, ''), /\b(Buffer|process|require)\b/, file);
+    if (file !== 'src/transport.js')
+      assert.doesNotMatch(text.replace(/\/\*\*?[^]*?\*\/|\/\/.*/g, ''), /\b(Buffer|process|require)\b/, file);
   }
   assert.equal(PACKAGE.dependencies, undefined);
 });

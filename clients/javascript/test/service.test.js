@@ -30,7 +30,14 @@ async function world({ handler, exchange = new FakeExchange(), codec = 'binary',
 
 /** A call at the exchange, offered to its first service. */
 function call(exchange, serial, fields = { account: '6222' }) {
-  const request = { serial, agent: '1001', service: 'bill', calling_number: '138', reference: 'desk 7', fields: new Map(Object.entries(fields)) };
+  const request = {
+    serial,
+    agent: '1001',
+    service: 'bill',
+    calling_number: '138',
+    reference: 'desk 7',
+    fields: new Map(Object.entries(fields)),
+  };
   const made = { request, fields: request.fields, state: 'connecting', reports: new Map() };
   exchange.calls.set(serial, made);
   const [service] = exchange.services();
@@ -40,7 +47,10 @@ function call(exchange, serial, fields = { account: '6222' }) {
 }
 
 function told(exchange) {
-  return (exchange.agents.get('1001')?.events ?? []).map(({ condition, fields }) => [condition, Object.fromEntries(fields instanceof Map ? fields : Object.entries(fields))]);
+  return (exchange.agents.get('1001')?.events ?? []).map(({ condition, fields }) => [
+    condition,
+    Object.fromEntries(fields instanceof Map ? fields : Object.entries(fields)),
+  ]);
 }
 
 /** Waits, in the clock's time, until this is so. */
@@ -66,7 +76,12 @@ for (const codec of ['binary', 'json']) {
     call(exchange, '0071');
     await until(clock, () => exchange.calls.get('0071').state === 'closed');
     assert.deepEqual(seen, ['0071', '138', '7000', '6222', '1001', 'desk 7']);
-    assert.deepEqual(told(exchange), [[11, {}], [12, {}], [0, { step: 1 }], [1, { paid: true }]]);
+    assert.deepEqual(told(exchange), [
+      [11, {}],
+      [12, {}],
+      [0, { step: 1 }],
+      [1, { paid: true }],
+    ]);
     assert.equal(exchange.of('DataRequest')[0].exchange_address, 'exchange.example:7301');
     assert.equal(exchange.of('Bind')[0].features, 'updates');
     await run(service.stop());
@@ -82,7 +97,13 @@ test('a link that is cut behind any byte costs no result, and doubles none', asy
   };
   async function servedOver(exchange) {
     let handled = 0;
-    const made = await world({ exchange, handler: (served) => { handled += 1; return handler(served); } });
+    const made = await world({
+      exchange,
+      handler: (served) => {
+        handled += 1;
+        return handler(served);
+      },
+    });
     if (exchange.services().length) call(exchange, '7');
     else {
       call(exchange, '7'); // it waits until the service comes back
@@ -99,7 +120,14 @@ test('a link that is cut behind any byte costs no result, and doubles none', asy
       exchange.cuts = [side ? [Infinity, bytes] : [bytes, Infinity]];
       const { handled, errors } = await servedOver(exchange);
       const where = `cut behind byte ${bytes} of side ${side}`;
-      assert.deepEqual(told(exchange).filter(([condition]) => condition < 10), [[0, { step: 1 }], [1, { paid: true }]], where);
+      assert.deepEqual(
+        told(exchange).filter(([condition]) => condition < 10),
+        [
+          [0, { step: 1 }],
+          [1, { paid: true }],
+        ],
+        where,
+      );
       assert.equal(handled, 1, where);
       assert.deepEqual(errors, [], where);
     }
@@ -132,7 +160,10 @@ test('a report is said again under its event id until it is answered', async () 
   const reports = exchange.of('ServiceEvent');
   assert.equal(reports.length, 8);
   assert.equal(new Set(reports.map((report) => report.event_id)).size, 1);
-  assert.deepEqual(told(exchange).filter(([condition]) => condition < 10), [[1, { paid: true }]]);
+  assert.deepEqual(
+    told(exchange).filter(([condition]) => condition < 10),
+    [[1, { paid: true }]],
+  );
 });
 
 test('a report that can never succeed is said once', async () => {
@@ -166,18 +197,34 @@ test('event ids are random, and each report has its own', async () => {
   const reports = exchange.of('ServiceEvent');
   assert.equal(new Set(reports.map(({ event_id: id }) => String(id))).size, 6);
   assert.ok(reports.some(({ event_id: id }) => id > 2n ** 50n));
-  assert.deepEqual(reports.map(({ condition, fields }) => fields.get('step') ?? condition), [0, 1, 2, 3, 4, 1], 'in order');
+  assert.deepEqual(
+    reports.map(({ condition, fields }) => fields.get('step') ?? condition),
+    [0, 1, 2, 3, 4, 1],
+    'in order',
+  );
 });
 
 test('a handler that fails, or ends without a result, is reported', async () => {
   const kept = [];
   const outcomes = [
-    () => { throw new Error('secret of the customer'); },
+    () => {
+      throw new Error('secret of the customer');
+    },
     async () => {},
-    async (served) => { await served.fail({ code: 1 }); throw new Error('too late'); },
-    async (served) => { await served.complete({ text: 'x'.repeat(60_000), more: 'x'.repeat(60_000) }); },
-    async (served) => { await served.complete({ wrong: 1.5 }); },
-    async (served) => { await served.abandoned(); await served.complete({}); },
+    async (served) => {
+      await served.fail({ code: 1 });
+      throw new Error('too late');
+    },
+    async (served) => {
+      await served.complete({ text: 'x'.repeat(60_000), more: 'x'.repeat(60_000) });
+    },
+    async (served) => {
+      await served.complete({ wrong: 1.5 });
+    },
+    async (served) => {
+      await served.abandoned();
+      await served.complete({});
+    },
   ];
   const { clock, exchange, errors } = await world({ handler: (served) => outcomes[Number(served.serial) - 1](served) });
   for (let serial = 1; serial <= outcomes.length; serial += 1) {
@@ -258,7 +305,9 @@ test('a doubled Connection starts no second handler, and a late one is refused',
   const made = call(exchange, '7');
   const statuses = [];
   const offer = (more = {}) =>
-    made.offered.ask({ kind: 'Connection', access_code: '7000', calling_number: '138**7', ...more }, ({ status }) => statuses.push(status));
+    made.offered.ask({ kind: 'Connection', access_code: '7000', calling_number: '138**7', ...more }, ({ status }) =>
+      statuses.push(status),
+    );
   await until(clock, () => finish);
   offer();
   offer({ calling_number: '139**7' });
@@ -278,7 +327,14 @@ test('a doubled Connection starts no second handler, and a late one is refused',
 
 test('which customers are refused', async () => {
   const statuses = [];
-  const { exchange, service, run } = await world({ accessCodes: ['7000'], maxCalls: 1, handler: (served) => new Promise((resolve) => { served.signal.addEventListener('abort', resolve); }) });
+  const { exchange, service, run } = await world({
+    accessCodes: ['7000'],
+    maxCalls: 1,
+    handler: (served) =>
+      new Promise((resolve) => {
+        served.signal.addEventListener('abort', resolve);
+      }),
+  });
   const [session] = exchange.services();
   const offer = async (calling_number, access_code = '7000') => {
     session.ask({ kind: 'Connection', access_code, calling_number }, ({ status }) => statuses.push(status));
@@ -341,6 +397,26 @@ test('a call that is no longer of this service', async () => {
   await until(clock, () => refused);
   assert.ok(refused instanceof CallError);
   assert.equal(refused.status, 20);
+});
+
+test('data of another call are never given', async () => {
+  let heard;
+  const { clock, exchange } = await world({
+    async handler(served) {
+      heard = (await served.fetch()).get('account');
+      await served.complete({});
+    },
+  });
+  exchange.intercept = (session, message, id) => {
+    if (message.kind !== 'DataRequest') return false;
+    exchange.intercept = () => false;
+    session.send({ kind: 'DataResult', status: 0, serial: '8', fields: { account: 'of another customer' } }, id);
+    return true;
+  };
+  call(exchange, '7');
+  await until(clock, () => heard);
+  assert.equal(heard, '6222');
+  assert.equal(exchange.of('Bind').length, 2, 'such an exchange is left');
 });
 
 test('the serial stands behind the separator', () => {

@@ -33,7 +33,11 @@ function opened({ codec = new BinaryCodec(), role = AGENT, agreed = {} } = {}) {
       const frames = [];
       for (let frame = decoder.next(); frame; frame = decoder.next()) {
         const { message } = codec.decode(frame);
-        frames.push(message.kind === 'Error' ? ['Error', frame.invokeId, message.status, message.about] : [message.kind, frame.invokeId]);
+        frames.push(
+          message.kind === 'Error'
+            ? ['Error', frame.invokeId, message.status, message.about]
+            : [message.kind, frame.invokeId],
+        );
       }
       return frames;
     },
@@ -53,7 +57,10 @@ test('replies are matched by invoke id, in any order', () => {
   const { ask, come, out, told } = opened();
   ask(QUERY);
   ask({ kind: 'CancelRequest', serial: '7' });
-  assert.deepEqual(out(), [['CallQuery', 2], ['CancelRequest', 3]]);
+  assert.deepEqual(out(), [
+    ['CallQuery', 2],
+    ['CancelRequest', 3],
+  ]);
   come({ kind: 'CancelReply', serial: '7' }, 3);
   come({ kind: 'CallQueryReply' }, 2);
   come({ kind: 'CallQueryReply' }, 2);
@@ -65,7 +72,14 @@ test('a reply that nobody asked for, or of another kind than is awaited, is igno
   const { ask, come, out, told } = opened();
   ask(QUERY);
   out();
-  for (const [reply, id] of [['CancelReply', 2], ['CallQueryReply', 9], ['CallQueryReply', 0], ['Pong', 2], ['UnbindReply', 5], ['BindReply', 1]]) {
+  for (const [reply, id] of [
+    ['CancelReply', 2],
+    ['CallQueryReply', 9],
+    ['CallQueryReply', 0],
+    ['Pong', 2],
+    ['UnbindReply', 5],
+    ['BindReply', 1],
+  ]) {
     come({ kind: reply }, id);
   }
   assert.deepEqual([told.answers, out()], [[], []]);
@@ -102,7 +116,12 @@ test('an Error ends a request only if it is about its kind, and is never answere
   bytes('00000009 02 07 0000 00000002 00'); // malformed
   bytes('00000008 02 07 0008 00000002'); // a bad flag
   assert.deepEqual(told.answers, []);
-  assert.deepEqual(told.errors, [[1, 0x21, 'your reply'], [1, 0, ''], [13, 0x10, '1001'], [51, 0x1a, '']]);
+  assert.deepEqual(told.errors, [
+    [1, 0x21, 'your reply'],
+    [1, 0, ''],
+    [13, 0x10, '1001'],
+    [51, 0x1a, ''],
+  ]);
   come({ kind: 'Error', status: 777, about: 0x1a }, 2);
   assert.deepEqual([told.answers, out()], [[['CallError', 51]], []]);
 });
@@ -111,7 +130,10 @@ test('Ping is answered, and so is Unbind, under 0 as well', () => {
   const { come, out, session } = opened();
   come({ kind: 'Ping' }, 8);
   come({ kind: 'Unbind' }, 0);
-  assert.deepEqual(out(), [['Pong', 8], ['UnbindReply', 0]]);
+  assert.deepEqual(out(), [
+    ['Pong', 8],
+    ['UnbindReply', 0],
+  ]);
   assert.equal(session.ended, null, 'whoever sent it closes');
   session.tick(5_000);
   assert.notEqual(session.ended, null, 'or after five seconds');
@@ -124,7 +146,10 @@ test('an Unbind is answered once the answers are out, and nothing new is asked',
   ask({ kind: 'DataRequest', serial: '2' });
   assert.deepEqual([told.answers, out()], [[['LinkLost', undefined]], []]);
   session.reply({ kind: 'ConnectionReply' }, 4);
-  assert.deepEqual(out(), [['ConnectionReply', 4], ['UnbindReply', 5]]);
+  assert.deepEqual(out(), [
+    ['ConnectionReply', 4],
+    ['UnbindReply', 5],
+  ]);
 });
 
 test('replies still come when the exchange has said goodbye', () => {
@@ -133,7 +158,10 @@ test('replies still come when the exchange has said goodbye', () => {
   come({ kind: 'Unbind', status: 15 }, 5);
   come({ kind: 'CallQueryReply' }, 2);
   assert.deepEqual(told.answers, ['CallQueryReply']);
-  assert.deepEqual(out(), [['CallQuery', 2], ['UnbindReply', 5]]);
+  assert.deepEqual(out(), [
+    ['CallQuery', 2],
+    ['UnbindReply', 5],
+  ]);
 });
 
 test('this side says goodbye, and closes with the answer, or after five seconds', () => {
@@ -155,17 +183,32 @@ test('unknown kinds are answered 2, messages of the other role 5', () => {
   const agent = opened();
   agent.bytes('00000008 02 30 0000 00000009');
   agent.bytes('00000008 02 08 0000 00000000');
-  assert.deepEqual(agent.out(), [['Error', 9, 2, 0x30], ['Error', 0, 2, 0x08]]);
+  assert.deepEqual(agent.out(), [
+    ['Error', 9, 2, 0x30],
+    ['Error', 0, 2, 0x08],
+  ]);
   agent.come({ kind: 'Connection' }, 4);
   agent.come({ kind: 'DataResult' }, 2);
   agent.come({ kind: 'CallQuery', agent: '1' }, 6);
   agent.come({ kind: 'ConnectionReply' }, 6);
   agent.come({ kind: 'Bind', role: 1 }, 7);
-  assert.deepEqual(agent.out().map(([, id, status, about]) => [id, status, about]), [[4, 5, 0x20], [2, 5, 0x23], [6, 5, 0x1a], [6, 5, 0x21], [7, 5, 0x01]]);
+  assert.deepEqual(
+    agent.out().map(([, id, status, about]) => [id, status, about]),
+    [
+      [4, 5, 0x20],
+      [2, 5, 0x23],
+      [6, 5, 0x1a],
+      [6, 5, 0x21],
+      [7, 5, 0x01],
+    ],
+  );
   const service = opened({ role: SERVICE });
   service.come({ kind: 'AgentEvent', serial: '1' }, 0);
   service.come({ kind: 'CancelReply' }, 3);
-  assert.deepEqual(service.out(), [['Error', 0, 5, 0x18], ['Error', 3, 5, 0x17]]);
+  assert.deepEqual(service.out(), [
+    ['Error', 0, 5, 0x18],
+    ['Error', 3, 5, 0x17],
+  ]);
   assert.deepEqual([agent.told.requests, service.told.notices], [[], []]);
 });
 
@@ -175,11 +218,18 @@ test('requests come under an invoke id, events under 0', () => {
   agent.come({ kind: 'AgentEvent', serial: '1' }, 0);
   agent.come({ kind: 'Ping' }, 0);
   assert.deepEqual(agent.told.notices, ['AgentEvent']);
-  assert.deepEqual(agent.out(), [['Error', 7, 1, 0x18], ['Error', 0, 1, 0x05]]);
+  assert.deepEqual(agent.out(), [
+    ['Error', 7, 1, 0x18],
+    ['Error', 0, 1, 0x05],
+  ]);
   const service = opened({ role: SERVICE });
   for (const kind of ['CallEnded', 'DataChanged']) service.come({ kind, serial: '1' }, 0);
   service.come({ kind: 'Connection' }, 0);
-  assert.deepEqual(service.out(), [['Error', 0, 1, 0x26], ['Error', 0, 1, 0x28], ['Error', 0, 1, 0x20]]);
+  assert.deepEqual(service.out(), [
+    ['Error', 0, 1, 0x26],
+    ['Error', 0, 1, 0x28],
+    ['Error', 0, 1, 0x20],
+  ]);
   assert.deepEqual(service.told.requests, []);
 });
 
@@ -188,12 +238,20 @@ test('a body that breaks the format leaves the link open', () => {
   bytes('00000009 02 26 0000 00000003 00');
   bytes('0000000a 02 05 0000 00000003 0000');
   come({ kind: 'Ping' }, 4);
-  assert.deepEqual(out(), [['Error', 3, 1, 0x26], ['Error', 3, 1, 0x05], ['Pong', 4]]);
+  assert.deepEqual(out(), [
+    ['Error', 3, 1, 0x26],
+    ['Error', 3, 1, 0x05],
+    ['Pong', 4],
+  ]);
   assert.equal(session.ended, null);
 });
 
 test('a version or a length that cannot be used is told under 0 about 0, and ends the link', () => {
-  for (const [hex, status] of [['00000008 01', 3], ['00000007', 1], ['00010001', 4]]) {
+  for (const [hex, status] of [
+    ['00000008 01', 3],
+    ['00000007', 1],
+    ['00010001', 4],
+  ]) {
     const { bytes, come, out, session } = opened();
     bytes(hex);
     assert.deepEqual(out(), [['Error', 0, status, 0]]);
@@ -212,7 +270,14 @@ test('JSON: a line that is no message, an unknown kind, a missing one, a line th
   line('{"id":4}');
   line('{"kind":"Ping","id":5,"x":0}');
   come({ kind: 'Ping' }, 6);
-  assert.deepEqual(out(), [['Error', 0, 1, 0], ['Error', 0, 1, 0], ['Error', 3, 2, 0], ['Error', 4, 1, 0], ['Error', 5, 1, 0x05], ['Pong', 6]]);
+  assert.deepEqual(out(), [
+    ['Error', 0, 1, 0],
+    ['Error', 0, 1, 0],
+    ['Error', 3, 2, 0],
+    ['Error', 4, 1, 0],
+    ['Error', 5, 1, 0x05],
+    ['Pong', 6],
+  ]);
   line('x'.repeat(1_025));
   assert.deepEqual(out(), [['Error', 0, 4, 0]]);
   assert.notEqual(session.ended, null);
@@ -221,7 +286,10 @@ test('JSON: a line that is no message, an unknown kind, a missing one, a line th
 test('no more requests are under way than the exchange allows; the others are held back in order', () => {
   const { ask, come, out, told, session } = opened({ agreed: { max_in_flight: 2 } });
   for (let count = 0; count < 4; count += 1) ask(QUERY);
-  assert.deepEqual(out(), [['CallQuery', 2], ['CallQuery', 3]]);
+  assert.deepEqual(out(), [
+    ['CallQuery', 2],
+    ['CallQuery', 3],
+  ]);
   session.tick(session.nextTick);
   assert.deepEqual(out(), [['Ping', 4]], 'a Ping does not count');
   come({ kind: 'CallQueryReply' }, 3);
@@ -241,7 +309,10 @@ test('a request whose wait has ended still counts, since the exchange still coun
   assert.deepEqual([told.answers.length, out().length], [1, 0]);
   assert.equal(session.nextTick, 2_000);
   session.tick(2_000);
-  assert.deepEqual(told.answers, [['RequestTimedOut', undefined], ['RequestTimedOut', undefined]]);
+  assert.deepEqual(told.answers, [
+    ['RequestTimedOut', undefined],
+    ['RequestTimedOut', undefined],
+  ]);
   ask(QUERY);
   assert.deepEqual(out(), []);
   come({ kind: 'CallQueryReply' }, 2);
@@ -288,7 +359,10 @@ test('pings go out after silence only, any bytes are life, and two unanswered on
   bytes('08', 30_000); // still no whole frame
   session.tick(42_500);
   session.tick(55_000);
-  assert.deepEqual(out(), [['Ping', 3], ['Ping', 4]]);
+  assert.deepEqual(out(), [
+    ['Ping', 3],
+    ['Ping', 4],
+  ]);
   assert.equal(session.ended, null);
   session.tick(67_500);
   assert.match(session.ended, /pings/);
@@ -328,6 +402,9 @@ test('invoke ids go round, and never to one that waits or to 0', () => {
 
 test('extensions of the other side are skipped', () => {
   const { session, told } = opened();
-  session.receive(new BinaryCodec().encode({ kind: 'AgentEvent', serial: '1' }, 0, [{ type: 0x8000, value: new Uint8Array(5) }]), 0);
+  session.receive(
+    new BinaryCodec().encode({ kind: 'AgentEvent', serial: '1' }, 0, [{ type: 0x8000, value: new Uint8Array(5) }]),
+    0,
+  );
   assert.deepEqual(told.notices, ['AgentEvent']);
 });

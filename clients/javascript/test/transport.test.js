@@ -22,9 +22,14 @@ const CALL = { agent: '1001', service: 'bill', callingNumber: '138', fields: { a
 
 /** An agent and a service over one exchange: the whole way of a call. */
 async function handedOver(link) {
-  const service = new AutomaticService({ ...link, identity: 'ivr', secret: 'y', async handler(call) {
-    await call.complete({ heard: (await call.fetch()).get('account') });
-  } });
+  const service = new AutomaticService({
+    ...link,
+    identity: 'ivr',
+    secret: 'y',
+    async handler(call) {
+      await call.complete({ heard: (await call.fetch()).get('account') });
+    },
+  });
   const client = new AgentClient({ ...link, identity: 'desk', secret: 'x' });
   await Promise.all([service.start(), client.connect()]);
   await client.login('1001');
@@ -50,10 +55,18 @@ test('a call over TLS, and a certificate that nobody vouches for', async () => {
   const server = createTlsServer({ cert, key }, (socket) => exchange.accept(new TcpTransport(socket)));
   server.on('tlsClientError', () => {});
   const port = await listening(server);
-  const link = { host: 'localhost', port, tls: { ca: cert, lookup: (host, options, found) => found(null, [{ address: '127.0.0.1', family: 4 }]) } };
+  const link = {
+    host: 'localhost',
+    port,
+    tls: { ca: cert, lookup: (host, options, found) => found(null, [{ address: '127.0.0.1', family: 4 }]) },
+  };
   assert.deepEqual(await handedOver(link), [1, '6222']);
   await assert.rejects(openTcp({ ...link, tls: { lookup: link.tls.lookup } }), { name: 'LinkLost' });
-  await assert.rejects(openTcp({ host: '127.0.0.1', port, tls: { ca: cert } }), { name: 'LinkLost' }, 'the name is another one');
+  await assert.rejects(
+    openTcp({ host: '127.0.0.1', port, tls: { ca: cert } }),
+    { name: 'LinkLost' },
+    'the name is another one',
+  );
   server.close();
 });
 
@@ -69,7 +82,9 @@ test('a port where nothing is', async () => {
 test('a secret is not said over plain TCP beyond this machine', async () => {
   const { UnsafeLink } = await import('../src/index.js');
   const { networkInterfaces } = await import('node:os');
-  const outside = Object.values(networkInterfaces()).flat().find(({ internal, family }) => !internal && family === 'IPv4');
+  const outside = Object.values(networkInterfaces())
+    .flat()
+    .find(({ internal, family }) => !internal && family === 'IPv4');
   if (!outside) return; // this machine has no address but loopback
   const server = createServer((socket) => socket.destroy());
   await new Promise((resolve) => {
@@ -123,9 +138,17 @@ test('over a WebSocket each message is one text frame', async () => {
   socket.comes('{"kind":"Ping","id":5}{"kind":"Ping","id":6}');
   socket.comes('{"kind":"Ping",\n"id":7}');
   socket.comes('{"kind":"Unbind","id":8,"detail":"a\nb"}');
-  const answers = socket.sent.slice(1).map((text) => JSON.parse(text)).map(({ kind, id, status }) => [kind, id, status]);
+  const answers = socket.sent
+    .slice(1)
+    .map((text) => JSON.parse(text))
+    .map(({ kind, id, status }) => [kind, id, status]);
   assert.deepEqual(answers, [
-    ['Pong', 4, undefined], ['Error', 0, 1], ['Error', 0, 1], ['Error', 0, 1], ['Pong', 7, undefined], ['Error', 0, 1],
+    ['Pong', 4, undefined],
+    ['Error', 0, 1],
+    ['Error', 0, 1],
+    ['Error', 0, 1],
+    ['Pong', 7, undefined],
+    ['Error', 0, 1],
   ]);
   const closed = client.close();
   const unbind = JSON.parse(socket.sent.at(-1));

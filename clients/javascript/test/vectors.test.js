@@ -42,7 +42,10 @@ test('there is a vector of every message', () => {
 
 test('both forms of each vector are the same message, and are written byte for byte', () => {
   for (const vector of VECTORS.messages) {
-    const forms = [[BINARY, fromHex(vector.hex)], [JSON_CODEC, line(vector.json)]];
+    const forms = [
+      [BINARY, fromHex(vector.hex)],
+      [JSON_CODEC, line(vector.json)],
+    ];
     const read = forms.map(([codec, bytes]) => {
       const decoder = codec.decoder();
       decoder.receive(bytes);

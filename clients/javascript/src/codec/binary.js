@@ -120,7 +120,8 @@ class BinaryDecoder {
     if (length > this.maxFrame) {
       this.#fail(`a frame of length ${length}: the limit is ${this.maxFrame}`, Status.TOO_LONG);
     }
-    if (length < LEAST_LENGTH) this.#fail(`a frame of length ${length}: the minimum is ${LEAST_LENGTH}`, Status.MALFORMED);
+    if (length < LEAST_LENGTH)
+      this.#fail(`a frame of length ${length}: the minimum is ${LEAST_LENGTH}`, Status.MALFORMED);
     if (version !== undefined && version !== VERSION) {
       this.#fail(`version ${version}: only ${VERSION} is supported`, Status.UNSUPPORTED_VERSION);
     }

@@ -71,7 +71,9 @@ function readExtensions(json) {
 }
 
 function writtenExtensions(extensions) {
-  return `[${checkExtensions(extensions).map(({ type, value }) => `[${type},"${toBase64(value)}"]`).join(',')}]`;
+  return `[${checkExtensions(extensions)
+    .map(({ type, value }) => `[${type},"${toBase64(value)}"]`)
+    .join(',')}]`;
 }
 
 class JsonDecoder {

@@ -39,8 +39,13 @@ const { CLIENT, EXCHANGE, BOTH } = Sender;
 const { AGENT, SERVICE } = On;
 const number = needed(text8);
 
-const DECLARED = [
-  [0x01, 'Bind', REQUEST, CLIENT, BOTH, {
+function declared(code, name, form, sender, on, attributes) {
+  return Object.freeze({ code, name, form, sender, on, attributes: Object.entries(attributes) });
+}
+
+/** The declaration of each message. */
+export const MESSAGES = [
+  declared(0x01, 'Bind', REQUEST, CLIENT, BOTH, {
     role,
     identity: text8,
     secret: text16,
@@ -48,8 +53,8 @@ const DECLARED = [
     max_version: withDefault(u8, VERSION),
     software: text8,
     features: text16,
-  }],
-  [0x02, 'BindReply', REPLY, EXCHANGE, BOTH, {
+  }),
+  declared(0x02, 'BindReply', REPLY, EXCHANGE, BOTH, {
     status,
     version: withDefault(u8, VERSION),
     session: text8,
@@ -59,34 +64,39 @@ const DECLARED = [
     exchange_address: text8,
     features: text16,
     detail: text16,
-  }],
-  [0x03, 'Unbind', REQUEST, BOTH, BOTH, { status, detail: text16 }],
-  [0x04, 'UnbindReply', REPLY, BOTH, BOTH, {}],
-  [0x05, 'Ping', REQUEST, BOTH, BOTH, {}],
-  [0x06, 'Pong', REPLY, BOTH, BOTH, {}],
-  [0x07, 'Error', ERROR, BOTH, BOTH, { status, about: u8, detail: text16 }],
-  [0x10, 'AgentLogin', REQUEST, CLIENT, AGENT, { agent: number, epoch: u64, resume_after: u64 }],
-  [0x11, 'AgentLoginReply', REPLY, EXCHANGE, AGENT, {
+  }),
+  declared(0x03, 'Unbind', REQUEST, BOTH, BOTH, { status, detail: text16 }),
+  declared(0x04, 'UnbindReply', REPLY, BOTH, BOTH, {}),
+  declared(0x05, 'Ping', REQUEST, BOTH, BOTH, {}),
+  declared(0x06, 'Pong', REPLY, BOTH, BOTH, {}),
+  declared(0x07, 'Error', ERROR, BOTH, BOTH, { status, about: u8, detail: text16 }),
+  declared(0x10, 'AgentLogin', REQUEST, CLIENT, AGENT, { agent: number, epoch: u64, resume_after: u64 }),
+  declared(0x11, 'AgentLoginReply', REPLY, EXCHANGE, AGENT, {
     status,
     epoch: u64,
     first_sequence: u64,
     last_sequence: u64,
     detail: text16,
-  }],
-  [0x12, 'AgentLogout', REQUEST, CLIENT, AGENT, { agent: number }],
-  [0x13, 'AgentLogoutReply', REPLY, EXCHANGE, AGENT, { status }],
-  [0x14, 'ConnectRequest', REQUEST, CLIENT, AGENT, {
+  }),
+  declared(0x12, 'AgentLogout', REQUEST, CLIENT, AGENT, { agent: number }),
+  declared(0x13, 'AgentLogoutReply', REPLY, EXCHANGE, AGENT, { status }),
+  declared(0x14, 'ConnectRequest', REQUEST, CLIENT, AGENT, {
     serial: serialOrEmpty,
     agent: text8,
     service: text8,
     calling_number: text8,
     reference: text8,
     fields,
-  }],
-  [0x15, 'ConnectReply', REPLY, EXCHANGE, AGENT, { status, serial: serialOrEmpty, retry_after: u16, detail: text16 }],
-  [0x16, 'CancelRequest', REQUEST, CLIENT, AGENT, { serial }],
-  [0x17, 'CancelReply', REPLY, EXCHANGE, AGENT, { status, serial: serialOrEmpty, detail: text16 }],
-  [0x18, 'AgentEvent', NOTICE, EXCHANGE, AGENT, {
+  }),
+  declared(0x15, 'ConnectReply', REPLY, EXCHANGE, AGENT, {
+    status,
+    serial: serialOrEmpty,
+    retry_after: u16,
+    detail: text16,
+  }),
+  declared(0x16, 'CancelRequest', REQUEST, CLIENT, AGENT, { serial }),
+  declared(0x17, 'CancelReply', REPLY, EXCHANGE, AGENT, { status, serial: serialOrEmpty, detail: text16 }),
+  declared(0x18, 'AgentEvent', NOTICE, EXCHANGE, AGENT, {
     sequence: u64,
     time: u64,
     agent: text8,
@@ -95,46 +105,45 @@ const DECLARED = [
     condition,
     status,
     fields,
-  }],
-  [0x19, 'AgentEventAck', NOTICE, CLIENT, AGENT, { agent: number, sequence: u64 }],
-  [0x1a, 'CallQuery', REQUEST, CLIENT, AGENT, { agent: number }],
-  [0x1b, 'CallQueryReply', REPLY, EXCHANGE, AGENT, {
+  }),
+  declared(0x19, 'AgentEventAck', NOTICE, CLIENT, AGENT, { agent: number, sequence: u64 }),
+  declared(0x1a, 'CallQuery', REQUEST, CLIENT, AGENT, { agent: number }),
+  declared(0x1b, 'CallQueryReply', REPLY, EXCHANGE, AGENT, {
     status,
     calls: list({ serial, service: text8, reference: text8, state: openCallState, since: u64 }),
-  }],
-  [0x1c, 'UpdateRequest', REQUEST, CLIENT, AGENT, { serial, fields }],
-  [0x1d, 'UpdateReply', REPLY, EXCHANGE, AGENT, { status, serial: serialOrEmpty, detail: text16 }],
-  [0x20, 'Connection', REQUEST, EXCHANGE, SERVICE, { access_code: text8, calling_number: text8, exchange_address: text8 }],
-  [0x21, 'ConnectionReply', REPLY, CLIENT, SERVICE, { status, detail: text16 }],
-  [0x22, 'DataRequest', REQUEST, CLIENT, SERVICE, { serial, exchange_address: text8 }],
-  [0x23, 'DataResult', REPLY, EXCHANGE, SERVICE, {
+  }),
+  declared(0x1c, 'UpdateRequest', REQUEST, CLIENT, AGENT, { serial, fields }),
+  declared(0x1d, 'UpdateReply', REPLY, EXCHANGE, AGENT, { status, serial: serialOrEmpty, detail: text16 }),
+  declared(0x20, 'Connection', REQUEST, EXCHANGE, SERVICE, {
+    access_code: text8,
+    calling_number: text8,
+    exchange_address: text8,
+  }),
+  declared(0x21, 'ConnectionReply', REPLY, CLIENT, SERVICE, { status, detail: text16 }),
+  declared(0x22, 'DataRequest', REQUEST, CLIENT, SERVICE, { serial, exchange_address: text8 }),
+  declared(0x23, 'DataResult', REPLY, EXCHANGE, SERVICE, {
     status,
     serial: serialOrEmpty,
     agent: text8,
     reference: text8,
     fields,
-  }],
-  [0x24, 'ServiceEvent', REQUEST, CLIENT, SERVICE, {
+  }),
+  declared(0x24, 'ServiceEvent', REQUEST, CLIENT, SERVICE, {
     event_id: u64,
     serial,
     agent: text8,
     condition: serviceCondition,
     fields,
-  }],
-  [0x25, 'ServiceEventReply', REPLY, EXCHANGE, SERVICE, { event_id: u64, status }],
-  [0x26, 'CallEnded', REQUEST, EXCHANGE, SERVICE, { serial, condition }],
-  [0x27, 'CallEndedReply', REPLY, CLIENT, SERVICE, {}],
-  [0x28, 'DataChanged', REQUEST, EXCHANGE, SERVICE, { serial }],
-  [0x29, 'DataChangedReply', REPLY, CLIENT, SERVICE, {}],
+  }),
+  declared(0x25, 'ServiceEventReply', REPLY, EXCHANGE, SERVICE, { event_id: u64, status }),
+  declared(0x26, 'CallEnded', REQUEST, EXCHANGE, SERVICE, { serial, condition }),
+  declared(0x27, 'CallEndedReply', REPLY, CLIENT, SERVICE, {}),
+  declared(0x28, 'DataChanged', REQUEST, EXCHANGE, SERVICE, { serial }),
+  declared(0x29, 'DataChangedReply', REPLY, CLIENT, SERVICE, {}),
 ];
 
-/** The declaration of each message. */
-export const MESSAGES = DECLARED.map(([code, name, form, sender, on, attributes]) =>
-  Object.freeze({ code, name, form, sender, on, attributes: Object.entries(attributes) }),
-);
-
-export const MESSAGE_OF_CODE = new Map(MESSAGES.map((declared) => [declared.code, declared]));
-export const MESSAGE_OF_NAME = new Map(MESSAGES.map((declared) => [declared.name, declared]));
+export const MESSAGE_OF_CODE = new Map(MESSAGES.map((message) => [message.code, message]));
+export const MESSAGE_OF_NAME = new Map(MESSAGES.map((message) => [message.name, message]));
 
 /** The name of the reply that answers a request. */
 export function replyTo(request) {
@@ -142,7 +151,7 @@ export function replyTo(request) {
 }
 
 /** Whether a message may come to a client in this role. */
-export function mayCome(declared, role) {
-  const mine = role === 1 ? On.AGENT : On.SERVICE;
-  return declared.sender !== Sender.CLIENT && (declared.on === On.BOTH || declared.on === mine);
+export function mayCome(message, myRole) {
+  const mine = myRole === 1 ? On.AGENT : On.SERVICE;
+  return message.sender !== Sender.CLIENT && (message.on === On.BOTH || message.on === mine);
 }

@@ -18,7 +18,11 @@ const NUMBER = /(-?(?:0|[1-9][0-9]*))((?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)/y;
 const PLAIN = /[^"\\\u0000-\u001f]*/y;
 const HEX = /[0-9a-fA-F]{4}/y;
 const ESCAPES = { '"': '"', '\\': '\\', '/': '/', b: '\b', f: '\f', n: '\n', r: '\r', t: '\t' };
-const WORDS = [['true', true], ['false', false], ['null', null]];
+const WORDS = [
+  ['true', true],
+  ['false', false],
+  ['null', null],
+];
 
 /** @returns {unknown} the value of one JSON text */
 export function parseJson(text) {

@@ -130,7 +130,9 @@ export const fields = {
     return new Map([...json].map(([name, held]) => [name, valueOfJson(held)]));
   },
   toJson(value) {
-    const members = [...entriesOf(value)].map(([name, held]) => `${JSON.stringify(name)}:${typeOfValue(held).toJson(held)}`);
+    const members = [...entriesOf(value)].map(
+      ([name, held]) => `${JSON.stringify(name)}:${typeOfValue(held).toJson(held)}`,
+    );
     return `{${members.join(',')}}`;
   },
 };

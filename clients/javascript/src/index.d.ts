@@ -1,0 +1,12 @@
+export * from './agent.js';
+export * from './codec.js';
+export * from './codes.js';
+export * from './errors.js';
+export * from './service.js';
+export * from './connection.js';
+export * from './hand-off.js';
+export * from './session.js';
+export { openTcp } from './transport.js';
+export type { TcpOptions, Transport } from './transport.js';
+export { openWebSocket } from './websocket.js';
+export type { WebSocketLike } from './websocket.js';

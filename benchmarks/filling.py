@@ -36,5 +36,5 @@ def _requests(load: Load, numbers: range) -> list[list[bytes]]:
 
 def _request(number: int, agent: str) -> bytes:
     serial = serial_of(number)
-    request = ConnectRequest(serial, agent, SERVICE, "13800138000", Fields(fields_of(serial)))
+    request = ConnectRequest(serial, agent, SERVICE, "13800138000", fields=Fields(fields_of(serial)))
     return frame_of(request, number % 0x7FFFFFFF + 1)

@@ -112,7 +112,7 @@ _PLACE = serial_of(10**20 - 1).encode()
 
 def _template(agent: str) -> bytes:
     fields = {**fields_of(_PLACE.decode()), "account": "1001200300"}
-    return frame_of(ConnectRequest(_PLACE.decode(), agent, SERVICE, "13800138000", Fields(fields)), 1)
+    return frame_of(ConnectRequest(_PLACE.decode(), agent, SERVICE, "13800138000", fields=Fields(fields)), 1)
 
 
 class HandedService(Link):

@@ -154,7 +154,9 @@ class Load:
         """Frames of so many ConnectRequests, shared out among the links; each asks for a serial."""
         return [
             [
-                frame_of(ConnectRequest("", agents[i % len(agents)], "number-broadcast", "13800138000", fields), i + 1)
+                frame_of(
+                    ConnectRequest("", agents[i % len(agents)], "number-broadcast", "13800138000", fields=fields), i + 1
+                )
                 for i in range(calls // len(self.agents))
             ]
             for agents in self.agents

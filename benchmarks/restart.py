@@ -47,7 +47,7 @@ class _Asking(AcknowledgingAgent):
     def __init__(self, port: int, agents: list[str], calls: int) -> None:
         super().__init__(port, agents)
         self.frames = [
-            frame_of(ConnectRequest("", agents[i % len(agents)], SERVICE, "13800138000", _FIELDS), i + 1)
+            frame_of(ConnectRequest("", agents[i % len(agents)], SERVICE, "13800138000", fields=_FIELDS), i + 1)
             for i in range(calls)
         ]
         self.connecting = self.completed = 0

@@ -92,10 +92,10 @@ def live_calls(count: int, size: int, deadline: float) -> Iterator[Call]:
     codec = BinaryCodec()
     for number in range(count):
         serial, agent = f"{number:020d}", f"{number % (count // 100):06d}"
-        data = codec.encode_body(DataResult(Status.OK, serial, agent, Fields({"notes": "x" * size})))
+        data = codec.encode_body(DataResult(Status.OK, serial, agent, fields=Fields({"notes": "x" * size})))
         yield Call(
             serial, agent, "number-broadcast", "agent-demo", "13800138000", bytes(16), data, CallState.CONNECTED,
-            deadline, "service-demo", frozenset({10, 11}),
+            deadline, owner="service-demo", told=frozenset({10, 11}),
         )  # fmt: skip
 
 

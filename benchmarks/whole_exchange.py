@@ -239,7 +239,7 @@ class Round:
     def _connect(self, serials: Sequence[str]) -> None:
         """Ask for these calls, and have the service accept them."""
         requests = [
-            ConnectRequest(serial, number, "bill", "13800138000", _FIELDS)
+            ConnectRequest(serial, number, "bill", "13800138000", fields=_FIELDS)
             for serial, number in zip(serials, self._numbers, strict=True)
         ]
         self._ask("ConnectRequest", self._agent, requests)

@@ -83,7 +83,7 @@ def frame_of(message: Message, invoke_id: int) -> bytes:
 
 def result_of(serial: str) -> bytes:
     """The frame that answers a DataRequest."""
-    return frame_of(DataResult(Status.OK, serial, AGENT, Fields(fields_of(serial))), 1)
+    return frame_of(DataResult(Status.OK, serial, AGENT, fields=Fields(fields_of(serial))), 1)
 
 
 REQUEST_SIZE = len(frame_of(DataRequest(serial_of(1), EXCHANGE_ADDRESS), 1))

@@ -22,13 +22,20 @@ CORPUS = Path(__file__).resolve().parent / "corpus"
 _CONVERSATIONS: list[tuple[int, list[Message]]] = [
     (0, [m.Ping(), m.Bind(Role.AGENT, "x", "y"), m.AgentLogin("1001"), m.Unbind()]),
     (0, [m.Bind(Role.AGENT, "x", "wrong"), m.Ping()]),
-    (1, [m.AgentLogin("1001"), m.ConnectRequest("", "1001", "bill", "138", Fields({"a": 1})), m.CancelRequest("7")]),
+    (
+        1,
+        [
+            m.AgentLogin("1001"),
+            m.ConnectRequest("", "1001", "bill", "138", fields=Fields({"a": 1})),
+            m.CancelRequest("7"),
+        ],
+    ),
     (1, [m.AgentEventAck("1001", 7), m.AgentLogout("1001"), m.Unbind()]),
     (
         2,
         [m.DataRequest("7"), m.ServiceEvent(1, "7", "", m.Condition.COMPLETED, Fields({"n": 3})), m.ConnectionReply(0)],
     ),
-    (2, [m.CallEndedReply(), m.Error(51, ""), m.Ping(), m.Pong(), m.Unbind()]),
+    (2, [m.CallEndedReply(), m.Error(51, detail=""), m.Ping(), m.Pong(), m.Unbind()]),
     (3, [m.AgentLogin("1001"), m.Ping()]),
 ]
 _CONFIGURATIONS = {

@@ -27,7 +27,7 @@ def decode(message: type[Message], body: bytes, extended: bool = False) -> Messa
     :raise MalformedFrame: the body breaks the layout.
     """
     try:
-        attributes = [subcon for subcon in LAYOUTS[message].subcons if subcon.name]
+        attributes: list[Any] = [subcon for subcon in LAYOUTS[message].subcons if subcon.name]
         behind = [EXTENSIONS, Terminated] if extended else [Terminated]
         parsed = Struct(*attributes, *behind).parse(body)
         return message(**{subcon.name: _from_layout(subcon.name, parsed[subcon.name]) for subcon in attributes})

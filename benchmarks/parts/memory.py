@@ -138,7 +138,7 @@ def _store_alone(count: int) -> int:
         data = work.result_of(serial)[_CODEC.frame_length(b"") + 4 :]
         call = Call(
             serial, work.AGENT, "number-broadcast", "agent-demo", f"{13800000000 + number}", number.to_bytes(16),
-            data, CallState.CONNECTED, 1e9 + number, "service-demo", told,
+            data, CallState.CONNECTED, 1e9 + number, owner="service-demo", told=told,
         )  # fmt: skip
         store.commit(Change(calls=(call,)))
 
@@ -156,8 +156,8 @@ def _messages(count: int) -> dict[str, int]:
     fields = Fields(work.fields_of(serial))
     return {
         "DataRequest": parsed(DataRequest(serial, work.EXCHANGE_ADDRESS)),
-        "DataResult of 12 fields": parsed(DataResult(Status.OK, serial, work.AGENT, fields)),
+        "DataResult of 12 fields": parsed(DataResult(Status.OK, serial, work.AGENT, fields=fields)),
         "ConnectRequest of 12 fields": parsed(
-            ConnectRequest(serial, work.AGENT, "number-broadcast", "13800138000", fields)
+            ConnectRequest(serial, work.AGENT, "number-broadcast", "13800138000", fields=fields)
         ),
     }

@@ -42,7 +42,7 @@ class Fields(Mapping[str, Value]):
 
     def __init__(self, values: Mapping[str, Any] | Iterable[tuple[str, Any]] = ()) -> None:
         given = list(values.items() if isinstance(values, Mapping) else values)
-        pairs = [(name, checked_value(name, value)) for name, value in given]
+        pairs = [(name, check_field(name, value)) for name, value in given]
         self._values: dict[str, Value] = dict(pairs)
         if len(self._values) != len(pairs):
             raise FieldError("a duplicate field name")
@@ -103,7 +103,7 @@ class Fields(Mapping[str, Value]):
         return value if type(value) is int else default
 
 
-def checked_value(name: str, value: Any) -> Value:
+def check_field(name: str, value: Any) -> Value:
     """The value of one field as it travels: a time without what is finer than a millisecond.
 
     :raise FieldError: the name or the value breaks a limit of the wire format.
@@ -125,7 +125,8 @@ def checked_value(name: str, value: Any) -> Value:
         case _:
             kinds = "text, an integer, a boolean, bytes, a decimal or a time"
             raise FieldError(f"field {name!r}: a {type(value).__name__} isn't {kinds}")
-    return value
+    kept: Value = value
+    return kept
 
 
 def _checked_by_its_text(name: str, value: Decimal | datetime) -> Value:

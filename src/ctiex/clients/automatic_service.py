@@ -13,7 +13,6 @@ A service is one coroutine::
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping
-from contextlib import suppress
 from functools import partial
 from itertools import count
 from random import Random, SystemRandom
@@ -337,13 +336,18 @@ class AutomaticService(Service):
 
     async def _until_kept(self, event: ServiceEvent) -> None:
         for attempts in count():
-            pause: float | None = self._connection.pause_after(attempts)
-            with suppress(RequestTimedOut, BrokenExchange):
+            pause = self._connection.pause_after
+            try:
                 reply = await self._connection.ask(event)
-                status = Status.of(getattr(reply, "status", Status.INTERNAL))
-                if status in KEPT:
-                    return
-                pause = pause_before_repeat(reply, attempts, self._connection.pause_after)
-                if pause is None:
-                    raise CallError(status, getattr(reply, "detail", ""))
-            await deferLater(self.reactor, pause)
+            except RequestTimedOut:
+                continue
+            except BrokenExchange:
+                await deferLater(self.reactor, pause(attempts))
+                continue
+            status = Status.of(getattr(reply, "status", Status.INTERNAL))
+            if status in KEPT:
+                return
+            wait = pause_before_repeat(reply, attempts, pause)
+            if wait is None:
+                raise CallError(status, getattr(reply, "detail", ""))
+            await deferLater(self.reactor, wait)

@@ -51,7 +51,8 @@ def _record_reader(shape: RecordList) -> Callable[[bytes, int], tuple[tuple[Any,
     names: dict[str, Any] = {"Record": shape.record}
     lines = ["def read(body, end):", *(f" {line}" for line in _reading_all(shape.elements, names))]
     lines.append(f" return Record({', '.join(element.name for element in shape.elements)}), end")
-    read, count_of = _made("\n".join(lines), names, "read"), struct.Struct(">" + shape.count_code)
+    read: Callable[..., Any] = _made("\n".join(lines), names, "read")
+    count_of = struct.Struct(">" + shape.count_code)
 
     def read_records(body: bytes, end: int) -> tuple[tuple[Any, ...], int]:
         (count,) = count_of.unpack_from(body, end)

@@ -148,7 +148,7 @@ def _record_list(name: str, array: Any) -> RecordList:
     record = items.subcon.subcon
     if not isinstance(record, Record):
         raise TypeError("a list of anything but fields is one of records")
-    elements = tuple(_plain(subcon.name, subcon.subcon) for subcon in record.subcon.subcons)
+    elements = tuple(_plain(subcon.name, subcon.subcon) for subcon in record.attributes)
     return RecordList(name, _code(count.subcon.subcon), record.record, elements)
 
 

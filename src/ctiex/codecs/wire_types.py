@@ -116,12 +116,13 @@ class Record(Adapter):
     def __init__(self, record: type, subcon: Any) -> None:
         super().__init__(subcon)
         self.record = record
+        self.attributes: list[Any] = subcon.subcons
 
     def _decode(self, obj: Any, context: Any, path: Any) -> Any:
         return self.record(**{name: value for name, value in obj.items() if name != "_io"})
 
     def _encode(self, obj: Any, context: Any, path: Any) -> Any:
-        return {subcon.name: getattr(obj, subcon.name) for subcon in self.subcon.subcons}
+        return {subcon.name: getattr(obj, subcon.name) for subcon in self.attributes}
 
 
 def _whole(subcon: Any) -> Any:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
+from decimal import Decimal
 from typing import Annotated
 
 from attrs import field, frozen
 from zope.interface import implementer
 
 from ctiex.errors import ConfigurationError, FieldError
+from ctiex.field_values import decimal_text, time_text
 from ctiex.fields import MAX_COUNT, Fields, Value, check_field
 from ctiex.interfaces import IOrganizer
 from ctiex.settings import Check
@@ -47,7 +50,7 @@ class RuleSettings:
     keep: tuple[Name, ...] = (EVERY_FIELD,)
     """The source names that may pass."""
     map: Mapping[Name, Mapping[Form, Text]] = field(factory=dict, repr=False)
-    """Source name to the new text for each value in its text form: ``3``, ``true``, ``false``."""
+    """Source name to the new text for each value in its text form: ``3``, ``true``, ``false``, ``12.50``."""
     rename: Mapping[Name, Name] = field(factory=dict)
     """Source name to target name. A rename onto a field that would pass under that name replaces it."""
     constants: Mapping[Name, Constant] = field(factory=dict, repr=False)
@@ -110,11 +113,17 @@ class RuleOrganizer:
 
 def _text_form(value: Value) -> str | None:
     """How a ``map`` table names the value; None for bytes, which have no text form."""
-    if isinstance(value, bytes):
-        return None
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value)
+    match value:
+        case bytes():
+            return None
+        case bool():
+            return "true" if value else "false"
+        case Decimal():
+            return decimal_text(value)
+        case datetime():
+            return time_text(value)
+        case _:
+            return str(value)
 
 
 def _before_and_after(given: frozenset[str], renamed: Mapping[str, str]) -> frozenset[str]:

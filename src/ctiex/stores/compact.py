@@ -59,8 +59,8 @@ def packed(call: Call) -> Record:
 
 def unpacked(serial: str, record: Record) -> Call:
     """The call of a record."""
-    state, owner, data, caller, agent, service, identity, deadline, told, reports, *others = record
-    reference, asked, begun, since, ended_as, changed = others
+    state, owner, data, caller, agent, service, identity, deadline, told, reports = record[:10]
+    reference, asked, begun, since, ended_as, changed = record[10:]
     digest_end = caller[0] + 1
     return Call(
         serial,

@@ -109,8 +109,8 @@ class JournalContract:
         call = make_call(
             "007", agent="100*", service="bill", identity="platform-1", calling_number="+86 138 \u0663", digest=b"\0",
             data=bytes(range(256)) * 20, state=CallState.FETCHED, deadline=1_764_547_200.123456, owner="ivr",
-            told=frozenset({10, 11, 13}), reports={0: b"\0" * 16, 2**64 - 1: b"\xff" * 16}, reference="R\u00e9f", asked=b"\0",
-            begun=1, since=2**53, ended_as=16, changed=True,
+            told=frozenset({10, 11, 13}), reports={0: b"\0" * 16, 2**64 - 1: b"\xff" * 16},
+            reference="R\u00e9f", asked=b"\0", begun=1, since=2**53, ended_as=16, changed=True,
         )  # fmt: skip
         await self.kept(Change(calls=(call, *(make_call(state.value, state=state) for state in CallState))))
 

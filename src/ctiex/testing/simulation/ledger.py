@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterator
 
 from attrs import define, field, frozen
 
+from ctiex.clients.agent_number import Position
 from ctiex.errors import Status
 from ctiex.fields import Fields
 from ctiex.messages import SERVICE_CONDITIONS, AgentEvent, Condition, ConnectReply, DataResult, ServiceEvent
@@ -27,6 +28,8 @@ class Book:
     agent: str
     last: int = 0
     """The last sequence that it has taken."""
+    epoch: int = 0
+    """Of which numbering."""
     events: dict[int, AgentEvent] = field(factory=dict)
     gaps: int = 0
     finals: dict[str, AgentEvent] = field(factory=dict)
@@ -37,6 +40,11 @@ class Book:
     """By serial, what its service had to say."""
     used_again: dict[str, list[int]] = field(factory=dict)
     """By serial, behind which events it was used for another call."""
+
+    @property
+    def position(self) -> Position:
+        """Up to where it has taken the events."""
+        return Position(self.epoch, self.last)
 
     def use_again(self, serial: str, last: int) -> str:
         """A serial is used for another call, whose events come behind the one numbered ``last``: its name here."""

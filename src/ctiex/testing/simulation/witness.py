@@ -22,6 +22,7 @@ from ctiex.messages import (
     Condition,
     Connection,
     ConnectReply,
+    DataChanged,
     DataRequest,
     ServiceEvent,
     ServiceEventReply,

@@ -127,7 +127,7 @@ class Flapping(SynchronousTestCase):
         self.bench.connect("2")
         self.store.unavailable = False
         self.bench.clock.advance(0.5)
-        self.assertFalse(commits.failing)
+        self.assertFalse(commits.outage.lasts)
 
 
 class Restarts(_Failing):
@@ -192,7 +192,7 @@ class Outages(_Failing):
         self.store.unavailable = False
         self.bench.clock.pump([1] * 6)
         self.assertEqual(len(self.flushLoggedErrors()), 0, "it is no traceback")
-        self.assertFalse(self.bench.exchange.context.commits.failing)
+        self.assertFalse(self.bench.exchange.context.commits.outage.lasts)
 
     def test_an_outage_is_told_when_it_begins_and_when_it_ends_however_the_store_says_so(self) -> None:
         for in_time in (False, True):
@@ -201,7 +201,7 @@ class Outages(_Failing):
                 with capturedLogs() as logged:
                     for number in range(20):
                         self.failing(partial(self.bench.connect, f"1{number}"), in_time)
-                    self.assertTrue(self.bench.exchange.context.commits.failing)
+                    self.assertTrue(self.bench.exchange.context.commits.outage.lasts)
                     self.well_again()
                     self.bench.connect("2")
                 began, ended = [formatEvent(entry) for entry in logged]
@@ -225,12 +225,12 @@ class Outages(_Failing):
         self.store.unavailable = True
         self.bench.connect()
         commits = self.bench.exchange.context.commits
-        self.assertTrue(commits.failing)
+        self.assertTrue(commits.outage.lasts)
         self.bench.clock.pump([1] * 30)
-        self.assertTrue(commits.failing)
+        self.assertTrue(commits.outage.lasts)
         self.store.unavailable = False
         self.bench.clock.pump([1] * 6)
-        self.assertFalse(commits.failing)
+        self.assertFalse(commits.outage.lasts)
 
     def test_no_timer_is_left_when_it_stops(self) -> None:
         self.store.unavailable = True

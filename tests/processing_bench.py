@@ -53,7 +53,7 @@ class Bench:
     ) -> list[ConnectReply]:
         """The replies that came so far; later ones are added."""
         replies: list[ConnectReply] = []
-        request = ConnectRequest(serial, agent, service, number, fields)
+        request = ConnectRequest(serial, agent, service, number, fields=fields)
         self.processing.connect(_AGENTS, outlet or self.outlet, request, replies.append)
         return replies
 

@@ -80,7 +80,7 @@ class OrderOfChecks(SynchronousTestCase):
         self.assertEqual(self.bench.clock.getDelayedCalls(), [])
 
     def test_the_limit_counts_the_serial_that_the_exchange_allocates(self) -> None:
-        edge = 500 - len(BinaryCodec().encode_body(DataResult(0, "", "1001", Fields({"f": ""})))) - 8
+        edge = 500 - len(BinaryCodec().encode_body(DataResult(0, "", "1001", fields=Fields({"f": ""})))) - 8
         self.assertEqual(self.bench.status("", fields=Fields({"f": "x" * (edge - 19)})), 35)
         self.assertEqual(self.bench.status("", fields=Fields({"f": "x" * (edge - 20)})), 0)
 

@@ -23,8 +23,6 @@ from ctiex.messages import (
     ConnectRequest,
     DataRequest,
     DataResult,
-    OpenCall,
-    OpenCallState,
     Role,
     ServiceEvent,
     ServiceEventReply,
@@ -42,14 +40,6 @@ from ctiex.processing.request_checks import is_repeat, new_call, updated_call
 from ctiex.processing.signalling_listener import SignallingListener
 from ctiex.processing.states import ENDED, SIGNALLED, TRANSITIONS, WITH_SERVICE, Step
 from ctiex.records import Call, CallState
-
-_OPEN_STATES = {
-    CallState.REQUESTED: OpenCallState.REQUESTED,
-    CallState.CONNECTING: OpenCallState.CONNECTING,
-    CallState.CONNECTED: OpenCallState.CONNECTED,
-    CallState.FETCHED: OpenCallState.FETCHED,
-    CallState.REPORTED: OpenCallState.REPORTED,
-}
 
 
 class ProcessingService:
@@ -170,9 +160,9 @@ class ProcessingService:
     def _check_limits(self, call: Call) -> None:
         if self.leaving:
             raise Refused(Status.GOING_AWAY)
-        self._quotas.check(call)
-        if not self._quotas.has_room(call.agent, self._context.limits.end_bytes):
+        if not self._quotas.has_room_for_one_more_end(call.agent):
             raise Refused(Status.QUEUE_FULL, "the agent's mailbox has no room for the end of this call")
+        self._quotas.check(call)
 
     def _connect_committed(self, call: Call, reply: Callable[[ConnectReply], None]) -> None:
         self._observer.call_committed()
@@ -218,25 +208,17 @@ class ProcessingService:
     def _update(self, call: Call, request: UpdateRequest, answer: Callable[..., None]) -> None:
         try:
             updated = updated_call(self._context, call, request.fields)
-            self._quotas.check_bytes(updated)
         except Refused as refused:
             answer(refused.status, refused.detail)
         else:
             self._calls.update(call, updated, answer)
 
-    def query(self, identity: Identity, query: CallQuery) -> CallQueryReply:
-        """The open hand-offs of an agent number, the oldest first, as many as fit a frame."""
+    def query(self, identity: Identity, query: CallQuery, reply: Callable[[CallQueryReply], None]) -> None:
+        """Answer with the open hand-offs of an agent number, the oldest first, as many as fit a frame."""
         if not identity.may_act_for(query.agent):
-            return CallQueryReply(Status.NOT_ALLOWED_HERE)
-        calls = [
-            OpenCall(call.serial, call.service, call.reference, _OPEN_STATES[call.state], call.since)
-            for call in self._calls.open_of(query.agent)
-        ]
-        reply = CallQueryReply(Status.OK, tuple(calls))
-        while calls and not self._context.fits_agent_link(reply):
-            del calls[-(len(calls) // 16 + 1) :]
-            reply = CallQueryReply(Status.DATA_TOO_LARGE, tuple(calls))
-        return reply
+            reply(CallQueryReply(Status.NOT_ALLOWED_HERE))
+            return
+        self._calls.open.query(query, reply)
 
     # ------------------------------------------------------------ the service's side
 

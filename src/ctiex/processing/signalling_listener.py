@@ -42,6 +42,7 @@ class SignallingListener:
         if (call.state, Step.OFFER) not in TRANSITIONS:
             return
         owner = ANY_OWNER if session is None else session.identity
+        changed = call.changed and owner == call.owner  # another hasn't fetched what was changed
 
         def committed() -> None:
             self._calls.owners.offered(call, session)
@@ -49,7 +50,7 @@ class SignallingListener:
             write()
 
         decided = self._calls.undecided_until(call, committed, failed)
-        self._calls.step(call.but(owner=owner), Step.OFFER, Condition.CONNECTING, *decided)
+        self._calls.step(call.but(owner=owner, changed=changed), Step.OFFER, Condition.CONNECTING, *decided)
 
     def accepted(self, serial: str) -> None:
         """The agent hears 11."""
@@ -69,7 +70,7 @@ class SignallingListener:
         call = self._context.store.get(serial)
         if call is not None:
             if status is not None:
-                self._calls.owners.refused(call)
+                self._calls.refused(call)
             self._observer.offer_refused(call, session, status)
 
     def unreachable(self, serial: str, status: int) -> None:

@@ -266,7 +266,7 @@ class ManyCalls(SynchronousTestCase):
         self.before = Bench(clock=self.clock, drivers={"link": _Seeing()})
         for number in range(self.calls):
             agent = str(1100 + number % 50)
-            self.before.exchange.mailboxes.login(agent, self.before.outlet, 0)
+            self.before.login(agent)
             assert self.before.status(str(number), agent=agent) == 0
         self.before.processing.stop()
 

@@ -240,6 +240,8 @@ class MemoryExchange:
     """Makes them instead, where they need parts of the exchange."""
     network: ISerialCarrier | None = None
     """Takes serials through the telephone network; in the calling number unless given."""
+    random: Random = field(factory=lambda: Random(1))
+    """For serials, the epoch, and the key of digests."""
     counts: Counters = field(factory=Counters)
     audit: Audit | None = None
     pairs: list[LinkedPair] = field(factory=list, init=False)
@@ -265,7 +267,7 @@ class MemoryExchange:
             exchange_address="exchange:7301",
             counters=self.counts,
             audit=self.audit,
-            random=Random(1),
+            random=self.random,
             new_session_name=map(str, itertools.count(1)).__next__,
         )
         self.core.start()

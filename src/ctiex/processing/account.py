@@ -177,8 +177,11 @@ def _entries(store: CallStore, account: ByteAccount, change: Change) -> list[Ent
         before = store.get(call.serial)
         if before is None:
             entries.append((account.add, call.identity, size_of_call(call)))
-        elif before.data is not call.data or before.reports is not call.reports:
+        elif before.data is not call.data:
             entries.append((account.add, call.identity, size_of_call(call) - size_of_call(before)))
+        elif before.reports is not call.reports:  # all that grows while a call goes on
+            grown = _REPORT_BYTES * (len(call.reports) - len(before.reports))
+            entries.append((account.add, call.identity, grown))
     for serial in change.forgotten:
         gone = store.get(serial)
         if gone is not None:

@@ -169,3 +169,44 @@ def test_unbind_is_answered_also_under_invoke_id_0(clients: Clients) -> None:
         link.send(message(Kind.UNBIND, invoke_id, status=0, detail=""))
         got = link.read()
         assert (got.kind, got.invoke_id, got.length) == (Kind.UNBIND_REPLY, invoke_id, 8)
+
+
+# Features, and how much at once
+
+
+@pytest.mark.parametrize(
+    ("wanted", "granted"),
+    [
+        ("", ""),
+        ("updates", "updates"),
+        ("updates updates", "updates"),
+        (" unheard-of  updates x ", "updates"),
+        ("calls", ""),
+        ("calls updates", "updates"),
+        ("Updates updates2 up dates", ""),
+        ("updates,calls", ""),
+        ("x " * 20_000, ""),
+    ],
+)
+def test_a_service_gets_the_features_that_it_names_and_that_are_there(
+    clients: Clients, wanted: str, granted: str
+) -> None:
+    got = clients.link(to_services=True).bind(SERVICE_ROLE, "ivr", "ivr-secret", features=wanted)
+    assert (got["status"], got["features"]) == (0, granted)
+
+
+def test_a_feature_of_the_other_role_is_not_granted(clients: Clients) -> None:
+    got = clients.link().bind(AGENT_ROLE, "desk", "desk-secret", features="updates unheard-of")
+    assert (got["status"], got["features"]) == (0, "")
+
+
+def test_a_refusal_grants_nothing(clients: Clients) -> None:
+    link = clients.link(to_services=True)
+    got = link.bind(SERVICE_ROLE, "ivr", "wrong", features="updates")
+    assert (got["status"], got["features"], got["session"], got["max_in_flight"]) == (11, "", "", 0)
+
+
+def test_a_secret_may_be_longer_than_255_bytes(clients: Clients) -> None:
+    link = clients.link()
+    link.send(message(Kind.BIND, 1, **{**AGENT_BIND, "secret": "s" * 40_000}))
+    assert [got.outcome for got in link.until_end()] == [(Kind.BIND_REPLY, 11)]

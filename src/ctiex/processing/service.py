@@ -170,9 +170,9 @@ class ProcessingService:
     def _check_limits(self, call: Call) -> None:
         if self.leaving:
             raise Refused(Status.GOING_AWAY)
-        self._quotas.check(call)
         if not self._quotas.has_room(call.agent, self._context.limits.end_bytes):
             raise Refused(Status.QUEUE_FULL, "the agent's mailbox has no room for the end of this call")
+        self._quotas.check(call)
 
     def _connect_committed(self, call: Call, reply: Callable[[ConnectReply], None]) -> None:
         self._observer.call_committed()

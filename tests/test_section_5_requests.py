@@ -19,7 +19,7 @@ THREE = [("a", "1"), ("b", "2"), ("c", "3")]
 
 def long_fields(count: int = 2) -> FieldList:
     """Fields that fit a ConnectRequest under the limit and make its DataResult pass it, with a serial of 20 digits."""
-    size = (LIMIT - 8 - 40) // 2
+    size = (LIMIT - 8 - 40) // 2 - 3 * (count - 2)
     return [("a", bytes(size)), ("b", bytes(size)), ("c", b"")][:count]
 
 
@@ -42,9 +42,9 @@ def test_the_checks_go_42_22_30_36_34_35() -> None:
     link = memory.agent(number)
     assert link.connect(number, taken)["status"] == 0
     faults: list[dict[str, object]] = [
-        {"agent": "not logged in"},
+        {"agent": "elsewhere"[: len(number)]},
         {"serial": taken},
-        {"service": "unheard-of"},
+        {"service": "none!"},
         {"fields": long_fields(3)},
         {"calling_number": "**"},
         {"fields": long_fields()},
@@ -74,6 +74,7 @@ def test_a_repeat_is_answered_0_whatever_else_stands_in_the_way_now() -> None:
     link = memory.agent(number)
     assert link.connect(number, "77", "gamma")["status"] == 0
     memory.service("other-ivr").answer_connection()
+    assert link.conditions(2) == [10, 11]
     assert link.connect(number, "")["status"] == 41
     again = link.connect(number, "77", "gamma")
     assert (again["status"], again["serial"], again["retry_after"]) == (0, "77", 0)

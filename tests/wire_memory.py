@@ -56,9 +56,10 @@ class MemoryPeer(Speaker):
         exchange.pairs.append(self._pair)
 
     def send(self, *frames: bytes) -> None:
-        """All frames in one segment."""
+        """All frames in one segment, which is carried over at once."""
         assert self._received.transport is not None
         self._received.transport.write(b"".join(frames))
+        self._exchange.pump()
 
     def more(self, deadline: float) -> bytes:
         """What has come."""
@@ -133,8 +134,7 @@ class Memory:
         return link
 
     def advance(self, seconds: float) -> None:
-        """Let time pass, once what is under way has come."""
-        self.exchange.pump()
+        """Let time pass."""
         self.exchange.advance(seconds)
 
     def restarted(self) -> Memory:

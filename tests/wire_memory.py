@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from attrs import define, field
+from attrs import define, evolve, field
 from twisted.internet.interfaces import IProtocol
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.internet.task import Clock
@@ -12,8 +12,9 @@ from twisted.python.failure import Failure
 
 from ctiex.codecs.binary import BinaryCodec
 from ctiex.codecs.json import JsonCodec
-from ctiex.interfaces import ICodec
+from ctiex.interfaces import ICodec, IOrganizer
 from ctiex.limits import Limits, SessionLimits, Timeouts
+from ctiex.processing.field_rules import RuleOrganizer
 from ctiex.stores.call_store import CallStore
 from ctiex.testing.pairs import LinkedPair, MemoryExchange, agents, make_service, services
 
@@ -97,12 +98,14 @@ class Memory:
     codec: str = "binary"
     store: CallStore = field(factory=CallStore)
     clock: Clock = field(factory=Clock)
+    organizer: IOrganizer = field(factory=RuleOrganizer)
+    """Organizes the agents' fields for every service."""
     exchange: MemoryExchange = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self.exchange = MemoryExchange(
             identities=IDENTITIES,
-            services={name: make_service(name, self.timeouts) for name in SERVICES},
+            services={name: evolve(make_service(name, self.timeouts), request=self.organizer) for name in SERVICES},
             limits=self.limits,
             session_limits=self.session_limits,
             codec=CODECS[self.codec],
@@ -133,9 +136,9 @@ class Memory:
         assert link.bind(SERVICE_ROLE, identity, "secret", features=features)["status"] == 0
         return link
 
-    def advance(self, seconds: float) -> None:
-        """Let time pass."""
-        self.exchange.advance(seconds)
+    def advance(self, seconds: float, step: float = 1.0) -> None:
+        """Let time pass, a step at a time."""
+        self.exchange.advance(seconds, step)
 
     def restarted(self) -> Memory:
         """The exchange that comes after this one has died, with the records that a durable store has kept."""
@@ -143,4 +146,4 @@ class Memory:
         for driver in self.exchange.core.drivers.values():
             driver.stop()
         self.exchange.processing.stop()
-        return Memory(self.timeouts, self.limits, self.session_limits, self.codec, self.store, self.clock)
+        return evolve(self)

@@ -206,7 +206,8 @@ class CallTable:
         if told is not None and told not in call.told:
             call = call.but(told=call.told | {told})
             if self._presence.is_here(call.agent) and self.quotas.has_room(call.agent):
-                event = self._mailboxes.compose(evolve(call, reference=call.reference or reference), told)
+                about = evolve(call, reference=reference) if call.reference != (reference or call.reference) else call
+                event = self._mailboxes.compose(about, told)
                 committed = partial(self._tell_and_go_on, event, committed)
         self.commit(call, committed, failed, event)
 

@@ -9,7 +9,7 @@ import pytest
 from .waiting import until
 from .wire_client import AGENT_ROLE, SERVICE_ROLE, Kind, Peer, body, message
 from .wire_exchange import Clients, RunningExchange, new_number
-from .wire_requests import FIELDS, LIMIT, accepted, exact, fetched, finished, result_of
+from .wire_requests import AGENT_BIND, CONNECT, FIELDS, LIMIT, accepted, exact, fetched, finished, result_of
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def test_a_call_goes_to_the_service_and_its_result_comes_back(
     number = new_number()
     login = agent.login(number)
     assert (login["first_sequence"], login["last_sequence"]) == (1, 0)
-    serial = agent.connect(number, "", name, "01012345678", FIELDS)["serial"]
+    serial = agent.connect(number, "", name, "01012345678", FIELDS, "case 9")["serial"]
     assert 1 <= len(serial) <= 20
     offered = service.answer_connection()
     assert offered.values == {
@@ -44,13 +44,15 @@ def test_a_call_goes_to_the_service_and_its_result_comes_back(
         "exchange_address": bound["exchange_address"],
     }
     data = service.data(serial, offered["exchange_address"])
-    assert data.values == {"status": 0, "serial": serial, "agent": number, "fields": FIELDS}
+    assert data.values == {"status": 0, "serial": serial, "agent": number, "reference": "case 9", "fields": FIELDS}
     assert service.report(serial, 1, 0, [("step", 1)], number) == 0
     assert service.report(serial, 2, 1, [("valid", True)]) == 0
     events = [agent.event() for _ in range(5)]
     assert [got["condition"] for got in events] == [10, 11, 12, 0, 1]
     assert [got["sequence"] for got in events] == [1, 2, 3, 4, 5]
-    assert {(got.invoke_id, got["agent"], got["serial"], got["status"]) for got in events} == {(0, number, serial, 0)}
+    assert {(got.invoke_id, got["agent"], got["serial"], got["reference"], got["status"]) for got in events} == {
+        (0, number, serial, "case 9", 0)
+    }
     assert [got["fields"] for got in events[3:]] == [[("step", 1)], [("valid", True)]]
     agent.acknowledge(number, 5)
     assert agent.unread() == service.unread() == []
@@ -62,11 +64,9 @@ def test_each_side_may_send_all_it_has_in_one_segment(clients: Clients) -> None:
     number, serial = new_number(), new_number()
     agent, service = clients.link(), clients.service()
     agent.send(
-        message(Kind.BIND, 1, role=1, identity="desk", secret="desk-secret", min_version=1, max_version=1, software=""),
-        message(Kind.AGENT_LOGIN, 2, agent=number, resume_after=0),
-        message(
-            Kind.CONNECT_REQUEST, 3, serial=serial, agent=number, service="alpha", calling_number="1", fields=FIELDS
-        ),
+        message(Kind.BIND, 1, **AGENT_BIND),
+        message(Kind.AGENT_LOGIN, 2, agent=number, epoch=0, resume_after=0),
+        message(Kind.CONNECT_REQUEST, 3, **{**CONNECT, "serial": serial, "agent": number, "fields": FIELDS}),
     )
     offered = service.wait(Kind.CONNECTION)
     service.send(

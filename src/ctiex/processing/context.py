@@ -8,6 +8,7 @@ from random import Random
 
 from attrs import define, field, frozen
 
+from ctiex.errors import CodecError
 from ctiex.interfaces import ICodec, IOrganizer, ISerialCarrier
 from ctiex.limits import Limits, SessionLimits, Timeouts
 from ctiex.messages import Message
@@ -94,7 +95,10 @@ class ProcessingContext:
     def fits_agent_link(self, message: Message) -> bool:
         """Whether a message fits a frame of the agent link."""
         codec = self.agent_codec
-        return codec.frame_length(codec.encode_body(message)) <= self.agent_link.max_frame
+        try:
+            return codec.frame_length(codec.encode_body(message)) <= self.agent_link.max_frame
+        except CodecError:  # more records than can be counted
+            return False
 
     def new_serial(self, told: bool = False) -> str:
         """A serial that no call has, and that no event which still waits is about.

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from functools import partial
 
+from attrs import define
+
 from ctiex.interfaces import IServiceSession
 from ctiex.lots import Lots
 from ctiex.messages import CallEnded, Condition, DataChanged, Feature
 from ctiex.processing.context import ProcessingContext
 from ctiex.records import Call, Change
+
+
+@define(eq=False)
+class _Notice:
+    """What one session was told of a call, and hasn't answered yet."""
+
+    data: bytes | None
+    """The data that was changed; None: that the call is over."""
 
 
 class ServiceNotices:
@@ -22,8 +32,8 @@ class ServiceNotices:
         self._store = context.store
         self._owed: dict[str, dict[str, None]] = {}
         """By service identity: the calls of which it is to be told something."""
-        self._under_way: dict[str, bytes | None] = {}
-        """By serial: the data that was changed, or None of an end, while a session has not answered yet."""
+        self._under_way: dict[str, _Notice] = {}
+        """By serial: what was told last, while it isn't answered."""
         self._lots = Lots(context.clock)
         context.sessions.watch(self._joined)
 
@@ -46,8 +56,9 @@ class ServiceNotices:
         self._try(call, session)
 
     def forget(self, call: Call) -> None:
-        """The record is gone: there is nothing to be told of it any more."""
+        """The record is gone, or the call another identity's: its service is to be told nothing of it any more."""
         self._owed.get(call.owner, {}).pop(call.serial, None)
+        self._under_way.pop(call.serial, None)
 
     def _joined(self, session: IServiceSession) -> None:
         owed = self._owed.get(session.identity)
@@ -60,35 +71,37 @@ class ServiceNotices:
             self._try(call, session)
 
     def _try(self, call: Call, session: IServiceSession | None) -> None:
-        chosen = self._session_for(call, session)
-        if chosen is None or call.serial in self._under_way:
+        """One at a time; the end of a call waits for no answer about its data."""
+        chosen, before = self._session_for(call, session), self._under_way.get(call.serial)
+        if chosen is None or (before is not None and (before.data is None or not call.ended_as)):
             return
-        self._under_way[call.serial] = None if call.ended_as else call.data
+        notice = self._under_way[call.serial] = _Notice(None if call.ended_as else call.data)
         message = CallEnded(call.serial, Condition(call.ended_as)) if call.ended_as else DataChanged(call.serial)
-        chosen.tell(message, partial(self._answered, call.serial, chosen))
+        chosen.tell(message, partial(self._answered, call.serial, notice, chosen))
 
     def _session_for(self, call: Call, first: IServiceSession | None) -> IServiceSession | None:
         """The session that is to hear it: the one that the call is with, else another of its identity."""
-        candidates = [] if first is None else [first]
+        candidates = [] if first is None or first.identity != call.owner else [first]
         candidates += self._context.sessions.of_identity(call.owner)
         for session in candidates:
             if session.bound and (call.ended_as or Feature.UPDATES in session.features):
                 return session
         return None
 
-    def _answered(self, serial: str, session: IServiceSession, heard: bool) -> None:
+    def _answered(self, serial: str, notice: _Notice, session: IServiceSession, heard: bool) -> None:
         """:param heard: whether it has answered, by whatever; else its link has ended, or it was silent."""
-        told = self._under_way.pop(serial)
+        if self._under_way.get(serial) is not notice:
+            return  # something else was told since
+        del self._under_way[serial]
         call = self._store.get(serial)
         if call is None or not (call.ended_as or call.changed):
             return
-        if not heard:
-            if not session.bound:
-                self._try(call, None)
-        elif told is None or (told == call.data and not call.ended_as):
+        if not call.ended_as and notice.data != call.data:
+            self._try(call, session)  # what it was told of has changed again meanwhile
+        elif heard:
             self._told(call)
-        else:
-            self._try(call, session)  # what it was told of has changed again meanwhile, or it is over
+        elif not session.bound:
+            self._try(call, None)
 
     def _told(self, call: Call) -> None:
         """Keep that there is nothing more to tell; what is told twice does no harm."""

@@ -132,7 +132,7 @@ class TerminalTests(SynchronousTestCase):
             self.assertRegex(str(error), "field (2|'pin'): expected ")
 
     def test_named_fields_of_an_event_are_masked(self) -> None:
-        event = AgentEvent(1, "1001", "7", Condition.COMPLETED, 0, Fields({"ticket": "T-1", "score": 5}))
+        event = AgentEvent(1, 0, "1001", "7", "", Condition.COMPLETED, 0, Fields({"ticket": "T-1", "score": 5}))
         self.assertEqual(describe(event, {"ticket"}), "event 1, call 7: completed: ticket=***, score=5")
 
 
@@ -253,7 +253,7 @@ class Play:
 
     def bad_frames(self) -> list[bytes]:
         """Frames with a marker that are wrong in one way each."""
-        request = ConnectRequest("1", "1009", "vault", _CUSTOMER, self.request())
+        request = ConnectRequest("1", "1009", "vault", _CUSTOMER, fields=self.request())
         body, secret = self.codec.encode_body(request), str(self.request()["pin"]).encode()
         good = self.framed(request)
         binary = BinaryCodec().encode_body(request)
@@ -264,7 +264,7 @@ class Play:
             BinaryCodec().frame(0x14, 3, binary + b"\0"), BinaryCodec().frame(0x14, 3, binary[:-3]),
             BinaryCodec().frame(0x14, 3, binary.replace(secret[:1], b"\xff")), BinaryCodec().frame(0x77, 3, binary),
             b"\0\0\xff\xff\x01\x14\0\0\0\0\0\1" + secret, b"\0\0\0\x40\x09\x14\0\0\0\0\0\1" + secret * 3,
-            good.replace(b"vault", secret[3:8]), body, self.framed(DataResult(0, "1", "1009", self.request())),
+            good.replace(b"vault", secret[3:8]), body, self.framed(DataResult(0, "1", "1009", fields=self.request())),
         ]  # fmt: skip
 
     def throw(self, port: int, role: Role, identity: str, secret: str, frames: bytes) -> bytes:
@@ -414,7 +414,7 @@ class MarkerTests(TestCase):
         store, config = str(exchange.folder / "calls.sqlite"), str(exchange.config)
         sent = Fields({"pin": self.markers.text("decoded pin"), "code": self.markers.text("decoded code")})
         frame = BinaryCodec().frame(
-            0x14, 1, BinaryCodec().encode_body(ConnectRequest("1", "1001", "vault", _CUSTOMER, sent))
+            0x14, 1, BinaryCodec().encode_body(ConnectRequest("1", "1001", "vault", _CUSTOMER, fields=sent))
         )
         for arguments in (
             ("check-config", config), ("store", "show", store), ("store", "check", store), ("store", "export", store),

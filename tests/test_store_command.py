@@ -50,8 +50,8 @@ class StoreCommandTests(SynchronousTestCase):
         """A store file that is still open, as an exchange has it."""
         file = SqliteFile(self.path, Seal(find_key(self.key_file, make=True, environment={})))
         self.addCleanup(file.close)
-        data = codec.encode_body(DataResult(Status.OK, "7", "1001", FIELDS))
-        event = AgentEvent(1, "1001", "8", Condition.COMPLETED, Status.OK, Fields({"score": 5}))
+        data = codec.encode_body(DataResult(Status.OK, "7", "1001", fields=FIELDS))
+        event = AgentEvent(1, 0, "1001", "8", "", Condition.COMPLETED, Status.OK, Fields({"score": 5}))
         metadata = {AGENT_CODEC: codec.name, IVR_CODEC: codec.name, label_of("1001"): "desk"}
         group = Group(last_sequences={"1001": 1}, metadata=metadata)
         closed = make_call("8", state=CallState.CLOSED, calling_number="", digest=b"", data=b"")
@@ -85,8 +85,8 @@ class StoreCommandTests(SynchronousTestCase):
     def test_what_others_have_chosen_does_nothing_to_a_terminal(self) -> None:
         agent, service = "1\x1b]0;owned\x07\n2", "s\u202e\x9b31m"
         codec = BinaryCodec()
-        data = codec.encode_body(DataResult(Status.OK, "7", "1001", Fields({service: agent})))
-        body = codec.encode_body(AgentEvent(1, "1001", "8", Condition.COMPLETED, Status.OK, Fields({service: agent})))
+        data = codec.encode_body(DataResult(Status.OK, "7", "1001", fields=Fields({service: agent})))
+        body = codec.encode_body(AgentEvent(1, 0, "1001", "8", "", Condition.COMPLETED, Status.OK, Fields({service: agent})))
         call = make_call("7", agent=agent, service=service, identity=agent, owner=service, data=data)
         file = self.fill(codec)
         file.write(

@@ -86,7 +86,9 @@ class StoreCommandTests(SynchronousTestCase):
         agent, service = "1\x1b]0;owned\x07\n2", "s\u202e\x9b31m"
         codec = BinaryCodec()
         data = codec.encode_body(DataResult(Status.OK, "7", "1001", fields=Fields({service: agent})))
-        body = codec.encode_body(AgentEvent(1, 0, "1001", "8", "", Condition.COMPLETED, Status.OK, Fields({service: agent})))
+        body = codec.encode_body(
+            AgentEvent(1, 0, "1001", "8", "", Condition.COMPLETED, Status.OK, Fields({service: agent}))
+        )
         call = make_call("7", agent=agent, service=service, identity=agent, owner=service, data=data)
         file = self.fill(codec)
         file.write(

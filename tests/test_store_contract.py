@@ -172,7 +172,9 @@ FAULTS: dict[str, Make] = {
     "event ids are cut": _gives(
         calls=_each(lambda call: evolve(call, reports={number % 2**63: said for number, said in call.reports.items()}))
     ),
-    "what was reported is lost": _gives(calls=_each(lambda call: evolve(call, reports=dict.fromkeys(call.reports, b"")))),
+    "what was reported is lost": _gives(
+        calls=_each(lambda call: evolve(call, reports=dict.fromkeys(call.reports, b"")))
+    ),
     "references are lost": _gives(calls=_each(lambda call: evolve(call, reference=""))),
     "what was asked for is lost": _gives(calls=_each(lambda call: evolve(call, asked=b""))),
     "times are rounded": _gives(calls=_each(lambda call: evolve(call, since=call.since // 1_000 * 1_000))),

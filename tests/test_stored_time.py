@@ -15,7 +15,7 @@ from ctiex.processing.stored_time import LABEL, StoredTime
 from ctiex.records import CallState, Snapshot, StoredEvent
 from ctiex.stores.call_store import CallStore
 from ctiex.testing.fakes import WaitingStore
-from tests.test_processing import Bench
+from tests.processing_bench import Bench
 
 
 class Machine:

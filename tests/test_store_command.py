@@ -54,9 +54,9 @@ class StoreCommandTests(SynchronousTestCase):
         event = AgentEvent(1, 0, "1001", "8", "", Condition.COMPLETED, Status.OK, Fields({"score": 5}))
         metadata = {AGENT_CODEC: codec.name, IVR_CODEC: codec.name, label_of("1001"): "desk"}
         group = Group(last_sequences={"1001": 1}, metadata=metadata)
-        closed = make_call("8", state=CallState.CLOSED, calling_number="", digest=b"", data=b"")
+        closed = make_call("8", state=CallState.CLOSED, ended_as=16).wiped()
         group.calls = {"7": make_call("7", data=data, calling_number="13800138000"), "8": closed}
-        group.contexts = {"7": group.calls["7"]}
+        group.contexts = dict(group.calls)
         group.events = {("1001", 1): StoredEvent("1001", 1, codec.encode_body(event), 99.0)}
         file.write(group)
         return file
@@ -76,7 +76,7 @@ class StoreCommandTests(SynchronousTestCase):
         self.fill(BinaryCodec())
         code, out, err = self.play("show", str(self.path))
         self.assertEqual((code, err), (0, ""))
-        for words in ("schema version 2", "calls: 2", "closed: 1", "waiting events: 1, of 1 agents", "agent 1001: 1"):
+        for words in ("schema version 3", "calls: 2", "closed: 1", "waiting events: 1, of 1 agents", "agent 1001: 1"):
             self.assertIn(words, out)
         self.assertIn(f"calls.sqlite: {self.path.stat().st_size:,} bytes", out)
         self.assertIn("agent codec: binary", out)

@@ -61,7 +61,8 @@ class StoreCommandTests(SynchronousTestCase):
         data = codec.encode_body(DataResult(Status.OK, "7", "1001", fields=FIELDS))
         event = AgentEvent(1, 1_795, "1001", "8", "R-8", Condition.COMPLETED, Status.OK, Fields({"score": 5}))
         metadata = {
-            AGENT_CODEC: codec.name, IVR_CODEC: codec.name, label_of("1001"): "desk", EPOCH: "17", KEY_LABEL: "5ec2e7" * 8
+            AGENT_CODEC: codec.name, IVR_CODEC: codec.name, label_of("1001"): "desk", EPOCH: "17",
+            KEY_LABEL: "5ec2e7" * 8,
         }  # fmt: skip
         group = Group(last_sequences={"1001": 1}, metadata=metadata)
         closed = make_call("8", state=CallState.CLOSED, ended_as=16).wiped()

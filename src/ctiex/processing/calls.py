@@ -37,7 +37,6 @@ class CallTable:
         self._presence = context.presence
         self._observer = context.observer
         self._commits = context.commits
-        self._notices = ServiceNotices(context)
         self._of_agent: dict[str, dict[str, None]] = {}
         """By agent number: its calls that aren't closed, the oldest first."""
         self._deadlines = TimerWheel(context.clock, self._time_out, self._commits.settled)
@@ -45,6 +44,7 @@ class CallTable:
         self.owners = Owners()
         self.undecided: set[str] = set()
         """Calls that may be over, or somebody else's: that is on its way to the store, and may come to nothing."""
+        self._notices = ServiceNotices(context, self.undecided)
         self._uncommitted = Uncommitted(self._commits)
         self._met_by: dict[str, Status] = {}
         """By serial: the status of calls whose time is over, until their end is committed."""
@@ -135,7 +135,7 @@ class CallTable:
     ) -> None:
         """Move a call by a step and tell its agent, when the step is one for its state."""
         if (call.state, step) in TRANSITIONS:
-            self.tell(self.moved(call, step), told, committed, failed)
+            self.tell(self.moved(call, step), told, committed, failed, before=call)
 
     def let_go(
         self,
@@ -187,13 +187,17 @@ class CallTable:
         told: Condition | None,
         committed: Callable[[], None] = nothing,
         failed: Callable[[], None] = nothing,
+        before: Call | None = None,
     ) -> None:
-        """Keep a call, with an event for its agent if they are there, it is new, and there is room."""
+        """Keep a call, with an event for its agent if they are there, it is new, and there is room.
+
+        :param before: the call as it was, with the reference that is wiped when it closes.
+        """
         event = None
         if told is not None and told not in call.told:
             call = call.but(told=call.told | {told})
             if self._presence.is_here(call.agent) and self.quotas.has_room(call.agent):
-                event = self._mailboxes.compose(call, told)
+                event = self._mailboxes.compose(before or call, told)
                 committed = partial(self._tell_and_go_on, event, committed)
         self.commit(call, committed, failed, event)
 
@@ -247,6 +251,7 @@ class CallTable:
         go_on()
         for tell in meanwhile:
             tell()
+        self._notices.decided(serial)
 
     def _retry_at(self) -> float:
         return self._context.clock.seconds() + RETRY_AFTER

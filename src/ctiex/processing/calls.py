@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 
 from ctiex.errors import Status
@@ -38,7 +38,7 @@ class CallTable:
         self._observer = context.observer
         self._commits = context.commits
         self._of_agent: dict[str, dict[str, None]] = {}
-        """By agent number: its calls that aren't closed, the oldest first."""
+        """By agent number: its calls that aren't closed."""
         self._deadlines = TimerWheel(context.clock, self._time_out, self._commits.settled)
         self.drivers = SignallingDrivers(context.services)
         self.owners = Owners()
@@ -54,7 +54,7 @@ class CallTable:
 
     def start(self) -> None:
         """Take up the calls of an opened store."""
-        for call in sorted(self._store.calls(), key=lambda call: call.begun):
+        for call in self._store.calls():
             if call.state is not CallState.CLOSED:
                 self._of_agent.setdefault(call.agent, {})[call.serial] = None
         self._notices.start()
@@ -64,12 +64,10 @@ class CallTable:
         self._deadlines.stop()
         self._notices.stop()
 
-    def open_of(self, agent: str) -> Iterator[Call]:
-        """The open calls of an agent number, the oldest first."""
-        for serial in self._of_agent.get(agent, ()):
-            call = self._store.get(serial)
-            if call is not None:
-                yield call
+    def open_of(self, agent: str) -> list[Call]:
+        """The open calls of an agent number, the oldest first, by what is kept of them."""
+        calls = [call for serial in self._of_agent.get(agent, ()) if (call := self._store.get(serial)) is not None]
+        return sorted(calls, key=lambda call: call.begun)
 
     def wait(self, call: Call) -> None:
         """Have a call time out when its stored deadline has come, or no later than it was ever set."""

@@ -20,7 +20,7 @@ from ctiex.processing.presence import AgentPresence
 from ctiex.processing.quotas import CallQuotas
 from ctiex.processing.service_sessions import ServiceSessions
 from ctiex.processing.stored_time import LABEL, StoredTime
-from ctiex.records import EPOCH, Change
+from ctiex.records import EPOCH
 from ctiex.serials import SerialAllocator
 from ctiex.stores.call_store import CallStore
 
@@ -85,11 +85,8 @@ class ProcessingContext:
         if key is not None:
             self.digests.key = bytes.fromhex(key)
         if epoch is None or key is None:
-            self._name_epoch()
-
-    def _name_epoch(self) -> None:
-        named = (EPOCH, str(self.mailboxes.epoch)), (KEY_LABEL, self.digests.key.hex())
-        self.commits.commit(Change(metadata=named), failed=lambda: self.commits.again(EPOCH, self._name_epoch))
+            named = (EPOCH, str(self.mailboxes.epoch)), (KEY_LABEL, self.digests.key.hex())
+            self.commits.commit_first(named)
 
     def fits_agent_link(self, message: Message) -> bool:
         """Whether a message fits a frame of the agent link."""

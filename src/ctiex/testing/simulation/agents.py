@@ -201,6 +201,7 @@ class AgentApplication(ClientProcess):
         self.outbox.pop(request.serial, None)
 
     async def _answered(self, agent: AgentNumber, request: Request) -> bool:
+        customer, request = request.use, self.ledger.tried(request)
         self._asked[request.serial] = request
         again = request.is_first_use and request.use in self.ledger.asked
         self.ledger.asked.add(request.use)
@@ -215,15 +216,17 @@ class AgentApplication(ClientProcess):
                 reference=request.use,
             )
         except CallError as error:
-            self.ledger.met[request.use] = f"refused: {error.status.text}"
+            self.ledger.met[customer] = f"refused: {error.status.text}"
             known = request.was_kept(error.status)
             passing = error.status in _TRANSIENT or (error.status is Status.DUPLICATE_SERIAL and not known)
             self.ledger.hold(known or passing, f"call {request.serial} was refused: {error}")
             return known
         except LinkError as error:
             self.ledger.counts["connect requests unanswered"] += 1
-            self.ledger.met[request.use] = "link lost" if isinstance(error, LinkLost) else "no answer in time"
+            self.ledger.met[customer] = "link lost" if isinstance(error, LinkLost) else "no answer in time"
             return not request.serial and isinstance(error, LinkLost)
+        if not request.serial:
+            del self.ledger.met[customer]
         self.ledger.acknowledged.setdefault(request.use, request.agent)
         self._spawn(self._result(request, hand_off))
         return True

@@ -141,8 +141,8 @@ class Answers:
     def _queried(self, agent: str, reply: CallQueryReply) -> None:
         """The open calls of an agent number are told."""
         calls = [call for call in self._store.calls() if call.agent == agent and call.state is not CallState.CLOSED]
-        calls.sort(key=lambda call: call.begun)
-        told = [(call.reference, call.state.name.lower()) for call in reply.calls]
-        is_so = [(call.reference, call.state.value) for call in calls]
-        wrong = f"agent {agent} is told that these calls are open: {told}, and these are: {is_so}"
-        self._ledger.hold(reply.status == Status.OK and told == is_so, wrong)
+        is_so = sorted((call.reference, call.state.value) for call in calls)
+        told = sorted((call.reference, call.state.name.lower()) for call in reply.calls)
+        begun = [next((call.begun for call in calls if call.serial == one.serial), 0) for one in reply.calls]
+        wrong = f"agent {agent} is told that these calls are open: {told}, and these are: {is_so}, begun at {begun}"
+        self._ledger.hold(reply.status == Status.OK and told == is_so and begun == sorted(begun), wrong)

@@ -96,8 +96,7 @@ class Cast:
         repeat_until = self.clock.now + SERVICES[service].timeouts.keep_closed - _KNOWN_FOR_LONGER
         request = Request(serial, number, service, fields, repeat_until, use)
         self.ledger.met[use] = "the agent was away"
-        self.ledger.requests[use] = request
-        self.ledger.data.asked_for(use, fields)
+        self.ledger.asks_for(request)
         self._holder(number).hand_over(request)
 
     def _holder(self, number: str) -> AgentApplication:

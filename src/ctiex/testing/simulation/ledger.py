@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterator
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from ctiex.errors import Status
 from ctiex.fields import Fields
@@ -119,6 +119,20 @@ class Ledger:
         self.counts[f"fault: {fault}"] += 1
 
     # ------------------------------------------------------------ the agents' side
+
+    def asks_for(self, request: Request) -> None:
+        """An application asks for a call, maybe again."""
+        self.requests[request.use] = request
+        self.data.asked_for(request.use, request.fields)
+
+    def tried(self, request: Request) -> Request:
+        """A request as it goes out: each one without a serial asks for a call of its own."""
+        if request.serial:
+            return request
+        self.uses[request.use] += 1
+        anew = evolve(request, use=f"{request.use}, try {self.uses[request.use]}")
+        self.asks_for(anew)
+        return anew
 
     def connect_answered(self, agents: Collection[str], request: Request | None, reply: ConnectReply) -> None:
         """A ConnectReply has come to an application of these agent numbers."""

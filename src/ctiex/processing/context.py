@@ -21,7 +21,7 @@ from ctiex.processing.presence import AgentPresence
 from ctiex.processing.quotas import CallQuotas
 from ctiex.processing.service_sessions import ServiceSessions
 from ctiex.processing.stored_time import LABEL, StoredTime
-from ctiex.records import EPOCH, Change
+from ctiex.records import EPOCH
 from ctiex.serials import SerialAllocator
 from ctiex.stores.call_store import CallStore
 
@@ -81,21 +81,18 @@ class ProcessingContext:
     def go_on(self) -> None:
         """Take up the time, the epoch and the key of an opened store; one that has none is given them, before all."""
         self.clock.go_on(self.store.metadata(LABEL))
-        named = self.to_name()
-        epoch, key = (dict(named.metadata).get(name, self.store.metadata(name)) for name in (EPOCH, KEY_LABEL))
-        assert epoch is not None and key is not None
+        named = self.to_name().metadata
+        epoch, key = (dict(named).get(name, self.store.metadata(name)) for name in (EPOCH, KEY_LABEL))
+        assert epoch is not None and key is not None, "what isn't there is named"
         self.mailboxes.epoch, self.digests.key = int(epoch), bytes.fromhex(key)
-        if named.metadata:
-            self._name(named)
+        if named:
+            self.commits.commit_first(named)
 
     def to_name(self) -> Change:
         """What an opened store is to keep before anything else: the epoch and the key, where it has none."""
         missing = [name for name in (EPOCH, KEY_LABEL) if self.store.metadata(name) is None]
         new = {EPOCH: lambda: str(self.random.getrandbits(63) + 1), KEY_LABEL: self.digests.key.hex}
         return Change(metadata=tuple((name, new[name]()) for name in missing))
-
-    def _name(self, named: Change) -> None:
-        self.commits.commit(named, failed=lambda: self.commits.again(EPOCH, lambda: self._name(named)))
 
     def fits_agent_link(self, message: Message) -> bool:
         """Whether a message fits a frame of the agent link."""

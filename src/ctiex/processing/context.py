@@ -21,7 +21,7 @@ from ctiex.processing.presence import AgentPresence
 from ctiex.processing.quotas import CallQuotas
 from ctiex.processing.service_sessions import ServiceSessions
 from ctiex.processing.stored_time import LABEL, StoredTime
-from ctiex.records import EPOCH
+from ctiex.records import EPOCH, Change
 from ctiex.serials import SerialAllocator
 from ctiex.stores.call_store import CallStore
 

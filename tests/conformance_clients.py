@@ -8,6 +8,7 @@ from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred, ensureDeferred
 from twisted.internet.endpoints import TCP4ClientEndpoint
+from twisted.internet.task import deferLater
 
 from ctiex.clients import AgentClient, AgentNumber, AutomaticService, ExchangeAccount, HandOff, ServedCall
 from ctiex.clients.agent_number import Position
@@ -89,6 +90,7 @@ class AgentUnderTest:
                 raise
             while hand_off.serial not in self._finals:  # maybe it isn't lost
                 await self._final
+            await deferLater(self._reactor, 0)  # until it is acknowledged
 
     async def taken(self, event: AgentEvent) -> None:
         """Tell of progress by an UpdateRequest, as the kit wants it."""

@@ -120,21 +120,22 @@ class AgentPlay(Play):
         while True:
             link = await self.bound(**agreed)
             await self.log_in(link, ends=list(self.mailbox.calls.values()))
-            found = await self.comes(
-                lambda link=link: link.take(ConnectRequest) or link.lost or link.unbound or None, "ConnectRequest"
-            )
-            if isinstance(found, Said):
+            if await self._asks(link):
                 self.begun()
-                return self._asked(link, found)
+                return self._asked(await self.takes(link, ConnectRequest))
             self.links.remove(link)
 
-    def _asked(self, link: PlayedLink, said: Said) -> Asked:
-        request = said.message
-        assert isinstance(request, ConnectRequest)
+    async def _asks(self, link: PlayedLink) -> bool:
+        """Whether the client hands a customer over there; it may end what an earlier case has left, and leave."""
+        await self.comes(lambda: link.holds(ConnectRequest) or link.lost or link.unbound, "ConnectRequest")
+        return link.holds(ConnectRequest)
+
+    def _asked(self, asked: Asked) -> Asked:
+        request = asked.request
         if (request.agent, request.service) != (AGENT, "conformance"):
             raise Failed(f"asked for the service {request.service!r} as agent {request.agent!r}")
         self.mailbox.calls.pop(request.serial, None)
-        return Asked(link, said.invoke_id, request, said.at)
+        return asked
 
     async def log_in(self, link: PlayedLink, ends: list[ConnectRequest] | None = None) -> AgentLogin:
         """Answer the login, and replay what it asks for."""
@@ -248,6 +249,11 @@ class AgentPlay(Play):
     def note(self, condition: int, fields: Fields = EMPTY, status: int = Status.OK) -> AgentEvent:
         """An event of the call that goes into the mailbox alone."""
         return self.mailbox.add(self.clock.seconds(), self.call, condition, status, fields)
+
+    def foreign(self) -> AgentEvent:
+        """An event of a call that this run of the client hasn't asked for."""
+        self.mailbox.last += 1
+        return AgentEvent(self.mailbox.last, 0, AGENT, "0000000000000000007", "", Condition.COMPLETED)
 
     def tell(self, link: PlayedLink, condition: int, fields: Fields = EMPTY, status: int = Status.OK) -> AgentEvent:
         """An event of the call."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from ctiex.errors import Status
-from ctiex.fields import EMPTY, Fields
+from ctiex.fields import Fields
 from ctiex.messages import (
-    AgentEvent,
     AgentLogin,
     AgentLoginReply,
     Condition,
     ConnectReply,
+    ConnectRequest,
     Error,
     UpdateRequest,
 )
@@ -152,6 +152,22 @@ async def _early(play: AgentPlay) -> None:
     await play.ends(link)
 
 
+async def _early_at_first(play: AgentPlay) -> None:
+    """The same at the first login, with what an earlier run has left."""
+    link = await play.bound()
+    login = await play.takes_login(link)
+    event = play.foreign()
+    play.mailbox.events[event.sequence] = event
+    play.replay(login)
+    await play.nothing(lambda: "left the link" if link.lost or link.unbound else None)
+    play.answer_login(login)
+    asked = await play.takes(link, ConnectRequest)
+    play.begun()
+    play.answer(asked)
+    await play.acknowledges(link)
+    await play.finish(link)
+
+
 async def _overtaken(play: AgentPlay) -> None:
     """The events of the call come before its ConnectReply."""
     asked = await play.begin()
@@ -167,9 +183,7 @@ async def _unknown_call(play: AgentPlay) -> None:
     """An event of another call, of an earlier run."""
     asked = await play.begin()
     play.answer(asked)
-    play.mailbox.last += 1
-    other = AgentEvent(play.mailbox.last, 0, AGENT, "0000000000000000007", "", Condition.COMPLETED, 0, EMPTY)
-    asked.link.send(other, 0)
+    asked.link.send(play.foreign(), 0)
     await play.acknowledges(asked.link)
     await play.still_waits(asked)
     await play.finish(asked.link)
@@ -199,6 +213,7 @@ CASES: tuple[Case[AgentPlay], ...] = (
     Case("doubled-events", "take an event once that comes twice", _doubled),
     Case("replayed-events", "log in with its position, and take what was replayed behind a cut", _replayed),
     Case("early-events", "hold events that come before the AgentLoginReply until it is there", _early),
+    Case("early-at-first", "hold them likewise at the first login of a run", _early_at_first),
     Case("overtaken-reply", "take the events of its call that come before the ConnectReply", _overtaken),
     Case("unknown-call", "acknowledge an event of a call that it doesn't know", _unknown_call),
     Case("login-later", "log in again later behind an AgentLoginReply 50", _refused_login),

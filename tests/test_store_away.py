@@ -62,8 +62,9 @@ class TimeOuts(_Failing):
         self.bench.clock.advance(601)
         self.bench.exchange.mailboxes.acknowledge("1001", self.bench.outlet, 2)
         self.bench.connect()
-        self.session.die()
-        self.assertEqual((self.bench.heard, self.bench.last_status), ([10, 14, 10, 14], Status.SERVICE_UNREACHABLE))
+        self.session.refuse()
+        self.bench.clock.pump([1] * 3)  # no other session binds within the grace
+        self.assertEqual((self.bench.heard, self.bench.last_status), ([10, 14, 10, 14], Status.SERVICE_REFUSED))
         self.assertEqual(self.bench.processing._calls._met_by, {})
 
     def test_the_end_waits_for_longer_than_a_closed_call_is_kept_and_is_told_once(self) -> None:

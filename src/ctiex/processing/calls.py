@@ -7,6 +7,7 @@ from functools import partial
 
 from ctiex.errors import Status
 from ctiex.identities import Identity
+from ctiex.interfaces import IServiceSession
 from ctiex.messages import Condition
 from ctiex.processing.commits import RETRY_AFTER, nothing
 from ctiex.processing.context import ProcessingContext
@@ -35,13 +36,13 @@ class CallTable:
         self._presence = context.presence
         self._observer = context.observer
         self._commits = context.commits
-        self._notices = ServiceNotices(context, self.happened)
         self._deadlines = TimerWheel(context.clock, self._time_out, self._commits.settled)
         self.drivers = SignallingDrivers(context.services)
         self.owners = Owners()
         self.open = OpenCalls(context)
         self.undecided: set[str] = set()
         """Calls that may be over, or somebody else's: that is on its way to the store, and may come to nothing."""
+        self._notices = ServiceNotices(context, self.happened)
         self._uncommitted = Uncommitted(self._commits)
         self._met_by: dict[str, Status] = {}
         """By serial: the status of calls whose time is over, until their end is committed."""
@@ -89,6 +90,12 @@ class CallTable:
             act(call, partial(self._uncommitted.put_until_well, serial, what, again))
         finally:
             self._moment = before
+
+    def offered(self, call: Call, session: IServiceSession | None) -> None:
+        """The Connection goes to this session; None: to an address. Nobody who had the call hears of it any more."""
+        if session is None or session.identity != call.owner:
+            self._notices.forget(call.serial)
+        self.owners.offered(call, session)
 
     def fetched(self, call: Call, identity: Identity) -> None:
         """The service has its data: the agent hears 12. A call that any identity may come for is this one's now."""
@@ -138,7 +145,7 @@ class CallTable:
     ) -> None:
         """Move a call by a step and tell its agent, when the step is one for its state."""
         if (call.state, step) in TRANSITIONS:
-            self.tell(self.moved(call, step), told, committed, failed)
+            self.tell(self.moved(call, step), told, committed, failed, before=call)
 
     def let_go(
         self,
@@ -194,13 +201,17 @@ class CallTable:
         told: Condition | None,
         committed: Callable[[], None] = nothing,
         failed: Callable[[], None] = nothing,
+        before: Call | None = None,
     ) -> None:
-        """Keep a call, with an event for its agent if they are there, it is new, and there is room."""
+        """Keep a call, with an event for its agent if they are there, it is new, and there is room.
+
+        :param before: the call as it was, with the reference that is wiped when it closes.
+        """
         event = None
         if told is not None and told not in call.told:
             call = call.but(told=call.told | {told})
             if self._presence.is_here(call.agent) and self.quotas.has_room(call.agent):
-                event = self._mailboxes.compose(call, told, time=self._when())
+                event = self._mailboxes.compose(before or call, told, time=self._when())
                 committed = partial(self._tell_and_go_on, event, committed)
         self.commit(call, committed, failed, event)
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from ctiex.errors import Status
-from ctiex.fields import MAX_COUNT
 from ctiex.messages import CallQuery, CallQueryReply, OpenCall, OpenCallState
 from ctiex.processing.context import ProcessingContext
 from ctiex.records import Call, CallState
@@ -26,7 +25,7 @@ class OpenCalls:
     def __init__(self, context: ProcessingContext) -> None:
         self._context = context
         self._of_agent: dict[str, dict[str, None]] = {}
-        """By agent number: its calls whose close isn't kept, the oldest first."""
+        """By agent number: its calls whose close isn't kept."""
 
     def __len__(self) -> int:
         return sum(map(len, self._of_agent.values()))
@@ -38,7 +37,7 @@ class OpenCalls:
 
     def start(self) -> None:
         """Take up those of an opened store."""
-        for call in sorted(self._context.store.calls(), key=lambda call: call.begun):
+        for call in self._context.store.calls():
             if call.state is not CallState.CLOSED:
                 self.add(call)
 
@@ -53,12 +52,11 @@ class OpenCalls:
         if not calls:
             del self._of_agent[call.agent]
 
-    def of(self, agent: str) -> Iterable[Call]:
-        """The open calls of an agent number."""
-        for serial in self._of_agent.get(agent, ()):
-            call = self._context.store.get(serial)
-            if call is not None and call.state is not CallState.CLOSED:
-                yield call
+    def of(self, agent: str) -> list[Call]:
+        """The open calls of an agent number, the oldest first, by what is kept of them: also behind a restart."""
+        found = map(self._context.store.get, self._of_agent.get(agent, ()))
+        calls = [call for call in found if call is not None and call.state is not CallState.CLOSED]
+        return sorted(calls, key=lambda call: call.begun)
 
     def query(self, query: CallQuery, reply: Callable[[CallQueryReply], None]) -> None:
         """Answer with those of an agent number, once what they have come to is kept."""
@@ -72,10 +70,10 @@ class OpenCalls:
 
     def _told(self, calls: tuple[OpenCall, ...]) -> CallQueryReply:
         """All of them, or as many as fit."""
-        whole = CallQueryReply(Status.OK, calls[:MAX_COUNT])
-        if len(whole.calls) == len(calls) and self._context.fits_agent_link(whole):
+        whole = CallQueryReply(Status.OK, calls)
+        if self._context.fits_agent_link(whole):
             return whole
-        count = bisect_left(range(1, len(whole.calls)), True, key=lambda count: not self._fit(calls[:count]))
+        count = bisect_left(range(1, len(calls)), True, key=lambda count: not self._fit(calls[:count]))
         return CallQueryReply(Status.DATA_TOO_LARGE, calls[:count])
 
     def _fit(self, calls: tuple[OpenCall, ...]) -> bool:

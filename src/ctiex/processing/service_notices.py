@@ -116,6 +116,8 @@ class ServiceNotices:
     ) -> IServiceSession | None:
         """The session that is to hear it: the one that the call is with, else another of its identity.
 
+        The last one that was bound comes first then: of those before any may be dead, and it isn't noticed yet.
+
         :param silent: those that come last.
         """
 
@@ -124,7 +126,7 @@ class ServiceNotices:
 
         if first is not None and first not in silent and takes(first):
             return first
-        others = [session for session in self._context.sessions.of_identity(call.owner) if takes(session)]
+        others = [one for one in reversed(self._context.sessions.of_identity(call.owner)) if takes(one)]
         return next((session for session in others if session not in silent), next(iter(others), None))
 
     def _answered(self, serial: str, notice: _Notice, heard: bool) -> None:

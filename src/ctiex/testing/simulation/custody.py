@@ -138,7 +138,7 @@ class Custody:
             self._comes(identity, serial, f"its data goes to {identity.name}, it was offered to {owner} last")
             self._ledger.hold(not self.is_over(serial), f"call {serial}: its data goes to {identity.name}, it is over")
             held.fetched = identity.name
-        elif status is Status.UNKNOWN_SERIAL:
+        elif status is Status.UNKNOWN_SERIAL and not self._is_reported(serial):
             self._sent_away(identity, serial, f"{identity.name}, which has it, is told that there is no such call")
 
     def report(self, identity: Identity, serial: str, status: Status) -> None:
@@ -192,6 +192,11 @@ class Custody:
         """Whether the end of a call is kept, or it never was."""
         call = self.on_disk(serial)
         return call is None or call.state is CallState.CLOSED
+
+    def _is_reported(self, serial: str) -> bool:
+        """Whether the result of a call is kept: then its service gets its data no more, wherever the customer is."""
+        call = self.on_disk(serial)
+        return call is not None and call.state is CallState.REPORTED
 
     def on_disk(self, serial: str) -> Call | None:
         """The call as it is kept; None: it never was, or is forgotten."""

@@ -116,9 +116,18 @@ def _check_extensions(given: Any) -> None:
     :raise MalformedFrame: it is no list of types and base64.
     """
     try:
-        extension_bytes([(integer_of(number), b64decode(value, validate=True)) for number, value in given])
+        if type(given) is not list:
+            raise TypeError
+        extension_bytes([_extension(one) for one in given])
     except (TypeError, ValueError):
         raise MalformedFrame("extensions are a list of types and base64") from None
+
+
+def _extension(given: Any) -> tuple[int, bytes]:
+    if type(given) is not list:
+        raise TypeError
+    number, value = given
+    return integer_of(number), b64decode(value, validate=True)
 
 
 # ---------------------------------------------------------------- what a body has

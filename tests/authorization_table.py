@@ -1,219 +1,39 @@
 """Who may do what, written down from the wire's rules (design section 5.1) and from nothing else.
 
-A cell of the matrix is one message, sent by somebody, of a call in some state, brought to its service in some way.
-:func:`expected` says everything that has to come of it: the answer, and what changes anywhere. It calls nothing of
+:func:`expected` says everything that has to come of a cell: the answer, and what changes anywhere. It calls nothing of
 what it judges.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from enum import Enum
-
 from attrs import evolve, frozen
 
 from ctiex import messages as m
-from ctiex.fields import Fields
-from ctiex.messages import Condition, Message, Role
+from ctiex.fields import EMPTY, Fields
+from ctiex.messages import KIND_OF, Condition, Message, OpenCallState, Role
 
-SERIAL, NO_SERIAL = "00112345678965432197", "00112345678965432294"
-AGENT, OTHER_AGENT = "1005", "2005"
-SERVICE, OTHER_SERVICE = "bill", "number"
-CALLING_NUMBER = "13800138000"
-DATA = Fields({"account": "62220011"})
-RESULT = Fields({"paid": True})
-SECRET = "secret"
-EVENT_ID, OTHER_EVENT_ID = 7, 8
-INVOKE_ID = 77
-CONNECTION_ID = 1
-"""The invoke id of the Connection to the service that has the call, and of the one to the service that refused it."""
-
-
-# ---------------------------------------------------------------- the four axes
-
-
-class Port(Enum):
-    """Where the exchange listens."""
-
-    AGENTS = "agent link"
-    SERVICES = "service link"
-
-
-class Login(Enum):
-    """Where the call's agent number is logged in, seen from the sender's link."""
-
-    HERE = "here"
-    ELSEWHERE = "on another link"
-    TAKEN_OVER = "taken over by another link of the same identity"
-    NOBODY = "nowhere"
-
-
-class Owner(Enum):
-    """Whose call it is, seen from a service."""
-
-    HOLDER = "the session that has it"
-    COLLEAGUE = "another session of the identity that has it"
-    RIVAL = "an identity that serves the same service"
-    REFUSER = "an identity that it was offered to first, and that refused it"
-    STRANGER = "an identity that serves another service"
-
-
-@frozen
-class Sender:
-    """Who sends: on which link, bound as what, and what the call is to them."""
-
-    name: str
-    port: Port
-    role: Role | None = None
-    """None: nobody is bound yet."""
-    identity: str = ""
-    login: Login = Login.ELSEWHERE
-    owner: Owner = Owner.STRANGER
-
-    @property
-    def wrong_port(self) -> bool:
-        """An identity bound on the other link is 11."""
-        return self.role is not None and (self.role is Role.AGENT) is not (self.port is Port.AGENTS)
-
-
-NUMBERS: dict[str, tuple[str, ...]] = {
-    "any": ("*",),
-    "exact": ("2001", AGENT),
-    "range": ("1000-1099",),
-    "outside": ("2000-2999", "105", "10050", "01005"),
-}
-"""The agent-side identities with the numbers that they may act for."""
-MAY_ACT = {"any": True, "exact": True, "range": True, "outside": False}
-"""Whether that is so for the agent number of the call."""
-SERVES: dict[str, str] = {"ivr": SERVICE, "rival": SERVICE, "refuser": SERVICE, "stranger": OTHER_SERVICE}
-"""The service-side identities with what they serve."""
-IDENTITY_OF = {
-    Owner.HOLDER: "ivr",
-    Owner.COLLEAGUE: "ivr",
-    Owner.RIVAL: "rival",
-    Owner.REFUSER: "refuser",
-    Owner.STRANGER: "stranger",
-}
-
-
-def _senders() -> Iterator[Sender]:
-    for port in Port:
-        yield Sender(f"nobody on the {port.value}", port)
-    yield Sender("a service on the agent link", Port.AGENTS, Role.SERVICE, "ivr")
-    yield Sender("an agent on the service link", Port.SERVICES, Role.AGENT, "any")
-    for identity, may_act in MAY_ACT.items():
-        logins = (Login.HERE, Login.ELSEWHERE, Login.TAKEN_OVER) if may_act else (Login.ELSEWHERE,)
-        for login in logins:
-            yield Sender(f"agent {identity}, login {login.value}", Port.AGENTS, Role.AGENT, identity, login)
-    for owner in Owner:
-        name = f"service {owner.name.lower()}"
-        yield Sender(name, Port.SERVICES, Role.SERVICE, IDENTITY_OF[owner], owner=owner)
-
-
-SENDERS = tuple(_senders())
-
-
-class State(Enum):
-    """Where the call stands."""
-
-    NONE = "no such call"
-    REQUESTED = "requested"
-    CONNECTING = "connecting"
-    CONNECTED = "connected"
-    FETCHED = "fetched"
-    REPORTED = "reported"
-    FINISHED = "closed by a result"
-    CANCELLED = "closed by a cancel"
-    FORGOTTEN = "forgotten"
-
-
-UNKNOWN = frozenset({State.NONE, State.FORGOTTEN})
-CLOSED = frozenset({State.FINISHED, State.CANCELLED})
-WITH_SERVICE = frozenset({State.CONNECTING, State.CONNECTED, State.FETCHED})
-
-
-class Way(Enum):
-    """How a call gets to its service."""
-
-    LINK = "offered over a link"
-    DIAL = "dialled"
-
-
-@frozen
-class Ask:
-    """One message that somebody may send."""
-
-    name: str
-    message: Message
-    invoke_id: int = INVOKE_ID
-
-
-_CONNECT = m.ConnectRequest(SERIAL, AGENT, SERVICE, CALLING_NUMBER, DATA)
-_EVENT = m.ServiceEvent(OTHER_EVENT_ID, SERIAL, "", Condition.COMPLETED, RESULT)
-
-ASKS: tuple[Ask, ...] = (
-    Ask("Bind", m.Bind(Role.AGENT, "nobody of that name", SECRET)),
-    Ask("BindReply", m.BindReply(0)),
-    Ask("Unbind", m.Unbind()),
-    Ask("UnbindReply", m.UnbindReply()),
-    Ask("Ping", m.Ping()),
-    Ask("Pong", m.Pong()),
-    Ask("Error", m.Error(20, SERIAL), 0),
-    Ask("AgentLogin", m.AgentLogin(AGENT)),
-    Ask("AgentLoginReply", m.AgentLoginReply(0)),
-    Ask("AgentLogout", m.AgentLogout(AGENT)),
-    Ask("AgentLogoutReply", m.AgentLogoutReply(0)),
-    Ask("ConnectRequest again", _CONNECT),
-    Ask("ConnectRequest of other data", evolve(_CONNECT, fields=RESULT)),
-    Ask("ConnectRequest for another agent", evolve(_CONNECT, agent=OTHER_AGENT)),
-    Ask("ConnectRequest to an unknown service", evolve(_CONNECT, service="none")),
-    Ask("ConnectReply", m.ConnectReply(0, SERIAL)),
-    Ask("CancelRequest", m.CancelRequest(SERIAL)),
-    Ask("CancelReply", m.CancelReply(0, SERIAL)),
-    Ask("AgentEvent", m.AgentEvent(1, AGENT, SERIAL, Condition.COMPLETED), 0),
-    Ask("AgentEventAck", m.AgentEventAck(AGENT, 1), 0),
-    Ask("AgentEventAck under an invoke id", m.AgentEventAck(AGENT, 1)),
-    Ask("Connection", m.Connection("7000", f"{CALLING_NUMBER}**{SERIAL}")),
-    Ask("ConnectionReply", m.ConnectionReply(0), CONNECTION_ID),
-    Ask("DataRequest", m.DataRequest(SERIAL)),
-    Ask("DataRequest to another exchange", m.DataRequest(SERIAL, "elsewhere:7301")),
-    Ask("DataResult", m.DataResult(0, SERIAL)),
-    Ask("ServiceEvent final", _EVENT),
-    Ask("ServiceEvent progress", evolve(_EVENT, condition=Condition.PROGRESS)),
-    Ask("ServiceEvent again", evolve(_EVENT, event_id=EVENT_ID)),
-    Ask("ServiceEvent for another agent", evolve(_EVENT, agent=OTHER_AGENT)),
-    Ask("ServiceEventReply", m.ServiceEventReply(EVENT_ID, 0)),
-    Ask("CallEnded", m.CallEnded(SERIAL, Condition.CANCELLED)),
-    Ask("CallEndedReply", m.CallEndedReply()),
+from .authorization_axes import (
+    AGENT,
+    CLOSED,
+    DATA,
+    EPOCH,
+    EVENT_ID,
+    MAY_ACT,
+    OTHER_AGENT,
+    REFERENCE,
+    RESULT,
+    SERIAL,
+    SERVES,
+    SERVICE,
+    UNKNOWN,
+    WITH_SERVICE,
+    Cell,
+    Login,
+    Owner,
+    Port,
+    State,
+    Way,
 )
-
-
-@frozen
-class Cell:
-    """One cell of the matrix."""
-
-    ask: Ask
-    sender: Sender
-    state: State
-    way: Way
-
-    @property
-    def name(self) -> str:
-        """For people."""
-        return f"{self.ask.name} | {self.sender.name} | {self.state.value} | {self.way.value}"
-
-
-def ways(state: State) -> tuple[Way, ...]:
-    """The ways that a call may have taken; before it is offered there is no difference."""
-    return (Way.LINK,) if state in (State.NONE, State.REQUESTED) else tuple(Way)
-
-
-CELLS: tuple[Cell, ...] = tuple(
-    Cell(ask, sender, state, way) for ask in ASKS for sender in SENDERS for state in State for way in ways(state)
-)
-
-
-# ---------------------------------------------------------------- what has to come of each
 
 
 @frozen
@@ -223,7 +43,9 @@ class Told:
     sequence: int
     condition: Condition
     status: int = 0
+    fields: Fields = EMPTY
     agent: str = AGENT
+    reference: str = REFERENCE
 
 
 @frozen
@@ -248,6 +70,10 @@ class Outcome:
     """Where the agent number is now, where that changes."""
     call_ended: Condition | None = None
     """What CallEnded tells the session that has the call."""
+    updated: bool = False
+    """Whether the call has other data now."""
+    data_changed: bool = False
+    """Whether DataChanged tells the session that has the call."""
     acknowledged: int = 0
     """The last event that left the mailbox."""
 
@@ -271,15 +97,15 @@ ALWAYS = {m.Ping: Outcome(m.Pong()), m.Pong: NOTHING, m.Error: NOTHING}
 UNASKED: dict[Port, tuple[type[Message], ...]] = {
     Port.AGENTS: (
         m.BindReply, m.UnbindReply, m.AgentLoginReply, m.AgentLogoutReply, m.ConnectReply, m.CancelReply,
+        m.CallQueryReply, m.UpdateReply,
     ),
     Port.SERVICES: (
         m.BindReply, m.UnbindReply, m.ConnectionReply, m.DataResult, m.ServiceEventReply, m.CallEndedReply,
+        m.DataChangedReply,
     ),
 }  # fmt: skip
 """The replies of each link, which nobody asked for in any cell but one."""
 BIND_REFUSED = Outcome(m.BindReply(11), ends=True)
-NOT_BOUND = Outcome(m.Error(10))
-NOT_ALLOWED = Outcome(m.Error(5))
 
 
 def expected(cell: Cell) -> Outcome:
@@ -290,17 +116,22 @@ def expected(cell: Cell) -> Outcome:
     if kind in ALWAYS:
         return ALWAYS[kind]
     if sender.role is None:
-        return BIND_REFUSED if kind is m.Bind else NOT_BOUND
+        return BIND_REFUSED if kind is m.Bind else _error(10, cell)
     if kind is m.Unbind:
         return _left(cell)
     rule = (_AGENT_RULES if sender.role is Role.AGENT else _SERVICE_RULES).get(kind)
     if rule is not None:
         return rule(cell)
-    return NOTHING if kind in UNASKED[sender.port] else NOT_ALLOWED
+    return NOTHING if kind in UNASKED[sender.port] else _error(5, cell)
 
 
-def _next(cell: Cell, condition: Condition, status: int = 0) -> tuple[Told, ...]:
-    return (Told(len(HISTORY[cell.state]) + 1, condition, status),)
+def _error(status: int, cell: Cell) -> Outcome:
+    """Told about the kind of the message."""
+    return Outcome(m.Error(status, KIND_OF[type(cell.ask.message)]))
+
+
+def _next(cell: Cell, condition: Condition, status: int = 0, fields: Fields = EMPTY) -> tuple[Told, ...]:
+    return (Told(len(HISTORY[cell.state]) + 1, condition, status, fields),)
 
 
 def _left(cell: Cell) -> Outcome:
@@ -309,8 +140,8 @@ def _left(cell: Cell) -> Outcome:
     if cell.sender.role is Role.AGENT and cell.sender.login is Login.HERE:
         return evolve(left, login=Login.NOBODY)
     has_it = cell.sender.owner is Owner.HOLDER and cell.way is Way.LINK
-    if has_it and cell.state is State.CONNECTING:  # and no other session is left to try
-        return evolve(left, state=State.CANCELLED, events=_next(cell, Condition.UNREACHABLE, 31))
+    if has_it and cell.state is State.CONNECTING:  # and no other session is left to try, or to be told of it
+        return evolve(left, state=State.CANCELLED, events=_next(cell, Condition.UNREACHABLE, 33))
     return left
 
 
@@ -321,9 +152,12 @@ def _login(cell: Cell) -> Outcome:
     if not MAY_ACT[cell.sender.identity]:
         return Outcome(m.AgentLoginReply(5))
     history = HISTORY[cell.state]
-    replayed = tuple(Told(at + 1, condition) for at, condition in enumerate(history))
+    replayed = tuple(
+        Told(at + 1, condition, fields=RESULT if condition is Condition.COMPLETED else EMPTY)
+        for at, condition in enumerate(history)
+    )
     moves = None if cell.sender.login is Login.HERE else Login.HERE
-    return Outcome(m.AgentLoginReply(0, 1, len(history)), replayed=replayed, login=moves)
+    return Outcome(m.AgentLoginReply(0, EPOCH, 1, len(history)), replayed=replayed, login=moves)
 
 
 def _logout(cell: Cell) -> Outcome:
@@ -332,21 +166,22 @@ def _logout(cell: Cell) -> Outcome:
 
 
 def _connect(cell: Cell) -> Outcome:
-    """In the order 42, 30, 22; a repeat of an open call is 0 and does nothing more."""
+    """In the order 42, then 0, 22 or 24, then 30; a repeat of an open call is 0 and does nothing more."""
     request = cell.ask.message
     assert isinstance(request, m.ConnectRequest)
     outsider = cell.sender.identity == "outside"
     logged_in = outsider if request.agent == OTHER_AGENT else cell.sender.login is Login.HERE
     if not logged_in:
         return Outcome(m.ConnectReply(42, SERIAL))
-    if request.service != SERVICE:
-        return Outcome(m.ConnectReply(30, SERIAL))
     if cell.state is State.NONE:
-        events = (Told(1, Condition.CONNECTING, agent=request.agent),)
+        if request.service != SERVICE:
+            return Outcome(m.ConnectReply(30, SERIAL), hidden=False)
+        events = (Told(1, Condition.CONNECTING, agent=request.agent, reference=request.reference),)
         return Outcome(m.ConnectReply(0, SERIAL), hidden=False, state=State.REQUESTED, events=events)
     # A serial that is forgotten stands in events that wait: they would be taken for the new call's.
-    again = cell.ask.name == "ConnectRequest again" and cell.state not in CLOSED | {State.FORGOTTEN}
-    return Outcome(m.ConnectReply(0 if again else 22, SERIAL), hidden=False)
+    again = cell.ask.name == "ConnectRequest again" and cell.state is not State.FORGOTTEN
+    status = 22 if not again else 24 if cell.state in CLOSED else 0
+    return Outcome(m.ConnectReply(status, SERIAL), hidden=False)
 
 
 def _cancel(cell: Cell) -> Outcome:
@@ -366,9 +201,37 @@ def _cancel(cell: Cell) -> Outcome:
     )
 
 
+def _update(cell: Cell) -> Outcome:
+    """Any link whose identity may act for the call's agent may; a service that has fetched the data hears of it."""
+    if not MAY_ACT[cell.sender.identity] or cell.state in UNKNOWN:
+        return Outcome(m.UpdateReply(20, SERIAL))
+    if cell.state in CLOSED or cell.state is State.REPORTED:
+        return Outcome(m.UpdateReply(24, SERIAL), hidden=False)
+    fetched = cell.state is State.FETCHED
+    return Outcome(m.UpdateReply(0, SERIAL), hidden=False, state=cell.state, updated=True, data_changed=fetched)
+
+
+_OPEN_STATES = {
+    State.REQUESTED: OpenCallState.REQUESTED,
+    State.CONNECTING: OpenCallState.CONNECTING,
+    State.CONNECTED: OpenCallState.CONNECTED,
+    State.FETCHED: OpenCallState.FETCHED,
+    State.REPORTED: OpenCallState.REPORTED,
+}
+
+
+def _query(cell: Cell) -> Outcome:
+    """It needs no login."""
+    if not MAY_ACT[cell.sender.identity]:
+        return Outcome(m.CallQueryReply(5))
+    state = _OPEN_STATES.get(cell.state)
+    calls = () if state is None else (m.OpenCall(SERIAL, SERVICE, REFERENCE, state, 0),)
+    return Outcome(m.CallQueryReply(0, calls), hidden=False)
+
+
 def _acknowledge(cell: Cell) -> Outcome:
     if cell.ask.invoke_id:
-        return Outcome(m.Error(1))
+        return _error(1, cell)
     counts = cell.sender.login is Login.HERE and HISTORY[cell.state]
     return Outcome(acknowledged=1) if counts else NOTHING
 
@@ -378,6 +241,8 @@ _AGENT_RULES = {
     m.AgentLogout: _logout,
     m.ConnectRequest: _connect,
     m.CancelRequest: _cancel,
+    m.CallQuery: _query,
+    m.UpdateRequest: _update,
     m.AgentEventAck: _acknowledge,
 }
 
@@ -400,16 +265,16 @@ def _data(cell: Cell) -> Outcome:
     assert isinstance(request, m.DataRequest)
     if request.exchange_address:
         return Outcome(m.DataResult(26, SERIAL))
-    if not _owns(cell) or cell.state in CLOSED:
+    if not _owns(cell) or cell.state not in WITH_SERVICE:
         return Outcome(m.DataResult(20, SERIAL))
-    given = Outcome(m.DataResult(0, SERIAL, AGENT, DATA), hidden=False)
-    if cell.state in (State.FETCHED, State.REPORTED):
+    given = Outcome(m.DataResult(0, SERIAL, AGENT, REFERENCE, DATA), hidden=False)
+    if cell.state is State.FETCHED:
         return given
     return evolve(given, state=State.FETCHED, owner=cell.sender.identity, events=_next(cell, Condition.DATA_FETCHED))
 
 
 def _report(cell: Cell) -> Outcome:
-    """20 for what isn't its own, then 43, then 24."""
+    """20 for what isn't its own, then 43 or 25, then 24."""
     event = cell.ask.message
     assert isinstance(event, m.ServiceEvent)
 
@@ -419,11 +284,12 @@ def _report(cell: Cell) -> Outcome:
     if not _owns(cell) or event.agent == OTHER_AGENT:
         return answered(20)
     if event.event_id == EVENT_ID and cell.state in (State.REPORTED, State.FINISHED):
-        return answered(43)
+        return answered(43 if event.fields == RESULT else 25)
     if cell.state not in WITH_SERVICE:
         return answered(24)
     state = cell.state if event.condition is Condition.PROGRESS else State.FINISHED
-    return evolve(answered(0), state=state, owner=cell.sender.identity, events=_next(cell, event.condition))
+    events = _next(cell, event.condition, fields=event.fields)
+    return evolve(answered(0), state=state, owner=cell.sender.identity, events=events)
 
 
 def _connection_answered(cell: Cell) -> Outcome:

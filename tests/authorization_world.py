@@ -13,18 +13,18 @@ from ctiex.identities import Identity
 from ctiex.interfaces import BaseSignalling, ISignalling, Offer
 from ctiex.limits import SessionLimits, Timeouts
 from ctiex.links.exchange import ExchangeLink
-from ctiex.messages import Bind, Condition, ConnectionReply, Message, Role
+from ctiex.messages import Bind, Condition, ConnectionReply, Feature, Message, Role
 from ctiex.records import Call, CallState, StoredEvent
 from ctiex.signalling.link import LinkSignalling
 from ctiex.testing.fakes import FakeAgent, FakePeer, FakeService
 from ctiex.testing.pairs import LinkedPair, MemoryExchange, agents, make_service, services
 
-from . import authorization_table as table
-from .authorization_table import AGENT, EVENT_ID, OTHER_AGENT, SECRET, SERIAL, Cell, Login, Owner, Port, State, Way
+from . import authorization_axes as axes
+from .authorization_axes import AGENT, EVENT_ID, OTHER_AGENT, SECRET, SERIAL, Cell, Login, Owner, Port, State, Way
 
 IDENTITIES: tuple[Identity, ...] = (
-    *(agents(name, *patterns) for name, patterns in table.NUMBERS.items()),
-    *(services(name, served) for name, served in table.SERVES.items()),
+    *(agents(name, *patterns) for name, patterns in axes.NUMBERS.items()),
+    *(services(name, served) for name, served in axes.SERVES.items()),
 )
 TIMEOUTS = Timeouts(
     signalling_timeout=3_000.0,
@@ -32,6 +32,7 @@ TIMEOUTS = Timeouts(
     service_timeout=3_000.0,
     return_timeout=3_000.0,
     keep_closed=600.0,
+    rebind_grace=0.0,
 )
 LIMITS = SessionLimits(heartbeat=60_000.0, login_deadline=60_000.0)
 CALL_STATES: Mapping[State, CallState | None] = {
@@ -161,7 +162,7 @@ class World:
         self.peers[name] = peer
         peer.accepts = accepts
         if identity:
-            peer.bind(identity, SECRET)
+            peer.send(Bind(Role.SERVICE, identity, SECRET, features=Feature.UPDATES))
         self.pump()
         return peer
 
@@ -224,7 +225,7 @@ class World:
 
     def request(self) -> None:
         """The agent asks for the call."""
-        self._asker.connect(AGENT, table.SERVICE, SERIAL, table.CALLING_NUMBER, table.DATA)
+        self._asker.connect(AGENT, axes.SERVICE, SERIAL, axes.CALLING_NUMBER, axes.DATA, axes.REFERENCE)
 
     def offer(self) -> None:
         """The Connection is written."""
@@ -233,7 +234,7 @@ class World:
     def accept(self) -> None:
         """The service accepts."""
         if self.cell.way is Way.LINK:
-            self._holder.send(ConnectionReply(0), table.CONNECTION_ID)
+            self._holder.send(ConnectionReply(0), axes.CONNECTION_ID)
         else:
             self.driver.accept()
 
@@ -243,7 +244,7 @@ class World:
 
     def report(self) -> None:
         """The service reports its result."""
-        self._holder.report(SERIAL, Condition.COMPLETED, EVENT_ID, table.RESULT)
+        self._holder.report(SERIAL, Condition.COMPLETED, EVENT_ID, axes.RESULT)
 
     def cancel(self) -> None:
         """The agent takes the call back."""
@@ -261,7 +262,7 @@ class World:
         sent = self.sender.frame(message, invoke_id)
         if self.cell.sender.wrong_port:
             who = Bind(self.cell.sender.role or Role.AGENT, self.cell.sender.identity, SECRET)
-            sent = self.sender.frame(who, table.INVOKE_ID) + sent
+            sent = self.sender.frame(who, axes.INVOKE_ID) + sent
         self.sender.write(sent)
         self.pump()
         return self.sender.data[before:]
@@ -302,7 +303,7 @@ def make_world(cell: Cell) -> World:
     driver = HeldSignalling(sees_return=cell.state is State.REPORTED)
     exchange = MemoryExchange(
         identities=IDENTITIES,
-        services={name: make_service(name, TIMEOUTS) for name in (table.SERVICE, table.OTHER_SERVICE)},
+        services={name: make_service(name, TIMEOUTS) for name in (axes.SERVICE, axes.OTHER_SERVICE)},
         session_limits=LIMITS,
         drivers={"link": driver},
     )

@@ -45,7 +45,8 @@ def test_an_id_is_a_number_or_a_text_of_32_bits_and_0_where_it_is_left_out(memor
         assert (got.kind, got.invoke_id) == (Kind.PONG, read)
     assert error(link, {"kind": "Ping"}) == (1, Kind.PING, 0)
     assert error(link, {"kind": "Ping", "id": 0}) == (1, Kind.PING, 0)
-    for bad in (-1, 2**32, str(2**32), True, None, "", "x", "5 ", "0x5", [5], {}, "٣"):
+    wrong: list[Any] = [-1, 2**32, str(2**32), True, None, "", "x", "5 ", "0x5", [5], {}, "٣"]
+    for bad in wrong:
         assert error(link, {"kind": "Ping", "id": bad}) == (1, 0, 0)
 
 
@@ -69,8 +70,9 @@ def test_an_unknown_kind_is_2_and_a_missing_one_1(memory: Memory) -> None:
     for link in (memory.bound_agent(), memory.link()):
         for kind in ("Pin", "ping", "", "CallControl", "Ping "):
             assert error(link, {"kind": kind, "id": 4}) == (2, 0, 4)
-        for kind in (None, 5, [], {"kind": "Ping"}, True):
-            assert error(link, {"kind": kind, "id": 4}) == (1, 0, 4)
+        wrong: list[Any] = [None, 5, [], {"kind": "Ping"}, True]
+        for no_name in wrong:
+            assert error(link, {"kind": no_name, "id": 4}) == (1, 0, 4)
         assert error(link, {"id": 4}) == (1, 0, 4)
 
 

@@ -103,6 +103,20 @@ def test_a_customer_who_hangs_up_after_the_result_is_told_to_nobody() -> None:
     assert call.service.taken() == memory.service().taken() == []
 
 
+def test_a_customer_who_comes_to_an_agent_is_told_under_a_serial_that_may_be_used() -> None:
+    memory = Memory(driver=Seeing)
+    number = new_number()
+    agent, arrived = memory.agent(number), memory.exchange.processing.listener.call_arrived
+    memory.advance(7)
+    serial = arrived(number, "0100")
+    got = agent.event()
+    assert (got["serial"], got["reference"], got["condition"], got["time"]) == (serial, "", 0, 7_000)
+    assert got["fields"] == [("event", "call"), ("calling_number", "0100")]
+    assert agent.query(number)["calls"] == [], "it is no hand-off"
+    assert agent.connect(number, serial)["status"] == 0
+    assert arrived(new_number(), "0100") == "", "nobody is there to be told"
+
+
 def test_link_sees_no_return(memory: Memory) -> None:
     call = accepted(memory)
     assert call.service.report(call.serial, 1) == 0

@@ -1,7 +1,7 @@
 """Who may do what, written down from the wire's rules (design section 5.1) and from nothing else.
 
-:func:`expected` says everything that has to come of a cell: the answer, and what changes anywhere. It calls nothing of
-what it judges.
+:func:`expected` says everything that has to come of a cell of the matrix (``authorization_matrix.py``): the answer, and
+what changes anywhere. It calls nothing of what it judges.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from ctiex import messages as m
 from ctiex.fields import EMPTY, Fields
 from ctiex.messages import KIND_OF, Condition, Message, OpenCallState, Role
 
-from .authorization_axes import (
+from .authorization_matrix import (
     AGENT,
     CLOSED,
     DATA,

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from functools import cache
 from importlib import metadata
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -66,6 +67,11 @@ def clients(exchange: RunningExchange) -> Iterator[Clients]:
     opened = Clients(exchange)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    return tmp_path
 
 
 @pytest.fixture

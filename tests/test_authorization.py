@@ -25,8 +25,8 @@ from ctiex.interfaces import decoded
 from ctiex.messages import KIND_OF, KINDS, REPLY_OF, AgentEvent, CallEnded, Error, Message
 from ctiex.records import Call, CallState
 
-from . import authorization_axes as axes
-from .authorization_axes import (
+from . import authorization_matrix as matrix
+from .authorization_matrix import (
     AGENT,
     ASKS,
     CELLS,
@@ -130,7 +130,7 @@ def _without_words(world: World, new: Mapping[str, Received]) -> dict[str, Recei
 
 def _with_epoch(message: Message, epoch: int) -> Message:
     if isinstance(message, m.AgentLoginReply) and message.epoch == epoch:
-        return evolve(message, epoch=axes.EPOCH)
+        return evolve(message, epoch=matrix.EPOCH)
     return message
 
 
@@ -138,7 +138,7 @@ def _silent(invoke_id: int, message: Message) -> tuple[int, Message]:
     words = getattr(message, "detail", "")
     if not words or (isinstance(message, Error) and message.status == 13):
         return invoke_id, message
-    for told in (SERIAL, AGENT, axes.CALLING_NUMBER, *map(str, axes.DATA.values())):
+    for told in (SERIAL, AGENT, matrix.CALLING_NUMBER, *map(str, matrix.DATA.values())):
         assert told not in words, words
     return invoke_id, evolve(message, detail="")  # type: ignore[arg-type]
 
@@ -148,7 +148,7 @@ def _to_receive(world: World, before: Snapshot, outcome: Outcome) -> dict[str, R
     received: dict[str, Received] = {name: [] for name in world.peers}
     if outcome.answer is not None:
         answers_bind = world.cell.sender.wrong_port  # which goes before the message
-        received["sender"].append((axes.INVOKE_ID if answers_bind else world.cell.ask.invoke_id, outcome.answer))
+        received["sender"].append((matrix.INVOKE_ID if answers_bind else world.cell.ask.invoke_id, outcome.answer))
     received["sender"] += [(0, _event(told)) for told in outcome.replayed]
     logged_in = before.logins
     for told in outcome.events:
@@ -203,7 +203,7 @@ def _assert_call(world: World, before: Snapshot, after: Snapshot, outcome: Outco
 def _assert_corrected(world: World, was: Call, call: Call) -> None:
     assert evolve(call, data=was.data, asked=was.asked, changed=was.changed) == was
     result = decoded(world.exchange.codec, KIND_OF[m.DataResult], call.data)
-    assert result == m.DataResult(0, SERIAL, AGENT, axes.REFERENCE, axes.CORRECTION)
+    assert result == m.DataResult(0, SERIAL, AGENT, matrix.REFERENCE, matrix.CORRECTION)
 
 
 def _assert_mailboxes(world: World, before: Snapshot, after: Snapshot, outcome: Outcome) -> None:
@@ -263,7 +263,7 @@ class TableTests(SynchronousTestCase):
         of_services = {sender.owner for sender in bound if sender.role is m.Role.SERVICE}
         self.assertEqual(of_services, set(Owner))
         of_agents = {(sender.identity, sender.login) for sender in bound if sender.role is m.Role.AGENT}
-        for identity, may_act in axes.MAY_ACT.items():
+        for identity, may_act in matrix.MAY_ACT.items():
             for login in (Login.HERE, Login.ELSEWHERE, Login.TAKEN_OVER) if may_act else (Login.ELSEWHERE,):
                 self.assertIn((identity, login), of_agents)
 

@@ -1,4 +1,4 @@
-"""The axes of the authorization matrix.
+"""The authorization matrix: its axes and its cells.
 
 A cell is one message, sent by somebody, of a call in some state, brought to its service in some way.
 """

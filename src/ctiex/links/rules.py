@@ -53,9 +53,9 @@ class Treatment(Enum):
     NOTICE = "notice"
     """It is answered by nothing, and goes under invoke id 0."""
     REPLY = "reply"
-    """It answers a request of this side; an unexpected one is ignored."""
+    """It answers a request of this side; an unexpected one is ignored, unless it can't be read."""
     IGNORE = "ignore"
-    """A reply that this side never asks for."""
+    """It isn't looked at."""
 
 
 REQUEST, NOTICE, REPLY, IGNORE = Treatment.REQUEST, Treatment.NOTICE, Treatment.REPLY, Treatment.IGNORE
@@ -75,43 +75,44 @@ def _rules(
     requests: Iterable[type[Message]] = (),
     replies: Iterable[type[Message]] = (),
     notices: Iterable[type[Message]] = (),
-    ignored: Iterable[type[Message]] = (),
 ) -> Rules:
-    return (
-        _ALWAYS
-        | dict.fromkeys(requests, REQUEST)
-        | dict.fromkeys(replies, REPLY)
-        | dict.fromkeys(notices, NOTICE)
-        | dict.fromkeys(ignored, IGNORE)
-    )
+    return _ALWAYS | dict.fromkeys(requests, REQUEST) | dict.fromkeys(replies, REPLY) | dict.fromkeys(notices, NOTICE)
 
 
 UNBOUND: Rules = {None: Status.NOT_BOUND, Bind: REQUEST, Ping: REQUEST, Pong: IGNORE}
 """The exchange, before a Bind."""
 
-_AGENT_REPLIES = (AgentLoginReply, AgentLogoutReply, ConnectReply, CancelReply, CallQueryReply, UpdateReply)
+_AGENT_REPLIES = (
+    *(BindReply, AgentLoginReply, AgentLogoutReply),
+    *(ConnectReply, CancelReply, CallQueryReply, UpdateReply),
+)
+_SERVICE_REPLIES = (
+    *(BindReply, DataResult, ServiceEventReply),
+    *(ConnectionReply, CallEndedReply, DataChangedReply),
+)
+"""All replies that a link knows: one that the other side should have asked for is one that nobody asked for."""
 
 EXCHANGE: Mapping[Role, Rules] = {
     Role.AGENT: _rules(
         requests=[AgentLogin, AgentLogout, ConnectRequest, CancelRequest, CallQuery, UpdateRequest],
+        replies=_AGENT_REPLIES,
         notices=[AgentEventAck],
-        ignored=[BindReply, *_AGENT_REPLIES],
     ),
     Role.SERVICE: _rules(
         requests=[DataRequest, ServiceEvent],
-        replies=[ConnectionReply, CallEndedReply, DataChangedReply],
-        ignored=[BindReply, DataResult, ServiceEventReply],
+        replies=_SERVICE_REPLIES,
     ),
 }
 """The exchange, bound, by the role of the other side."""
 
 CLIENT: Mapping[Role, Rules] = {
     Role.AGENT: _rules(
-        replies=[BindReply, *_AGENT_REPLIES],
+        replies=_AGENT_REPLIES,
         notices=[AgentEvent],
     ),
     Role.SERVICE: _rules(
-        replies=[BindReply, DataResult, ServiceEventReply], requests=[Connection, CallEnded, DataChanged]
+        requests=[Connection, CallEnded, DataChanged],
+        replies=_SERVICE_REPLIES,
     ),
 }
 """A client, by its own role."""

@@ -53,9 +53,9 @@ class Treatment(Enum):
     NOTICE = "notice"
     """It is answered by nothing, and goes under invoke id 0."""
     REPLY = "reply"
-    """It answers a request of this side; an unexpected one is ignored, unless it can't be read."""
+    """It answers a request of this side; an unexpected one is ignored, unless it is malformed."""
     IGNORE = "ignore"
-    """It isn't looked at."""
+    """It does nothing, whatever its body."""
 
 
 REQUEST, NOTICE, REPLY, IGNORE = Treatment.REQUEST, Treatment.NOTICE, Treatment.REPLY, Treatment.IGNORE

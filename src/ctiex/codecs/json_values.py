@@ -109,7 +109,7 @@ def to_json(element: Element, value: Any) -> Any:
         case Number():
             return _number(index(value))
         case FieldList():
-            return {name: _value(item) for name, item in value.items()}
+            return {name: value_to_json(item) for name, item in value.items()}
         case RecordList():
             return [{one.name: to_json(one, getattr(record, one.name)) for one in element.elements} for record in value]
         case Text():
@@ -120,7 +120,8 @@ def _number(value: int) -> int | str:
     return value if -_MOST_NUMBER <= value <= _MOST_NUMBER else str(value)
 
 
-def _value(value: Value) -> Any:
+def value_to_json(value: Value) -> Any:
+    """A value of a field as JSON has it."""
     match value:
         case bool() | str():
             return value

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
-
-from attrs import evolve
 
 from ctiex.errors import Status
 from ctiex.identities import Identity
@@ -40,14 +38,14 @@ class CallTable:
         self._presence = context.presence
         self._observer = context.observer
         self._commits = context.commits
-        self._notices = ServiceNotices(context)
         self._of_agent: dict[str, dict[str, None]] = {}
-        """By agent number: its calls that aren't closed, the oldest first."""
+        """By agent number: its calls that aren't closed."""
         self._deadlines = TimerWheel(context.clock, self._time_out, self._commits.settled)
         self.drivers = SignallingDrivers(context.services)
         self.owners = Owners()
         self.undecided: set[str] = set()
         """Calls that may be over, or somebody else's: that is on its way to the store, and may come to nothing."""
+        self._notices = ServiceNotices(context, self.undecided)
         self._uncommitted = Uncommitted(self._commits)
         self._met_by: dict[str, Status] = {}
         """By serial: the status of calls whose time is over, until their end is committed."""
@@ -57,7 +55,7 @@ class CallTable:
 
     def start(self) -> None:
         """Take up the calls of an opened store."""
-        for call in sorted(self._store.calls(), key=lambda call: call.begun):
+        for call in self._store.calls():
             if call.state is not CallState.CLOSED:
                 self._of_agent.setdefault(call.agent, {})[call.serial] = None
         self._notices.start()
@@ -67,12 +65,10 @@ class CallTable:
         self._deadlines.stop()
         self._notices.stop()
 
-    def open_of(self, agent: str) -> Iterator[Call]:
-        """The open calls of an agent number, the oldest first."""
-        for serial in self._of_agent.get(agent, ()):
-            call = self._store.get(serial)
-            if call is not None:
-                yield call
+    def open_of(self, agent: str) -> list[Call]:
+        """The open calls of an agent number, the oldest first, by what is kept of them."""
+        calls = [call for serial in self._of_agent.get(agent, ()) if (call := self._store.get(serial)) is not None]
+        return sorted(calls, key=lambda call: call.begun)
 
     def wait(self, call: Call) -> None:
         """Have a call time out when its stored deadline has come, or no later than it was ever set."""
@@ -144,7 +140,7 @@ class CallTable:
     ) -> None:
         """Move a call by a step and tell its agent, when the step is one for its state."""
         if (call.state, step) in TRANSITIONS:
-            self.tell(self.moved(call, step), told, committed, failed, call.reference)
+            self.tell(self.moved(call, step), told, committed, failed, before=call)
 
     def let_go(
         self,
@@ -196,17 +192,17 @@ class CallTable:
         told: Condition | None,
         committed: Callable[[], None] = nothing,
         failed: Callable[[], None] = nothing,
-        reference: str = "",
+        before: Call | None = None,
     ) -> None:
         """Keep a call, with an event for its agent if they are there, it is new, and there is room.
 
-        :param reference: the call's, where closing it has wiped that.
+        :param before: the call as it was, with the reference that is wiped when it closes.
         """
         event = None
         if told is not None and told not in call.told:
             call = call.but(told=call.told | {told})
             if self._presence.is_here(call.agent) and self.quotas.has_room(call.agent):
-                event = self._mailboxes.compose(evolve(call, reference=call.reference or reference), told)
+                event = self._mailboxes.compose(before or call, told)
                 committed = partial(self._tell_and_go_on, event, committed)
         self.commit(call, committed, failed, event)
 
@@ -260,6 +256,7 @@ class CallTable:
         go_on()
         for tell in meanwhile:
             tell()
+        self._notices.decided(serial)
 
     def _retry_at(self) -> float:
         return self._context.clock.seconds() + RETRY_AFTER

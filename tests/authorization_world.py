@@ -19,12 +19,12 @@ from ctiex.signalling.link import LinkSignalling
 from ctiex.testing.fakes import FakeAgent, FakePeer, FakeService
 from ctiex.testing.pairs import LinkedPair, MemoryExchange, agents, make_service, services
 
-from . import authorization_table as table
-from .authorization_table import AGENT, EVENT_ID, OTHER_AGENT, SECRET, SERIAL, Cell, Login, Owner, Port, State, Way
+from . import authorization_matrix as matrix
+from .authorization_matrix import AGENT, EVENT_ID, OTHER_AGENT, SECRET, SERIAL, Cell, Login, Owner, Port, State, Way
 
 IDENTITIES: tuple[Identity, ...] = (
-    *(agents(name, *patterns) for name, patterns in table.NUMBERS.items()),
-    *(services(name, served) for name, served in table.SERVES.items()),
+    *(agents(name, *patterns) for name, patterns in matrix.NUMBERS.items()),
+    *(services(name, served) for name, served in matrix.SERVES.items()),
 )
 TIMEOUTS = Timeouts(
     signalling_timeout=3_000.0,
@@ -224,7 +224,7 @@ class World:
 
     def request(self) -> None:
         """The agent asks for the call."""
-        self._asker.connect(AGENT, table.SERVICE, SERIAL, table.CALLING_NUMBER, table.DATA)
+        self._asker.connect(AGENT, matrix.SERVICE, SERIAL, matrix.CALLING_NUMBER, matrix.DATA)
 
     def offer(self) -> None:
         """The Connection is written."""
@@ -233,7 +233,7 @@ class World:
     def accept(self) -> None:
         """The service accepts."""
         if self.cell.way is Way.LINK:
-            self._holder.send(ConnectionReply(0), table.CONNECTION_ID)
+            self._holder.send(ConnectionReply(0), matrix.CONNECTION_ID)
         else:
             self.driver.accept()
 
@@ -243,7 +243,7 @@ class World:
 
     def report(self) -> None:
         """The service reports its result."""
-        self._holder.report(SERIAL, Condition.COMPLETED, EVENT_ID, table.RESULT)
+        self._holder.report(SERIAL, Condition.COMPLETED, EVENT_ID, matrix.RESULT)
 
     def cancel(self) -> None:
         """The agent takes the call back."""
@@ -261,7 +261,7 @@ class World:
         sent = self.sender.frame(message, invoke_id)
         if self.cell.sender.wrong_port:
             who = Bind(self.cell.sender.role or Role.AGENT, self.cell.sender.identity, SECRET)
-            sent = self.sender.frame(who, table.INVOKE_ID) + sent
+            sent = self.sender.frame(who, matrix.INVOKE_ID) + sent
         self.sender.write(sent)
         self.pump()
         return self.sender.data[before:]
@@ -302,7 +302,7 @@ def make_world(cell: Cell) -> World:
     driver = HeldSignalling(sees_return=cell.state is State.REPORTED)
     exchange = MemoryExchange(
         identities=IDENTITIES,
-        services={name: make_service(name, TIMEOUTS) for name in (table.SERVICE, table.OTHER_SERVICE)},
+        services={name: make_service(name, TIMEOUTS) for name in (matrix.SERVICE, matrix.OTHER_SERVICE)},
         session_limits=LIMITS,
         drivers={"link": driver},
     )

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from functools import cache
 from importlib import metadata
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -14,6 +15,7 @@ from twisted.trial import util
 from . import processes
 from .effort import examples
 from .wire_exchange import SHORT_TIMES, Clients, RunningExchange
+from .wire_memory import Memory
 
 # A property is about what holds, not about how fast the machine finds it out: it may be busy.
 settings.register_profile(
@@ -65,3 +67,14 @@ def clients(exchange: RunningExchange) -> Iterator[Clients]:
     opened = Clients(exchange)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    return tmp_path
+
+
+@pytest.fixture
+def memory() -> Memory:
+    """An exchange in memory, on a clock that stands still, with the defaults of the wire's rules."""
+    return Memory()

@@ -23,8 +23,8 @@ from ctiex.clients import AgentNumber
 from ctiex.clients.terminal import Terminal
 
 from .certificates import Authority
+from .pages import environment
 from .processes import PROGRAMS, Program, accepts, free_port
-from .test_docs import environment
 from .waiting import PATIENCE, until
 
 

@@ -28,7 +28,7 @@ from ctiex.telephony.asterisk import actions as asterisk_orders
 from ctiex.telephony.asterisk.ami_link import AmiAccount
 from ctiex.telephony.asterisk.settings import AsteriskSettings
 
-from .test_docs import DOCS, block_with, commands, list_tables, page, section
+from .pages import DOCS, block_with, commands, list_tables, page, section
 
 PAGE = "docs/asterisk.rst"
 EXAMPLES = DOCS / "examples" / "asterisk"

@@ -1,4 +1,4 @@
-"""The door: what a Bind is answered, when, and what it costs, over links in memory."""
+"""The door: what a Bind is answered, when, and how many may come, over links in memory."""
 
 from __future__ import annotations
 
@@ -6,40 +6,21 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from unittest.mock import patch
 
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from twisted.cred.error import UnauthorizedLogin
-from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred
-from twisted.internet.testing import StringTransport
 from twisted.logger import capturedLogs, formatEvent
-from twisted.protocols.haproxy._wrapper import HAProxyWrappingFactory
-from twisted.trial.unittest import SynchronousTestCase
 
 from ctiex.errors import CheckBusy
-from ctiex.limits import Limits, SessionLimits
+from ctiex.limits import Limits
 from ctiex.links import exchange as exchange_module
 from ctiex.login.checkers import ConfiguredChecker
-from ctiex.login.credentials import KnownIdentity, checker_context, make_portal
-from ctiex.messages import Bind, BindReply, Ping, Role
-from ctiex.monitoring.audit_events import AuditEvent
-from ctiex.testing.fakes import FakeAgent, FakePeer, FakeService
-from ctiex.testing.pairs import LinkedPair, MemoryExchange, MemoryTransport, agents, services
+from ctiex.login.credentials import KnownIdentity, make_portal
+from ctiex.messages import Role
+from ctiex.testing.fakes import FakePeer
+from ctiex.testing.pairs import MemoryExchange, agents
 
-from .checking import Threads, cheaply_hashed
-from .test_audit import Recorded
-
-HASHED = [
-    KnownIdentity(agents(), cheaply_hashed("secret")),
-    KnownIdentity(services(), cheaply_hashed("secret", b"pepper")),
-    KnownIdentity(agents("clear"), "clear secret"),
-    KnownIdentity(agents("platform-1"), certificate="platform-1.example.net"),
-]
-
-
-def patient(**limits: int) -> Limits:
-    """The throttle never gets in the way."""
-    return Limits(login_failures=10_000, login_delay=0.001, **limits)
+from .checking import Threads
+from .door_case import IN_CLEAR, DoorCase, patient
 
 
 def links(identity: int, source: int, unbound_source: int, unbound: int) -> Limits:
@@ -50,74 +31,6 @@ def links(identity: int, source: int, unbound_source: int, unbound: int) -> Limi
         unbound_links_per_source=unbound_source,
         unbound_links=unbound,
     )
-
-
-IN_CLEAR = SessionLimits(plain_secrets="allowed")
-
-
-class DoorCase(SynchronousTestCase):
-    """An exchange in memory whose hashings run when told."""
-
-    def setUp(self) -> None:
-        self.make()
-
-    def make(self, **options: Any) -> None:
-        self.threads = Threads()
-        context = checker_context(HASHED)
-        self.checker = ConfiguredChecker(context.secrets, context.identities, self.threads)
-        portal = make_portal(HASHED, self.checker)
-        self.exchange = MemoryExchange(portal=portal, **options)
-        self.clock, self.counts = self.exchange.clock, self.exchange.counts
-
-    def open(self, host: str = "127.0.0.1", to_services: bool = False) -> tuple[FakePeer, LinkedPair]:
-        """A link from this address."""
-        address = (IPv6Address if ":" in host else IPv4Address)("TCP", host, 49152)
-
-        def transport(name: str) -> MemoryTransport:
-            made = MemoryTransport(name)
-            made._address = address  # type: ignore[assignment]
-            return made
-
-        with patch("ctiex.testing.pairs.MemoryTransport", transport):
-            if to_services:
-                service, pair, _ = self.exchange.link_service(FakeService())
-                return service, pair
-            agent, pair, _ = self.exchange.link_agent(FakeAgent())
-            return agent, pair
-
-    def bind(
-        self, identity: str, secret: str, role: Role = Role.AGENT, host: str = "127.0.0.1", to_services: bool = False
-    ) -> FakePeer:
-        """Send a Bind on a link of its own."""
-        peer, pair = self.open(host, to_services)
-        peer.send(Bind(role, identity, secret))
-        pair.pump()
-        return peer
-
-    def settle(self) -> None:
-        """Hash what is to be hashed, and carry the answers over."""
-        self.threads.finish()
-        self.exchange.pump()
-
-    def reply(self, peer: FakePeer) -> BindReply | None:
-        """What it was answered."""
-        replies = peer.every(BindReply)
-        return replies[0] if replies else None
-
-    def status(self, peer: FakePeer) -> int | None:
-        reply = self.reply(peer)
-        return None if reply is None else int(reply.status)
-
-    def tell(self, peer: FakePeer) -> int | None:
-        """Its status, with everything hashed and every delay waited for."""
-        self.settle()
-        self.exchange.advance(6)
-        return self.status(peer)
-
-    def guess(self, count: int, host: str = "127.0.0.1") -> None:
-        """So many refused logins."""
-        for number in range(count):
-            self.assertEqual(self.tell(self.bind("agents", f"wrong {number}", host=host)), 11)
 
 
 class SamenessTests(DoorCase):
@@ -246,246 +159,6 @@ class PlainTests(DoorCase):
         self.make(session_limits=IN_CLEAR)
         self.assertEqual(self.tell(self.bind("agents", "secret", host="192.0.2.1")), 0)
         self.assertEqual(self.tell(self.bind("agents", "wrong", host="192.0.2.1")), 11)
-
-
-class ThrottleTests(DoorCase):
-    """The delay before a refusal, and the lock-out."""
-
-    def test_refusals_wait_longer_and_longer(self) -> None:
-        waited = []
-        for number in range(9):
-            peer = self.bind("agents", f"wrong {number}")
-            self.settle()
-            begun = self.clock.seconds()
-            while self.reply(peer) is None:
-                self.exchange.advance(0.25, 0.25)
-            waited.append(self.clock.seconds() - begun)
-        self.assertEqual(waited, [0, 0, 0.25, 0.5, 1, 2, 4, 5, 5])
-
-    def test_nothing_but_its_reply_waits(self) -> None:
-        self.guess(5)
-        slow, quick = self.bind("agents", "wrong"), self.bind("agents", "secret")
-        self.settle()
-        self.assertEqual((self.status(slow), self.status(quick)), (None, 0))
-
-    def test_a_refusal_goes_out_before_the_login_deadline_however_late_its_bind_came(self) -> None:
-        self.make(session_limits=SessionLimits(login_deadline=3))
-        self.guess(8)
-        peer, pair = self.open()
-        self.exchange.advance(2.5)
-        peer.send(Bind(Role.AGENT, "agents", "wrong"))
-        pair.pump()
-        self.settle()
-        self.assertIsNone(self.reply(peer))
-        self.exchange.advance(0.46, 0.01)
-        self.assertEqual(self.status(peer), 11)
-
-    def test_after_so_many_failures_a_source_is_locked_out_unseen(self) -> None:
-        self.guess(10)
-        begun = self.threads.begun
-        with capturedLogs() as logged:
-            for identity, secret in (("agents", "secret"), ("agents", "wrong"), ("nobody", "x")):
-                reply = self.reply(self.bind(identity, secret))
-                assert reply is not None, "at once"
-                self.assertEqual(reply.status, 14)
-                self.assertIn("too many refused logins", reply.detail)
-        self.assertEqual(self.threads.begun, begun)
-        self.assertEqual((self.counts.logins_locked_out, self.counts.sources_locked_out), (3, 1))
-        self.assertEqual(len([event for event in logged if "refused" in formatEvent(event)]), 1, "no flood of lines")
-        self.exchange.advance(301, 10)
-        self.assertEqual(self.tell(self.bind("agents", "secret")), 0)
-
-    def test_others_are_not_locked_out_with_it(self) -> None:
-        self.make(session_limits=IN_CLEAR)
-        self.guess(10, "2001:db8::1")
-        self.assertEqual(self.tell(self.bind("agents", "secret", host="2001:db8::ffff")), 14, "the same /64")
-        self.assertEqual(self.tell(self.bind("agents", "secret", host="2001:db8:0:1::1")), 0)
-
-    def test_links_that_are_bound_go_on(self) -> None:
-        self.make(session_limits=IN_CLEAR)
-        peer = self.bind("agents", "secret", host="192.0.2.1")
-        self.assertEqual(self.tell(peer), 0)
-        self.guess(10, "192.0.2.1")
-        self.exchange.pair_of(peer).pump()
-        asked = peer.send(Ping())
-        self.exchange.pump()
-        self.assertIsNotNone(peer.answer(asked))
-
-    def test_a_success_wipes_no_failure(self) -> None:
-        self.guess(9)
-        self.assertEqual(self.tell(self.bind("clear", "clear secret")), 0)
-        self.assertEqual(self.tell(self.bind("agents", "another")), 11)
-        self.assertEqual(self.tell(self.bind("clear", "clear secret")), 14)
-
-    def failures(self) -> int:
-        return self.exchange.core.throttle.failures("127.0.0.1", self.clock.seconds())
-
-    def test_guesses_made_all_at_once_are_no_more_than_those_made_one_by_one(self) -> None:
-        for number in range(60):
-            self.bind("agents", f"guess {number}")
-        self.settle()
-        self.assertEqual(self.threads.begun, 10)
-        self.exchange.advance(6)
-        answers = [self.status(pair.second) for pair in self.exchange.pairs]  # type: ignore[arg-type]
-        self.assertEqual((answers.count(11), answers.count(14)), (10, 50))
-
-    def test_who_leaves_before_the_answer_has_guessed_all_the_same(self) -> None:
-        with capturedLogs() as logged:
-            for number in range(10):
-                peer = self.bind("agents", f"guess {number}")
-                self.exchange.pair_of(peer).disconnect()
-                self.threads.finish()
-        self.assertEqual(self.failures(), 10)
-        self.assertEqual(len([event for event in logged if "(wrong secret)" in formatEvent(event)]), 10)
-        self.assertEqual(self.status(self.bind("agents", "secret")), 14)
-        self.assertEqual(self.counts.binds_refused, 11)
-
-    def test_who_leaves_before_a_guess_is_begun_has_made_none(self) -> None:
-        self.bind("agents", "first")
-        for number in range(20):
-            peer = self.bind("agents", f"guess {number}")
-            self.exchange.pair_of(peer).disconnect()
-        self.settle()
-        self.assertEqual((self.threads.begun, self.failures()), (1, 1))
-
-    def test_a_link_that_goes_while_its_refusal_waits_leaves_no_timer(self) -> None:
-        self.guess(6)
-        peer = self.bind("agents", "wrong")
-        self.settle()
-        self.exchange.pair_of(peer).disconnect()
-        self.assertEqual(self.clock.getDelayedCalls(), [])
-        self.assertTrue(self.exchange.core.admission.empty)
-
-    def test_an_exchange_that_leaves_while_a_refusal_waits_ends_the_link(self) -> None:
-        self.guess(6)
-        peer = self.bind("agents", "wrong")
-        self.settle()
-        self.exchange.agent_links.going_away()
-        self.exchange.pump()
-        self.assertFalse(self.exchange.pair_of(peer).open)
-        self.assertEqual(self.clock.getDelayedCalls(), [])
-
-
-class RepeatedTests(DoorCase):
-    """The same refused Bind again: a client with an old secret that goes on trying."""
-
-    def again(self, count: int, secret: str = "old") -> list[int | None]:
-        return [self.tell(self.bind("agents", secret)) for _ in range(count)]
-
-    def test_it_locks_out_nobody_and_is_hashed_once(self) -> None:
-        self.assertEqual(self.again(50), [11] * 50)
-        self.assertEqual(self.threads.begun, 1)
-        self.assertEqual(self.tell(self.bind("agents", "secret")), 0)
-        self.assertEqual((self.counts.binds_refused, self.counts.sources_locked_out), (50, 0))
-
-    def test_many_at_once_are_one_guess_as_well(self) -> None:
-        peers = [self.bind("agents", "old") for _ in range(20)]
-        self.settle()
-        self.assertEqual([self.status(peer) for peer in peers], [11] * 20)
-        self.assertEqual(self.exchange.core.throttle.failures("127.0.0.1", 0), 1)
-
-    def test_it_is_answered_as_at_first_and_as_late_as_any_other(self) -> None:
-        first = self.bind("agents", "old")
-        self.settle()
-        self.guess(5)
-        again = self.bind("agents", "old")
-        self.exchange.pump()
-        self.assertIsNone(self.reply(again), "not at once")
-        self.assertEqual(self.tell(again), 11)
-        self.assertEqual(self.reply(again), self.reply(first))
-
-    def test_it_is_logged_and_recorded_once_in_a_while(self) -> None:
-        with capturedLogs() as logged:
-            self.again(20)
-        reasons = [event["reason"] for event in logged if "refused:" in formatEvent(event)]
-        self.assertEqual(reasons[0], "wrong secret")
-        self.assertEqual(set(reasons[1:]), {"the same login as one refused before"})
-        self.assertLessEqual(len(reasons), 4, "20 of them took two minutes")
-
-    def test_another_role_link_identity_or_secret_is_another_one(self) -> None:
-        self.again(1, "secret of another")
-        for peer in (
-            self.bind("agents", "secret of anothe"),
-            self.bind("agents", "secret of another", Role.SERVICE),
-            self.bind("agents", "secret of another", to_services=True),
-            self.bind("agent", "ssecret of another"),
-        ):
-            self.assertEqual(self.tell(peer), 11)
-        self.assertEqual(self.exchange.core.throttle.failures("127.0.0.1", self.clock.seconds()), 5)
-
-    def test_a_locked_out_source_hears_that_it_is(self) -> None:
-        self.again(1)
-        self.guess(9)
-        self.assertEqual(self.again(2), [14, 14])
-        self.assertEqual(self.counts.sources_locked_out, 1)
-
-    def test_it_is_looked_at_again_once_it_is_forgotten(self) -> None:
-        self.again(1)
-        self.exchange.advance(300, 10)
-        self.again(1)
-        self.assertEqual(self.threads.begun, 2)
-
-
-class ProxyTests(DoorCase):
-    """Behind a proxy that tells whose connection it is (the PROXY protocol), which the link learns after it opened."""
-
-    def behind(self, host: str) -> StringTransport:
-        """A Bind with a wrong secret from there."""
-        transport = StringTransport(peerAddress=IPv4Address("TCP", "127.0.0.1", 49152))
-        protocol = HAProxyWrappingFactory(self.exchange.agent_links).buildProtocol(transport.getPeer())
-        assert protocol is not None
-        protocol.makeConnection(transport)
-        protocol.dataReceived(f"PROXY TCP4 {host} 127.0.0.1 40000 7300\r\n".encode())
-        protocol.dataReceived(FakeAgent().frame(Bind(Role.AGENT, "agents", "wrong"), 1))
-        self.settle()
-        return transport
-
-    def test_failures_are_those_of_the_client_not_of_its_proxy(self) -> None:
-        audit = Recorded()
-        self.make(session_limits=IN_CLEAR, audit=audit)
-        with capturedLogs() as logged:
-            self.behind("192.0.2.7")
-        failures = [self.exchange.core.throttle.failures(host, 0) for host in ("192.0.2.7", "127.0.0.1")]
-        self.assertEqual(failures, [1, 0])
-        (said,) = [formatEvent(event) for event in logged if "wrong secret" in formatEvent(event)]
-        self.assertIn("192.0.2.7:40000", said)
-        self.assertEqual(audit.of(AuditEvent.BIND_REFUSED)[0]["peer"], "192.0.2.7:40000")
-
-    def test_what_the_client_sends_to_its_proxy_is_not_private(self) -> None:
-        self.assertIn(b"a secret is accepted over TLS or on loopback only", self.behind("192.0.2.7").value())
-        self.assertEqual(self.threads.begun, 0)
-
-
-class FairnessTests(DoorCase):
-    """A flood of guesses from one source, and a first Bind from another."""
-
-    def test_the_other_is_let_in_after_the_one_that_runs_and_one_that_waited(self) -> None:
-        self.make(limits=patient(), session_limits=IN_CLEAR)
-        for number in range(200):
-            self.bind("agents", f"guess {number}", host="192.0.2.66")
-        right = self.bind("agents", "secret", host="192.0.2.1")
-        for _ in range(3):
-            self.threads.finish_one()
-        self.exchange.pump()
-        self.assertEqual(self.status(right), 0)
-        self.assertGreater(self.counts.logins_over_limit, 0, "the flood itself is told 14")
-        self.settle()
-
-    @given(st.integers(1, 150), st.integers(1, 5))
-    @settings(deadline=None, max_examples=20)
-    def test_however_many_guess_the_other_waits_for_one_of_each(self, guesses: int, sources: int) -> None:
-        self.make(limits=patient(), session_limits=IN_CLEAR)
-        for number in range(guesses):
-            self.bind("agents", f"guess {number}", host=f"192.0.2.{100 + number % sources}")
-        right = self.bind("agents", "secret", host="192.0.2.1")
-        hashed = 0
-        while self.status(right) is None:
-            self.threads.finish_one()
-            self.exchange.pump()
-            hashed += 1
-        self.assertEqual(self.status(right), 0)
-        self.assertLessEqual(hashed, sources + 2)
-        self.settle()
 
 
 class DeadlineTests(DoorCase):

@@ -1,8 +1,8 @@
 """The authorization matrix: every message, from everybody, in every state of a call, however its service got it.
 
-Every cell of the table in ``authorization_table.py`` is asserted in full: the complete answer, and that nothing else
-changed anywhere. An exchange in which nothing changed at all serves the next message of the same sender, in the same
-state, too; ``make test-long`` has one of its own for each of them.
+Every cell of ``authorization_matrix.py`` is asserted in full, by the table in ``authorization_table.py``: the complete
+answer, and that nothing else changed anywhere. An exchange in which nothing changed at all serves the next message of
+the same sender, in the same state, too; ``make test-long`` has one of its own for each of them.
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ from ctiex.identities import AgentNumbers, Identity
 from ctiex.messages import KIND_OF, KINDS, REPLY_OF, AgentEvent, CallEnded, Error, Message
 from ctiex.records import CallState
 
+from . import authorization_matrix as matrix
 from . import authorization_table as table
-from .authorization_table import (
+from .authorization_matrix import (
     AGENT,
     ASKS,
     CELLS,
@@ -36,14 +37,12 @@ from .authorization_table import (
     SERIAL,
     Cell,
     Login,
-    Outcome,
     Owner,
     Port,
     State,
-    Told,
     Way,
-    expected,
 )
+from .authorization_table import Outcome, Told, expected
 from .authorization_world import CALL_STATES, Snapshot, World, make_world
 from .effort import examples
 
@@ -130,7 +129,7 @@ def _silent(invoke_id: int, message: Message) -> tuple[int, Message]:
     words = getattr(message, "detail", "")
     if not words or (isinstance(message, Error) and message.status == 13):
         return invoke_id, message
-    for told in (SERIAL, AGENT, table.CALLING_NUMBER, *map(str, table.DATA.values())):
+    for told in (SERIAL, AGENT, matrix.CALLING_NUMBER, *map(str, matrix.DATA.values())):
         assert told not in words, words
     return invoke_id, evolve(message, detail="")  # type: ignore[arg-type]
 
@@ -140,7 +139,7 @@ def _to_receive(world: World, before: Snapshot, outcome: Outcome) -> dict[str, R
     received: dict[str, Received] = {name: [] for name in world.peers}
     if outcome.answer is not None:
         answers_bind = world.cell.sender.wrong_port  # which goes before the message
-        received["sender"].append((table.INVOKE_ID if answers_bind else world.cell.ask.invoke_id, outcome.answer))
+        received["sender"].append((matrix.INVOKE_ID if answers_bind else world.cell.ask.invoke_id, outcome.answer))
     received["sender"] += [(0, _event(told)) for told in outcome.replayed]
     logged_in = before.logins
     for told in outcome.events:
@@ -157,7 +156,7 @@ def _to_receive(world: World, before: Snapshot, outcome: Outcome) -> dict[str, R
 
 
 def _event(told: Told) -> AgentEvent:
-    fields = table.RESULT if told.condition in (0, 1) else EMPTY
+    fields = matrix.RESULT if told.condition in (0, 1) else EMPTY
     return AgentEvent(told.sequence, told.agent, SERIAL, told.condition, told.status, fields)
 
 
@@ -244,7 +243,7 @@ class TableTests(SynchronousTestCase):
         of_services = {sender.owner for sender in bound if sender.role is m.Role.SERVICE}
         self.assertEqual(of_services, set(Owner))
         of_agents = {(sender.identity, sender.login) for sender in bound if sender.role is m.Role.AGENT}
-        for identity, may_act in table.MAY_ACT.items():
+        for identity, may_act in matrix.MAY_ACT.items():
             for login in (Login.HERE, Login.ELSEWHERE, Login.TAKEN_OVER) if may_act else (Login.ELSEWHERE,):
                 self.assertIn((identity, login), of_agents)
 

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from attrs import define
-from twisted.internet.defer import Deferred, ensureDeferred, succeed
-from twisted.internet.interfaces import IProtocol, IProtocolFactory, IStreamClientEndpoint
-from twisted.trial.unittest import SynchronousTestCase
-from zope.interface import implementer
+from twisted.internet.defer import Deferred, ensureDeferred
 
-from ctiex.clients import AgentClient, AgentNumber, ExchangeAccount, HandOff, ServedCall
+from ctiex.clients import AgentNumber, HandOff
 from ctiex.errors import CallError, NotBound, RequestTimedOut, Status
 from ctiex.fields import Fields
 from ctiex.messages import (
@@ -22,17 +18,10 @@ from ctiex.messages import (
     ConnectReply,
     ConnectRequest,
     Message,
-    ServiceEvent,
 )
-from ctiex.services.outcome import Outcome
-from ctiex.testing.fakes import FakeService
-from ctiex.testing.pairs import LinkedPair, MemoryExchange
 
-from .test_clients import AgentCase
-from .test_exchange import ACCESS_CODE, SERVICE, ExchangeCase, eventually
-
-SERIAL = "4711"
-OLD, NEW = Fields({"valid": True}), Fields({"valid": False})
+from .hand_exchange import AgentCase
+from .reused_serial import NEW, OLD, SERIAL
 
 
 def of_call(sequence: int, condition: Condition, fields: Fields = OLD) -> AgentEvent:
@@ -303,129 +292,3 @@ class ByHandTests(AgentCase):
             self.begin(agent.connect("bill", "138", serial=str(number), timeout=1)).addErrback(lambda _: None)
         self.pass_time(2)
         self.assertEqual((len(agent._hand_offs._unanswered), len(agent._hand_offs._asked)), (1_000, 0))
-
-
-# ---------------------------------------------------------------- against the exchange itself
-
-_KEEP_CLOSED = 600.0
-
-
-@implementer(IStreamClientEndpoint)
-@define
-class _ToMemory:
-    """Leads to the agent links of an exchange in memory."""
-
-    exchange: MemoryExchange
-
-    def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
-        protocol = protocolFactory.buildProtocol(None)  # type: ignore[arg-type]
-        assert protocol is not None
-        self.exchange.pairs.append(LinkedPair(self.exchange.agent_links.buildProtocol(None), protocol))
-        return succeed(protocol)
-
-
-async def second_use(agent: AgentNumber, service: str = "bill") -> HandOff | CallError:
-    """Use the serial again: a new call's HandOff, or the exchange's refusal while an event of the old one waits."""
-    try:
-        return await agent.connect(service, "138", serial=SERIAL)
-    except CallError as refused:
-        return refused
-
-
-class ExchangeTests(SynchronousTestCase):
-    """The exchange in memory: an own serial is used again 700 seconds after a call that nobody heard the end of."""
-
-    def test_the_result_is_never_the_old_calls(self) -> None:
-        exchange = MemoryExchange()
-        service = exchange.service()
-        first = exchange.agent("1001")
-        first.connect("1001", "bill", SERIAL, "138")
-        exchange.pump()
-        exchange.pair_of(first).disconnect()
-        finish(service, OLD)
-        exchange.pump()
-        exchange.advance(_KEEP_CLOSED + 100, step=10)
-
-        client = AgentClient(exchange.clock, ExchangeAccount(_ToMemory(exchange), "agents", "secret"))
-        client.startService()
-        self.addCleanup(client.stopService)
-        asked = ensureDeferred(self.log_in_and_use(client))
-        exchange.pump()
-        outcome = self.successResultOf(asked)
-        if isinstance(outcome, CallError):
-            self.assertIs(outcome.status, Status.DUPLICATE_SERIAL)
-            outcome = self.successResultOf(self.pumped(exchange, client._agents["1001"]))
-        assert isinstance(outcome, HandOff)
-        result = ensureDeferred(outcome.result())
-        exchange.pump()
-        self.assertNoResult(result)
-        finish(service, NEW)
-        exchange.pump()
-        self.assertEqual(self.successResultOf(result).fields, NEW)
-
-    def test_a_call_that_has_ended_is_resumed_while_its_end_waits(self) -> None:
-        for passed in (10.0, _KEEP_CLOSED + 100):
-            exchange = MemoryExchange()
-            service = exchange.service()
-            first = exchange.agent("1001")
-            first.connect("1001", "bill", SERIAL, "138")
-            exchange.pump()
-            exchange.pair_of(first).disconnect()
-            finish(service, OLD)
-            exchange.pump()
-            exchange.advance(passed, step=10)
-
-            client = AgentClient(exchange.clock, ExchangeAccount(_ToMemory(exchange), "agents", "secret"))
-            client.startService()
-            self.addCleanup(client.stopService)
-            result = ensureDeferred(self.resumed_result(client))
-            exchange.pump()
-            self.assertEqual(self.successResultOf(result).fields, OLD)
-
-    async def resumed_result(self, client: AgentClient) -> AgentEvent:
-        agent = await client.login("1001")
-        return await (await agent.connect("bill", "138", serial=SERIAL, resumed=True)).result()
-
-    async def log_in_and_use(self, client: AgentClient) -> HandOff | CallError:
-        return await second_use(await client.login("1001"))
-
-    def pumped(self, exchange: MemoryExchange, agent: AgentNumber) -> Deferred[HandOff | CallError]:
-        again = ensureDeferred(second_use(agent))
-        exchange.pump()
-        return again
-
-
-def finish(service: FakeService, fields: Fields) -> None:
-    """The service reports the end of the call."""
-    service.send(ServiceEvent(1 if fields is OLD else 2, SERIAL, "", Condition.COMPLETED, fields), 9)
-
-
-class TcpTests(ExchangeCase):
-    """The same over real TCP, with both clients as they are shipped."""
-
-    async def test_the_result_is_never_the_old_calls(self) -> None:
-        service = {"access_code": ACCESS_CODE, "keep_closed": 0.2}
-        running = await self.exchange({"services": {SERVICE: service}})
-        results = iter([OLD, NEW])
-        ends: list[Deferred[None]] = [Deferred(), Deferred()]
-        waits = iter(ends)
-
-        async def handler(call: ServedCall) -> Outcome:
-            await call.data()
-            await next(waits)
-            return Outcome(Condition.COMPLETED, next(results))
-
-        await self.service(running, handler)
-        before = await self.client(running)
-        await (await before.login("1001")).connect(SERVICE, "138", serial=SERIAL)
-        await before.stopService()
-        ends[0].callback(None)
-        await eventually(lambda: running.parts.store.get(SERIAL) is None)
-
-        agent = await self.agent(running)
-        outcome = await second_use(agent, SERVICE)
-        while isinstance(outcome, CallError):
-            self.assertIs(outcome.status, Status.DUPLICATE_SERIAL)
-            outcome = await second_use(agent, SERVICE)
-        ends[1].callback(None)
-        self.assertEqual((await outcome.result(10)).fields, NEW)

@@ -76,6 +76,8 @@ BAD = (
     "ssl:0",
     "ssl:0:privateKey={folder}/nothing",
     "tls:{folder}:0:color=red",
+    "tls::0",
+    "tls:path=:port=0",
     "ctiex-tls:0",
     "ctiex-tls:x:certificate={folder}/exchange.pem",
     "ctiex-tls:0:certificate={folder}/exchange.pem:color=red",

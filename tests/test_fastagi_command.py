@@ -21,8 +21,8 @@ from ctiex.config.reading import parse
 from ctiex.errors import ConfigurationError
 from ctiex.telephony.asterisk.sounds import DEFAULT_SOUNDS
 
+from .pages import csv_tables
 from .processes import ROOT, Program, free_port, surroundings
-from .test_docs import csv_tables
 from .waiting import PATIENCE
 from .wire_exchange import RunningExchange
 

@@ -26,7 +26,7 @@ from ctiex.stores.call_store import CallStore
 from ctiex.testing.fakes import FakeAgent, FakeService
 from ctiex.testing.pairs import LinkedPair, MemoryExchange
 
-from .test_clients import AgentCase, ServiceCase, customer
+from .hand_exchange import AgentCase, ServiceCase, customer
 
 CODECS: tuple[ICodec, ...] = BinaryCodec(), JsonCodec()
 LONG = Fields({"first": "x" * 60_000, "second": "y" * 20_000})

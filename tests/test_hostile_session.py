@@ -1,7 +1,7 @@
 """Every state of a session x every kind of message x a good, a lengthened and a cut body, in both codecs.
 
 Kinds and states are gone through one by one; hypothesis draws what is in the messages. What has to come is the table of
-``tests/test_session.py``, written down from the wire's rules.
+``tests/conversation.py``, written down from the wire's rules.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ctiex.links.outgoing import SessionState
 from ctiex.messages import KIND_OF, KINDS, Error, Message, Unbind
 from ctiex.testing.strategies import invoke_ids, messages_of
 
-from .test_session import Conversation, _expected
+from .conversation import Conversation, _expected
 
 _few = settings(
     deadline=None, max_examples=8, database=None,

@@ -33,7 +33,7 @@ from ctiex.messages import Ping, Pong
 from ctiex.testing.fakes import FakeAgent
 from ctiex.testing.pairs import MemoryExchange, agents, services
 
-from .test_docs import list_tables, page, section
+from .pages import list_tables, page, section
 from .test_metrics import exchange as an_exchange
 
 reactor: Any = the_reactor

@@ -28,8 +28,8 @@ from ctiex.clients.terminal import Terminal
 from ctiex.fields import Fields
 from ctiex.visible import visible
 
+from .pages import environment
 from .processes import Program, finished
-from .test_docs import environment
 from .wire_exchange import RunningExchange
 
 _CTIEX = str(Path(sys.executable).parent / "ctiex")

@@ -41,7 +41,7 @@ from ctiex.monitoring.observer import Observers
 from ctiex.testing.fakes import FakeAgent, FakeService
 from ctiex.testing.pairs import BUFFER, LinkedPair, MemoryExchange
 
-from .test_audit import Recorded
+from .recorded_audit import Recorded
 
 _CODEC = BinaryCodec()
 _quick = settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow])

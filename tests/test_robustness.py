@@ -22,7 +22,7 @@ from ctiex.stores.call_store import CallStore
 from ctiex.testing.fakes import FakeAgent, FakeService, WaitingStore
 from ctiex.testing.pairs import MemoryExchange
 from ctiex.testing.store_contract import make_call
-from tests.test_processing import Bench
+from tests.processing_bench import Bench
 
 
 @implementer(ISignalling)

@@ -19,7 +19,7 @@ from ctiex.stores.call_store import CallStore
 from ctiex.testing.fakes import WaitingStore
 from ctiex.testing.pairs import make_service
 from ctiex.testing.store_contract import make_call
-from tests.test_processing import Bench
+from tests.processing_bench import Bench
 
 
 @implementer(ISignalling)

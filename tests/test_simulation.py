@@ -1,44 +1,34 @@
-"""The simulation of the whole system: what it reproduces, what it survives, and what it would find."""
+"""The simulation of the whole system: what it reproduces, and what it survives."""
 
 from __future__ import annotations
 
-import re
 import sys
 from collections import Counter
-from collections.abc import Callable
-from io import StringIO
-from pathlib import Path
 from typing import Any
 
 import pytest
-from attrs import evolve
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
-from twisted.internet.defer import Deferred
-from twisted.python.usage import UsageError
 
-from ctiex.app.commands import simulate
 from ctiex.codecs.binary import BinaryCodec
 from ctiex.core import ExchangeCore
 from ctiex.fields import Fields
 from ctiex.limits import Limits
 from ctiex.lots import AT_ONCE
-from ctiex.messages import CallEnded, CancelRequest, Condition, ConnectReply, ConnectRequest, DataResult
+from ctiex.messages import CancelRequest, Condition, ConnectReply, ConnectRequest, DataResult
 from ctiex.processing.service import ProcessingService
-from ctiex.records import Call, CallState, Change, StoredEvent
+from ctiex.records import Call, CallState
 from ctiex.testing.fakes import FakeAgentConnection, WaitingStore
 from ctiex.testing.pairs import MemoryExchange, agents
-from ctiex.testing.simulation.faults import ALL, LATE_WORDS, MISHAPS, NONE, TROUBLES, Fault, faults_named
+from ctiex.testing.simulation.faults import ALL, LATE_WORDS, MISHAPS, NONE, TROUBLES, Fault
 from ctiex.testing.simulation.ledger import Request
 from ctiex.testing.simulation.runs import run
-from ctiex.testing.simulation.store import SimulatedStore, Troubles
+from ctiex.testing.simulation.store import Troubles
 from ctiex.testing.simulation.world import World
 
 from .effort import examples
 from .processes import finished, surroundings
-
-SOURCES = Path(__file__).parent.parent / "src"
 
 REGRESSIONS = [
     # Hand-offs waited for ever for an end that lay in a gap, or that came after another link took the number over.
@@ -183,22 +173,6 @@ def test_thousands_of_calls_that_were_being_signalled_at_a_restart_are_offered_i
     assert set(world.ledger.outcomes()) <= {"completed", "failed", "abandoned"}
 
 
-# ---------------------------------------------------------------- what would be found
-
-
-def found(
-    make_store: Callable[..., Any] = SimulatedStore,
-    spoil: Callable[[MemoryExchange], None] = lambda _: None,
-    faults: frozenset[Fault] = ALL,
-) -> str:
-    """What a few worlds with a known bug find."""
-    for seed in range(8):
-        outcome = World(seed, faults, make_store, spoil).run(150)
-        if outcome.broken is not None:
-            return outcome.broken
-    return "nothing"
-
-
 def test_an_exchange_that_is_told_to_leave_does_what_the_real_one_does(monkeypatch: pytest.MonkeyPatch) -> None:
     done: list[str] = []
     for owner, name in (
@@ -211,108 +185,6 @@ def test_an_exchange_that_is_told_to_leave_does_what_the_real_one_does(monkeypat
     world.leave_exchange(1.0)
     world.advance(30.0)
     assert done == ["_let_replies_out", "withdraw_offers", "_say_goodbye"]
-
-
-class HastyStore(SimulatedStore):
-    """Says that everything is kept before it is."""
-
-    def commit(self, change: Change) -> Deferred[None] | None:
-        """Don't wait."""
-        waiting = super().commit(change)
-        if waiting is not None:
-            waiting.addErrback(lambda _: None)
-        return None
-
-
-def test_a_store_that_acknowledges_before_the_commit_is_found() -> None:
-    assert found(HastyStore, faults=frozenset({Fault.CRASH, Fault.STORE})) != "nothing"
-    assert found(HastyStore, faults=frozenset({Fault.STORE})) != "nothing"
-
-
-def test_a_store_that_drops_what_was_not_acknowledged_is_found() -> None:
-    class Dropping(SimulatedStore):
-        def _opened(self) -> Any:
-            return evolve(super()._opened(), events=())
-
-    assert found(Dropping, faults=frozenset({Fault.CRASH, Fault.AGENT})) != "nothing"
-
-
-def test_a_desk_that_forgets_an_event_is_found() -> None:
-    def spoil(exchange: MemoryExchange) -> None:
-        send = exchange.mailboxes.committed
-
-        def kept(event: StoredEvent) -> None:
-            if event.sequence % 50:
-                send(event)
-            else:
-                exchange.mailboxes._committed[event.agent] = event.sequence
-                login = exchange.presence._logins.get(event.agent)
-                if login is not None:
-                    login.sent = event.sequence
-
-        exchange.mailboxes.committed = kept  # type: ignore[method-assign]
-
-    told = found(spoil=spoil, faults=NONE)
-    # Its application misses it at once, where another event of the mailbox is just being taken.
-    assert "was acknowledged; its end was told to []" in told or "and no gap was told" in told
-
-
-def test_a_reply_before_the_commit_is_found() -> None:
-    def spoil(exchange: MemoryExchange) -> None:
-        connect = exchange.processing.connect
-
-        def hasty(identity: Any, outlet: Any, request: Any, reply: Callable[[Any], None]) -> None:
-            answers: list[Any] = []
-            connect(identity, outlet, request, answers.append)
-            if answers:
-                reply(answers[0])
-            elif request.serial:
-                reply(ConnectReply(0, request.serial))
-            else:
-                connect(identity, outlet, request, reply)
-
-        exchange.processing.connect = hasty  # type: ignore[method-assign]
-
-    assert "was acknowledged; its end was told to []" in found(
-        spoil=spoil, faults=frozenset({Fault.CRASH, Fault.STORE})
-    )
-
-
-def test_a_service_that_gets_the_data_of_others_is_found() -> None:
-    def spoil(exchange: MemoryExchange) -> None:
-        exchange.processing._calls.owners.owns = lambda identity, call: True  # type: ignore[method-assign]
-
-    assert "its data goes to" in found(spoil=spoil, faults=frozenset({Fault.SERVICE}))
-
-
-def test_an_event_under_another_agents_link_is_found() -> None:
-    def spoil(exchange: MemoryExchange) -> None:
-        def astray(agent: str) -> None:
-            for other in list(exchange.presence._logins):
-                send(other)
-            for event in exchange.store.events(agent):
-                for login in exchange.presence._logins.values():
-                    login.connection.send_event(event.body)
-
-        send = exchange.mailboxes._send
-        exchange.mailboxes._send = astray  # type: ignore[method-assign]
-
-    assert "came over another's link" in found(spoil=spoil, faults=NONE)
-
-
-@pytest.mark.parametrize("leaked", ["reservation", "login", "timer"])
-def test_what_is_left_over_is_found(leaked: str) -> None:
-    def spoil(exchange: MemoryExchange) -> None:
-        if leaked == "reservation":
-            exchange.context.quotas._of_agent["1001"] += 1
-        elif leaked == "login":
-            exchange.presence.logout = lambda agent, outlet: True  # type: ignore[method-assign]
-        else:
-            exchange.clock.callLater(1e9, CallEnded, "7", Condition.CANCELLED)
-
-    assert {"reservation": "reservations", "login": "dead links", "timer": "timers are left over"}[leaked] in found(
-        spoil=spoil, faults=NONE
-    )
 
 
 # ---------------------------------------------------------------- faults in any order
@@ -410,63 +282,3 @@ TestFaultsInAnyOrder = FaultsInAnyOrder.TestCase
 TestFaultsInAnyOrder.settings = settings(
     max_examples=examples(50), stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
 )
-
-
-# ---------------------------------------------------------------- the command
-
-
-def command(*words: str) -> tuple[int, str]:
-    """The exit code of ``ctiex simulate`` with these options, and what it prints."""
-    options, output = simulate.Options(), StringIO()
-    options.parseOptions(words)
-    return simulate.run(options, output, StringIO()), output.getvalue()
-
-
-def test_the_command_prints_what_was_survived() -> None:
-    code, output = command("--calls", "120", "--seed", "3", "--seeds", "2", "--faults", "network,crash")
-    assert code == 0
-    assert output.count("120 calls in 1 worlds") == 2
-    assert "exchange crashed: " in output and "calls: 240" in output and "broken: 0" in output
-    assert "service crashed" not in output
-
-
-def test_the_command_tells_what_became_of_the_calls_that_were_not_acknowledged() -> None:
-    _, output = command("--calls", "250", "--seed", "3", "--faults", "all")
-    acknowledged = re.search(r"calls: 250(?:, and (\d+) more under serials used again)?, of which (\d+)", output)
-    assert acknowledged is not None
-    _, found, others = output.partition("what the others met last:\n")
-    assert found
-    met = re.match(r"(?:  .+: \d+\n)+", others)
-    assert met is not None
-    told = sum(int(line.rpartition(" ")[2]) for line in met[0].splitlines())
-    assert told + int(acknowledged[2]) == 250 + int(acknowledged[1] or 0)
-
-
-def test_the_command_tells_the_seed_of_a_broken_promise(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ctiex.testing.simulation.world.check_empty", lambda world: world.ledger.break_("as it should"))
-    code, output = command("--calls", "600", "--seed", "3", "--faults", "none")
-    assert code == 1
-    assert "seed 3, at " in output and "as it should" in output
-    assert "again: ctiex simulate --calls 250 --seed 3 --faults none" in output
-
-
-@pytest.mark.parametrize("words", [("--calls", "0"), ("--seeds", "-1"), ("--faults", "fire"), ("--faults", "")])
-def test_the_command_refuses_what_it_does_not_understand(words: tuple[str, str]) -> None:
-    with pytest.raises(UsageError, match=f"{words[0]}: found"):
-        command(*words)
-
-
-def test_the_bar_is_shown_on_a_terminal_only() -> None:
-    class Screen(StringIO):
-        def isatty(self) -> bool:
-            return True
-
-    options, screen = simulate.Options(), Screen()
-    options.parseOptions(["--calls", "20", "--faults", "none"])
-    assert simulate.run(options, StringIO(), screen) == 0
-    assert screen.getvalue().endswith(f"[{'#' * 40}] 20/20\n")
-
-
-def test_fault_names() -> None:
-    assert faults_named("all") == ALL and faults_named("none") == NONE
-    assert faults_named("crash, store") == {Fault.CRASH, Fault.STORE}

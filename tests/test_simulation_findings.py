@@ -13,7 +13,7 @@ from ctiex.processing.states import TIMEOUT_OF
 from ctiex.records import CallState, Change
 from ctiex.testing.fakes import FakeServiceSession, WaitingStore
 from ctiex.testing.pairs import make_service
-from tests.test_processing import _OTHERS, Bench
+from tests.processing_bench import _OTHERS, Bench
 
 
 class _Session(FakeServiceSession):

@@ -15,8 +15,8 @@ from ctiex.config.reading import parse
 from ctiex.tls.contexts import _VERIFICATION
 from ctiex.tls.handshake_errors import _REASONS
 
+from .pages import Terminal, block_with, code_blocks, commands, environment, list_tables, section
 from .processes import finished, free_port
-from .test_docs import Terminal, block_with, code_blocks, commands, environment, list_tables, section
 
 PAGE = "docs/tls.rst"
 _PROGRAMS = str(Path(sys.executable).parent)

@@ -16,8 +16,8 @@ from cryptography import x509
 
 from .certificates import DAY, Authority, Signed
 from .processes import TWISTD, Program, finished, free_port, surroundings
-from .test_tls import CLIENTS as OTHER_CLIENTS
-from .test_tls import REFUSED
+from .tls_bench import CLIENTS as OTHER_CLIENTS
+from .tls_bench import REFUSED
 from .waiting import PATIENCE, until
 from .wire_client import AGENT_ROLE, SERVICE_ROLE, Peer
 

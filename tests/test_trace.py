@@ -27,8 +27,8 @@ from ctiex.monitoring.counters import Counters
 from ctiex.testing.fakes import FakeService
 from ctiex.testing.pairs import MemoryExchange, agents, services
 
-from .test_docs import DOCS
-from .test_exchange import SERVICE, ExchangeCase, port_number
+from .exchange_case import SERVICE, ExchangeCase, port_number
+from .pages import DOCS
 from .waiting import PATIENCE, eventually
 
 Outcome = tuple[int, str, str]

@@ -18,7 +18,7 @@ from ctiex.monitoring.observer import Observers
 from ctiex.testing.fakes import FakeAgent
 from ctiex.testing.pairs import LinkedPair, MemoryExchange, agents, services
 
-from .test_links import _LateCredentials
+from .hashing_portals import LateCredentials
 
 _AT_A_TIME = 64
 
@@ -217,7 +217,7 @@ class TheLinks(SynchronousTestCase):
         return sum(len(peer.received) for peer, _ in pairs)
 
     def test_a_bind_that_is_looked_at_costs_no_turns_meanwhile(self) -> None:
-        late = _LateCredentials()
+        late = LateCredentials()
         exchange = MemoryExchange(portal=late.portal)
         peer, pair, _ = exchange.link_agent(FakeAgent())
         for _ in range(_AT_A_TIME - 1):

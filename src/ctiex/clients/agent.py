@@ -49,6 +49,8 @@ class AgentClient(Service):
         self.reactor = reactor
         self._random = random or SystemRandom()
         self._agents: dict[str, AgentNumber] = {}
+        self._coming: dict[str, AgentNumber] = {}
+        """Those that log in for the first time: their events may come before the answer."""
         self._logging_in: Counter[str] = Counter()
         """How many logins of each agent number are under way."""
         self._connection = ExchangeConnection(reactor, account, Role.AGENT, self)
@@ -119,6 +121,7 @@ class AgentClient(Service):
         while True:
             link = await self._connection.bound()
             asked[:] = [link]
+            self._coming[agent.number] = agent
             try:
                 await agent.log_in(link, timeout)
             except LinkLost:
@@ -126,6 +129,9 @@ class AgentClient(Service):
             except BrokenExchange as error:
                 self._connection.give_up(link, error)
                 continue
+            finally:
+                if self._coming.get(agent.number) is agent:
+                    del self._coming[agent.number]
             before = self._agents.get(agent.number)
             self._agents[agent.number] = agent
             if before is not None:
@@ -194,9 +200,10 @@ class AgentClient(Service):
     def request_received(self, link: ClientLink, message: Message, invoke_id: int) -> None:
         """An event has come."""
         if isinstance(message, AgentEvent):
-            agent = self._agents.get(message.agent)
-            if agent is not None:
-                agent.received(link, message)
+            for agents in (self._agents, self._coming):
+                agent = agents.get(message.agent)
+                if agent is not None:
+                    agent.received(link, message)
 
     def error_received(self, error: Error) -> None:
         """Another link may have taken one of the agent numbers over."""

@@ -93,6 +93,10 @@ class AgentNumber:
         """The last event that the exchange is known to have numbered."""
         self._link: ClientLink | None = None
         """The last link that it was logged in on: events on another link, or from before, don't belong to it."""
+        self._coming_on: ClientLink | None = None
+        """The link on which its login hasn't been answered yet."""
+        self._early: list[AgentEvent] = []
+        """Events that came there before that answer, which names their epoch."""
         self._acknowledged = 0
         """The last event that was acknowledged on that link."""
 
@@ -217,7 +221,7 @@ class AgentNumber:
         :raise CallError: the exchange refuses this number.
         :raise BrokenExchange: it says what makes no sense.
         """
-        self._link, self._left_out = None, False
+        self._link, self._coming_on, self._early, self._left_out = None, link, [], False
         self._wait_no_more()
         reply: Any = await link.ask(AgentLogin(self.number, self._epoch, self.last_sequence), timeout)
         anew = isinstance(reply, AgentLoginReply) and reply.status == Status.NUMBERING_ANEW
@@ -233,6 +237,14 @@ class AgentNumber:
             self._events = TakenEvents(first - 1)
         else:
             self._go_on(first)
+        self._bring_early(link)
+
+    def _bring_early(self, link: ClientLink) -> None:
+        """Take what came before the answer; behind what an earlier login left out comes its replay."""
+        early, self._coming_on, self._early = self._early, None, []
+        for event in early:
+            if event.sequence <= self._events.arrived + 1:
+                self.received(link, event)
 
     def _go_on(self, first: int) -> None:
         """The numbering is the one that was known; events before the first one are lost, if they weren't taken."""
@@ -268,6 +280,8 @@ class AgentNumber:
 
     def received(self, link: ClientLink, event: AgentEvent) -> None:
         """An event has come, or comes again."""
+        if link is self._coming_on and len(self._early) < MOST_UNTAKEN:
+            self._early.append(event)
         if link is not self._link:
             return  # of an abandoned login; this one's replays it
         self._numbered = max(self._numbered, event.sequence)

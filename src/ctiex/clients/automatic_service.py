@@ -13,6 +13,7 @@ A service is one coroutine::
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping
+from contextlib import suppress
 from functools import partial
 from itertools import count
 from random import Random, SystemRandom
@@ -31,7 +32,7 @@ from ctiex.clients.dialled import DialledLinks
 from ctiex.clients.faults import without_text
 from ctiex.clients.lifecycle import Lifecycle
 from ctiex.clients.link import ClientLink
-from ctiex.clients.replies import KEPT, pause_before_repeat
+from ctiex.clients.replies import KEPT, TRANSIENT, TRANSIENT_REPORT, pause_before_repeat
 from ctiex.clients.served_call import (
     FinishedSerials,
     Handler,
@@ -42,7 +43,7 @@ from ctiex.clients.served_call import (
     log_fault,
     telling,
 )
-from ctiex.errors import BrokenExchange, CallerHungUp, CallError, CodecError, LinkError, RequestTimedOut, Status
+from ctiex.errors import BrokenExchange, CallerHungUp, CallError, CodecError, LinkError, Status
 from ctiex.interfaces import NO_HEADERS, IMedia, ISerialCarrier, Signalled
 from ctiex.messages import (
     CallEnded,
@@ -65,6 +66,10 @@ _log = Logger()
 
 NOT_THIS_SERVICES = frozenset({Status.UNKNOWN_SERIAL, Status.ALREADY_FINISHED, Status.OTHER_EXCHANGE})
 """What an exchange answers when a call isn't, or is no longer, the service's that asks."""
+_TOO_LARGE = frozenset({Status.DATA_TOO_LARGE, Status.MORE_THAN_ALLOWED})
+"""What an exchange answers to a result that it would take if there was less in it."""
+_MOST_EVENT_IDS = 3
+"""How many event_ids a report may be said under, should others have been used already."""
 _REPORT_WITHIN = 600.0
 _TOLD_WITHIN = 2.0
 """How long a customer who has been served may wait until their agent has the result, in seconds."""
@@ -293,7 +298,7 @@ class AutomaticService(Service):
         try:
             await self.report(call, outcome)
         except (CallError, CodecError) as error:
-            if isinstance(error, CallError) and error.status is not Status.DATA_TOO_LARGE:
+            if isinstance(error, CallError) and error.status not in _TOO_LARGE:
                 raise
             _log.error("the result of call {serial} is too large", serial=call.serial)
             await self.report(call, failed("the service's result is too large"))
@@ -327,27 +332,35 @@ class AutomaticService(Service):
     async def report(self, call: ServedCall, outcome: Outcome, timeout: float = _REPORT_WITHIN) -> None:
         """Send a ServiceEvent until the exchange has committed it, always under the same event_id.
 
+        Under another one only if the exchange says that this one was used for another report (25).
+
         :param timeout: in seconds, lost links included.
         :raise CallError: the exchange refuses it for good.
         :raise RequestTimedOut: it could not be brought to the exchange in time.
         """
-        event = ServiceEvent(self._random.getrandbits(64), call.serial, call.agent, outcome.condition, outcome.fields)
-        await self._connection.within(timeout, self._until_kept(event))
+        await self._connection.within(timeout, self._until_kept(call, outcome))
 
-    async def _until_kept(self, event: ServiceEvent) -> None:
-        for attempts in count():
-            pause = self._connection.pause_after
-            try:
-                reply = await self._connection.ask(event)
-            except RequestTimedOut:
-                continue
-            except BrokenExchange:
-                await deferLater(self.reactor, pause(attempts))
-                continue
+    async def _until_kept(self, call: ServedCall, outcome: Outcome) -> None:
+        for tried in count(1):
+            event_id = self._random.getrandbits(64)
+            event = ServiceEvent(event_id, call.serial, call.agent, outcome.condition, outcome.fields)
+            reply = await self._answer_to(event)
             status = Status.of(getattr(reply, "status", Status.INTERNAL))
             if status in KEPT:
                 return
-            wait = pause_before_repeat(reply, attempts, pause)
-            if wait is None:
+            if status is not Status.EVENT_ID_USED or tried == _MOST_EVENT_IDS:
                 raise CallError(status, getattr(reply, "detail", ""))
+
+    async def _answer_to(self, event: ServiceEvent) -> Message:
+        """The answer that the exchange stays with; progress that its agent has no room for isn't said again."""
+        transient = TRANSIENT_REPORT if event.condition.final else TRANSIENT | {Status.INTERNAL}
+        for attempts in count():
+            wait: float | None = self._connection.pause_after(attempts)
+            with suppress(BrokenExchange):
+                reply = await self._connection.ask(event)
+                wait = pause_before_repeat(reply, attempts, self._connection.pause_after, transient)
+                if wait is None:
+                    return reply
+            assert wait is not None
             await deferLater(self.reactor, wait)
+        raise AssertionError("it is asked until there is an answer")

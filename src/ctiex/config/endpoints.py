@@ -161,12 +161,14 @@ def _tried(description: str) -> Listening:
     recorder = _Recorder(Listening(description))
     failed: list[Failure] = []
     try:
+        (kind, *words), named = split_endpoint(description)
+        folder = (words[0] if words else named.get("path")) if kind == "tls" else None
+        if folder == "":  # Twisted would look for certificates in all that is below the working directory
+            raise ValueError("no folder of certificates")
         serverFromString(recorder, description).listen(Factory()).addErrback(failed.append)
         for failure in failed:
             failure.raiseException()
-        (kind, *words), named = split_endpoint(description)
-        if kind == "tls":
-            recorder.asked = evolve(recorder.asked, folder=words[0] if words else named["path"])
+        recorder.asked = evolve(recorder.asked, folder=folder)
     except Exception as error:  # whatever the parsers raise
         raise _no_endpoint(description, error) from None
     return recorder.asked

@@ -7,6 +7,7 @@ from functools import partial
 
 from ctiex.errors import Status
 from ctiex.identities import Identity
+from ctiex.interfaces import IServiceSession
 from ctiex.messages import Condition
 from ctiex.processing.commits import RETRY_AFTER, nothing
 from ctiex.processing.context import ProcessingContext
@@ -90,6 +91,12 @@ class CallTable:
         else:
             act(call, partial(self._uncommitted.put_until_well, serial, what, again))
 
+    def offered(self, call: Call, session: IServiceSession | None) -> None:
+        """The Connection goes to this session; None: to an address. Nobody who had the call hears of it any more."""
+        if session is None or session.identity != call.owner:
+            self._notices.forget(call)
+        self.owners.offered(call, session)
+
     def fetched(self, call: Call, identity: Identity) -> None:
         """The service has its data: the agent hears 12. A call that any identity may come for is this one's now."""
         self.owners.claim(call, identity)
@@ -111,7 +118,7 @@ class CallTable:
     def update(self, call: Call, updated: Call, answer: Callable[[Status], None]) -> None:
         """Keep a call with other data. A service that has fetched it hears of that."""
         fetched = call.state is CallState.FETCHED or self._uncommitted.has(call.serial, SignallingEvent.FETCHED)
-        updated = updated.but(changed=call.changed or fetched)
+        updated = updated.but(owner=self.owners.owner_of(call), changed=call.changed or fetched)
 
         def committed() -> None:
             if updated.changed:
@@ -216,7 +223,7 @@ class CallTable:
         """
         self._deadlines.set(call.serial, self._no_later(call))
         if call.state is CallState.CLOSED:
-            self._of_agent.get(call.agent, {}).pop(call.serial, None)
+            self._no_longer_open(call)
         change = Change(calls=(call,))
         if event is not None:
             change = Change(
@@ -342,11 +349,17 @@ class CallTable:
         """The store didn't take a new call."""
         self.quotas.closed(call)
         self.quotas.forgotten(call)
-        self._of_agent[call.agent].pop(call.serial, None)
+        self._no_longer_open(call)
         self._uncommitted.pop(call.serial)
         self._met_by.pop(call.serial, None)
         if self._store.get(call.serial) is None:  # else what stood there before stands again
             self._deadlines.clear(call.serial)
+
+    def _no_longer_open(self, call: Call) -> None:
+        of_agent = self._of_agent.get(call.agent, {})
+        of_agent.pop(call.serial, None)
+        if not of_agent:
+            self._of_agent.pop(call.agent, None)
 
     def finished(self, call: Call) -> None:
         """The call's end is committed: release what it held."""

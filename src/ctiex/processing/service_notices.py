@@ -5,11 +5,21 @@ from __future__ import annotations
 from collections.abc import Container
 from functools import partial
 
+from attrs import define
+
 from ctiex.interfaces import IServiceSession
 from ctiex.lots import Lots
 from ctiex.messages import CallEnded, Condition, DataChanged, Feature
 from ctiex.processing.context import ProcessingContext
 from ctiex.records import Call, Change
+
+
+@define(eq=False)
+class _Notice:
+    """What one session was told of a call, and hasn't answered yet."""
+
+    data: bytes | None
+    """The data that was changed; None: that the call is over."""
 
 
 class ServiceNotices:
@@ -25,8 +35,8 @@ class ServiceNotices:
         self._undecided = undecided
         self._owed: dict[str, dict[str, None]] = {}
         """By service identity: the calls of which it is to be told something."""
-        self._under_way: dict[str, bytes | None] = {}
-        """By serial: the data that was changed, or None of an end, while a session has not answered yet."""
+        self._under_way: dict[str, _Notice] = {}
+        """By serial: what was told last, while it isn't answered."""
         self._put_off: dict[str, IServiceSession | None] = {}
         """By serial: the session that comes first, once it is known what has become of the call."""
         self._silent: dict[str, list[IServiceSession]] = {}
@@ -59,9 +69,11 @@ class ServiceNotices:
             self._try_again(serial, self._put_off.pop(serial))
 
     def forget(self, call: Call) -> None:
-        """The record is gone: there is nothing to be told of it any more."""
+        """The record is gone, or the call another identity's: its service is to be told nothing of it any more."""
         self._silent.pop(call.serial, None)
+        self._put_off.pop(call.serial, None)
         self._owed.get(call.owner, {}).pop(call.serial, None)
+        self._under_way.pop(call.serial, None)
 
     def _joined(self, session: IServiceSession) -> None:
         owed = self._owed.get(session.identity)
@@ -74,22 +86,21 @@ class ServiceNotices:
             self._try(call, session)
 
     def _try(self, call: Call, session: IServiceSession | None) -> None:
+        """One at a time; the end of a call waits for no answer about its data."""
         serial = call.serial
-        if serial in self._under_way:
-            return
         if serial in self._undecided:
             self._put_off[serial] = session
             return
-        chosen = self._session_for(call, session)
-        if chosen is None:
+        chosen, before = self._session_for(call, session), self._under_way.get(serial)
+        if chosen is None or (before is not None and (before.data is None or not call.ended_as)):
             return
-        self._under_way[serial] = None if call.ended_as else call.data
+        notice = self._under_way[serial] = _Notice(None if call.ended_as else call.data)
         message = CallEnded(serial, Condition(call.ended_as)) if call.ended_as else DataChanged(serial)
-        chosen.tell(message, partial(self._answered, serial, chosen))
+        chosen.tell(message, partial(self._answered, serial, notice, chosen))
 
     def _session_for(self, call: Call, first: IServiceSession | None) -> IServiceSession | None:
         """The session that is to hear it: the one that the call is with, else another of its identity."""
-        candidates = [] if first is None else [first]
+        candidates = [] if first is None or first.identity != call.owner else [first]
         candidates += self._context.sessions.of_identity(call.owner)
         silent = self._silent.get(call.serial, ())
         for session in candidates:
@@ -98,19 +109,21 @@ class ServiceNotices:
                 return session
         return None
 
-    def _answered(self, serial: str, session: IServiceSession, heard: bool) -> None:
+    def _answered(self, serial: str, notice: _Notice, session: IServiceSession, heard: bool) -> None:
         """:param heard: whether it has answered, by whatever; else its link has ended, or it was silent."""
-        told = self._under_way.pop(serial)
+        if self._under_way.get(serial) is not notice:
+            return  # something else was told since
+        del self._under_way[serial]
         call = self._store.get(serial)
         if call is None or not (call.ended_as or call.changed):
             return
         if not heard:
             self._silent.setdefault(serial, []).append(session)
             self._try(call, None)
-        elif serial not in self._undecided and (told is None or (told == call.data and not call.ended_as)):
-            self._told(call)
+        elif notice.data is not None and (call.ended_as or notice.data != call.data or serial in self._undecided):
+            self._try(call, session)  # what it was told of has changed again meanwhile, or may have
         else:
-            self._try(call, session)  # what it was told of has changed again meanwhile, or it is over
+            self._told(call)
 
     def _told(self, call: Call) -> None:
         """Keep that there is nothing more to tell; what is told twice does no harm."""

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping
 from functools import partial
-from itertools import count
 from random import Random, SystemRandom
 from typing import Any
 
@@ -31,7 +30,7 @@ from ctiex.clients.dialled import DialledLinks
 from ctiex.clients.faults import without_text
 from ctiex.clients.lifecycle import Lifecycle
 from ctiex.clients.link import ClientLink
-from ctiex.clients.replies import KEPT, pause_before_repeat
+from ctiex.clients.reporting import TOO_LARGE, until_kept
 from ctiex.clients.served_call import (
     FinishedSerials,
     Handler,
@@ -40,9 +39,10 @@ from ctiex.clients.served_call import (
     final_outcome,
     log_failure,
     log_fault,
+    tell_changed,
     telling,
 )
-from ctiex.errors import BrokenExchange, CallerHungUp, CallError, CodecError, LinkError, RequestTimedOut, Status
+from ctiex.errors import CallerHungUp, CallError, CodecError, LinkError, Status
 from ctiex.interfaces import NO_HEADERS, IMedia, ISerialCarrier, Signalled
 from ctiex.messages import (
     CallEnded,
@@ -58,7 +58,6 @@ from ctiex.messages import (
     Role,
     ServiceEvent,
 )
-from ctiex.monitoring.log_limiter import LogLimiter
 from ctiex.services.outcome import Outcome, failed
 
 _log = Logger()
@@ -109,7 +108,6 @@ class AutomaticService(Service):
         self._calls: dict[str, tuple[ServedCall, Deferred[Any]]] = {}
         self._finished = FinishedSerials(reactor, _FINISHED_FOR)
         self._max_calls = max_calls
-        self._log_limiter = LogLimiter()
         self._life = Lifecycle(self._begin, self._end_all)
         self._connection = ExchangeConnection(reactor, account, Role.SERVICE, self)
         self._dialled = DialledLinks(reactor, account.codec, self.take, self._home)
@@ -172,8 +170,7 @@ class AutomaticService(Service):
 
     def error_received(self, error: Error) -> None:
         """The exchange complains of something that asked for no answer."""
-        if self._log_limiter.allows("error", self.reactor.seconds()):
-            _log.warn("the exchange said {status}: {detail}", status=Status.of(error.status).text, detail=error.detail)
+        self._connection.log_error(error)
 
     def request_received(self, link: ClientLink, message: Message, invoke_id: int) -> None:
         """A customer comes, or a call has ended."""
@@ -256,10 +253,7 @@ class AutomaticService(Service):
     def _tell_changed(self, message: DataChanged) -> None:
         call, _ = self._calls.get(message.serial, (None, None))
         if call is not None:
-            try:
-                call.on_change()
-            except Exception:  # of a handler: the link and the other calls go on
-                _log.failure("on_change of call {serial} failed", serial=call.serial)
+            tell_changed(call)
 
     def _end(self, message: CallEnded) -> None:
         call, serving = self._calls.get(message.serial, (None, None))
@@ -293,7 +287,7 @@ class AutomaticService(Service):
         try:
             await self.report(call, outcome)
         except (CallError, CodecError) as error:
-            if isinstance(error, CallError) and error.status is not Status.DATA_TOO_LARGE:
+            if isinstance(error, CallError) and error.status not in TOO_LARGE:
                 raise
             _log.error("the result of call {serial} is too large", serial=call.serial)
             await self.report(call, failed("the service's result is too large"))
@@ -331,23 +325,8 @@ class AutomaticService(Service):
         :raise CallError: the exchange refuses it for good.
         :raise RequestTimedOut: it could not be brought to the exchange in time.
         """
-        event = ServiceEvent(self._random.getrandbits(64), call.serial, call.agent, outcome.condition, outcome.fields)
-        await self._connection.within(timeout, self._until_kept(event))
+        event = ServiceEvent(self._new_event_id(), call.serial, call.agent, outcome.condition, outcome.fields)
+        await self._connection.within(timeout, until_kept(self._connection, event, self._new_event_id))
 
-    async def _until_kept(self, event: ServiceEvent) -> None:
-        for attempts in count():
-            pause = self._connection.pause_after
-            try:
-                reply = await self._connection.ask(event)
-            except RequestTimedOut:
-                continue
-            except BrokenExchange:
-                await deferLater(self.reactor, pause(attempts))
-                continue
-            status = Status.of(getattr(reply, "status", Status.INTERNAL))
-            if status in KEPT:
-                return
-            wait = pause_before_repeat(reply, attempts, pause)
-            if wait is None:
-                raise CallError(status, getattr(reply, "detail", ""))
-            await deferLater(self.reactor, wait)
+    def _new_event_id(self) -> int:
+        return self._random.getrandbits(64)

@@ -34,11 +34,12 @@ def answers(request: Message, reply: Message) -> bool:
 def pause_before_repeat(reply: Message, attempts: int, pause_after: Callable[[int], float]) -> float | None:
     """How long to wait until a request may be repeated, in seconds; None: a repeat is no use, or not needed.
 
-    :param pause_after: how long to wait after so many attempts, where the exchange doesn't say it.
+    :param pause_after: how long to wait after so many attempts, with its random part.
     """
     if getattr(reply, "status", Status.OK) not in TRANSIENT:
         return None
-    return float(getattr(reply, "retry_after", 0)) or pause_after(attempts)
+    said: int = getattr(reply, "retry_after", 0)
+    return said + pause_after(0) if said else pause_after(attempts)
 
 
 def checked(reply: Message) -> Any:

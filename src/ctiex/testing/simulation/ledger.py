@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator
 
 from attrs import define, field, frozen
 
-from ctiex.clients.agent_number import Position
+from ctiex.clients.event_taking import Position
 from ctiex.errors import Status
 from ctiex.fields import Fields
 from ctiex.messages import SERVICE_CONDITIONS, AgentEvent, Condition, ConnectReply, DataResult, ServiceEvent

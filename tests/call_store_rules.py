@@ -66,10 +66,13 @@ class CallStoreRules:
     async def test_a_call_takes_the_place_of_the_one_before(self) -> None:
         store = await self.opened()
         closed = make_call(
-            "7", state=CallState.CLOSED, owner="ivr", told=frozenset({10, 11}), event_ids=frozenset({1, 2**64 - 1}),
+            "7", state=CallState.CLOSED, owner="ivr", told=frozenset({10, 11}),
+            reports={1: b"\1" * 16, 2**64 - 1: b"\2" * 16}, begun=1, since=2**53, ended_as=16,
             calling_number="", data=b"", digest=b"",
         )  # fmt: skip
-        await _done(store.commit(Change(calls=(make_call("7"),))))
+        open_one = make_call("7", reference="R-7", asked=b"as it was asked for", changed=True)
+        await _done(store.commit(Change(calls=(open_one,))))
+        assert store.get("7") == open_one
         await _done(store.commit(Change(calls=(closed,))))
         assert store.get("7") == closed and list(store.calls()) == [closed]
 

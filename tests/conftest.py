@@ -15,6 +15,7 @@ from twisted.trial import util
 from . import processes
 from .effort import examples
 from .wire_exchange import SHORT_TIMES, Clients, RunningExchange
+from .wire_memory import Memory
 
 # A property is about what holds, not about how fast the machine finds it out: it may be busy.
 settings.register_profile(
@@ -71,3 +72,9 @@ def clients(exchange: RunningExchange) -> Iterator[Clients]:
 @pytest.fixture
 def directory(tmp_path: Path) -> Path:
     return tmp_path
+
+
+@pytest.fixture
+def memory() -> Memory:
+    """An exchange in memory, on a clock that stands still, with the defaults of the wire's rules."""
+    return Memory()

@@ -143,7 +143,7 @@ class Play:
 
     def bad_frames(self) -> list[bytes]:
         """Frames with a marker that are wrong in one way each."""
-        request = ConnectRequest("1", "1009", "vault", _CUSTOMER, self.request())
+        request = ConnectRequest("1", "1009", "vault", _CUSTOMER, fields=self.request())
         body, secret = self.codec.encode_body(request), str(self.request()["pin"]).encode()
         good = self.framed(request)
         binary = BinaryCodec().encode_body(request)
@@ -154,7 +154,7 @@ class Play:
             BinaryCodec().frame(0x14, 3, binary + b"\0"), BinaryCodec().frame(0x14, 3, binary[:-3]),
             BinaryCodec().frame(0x14, 3, binary.replace(secret[:1], b"\xff")), BinaryCodec().frame(0x77, 3, binary),
             b"\0\0\xff\xff\x01\x14\0\0\0\0\0\1" + secret, b"\0\0\0\x40\x09\x14\0\0\0\0\0\1" + secret * 3,
-            good.replace(b"vault", secret[3:8]), body, self.framed(DataResult(0, "1", "1009", self.request())),
+            good.replace(b"vault", secret[3:8]), body, self.framed(DataResult(0, "1", "1009", fields=self.request())),
         ]  # fmt: skip
 
     def throw(self, port: int, role: Role, identity: str, secret: str, frames: bytes) -> bytes:

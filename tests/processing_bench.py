@@ -12,6 +12,7 @@ from ctiex.fields import EMPTY, Fields
 from ctiex.identities import Identity
 from ctiex.interfaces import BaseSignalling, ISignalling, Offer
 from ctiex.messages import (
+    AgentLogin,
     CancelReply,
     CancelRequest,
     Condition,
@@ -39,7 +40,7 @@ class Bench:
         self.processing = self.exchange.processing
         self.outlet = FakeAgentConnection()
         self.session = FakeServiceSession("services")
-        self.exchange.mailboxes.login("1001", self.outlet, 0)
+        self.exchange.mailboxes.login(self.outlet, AgentLogin("1001"))
         self.exchange.sessions.add(self.session, _SERVICES)
 
     def connect(
@@ -53,7 +54,7 @@ class Bench:
     ) -> list[ConnectReply]:
         """The replies that came so far; later ones are added."""
         replies: list[ConnectReply] = []
-        request = ConnectRequest(serial, agent, service, number, fields)
+        request = ConnectRequest(serial, agent, service, number, fields=fields)
         self.processing.connect(_AGENTS, outlet or self.outlet, request, replies.append)
         return replies
 

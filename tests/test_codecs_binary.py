@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,11 +12,12 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ctiex.codecs import encode
 from ctiex.codecs.binary import BinaryCodec
+from ctiex.codecs.framing import extension_bytes
 from ctiex.errors import CodecError, FrameTooLong, MalformedFrame, UnknownKind, UnsupportedVersion
-from ctiex.interfaces import Frame
-from ctiex.messages import KINDS, AgentLogout, DataRequest, Error, Message, Ping, Unbind
+from ctiex.interfaces import Extensions, Frame
+from ctiex.messages import CALL_CONTROL_KINDS, KINDS, VERSION, AgentLogout, DataRequest, Error, Message, Ping, Unbind
 from ctiex.testing.codec_contract import Outcome, outcome
-from ctiex.testing.strategies import invoke_ids, messages, splits
+from ctiex.testing.strategies import extensions, invoke_ids, messages, splits
 
 from .effort import examples
 
@@ -23,7 +25,7 @@ CODEC = BinaryCodec()
 PROPERTY = settings(deadline=None)
 
 
-def header(length: int = 8, version: int = 1, kind: int = 5, flags: int = 0, invoke_id: int = 9) -> bytes:
+def header(length: int = 8, version: int = VERSION, kind: int = 5, flags: int = 0, invoke_id: int = 9) -> bytes:
     return struct.pack(">IBBHI", length, version, kind, flags, invoke_id)
 
 
@@ -43,6 +45,18 @@ class TestBytes(SynchronousTestCase):
         ((kind, found_id, found, fault),) = came_of(data, 1 << 24)  # type: ignore[misc]
         self.assertEqual((fault, CODEC.frame(kind, found_id, CODEC.encode_body(found))), (None, data))
 
+    @PROPERTY
+    @given(messages(), invoke_ids(), extensions())
+    def test_extensions_stand_behind_the_body_under_flag_1(
+        self, message: Message, invoke_id: int, behind: Extensions
+    ) -> None:
+        plain = encode(CODEC, message, invoke_id)
+        data = CODEC.frame(plain[5], invoke_id, plain[12:], behind)
+        told = extension_bytes(behind) if behind else b""
+        self.assertEqual(data[12:], plain[12:] + told)
+        self.assertEqual((data[4:6], data[6:8]), (plain[4:6], bytes([0, bool(behind)])))
+        self.assertEqual(came_of(data, 1 << 24), came_of(plain, 1 << 24), "whoever knows none of them reads the same")
+
     @settings(deadline=None, max_examples=examples(500))
     @given(st.sampled_from(list(KINDS)), st.binary(max_size=24))
     def test_any_body_that_decodes_encodes_to_the_same_bytes(self, kind: int, body: bytes) -> None:
@@ -53,8 +67,8 @@ class TestBytes(SynchronousTestCase):
         self.assertEqual(CODEC.encode_body(message), body)
 
     def test_an_unknown_status_stays_as_it_is(self) -> None:
-        body = CODEC.encode_body(Error(999))
-        self.assertEqual(CODEC.decode_body(Frame(7, 0, body)), Error(999))
+        body = CODEC.encode_body(Error(999, 0xFF))
+        self.assertEqual(CODEC.decode_body(Frame(7, 0, body)), Error(999, 0xFF))
 
     def test_frame_length_is_the_value_of_length(self) -> None:
         body = CODEC.encode_body(DataRequest("007", "here"))
@@ -64,15 +78,44 @@ class TestBytes(SynchronousTestCase):
 
 class TestFaultsLeaveTheLinkOpen(SynchronousTestCase):
     def test_flags_are_judged_before_the_kind(self) -> None:
-        for kind in (5, 8):
-            found = came_of(header(kind=kind, flags=1) + PING)
-            self.assertEqual(found, [(kind, 9, None, MalformedFrame), PINGED])
+        for kind in (5, 8, 0x30):
+            for flags in (2, 3, 0x100, 0x8000, 0xFFFF):
+                found = came_of(header(kind=kind, flags=flags) + PING)
+                self.assertEqual(found, [(kind, 9, None, MalformedFrame), PINGED])
 
     @PROPERTY
-    @given(st.integers(0, 255).filter(lambda kind: kind not in KINDS), st.binary(max_size=20))
-    def test_an_unknown_kind(self, kind: int, body: bytes) -> None:
-        found = came_of(header(8 + len(body), kind=kind) + body + PING)
+    @given(
+        st.integers(0, 255).filter(lambda kind: kind not in KINDS and kind not in CALL_CONTROL_KINDS),
+        st.binary(max_size=20),
+        st.sampled_from([0, 1]),
+    )
+    def test_an_unknown_kind(self, kind: int, body: bytes, flags: int) -> None:
+        found = came_of(header(8 + len(body), kind=kind, flags=flags) + body + PING)
         self.assertEqual(found, [(kind, 9, None, UnknownKind), PINGED])
+
+    def test_the_kinds_of_call_control_are_known_and_have_no_messages_yet(self) -> None:
+        for kind in range(0x30, 0x40):
+            decoder = CODEC.decoder(100)
+            decoder.receive(header(9, kind=kind) + b"x")
+            (frame,) = decoder.frames()
+            self.assertEqual((frame.kind, frame.invoke_id, frame.fault), (kind, 9, None))
+            self.assertRaises(UnknownKind, CODEC.decode_body, frame)
+
+    def test_extensions_that_break_their_layout(self) -> None:
+        for behind in (
+            "", "01", "01 8000", "01 8000 0001", "02 8000 0000", "00 00", "01 8000 0000 00", "ff",
+            "01 8000 ffff 00", "00 01",
+        ):  # fmt: skip
+            data = bytes.fromhex(behind)
+            found = came_of(header(8 + len(data), flags=1) + data + PING)
+            self.assertEqual(found, [(5, 9, None, MalformedFrame), PINGED], behind)
+
+    def test_a_flag_and_no_extensions_in_their_list(self) -> None:
+        self.assertEqual(came_of(header(9, flags=1) + b"\0"), [PINGED])
+
+    def test_extensions_that_no_flag_tells_of_are_left_over(self) -> None:
+        found = came_of(header(13) + bytes.fromhex("01 8000 0000") + PING)
+        self.assertEqual(found, [(5, 9, None, MalformedFrame), PINGED])
 
     def test_a_bad_body(self) -> None:
         found = came_of(header(9) + b"\0" + PING)
@@ -99,18 +142,19 @@ class TestWhatEndsTheLink(SynchronousTestCase):
         self.assert_ends(header(0), 4, MalformedFrame)
 
     def test_another_version_as_soon_as_it_is_there(self) -> None:
-        self.assert_ends(header(version=2), 5, UnsupportedVersion)
+        self.assert_ends(header(version=1), 5, UnsupportedVersion)
+        self.assert_ends(header(version=3), 5, UnsupportedVersion)
         self.assert_ends(header(version=0), 5, UnsupportedVersion)
 
     def test_the_length_is_judged_before_the_version(self) -> None:
-        self.assert_ends(header(101, version=2), 4, FrameTooLong)
+        self.assert_ends(header(101, version=1), 4, FrameTooLong)
 
     def test_the_limit_itself_is_allowed(self) -> None:
         self.assertEqual(came_of(header(100) + bytes(92), 100), [(5, 9, None, MalformedFrame)])
 
     def test_it_is_raised_again_and_nothing_more_is_kept(self) -> None:
         decoder = CODEC.decoder(100)
-        decoder.receive(header(version=2) + PING)
+        decoder.receive(header(version=3) + PING)
         for _ in range(3):
             self.assertRaises(UnsupportedVersion, list, decoder.frames())
             decoder.receive(PING * 1_000)
@@ -122,7 +166,7 @@ class TestSplits(SynchronousTestCase):
     @given(
         data=st.data(),
         lengths=st.lists(st.sampled_from([8, 8, 9, 20, 60, 61, 7, 0]), max_size=5),
-        odd=st.sampled_from([{}, {}, {"version": 2}, {"flags": 1}, {"kind": 8}]),
+        odd=st.sampled_from([{}, {}, {"version": 1}, {"flags": 1}, {"flags": 2}, {"kind": 8}, {"kind": 0x30}]),
         rest=st.binary(max_size=11),
     )
     def test_same_frames_and_same_error(
@@ -164,6 +208,13 @@ class TestEncoding(SynchronousTestCase):
     def test_what_does_not_fit_the_header(self) -> None:
         for kind, invoke_id in ((256, 0), (-1, 0), (5, -1), (5, 2**32)):
             self.assertRaises(MalformedFrame, CODEC.frame, kind, invoke_id, b"")
+
+    def test_extensions_that_have_no_place(self) -> None:
+        wrong: list[Any] = [
+            [(1, b"")] * 256, [(1, b"x" * 65_536)], [(65_536, b"")], [(-1, b"")], [(1, "x")], [("1", b"")], [(1, None)],
+        ]  # fmt: skip
+        for behind in wrong:
+            self.assertRaises(MalformedFrame, CODEC.frame, 5, 1, b"", behind)
 
     def test_what_is_no_message(self) -> None:
         self.assertRaises(MalformedFrame, CODEC.encode_body, "Ping")

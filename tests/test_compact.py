@@ -9,11 +9,13 @@ from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ctiex.records import Call, CallState
+from ctiex.records import DIGEST_SIZE, Call, CallState
 from ctiex.stores import compact
 from ctiex.stores.compact import Calls, packed, unpacked
 
 _TEXTS = st.text(max_size=20)
+_DIGESTS = st.binary(min_size=DIGEST_SIZE, max_size=DIGEST_SIZE)
+_TIMES = st.integers(0, 2**63 - 1)
 CALLS = st.builds(
     Call,
     serial=st.from_regex(r"[0-9]{1,20}", fullmatch=True),
@@ -21,13 +23,19 @@ CALLS = st.builds(
     service=_TEXTS,
     identity=_TEXTS,
     calling_number=_TEXTS,
-    digest=st.binary(max_size=16),
+    digest=st.binary(max_size=DIGEST_SIZE),
     data=st.binary(max_size=100),
     state=st.sampled_from(CallState),
     deadline=st.floats(allow_nan=False),
     owner=_TEXTS,
     told=st.frozensets(st.integers(10, 13)),
-    event_ids=st.frozensets(st.integers(0, 2**64 - 1)),
+    reports=st.dictionaries(st.integers(0, 2**64 - 1), _DIGESTS, max_size=4),
+    reference=_TEXTS,
+    asked=st.binary(max_size=50),
+    begun=_TIMES,
+    since=_TIMES,
+    ended_as=st.sampled_from([0, 3, 14, 15, 16]),
+    changed=st.booleans(),
 )
 
 

@@ -105,5 +105,5 @@ class TerminalTests(SynchronousTestCase):
             self.assertRegex(str(error), "field (2|'pin'): expected ")
 
     def test_named_fields_of_an_event_are_masked(self) -> None:
-        event = AgentEvent(1, "1001", "7", Condition.COMPLETED, 0, Fields({"ticket": "T-1", "score": 5}))
+        event = AgentEvent(1, 0, "1001", "7", "", Condition.COMPLETED, 0, Fields({"ticket": "T-1", "score": 5}))
         self.assertEqual(describe(event, {"ticket"}), "event 1, call 7: completed: ticket=***, score=5")

@@ -157,7 +157,7 @@ class MarkerTests(TestCase):
         store, config = str(exchange.folder / "calls.sqlite"), str(exchange.config)
         sent = Fields({"pin": self.markers.text("decoded pin"), "code": self.markers.text("decoded code")})
         frame = BinaryCodec().frame(
-            0x14, 1, BinaryCodec().encode_body(ConnectRequest("1", "1001", "vault", _CUSTOMER, sent))
+            0x14, 1, BinaryCodec().encode_body(ConnectRequest("1", "1001", "vault", _CUSTOMER, fields=sent))
         )
         for arguments in (
             ("check-config", config), ("store", "show", store), ("store", "check", store), ("store", "export", store),

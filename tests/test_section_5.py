@@ -16,9 +16,10 @@ def side_of(clients: Clients, kind: Kind) -> Peer:
     return clients.service() if kind in OF_SERVICES else clients.bound_agent()
 
 
-def ending(link: Peer) -> tuple[Kind, int]:
-    """What a link got last before it ended."""
-    return link.until_end()[-1].outcome
+def ending(link: Peer) -> tuple[Kind, int, int, int]:
+    """What a link got last before it ended: kind, status, what it is about, invoke id."""
+    got = link.until_end()[-1]
+    return *got.outcome, got["about"], got.invoke_id
 
 
 # Frames
@@ -47,12 +48,14 @@ def test_many_frames_in_one_segment_are_all_answered(clients: Clients) -> None:
 @pytest.mark.parametrize(
     ("start", "status"),
     [
-        (struct.pack(">IBBHI", 8, 2, Kind.PING, 0, 5), 3),
+        (struct.pack(">IBBHI", 8, 1, Kind.PING, 0, 5), 3),
         (struct.pack(">IBBHI", 8, 0, Kind.PING, 0, 5), 3),
-        (struct.pack(">IBBHI", LIMIT + 1, 1, Kind.PING, 0, 5), 4),
-        (struct.pack(">IBBHI", 0xFFFFFFFF, 1, Kind.PING, 0, 5), 4),
+        (struct.pack(">IBBHI", 8, 3, Kind.PING, 0, 5), 3),
+        (struct.pack(">IB", 8, 255), 3),
+        (struct.pack(">IBBHI", LIMIT + 1, 2, Kind.PING, 0, 5), 4),
+        (struct.pack(">IBBHI", 0xFFFFFFFF, 2, Kind.PING, 0, 5), 4),
         (struct.pack(">I", LIMIT + 1), 4),
-        (struct.pack(">IBBHI", 7, 1, Kind.PING, 0, 5), 1),
+        (struct.pack(">IBBHI", 7, 2, Kind.PING, 0, 5), 1),
         (struct.pack(">I", 0), 1),
     ],
 )
@@ -61,7 +64,7 @@ def test_a_bad_version_or_length_ends_the_link_with_an_error(
 ) -> None:
     link = clients.bound_agent() if bound else clients.link()
     link.send(start)
-    assert ending(link) == (Kind.ERROR, status)
+    assert ending(link) == (Kind.ERROR, status, 0, 0)
 
 
 def test_frames_before_a_bad_length_are_answered_and_frames_behind_it_are_not(clients: Clients) -> None:
@@ -76,20 +79,22 @@ def test_the_limit_is_on_the_value_of_length(clients: Clients) -> None:
     assert link.is_open()
 
 
-@pytest.mark.parametrize("kind", [0x00, 0x08, 0x0F, 0x1A, 0x28, 0x7F, 0xFF])
+@pytest.mark.parametrize("kind", [0x00, 0x08, 0x0F, 0x1E, 0x2A, 0x2F, 0x40, 0x7F, 0xFF])
 @pytest.mark.parametrize("bound", [False, True])
 def test_an_unknown_kind_is_told_and_leaves_the_link_open(clients: Clients, kind: int, bound: bool) -> None:
     link = clients.bound_agent() if bound else clients.link()
-    assert link.ask_raw(kind, b"anything").outcome == (Kind.ERROR, 2)
+    got = link.ask_raw(kind, b"anything")
+    assert (got.outcome, got["about"]) == ((Kind.ERROR, 2), kind)
     assert link.is_open()
 
 
 @pytest.mark.parametrize("bound", [False, True])
 def test_flags_are_malformed_before_all_else(clients: Clients, bound: bool) -> None:
     link = clients.bound_agent() if bound else clients.link()
-    for kind in (Kind.PING, Kind.AGENT_LOGIN, Kind.DATA_REQUEST, 0x7F):
-        assert link.ask_raw(kind, GOOD_BODIES.get(Kind(kind), b"") if kind != 0x7F else b"", 1).outcome == MALFORMED
-    assert link.ask_raw(Kind.PING, b"", 0x8000).outcome == MALFORMED
+    for flags in (2, 3, 0x100, 0x8000, 0xFFFF):
+        for kind in (Kind.PING, Kind.PONG, Kind.AGENT_LOGIN, Kind.DATA_REQUEST, 0x35, 0x7F):
+            got = link.ask_raw(kind, b"anything", flags)
+            assert (got.outcome, got["about"]) == (MALFORMED, kind)
     assert link.is_open()
 
 
@@ -112,8 +117,8 @@ def test_left_over_bytes_in_ping_and_unbind_are_malformed(clients: Clients) -> N
 @pytest.mark.parametrize("bad", [b"\xff", b"\xc3", b"\xed\xa0\x80", b"\xc0\x80"])
 def test_bad_utf_8_is_malformed_wherever_text_stands(clients: Clients, bad: bytes) -> None:
     link = clients.bound_agent()
-    assert link.ask(Kind.AGENT_LOGIN, agent=bad, resume_after=0).outcome == MALFORMED
-    for name in ("agent", "service", "calling_number"):
+    assert link.ask(Kind.AGENT_LOGIN, agent=bad, epoch=0, resume_after=0).outcome == MALFORMED
+    for name in ("agent", "service", "calling_number", "reference"):
         assert link.ask(Kind.CONNECT_REQUEST, **{**CONNECT, name: bad}).outcome == MALFORMED
     in_value = b"\x00\x01" + counted("u8", b"n") + b"\x00" + counted("u16", bad)
     in_name = b"\x00\x01" + counted("u8", bad) + b"\x00" + counted("u16", b"v")
@@ -135,7 +140,18 @@ def raw_field(name: bytes, form: int, value: bytes) -> bytes:
         raw_field(b"flag", 2, b"\x00\x01") + raw_field(b"b", 0, b""),
         raw_field(b"number", 1, bytes(7)) + raw_field(b"b", 0, b""),
         raw_field(b"number", 1, bytes(9)) + raw_field(b"b", 0, b""),
-        raw_field(b"kind", 4, b"") + raw_field(b"b", 0, b""),
+        *(
+            raw_field(b"bill", 4, text) + raw_field(b"b", 0, b"")
+            for text in (b"", b"-", b".5", b"5.", b"+5", b"1e2", b"1" * 19, b"1." + b"1" * 10, b"1,5", b" 1", b"\xb2")
+        ),
+        *(
+            raw_field(b"due", 5, struct.pack(">q", time)) + raw_field(b"b", 0, b"")
+            for time in (-62_135_596_800_001, 253_402_300_800_000, -(2**63), 2**63 - 1)
+        ),
+        raw_field(b"due", 5, bytes(7)) + raw_field(b"b", 0, b""),
+        raw_field(b"due", 5, bytes(9)) + raw_field(b"b", 0, b""),
+        raw_field(b"kind", 6, b"") + raw_field(b"b", 0, b""),
+        raw_field(b"kind", 255, b"") + raw_field(b"b", 0, b""),
         raw_field(b"", 0, b"nameless") + raw_field(b"b", 0, b""),
         raw_field(b"n" * 65, 0, b"long name") + raw_field(b"b", 0, b""),
         raw_field(b"one field, two promised", 0, b""),
@@ -159,6 +175,7 @@ def test_names_are_compared_bytewise_and_may_have_64_bytes(clients: Clients) -> 
 def test_a_bad_serial_is_malformed(clients: Clients, serial: str) -> None:
     agent, service = clients.bound_agent(), clients.service()
     assert agent.ask(Kind.CANCEL_REQUEST, serial=serial).outcome == MALFORMED
+    assert agent.ask(Kind.UPDATE_REQUEST, serial=serial, fields=()).outcome == MALFORMED
     assert service.ask(Kind.DATA_REQUEST, serial=serial, exchange_address="").outcome == MALFORMED
     assert service.ask(Kind.SERVICE_EVENT, **{**REPORT, "serial": serial}).outcome == MALFORMED
 
@@ -175,14 +192,16 @@ def test_a_request_under_invoke_id_0_is_malformed(clients: Clients, kind: Kind) 
     link = side_of(clients, kind)
     link.send(frame(kind, GOOD_BODIES.get(kind, b""), 0))
     got = link.read()
-    assert (got.outcome, got.invoke_id) == (MALFORMED, 0)
+    assert (got.outcome, got["about"], got.invoke_id) == (MALFORMED, kind, 0)
     assert link.is_open()
 
 
 # Answers that never come
 
 
-@pytest.mark.parametrize("content", [body(Kind.ERROR, status=1, detail="no"), b"", b"\x00", b"\x00\x01\x00\x01\xff"])
+@pytest.mark.parametrize(
+    "content", [body(Kind.ERROR, status=1, about=5, detail="no"), b"", b"\x00", b"\x00\x01\x05\x00\x01\xff"]
+)
 @pytest.mark.parametrize("bound", [False, True])
 def test_an_error_is_never_answered(clients: Clients, content: bytes, bound: bool) -> None:
     link = clients.bound_agent() if bound else clients.link()
@@ -208,7 +227,7 @@ def test_an_acknowledgement_under_another_invoke_id_than_0_is_malformed(clients:
     link = clients.bound_agent()
     link.send(message(Kind.AGENT_EVENT_ACK, 6, agent="nobody", sequence=1))
     got = link.read()
-    assert (got.outcome, got.invoke_id) == (MALFORMED, 6)
+    assert (got.outcome, got["about"], got.invoke_id) == (MALFORMED, Kind.AGENT_EVENT_ACK, 6)
 
 
 def test_a_field_list_is_written_as_the_table_says() -> None:

@@ -9,6 +9,8 @@ from .wire_exchange import Clients, new_number
 
 
 def told(reply: Message) -> tuple[int, int, int]:
+    """Status, first and last sequence; with the epoch held to be there where the status says so."""
+    assert (reply["epoch"] != 0) is (reply["status"] in (0, 21))
     return reply["status"], reply["first_sequence"], reply["last_sequence"]
 
 
@@ -37,11 +39,14 @@ def test_the_first_login_finds_an_empty_mailbox(clients: Clients) -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "status"), [("1001", 0), ("1100", 0), ("1199", 0), ("1000", 5), ("1200", 5), ("11000", 5), ("*", 5)]
+    ("number", "status"),
+    [("1001", 0), ("1100", 0), ("1199", 0), ("1000", 5), ("1200", 5), ("11000", 5), ("*", 5), ("", 5)],
 )
 def test_a_number_the_identity_may_not_use_is_5(clients: Clients, number: str, status: int) -> None:
     link = clients.bound_agent("small-desk")
-    assert link.login(number)["status"] == status
+    reply = link.login(number)
+    assert (reply["status"], reply["first_sequence"], reply["last_sequence"]) == (status, 0 if status else 1, 0)
+    assert (reply["epoch"] != 0) is (status == 0)
     assert link.logout(number) == (42 if status else 0)
     assert link.is_open()
 
@@ -78,9 +83,10 @@ def test_events_after_resume_after_are_replayed_and_nothing_is_acknowledged(
     clients: Clients, resume_after: int, replayed: list[int]
 ) -> None:
     number = new_number()
-    three_events(clients, number).close()
+    before = three_events(clients, number)
+    before.close()
     link = clients.bound_agent()
-    assert told(link.login(number, resume_after)) == (0, 1, 3)
+    assert told(link.login(number, resume_after, before.epoch)) == (0, 1, 3)
     assert sequences(link) == replayed
     assert told(link.login(number)) == (0, 1, 3)
     assert sequences(link) == [1, 2, 3], "a second login on the same link replays and gets no Error 13"
@@ -111,7 +117,9 @@ def test_an_acknowledgement_beyond_the_last_event_is_ignored(clients: Clients) -
 def test_a_resume_beyond_the_last_event_is_21_and_the_login_holds(clients: Clients, resume_after: int) -> None:
     number = new_number()
     link = three_events(clients, number)
-    assert told(link.login(number, resume_after)) == (21, 1, 3)
+    own = link.epoch
+    reply = link.login(number, resume_after)
+    assert (told(reply), reply["epoch"]) == ((21, 1, 3), own)
     assert sequences(link) == [1, 2, 3]
     assert link.connect(number, "", "unheard-of")["status"] == 30
 
@@ -138,8 +146,56 @@ def test_what_waits_for_an_agent_survives_the_end_of_its_link(clients: Clients) 
     agent.close()
     assert service.report(serial, 1, 2, [("why", "no")]) == 40
     link = clients.bound_agent()
-    assert told(link.login(number, 3)) == (0, 1, 4)
+    assert told(link.login(number, 3, agent.epoch)) == (0, 1, 4)
     assert link.event()["fields"] == [("why", "no")]
+
+
+# Epoch
+
+
+def test_the_epoch_is_one_for_all_agent_numbers_and_never_0(clients: Clients) -> None:
+    epochs = set()
+    for _ in range(3):
+        link = clients.bound_agent()
+        epochs |= {link.login(new_number())["epoch"], link.login(new_number(), 0, 0)["epoch"]}
+    (epoch,) = epochs
+    assert epoch != 0
+
+
+@pytest.mark.parametrize("resume_after", [0, 2, 3, 4, 2**64 - 1])
+def test_with_epoch_0_all_that_waits_is_replayed_and_resume_after_is_ignored(
+    clients: Clients, resume_after: int
+) -> None:
+    number = new_number()
+    link = three_events(clients, number)
+    assert told(link.login(number, resume_after, epoch=0)) == (0, 1, 3)
+    assert sequences(link) == [1, 2, 3]
+    link.acknowledge(number, 2)
+    assert told(link.login(number, resume_after, epoch=0)) == (0, 3, 3), "nothing is a gap"
+    assert sequences(link) == [3]
+
+
+@pytest.mark.parametrize("resume_after", [0, 1, 3, 4, 2**64 - 1])
+def test_with_any_other_epoch_the_reply_is_21_and_everything_kept_is_replayed(
+    clients: Clients, resume_after: int
+) -> None:
+    number = new_number()
+    link = three_events(clients, number)
+    own = link.epoch
+    for other in {1, own - 1, own + 1, 2**64 - 1} - {0, own}:
+        reply = link.login(number, resume_after, epoch=other)
+        assert (told(reply), reply["epoch"]) == ((21, 1, 3), own)
+        assert sequences(link) == [1, 2, 3]
+    assert link.connect(number, "", "unheard-of")["status"] == 30, "the login holds"
+    assert told(link.login(number, 3)) == (0, 1, 3), "the agent adopts the epoch"
+    assert sequences(link) == []
+
+
+def test_another_epoch_of_an_empty_mailbox_is_21_too(clients: Clients) -> None:
+    link = clients.bound_agent()
+    own = link.login(new_number())["epoch"]
+    assert told(link.login(new_number(), 0, epoch=own ^ 2)) == (21, 1, 0)
+    assert told(link.login(new_number(), 1, epoch=own)) == (21, 1, 0), "beyond the last"
 
 
 # Take-over
@@ -150,7 +206,7 @@ def test_a_login_on_another_link_takes_the_number_over(clients: Clients) -> None
     old = three_events(clients, number)
     new = clients.agent(number)
     got = old.wait(Kind.ERROR)
-    assert (got["status"], got["detail"], got.invoke_id) == (13, number, 0)
+    assert (got["status"], got["about"], got["detail"], got.invoke_id) == (13, Kind.AGENT_LOGIN, number, 0)
     assert sequences(new) == [1, 2, 3]
     old.acknowledge(number, 3)
     assert (old.connect(number, "")["status"], old.logout(number)) == (42, 42)

@@ -12,14 +12,6 @@ from .wire_exchange import Clients, new_number
 from .wire_requests import FIELDS, accepted, fetched, finished
 
 
-def ended(link: Peer) -> tuple[str, int]:
-    """Take the next CallEnded and answer it."""
-    got = link.wait(Kind.CALL_ENDED)
-    assert got.invoke_id != 0
-    link.send(message(Kind.CALL_ENDED_REPLY, got.invoke_id))
-    return got["serial"], got["condition"]
-
-
 def last_event(link: Peer) -> tuple[int, int]:
     """Condition and status of the first event at the end of a call."""
     while True:
@@ -101,13 +93,13 @@ def test_no_bound_session_is_14_with_31_at_once(clients: Clients) -> None:
     assert last_event(agent) == (14, 31)
 
 
-def test_the_death_of_the_only_session_is_14_with_31_at_once(clients: Clients) -> None:
+def test_the_death_of_the_last_session_is_14_with_33_at_once(clients: Clients) -> None:
     number = new_number()
     agent, service = clients.agent(number), clients.service()
     assert agent.connect(number, "")["status"] == 0
     service.wait(Kind.CONNECTION)
     service.close()
-    assert last_event(agent) == (14, 31)
+    assert last_event(agent) == (14, 33)
 
 
 def test_refused_by_every_session_is_14_with_32_at_once(clients: Clients) -> None:
@@ -127,7 +119,7 @@ def test_a_session_that_never_answers_is_14_with_33_and_is_told(clients: Clients
     assert agent.connect(number, serial, "slow-answer")["status"] == 0
     offered = service.wait(Kind.CONNECTION)
     assert last_event(agent) == (14, 33)
-    assert ended(service) == (serial, 14)
+    assert service.answer_end() == (serial, 14)
     service.send(message(Kind.CONNECTION_REPLY, offered.invoke_id, status=0, detail=""))
     assert service.data(serial)["status"] == 20
     assert service.report(serial, 1) == 24
@@ -141,7 +133,7 @@ def test_the_end_of_a_call_is_told_to_the_session_that_has_it(clients: Clients) 
         assert agent.connect(number, serial, "slow-answer")["status"] == 0
         holder, _ = wait_offer(*links)
         assert last_event(agent) == (14, 33)
-        assert ended(holder) == (serial, 14)
+        assert holder.answer_end() == (serial, 14)
     assert [link.unread(0.05) for link in links] == [[], []]
 
 
@@ -151,14 +143,14 @@ def test_the_end_of_a_call_is_told_to_the_session_that_has_it(clients: Clients) 
 def test_data_that_is_not_fetched_in_time_is_15_with_33(clients: Clients) -> None:
     call = accepted(clients, "slow-fetch")
     assert last_event(call.agent) == (15, 33)
-    assert ended(call.service) == (call.serial, 15)
+    assert call.service.answer_end() == (call.serial, 15)
     assert call.service.data(call.serial)["status"] == 20
 
 
 def test_a_result_that_does_not_come_in_time_is_15_with_33(clients: Clients) -> None:
     call = fetched(clients, "slow-result")
     assert last_event(call.agent) == (15, 33)
-    assert ended(call.service) == (call.serial, 15)
+    assert call.service.answer_end() == (call.serial, 15)
     assert call.service.report(call.serial, 1) == 24
 
 
@@ -167,11 +159,11 @@ def test_cancel_is_heard_by_the_agent_and_by_the_service(clients: Clients) -> No
     assert call.agent.cancel(call.serial) == 0
     got = call.agent.event()
     assert (got["condition"], got["serial"]) == (16, call.serial)
-    assert ended(call.service) == (call.serial, 16)
+    assert call.service.answer_end() == (call.serial, 16)
     assert call.agent.cancel(call.serial) == 24
     assert call.service.report(call.serial, 1) == 24
     assert call.service.data(call.serial)["status"] == 20
-    assert call.agent.connect(call.number, call.serial, "brief", fields=FIELDS)["status"] == 22
+    assert call.agent.connect(call.number, call.serial, "brief", fields=FIELDS)["status"] == 24
     until(lambda: call.agent.cancel(call.serial) == 20)
 
 
@@ -182,7 +174,7 @@ def test_cancel_while_the_service_has_not_answered_tells_the_service_too(clients
     service.wait(Kind.CONNECTION)
     assert agent.cancel(serial) == 0
     assert last_event(agent)[0] == 16
-    assert ended(service) == (serial, 16)
+    assert service.answer_end() == (serial, 16)
 
 
 def test_cancel_after_a_final_result_is_24_and_the_service_hears_nothing(clients: Clients) -> None:
@@ -204,7 +196,7 @@ def test_call_ended_goes_to_another_session_when_the_first_is_gone(clients: Clie
     other = clients.service()
     call.service.close()
     assert call.agent.cancel(call.serial) == 0
-    assert ended(other) == (call.serial, 16)
+    assert other.answer_end() == (call.serial, 16)
 
 
 def test_an_error_as_the_answer_to_a_connection_is_not_answered(clients: Clients) -> None:
@@ -212,6 +204,6 @@ def test_an_error_as_the_answer_to_a_connection_is_not_answered(clients: Clients
     agent, service = clients.agent(number), clients.service()
     assert agent.connect(number, "")["status"] == 0
     offered = service.wait(Kind.CONNECTION)
-    service.send(frame(Kind.ERROR, body(Kind.ERROR, status=51, detail=""), offered.invoke_id))
+    service.send(frame(Kind.ERROR, body(Kind.ERROR, status=51, about=Kind.CONNECTION, detail=""), offered.invoke_id))
     assert last_event(agent)[0] == 14
     assert [got.kind for got in service.unread(0.1) if got.kind is Kind.ERROR] == []

@@ -97,7 +97,10 @@ class SealedTests(SqliteBench):
 
     async def test_neither_data_nor_numbers_nor_events_can_be_read_in_the_files(self) -> None:
         store = await self.open_store()
-        call = make_call("7", calling_number="marker-number", data=b"marker-data", digest=b"marker-digest")
+        call = make_call(
+            "7", calling_number="marker-number", data=b"marker-data", digest=b"marker-digest", asked=b"marker-asked",
+            reference="marker-reference",
+        )  # fmt: skip
         await store.commit(Change(calls=(call,), events=(evolve(make_event("1001", 1), body=b"marker-event"),)))
         await store.close()
         for file in self.path.parent.iterdir():
@@ -105,15 +108,19 @@ class SealedTests(SqliteBench):
 
     async def test_a_closed_call_leaves_no_data_behind(self) -> None:
         store = await self.open_store()
-        call = make_call("7", data=b"secret", calling_number="138")
+        call = make_call("7", data=b"secret" * 100, calling_number="138", reference="R-7", asked=b"secret" * 100)
         await store.commit(Change(calls=(call,)))
-        await store.commit(
-            Change(calls=(evolve(call, state=CallState.CLOSED, data=b"", digest=b"", calling_number=""),))
-        )
+        closed = call.but(state=CallState.CLOSED).wiped()
+        await store.commit(Change(calls=(closed,)))
         await store.close()
         database = sqlite3.connect(self.path)
-        self.assertEqual(database.execute("SELECT count(*) FROM contexts").fetchone(), (0,))
+        self.assertLess(database.execute("SELECT max(length(sealed)) FROM contexts").fetchone()[0], 100)
         database.close()
+        again = await self.open_store()
+        self.assertEqual(again.get("7"), closed)
+        self.assertEqual((closed.calling_number, closed.reference, closed.data, closed.asked), ("", "", b"", b""))
+        self.assertEqual(closed.digest, call.digest, "it tells repeats as long as the record is kept")
+        await again.close()
 
     async def test_another_key_opens_nothing(self) -> None:
         store = await self.open_store()

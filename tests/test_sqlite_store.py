@@ -56,9 +56,12 @@ class OutlivesTests(SqliteBench):
     async def test_calls_mailboxes_and_sequences_are_there_again(self) -> None:
         store = await self.open_store()
         calls = (
-            make_call("007", data=b"seven", digest=b"d", told=frozenset({10, 11}), event_ids=frozenset({1, 2**64 - 1})),
-            make_call("7", state=CallState.CLOSED, calling_number="", digest=b"", data=b""),
-        )
+            make_call(
+                "007", data=b"seven", digest=b"d", told=frozenset({10, 11}), reports={1: b"\1" * 16, 2**64 - 1: b"\2" * 16},
+                reference="R-7", asked=b"asked", begun=1, since=2, changed=True,
+            ),
+            make_call("7", state=CallState.CLOSED, calling_number="", digest=b"d", data=b"", ended_as=16),
+        )  # fmt: skip
         await store.commit(Change(calls=calls, events=tuple(make_event("1001", n) for n in (1, 2, 3))))
         await store.commit(Change(dropped=(("1001", 2),)))
         await store.close()

@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ctiex.errors import Status, StoreUnavailable
 from ctiex.interfaces import Offer
-from ctiex.messages import CallEnded, Condition
+from ctiex.messages import AgentLogin, CallEnded, Condition
 from ctiex.processing.commits import RETRY_AFTER
 from ctiex.records import Call, CallState, Change
 from ctiex.testing.fakes import FakeServiceSession, WaitingStore
@@ -62,8 +62,9 @@ class TimeOuts(_Failing):
         self.bench.clock.advance(601)
         self.bench.exchange.mailboxes.acknowledge("1001", self.bench.outlet, 2)
         self.bench.connect()
-        self.session.die()
-        self.assertEqual((self.bench.heard, self.bench.last_status), ([10, 14, 10, 14], Status.SERVICE_UNREACHABLE))
+        self.session.refuse()
+        self.bench.clock.pump([1] * 3)  # no other session binds within the grace
+        self.assertEqual((self.bench.heard, self.bench.last_status), ([10, 14, 10, 14], Status.SERVICE_REFUSED))
         self.assertEqual(self.bench.processing._calls._met_by, {})
 
     def test_the_end_waits_for_longer_than_a_closed_call_is_kept_and_is_told_once(self) -> None:
@@ -266,7 +267,7 @@ class ManyCalls(SynchronousTestCase):
         self.before = Bench(clock=self.clock, drivers={"link": _Seeing()})
         for number in range(self.calls):
             agent = str(1100 + number % 50)
-            self.before.exchange.mailboxes.login(agent, self.before.outlet, 0)
+            self.before.exchange.mailboxes.login(self.before.outlet, AgentLogin(agent))
             assert self.before.status(str(number), agent=agent) == 0
         self.before.processing.stop()
 

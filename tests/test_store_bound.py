@@ -23,28 +23,30 @@ from ctiex.stores.sqlite_file import SqliteFile
 from ctiex.testing.store_contract import make_call, make_event
 
 KEY = b"k" * 32
-VERSION_1 = Path(__file__).with_name("store_version_1.sql")
 FETCHED = make_call(
     "007", state=CallState.FETCHED, owner="one", data=b"data of 007", digest=b"digest of 007", deadline=1700000000.25,
-    told=frozenset({10, 11}), event_ids=frozenset({1, 2**64 - 1}),
+    told=frozenset({10, 11}), reports={1: b"first report: 16", 2**64 - 1: b"last report is16"},
+    reference="reference of 007", asked=b"asked for 007", begun=1_795_000_000_123, since=1_795_000_001_234, changed=True,
 )  # fmt: skip
 ASKED = make_call("8", agent="1002", data=b"data of 8", digest=b"digest of 8")
-CLOSED = make_call("9", state=CallState.CLOSED, owner="two", calling_number="", data=b"", digest=b"")
+CLOSED = make_call("9", state=CallState.CLOSED, owner="two", calling_number="", data=b"", ended_as=16)
 CALLS = (FETCHED, ASKED, CLOSED)
 LABELS = {"agent codec": "binary", "ivr codec": "binary", "agent number 1001": "agents", "agent number 1002": "agents"}
-WITHOUT_MEANING = {"mark": "tells a log from another's, and decides nothing"}
+WITHOUT_MEANING = {
+    "mark": "tells a log from another's, and a file from its copy: who can write it can write a whole copy"
+}
 """Tables of which no row is bound."""
 
 
 def whole_group() -> Group:
-    """Something in every table, as in the file of version 1."""
+    """Something in every table."""
     return Group(
         calls={call.serial: call for call in CALLS},
-        contexts={"007": FETCHED, "8": ASKED},
+        contexts={call.serial: call for call in CALLS},
         last_sequences={"1001": 3, "1002": 1},
         events={("1001", n): make_event("1001", n) for n in (1, 2, 3)} | {("1002", 1): make_event("1002", 1)},
         dropped={"1001": 1},
-        metadata=LABELS,
+        metadata=dict(LABELS),
     )
 
 
@@ -84,7 +86,7 @@ class BoundBench(SynchronousTestCase):
         """The store isn't opened, and the check names the record."""
         with self.assertRaisesRegex(StoreUnavailable, f"{record} was changed without the key") as caught:
             self.read()
-        for secret in ("13800138000", "data of", "digest of", "6666"):
+        for secret in ("13800138000", "data of", "digest of", "reference of", "asked for", "report", "6666"):
             self.assertNotIn(secret, str(caught.exception))
         self.assertTrue(any(record in sentence for sentence in self.check()), self.check())
 
@@ -136,8 +138,10 @@ class ChangedRowTests(BoundBench):
         whole = self.path.read_bytes()
         for value in ("NULL", "7", "x'00'", "'text'", "1.5"):
             for statement in (
-                f"UPDATE OR REPLACE calls SET deadline = {value} WHERE serial = '007'",
-                f"UPDATE calls SET told = {value} WHERE serial = '007'",
+                *(
+                    f"UPDATE OR REPLACE calls SET {column} = {value} WHERE serial = '007'"
+                    for column in ("deadline", "told", "reports", "begun", "since", "ended_as", "changed", "stamp")
+                ),
                 f"UPDATE contexts SET sealed = {value} WHERE serial = '007'",
                 f"UPDATE events SET sealed = {value} WHERE agent = '1002'",
                 f"UPDATE agents SET stamp = {value} WHERE agent = '1002'",
@@ -190,7 +194,7 @@ class ChangedRowTests(BoundBench):
     def test_a_stamp_of_one_table_is_none_of_another(self) -> None:
         self.make()
         stamp = self.value("SELECT hex(stamp) FROM agents WHERE agent = '1001'")
-        self.change(f"INSERT INTO facts VALUES ('1001', '3', x'{stamp}')")
+        self.change(f"INSERT INTO facts VALUES ('1001', x'{stamp}')")
         self.refused("label 1001")
 
     def test_an_event_under_another_number_is_refused(self) -> None:
@@ -213,13 +217,14 @@ class ChangedRowTests(BoundBench):
     def test_what_stands_in_a_changed_row_reaches_no_terminal(self) -> None:
         self.make()
         self.change("UPDATE calls SET serial = char(27) || '[31m' || serial WHERE serial = '9'")
-        (sentence,) = self.check()
-        self.assertTrue(sentence.isprintable(), sentence)
-        self.assertIn(r"call '\x1b[31m9'", sentence)
+        changed, left_alone = self.check()
+        self.assertTrue(changed.isprintable(), changed)
+        self.assertIn(r"call '\x1b[31m9'", changed)
+        self.assertIn("call 9 ", left_alone)
 
     def test_every_changed_record_is_named_by_the_check(self) -> None:
         self.make()
-        self.change("UPDATE calls SET owner = 'six'", "UPDATE events SET expires = 1", "UPDATE facts SET value = 'x'")
+        self.change("UPDATE calls SET owner = 'six'", "UPDATE events SET expires = 1", "UPDATE facts SET sealed = 'x'")
         self.assertEqual(len([one for one in self.check() if "changed without the key" in one]), 3 + 3 + 4)
 
     def value(self, statement: str) -> str:
@@ -261,57 +266,48 @@ class BoundPartsTests(SynchronousTestCase):
             self.assertEqual(ours == theirs, bound(*ours) == bound(*theirs))
 
 
-class OlderVersionTests(BoundBench):
-    """A file of schema version 1, as it was written before rows were bound."""
+class SealedTests(BoundBench):
+    """What can't be read without the key."""
 
-    def setUp(self) -> None:
-        super().setUp()
-        with closing(sqlite3.connect(self.path)) as database:
-            database.executescript(VERSION_1.read_text(encoding="utf-8"))
-        self.path.chmod(0o600)
-
-    def expected(self) -> Snapshot:
-        events = (make_event("1001", 2), make_event("1001", 3), make_event("1002", 1))
-        return Snapshot(CALLS, {"1001": 3, "1002": 1}, events, LABELS)
-
-    def test_it_is_brought_to_the_present_version_with_all_it_keeps(self) -> None:
+    def test_neither_content_nor_labels_nor_events_stand_in_the_file_in_clear(self) -> None:
+        key = "5ec2e7" * 8
         file = SqliteFile(self.path, Seal(KEY))
-        self.assertEqual((file.version, file.brought_from, file.read()), (2, 1, self.expected()))
-        self.assertEqual(file.check(), [])
+        group = whole_group()
+        group.metadata["digest key"] = key
+        file.write(group)
+        log = Path(f"{self.path}-wal").read_bytes()
         file.close()
-        self.assertEqual(self.read(), self.expected())
+        self.assertEqual(self.read().metadata["digest key"], key)
+        for written in (log, self.path.read_bytes()):
+            self.assertIn(b"digest key", written, "the name of a label is no secret")
+            for secret in (key, bytes.fromhex(key), "13800138000", "data of", "reference of", "asked for", "event 2"):
+                self.assertNotIn(secret.encode() if isinstance(secret, str) else secret, written)
 
-    def test_its_rows_are_bound_from_then_on(self) -> None:
-        self.read()
-        self.change("UPDATE calls SET owner = 'two' WHERE serial = '007'")
-        self.refused("call 007")
+    def test_a_label_is_bound_to_its_name(self) -> None:
+        self.make()
+        self.change(
+            "UPDATE facts SET name = 'x' WHERE name = 'agent codec'",
+            "UPDATE facts SET name = 'agent codec' WHERE name = 'agent number 1001'",
+        )
+        self.refused("label 'agent codec'")
 
-    def test_another_key_leaves_it_as_it_is(self) -> None:
-        with self.assertRaisesRegex(StoreUnavailable, "call '007' can't be opened: .*another key"):
-            self.read(b"K" * 32)
-        with closing(sqlite3.connect(self.path)) as database:
-            self.assertEqual(database.execute("PRAGMA user_version").fetchone(), (1,))
-        self.assertEqual(self.read(), self.expected())
 
-    def test_what_version_2_has_sealed_is_nothing_for_version_1(self) -> None:
-        """Else a file could be made to look older, and its rows be stamped as they stand."""
-        self.read()
-        self.change("UPDATE calls SET owner = 'two'")
-        with closing(sqlite3.connect(self.path)) as database:
-            for table in ("calls", "agents", "facts"):
-                database.execute(f"ALTER TABLE {table} DROP COLUMN stamp")
-            database.executescript("DROP TABLE mark; DROP TABLE store; PRAGMA user_version = 1;")
-        with self.assertRaisesRegex(StoreUnavailable, "can't be opened"):
-            self.read()
+class UnreleasedVersionTests(BoundBench):
+    """Files of the schema versions that no release has written."""
 
-    def test_more_calls_than_are_taken_at_once_are_all_bound(self) -> None:
+    def test_they_are_refused_as_what_they_are_and_stay_as_they_are(self) -> None:
+        self.make()
+        for version in (1, 2):
+            self.change_version(version)
+            before = self.path.read_bytes()
+            words = f"schema version {version}, which was never released: begin with a new store"
+            self.assertRaisesRegex(StoreUnavailable, words, SqliteFile, self.path, Seal(KEY))
+            self.assertRaisesRegex(StoreUnavailable, words, SqliteFile, self.path, Seal(KEY), read_only=True)
+            self.assertEqual(self.path.read_bytes(), before)
+
+    def change_version(self, version: int) -> None:
         with closing(sqlite3.connect(self.path, isolation_level=None)) as database:
-            database.execute(
-                "WITH RECURSIVE n(value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM n WHERE value < 2500)"
-                " INSERT INTO calls SELECT 10000 + value, '1001', 's', 'agents', 'closed', 1.0, '', x'', x'' FROM n"
-            )
-        self.assertEqual(len(self.read().calls), 2_503)
-        self.assertEqual(self.check(), [])
+            database.execute(f"PRAGMA user_version = {version}")
 
 
 class OpenedStoreTests(TestCase):

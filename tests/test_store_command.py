@@ -7,6 +7,8 @@ import os
 import sqlite3
 import tempfile
 from contextlib import closing
+from datetime import UTC, datetime
+from decimal import Decimal
 from io import StringIO
 from pathlib import Path
 from unittest import mock
@@ -22,15 +24,21 @@ from ctiex.errors import Status
 from ctiex.fields import Fields
 from ctiex.interfaces import ICodec
 from ctiex.messages import AgentEvent, Condition, DataResult
+from ctiex.processing.digests import KEY_LABEL
 from ctiex.processing.presence import label_of
-from ctiex.records import CallState, StoredEvent
+from ctiex.records import EPOCH, CallState, StoredEvent
 from ctiex.stores.groups import Group
 from ctiex.stores.sealing import KEY_VARIABLE, Seal, find_key, new_key
 from ctiex.stores.sqlite_file import SqliteFile
 from ctiex.testing.store_contract import make_call
 
 Outcome = tuple[int, str, str]
-FIELDS = Fields({"account": "1001", "pin": "246810", "tries": 2, "vip": True, "raw": b"\x00\xff"})
+FIELDS = Fields(
+    {
+        "account": "1001", "pin": "246810", "tries": 2, "vip": True, "raw": b"\x00\xff", "large": 2**53,
+        "price": Decimal("12.50"), "due": datetime(2026, 11, 26, 18, tzinfo=UTC),
+    }
+)  # fmt: skip
 
 
 class StoreCommandTests(SynchronousTestCase):
@@ -50,13 +58,16 @@ class StoreCommandTests(SynchronousTestCase):
         """A store file that is still open, as an exchange has it."""
         file = SqliteFile(self.path, Seal(find_key(self.key_file, make=True, environment={})))
         self.addCleanup(file.close)
-        data = codec.encode_body(DataResult(Status.OK, "7", "1001", FIELDS))
-        event = AgentEvent(1, "1001", "8", Condition.COMPLETED, Status.OK, Fields({"score": 5}))
-        metadata = {AGENT_CODEC: codec.name, IVR_CODEC: codec.name, label_of("1001"): "desk"}
+        data = codec.encode_body(DataResult(Status.OK, "7", "1001", fields=FIELDS))
+        event = AgentEvent(1, 1_795, "1001", "8", "R-8", Condition.COMPLETED, Status.OK, Fields({"score": 5}))
+        metadata = {
+            AGENT_CODEC: codec.name, IVR_CODEC: codec.name, label_of("1001"): "desk", EPOCH: "17",
+            KEY_LABEL: "5ec2e7" * 8,
+        }  # fmt: skip
         group = Group(last_sequences={"1001": 1}, metadata=metadata)
-        closed = make_call("8", state=CallState.CLOSED, calling_number="", digest=b"", data=b"")
+        closed = make_call("8", state=CallState.CLOSED, ended_as=16).wiped()
         group.calls = {"7": make_call("7", data=data, calling_number="13800138000"), "8": closed}
-        group.contexts = {"7": group.calls["7"]}
+        group.contexts = dict(group.calls)
         group.events = {("1001", 1): StoredEvent("1001", 1, codec.encode_body(event), 99.0)}
         file.write(group)
         return file
@@ -76,17 +87,21 @@ class StoreCommandTests(SynchronousTestCase):
         self.fill(BinaryCodec())
         code, out, err = self.play("show", str(self.path))
         self.assertEqual((code, err), (0, ""))
-        for words in ("schema version 2", "calls: 2", "closed: 1", "waiting events: 1, of 1 agents", "agent 1001: 1"):
+        for words in ("schema version 3", "calls: 2", "closed: 1", "waiting events: 1, of 1 agents", "agent 1001: 1"):
             self.assertIn(words, out)
         self.assertIn(f"calls.sqlite: {self.path.stat().st_size:,} bytes", out)
         self.assertIn("agent codec: binary", out)
+        self.assertIn("epoch: 17\n", out)
+        self.assertNotIn("5ec2e7", out, "who has the key of digests can try what they stand for")
         self.assertIn("agent numbers registered by desk: 1\n", out)
 
     def test_what_others_have_chosen_does_nothing_to_a_terminal(self) -> None:
         agent, service = "1\x1b]0;owned\x07\n2", "s\u202e\x9b31m"
         codec = BinaryCodec()
-        data = codec.encode_body(DataResult(Status.OK, "7", "1001", Fields({service: agent})))
-        body = codec.encode_body(AgentEvent(1, "1001", "8", Condition.COMPLETED, Status.OK, Fields({service: agent})))
+        data = codec.encode_body(DataResult(Status.OK, "7", "1001", fields=Fields({service: agent})))
+        body = codec.encode_body(
+            AgentEvent(1, 0, "1001", "8", "", Condition.COMPLETED, Status.OK, Fields({service: agent}))
+        )
         call = make_call("7", agent=agent, service=service, identity=agent, owner=service, data=data)
         file = self.fill(codec)
         file.write(
@@ -121,6 +136,18 @@ class StoreCommandTests(SynchronousTestCase):
         self.assertEqual(call["fields"], dict.fromkeys(FIELDS, "***"))
         self.assertEqual((call["calling_number"], closed["calling_number"]), ("***", ""))
         self.assertEqual((event["serial"], event["condition"], event["fields"]), ("8", 1, {"score": "***"}))
+        self.assertEqual((event["time"], event["reference"]), (1_795, "R-8"))
+
+    def test_export_tells_what_else_is_kept_of_a_call(self) -> None:
+        file = self.fill(BinaryCodec())
+        more = make_call(
+            "9", reference="R-9", begun=1, since=2, changed=True, reports={5: bytes(16), 1: bytes(16)}, data=b""
+        )
+        file.write(Group(calls={"9": more}, contexts={"9": more}))
+        _, closed, told, _ = self.export()
+        told_of = ("reference", "begun", "since", "changed", "ended_as", "event_ids")
+        self.assertEqual([told[name] for name in told_of], ["R-9", 1, 2, True, 0, [1, 5]])
+        self.assertEqual((closed["ended_as"], closed["reference"]), (16, ""))
 
     def test_export_shows_values_but_for_secret_ones(self) -> None:
         for codec in (BinaryCodec(), JsonCodec()):
@@ -128,7 +155,11 @@ class StoreCommandTests(SynchronousTestCase):
                 self.setUp()
                 self.fill(codec)
                 call, closed, event = self.export("--show-values", "--secret", "pin")
-                shown = {"account": "1001", "pin": "***", "tries": 2, "vip": True, "raw": {"bytes": "00ff"}}
+                shown = {
+                    "account": "1001", "pin": "***", "tries": 2, "vip": True, "raw": {"bytes": "AP8="},
+                    "large": {"int": "9007199254740992"}, "price": {"decimal": "12.50"},
+                    "due": {"time": "2026-11-26T18:00:00.000Z"},
+                }  # fmt: skip
                 self.assertEqual((call["fields"], call["calling_number"]), (shown, "13800138000"))
                 self.assertEqual((closed["fields"], event["fields"]), ({}, {"score": 5}))
 

@@ -16,7 +16,7 @@ from ctiex.interfaces import IJournal
 from ctiex.records import Call, CallState, Change, Snapshot
 from ctiex.testing.store_contract import JournalContract
 
-from .list_journals import Kept, ListJournal, PromptGroups
+from .list_journals import Kept, ListJournal, PromptGroups, snapshot_of
 
 Make = Callable[[Kept], ListJournal]
 
@@ -99,6 +99,20 @@ class _ForgetsFirst(_Takes):
         return Change(forgotten=change.forgotten), evolve(change, forgotten=())
 
 
+class _TellsContentByItsData(ListJournal):
+    """It writes a call's content anew only where its data or its number is another."""
+
+    def append(self, changes: Sequence[Change], before: Callable[[str], Call | None]) -> Deferred[None] | None:
+        return super().append([evolve(one, calls=tuple(map(self._taken, one.calls))) for one in changes], before)
+
+    def _taken(self, call: Call) -> Call:
+        old = snapshot_of(self.kept)
+        for one in old.calls:
+            if (one.serial, one.data, one.calling_number) == (call.serial, call.data, call.calling_number):
+                return evolve(call, digest=one.digest, reference=one.reference, asked=one.asked)
+        return call
+
+
 class _DropsFirst(_Takes):
     def taken(self, change: Change) -> Sequence[Change]:
         return Change(dropped=change.dropped), evolve(change, dropped=())
@@ -155,9 +169,18 @@ FAULTS: dict[str, Make] = {
     "closed calls are lost": _gives(calls=lambda calls: [one for one in calls if one.state is not CallState.CLOSED]),
     "calls are there twice": _gives(calls=lambda calls: [*calls, *calls]),
     "moments are rounded": _gives(calls=_each(lambda call: evolve(call, deadline=round(call.deadline, 3)))),
-    "reports are cut": _gives(
-        calls=_each(lambda call: evolve(call, event_ids=frozenset(number % 2**63 for number in call.event_ids)))
+    "event ids are cut": _gives(
+        calls=_each(lambda call: evolve(call, reports={number % 2**63: said for number, said in call.reports.items()}))
     ),
+    "what was reported is lost": _gives(
+        calls=_each(lambda call: evolve(call, reports=dict.fromkeys(call.reports, b"")))
+    ),
+    "references are lost": _gives(calls=_each(lambda call: evolve(call, reference=""))),
+    "what was asked for is lost": _gives(calls=_each(lambda call: evolve(call, asked=b""))),
+    "times are rounded": _gives(calls=_each(lambda call: evolve(call, since=call.since // 1_000 * 1_000))),
+    "the beginning is lost": _gives(calls=_each(lambda call: evolve(call, begun=0))),
+    "an end that is to be told is lost": _gives(calls=_each(lambda call: evolve(call, ended_as=0))),
+    "a change that is to be told is lost": _gives(calls=_each(lambda call: evolve(call, changed=False))),
     "serials are numbers": _gives(calls=_each(lambda call: evolve(call, serial=call.serial.lstrip("0")))),
     "texts end at a zero": _gives(calls=_each(lambda call: evolve(call, data=call.data.partition(b"\0")[0]))),
     "events are lost": _gives(events=lambda events: ()),
@@ -165,6 +188,7 @@ FAULTS: dict[str, Make] = {
     "numbering is lost with the events": _gives(last_sequences=lambda last: {a: n for a, n in last.items() if n != 6}),
     "metadata is lost": _gives(metadata=lambda metadata: {}),
     "it forgets before it puts": _ForgetsFirst,
+    "it tells content by its data": _TellsContentByItsData,
     "it drops before it appends": _DropsFirst,
     "it drops what comes later": _DropsWhatComesLater,
     "it keeps a part of what fails": _KeepsAPart,

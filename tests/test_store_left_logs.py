@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 import sqlite3
 import tempfile
-from contextlib import closing
 from itertools import count
 from pathlib import Path
 
@@ -21,7 +19,6 @@ from ctiex.stores.marks import begin, checkpoint, write_out
 from ctiex.stores.sqlite_file import SqliteFile
 
 from .copies_bench import SEAL, CopiesBench, with_call
-from .test_store_bound import VERSION_1
 
 
 class LeftLogTests(CopiesBench):
@@ -58,16 +55,6 @@ class LeftLogTests(CopiesBench):
         self.path.write_bytes(copy)
         self.assertRaises(StoreUnavailable, self.serials)
 
-    def test_nor_with_a_copy_of_version_1(self) -> None:
-        file = self.opened()
-        file.write(with_call("2"))
-        self.crash(file)
-        self.path.unlink()
-        with closing(sqlite3.connect(self.folder / "old.sqlite")) as database:
-            database.executescript(VERSION_1.read_text(encoding="utf-8"))
-        shutil.copy(self.folder / "old.sqlite", self.path)
-        self.assertRaises(StoreUnavailable, self.serials)
-
     def test_a_log_of_a_file_that_is_gone_makes_no_new_store(self) -> None:
         file = self.opened()
         file.write(with_call("2"))
@@ -75,16 +62,6 @@ class LeftLogTests(CopiesBench):
         self.path.unlink()
         with self.assertRaisesRegex(StoreUnavailable, "doesn't exist, but its log calls.sqlite-wal does"):
             self.serials()
-
-    def test_a_log_of_version_1_that_a_crash_has_left_is_taken_up(self) -> None:
-        with closing(sqlite3.connect(self.path, isolation_level=None)) as database:
-            database.executescript(VERSION_1.read_text(encoding="utf-8"))
-            database.execute("PRAGMA journal_mode = WAL")
-            database.execute("DELETE FROM calls WHERE serial = '9'")
-            kept = {name: (self.folder / name).read_bytes() for name in ("calls.sqlite", "calls.sqlite-wal")}
-        for name, data in kept.items():
-            (self.folder / name).write_bytes(data)
-        self.assertEqual(self.serials(), ["007", "8"])
 
 
 class AnyMomentTests(SynchronousTestCase):
@@ -233,4 +210,6 @@ class WrittenLogTests(CopiesBench):
         file = self.opened()
         file.write(with_call("1"))
         file.close()
-        self.assertEqual({one.name for one in self.folder.iterdir()}, {"calls.sqlite", "calls.sqlite.lock"})
+        self.assertEqual(
+            {one.name for one in self.folder.iterdir()}, {"calls.sqlite", "calls.sqlite.lock", "calls.sqlite-progress"}
+        )

@@ -10,11 +10,12 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from ctiex.limits import Limits
-from ctiex.messages import Condition
+from ctiex.messages import AgentLogin, Condition
 from ctiex.processing.stored_time import LABEL, StoredTime
 from ctiex.records import CallState, Snapshot, StoredEvent
 from ctiex.stores.call_store import CallStore
 from ctiex.testing.fakes import WaitingStore
+from ctiex.testing.store_contract import make_call
 from tests.processing_bench import Bench
 
 
@@ -107,7 +108,7 @@ class Calls(SynchronousTestCase):
     def test_time_outs_of_one_process_come_in_time_whatever_the_one_before_saw(self) -> None:
         for step in (-86_400.0, 86_400.0):
             _, again, _ = self._restarted(step)
-            again.exchange.mailboxes.login("1001", again.outlet, 0)
+            again.exchange.mailboxes.login(again.outlet, AgentLogin("1001"))
             for serial, at in (("3", 0), ("4", 1)):
                 again.clock.advance(at)
                 again.connect(serial)
@@ -149,7 +150,8 @@ class Mailboxes(SynchronousTestCase):
     def _started(self, *expire: float) -> Bench:
         """An exchange that starts at moment 50 with these events of agent 1001, by when they are to expire."""
         before = Bench()
-        bodies = [before.exchange.mailboxes.compose("1001", "9", Condition.CONNECTING).body for _ in expire]
+        call = make_call("9")
+        bodies = [before.exchange.mailboxes.compose(call, Condition.CONNECTING).body for _ in expire]
         events = [StoredEvent("1001", at + 1, body, expire[at], "9") for at, body in enumerate(bodies)]
         store = CallStore()
         store.load(Snapshot((), {"1001": len(events)}, events))

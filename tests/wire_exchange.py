@@ -40,6 +40,7 @@ secret = "ivr-secret"
 services = ["gamma", "shared", "nobody"]
 [services.alpha]
 access_code = "8001"
+rebind_grace = 0
 [services.x]
 access_code = "8002"
 [services.slow-answer]
@@ -56,10 +57,12 @@ access_code = "8006"
 keep_closed = 3
 [services.shared]
 access_code = "8007"
+rebind_grace = 0
 [services.gamma]
 access_code = "8008"
 [services.nobody]
 access_code = "8009"
+rebind_grace = 0
 """
 _numbers: itertools.count[int] = itertools.count(1)
 
@@ -121,9 +124,9 @@ class Clients:
         assert link.login(number)["status"] == 0
         return link
 
-    def service(self, identity: str = "ivr") -> Peer:
+    def service(self, identity: str = "ivr", features: str = "") -> Peer:
         link = self.link(to_services=True)
-        assert link.bind(SERVICE_ROLE, identity, "ivr-secret")["status"] == 0
+        assert link.bind(SERVICE_ROLE, identity, "ivr-secret", features=features)["status"] == 0
         return link
 
     def close(self) -> None:

@@ -42,6 +42,7 @@ COMMANDS: Mapping[str, Command] = {
         Command("agent", "An agent in this terminal: connect customers, watch the events.", True),
         Command("service", "Run one of the built-in automatic services.", True),
         Command("voice", "Run the built-in automatic services for an Asterisk's customers.", True),
+        Command("conformance", "Play the exchange against a client of your own, and do what is rare.", True),
         Command("decode", "Print frames off the wire as messages."),
         Command("check-config", "Check a configuration file."),
         Command("passwd", "Make the secret_hash of a secret."),

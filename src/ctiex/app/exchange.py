@@ -155,6 +155,7 @@ class Exchange(Service):
         self._audit_log.open()
         await self.monitoring.start()
         await self.parts.store.open(self.parts.clock)
+        await self.parts.committed(self.parts.context.to_name())  # before an agent hears of it
         codecs = self.configuration.agent_link.codec, self.configuration.ivr_link.codec
         await self.parts.committed(codecs_to_keep(self.parts.store, *codecs))
         await self._listen_for_services()

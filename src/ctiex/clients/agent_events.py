@@ -141,8 +141,12 @@ class AgentEvents:
         self._acknowledge()  # what was taken before, but the acknowledgement was lost on its way or in a crash
 
     def _number_anew(self, first: int) -> None:
-        """The exchange has another numbering; every stored event is replayed, and some of the old one may be lost."""
+        """The exchange has another numbering; every stored event is replayed, and some of the old one may be lost.
+
+        Those of the old one that wait aren't brought any more: the application would take them for the new one's.
+        """
         last = self.last_sequence
+        self._taking.drop_waiting()
         self._events = TakenEvents(first - 1)
         self._hand_offs.numbered_anew()
         self._lose_events()
@@ -204,7 +208,7 @@ class AgentEvents:
         self._acknowledge()
         if not coming.events.has_failed(coming.event.sequence):
             self._takes_some()
-        if not coming.again:
+        if not coming.again and coming.events is self._events:  # else it is of a numbering that is over
             self._hand_offs.received(coming.event)
         self._bring_left_out()
 

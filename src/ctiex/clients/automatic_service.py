@@ -321,6 +321,8 @@ class AutomaticService(Service):
     async def report(self, call: ServedCall, outcome: Outcome, timeout: float = _REPORT_WITHIN) -> None:
         """Send a ServiceEvent until the exchange has committed it, always under the same event_id.
 
+        Under another one only if the exchange says that this one was used for another report (25).
+
         :param timeout: in seconds, lost links included.
         :raise CallError: the exchange refuses it for good.
         :raise RequestTimedOut: it could not be brought to the exchange in time.

@@ -210,18 +210,21 @@ class ExchangeConnection:
     ) -> Message:
         """Send a request on the bound link and wait for its answer.
 
-        :param repeat: send it again on the next link when this one is lost first, until the caller
-            gives up (:func:`within` bounds the wait).
-        :param timeout: how long each answer may take, in seconds; the account's by default.
+        :param repeat: send it again when no answer comes in the account's time, and on the next link when this one
+            is lost first, until the caller gives up (:func:`within` bounds the wait).
+        :param timeout: how long the answer to one that isn't repeated may take, in seconds; the account's by default.
         :param goes_out: called each time that the request is about to go out.
         :raise LinkLost: the link was lost before the answer, and it isn't to be repeated.
-        :raise RequestTimedOut: no answer came in time on a link that stands.
+        :raise RequestTimedOut: no answer came in time on a link that stands, and it isn't to be repeated.
         """
         while True:
             link = await self.bound()
             goes_out()
             try:
-                return await link.ask(message, timeout)
+                return await link.ask(message, None if repeat else timeout)
+            except RequestTimedOut:
+                if not repeat:
+                    raise
             except LinkLost:
                 if not repeat:
                     raise

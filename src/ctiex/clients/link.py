@@ -5,7 +5,6 @@ from __future__ import annotations
 from sys import maxsize
 from typing import TYPE_CHECKING, Protocol
 
-from attrs import evolve
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import ISSLTransport
 from twisted.internet.protocol import connectionDone
@@ -130,9 +129,13 @@ class ClientLink(LinkProtocol):
         if not LEAST_MAX_FRAME <= reply.max_frame <= most:
             raise BrokenExchange(f"its max_frame is {reply.max_frame}, expected {LEAST_MAX_FRAME} to {most}")
         self.exchange_address = reply.exchange_address
-        self.session.agree(reply.max_frame, reply.max_in_flight or self.session.limits.max_in_flight)
-        heartbeat = float(reply.heartbeat_s or self.session.limits.heartbeat)
-        self.session.limits = evolve(self.session.limits, heartbeat=heartbeat)
+        limits = self.session.limits
+        self.session.agree(
+            reply.max_frame,
+            reply.max_in_flight or limits.max_in_flight,
+            float(reply.heartbeat_s or limits.heartbeat),
+            self.clock.seconds(),
+        )
 
     def _check_safety(self) -> None:
         """Check that only the exchange can read what is sent: a secret, customers' numbers and fields.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from ctiex.errors import CallError, Status
@@ -31,12 +31,15 @@ def answers(request: Message, reply: Message) -> bool:
     return bool(said) if asked == "" else bool(said == asked)
 
 
-def pause_before_repeat(reply: Message, attempts: int, pause_after: Callable[[int], float]) -> float | None:
+def pause_before_repeat(
+    reply: Message, attempts: int, pause_after: Callable[[int], float], transient: Collection[Status] = TRANSIENT
+) -> float | None:
     """How long to wait until a request may be repeated, in seconds; None: a repeat is no use, or not needed.
 
     :param pause_after: how long to wait after so many attempts, with its random part.
+    :param transient: the statuses that are worth another try.
     """
-    if getattr(reply, "status", Status.OK) not in TRANSIENT:
+    if Status.of(getattr(reply, "status", Status.OK)) not in transient:
         return None
     said: int = getattr(reply, "retry_after", 0)
     return said + pause_after(0) if said else pause_after(attempts)

@@ -44,7 +44,7 @@ def extension_bytes(extensions: Extensions) -> bytes:
     try:
         parts = [_EXTENSION.pack(number, len(value)) + value for number, value in extensions]
         return b"".join((bytes([len(parts)]), *parts))
-    except (struct.error, ValueError):
+    except (struct.error, ValueError, TypeError):
         raise MalformedFrame("at most 255 extensions, each with a type of 16 bits and up to 65,535 bytes") from None
 
 

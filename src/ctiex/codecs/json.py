@@ -9,7 +9,7 @@ encoder.
 from __future__ import annotations
 
 import json
-from base64 import b64decode, b64encode
+from base64 import b64encode
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -20,7 +20,7 @@ from zope.interface import implementer
 from ctiex.codecs.derived import encoder_of
 from ctiex.codecs.framing import extension_bytes
 from ctiex.codecs.json_lines import EXTENSIONS, JsonDecoder, integer_of
-from ctiex.codecs.json_values import reader_of, to_json
+from ctiex.codecs.json_values import bytes_of, read_text, reader_of, to_json
 from ctiex.codecs.layouts import BODIES, LAYOUTS
 from ctiex.codecs.shapes import Element, Number, Text, shape_of
 from ctiex.errors import MalformedFrame, UnknownKind
@@ -116,9 +116,21 @@ def _check_extensions(given: Any) -> None:
     :raise MalformedFrame: it is no list of types and base64.
     """
     try:
-        extension_bytes([(integer_of(number), b64decode(value, validate=True)) for number, value in given])
+        extension_bytes([_extension(pair) for pair in _listed(given)])
     except (TypeError, ValueError):
         raise MalformedFrame("extensions are a list of types and base64") from None
+
+
+def _extension(pair: Any) -> tuple[int, bytes]:
+    number, value = _listed(pair)
+    return integer_of(number), bytes_of(read_text(value))
+
+
+def _listed(value: Any) -> list[Any]:
+    """A list, and nothing else that Python could go through."""
+    if type(value) is not list:
+        raise TypeError
+    return value
 
 
 # ---------------------------------------------------------------- what a body has

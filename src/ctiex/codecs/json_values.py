@@ -27,7 +27,7 @@ def reader_of(element: Element) -> Callable[[Any], Any]:
     """
     match element:
         case Text():
-            return _read_text
+            return read_text
         case Number(members=None):
             return integer_of
         case Number(members=members):
@@ -55,7 +55,11 @@ def _record_reader(shape: RecordList) -> Callable[[Any], tuple[Any, ...]]:
     return read_all
 
 
-def _read_text(value: Any) -> str:
+def read_text(value: Any) -> str:
+    """Text.
+
+    :raise TypeError: it is none.
+    """
     if type(value) is not str:
         raise TypeError
     return value
@@ -73,13 +77,24 @@ def _read_value(value: Any) -> Value:
             return value
         case dict() if len(value) == 1:
             ((key, text),) = value.items()
-            return _VALUES[key](_read_text(text))
+            return _VALUES[key](read_text(text))
     raise TypeError
+
+
+def bytes_of(text: str) -> bytes:
+    """Bytes as base64 has them, in the one way of writing them: what Python would let pass beside it is refused.
+
+    :raise ValueError: they are written otherwise.
+    """
+    data = b64decode(text, validate=True)
+    if b64encode(data).decode() != text:
+        raise ValueError("base64 with more padding, or other last bits, than its bytes need")
+    return data
 
 
 _VALUES: dict[str, Callable[[str], Value]] = {
     "int": integer_of,
-    "bytes": lambda text: b64decode(text, validate=True),
+    "bytes": bytes_of,
     "decimal": decimal_of,
     "time": time_of_text,
 }
@@ -94,7 +109,7 @@ def to_json(element: Element, value: Any) -> Any:
         case Number():
             return _number(index(value))
         case FieldList():
-            return {name: _value(item) for name, item in value.items()}
+            return {name: value_to_json(item) for name, item in value.items()}
         case RecordList():
             return [{one.name: to_json(one, getattr(record, one.name)) for one in element.elements} for record in value]
         case Text():
@@ -105,7 +120,8 @@ def _number(value: int) -> int | str:
     return value if -_MOST_NUMBER <= value <= _MOST_NUMBER else str(value)
 
 
-def _value(value: Value) -> Any:
+def value_to_json(value: Value) -> Any:
+    """A value of a field as JSON has it."""
     match value:
         case bool() | str():
             return value

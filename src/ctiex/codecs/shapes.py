@@ -14,7 +14,7 @@ import construct
 from attrs import evolve, frozen
 
 from ctiex.codecs.layouts import Layout
-from ctiex.codecs.wire_types import Between, Coded, Converted, Digits, FieldType, Record, UniqueNames
+from ctiex.codecs.wire_types import Between, Coded, Converted, Digits, FieldType, Listed, UniqueNames
 
 BITS = {"B": 8, "H": 16, "L": 32, "Q": 64, "q": 64}
 """The width of each number that the wire format has, by its letter in ``struct``."""
@@ -146,7 +146,7 @@ def _text(name: str, subcon: Any) -> Text:
 def _record_list(name: str, array: Any) -> RecordList:
     count, items = array.subcons
     record = items.subcon.subcon
-    if not isinstance(record, Record):
+    if not isinstance(record, Listed):
         raise TypeError("a list of anything but fields is one of records")
     elements = tuple(_plain(subcon.name, subcon.subcon) for subcon in record.attributes)
     return RecordList(name, _code(count.subcon.subcon), record.record, elements)

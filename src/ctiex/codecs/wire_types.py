@@ -110,7 +110,7 @@ class Converted(Adapter):
         return self.write(obj)
 
 
-class Record(Adapter):
+class Listed(Adapter):
     """One of a list: an object of this class, whose attributes are those of the layout."""
 
     def __init__(self, record: type, subcon: Any) -> None:
@@ -161,7 +161,7 @@ FIELD = Struct(
 )
 FIELDS = UniqueNames(PrefixedArray(Int16ub, FIELD))
 
-OPEN_CALL = Record(
+OPEN_CALL = Listed(
     OpenCall,
     Struct(
         "serial" / SERIAL,

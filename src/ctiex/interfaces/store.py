@@ -26,6 +26,9 @@ class IJournal(Interface):
     def open(reactor: Any) -> Snapshot | Deferred[Snapshot]:
         """Read what was kept before; nothing where nothing was.
 
+        A journal that finds an earlier state of what it kept, such as a restored backup, gives no label
+        :data:`ctiex.records.EPOCH`: then agents' events are numbered in a new epoch, and their clients are told.
+
         :param reactor: for threads and time.
         :raise StoreUnavailable: (or the Deferred fails with it) it can't be read, and everything is released.
         """

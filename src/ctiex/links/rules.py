@@ -53,9 +53,9 @@ class Treatment(Enum):
     NOTICE = "notice"
     """It is answered by nothing, and goes under invoke id 0."""
     REPLY = "reply"
-    """It answers a request of this side; an unexpected one is ignored."""
+    """It answers a request of this side; an unexpected one is ignored, unless it is malformed."""
     IGNORE = "ignore"
-    """A reply that this side never asks for."""
+    """It does nothing, whatever its body."""
 
 
 REQUEST, NOTICE, REPLY, IGNORE = Treatment.REQUEST, Treatment.NOTICE, Treatment.REPLY, Treatment.IGNORE
@@ -75,15 +75,8 @@ def _rules(
     requests: Iterable[type[Message]] = (),
     replies: Iterable[type[Message]] = (),
     notices: Iterable[type[Message]] = (),
-    ignored: Iterable[type[Message]] = (),
 ) -> Rules:
-    return (
-        _ALWAYS
-        | dict.fromkeys(requests, REQUEST)
-        | dict.fromkeys(replies, REPLY)
-        | dict.fromkeys(notices, NOTICE)
-        | dict.fromkeys(ignored, IGNORE)
-    )
+    return _ALWAYS | dict.fromkeys(requests, REQUEST) | dict.fromkeys(replies, REPLY) | dict.fromkeys(notices, NOTICE)
 
 
 UNBOUND: Rules = {None: Status.NOT_BOUND, Bind: REQUEST, Ping: REQUEST, Pong: IGNORE}
@@ -94,13 +87,12 @@ _AGENT_REPLIES = (AgentLoginReply, AgentLogoutReply, ConnectReply, CancelReply, 
 EXCHANGE: Mapping[Role, Rules] = {
     Role.AGENT: _rules(
         requests=[AgentLogin, AgentLogout, ConnectRequest, CancelRequest, CallQuery, UpdateRequest],
+        replies=[BindReply, *_AGENT_REPLIES],
         notices=[AgentEventAck],
-        ignored=[BindReply, *_AGENT_REPLIES],
     ),
     Role.SERVICE: _rules(
         requests=[DataRequest, ServiceEvent],
-        replies=[ConnectionReply, CallEndedReply, DataChangedReply],
-        ignored=[BindReply, DataResult, ServiceEventReply],
+        replies=[BindReply, DataResult, ServiceEventReply, ConnectionReply, CallEndedReply, DataChangedReply],
     ),
 }
 """The exchange, bound, by the role of the other side."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from math import inf
 
+from attrs import evolve
+
 from ctiex.errors import CodecError, Status
 from ctiex.interfaces import Frame, ICodec
 from ctiex.limits import SessionLimits
@@ -88,14 +90,17 @@ class Session(Outgoing):
         self._pings = 0
         self._reading = False
 
-    def agree(self, max_frame: int, max_in_flight: int) -> None:
+    def agree(self, max_frame: int, max_in_flight: int, heartbeat: float, now: float) -> None:
         """What was agreed at Bind holds from now on.
 
         :param max_frame: the limit on a frame's length in both directions, in bytes.
         :param max_in_flight: how many requests of this side may wait for their replies.
+        :param heartbeat: after how much silence this side asks for a sign of life, in seconds.
         """
         self.send_limit = self._decoder.max_frame = max_frame
         self._requests.max_in_flight = max_in_flight
+        self.limits = evolve(self.limits, heartbeat=heartbeat)
+        self._sign_due = now + heartbeat  # also where nothing comes behind the reply
 
     # ------------------------------------------------------------ time
 

@@ -175,9 +175,13 @@ def _entries(store: CallStore, account: ByteAccount, change: Change) -> list[Ent
     entries: list[Entry] = []
     for call in change.calls:
         before = store.get(call.serial)
-        more = size_of_call(call) - (0 if before is None else size_of_call(before))
-        if more:
-            entries.append((account.add, call.identity, more))
+        if before is None:
+            entries.append((account.add, call.identity, size_of_call(call)))
+        elif before.data is not call.data:
+            entries.append((account.add, call.identity, size_of_call(call) - size_of_call(before)))
+        elif before.reports is not call.reports:  # all that grows while a call goes on
+            grown = _REPORT_BYTES * (len(call.reports) - len(before.reports))
+            entries.append((account.add, call.identity, grown))
     for serial in change.forgotten:
         gone = store.get(serial)
         if gone is not None:

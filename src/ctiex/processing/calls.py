@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 
 from ctiex.errors import Status
 from ctiex.identities import Identity
+from ctiex.interfaces import IServiceSession
 from ctiex.messages import Condition
 from ctiex.processing.commits import RETRY_AFTER, nothing
 from ctiex.processing.context import ProcessingContext
@@ -37,14 +38,14 @@ class CallTable:
         self._presence = context.presence
         self._observer = context.observer
         self._commits = context.commits
-        self._notices = ServiceNotices(context)
         self._of_agent: dict[str, dict[str, None]] = {}
-        """By agent number: its calls that aren't closed, the oldest first."""
+        """By agent number: its calls that aren't closed."""
         self._deadlines = TimerWheel(context.clock, self._time_out, self._commits.settled)
         self.drivers = SignallingDrivers(context.services)
         self.owners = Owners()
         self.undecided: set[str] = set()
         """Calls that may be over, or somebody else's: that is on its way to the store, and may come to nothing."""
+        self._notices = ServiceNotices(context, self.undecided)
         self._uncommitted = Uncommitted(self._commits)
         self._met_by: dict[str, Status] = {}
         """By serial: the status of calls whose time is over, until their end is committed."""
@@ -54,7 +55,7 @@ class CallTable:
 
     def start(self) -> None:
         """Take up the calls of an opened store."""
-        for call in sorted(self._store.calls(), key=lambda call: call.begun):
+        for call in self._store.calls():
             if call.state is not CallState.CLOSED:
                 self._of_agent.setdefault(call.agent, {})[call.serial] = None
         self._notices.start()
@@ -64,12 +65,10 @@ class CallTable:
         self._deadlines.stop()
         self._notices.stop()
 
-    def open_of(self, agent: str) -> Iterator[Call]:
-        """The open calls of an agent number, the oldest first."""
-        for serial in self._of_agent.get(agent, ()):
-            call = self._store.get(serial)
-            if call is not None:
-                yield call
+    def open_of(self, agent: str) -> list[Call]:
+        """The open calls of an agent number, the oldest first, by what is kept of them."""
+        calls = [call for serial in self._of_agent.get(agent, ()) if (call := self._store.get(serial)) is not None]
+        return sorted(calls, key=lambda call: call.begun)
 
     def wait(self, call: Call) -> None:
         """Have a call time out when its stored deadline has come, or no later than it was ever set."""
@@ -92,6 +91,12 @@ class CallTable:
         else:
             act(call, partial(self._uncommitted.put_until_well, serial, what, again))
 
+    def offered(self, call: Call, session: IServiceSession | None) -> None:
+        """The Connection goes to this session; None: to an address. Nobody who had the call hears of it any more."""
+        if session is None or session.identity != call.owner:
+            self._notices.forget(call)
+        self.owners.offered(call, session)
+
     def fetched(self, call: Call, identity: Identity) -> None:
         """The service has its data: the agent hears 12. A call that any identity may come for is this one's now."""
         self.owners.claim(call, identity)
@@ -113,7 +118,7 @@ class CallTable:
     def update(self, call: Call, updated: Call, answer: Callable[[Status], None]) -> None:
         """Keep a call with other data. A service that has fetched it hears of that."""
         fetched = call.state is CallState.FETCHED or self._uncommitted.has(call.serial, SignallingEvent.FETCHED)
-        updated = updated.but(changed=call.changed or fetched)
+        updated = updated.but(owner=self.owners.owner_of(call), changed=call.changed or fetched)
 
         def committed() -> None:
             if updated.changed:
@@ -135,7 +140,7 @@ class CallTable:
     ) -> None:
         """Move a call by a step and tell its agent, when the step is one for its state."""
         if (call.state, step) in TRANSITIONS:
-            self.tell(self.moved(call, step), told, committed, failed)
+            self.tell(self.moved(call, step), told, committed, failed, before=call)
 
     def let_go(
         self,
@@ -187,13 +192,17 @@ class CallTable:
         told: Condition | None,
         committed: Callable[[], None] = nothing,
         failed: Callable[[], None] = nothing,
+        before: Call | None = None,
     ) -> None:
-        """Keep a call, with an event for its agent if they are there, it is new, and there is room."""
+        """Keep a call, with an event for its agent if they are there, it is new, and there is room.
+
+        :param before: the call as it was, with the reference that is wiped when it closes.
+        """
         event = None
         if told is not None and told not in call.told:
             call = call.but(told=call.told | {told})
             if self._presence.is_here(call.agent) and self.quotas.has_room(call.agent):
-                event = self._mailboxes.compose(call, told)
+                event = self._mailboxes.compose(before or call, told)
                 committed = partial(self._tell_and_go_on, event, committed)
         self.commit(call, committed, failed, event)
 
@@ -214,7 +223,7 @@ class CallTable:
         """
         self._deadlines.set(call.serial, self._no_later(call))
         if call.state is CallState.CLOSED:
-            self._of_agent.get(call.agent, {}).pop(call.serial, None)
+            self._no_longer_open(call)
         change = Change(calls=(call,))
         if event is not None:
             change = Change(
@@ -247,6 +256,7 @@ class CallTable:
         go_on()
         for tell in meanwhile:
             tell()
+        self._notices.decided(serial)
 
     def _retry_at(self) -> float:
         return self._context.clock.seconds() + RETRY_AFTER
@@ -339,11 +349,17 @@ class CallTable:
         """The store didn't take a new call."""
         self.quotas.closed(call)
         self.quotas.forgotten(call)
-        self._of_agent[call.agent].pop(call.serial, None)
+        self._no_longer_open(call)
         self._uncommitted.pop(call.serial)
         self._met_by.pop(call.serial, None)
         if self._store.get(call.serial) is None:  # else what stood there before stands again
             self._deadlines.clear(call.serial)
+
+    def _no_longer_open(self, call: Call) -> None:
+        of_agent = self._of_agent.get(call.agent, {})
+        of_agent.pop(call.serial, None)
+        if not of_agent:
+            self._of_agent.pop(call.agent, None)
 
     def finished(self, call: Call) -> None:
         """The call's end is committed: release what it held."""

@@ -67,6 +67,8 @@ class Commits:
         self._lots = Lots(clock, self.settled)
         self._probe_after = _PROBE_AFTER
         self._well_at = -RETRY_AFTER
+        self._first: tuple[tuple[str, str], ...] = ()
+        """What goes along with every change until one is kept: so nothing is kept before it."""
         self._probing: IDelayedCall | None = None
         self._stopped = False
 
@@ -81,6 +83,8 @@ class Commits:
             news = self.time.news()
             if news is not None:
                 change = evolve(change, metadata=(*change.metadata, news))
+            if self._first:
+                change, committed = self._with_first(change, committed)
         try:
             waiting = self._commit(change)
         except Exception:  # a store's fault must not become that of the link whose change it was
@@ -95,6 +99,18 @@ class Commits:
             waiting.addCallbacks(
                 self._committed_later, self._failed_later, callbackArgs=(committed,), errbackArgs=(failed,)
             )
+
+    def commit_first(self, metadata: tuple[tuple[str, str], ...]) -> None:
+        """Have the store keep this before anything else, however it fares."""
+        self._first = metadata
+        self.commit(Change())
+
+    def _with_first(self, change: Change, committed: Callable[[], None]) -> tuple[Change, Callable[[], None]]:
+        def kept() -> None:
+            self._first = ()
+            committed()
+
+        return evolve(change, metadata=(*change.metadata, *self._first)), kept
 
     def heard(
         self, looking: Deferred[Call | None], found: Callable[[Call | None], None], failed: Callable[[], None]

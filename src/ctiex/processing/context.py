@@ -8,6 +8,7 @@ from random import Random
 
 from attrs import define, field, frozen
 
+from ctiex.errors import CodecError
 from ctiex.interfaces import ICodec, IOrganizer, ISerialCarrier
 from ctiex.limits import Limits, SessionLimits, Timeouts
 from ctiex.messages import Message
@@ -80,21 +81,26 @@ class ProcessingContext:
     def go_on(self) -> None:
         """Take up the time, the epoch and the key of an opened store; one that has none is given them, before all."""
         self.clock.go_on(self.store.metadata(LABEL))
-        epoch, key = self.store.metadata(EPOCH), self.store.metadata(KEY_LABEL)
-        self.mailboxes.epoch = self.random.getrandbits(63) + 1 if epoch is None else int(epoch)
-        if key is not None:
-            self.digests.key = bytes.fromhex(key)
-        if epoch is None or key is None:
-            self._name_epoch()
+        named = self.to_name().metadata
+        epoch, key = (dict(named).get(name, self.store.metadata(name)) for name in (EPOCH, KEY_LABEL))
+        assert epoch is not None and key is not None, "what isn't there is named"
+        self.mailboxes.epoch, self.digests.key = int(epoch), bytes.fromhex(key)
+        if named:
+            self.commits.commit_first(named)
 
-    def _name_epoch(self) -> None:
-        named = (EPOCH, str(self.mailboxes.epoch)), (KEY_LABEL, self.digests.key.hex())
-        self.commits.commit(Change(metadata=named), failed=lambda: self.commits.again(EPOCH, self._name_epoch))
+    def to_name(self) -> Change:
+        """What an opened store is to keep before anything else: the epoch and the key, where it has none."""
+        missing = [name for name in (EPOCH, KEY_LABEL) if self.store.metadata(name) is None]
+        new = {EPOCH: lambda: str(self.random.getrandbits(63) + 1), KEY_LABEL: self.digests.key.hex}
+        return Change(metadata=tuple((name, new[name]()) for name in missing))
 
     def fits_agent_link(self, message: Message) -> bool:
         """Whether a message fits a frame of the agent link."""
         codec = self.agent_codec
-        return codec.frame_length(codec.encode_body(message)) <= self.agent_link.max_frame
+        try:
+            return codec.frame_length(codec.encode_body(message)) <= self.agent_link.max_frame
+        except CodecError:  # more records than can be counted
+            return False
 
     def new_serial(self, told: bool = False) -> str:
         """A serial that no call has, and that no event which still waits is about.

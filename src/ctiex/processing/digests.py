@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import datetime
-from decimal import Decimal
+from collections.abc import Iterator
 from hashlib import blake2b
 
 from attrs import define
 
-from ctiex.field_values import decimal_text, milliseconds
-from ctiex.fields import Fields, Value
+from ctiex.field_values import WrittenDecimal
+from ctiex.fields import Fields
 from ctiex.messages import ConnectRequest, ServiceEvent
 from ctiex.records import DIGEST_SIZE
 
@@ -28,34 +26,19 @@ class Digests:
     def of_request(self, request: ConnectRequest) -> bytes:
         """What a repeat of the request has in common with it, and any other use of its serial has not."""
         named = request.agent, request.service, request.calling_number, request.reference
-        return self._digest((*map(str.encode, named), *_field_parts(request.fields)))
+        return self._digest((*named, *_ordered(request.fields)))
 
     def of_report(self, event: ServiceEvent) -> bytes:
         """What a repeat of a report has in common with it, and any other report under its event_id has not."""
-        return self._digest((bytes([event.condition]), *_field_parts(event.fields)))
+        return self._digest((int(event.condition), *_ordered(event.fields)))
 
-    def _digest(self, parts: Iterable[bytes]) -> bytes:
-        digest = blake2b(key=self.key, digest_size=DIGEST_SIZE)
-        for part in parts:
-            digest.update(len(part).to_bytes(4) + part)
-        return digest.digest()
+    def _digest(self, parts: tuple[object, ...]) -> bytes:
+        # Python writes no two tuples of texts, numbers and bytes alike, and it is by far the fastest that does so.
+        return blake2b(repr(parts).encode(), key=self.key, digest_size=DIGEST_SIZE).digest()
 
 
-def _field_parts(fields: Fields) -> Iterable[bytes]:
+def _ordered(fields: Fields) -> Iterator[object]:
+    """Names and values, in the order of the names; a decimal in the way that it was written."""
     for name in sorted(fields):
         value = fields[name]
-        yield name.encode()
-        yield type(value).__name__.encode()
-        yield _written(value)
-
-
-def _written(value: Value) -> bytes:
-    match value:
-        case bytes():
-            return value
-        case Decimal():
-            return decimal_text(value).encode()
-        case datetime():
-            return str(milliseconds(value)).encode()
-        case _:
-            return str(value).encode()
+        yield name, ("written", value.written) if type(value) is WrittenDecimal else value

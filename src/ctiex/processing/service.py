@@ -23,8 +23,6 @@ from ctiex.messages import (
     ConnectRequest,
     DataRequest,
     DataResult,
-    OpenCall,
-    OpenCallState,
     Role,
     ServiceEvent,
     ServiceEventReply,
@@ -35,6 +33,7 @@ from ctiex.processing.call_look_up import CallLookUp
 from ctiex.processing.calls import CallTable
 from ctiex.processing.context import ProcessingContext
 from ctiex.processing.offers import CallOffers
+from ctiex.processing.open_calls import open_calls
 from ctiex.processing.presence import AgentConnection
 from ctiex.processing.quotas import Refused
 from ctiex.processing.reports import Reports
@@ -42,14 +41,6 @@ from ctiex.processing.request_checks import is_repeat, new_call, updated_call
 from ctiex.processing.signalling_listener import SignallingListener
 from ctiex.processing.states import ENDED, SIGNALLED, TRANSITIONS, WITH_SERVICE, Step
 from ctiex.records import Call, CallState
-
-_OPEN_STATES = {
-    CallState.REQUESTED: OpenCallState.REQUESTED,
-    CallState.CONNECTING: OpenCallState.CONNECTING,
-    CallState.CONNECTED: OpenCallState.CONNECTED,
-    CallState.FETCHED: OpenCallState.FETCHED,
-    CallState.REPORTED: OpenCallState.REPORTED,
-}
 
 
 class ProcessingService:
@@ -170,9 +161,9 @@ class ProcessingService:
     def _check_limits(self, call: Call) -> None:
         if self.leaving:
             raise Refused(Status.GOING_AWAY)
-        self._quotas.check(call)
         if not self._quotas.has_room(call.agent, self._context.limits.end_bytes):
             raise Refused(Status.QUEUE_FULL, "the agent's mailbox has no room for the end of this call")
+        self._quotas.check(call)
 
     def _connect_committed(self, call: Call, reply: Callable[[ConnectReply], None]) -> None:
         self._observer.call_committed()
@@ -228,15 +219,7 @@ class ProcessingService:
         """The open hand-offs of an agent number, the oldest first, as many as fit a frame."""
         if not identity.may_act_for(query.agent):
             return CallQueryReply(Status.NOT_ALLOWED_HERE)
-        calls = [
-            OpenCall(call.serial, call.service, call.reference, _OPEN_STATES[call.state], call.since)
-            for call in self._calls.open_of(query.agent)
-        ]
-        reply = CallQueryReply(Status.OK, tuple(calls))
-        while calls and not self._context.fits_agent_link(reply):
-            del calls[-(len(calls) // 16 + 1) :]
-            reply = CallQueryReply(Status.DATA_TOO_LARGE, tuple(calls))
-        return reply
+        return open_calls(self._context, self._calls.open_of(query.agent))
 
     # ------------------------------------------------------------ the service's side
 

@@ -42,14 +42,16 @@ class SignallingListener:
         if (call.state, Step.OFFER) not in TRANSITIONS:
             return
         owner = ANY_OWNER if session is None else session.identity
+        # Whoever has it now fetches it as it is.
+        offered = call.but(owner=owner, changed=call.changed and owner == call.owner)
 
         def committed() -> None:
-            self._calls.owners.offered(call, session)
+            self._calls.offered(call, session)
             self._observer.call_offered(call, owner, session)
             write()
 
         decided = self._calls.undecided_until(call, committed, failed)
-        self._calls.step(call.but(owner=owner), Step.OFFER, Condition.CONNECTING, *decided)
+        self._calls.step(offered, Step.OFFER, Condition.CONNECTING, *decided)
 
     def accepted(self, serial: str) -> None:
         """The agent hears 11."""

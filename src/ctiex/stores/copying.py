@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 from ctiex.errors import StoreUnavailable
@@ -33,7 +32,8 @@ def back_up(path: Path, copy: Path) -> None:
 def restore(path: Path, copy: Path, seal: Seal) -> Snapshot:
     """Put a copy in a file's place, in one moment, and take away the log of what stood there.
 
-    The file is a generation of its own from then on, so that it can't be mistaken for the one that went on.
+    The file is a generation of its own from then on, without an epoch, so that it can't be mistaken for the one that
+    went on.
 
     :raise StoreInUse: an exchange has the file open.
     :raise StoreUnavailable: the copy isn't sound, or is sealed with another key; everything is as it was.
@@ -65,20 +65,11 @@ def _made_ready(new: Path, seal: Seal) -> Snapshot:
         file = SqliteFile(new, seal)
     except StoreUnavailable as error:
         raise _unsound([str(error)], new) from None
-    with closing(file), _without_progress(new):
+    with closing(file):
         if wrong := file.check():
             raise _unsound(wrong, new)
         file.begin_generation()
         return file.read()
-
-
-@contextmanager
-def _without_progress(new: Path) -> Iterator[None]:
-    """What is noted beside a file is of no use under the name that a copy has for this moment."""
-    try:
-        yield
-    finally:
-        Path(f"{new}-progress").unlink(missing_ok=True)
 
 
 def _unsound(wrong: list[str], new: Path) -> StoreUnavailable:

@@ -16,7 +16,7 @@ class Group:
     calls: dict[str, Call | None] = field(factory=dict)
     """By serial; None: forgotten."""
     contexts: dict[str, Call | None] = field(factory=dict)
-    """Calls whose number, digest and data are to be written; None: wiped."""
+    """Calls whose content (their number, digest, reference and data) is to be written; None: forgotten."""
     last_sequences: dict[str, int] = field(factory=dict)
     events: dict[tuple[str, int], StoredEvent] = field(factory=dict)
     dropped: dict[str, int] = field(factory=dict)
@@ -57,9 +57,14 @@ class Group:
 
     def _add_context(self, serial: str, call: Call | None, before: Call | None) -> None:
         if call is None or before is None or not _same_context(before, call):
-            kept = call is not None and (call.data or call.digest or call.calling_number)
-            self.contexts[serial] = call if kept else None
+            self.contexts[serial] = call
 
 
 def _same_context(old: Call, new: Call) -> bool:
-    return old.data == new.data and old.asked == new.asked and old.calling_number == new.calling_number
+    return (old.data, old.digest, old.asked, old.calling_number, old.reference) == (
+        new.data,
+        new.digest,
+        new.asked,
+        new.calling_number,
+        new.reference,
+    )

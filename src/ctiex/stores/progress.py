@@ -11,6 +11,9 @@ from contextlib import suppress
 from pathlib import Path
 from struct import Struct, error
 
+from ctiex.stores.sealing import sync_folder
+from ctiex.stores.sqlite_settings import PROGRESS
+
 _PROGRESS = Struct(">16sQ")
 """The generation of the file, and how many groups were written into it."""
 
@@ -18,18 +21,33 @@ _PROGRESS = Struct(">16sQ")
 class Progress:
     """How far a file had come, as it stands beside it."""
 
-    def __init__(self, path: Path, generation: bytes) -> None:
-        """:raise OSError: it can't be written."""
-        self._generation = generation
-        self._descriptor = os.open(f"{path}-progress", os.O_RDWR | os.O_CREAT, 0o600)
+    def __init__(self, path: Path) -> None:
+        """:raise OSError: it can't be made."""
+        self._path = Path(f"{path}{PROGRESS}")
+        self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        self._generation = b""
 
-    def is_beyond(self, groups: int) -> bool:
-        """Whether another file, or a later state of this one, stood here before; also where nothing is known."""
+    def is_beyond(self, generation: bytes | None, groups: int) -> bool:
+        """Whether another file, or a later state of this one, stood here before; also where nothing is known.
+
+        :raise OSError: it can't be read.
+        """
+        self._generation = generation or b""
         try:
-            generation, noted = _PROGRESS.unpack(os.pread(self._descriptor, _PROGRESS.size, 0))
+            noted_generation, noted = _PROGRESS.unpack(os.pread(self._descriptor, _PROGRESS.size, 0))
         except error:
             return True
-        return bool(generation != self._generation or noted > groups)
+        return bool(noted_generation != generation or noted > groups)
+
+    def begin(self, generation: bytes, groups: int) -> None:
+        """Note another file than before, so that a loss of power leaves this, or what is noted later, and not nothing.
+
+        :raise OSError: it can't be written.
+        """
+        self._generation = generation
+        self._write(groups)
+        os.fsync(self._descriptor)
+        sync_folder(self._path.parent)
 
     def note(self, groups: int) -> None:
         """So many groups are in the file.
@@ -38,7 +56,10 @@ class Progress:
         group is in the file, so that an error here is none of it.
         """
         with suppress(OSError):
-            os.pwrite(self._descriptor, _PROGRESS.pack(self._generation, groups), 0)
+            self._write(groups)
+
+    def _write(self, groups: int) -> None:
+        os.pwrite(self._descriptor, _PROGRESS.pack(self._generation, groups), 0)
 
     def close(self) -> None:
         """Let go of it."""

@@ -70,7 +70,7 @@ class Rows:
         return call.serial, self._seal.seal(content_of(call), _context_place(call.serial))
 
     def opened_call(self, *row: Any) -> Call:
-        """The call of a row, behind whose columns stands the sealed context; None for a call without one.
+        """The call of a row, behind whose columns stands the sealed content.
 
         :raise Changed: the row or the context isn't as this key's owner wrote it.
         """
@@ -79,7 +79,7 @@ class Rows:
             columns
         )
         with _changed(_named("call", serial)):
-            content = b"" if sealed is None else self._seal.open(sealed, _context_place(serial))
+            content = self._seal.open(sealed, _context_place(serial))
             self._seal.check(stamp, _whole_call(columns, content))
             number, digest, reference, data, asked = parted(content)
             return Call(
@@ -148,17 +148,13 @@ class Rows:
 
 
 def content_of(call: Call) -> bytes:
-    """What is sealed of a call: its number, digest, reference and data; nothing without them."""
-    if not (call.data or call.digest or call.calling_number):
-        return b""
+    """What is sealed of a call: its number, digest, reference, data, and the fields as they were asked for."""
     parts = call.calling_number.encode(), call.digest, call.reference.encode(), call.data, call.asked
     return _CONTEXT.pack(*map(len, parts)) + b"".join(parts)
 
 
 def parted(content: bytes) -> tuple[str, bytes, str, bytes, bytes]:
     """The number, the digest, the reference, the data, and the fields as they were asked for."""
-    if not content:
-        return "", b"", "", b"", b""
     parts, at = [], _CONTEXT.size
     for length in _CONTEXT.unpack_from(content):
         parts.append(content[at : at + length])

@@ -106,6 +106,8 @@ def version_of(database: sqlite3.Connection) -> int:
     (application,) = database.execute("PRAGMA application_id").fetchone()
     if application != APPLICATION_ID:
         raise StoreUnavailable("it is a SQLite file, but not a CTIEX store")
+    if 0 < version < _FIRST:
+        raise StoreUnavailable(f"it has schema version {version}, which was never released: begin with a new store")
     if not _FIRST <= version <= VERSION:
         known = f"this CTIEX knows version {_FIRST}" if _FIRST == VERSION else f"versions {_FIRST} to {VERSION}"
         raise StoreUnavailable(f"it has schema version {version}; {known}")

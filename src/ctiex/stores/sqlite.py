@@ -96,6 +96,9 @@ class SqliteJournal:
                 kept = file.read()
             for gap in kept.gaps():
                 raise StoreUnavailable(f"{self._path}: {gap}; `ctiex store check` says what else")
+            if file.is_copy:
+                file.begin_generation()
+                kept = evolve(kept, metadata={name: kept.metadata[name] for name in kept.metadata if name != EPOCH})
             opened.pop_all()
         self._file = file
         return kept
@@ -105,10 +108,9 @@ class SqliteJournal:
                   events=len(kept.events))  # fmt: skip
         for file in (self._path, self._key_file):
             warn_of_wide_mode(file)
-        if self._file.is_copy and EPOCH in kept.metadata:
-            _log.warn("{path} is a copy of an earlier state: agents' events are numbered in a new epoch",
+        if self._file.is_copy and kept.metadata:
+            _log.warn("{path} is a copy, maybe of an earlier state: agents' events are numbered in a new epoch",
                       path=str(self._path))  # fmt: skip
-            return evolve(kept, metadata={name: value for name, value in kept.metadata.items() if name != EPOCH})
         return kept
 
     def append(self, changes: Sequence[Change], before: Callable[[str], Call | None]) -> Deferred[None]:

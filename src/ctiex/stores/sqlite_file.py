@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, TypeVar
 
 from ctiex.errors import StoreUnavailable
-from ctiex.records import Snapshot
+from ctiex.records import EPOCH, Snapshot
 from ctiex.stores.groups import Group
 from ctiex.stores.marks import checkpoint, write_out
 from ctiex.stores.opening import expect_folder, opened_alone, opened_to_read, told
@@ -48,7 +48,8 @@ class SqliteFile:
         self._rows_written = 0
         self._groups = 0
         self.is_copy = False
-        """Whether it isn't the file that stood here last, but another one, or an earlier state of it."""
+        """Whether it isn't the file that stood here last, but another one, or an earlier state of it. It is told so at
+        each opening, until :meth:`begin_generation`."""
         with ExitStack() as opened:
             if not read_only:
                 opened.enter_context(lock(path))
@@ -78,10 +79,10 @@ class SqliteFile:
             closed.callback(self._database.close)
 
     def _begin_progress(self, opened: ExitStack) -> None:
-        (self._groups,) = self._database.execute("SELECT groups FROM mark").fetchone()
-        (generation,) = self._database.execute("SELECT generation FROM store").fetchone()
-        self._progress = opened.enter_context(closing(Progress(self._path, generation)))
-        self.is_copy = self._progress.is_beyond(self._groups)
+        self._progress = opened.enter_context(closing(Progress(self._path)))
+        found = self._database.execute("SELECT generation, max(0, CAST(groups AS INTEGER)) FROM store, mark").fetchone()
+        generation, self._groups = found or (None, 0)  # read() refuses a file whose name was taken out
+        self.is_copy = self._progress.is_beyond(generation, self._groups)
 
     def _identities(self) -> tuple[int, ...]:
         """What the file and its WAL are to the file system: tells whether they still stand there.
@@ -182,12 +183,19 @@ class SqliteFile:
     # ------------------------------------------------------------ the file itself
 
     def begin_generation(self) -> None:
-        """From now on it is another file than the one it was copied from.
+        """From now on it is another file than the one it was copied from, and without an epoch: that was the other's.
+
+        Both at once: whatever becomes of this process, the next one finds no epoch, or that the file is a copy.
 
         :raise StoreUnavailable: it can't be written.
         """
+        _, generation, _ = row = self._rows.new_store()
         with told(self._path):
-            self._database.execute("INSERT OR REPLACE INTO store VALUES (?, ?, ?)", self._rows.new_store())
+            self._database.execute("BEGIN IMMEDIATE")
+            with self._database:
+                self._database.execute("INSERT OR REPLACE INTO store VALUES (?, ?, ?)", row)
+                self._database.execute("DELETE FROM facts WHERE name = ?", (EPOCH,))
+            self._progress.begin(generation, self._groups)
 
     @property
     def version(self) -> int:

@@ -8,7 +8,8 @@ from attrs import field, frozen
 
 from ctiex.settings import Check, FileName
 
-BESIDE = ("-wal", "-shm", ".lock")
+PROGRESS = "-progress"
+BESIDE = ("-wal", "-shm", ".lock", PROGRESS)
 """The ends of the names of what stands beside the file."""
 LOCK_WAIT = 10.0
 Wait = Annotated[

@@ -18,9 +18,9 @@ from zope.interface.verify import verifyObject
 
 from ctiex.codecs import encode
 from ctiex.errors import CodecError, FrameTooLong
-from ctiex.interfaces import Frame, ICodec, IDecoder
+from ctiex.interfaces import Extensions, Frame, ICodec, IDecoder
 from ctiex.messages import KIND_OF, Message, Ping
-from ctiex.testing.strategies import QUICK, invoke_ids, messages, messages_of, splits
+from ctiex.testing.strategies import QUICK, extensions, invoke_ids, messages, messages_of, splits
 
 if TYPE_CHECKING:
     from twisted.trial.unittest import SynchronousTestCase as _Base
@@ -91,15 +91,18 @@ class CodecContract(_Base):
     @QUICK
     @given(
         data=st.data(),
-        sent=st.lists(st.tuples(messages(), invoke_ids()), max_size=4),
+        sent=st.lists(st.tuples(messages(), invoke_ids(), extensions()), max_size=4),
         noise=st.binary(max_size=30),
         max_frame=st.sampled_from([40, 65_536]),
     )
     def test_every_split_gives_the_same(
-        self, data: st.DataObject, sent: list[tuple[Message, int]], noise: bytes, max_frame: int
+        self, data: st.DataObject, sent: list[tuple[Message, int, Extensions]], noise: bytes, max_frame: int
     ) -> None:
         codec = self.make_codec()
-        stream = b"".join(encode(codec, message, invoke_id) for message, invoke_id in sent)
+        stream = b"".join(
+            codec.frame(KIND_OF[type(message)], invoke_id, codec.encode_body(message), behind)
+            for message, invoke_id, behind in sent
+        )
         at = data.draw(st.integers(0, len(stream)))
         stream = stream[:at] + noise + stream[at:]
         whole = outcome(codec, [stream], max_frame)
@@ -112,6 +115,19 @@ class CodecContract(_Base):
         kind, body = KIND_OF[type(message)], codec.encode_body(message)
         sent = codec.frame(kind, first, body) + codec.frame(kind, second, body)
         self.assertEqual(outcome(codec, [sent]), [(kind, first, message, None), (kind, second, message, None)])
+
+    @QUICK
+    @given(message=messages(), invoke_id=invoke_ids(), behind=extensions())
+    def test_extensions_are_skipped_on_every_kind(self, message: Message, invoke_id: int, behind: Extensions) -> None:
+        codec = self.make_codec()
+        kind = KIND_OF[type(message)]
+        stream = codec.frame(kind, invoke_id, codec.encode_body(message), behind) + encode(codec, Ping(), 1)
+        self.assertEqual(outcome(codec, [stream]), [(kind, invoke_id, message, None), (5, 1, Ping(), None)])
+
+    def test_extensions_that_have_no_place_are_refused(self) -> None:
+        codec = self.make_codec()
+        for behind in ([(1, b"")] * 256, [(65_536, b"")], [(-1, b"")], [(1, b"x" * 65_536)]):
+            self.assertRaises(CodecError, codec.frame, KIND_OF[Ping], 1, codec.encode_body(Ping()), behind)
 
     @QUICK
     @given(message=messages(), invoke_id=invoke_ids())

@@ -242,6 +242,7 @@ class MemoryExchange:
     """Takes serials through the telephone network; in the calling number unless given."""
     counts: Counters = field(factory=Counters)
     audit: Audit | None = None
+    random: Random = field(factory=lambda: Random(1))
     pairs: list[LinkedPair] = field(factory=list, init=False)
     """Every link that was opened."""
     core: ExchangeCore = field(init=False)
@@ -265,7 +266,7 @@ class MemoryExchange:
             exchange_address="exchange:7301",
             counters=self.counts,
             audit=self.audit,
-            random=Random(1),
+            random=self.random,
             new_session_name=map(str, itertools.count(1)).__next__,
         )
         self.core.start()

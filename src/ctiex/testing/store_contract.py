@@ -132,6 +132,12 @@ class JournalContract:
             again = make_call("7", data=data)
             await self.kept(Change(calls=(make_call("7"),)), Change(forgotten=("7",)), Change(calls=(again,)))
 
+    async def test_a_call_that_differs_in_one_part_of_its_content_is_another(self) -> None:
+        parts = {"digest": b"other", "reference": "other", "asked": b"other", "calling_number": "1", "data": b""}
+        for part, other in parts.items():
+            await self.kept(Change(calls=(make_call("7"),)), Change(calls=(make_call("7", **{part: other}),)))
+            await self.kept(Change(forgotten=("7",)))
+
     async def test_events_are_in_order_and_each_agents_own(self) -> None:
         events = [make_event("1001", sequence) for sequence in range(1, 13)]
         other = StoredEvent("1002", 1, bytes(range(256)), 1_764_547_200.123456)

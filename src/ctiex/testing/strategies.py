@@ -1,12 +1,15 @@
 """Hypothesis strategies for everything that travels: serials, texts, fields, messages, splits.
 
 Each reaches the edges of its limits: the empty and the longest text, characters of one to four bytes,
-the bounds of 64 bits, every role and condition, known and unknown statuses.
+the bounds of 64 bits, decimals in every way of writing them, the first and the last time, every role, known and
+unknown conditions and statuses.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
+from decimal import Decimal
 from typing import Any, TypeVar, cast
 
 from hypothesis import HealthCheck, settings
@@ -15,9 +18,11 @@ from hypothesis.strategies import SearchStrategy
 
 from ctiex import messages as m
 from ctiex.codecs.layouts import LAYOUTS
-from ctiex.codecs.shapes import Element, Number, Text, shape_of
+from ctiex.codecs.shapes import BITS, Element, FieldList, Number, RecordList, Text, shape_of
 from ctiex.errors import Status
+from ctiex.field_values import LEAST_TIME, MOST_TIME, decimal_of, time_of
 from ctiex.fields import MAX_NAME, Fields, Value, utf8_length
+from ctiex.interfaces import Extensions
 from ctiex.serials import MAX_DIGITS
 
 AnyMessage = TypeVar("AnyMessage", bound=m.Message)
@@ -28,8 +33,6 @@ QUICK = settings(
     suppress_health_check=[HealthCheck.differing_executors, HealthCheck.too_slow],
 )
 """For the properties of a contract."""
-
-_UNSIGNED = {"B": 8, "H": 16, "L": 32, "Q": 64}
 
 
 def serials() -> SearchStrategy[str]:
@@ -75,7 +78,26 @@ def values() -> SearchStrategy[Value]:
     """A value of any type that a field may have."""
     integers = st.integers(-(2**63), 2**63 - 1) | st.sampled_from([-(2**63), 2**63 - 1, -1, 0, 1])
     data = st.binary(max_size=40) | st.sampled_from([b"", b"\0", b"\xff" * 1_000])
-    return st.one_of(text16(), integers, st.booleans(), data)
+    return st.one_of(text16(), integers, st.booleans(), data, decimals(), times())
+
+
+def decimals() -> SearchStrategy[Decimal]:
+    """Decimals as they may be written, also with zeros that Python would leave out."""
+    written = st.from_regex(r"-?[0-9]{1,18}(\.[0-9]{1,9})?", fullmatch=True)
+    edges = ["0", "-0", "007.50", "12.500", "-0.000000000", "9" * 18 + "." + "9" * 9, "0.000000001"]
+    return (written | st.sampled_from(edges)).map(decimal_of)
+
+
+def times() -> SearchStrategy[datetime]:
+    """Times of the years 1 to 9999, to the millisecond."""
+    edges = st.sampled_from([LEAST_TIME, LEAST_TIME + 1, -1, 0, 1, MOST_TIME - 1, MOST_TIME])
+    return (st.integers(LEAST_TIME, MOST_TIME) | edges).map(time_of)
+
+
+def extensions() -> SearchStrategy[Extensions]:
+    """What may stand behind any body: types for private use and others, the same one several times, long values."""
+    values = st.binary(max_size=20) | st.sampled_from([b"", b"\xff" * 1_000])
+    return st.lists(st.tuples(unsigned(16) | st.sampled_from([0x8000, 0x8001]), values), max_size=4)
 
 
 def fields() -> SearchStrategy[Fields]:
@@ -89,7 +111,7 @@ def invoke_ids() -> SearchStrategy[int]:
 
 
 def statuses() -> SearchStrategy[int]:
-    """Statuses of version 1, and others that a later one might bring."""
+    """Statuses that there are, and others that a later version might bring."""
     return st.sampled_from(list(Status)) | unsigned(16)
 
 
@@ -105,17 +127,26 @@ def messages() -> SearchStrategy[m.Message]:
 
 
 def _part(element: Element) -> SearchStrategy[Any]:
-    if isinstance(element, Number):
-        return _numbers(element)
-    if isinstance(element, Text):
-        return _text_of(element)
-    return fields()
+    match element:
+        case Number():
+            return _numbers(element)
+        case Text():
+            return _text_of(element)
+        case FieldList():
+            return fields()
+        case RecordList():
+            return _records(element)
+
+
+def _records(element: RecordList) -> SearchStrategy[tuple[Any, ...]]:
+    parts = {inner.name: _part(inner) for inner in element.elements}
+    return st.lists(st.builds(element.record, **parts), max_size=3).map(tuple)
 
 
 def _numbers(element: Number) -> SearchStrategy[Any]:
     if element.members is not None:
         return st.sampled_from(list(element.members.values()))
-    return statuses() if element.name == "status" else unsigned(_UNSIGNED[element.code])
+    return statuses() if element.name == "status" else unsigned(BITS[element.code])
 
 
 def _text_of(element: Text) -> SearchStrategy[str]:

@@ -14,13 +14,15 @@ from twisted.python.usage import UsageError
 from ctiex.app.commands.masking import MaskingOptions
 from ctiex.app.output import say
 from ctiex.app.store_codecs import AGENT_CODEC, IVR_CODEC
+from ctiex.codecs.json_values import value_to_json
 from ctiex.config.plugin_checks import Finder
 from ctiex.errors import CodecError, ConfigurationError, StoreUnavailable
 from ctiex.extras import need
-from ctiex.fields import EMPTY, MASK, Fields, Value
+from ctiex.fields import EMPTY, MASK, Fields
 from ctiex.interfaces import ICodec, ICodecPlugin
 from ctiex.messages import KIND_OF, AgentEvent, DataResult, Message
 from ctiex.plugins import find_plugin
+from ctiex.processing.digests import KEY_LABEL
 from ctiex.processing.presence import is_number_label
 from ctiex.records import Call, CallState, StoredEvent
 
@@ -171,7 +173,8 @@ def _counted(calls: Iterable[Call], events: Iterable[StoredEvent]) -> Iterator[s
 def _metadata_lines(metadata: Mapping[str, str]) -> Iterator[str]:
     brought = Counter(value for name, value in metadata.items() if is_number_label(name))
     yield from (f"agent numbers registered by {identity}: {count:,}" for identity, count in brought.most_common())
-    yield from (f"{name}: {value}" for name, value in sorted(metadata.items()) if not is_number_label(name))
+    shown = sorted(name for name in metadata if not is_number_label(name) and name != KEY_LABEL)
+    yield from (f"{name}: {metadata[name]}" for name in shown)
 
 
 def _check(file: SqliteFile, options: Options, stdout: TextIO, find: Finder) -> int:
@@ -228,6 +231,8 @@ class _Lines:
             "event_ids": sorted(call.reports),
             "begun": call.begun,
             "since": call.since,
+            "ended_as": call.ended_as,
+            "changed": call.changed,
             "reference": call.reference,
             "calling_number": call.calling_number if self.show_values or not call.calling_number else MASK,
             "fields": self._shown(self._data(call)),
@@ -246,7 +251,9 @@ class _Lines:
             "agent": event.agent,
             "sequence": event.sequence,
             "expires": event.expires,
+            "time": message.time,
             "serial": message.serial,
+            "reference": message.reference,
             "condition": int(message.condition),
             "status": int(message.status),
             "fields": self._shown(message.fields),
@@ -254,7 +261,7 @@ class _Lines:
 
     def _shown(self, fields: Fields) -> dict[str, Any]:
         return {
-            name: _in_json(value) if self.show_values and name not in self.secret else MASK
+            name: value_to_json(value) if self.show_values and name not in self.secret else MASK
             for name, value in fields.items()
         }
 
@@ -270,10 +277,6 @@ def _decoded(codec: ICodec, kind: type[Message], body: bytes, where: str) -> Any
         return codec.decode_body(next(decoder.frames()))
     except (CodecError, StopIteration) as error:
         raise StoreUnavailable(f"{where} can't be decoded by the codec {codec.name}: {error}") from None
-
-
-def _in_json(value: Value) -> Any:
-    return {"bytes": value.hex()} if isinstance(value, bytes) else value
 
 
 _RUN: dict[str, Callable[[SqliteFile, Options, TextIO, Finder], int]] = {

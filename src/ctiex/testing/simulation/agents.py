@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Coroutine
+from functools import partial
 from typing import Any
 
-from attrs import define, evolve, field
+from attrs import define, field
 from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.task import deferLater
 
@@ -13,9 +14,11 @@ from ctiex.clients.agent import AgentClient
 from ctiex.clients.agent_number import AgentNumber
 from ctiex.clients.hand_off import HandOff
 from ctiex.errors import CallError, LinkError, LinkLost, Status
+from ctiex.fields import Fields
 from ctiex.messages import AgentEvent, ConnectReply, Message
 from ctiex.testing.simulation.clock import ProcessClock
 from ctiex.testing.simulation.ledger import Request
+from ctiex.testing.simulation.numbering import Numbering
 from ctiex.testing.simulation.processes import AGENT_ADDRESS, ClientProcess
 
 _TRANSIENT = frozenset(
@@ -29,7 +32,7 @@ _TRANSIENT = frozenset(
 )
 """Statuses of a ConnectReply that are worth another try."""
 _DONE_BEFORE = frozenset({Status.UNKNOWN_SERIAL, Status.ALREADY_FINISHED, Status.STORE_UNAVAILABLE})
-"""Statuses that a cancel may meet."""
+"""Statuses that a cancel or an update may meet."""
 
 
 @define(eq=False)
@@ -90,19 +93,20 @@ class AgentApplication(ClientProcess):
         elif isinstance(message, ConnectReply):
             self.ledger.connect_answered(self.numbers, self._asked.get(message.serial), message)
 
-    def _take_event(self, event: AgentEvent) -> Awaitable[None] | None:
+    def _take_event(self, numbering: Numbering, event: AgentEvent) -> Awaitable[None] | None:
         """Some are taken at once, some after a while, and none while it is busy."""
-        busy = self._busy_until - self._clock.now
+        busy, epoch = self._busy_until - self._clock.now, numbering.epoch
         if busy > 0:
-            return self._taken_later(event, busy)
+            return self._taken_later(event, epoch, busy)
         if self._random.random() < 0.8:
-            self.ledger.event_taken(event)
+            self.ledger.event_taken(event, epoch)
             return None
-        return self._taken_later(event, self._random.choice((0.05, 0.5, 0.5, 3.0)) * self._random.uniform(0.5, 1.5))
+        seconds = self._random.choice((0.05, 0.5, 0.5, 3.0)) * self._random.uniform(0.5, 1.5)
+        return self._taken_later(event, epoch, seconds)
 
-    async def _taken_later(self, event: AgentEvent, seconds: float) -> None:
+    async def _taken_later(self, event: AgentEvent, epoch: int, seconds: float) -> None:
         await self._pause(seconds)
-        self.ledger.event_taken(event)
+        self.ledger.event_taken(event, epoch)
 
     def busy(self, seconds: float) -> None:
         """It takes no events for a while, and asks and cancels all the same."""
@@ -145,16 +149,20 @@ class AgentApplication(ClientProcess):
     async def _log_in(self, number: str, client: AgentClient) -> None:
         book = self.ledger.books[number]
         position = None if self._random.random() < 0.2 else book.position
+        numbering = Numbering(self.ledger, book)
         try:
             agent = await client.login(
-                number, self._take_event, lambda first, last: book.told_gap(last), position, timeout=15.0
+                number, partial(self._take_event, numbering), numbering.gap, position, timeout=15.0
             )
         except (CallError, LinkError):
             self.ledger.counts["logins repeated"] += 1
             return
+        numbering.logged_in(agent, position)
         if number in self.wanted:
             self.agents[number] = agent
             self._wake(number)
+            if self._random.random() < 0.3:
+                await self._ask_for_open_calls(agent)
         else:
             self._spawn(self._log_out(agent))
 
@@ -186,13 +194,14 @@ class AgentApplication(ClientProcess):
     async def _until_answered(self, request: Request) -> None:
         """Repeat only while the exchange still knows the serial, and nothing was heard of its end."""
         book = self.ledger.books[request.agent]
-        while self._clock.now < request.repeat_until and request.use not in book.finals:
+        while self._clock.now < request.repeat_until and not book.ends_of(request.use):
             if self.has(request.agent) and await self._answered(self.agents[request.agent], request):
                 break
             await self._pause_or_login(request.agent)
         self.outbox.pop(request.serial, None)
 
     async def _answered(self, agent: AgentNumber, request: Request) -> bool:
+        customer, request = request.use, self.ledger.tried(request)
         self._asked[request.serial] = request
         again = request.is_first_use and request.use in self.ledger.asked
         self.ledger.asked.add(request.use)
@@ -204,21 +213,20 @@ class AgentApplication(ClientProcess):
                 request.serial,
                 timeout=self._random.uniform(2.0, 20.0),
                 resumed=again,
+                reference=request.use,
             )
         except CallError as error:
-            self.ledger.met[request.use] = f"refused: {error.status.text}"
+            self.ledger.met[customer] = f"refused: {error.status.text}"
             known = request.was_kept(error.status)
             passing = error.status in _TRANSIENT or (error.status is Status.DUPLICATE_SERIAL and not known)
             self.ledger.hold(known or passing, f"call {request.serial} was refused: {error}")
             return known
         except LinkError as error:
             self.ledger.counts["connect requests unanswered"] += 1
-            self.ledger.met[request.use] = "link lost" if isinstance(error, LinkLost) else "no answer in time"
+            self.ledger.met[customer] = "link lost" if isinstance(error, LinkLost) else "no answer in time"
             return not request.serial and isinstance(error, LinkLost)
         if not request.serial:
-            self.ledger.met.pop(request.use)
-            request = evolve(request, use=hand_off.serial)
-        self.ledger.requests.setdefault(request.use, request)
+            del self.ledger.met[customer]
         self.ledger.acknowledged.setdefault(request.use, request.agent)
         self._spawn(self._result(request, hand_off))
         return True
@@ -233,13 +241,36 @@ class AgentApplication(ClientProcess):
         """Take a call back."""
         agent = self.agents.get(number)
         if agent is not None:
-            self._spawn(self._cancelled(agent, serial))
+            self._spawn(self._asked_of_call(agent.cancel(serial, timeout=15.0), f"call {serial}: cancelling it"))
 
-    async def _cancelled(self, agent: AgentNumber, serial: str) -> None:
+    def update(self, number: str, serial: str, fields: Fields) -> None:
+        """Correct the data of a call."""
+        agent = self.agents.get(number)
+        if agent is not None:
+            self._spawn(self._asked_of_call(agent.update(serial, fields, timeout=15.0), f"call {serial}: updating it"))
+
+    async def _asked_of_call(self, asking: Coroutine[Any, Any, None], what: str) -> None:
         try:
-            await agent.cancel(serial, timeout=15.0)
-            self.ledger.cancelled[self.ledger.use_now(serial)] = None
+            await asking
         except CallError as error:
-            self.ledger.hold(error.status in _DONE_BEFORE, f"call {serial}: cancelling it was answered {error}")
+            self.ledger.hold(error.status in _DONE_BEFORE, f"{what} was answered {error}")
         except LinkError:
-            self.ledger.counts["cancels unanswered"] += 1
+            self.ledger.counts["cancels and updates unanswered"] += 1
+
+    def ask_for_open_calls(self, number: str) -> None:
+        """See which calls of an agent are open."""
+        agent = self.agents.get(number)
+        if agent is not None:
+            self._spawn(self._ask_for_open_calls(agent))
+
+    async def _ask_for_open_calls(self, agent: AgentNumber) -> None:
+        try:
+            calls = await agent.open_calls(timeout=15.0)
+        except (CallError, LinkError):
+            self.ledger.counts["call queries unanswered"] += 1
+            return
+        self.ledger.counts["call queries answered"] += 1
+        for call in calls:
+            request = self.ledger.requests.get(call.reference)
+            theirs = request is not None and (request.agent, request.service) == (agent.number, call.service)
+            self.ledger.hold(theirs, f"agent {agent.number} is told of a call that isn't theirs: {call}")

@@ -9,13 +9,16 @@ from ctiex.fields import Fields
 from ctiex.limits import Limits
 from ctiex.testing.pairs import MemoryExchange
 from ctiex.testing.simulation.agents import AgentApplication
+from ctiex.testing.simulation.book import Book
+from ctiex.testing.simulation.call_data import CallData
 from ctiex.testing.simulation.clock import WorldClock
 from ctiex.testing.simulation.custody import Custody
 from ctiex.testing.simulation.debts import Debts
 from ctiex.testing.simulation.exchange import AGENTS, MAILBOX_TTL, SERVED, SERVICES, ExchangeProcess, MakeStore
 from ctiex.testing.simulation.faults import Fault
-from ctiex.testing.simulation.ledger import Book, Ledger, Request
+from ctiex.testing.simulation.ledger import Ledger, Request
 from ctiex.testing.simulation.network import Network
+from ctiex.testing.simulation.notices import Notices
 from ctiex.testing.simulation.services import Misbehaviour, ServiceProcess
 from ctiex.testing.simulation.store import Disk
 from ctiex.testing.simulation.telephones import Platform
@@ -37,14 +40,17 @@ class Cast:
         self.seed = seed
         self.faults = frozenset(faults)
         self.clock = WorldClock(_START)
-        self.ledger = Ledger(self.clock)
+        self.ledger = Ledger(self.clock, CallData())
         self.ledger.books = {number: Book(number) for numbers in AGENTS.values() for number in numbers}
         self.network = Network(self.clock, self._dice("network"), Fault.NETWORK in self.faults)
         self.dice = self._dice("people")
         self.platform = Platform(self.clock, self._dice("telephones"))
         self.disk = Disk()
         self.waits = Waits(self.clock, self.ledger, SERVICES)
-        self.witness = Witness(Custody(self.ledger, self.disk), Debts(self.clock, self.ledger), self.waits)
+        self.notices = Notices(self.clock, self.ledger, self.disk)
+        self.witness = Witness(
+            self.ledger, Custody(self.ledger, self.disk), Debts(self.clock, self.ledger), self.waits, self.notices
+        )
         self.disk.witness = self.witness
         mailbox = self.dice.choice((1_000, 1_000, 30)) if Fault.AGENT in self.faults else 1_000
         if self.faults & {Fault.CRASH, Fault.STORE, Fault.COMMIT}:
@@ -67,7 +73,9 @@ class Cast:
     def _service(self, label: str, identity: str) -> ServiceProcess:
         moods = Misbehaviour.faulty() if Fault.SERVICE in self.faults else Misbehaviour()
         dice = self._dice(label)
-        return ServiceProcess(self.clock, self.network, self.ledger, dice, identity, label, SERVED[identity], moods)
+        return ServiceProcess(
+            self.clock, self.network, self.ledger, dice, identity, label, SERVED[identity], moods, self.notices
+        )
 
     def _application(self, number: int, identity: str) -> AgentApplication:
         dice = self._dice(f"{identity} {number}")
@@ -88,8 +96,7 @@ class Cast:
         repeat_until = self.clock.now + SERVICES[service].timeouts.keep_closed - _KNOWN_FOR_LONGER
         request = Request(serial, number, service, fields, repeat_until, use)
         self.ledger.met[use] = "the agent was away"
-        if serial:
-            self.ledger.requests[use] = request
+        self.ledger.asks_for(request)
         self._holder(number).hand_over(request)
 
     def _holder(self, number: str) -> AgentApplication:

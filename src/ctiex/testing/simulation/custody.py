@@ -13,7 +13,7 @@ from attrs import define, field
 from ctiex.errors import Status
 from ctiex.identities import ANY_OWNER, Identity
 from ctiex.messages import Condition
-from ctiex.processing.states import SIGNALLED
+from ctiex.processing.states import ENDED, SIGNALLED
 from ctiex.records import Call, CallState
 from ctiex.testing.simulation.ledger import KEPT, Ledger
 from ctiex.testing.simulation.store import Disk
@@ -33,8 +33,11 @@ class Holding:
     service: str = ""
     came: set[str] = field(factory=set)
     """The identities that came for a call that any may come for: for its data, or with a report."""
+    fetched: str = ""
+    """The identity that was given the data last."""
     given_up: bool = False
     """Whether the session has refused, or was lost, before it accepted."""
+    refused: bool = False
     accepted: bool = False
     too_late: bool = False
     """Whether the exchange has decided that no service was reached in time, and had its driver let go: the store may
@@ -79,6 +82,7 @@ class Custody:
         if self._held[serial] is holding and not holding.too_late:
             holding.accepted = status == Status.OK
             holding.given_up = status != Status.OK
+            holding.refused = holding.given_up and status is not None
 
     def accepted(self, serial: str) -> None:
         """The telephone call to the service was answered."""
@@ -98,6 +102,26 @@ class Custody:
         if call.owner and call.state in SIGNALLED and self._held[call.serial].identity != owner:
             self._held[call.serial] = Holding(owner, call.service)
 
+    def lost(self) -> None:
+        """The store has lost some of what was kept: whose calls are, is what stands there now."""
+        self._held.clear()
+        for call in self._disk.calls.values():
+            owner = _ANY if call.owner == ANY_OWNER else call.owner or _NOBODY
+            accepted = call.state not in (*SIGNALLED, CallState.CLOSED)
+            self._held[call.serial] = Holding(owner, call.service, accepted=accepted)
+
+    def hears_of(self, call: Call) -> str:
+        """The identity that is to hear how a call has ended; empty where nobody is."""
+        held = self._held[call.serial]
+        if call.owner in ("", ANY_OWNER) or held.identity not in (_ANY, call.owner):
+            return ""
+        return "" if held.refused else call.owner
+
+    def has_old_data_of(self, serial: str) -> str:
+        """The identity that has fetched the data of a call which goes on, and has it still; empty where none has."""
+        call, fetched = self.on_disk(serial), self._held[serial].fetched
+        return fetched if call is not None and call.state not in ENDED and call.owner == fetched else ""
+
     def told_unreachable(self, serial: str) -> None:
         """The exchange is about to tell the agent that no service could be reached."""
         held = self._held[serial]
@@ -113,6 +137,7 @@ class Custody:
             owner = held.identity or f"any for {held.service}"
             self._comes(identity, serial, f"its data goes to {identity.name}, it was offered to {owner} last")
             self._ledger.hold(not self.is_over(serial), f"call {serial}: its data goes to {identity.name}, it is over")
+            held.fetched = identity.name
         elif status is Status.UNKNOWN_SERIAL:
             self._sent_away(identity, serial, f"{identity.name}, which has it, is told that there is no such call")
 

@@ -17,6 +17,7 @@ from ctiex.processing.stored_time import LABEL
 from ctiex.signalling.link import LinkSignalling
 from ctiex.stores.call_store import CallStore
 from ctiex.testing.pairs import MemoryExchange, agents, make_service, services
+from ctiex.testing.simulation.answers import Answers
 from ctiex.testing.simulation.clock import ProcessClock
 from ctiex.testing.simulation.processes import AGENT_ADDRESS, IVR_ADDRESS, SimulatedProcess
 from ctiex.testing.simulation.store import Disk
@@ -84,7 +85,9 @@ class ExchangeProcess(SimulatedProcess):
 
     def _opened(self, store: CallStore, process: ProcessClock) -> None:
         witness = self._witness
-        witness.watch_store(store, {identity.name: identity for identity in IDENTITIES})
+        answers = Answers(witness, store)
+        answers.watch_store({identity.name: identity for identity in IDENTITIES})
+        witness.data_found(store.calls())
         witness.process_started(self.disk.calls, lambda serial: self._platform.place_of(serial) is Place.GONE)
         exchange = self.running = MemoryExchange(
             identities=IDENTITIES,
@@ -95,9 +98,12 @@ class ExchangeProcess(SimulatedProcess):
             clock=process,
             wall=lambda: self._clock.wall,
             make_drivers=partial(self._drivers, process),
+            random=Random(self._random.getrandbits(64)),
         )
         self._spoil(exchange)
-        witness.watch_processing(exchange.processing)
+        self.ledger.numbers_in(exchange.mailboxes.epoch)
+        witness.notices.exchange = exchange
+        answers.watch_processing(exchange.processing)
         self._network.listen(IVR_ADDRESS, process, lambda: witness.watch_link(exchange.ivr_links.buildProtocol(None)))
         self._network.listen(AGENT_ADDRESS, process, lambda: exchange.agent_links.buildProtocol(None))
 
@@ -126,7 +132,8 @@ class ExchangeProcess(SimulatedProcess):
         """Everything that isn't on the disk."""
         self._witness.process_died()
         self._not_listening()
-        self.running, self._leaving = None, False
+        self.running = self._witness.notices.exchange = None
+        self._leaving = False
 
     def _not_listening(self) -> None:
         self._network.stop_listening(IVR_ADDRESS)

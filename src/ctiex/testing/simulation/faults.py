@@ -24,6 +24,8 @@ class Fault(Enum):
     """A slow disk, and one that is full for a while."""
     COMMIT = "commit"
     """Each single change is refused, fails, or takes seconds, whatever becomes of those around it."""
+    LOSS = "loss"
+    """A backup of the store is restored; or it forgets everything, as one in memory does."""
     CLOCK = "clock"
     """The wall clock is set back and forward; everything stands still for a while."""
     SERVICE = "service"
@@ -95,6 +97,9 @@ MISHAPS: tuple[Mishap, ...] = (
     Mishap(Fault.STORE, 42.0, lambda world, dice: world.fill_disk(dice.choice((0.02, 1.0, 12.0)))),
     Mishap(Fault.STORE, 36.0, lambda world, dice: world.slow_disk(dice.choice((0.1, 1.0, 4.0)))),
     Mishap(Fault.COMMIT, 30.0, lambda world, dice: world.trouble_store(dice.choice(TROUBLES))),
+    Mishap(Fault.LOSS, 15.0, lambda world, dice: world.back_up()),
+    Mishap(Fault.LOSS, 100.0, lambda world, dice: world.restore(dice.choice((0.0, 5.0)))),
+    Mishap(Fault.LOSS, 400.0, lambda world, dice: world.forget(dice.choice((0.0, 5.0)))),
     Mishap(Fault.CLOCK, 54.0, lambda world, dice: world.pause(dice.choice((1.0, 5.0, 15.0, 35.0, 100.0)))),
     Mishap(Fault.CLOCK, 27.0, lambda world, dice: world.set_clock(dice.choice((-1, 1)) * dice.choice(STEPS))),
     Mishap(Fault.SERVICE, 40.0, lambda world, dice: world.crash_service(dice.randrange(3), dice.choice((0.0, 8.0)))),
@@ -111,6 +116,7 @@ MISHAPS: tuple[Mishap, ...] = (
     ),
     Mishap(Fault.AGENT, 60.0, lambda world, dice: world.busy(dice.randrange(3), dice.choice((10.0, 130.0, 130.0)))),
     Mishap(Fault.AGENT, 9.0, lambda world, dice: world.cancel(dice.randrange(1_000))),
+    Mishap(Fault.AGENT, 9.0, lambda world, dice: world.query(dice.randrange(5))),
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ctiex.clients.event_taking import Position
 from ctiex.processing.calls import CallTable
 from ctiex.signalling.link import LinkSignalling
 from ctiex.testing.pairs import MemoryExchange
@@ -25,7 +26,8 @@ def check_quiet(world: Cast) -> None:
         ledger.hold(exchange.presence.is_here(number), f"agent {number} isn't logged in")
         ledger.hold(book.gaps == 0, f"agent {number} has lost events: a gap was told, and nothing had expired")
         last = exchange.store.last_sequence(number)
-        ledger.hold(book.last == last, f"agent {number} has events up to {book.last}, the exchange up to {last}")
+        numbered = Position(exchange.mailboxes.epoch, last)
+        ledger.hold(book.position == numbered, f"agent {number} is at {book.position}, the exchange at {numbered}")
     for service in world.services:
         left_in_service = 0 if service.service is None else service.service.calls
         ledger.hold(not left_in_service, f"left over in service {service.label}: {left_in_service} calls")

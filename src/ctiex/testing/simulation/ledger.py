@@ -1,7 +1,7 @@
 """What has happened, as the two sides saw it on the wire, held against what was promised.
 
-Fed by :class:`ctiex.codecs.observing.ObservingCodec` and by the applications. The first
-promise that is broken is kept in ``broken``.
+Fed by :class:`ctiex.codecs.observing.ObservingCodec`, by the applications, and, of what the exchange answers, by
+:class:`ctiex.testing.simulation.witness.Witness`. The first promise that is broken is kept in ``broken``.
 """
 
 from __future__ import annotations
@@ -9,88 +9,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterator
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
-from ctiex.clients.event_taking import Position
 from ctiex.errors import Status
 from ctiex.fields import Fields
-from ctiex.messages import SERVICE_CONDITIONS, AgentEvent, Condition, ConnectReply, DataResult, ServiceEvent
+from ctiex.messages import AgentEvent, Condition, ConnectReply, DataResult, ServiceEvent
+from ctiex.testing.simulation.book import Book, Volume
+from ctiex.testing.simulation.call_data import CallData
 from ctiex.testing.simulation.clock import WorldClock
 
 KEPT = frozenset({Status.OK, Status.QUEUED_AGENT_AWAY, Status.DUPLICATE_EVENT})
 """The statuses that say that a service's event is kept."""
-
-
-@define
-class Book:
-    """What the application of one agent number keeps for good, whichever process it runs in."""
-
-    agent: str
-    last: int = 0
-    """The last sequence that it has taken."""
-    epoch: int = 0
-    """Of which numbering."""
-    events: dict[int, AgentEvent] = field(factory=dict)
-    gaps: int = 0
-    finals: dict[str, AgentEvent] = field(factory=dict)
-    """By serial, how its calls ended."""
-    back: set[str] = field(factory=set)
-    """The serials whose customers came back behind their ends."""
-    reports: dict[str, list[AgentEvent]] = field(factory=dict)
-    """By serial, what its service had to say."""
-    used_again: dict[str, list[int]] = field(factory=dict)
-    """By serial, behind which events it was used for another call."""
-
-    @property
-    def position(self) -> Position:
-        """Up to where it has taken the events."""
-        return Position(self.epoch, self.last)
-
-    def use_again(self, serial: str, last: int) -> str:
-        """A serial is used for another call, whose events come behind the one numbered ``last``: its name here."""
-        before = self.used_again.setdefault(serial, [])
-        before.append(last)
-        return _use_of(serial, len(before))
-
-    def use_of(self, event: AgentEvent) -> str:
-        """The call that an event is about: its serial, and which use of it that is."""
-        before = self.used_again.get(event.serial, ())
-        return _use_of(event.serial, sum(last < event.sequence for last in before))
-
-    def take(self, event: AgentEvent) -> str | None:
-        """Take an event, once; says what is wrong with it, if something is."""
-        before = self.events.get(event.sequence)
-        if before is not None:
-            return None if before == event else f"event {event.sequence} was {before}, now it is {event}"
-        if event.sequence != self.last + 1:
-            return f"event {event.sequence} follows {self.last}, and no gap was told"
-        self.last = event.sequence
-        self.events[event.sequence] = event
-        use = self.use_of(event)
-        if use in self.finals and not self._comes_back(event, use):
-            return f"call {event.serial}: event {event.sequence} ({event.condition.text}) follows its end"
-        if event.condition.final:
-            self.finals[use] = event
-        if event.condition in SERVICE_CONDITIONS:
-            self.reports.setdefault(use, []).append(event)
-        return None
-
-    def _comes_back(self, event: AgentEvent, use: str) -> bool:
-        """Whether the customer of a call comes back with its result told already, for the first time."""
-        if event.condition is not Condition.RETURNED or use in self.back:
-            return False
-        self.back.add(use)
-        return self.finals[use].condition in SERVICE_CONDITIONS
-
-    def told_gap(self, last: int) -> None:
-        """Nothing up to ``last`` can be replayed; what isn't in the book is lost."""
-        if last > self.last:
-            self.gaps += 1
-            self.last = last
-
-
-def _use_of(serial: str, number: int) -> str:
-    return f"{serial} ({number + 1})" if number else serial
 
 
 @frozen
@@ -105,7 +34,7 @@ class Request:
     repeat_until: float
     """When the application gives up an unanswered request, in clock seconds."""
     use: str
-    """What the ledger calls it: the serial, unless that was used before, or isn't known yet."""
+    """What everybody calls it, as its reference: the serial, unless that was used before, or is to be allocated."""
 
     @property
     def is_first_use(self) -> bool:
@@ -113,8 +42,32 @@ class Request:
         return not self.serial or self.use == self.serial
 
     def was_kept(self, status: int) -> bool:
-        """Whether a refusal says that an earlier request for this call was kept: nobody else has its serial."""
-        return status == Status.DUPLICATE_SERIAL and bool(self.serial) and self.use == self.serial
+        """Whether a refusal says that an earlier request for this call was kept.
+
+        That a serial has ended is said to a repeat alone; that it is taken means the same where nobody else had it.
+        """
+        taken = status == Status.DUPLICATE_SERIAL and self.use == self.serial
+        return bool(self.serial) and (taken or status == Status.ALREADY_FINISHED)
+
+
+@frozen
+class Promise:
+    """When the exchange has answered that something is kept."""
+
+    at: float
+    epoch: int
+    """What it numbered the agents' events in then: the event that is promised is of this epoch or a later one.
+
+    0: it may be of one before as well, since it may have been told already.
+    """
+
+
+@frozen
+class Loss:
+    """The store has lost what was kept behind a moment, at another one."""
+
+    since: float
+    at: float
 
 
 @define
@@ -122,23 +75,31 @@ class Ledger:
     """Everything that was promised."""
 
     clock: WorldClock
+    data: CallData
     books: dict[str, Book] = field(factory=dict)
     requests: dict[str, Request] = field(factory=dict)
+    """By use, as everything about calls is here."""
+    epochs: list[int] = field(factory=list)
+    """Those in which the exchange has numbered, the oldest first."""
+    losses: list[Loss] = field(factory=list)
+    connects: dict[str, Promise] = field(factory=dict)
+    """Calls of which the exchange has answered that it has them, whoever has heard that."""
     acknowledged: dict[str, str] = field(factory=dict)
-    """Serial to agent number: calls whose ConnectReply was 0."""
+    """Calls whose applications have heard so, and their agent numbers."""
     asked: set[str] = field(factory=set)
     """The calls that some process of an application has asked for."""
     met: dict[str, str] = field(factory=dict)
     """By call that was to be asked for: what the last try has met with."""
-    cancelled: dict[str, None] = field(factory=dict)
+    cancelled: dict[str, Promise] = field(factory=dict)
     """Calls whose cancel was answered 0."""
+    uses: Counter[str] = field(factory=Counter)
+    """How many calls an application has asked for under a serial of its own."""
     last_use: dict[str, str] = field(factory=dict)
-    """By serial, what its last call is called, where it was used more than once."""
-    sent: dict[tuple[str, str], list[ServiceEvent]] = field(factory=dict)
-    """By serial and process, every service event in the order in which it was sent first."""
-    sent_ids: set[int] = field(factory=set)
-    kept: set[int] = field(factory=set)
-    """The event_ids of those that the exchange has said it keeps."""
+    """By serial, what the last call is called that the exchange had under it."""
+    sent: dict[tuple[str, str], dict[int, ServiceEvent]] = field(factory=dict)
+    """By call and process of a service, every service event by its event_id, in the order in which it was sent first."""
+    kept: dict[tuple[str, int], list[tuple[ServiceEvent, Promise]]] = field(factory=dict)
+    """By call and event_id, those that the exchange has said it keeps."""
     counts: Counter[str] = field(factory=Counter)
     broken: str | None = None
 
@@ -159,6 +120,20 @@ class Ledger:
 
     # ------------------------------------------------------------ the agents' side
 
+    def asks_for(self, request: Request) -> None:
+        """An application asks for a call, maybe again."""
+        self.requests[request.use] = request
+        self.data.asked_for(request.use, request.fields)
+
+    def tried(self, request: Request) -> Request:
+        """A request as it goes out: each one without a serial asks for a call of its own."""
+        if request.serial:
+            return request
+        self.uses[request.use] += 1
+        anew = evolve(request, use=f"{request.use}, try {self.uses[request.use]}")
+        self.asks_for(anew)
+        return anew
+
     def connect_answered(self, agents: Collection[str], request: Request | None, reply: ConnectReply) -> None:
         """A ConnectReply has come to an application of these agent numbers."""
         if request is None:
@@ -170,21 +145,24 @@ class Ledger:
     def event_arrived(self, agents: Collection[str], event: AgentEvent) -> None:
         """An AgentEvent has come over a link of an application of these agent numbers."""
         self.hold(event.agent in agents, f"event {event.sequence} of agent {event.agent} came over another's link")
-        owner = self.requests.get(event.serial)
+        request = self.requests.get(event.reference)
         self.hold(
-            owner is None or owner.agent == event.agent, f"call {event.serial}: its event came to agent {event.agent}"
+            request is not None and request.agent == event.agent and request.serial in ("", event.serial),
+            f"call {event.serial}: its event came to agent {event.agent}, with the reference {event.reference!r}",
         )
 
-    def event_taken(self, event: AgentEvent) -> None:
-        """The application of an agent number has taken an event."""
+    def event_taken(self, event: AgentEvent, epoch: int) -> None:
+        """The application of an agent number has taken an event of a numbering."""
         self.counts["agent events taken"] += 1
-        wrong = self.books[event.agent].take(event)
+        wrong = self.books[event.agent].take(event, epoch)
         self.hold(wrong is None, f"agent {event.agent}: {wrong}")
 
     def result_told(self, request: Request, event: AgentEvent) -> None:
         """Those who waited for the result of a call have it."""
-        found = self.books[request.agent].finals.get(request.use)
-        self.hold(found == event, f"call {request.use}: its result was told to be {event}, which is another call's")
+        found = self.books[request.agent].ends_of(request.use)
+        self.hold(
+            event in found.values(), f"call {request.use}: its result was told to be {event}, which is another call's"
+        )
 
     # ------------------------------------------------------------ the services' side
 
@@ -198,21 +176,52 @@ class Ledger:
             self.counts["data refused"] += 1
             return
         self.counts["data fetched"] += 1
-        request = self.requests.get(self.use_now(result.serial))
-        if request is not None:
-            same = (result.agent, result.fields) == (request.agent, request.fields)
-            self.hold(same, f"call {result.serial}: its data isn't what the agent sent")
+        request = self.requests.get(result.reference)
+        self.hold(
+            request is not None
+            and (request.agent, request.serial or result.serial) == (result.agent, result.serial)
+            and self.data.ever_was(request.use, result.fields),
+            f"call {result.serial}: its data isn't what the agent sent",
+        )
 
     def report_sent(self, process: str, event: ServiceEvent) -> None:
         """A process of a service sends a ServiceEvent, maybe again."""
-        if event.event_id not in self.sent_ids:
-            self.sent_ids.add(event.event_id)
-            self.sent.setdefault((self.use_now(event.serial), process), []).append(event)
+        self.sent.setdefault((self.use_now(event.serial), process), {}).setdefault(event.event_id, event)
 
-    def report_answered(self, event_id: int, status: int) -> None:
-        """A ServiceEventReply has come."""
-        if status in KEPT and event_id in self.sent_ids:
-            self.kept.add(event_id)
+    # ------------------------------------------------------------ what the exchange answers
+
+    @property
+    def epoch(self) -> int:
+        """What the exchange numbers agents' events in."""
+        return self.epochs[-1] if self.epochs else 0
+
+    def numbers_in(self, epoch: int) -> None:
+        """An exchange begins to number agents' events."""
+        if epoch not in self.epochs:
+            self.epochs.append(epoch)
+
+    def promise(self, at_once: bool) -> Promise:
+        """What is answered now.
+
+        :param at_once: whether it has just been kept; else it may have been long ago.
+        """
+        return Promise(self.clock.now, self.epoch if at_once else 0)
+
+    def connect_promised(self, use: str, status: int) -> None:
+        """A ConnectReply goes out."""
+        request = self.requests.get(use)
+        if request is not None and (status == Status.OK or request.was_kept(status)):
+            self.connects[use] = self.promise(status == Status.OK)
+
+    def report_promised(self, event: ServiceEvent, status: int) -> None:
+        """A ServiceEventReply goes out."""
+        if status in KEPT:
+            promise = self.promise(status != Status.DUPLICATE_EVENT)
+            self.kept.setdefault((self.use_now(event.serial), event.event_id), []).append((event, promise))
+
+    def is_lost(self, promise: Promise) -> bool:
+        """Whether the store has lost what was promised."""
+        return any(loss.since < promise.at <= loss.at for loss in self.losses)
 
     # ------------------------------------------------------------ at the end
 
@@ -221,33 +230,68 @@ class Ledger:
         yield from (why for use, why in self.met.items() if use not in self.acknowledged)
 
     def settle(self) -> None:
-        """Hold everything that was acknowledged against what the agents have in their books."""
-        for use in self.cancelled:
-            ends = [book.finals[use].condition.text for book in self.books.values() if use in book.finals]
+        """Hold everything that was acknowledged against what the agents have in their books.
+
+        What the store has lost since need not be there: that its numbering is another one was told.
+        """
+        for use, promise in self.cancelled.items():
+            ends = [event.condition.text for _, event in self._ends_since(promise, use)]
             self.hold(
-                ends == [Condition.CANCELLED.text],
+                set(ends) == {Condition.CANCELLED.text} or self.is_lost(promise),
                 f"call {use}: its cancel was answered 0, and its end was told as {ends}",
             )
-        for serial, agent in self.acknowledged.items():
-            found = [book.agent for book in self.books.values() if serial in book.finals]
-            self.hold(found == [agent], f"call {serial} of agent {agent} was acknowledged; its end was told to {found}")
-        for (serial, _), events in self.sent.items():
-            self._settle_reports(serial, [event for event in events if event.event_id in self.kept])
-
-    def _settle_reports(self, serial: str, kept: list[ServiceEvent]) -> None:
-        told = [event for book in self.books.values() for event in book.reports.get(serial, ())]
-        heard = [(event.condition, event.fields) for event in told]
-        for event in kept:
-            times = heard.count((event.condition, event.fields))
+        for use, agent in self.acknowledged.items():
+            found = list(dict.fromkeys(agent for agent, _ in self._ends_since(self.connects[use], use)))
             self.hold(
-                times == 1,
-                f"call {serial}: its service's event {event.event_id} ({event.condition.text})"
-                f" was acknowledged and told {times} times",
+                found == [agent] or self.is_lost(self.connects[use]),
+                f"call {use} of agent {agent} was acknowledged; its end was told to {found}",
             )
-        places = [heard.index((event.condition, event.fields)) for event in kept if self.broken is None]
-        self.hold(places == sorted(places), f"call {serial}: its service's events were told out of order")
+        for (use, _), events in self.sent.items():
+            self._settle_reports(use, list(events.values()))
+
+    def _volumes_since(self, promise: Promise) -> Iterator[tuple[str, Volume]]:
+        """Where what was promised is to be found, and whose book that is."""
+        begins = self.epochs.index(promise.epoch) if promise.epoch else 0
+        for book in self.books.values():
+            yield from ((book.agent, book.volumes[epoch]) for epoch in self.epochs[begins:] if epoch in book.volumes)
+
+    def _ends_since(self, promise: Promise, use: str) -> Iterator[tuple[str, AgentEvent]]:
+        for agent, volume in self._volumes_since(promise):
+            if use in volume.finals:
+                yield agent, volume.finals[use]
+
+    def _settle_reports(self, use: str, events: list[ServiceEvent]) -> None:
+        """:param events: those of one process of a service, in their order."""
+        kept = [event for event in events if self._is_promised(use, event)]
+        for _, volume in self._volumes_since(Promise(0.0, 0)):
+            heard = [(event.condition, event.fields) for event in volume.reports.get(use, ())]
+            told = [(event.condition, event.fields) for event in kept if (event.condition, event.fields) in heard]
+            once = all(heard.count(one) == 1 for one in told)
+            self.hold(once, f"call {use}: its service's events were told more than once: {heard}")
+            in_order = not once or [heard.index(one) for one in told] == sorted(heard.index(one) for one in told)
+            self.hold(in_order, f"call {use}: its service's events were told out of order")
+
+    def _is_promised(self, use: str, event: ServiceEvent) -> bool:
+        """Whether a service's event is kept, which is held against what was told."""
+        said = (event.condition, event.fields)
+        promises = [
+            one for kept, one in self.kept.get((use, event.event_id), ()) if (kept.condition, kept.fields) == said
+        ]
+        for promise in promises:
+            told = any(
+                said == (one.condition, one.fields)
+                for _, volume in self._volumes_since(promise)
+                for one in volume.reports.get(use, ())
+            )
+            self.hold(
+                told or self.is_lost(promise),
+                f"call {use}: its service's event {event.event_id} ({event.condition.text})"
+                " was acknowledged and told 0 times",
+            )
+        return bool(promises)
 
     def outcomes(self) -> Iterator[str]:
-        """How each call ended, in a word."""
+        """How each call ended last, in a word."""
         for book in self.books.values():
-            yield from (event.condition.text for event in book.finals.values())
+            ends = {use: event for volume in book.volumes.values() for use, event in volume.finals.items()}
+            yield from (event.condition.text for event in ends.values())

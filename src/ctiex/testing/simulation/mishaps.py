@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ctiex.fields import Fields
 from ctiex.records import CallState
 from ctiex.testing.simulation.agents import AgentApplication
 from ctiex.testing.simulation.cast import Cast
 from ctiex.testing.simulation.exchange import AGENTS, SERVICES
 from ctiex.testing.simulation.faults import Troubles
+from ctiex.testing.simulation.ledger import Loss
 from ctiex.testing.simulation.telephones import Place
 from ctiex.testing.simulation.witness import told
 
@@ -26,8 +29,8 @@ class Mishaps(Cast):
         """An agent's application uses serials again that the exchange has forgotten; the agent hasn't heard yet."""
         for serial in self._serials_to_use_again(number):
             self.ledger.happened("serial used again")
-            use = self.ledger.books[number].use_again(serial, self.disk.last_sequences[number])
-            self.ledger.last_use[serial] = use
+            self.ledger.uses[serial] += 1
+            use = f"{serial} ({self.ledger.uses[serial] + 1})"
             self.platform.use_again(serial)
             self._hand_over(serial, number, self.dice.choice(list(SERVICES)), Fields({"account": use}), use)
 
@@ -76,6 +79,29 @@ class Mishaps(Cast):
         """The exchange is told to leave, and is back after a while."""
         self.ledger.happened("exchange told to leave")
         self.exchange.leave(lambda: self._later(down, self.exchange.start))
+
+    def back_up(self) -> None:
+        """A copy of the store is put aside."""
+        self.disk.back_up(self.clock.now)
+
+    def restore(self, down: float) -> None:
+        """The exchange is stopped, a backup of its store is put in place, and it is started again."""
+        if self.disk.backup is not None and self.exchange.knows_the_clock:
+            self.ledger.happened("backup restored")
+            self._lose(self.disk.restore, down)
+
+    def forget(self, down: float) -> None:
+        """The exchange dies, and its store has forgotten everything when it is back."""
+        if self.exchange.knows_the_clock:
+            self.ledger.happened("store forgot everything")
+            self._lose(self.disk.forget, down)
+
+    def _lose(self, lose: Callable[[], float], down: float) -> None:
+        self.exchange.crash()
+        since = lose()
+        self.ledger.losses.append(Loss(since, self.clock.now))
+        self.witness.store_lost(since)
+        self._later(down, self.exchange.start)
 
     def fill_disk(self, seconds: float) -> None:
         """Nothing can be written for a while."""
@@ -201,6 +227,17 @@ class Mishaps(Cast):
         serial = self._some_serial(at)
         if serial:
             self._cancel(serial)
+
+    def query(self, at: int) -> None:
+        """An application asks which calls of an agent are open."""
+        number = list(self.ledger.books)[at]
+        self._holder(number).ask_for_open_calls(number)
+
+    def _update(self, serial: str) -> None:
+        """An agent corrects what is known of a customer: a field that was there, and one that wasn't."""
+        self.ledger.counts["updates asked"] += 1
+        number, count = self.ledger.requests[serial].agent, self.ledger.counts["updates asked"]
+        self._holder(number).update(number, serial, Fields({"vip": count, f"note {count % 3}": f"update {count}"}))
 
     def _cancel(self, serial: str) -> None:
         self.ledger.happened("call cancelled")

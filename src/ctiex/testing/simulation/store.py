@@ -20,7 +20,7 @@ from zope.interface import implementer
 
 from ctiex.errors import StoreUnavailable
 from ctiex.interfaces import IJournal
-from ctiex.records import Call, Change, Snapshot, StoredEvent
+from ctiex.records import EPOCH, Call, Change, Snapshot, StoredEvent
 from ctiex.stores.call_store import JournaledCallStore
 from ctiex.stores.groups import Group
 from ctiex.testing.simulation.clock import ProcessClock
@@ -44,15 +44,43 @@ def _nothing() -> None:
     pass
 
 
+_Context = tuple[str, bytes, bytes, str]
+"""What stands apart from a call's record until it is over."""
+
+
 @define
-class Disk:
-    """What is written; the same tables as in the file of the SQLite store."""
+class Tables:
+    """The same as in the file of the SQLite store."""
 
     calls: dict[str, Call] = field(factory=dict)
-    contexts: dict[str, tuple[str, bytes, bytes]] = field(factory=dict)
+    contexts: dict[str, _Context] = field(factory=dict)
     last_sequences: dict[str, int] = field(factory=dict)
     events: dict[str, dict[int, StoredEvent]] = field(factory=dict)
     metadata: dict[str, str] = field(factory=dict)
+    groups: int = 0
+    """How many groups of changes were written."""
+
+    def copy(self) -> Tables:
+        """What stands in them now."""
+        events = {agent: dict(waiting) for agent, waiting in self.events.items()}
+        return Tables(
+            dict(self.calls), dict(self.contexts), dict(self.last_sequences), events, dict(self.metadata), self.groups
+        )
+
+    def put_back(self, other: Tables) -> None:
+        """Have other tables in their place."""
+        self.calls, self.contexts, self.last_sequences = other.calls, other.contexts, other.last_sequences
+        self.events, self.metadata, self.groups = other.events, other.metadata, other.groups
+
+
+@define
+class Disk(Tables):
+    """What is written."""
+
+    progress: int = 0
+    """How many groups were written, as it stands beside the tables, where no backup takes it along."""
+    backup: tuple[float, Tables] | None = None
+    """A copy, and when it was made."""
     failing: bool = False
     """Whether nothing can be written: the disk is full, or gone."""
     usual: float = 0.01
@@ -75,9 +103,9 @@ class Disk:
         if self.failing:
             raise StoreUnavailable("the disk is full")
         for serial, call in group.calls.items():
-            _put(self.calls, serial, None if call is None else call.wiped())
+            _put(self.calls, serial, None if call is None else _apart(call))
         for serial, call in group.contexts.items():
-            _put(self.contexts, serial, None if call is None else (call.calling_number, call.digest, call.data))
+            _put(self.contexts, serial, None if call is None else _context(call))
         for (agent, sequence), event in group.events.items():
             self.events.setdefault(agent, {})[sequence] = event
         self.last_sequences.update(group.last_sequences)
@@ -85,19 +113,55 @@ class Disk:
         for agent, dropped in group.dropped.items():
             waiting = self.events.get(agent, {})
             self.events[agent] = {sequence: event for sequence, event in waiting.items() if sequence > dropped}
+        self.groups += 1
+        self.progress = self.groups
         for serial in group.calls:
             self.once_written.pop(serial, _nothing)()
 
+    def back_up(self, now: float) -> None:
+        """Put a copy of everything aside."""
+        self.backup = now, self.copy()
+
+    def restore(self) -> float:
+        """Have the backup again, which is there; when that was made."""
+        assert self.backup is not None
+        since, tables = self.backup
+        self.put_back(tables.copy())
+        return since
+
+    def forget(self) -> float:
+        """Lose everything, backups too, as a store in memory does; since when."""
+        self.put_back(Tables())
+        self.backup = None
+        return 0.0
+
     def read(self) -> Snapshot:
-        """Everything that is written."""
-        calls = []
-        for serial in sorted(self.calls):
-            number, digest, data = self.contexts.get(serial, ("", b"", b""))
-            calls.append(evolve(self.calls[serial], calling_number=number, digest=digest, data=data))
+        """Everything that is written; without the epoch where it is a copy of an earlier state, as for SQLite's."""
+        calls = [
+            _whole(self.calls[serial], self.contexts[serial]) if serial in self.contexts else self.calls[serial]
+            for serial in sorted(self.calls)
+        ]
         events = [
             self.events[agent][sequence] for agent in sorted(self.events) for sequence in sorted(self.events[agent])
         ]
-        return Snapshot(tuple(calls), dict(self.last_sequences), tuple(events), dict(self.metadata))
+        metadata = dict(self.metadata)
+        if self.progress > self.groups:
+            metadata.pop(EPOCH, None)
+        return Snapshot(tuple(calls), dict(self.last_sequences), tuple(events), metadata)
+
+
+def _apart(call: Call) -> Call:
+    """A call's record without its context."""
+    return evolve(call, calling_number="", data=b"", asked=b"", reference="")
+
+
+def _context(call: Call) -> _Context:
+    return call.calling_number, call.data, call.asked, call.reference
+
+
+def _whole(call: Call, context: _Context) -> Call:
+    number, data, asked, reference = context
+    return evolve(call, calling_number=number, data=data, asked=asked, reference=reference)
 
 
 def _put(table: dict[str, Any], key: str, value: object) -> None:

@@ -5,14 +5,10 @@ On the wire the order of what different links hear can't be told any more.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any, cast
 
-from twisted.internet.defer import Deferred
-
 from ctiex.codecs.binary import BinaryCodec
-from ctiex.errors import Status
-from ctiex.identities import Identity
 from ctiex.interfaces import Frame, IServiceSession, ISignalling, ISignallingListener, Offer
 from ctiex.links.ivr import IvrLink
 from ctiex.messages import (
@@ -21,18 +17,15 @@ from ctiex.messages import (
     CallEnded,
     Condition,
     Connection,
-    ConnectReply,
     DataChanged,
-    DataRequest,
-    ServiceEvent,
-    ServiceEventReply,
+    DataResult,
 )
-from ctiex.processing.service import ProcessingService
-from ctiex.processing.states import SIGNALLED
+from ctiex.processing.states import SIGNALLED, WITH_SERVICE
 from ctiex.records import Call, CallState, Change, StoredEvent
-from ctiex.stores.call_store import CallStore
 from ctiex.testing.simulation.custody import Custody
 from ctiex.testing.simulation.debts import Debts
+from ctiex.testing.simulation.ledger import Ledger
+from ctiex.testing.simulation.notices import Notices
 from ctiex.testing.simulation.store import StoreWitness
 from ctiex.testing.simulation.waits import Waits
 
@@ -43,7 +36,13 @@ _NOTHING = Change()
 class Witness(StoreWitness):
     """Hears everything that the exchange decides about calls, whichever process of it runs."""
 
-    def __init__(self, custody: Custody, debts: Debts, waits: Waits) -> None:
+    def __init__(self, ledger: Ledger, custody: Custody, debts: Debts, waits: Waits, notices: Notices) -> None:
+        self.ledger = ledger
+        self.notices = notices
+        self._ending: dict[str, str] = {}
+        """By serial: the identity that is to hear how a call ends, once that is kept."""
+        self._has_lost = False
+        """Whether what the next process finds is less than what was kept."""
         self.custody = custody
         self.debts = debts
         self.waits = waits
@@ -68,12 +67,47 @@ class Witness(StoreWitness):
         self.waits.restarted()
         self.debts.begin()
         self.leaving = False
+        self._take_up_ends(calls)
         for serial, call in calls.items():
             self.custody.taken_up(call)
             if call.state in SIGNALLED:
-                self._owe_offer(serial, "it was being signalled before a restart")
+                self.owe_offer(serial, "it was being signalled before a restart")
             if gone(serial) and Condition.RETURNED not in call.told:
                 self.owe_end(serial, "the customer had hung up before a restart", call.state is not CallState.REPORTED)
+
+    def store_lost(self, since: float) -> None:
+        """What the store has kept since then is lost."""
+        self._has_lost = True
+        self._ending.clear()
+        self.custody.lost()
+        self.notices.lost(since)
+
+    def data_found(self, calls: Iterable[Call]) -> None:
+        """An exchange has read its disk."""
+        for call in calls:
+            if call.data:
+                self._data_found(call)
+        self._has_lost = False
+
+    def _data_found(self, call: Call) -> None:
+        fields, known = data_of(call.data).fields, self.ledger.data
+        kept = self._has_lost or known.may_be(call.reference, fields)
+        self.ledger.hold(kept, f"call {call.serial}: its data isn't what it was updated to: {fields}")
+        if known.found(call.reference, fields) and not self._has_lost:
+            self.owe_change(call.serial)
+
+    def _take_up_ends(self, calls: dict[str, Call]) -> None:
+        """Ends that were kept, and nobody has heard that."""
+        for serial, identity in self._ending.items():
+            if serial in calls and calls[serial].state is CallState.CLOSED:
+                self.notices.owe(CallEnded, serial, identity)
+        self._ending.clear()
+
+    def owe_change(self, serial: str) -> None:
+        """The data of a call has changed."""
+        identity = self.custody.has_old_data_of(serial)
+        if identity:
+            self.notices.owe(DataChanged, serial, identity)
 
     # ------------------------------------------------------------ the store
 
@@ -82,18 +116,30 @@ class Witness(StoreWitness):
         self.debts.begun(_serials(change))
         ends = {told(event) for event in change.events} if change.calls else set()
         for call in change.calls:
-            if before(call.serial) is None:
-                self.custody.begun(call.serial)
-                self._offered.discard(call.serial)
+            was = before(call.serial)
+            if was is None:
+                self._begun(call)
+            elif was.state in WITH_SERVICE and call.state is CallState.CLOSED and was.reports == call.reports:
+                self._ending[call.serial] = self.custody.hears_of(call)
             if (call.serial, Condition.UNREACHABLE) in ends:
                 self.custody.told_unreachable(call.serial)
                 self._offered.add(call.serial)
-            self.waits.moved(before(call.serial), call, (call.serial, Condition.TIMED_OUT) in ends)
+            self.waits.moved(was, call, (call.serial, Condition.TIMED_OUT) in ends)
         for serial in change.forgotten:
             self.waits.forgotten(serial)
 
+    def _begun(self, call: Call) -> None:
+        self.custody.begun(call.serial)
+        self._offered.discard(call.serial)
+        self.ledger.last_use[call.serial] = call.reference
+        self.ledger.data.begun(call.reference)
+
     def kept(self, change: Change) -> None:
         """It is kept."""
+        for call in change.calls:
+            identity = self._ending.pop(call.serial, "") if call.state is CallState.CLOSED else ""
+            if identity:
+                self.notices.owe(CallEnded, call.serial, identity)
         if self.leaving:
             for call in change.calls:
                 self.custody.taken_up(call)
@@ -101,12 +147,16 @@ class Witness(StoreWitness):
 
     def lost(self, change: Change) -> None:
         """It isn't kept."""
+        for serial in _serials(change):
+            self._ending.pop(serial, None)
         self.debts.done(_serials(change), kept=False)
         self.waits.undone(_serials(change))
 
     # ------------------------------------------------------------ what is owed
 
-    def _owe_offer(self, serial: str, why: str) -> None:
+    def owe_offer(self, serial: str, why: str) -> None:
+        """A call is to be offered."""
+
         def offered() -> bool:
             call = self.custody.on_disk(serial)
             return serial in self._offered or call is None or call.state not in SIGNALLED
@@ -126,58 +176,6 @@ class Witness(StoreWitness):
 
         if not self.custody.is_over(serial):
             self.debts.owe(serial, f"{why}, which is its end", ended)
-
-    # ------------------------------------------------------------ processing
-
-    def watch_store(self, store: CallStore, identities: Mapping[str, Identity]) -> None:
-        """Hear of the data that is given straight from the store, and of its end.
-
-        :param identities: all, by name.
-        """
-        fetched = store.fetched
-
-        def fetched_seen(serial: str, owner: str) -> bytes | None:
-            body = fetched(serial, owner)
-            if body is not None:
-                self.custody.data(identities[owner], serial, Status.OK)
-            return body
-
-        close = store.close
-
-        def closed_seen() -> Deferred[None]:
-            self.debts.forgive()  # a process that leaves does nothing more
-            return close()
-
-        vars(store).update(fetched=fetched_seen, close=closed_seen)
-
-    def watch_processing(self, processing: ProcessingService) -> None:
-        """Hear every answer."""
-        data, report, connect = processing.data, processing.report, processing.connect
-
-        def data_seen(identity: Identity, request: DataRequest, answer: Callable[[Any], None]) -> None:
-            def answered(found: bytes | Status) -> None:
-                status = found if isinstance(found, Status) else Status.OK
-                self.custody.data(identity, request.serial, status)
-                answer(found)
-
-            data(identity, request, answered)
-
-        def report_seen(identity: Identity, event: ServiceEvent, reply: Callable[[ServiceEventReply], None]) -> None:
-            def answered(message: ServiceEventReply) -> None:
-                self.custody.report(identity, event.serial, Status.of(message.status))
-                reply(message)
-
-            report(identity, event, answered)
-
-        def connect_seen(identity: Identity, outlet: Any, request: Any, reply: Callable[[ConnectReply], None]) -> None:
-            def answered(message: ConnectReply) -> None:
-                if message.status == Status.OK:
-                    self._owe_offer(message.serial, "it was acknowledged")
-                reply(message)
-
-            connect(identity, outlet, request, answered)
-
-        vars(processing).update(data=data_seen, report=report_seen, connect=connect_seen)
 
     # ------------------------------------------------------------ links
 
@@ -279,3 +277,10 @@ def told(event: StoredEvent) -> tuple[str, Condition]:
     message = _CODEC.decode_body(Frame(KIND_OF[AgentEvent], 0, event.body))
     assert isinstance(message, AgentEvent)
     return message.serial, message.condition
+
+
+def data_of(body: bytes) -> DataResult:
+    """The message of which a call keeps the body."""
+    message = _CODEC.decode_body(Frame(KIND_OF[DataResult], 0, body))
+    assert isinstance(message, DataResult)
+    return message

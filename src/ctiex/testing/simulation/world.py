@@ -26,6 +26,8 @@ _AGENT_IS_AWAY = 0.03
 """How many customers are handed over by agents of whom it doesn't matter whether they are there."""
 _THINKS_BETTER = 0.15
 """How many customers are taken back before their request is answered."""
+_CORRECTED = 0.25
+"""Of how many customers the data is corrected, while they are served or before."""
 _FAILS_THEN = 0.6
 """Behind how many of those requests, once they are written, the store takes nothing for a moment, or the exchange dies.
 """
@@ -157,6 +159,9 @@ class World(Mishaps):
         self._hand_over(serial, number, service, fields, use)
         if serial and Fault.AGENT in self.faults and not self.healed and self.dice.random() < _THINKS_BETTER:
             self._take_back(serial)
+        if serial and self.dice.random() < _CORRECTED:
+            for _ in range(self.dice.choice((1, 1, 2))):
+                self._later(self.dice.expovariate(1 / 5), lambda: self._update(serial))
 
     def _take_back(self, serial: str) -> None:
         """An agent thinks better of it, mostly before anything is kept; what was begun may be cut short."""

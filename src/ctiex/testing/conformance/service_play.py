@@ -1,0 +1,162 @@
+"""The exchange against an automatic service: customers who come, their data, its reports."""
+
+from __future__ import annotations
+
+from random import SystemRandom
+from typing import Any, ClassVar
+
+from ctiex.errors import Status
+from ctiex.fields import Fields
+from ctiex.messages import (
+    AgentEvent,
+    CallEnded,
+    CallEndedReply,
+    Condition,
+    Connection,
+    ConnectionReply,
+    DataChangedReply,
+    DataRequest,
+    DataResult,
+    Feature,
+    Message,
+    Role,
+    ServiceEvent,
+    ServiceEventReply,
+)
+from ctiex.testing.conformance.play import EXCHANGE_ADDRESS, Asked, Play
+from ctiex.testing.conformance.played_link import PlayedLink, Said
+from ctiex.testing.conformance.verdicts import Failed
+
+ACCESS_CODE = "7000"
+CUSTOMER = "13800138000"
+AGENT = "1001"
+DATA = Fields({"account": "6222 0011", "times": 2, "vip": True})
+
+
+class ServicePlay(Play):
+    """One customer after the other comes to the client under test."""
+
+    role = Role.SERVICE
+    granted = frozenset({str(Feature.UPDATES)})
+    other_reply: ClassVar[Message] = ServiceEventReply(1, Status.OK)
+    not_for_it: ClassVar[Message] = AgentEvent(1, 0, AGENT, "1", "", Condition.CONNECTING)
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.serial = ""
+        """That of the case's call."""
+
+    def new_serial(self) -> str:
+        """The serial of a call that no client has seen."""
+        return str(SystemRandom().randrange(10**18, 10**19))
+
+    def heard(self, link: PlayedLink, said: Said) -> None:
+        """What an earlier case has left is nobody's call any more."""
+        match said.message:
+            case DataRequest(serial=serial) if serial != self.serial:
+                link.said.remove(said)
+                link.send(DataResult(Status.UNKNOWN_SERIAL, serial), said.invoke_id)
+            case ServiceEvent(serial=serial, event_id=event_id) if serial != self.serial:
+                link.said.remove(said)
+                link.send(ServiceEventReply(event_id, Status.UNKNOWN_SERIAL), said.invoke_id)
+
+    def forget(self) -> None:
+        """Each case has a call of its own anyway."""
+
+    # ------------------------------------------------------------ the call
+
+    async def begin(self, **agreed: Any) -> Asked:
+        """A client that is bound, has accepted a customer, and waits for the data."""
+        self.serial = self.new_serial()
+        link = await self.bound(**agreed)
+        await self.accepts(link)
+        asked = await self.takes(link, DataRequest)
+        if asked.request.exchange_address not in ("", EXCHANGE_ADDRESS):
+            raise Failed(f"asked for the data of the exchange {asked.request.exchange_address!r}")
+        self.begun()
+        return asked
+
+    def offer(self, link: PlayedLink, access_code: str = ACCESS_CODE, calling_number: str | None = None) -> int:
+        """A customer is on the way; gives the invoke id."""
+        number = f"{CUSTOMER}**{self.serial}" if calling_number is None else calling_number
+        return link.send(Connection(access_code, number, EXCHANGE_ADDRESS))
+
+    async def accepts(self, link: PlayedLink) -> None:
+        """The client takes the customer.
+
+        :raise Failed: it refuses.
+        """
+        reply = await self.replies(link, self.offer(link), ConnectionReply)
+        if reply.status != Status.OK:
+            raise Failed(f"refused the Connection ({reply.status}: {reply.detail})")
+
+    async def come_back(self, before: Asked) -> PlayedLink:
+        """The next link."""
+        return await self.bound()
+
+    async def repeated(self, before: Asked) -> Asked:
+        """The DataRequest on the next link."""
+        return await self.takes(await self.bound(), DataRequest)
+
+    def yes(self, asked: Asked) -> DataResult:
+        """The data."""
+        return DataResult(Status.OK, self.serial, AGENT, "desk 7", DATA)
+
+    # ------------------------------------------------------------ its reports
+
+    async def reports(self, link: PlayedLink, wanted: Any = bool) -> Asked:
+        """The next ServiceEvent, which isn't answered yet."""
+        asked = await self.takes(link, ServiceEvent, wanted)
+        if asked.request.agent not in ("", AGENT):
+            raise Failed(f"reported to agent {asked.request.agent!r}")
+        return asked
+
+    async def final(self, link: PlayedLink) -> Asked:
+        """The final report, which isn't answered yet; progress is kept."""
+        while True:
+            asked = await self.reports(link)
+            if asked.request.condition.final:
+                return asked
+            self.reply(asked, Status.OK)
+
+    def reply(self, asked: Asked, status: int) -> None:
+        """Answer a report."""
+        asked.link.send(ServiceEventReply(asked.request.event_id, status), asked.invoke_id)
+
+    async def finish(self, link: PlayedLink) -> None:
+        """The customer is served, once."""
+        final = await self.final(link)
+        if final.request.condition is not Condition.COMPLETED:
+            raise Failed(f"reported condition {int(final.request.condition)}, not that the call is completed")
+        self.reply(final, Status.OK)
+        await self.says_no_more(link)
+
+    async def says_no_more(self, link: PlayedLink) -> None:
+        """Nothing of the call comes any more.
+
+        :raise Failed: it does.
+        """
+        await self.nothing(lambda: self.says_more(link))
+
+    def says_more(self, link: PlayedLink) -> str | None:
+        """What the client says of the call, in words."""
+        for said in link.said:
+            match said.message:
+                case ServiceEvent(condition=condition):
+                    return f"reported condition {int(condition)}"
+                case DataRequest():
+                    return "asked for the data"
+        return "closed the link" if link.lost or link.unbound else None
+
+    def gave_up(self, asked: Asked) -> str | None:
+        """The client reports, asks again, or leaves."""
+        return self.says_more(asked.link)
+
+    def sample(self, asked: Asked) -> tuple[Message, int]:
+        """Word that another call is over, under an id that isn't in use."""
+        return CallEnded(self.new_serial(), Condition.TIMED_OUT), 70_001
+
+    async def is_answered(self, link: PlayedLink, notice: Message) -> None:
+        """CallEnded and DataChanged always are."""
+        kind = CallEndedReply if isinstance(notice, CallEnded) else DataChangedReply
+        await self.replies(link, link.send(notice), kind)

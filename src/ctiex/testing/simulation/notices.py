@@ -1,0 +1,102 @@
+"""What services are to hear of their calls, whichever of their sessions it comes over: ends, and changes of data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from attrs import define, field
+
+from ctiex.messages import CallEnded, DataChanged
+from ctiex.processing.states import ENDED
+from ctiex.records import CallState
+from ctiex.testing.pairs import MemoryExchange
+from ctiex.testing.simulation.clock import WorldClock
+from ctiex.testing.simulation.ledger import Ledger
+from ctiex.testing.simulation.network import End
+from ctiex.testing.simulation.store import Disk
+
+_LOOK_EVERY = 1.0
+_WITHIN = 16.0
+"""How long a service that is bound over a sound connection may go without hearing, in seconds.
+
+A session that doesn't answer is given up after a heartbeat of ten seconds; then another one is told.
+"""
+
+Notice = type[CallEnded] | type[DataChanged]
+
+
+@define(eq=False)
+class _Owed:
+    """Something that an identity is to hear of a call."""
+
+    since: float
+    session: Any = None
+    """One that could have brought it for a while."""
+    sound_since: float = 0.0
+
+
+@define(eq=False)
+class Notices:
+    """What is owed to services, as long as the exchange keeps the call's record."""
+
+    _clock: WorldClock
+    _ledger: Ledger
+    _disk: Disk
+    exchange: MemoryExchange | None = None
+    """The one that runs."""
+    _owed: dict[tuple[Notice, str, str], _Owed] = field(factory=dict)
+
+    def owe(self, what: Notice, serial: str, identity: str) -> None:
+        """An identity is to hear this of a call from now on."""
+        if not self._owed:
+            self._clock.network.callLater(_LOOK_EVERY, self._look)
+        self._ledger.counts["promises checked"] += 1
+        self._ledger.counts[f"owed to services: {what.__name__}"] += 1
+        self._owed[what, serial, identity] = _Owed(self._clock.now)
+
+    def heard(self, what: Notice, serial: str, identity: str) -> None:
+        """A process of an identity has heard it."""
+        self._owed.pop((what, serial, identity), None)
+
+    def lost(self, since: float) -> None:
+        """The store has lost what was kept since then."""
+        self._owed = {key: owed for key, owed in self._owed.items() if owed.since <= since}
+
+    def _look(self) -> None:
+        for key, owed in list(self._owed.items()):
+            if self._is_over(*key):
+                del self._owed[key]
+            else:
+                self._look_at(*key, owed)
+        if self._owed:
+            self._clock.network.callLater(_LOOK_EVERY, self._look)
+
+    def _look_at(self, what: Notice, serial: str, identity: str, owed: _Owed) -> None:
+        sound = self._sound(identity)
+        if owed.session not in sound:
+            owed.session, owed.sound_since = next(iter(sound), None), self._clock.now
+        elif self._clock.now - owed.sound_since - self._clock.paused_since(owed.sound_since) > _WITHIN:
+            self._ledger.break_(
+                f"call {serial}: {identity} is bound, and hasn't heard {what.__name__} since {owed.since:.3f}"
+            )
+
+    def _is_over(self, what: Notice, serial: str, identity: str) -> bool:
+        """Whether nobody has to hear it any more."""
+        call = self._disk.calls.get(serial)
+        if call is None:
+            return True
+        if what is CallEnded:
+            return call.state is not CallState.CLOSED
+        return call.state in ENDED or call.owner != identity
+
+    def _sound(self, identity: str) -> list[Any]:
+        """The sessions of an identity whose connections carry now what is written."""
+        if self.exchange is None:
+            return []
+        return [one for one in self.exchange.sessions.of_identity(identity) if self._carries(one.transport)]  # type: ignore[attr-defined]
+
+    def _carries(self, end: End) -> bool:
+        return all(
+            one.process.alive and not (one.severed or one.gone) and one.stalled_until <= self._clock.now
+            for one in (end, end.peer)
+        )

@@ -1,0 +1,221 @@
+"""The conformance kit: our own clients pass it, and clients with a fault fail in exactly the case that is about it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from io import StringIO
+from typing import Any
+
+from twisted.internet.endpoints import TCP4ServerEndpoint
+from twisted.logger import capturedLogs
+from twisted.python.usage import UsageError
+from twisted.trial.unittest import SynchronousTestCase, TestCase
+
+from ctiex.app.commands import conformance
+from ctiex.codecs.binary import BinaryCodec
+from ctiex.codecs.json import JsonCodec
+from ctiex.interfaces import ICodec
+from ctiex.messages import Role
+from ctiex.testing.conformance.kit import Kit, cases_of
+from ctiex.testing.conformance.play import Patience
+from ctiex.testing.conformance.verdicts import Outcome, Verdict, summary
+
+from . import conformance_faults as faults
+from .conformance_clients import AgentUnderTest, ServiceUnderTest
+
+PATIENCE = Patience(acts=60.0, settles=0.2)
+SHORT = Patience(acts=4.0, settles=0.5)
+"""Where a fault keeps something from coming, which is waited for in vain."""
+RARE_IN_JSON = {
+    "usual",
+    "extensions",
+    "byte-by-byte",
+    "malformed-reply",
+    "malformed-frame",
+    "unknown-kind",
+    "other-role",
+}
+
+
+async def played(
+    client_type: Any, codec: ICodec, only: Collection[str] = (), patience: Patience = PATIENCE
+) -> Sequence[Verdict]:
+    """Play cases against a client, over TCP."""
+    from twisted.internet import reactor
+
+    role = Role.SERVICE if issubclass(client_type, ServiceUnderTest) else Role.AGENT
+    kit = Kit(reactor, role, codec, patience)
+    port = await TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1").listen(kit.factory)
+    client = client_type(reactor, port.getHost().port, codec)
+    client.start()
+    try:
+        cases = [case for case in cases_of(role, codec) if not only or case.name in only]
+        return await kit.run(cases, lambda verdict: None)
+    finally:
+        kit.close()
+        await client.stop()
+        await port.stopListening()
+
+
+class OwnClientsTests(TestCase):
+    """Our own clients, over TCP."""
+
+    def check(self, verdicts: Sequence[Verdict]) -> None:
+        """All of them are ok."""
+        self.assertEqual([verdict.line for verdict in verdicts if verdict.outcome is not Outcome.OK], [])
+
+    async def test_an_agents_application(self) -> None:
+        with capturedLogs():
+            self.check(await played(AgentUnderTest, BinaryCodec()))
+
+    async def test_an_automatic_service(self) -> None:
+        with capturedLogs():
+            self.check(await played(ServiceUnderTest, BinaryCodec()))
+
+    async def test_an_agents_application_in_json(self) -> None:
+        with capturedLogs():
+            self.check(await played(AgentUnderTest, JsonCodec(), RARE_IN_JSON | {"new-epoch", "unknown-final"}))
+
+    async def test_an_automatic_service_in_json(self) -> None:
+        with capturedLogs():
+            self.check(await played(ServiceUnderTest, JsonCodec(), RARE_IN_JSON | {"call-ended", "report-lost"}))
+
+
+class FaultyClientsTests(TestCase):
+    """Clients with one fault each: the case that is about it fails, and those beside it don't."""
+
+    async def fails(self, client_type: Any, *names: str, beside: Collection[str], says: str) -> None:
+        """Play some cases; those with these names fail."""
+        with capturedLogs():
+            verdicts = await played(client_type, BinaryCodec(), {*names, *beside}, SHORT)
+        failed = [verdict for verdict in verdicts if verdict.outcome is not Outcome.OK]
+        self.assertEqual([(verdict.name, verdict.outcome) for verdict in failed], [(n, Outcome.FAILED) for n in names])
+        self.assertIn(says, failed[0].instead)
+
+    async def test_one_that_ignores_the_epoch(self) -> None:
+        await self.fails(
+            faults.IgnoresEpoch,
+            "new-epoch",
+            beside={"usual", "gap"},
+            says="acknowledgement of event 1",
+        )
+
+    async def test_one_that_fights_for_its_number(self) -> None:
+        await self.fails(faults.FightsForItsNumber, "taken-over", beside={"usual", "cut"}, says="logged the number in")
+
+    async def test_one_that_asks_for_another_call_when_the_answer_is_lost(self) -> None:
+        await self.fails(
+            faults.AsksForAnotherCall, "reply-lost", beside={"usual", "gap"}, says="asked for another call"
+        )
+
+    async def test_one_that_takes_any_error_under_the_id_for_its_answer(self) -> None:
+        await self.fails(
+            faults.TakesAnyError,
+            "error-elsewhere",
+            beside={"usual", "gap"},
+            says="took it for the end",
+        )
+
+    async def test_one_that_takes_events_twice(self) -> None:
+        await self.fails(
+            faults.TakesEventsTwice, "doubled-events", beside={"usual", "new-epoch"}, says="took an event twice"
+        )
+
+    async def test_one_that_does_not_wait_for_retry_after(self) -> None:
+        await self.fails(
+            faults.IgnoresRetryAfter, "retry-after", beside={"usual", "store-unavailable"}, says="asked again after"
+        )
+
+    async def test_one_that_takes_unknown_conditions_for_progress(self) -> None:
+        await self.fails(
+            faults.KnowsNoFinalConditions, "unknown-final", beside={"usual", "unknown-progress"}, says="no Unbind"
+        )
+
+    async def test_one_that_answers_nothing_to_call_ended(self) -> None:
+        await self.fails(
+            faults.SilentAtCallEnded,
+            "call-ended",
+            beside={"usual", "data-changed"},
+            says="no CallEndedReply",
+        )
+
+    async def test_one_that_serves_on_behind_call_ended(self) -> None:
+        await self.fails(
+            faults.ServesOn, "call-ended", beside={"usual", "call-ended-unknown"}, says="reported condition"
+        )
+
+    async def test_one_that_repeats_25(self) -> None:
+        await self.fails(
+            faults.RepeatsEventIdUsed, "report-25", beside={"usual", "report-50", "report-24"}, says="same event_id"
+        )
+
+    async def test_one_that_repeats_under_another_event_id(self) -> None:
+        await self.fails(
+            faults.ReportsUnderAnotherId, "report-lost", beside={"usual", "report-0"}, says="another event_id"
+        )
+
+    async def test_one_that_refuses_a_doubled_connection(self) -> None:
+        await self.fails(
+            faults.RefusesDoubledConnections, "doubled-connection", beside={"usual", "no-serial"}, says="refused"
+        )
+
+    async def test_one_that_is_not_there(self) -> None:
+        verdicts = await played(faults.NeverComes, BinaryCodec(), {"usual", "gap"}, Patience(0.1, 0.1))
+        self.assertEqual([verdict.outcome for verdict in verdicts], [Outcome.NOT_SEEN] * 2)
+        self.assertIn("no Bind came", verdicts[0].instead)
+
+
+class CommandTests(SynchronousTestCase):
+    """``ctiex conformance``, as far as it needs no client."""
+
+    def options(self, *arguments: str) -> conformance.Options:
+        """The options of a command line."""
+        options = conformance.Options()
+        options.parseOptions(arguments)
+        return options
+
+    def test_the_cases_are_listed(self) -> None:
+        for role in ("agent", "service"):
+            with self.subTest(role):
+                out = StringIO()
+                code = self.successResultOf(_run(self.options(role, "--list"), out))
+                self.assertEqual(code, 0)
+                names = [line.partition(":")[0] for line in out.getvalue().splitlines()]
+                self.assertEqual(names, [case.name for case in cases_of(Role[role.upper()])])
+
+    def test_every_case_has_a_name_of_its_own(self) -> None:
+        for role in Role:
+            names = [case.name for case in cases_of(role)]
+            self.assertEqual(len(set(names)), len(names))
+
+    def test_only_some_are_listed(self) -> None:
+        out = StringIO()
+        self.successResultOf(_run(self.options("agent", "--only", "gap", "--list"), out))
+        self.assertTrue(out.getvalue().startswith("gap: should log in"))
+        self.assertEqual(len(out.getvalue().splitlines()), 1)
+
+    def test_what_is_no_option(self) -> None:
+        for arguments in (["telephone"], [], ["agent", "--only", "gab"], ["agent", "--patience", "0"]):
+            with self.subTest(arguments):
+                self.assertRaises(UsageError, self.options, *arguments)
+        with self.assertRaises(UsageError):
+            self.options("agent", "--codec", "yaml").codec()
+
+    def test_the_exit_code(self) -> None:
+        ok, failed, not_seen = (Verdict("a", outcome, "do it") for outcome in Outcome)
+        self.assertEqual(conformance.exit_code([ok, not_seen]), 0)
+        self.assertEqual(conformance.exit_code([ok, failed]), 1)
+        self.assertEqual(conformance.exit_code([not_seen]), 1)
+        self.assertEqual(summary([ok, failed, not_seen]), "3 cases: 1 ok, 1 failed, 1 not seen")
+
+    def test_a_verdict_is_a_line(self) -> None:
+        self.assertEqual(Verdict("gap", Outcome.OK, "go on").line, "ok        gap: should go on")
+        self.assertEqual(
+            Verdict("gap", Outcome.FAILED, "go on", "left").line, "failed    gap: should go on; instead: left"
+        )
+
+
+def _run(options: conformance.Options, out: StringIO) -> Any:
+    from twisted.internet.defer import ensureDeferred
+
+    return ensureDeferred(conformance.run(options, None, out, StringIO()))

@@ -19,6 +19,7 @@ from ctiex.clients.event_taking import MOST_WAITING
 from ctiex.clients.hand_off import MOST_EARLY
 from ctiex.errors import CtiexError, Status
 from ctiex.messages import (
+    KIND_OF,
     AgentEvent,
     AgentLogin,
     AgentLoginReply,
@@ -113,14 +114,15 @@ _SERIALS = st.sampled_from(["", "1", "2", "4711"])
 
 
 _LAST = 2**64 - 1
+_ABOUT = (0, *(KIND_OF[request] for request in (Bind, AgentLogin, ConnectRequest, DataRequest, ServiceEvent)))
 _ANY_KIND: list[Message | None] = [
     None, Pong(), BindReply(0), AgentLoginReply(0, EPOCH, 1, 0), ConnectReply(0, "2"), DataResult(0, "2", "1001"),
-    ServiceEventReply(0, 0), *(Error(status, about) for status in (0, 14, 51) for about in (0, 0x01, 0x10, 0x14, 0x22, 0x24)),
+    ServiceEventReply(0, 0), *(Error(status, about) for status in (0, 14, 51) for about in _ABOUT),
 ]  # fmt: skip
 _ODD: dict[type, list[Message | None]] = {
     Bind: [
         *(BindReply(status) for status in (3, 11, 14, 200)),
-        *(BindReply(0, 1, "s", *agreed) for agreed in ((0, 0), (1, 1_024), (0xFFFF, 1_023), (0, 2**32 - 1))),
+        *(BindReply(0, 2, "s", *agreed) for agreed in ((0, 0), (1, 1_024, 1), (0xFFFF, 1_023), (0, 2**32 - 1))),
     ],
     AgentLogin: [
         *(

@@ -97,7 +97,7 @@ class FaultyClientsTests(TestCase):
             faults.IgnoresEpoch,
             "new-epoch",
             beside={"usual", "gap"},
-            says="acknowledgement of event 1",
+            says="though 1 is the last",
         )
 
     async def test_one_that_fights_for_its_number(self) -> None:

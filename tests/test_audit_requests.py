@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ctiex.fields import Fields
 from ctiex.limits import SessionLimits
+from ctiex.links import rules
 from ctiex.messages import (
     Bind,
     CallEnded,
@@ -12,9 +13,12 @@ from ctiex.messages import (
     Condition,
     DataChanged,
     DataChangedReply,
+    Ping,
     Role,
+    Unbind,
     UpdateRequest,
 )
+from ctiex.monitoring import audit_trail
 from ctiex.monitoring.audit_events import AuditEvent
 from ctiex.testing.fakes import FakeService
 
@@ -94,3 +98,12 @@ class RequestTests(AuditCase):
         self.assertEqual(
             refused, [("report_refused", 25), ("report_refused", 24), ("connect_refused", 24), ("update_refused", 24)]
         )
+
+    def test_every_request_of_a_client_has_its_records(self) -> None:
+        asked = {
+            message
+            for allowed in rules.EXCHANGE.values()
+            for message, treatment in allowed.items()
+            if treatment is rules.REQUEST and message not in (Ping, Unbind)
+        }
+        self.assertEqual(asked, set(audit_trail._OUTCOMES))

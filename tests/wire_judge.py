@@ -33,7 +33,8 @@ class Judge:
         if version != 2:
             return self._ended(3)
         if flags > 1:
-            return self._error(1, kind, invoke_id)
+            known = BY_KIND.get(kind)
+            return self._error(1, kind, invoke_id) if known is None else self._malformed(known, invoke_id)
         if kind not in BY_KIND:
             return self._error(2, kind, invoke_id)
         message = BY_KIND[kind]

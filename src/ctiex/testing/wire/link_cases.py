@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from attrs import evolve
+
 from ctiex import messages as m
 from ctiex.errors import Status
 from ctiex.messages import CALL_CONTROL_KINDS, KIND_OF, Message, Role
@@ -151,6 +153,9 @@ def _client_waits() -> Iterator[Case]:
     yield from broken(waiting("the awaited reply, malformed", told, True), m.ConnectReply)
     told = error(Status.MALFORMED, 0x17)
     yield from broken(waiting("a malformed reply of another kind", told), m.CancelReply)
+    yield evolve(waiting("a reply of another kind, with a bad flag", told), data=raw(0x17, flags=2))
+    told = error(Status.MALFORMED, 0x15)
+    yield evolve(waiting("the awaited reply, with a bad flag", told, True), data=raw(0x15, flags=2))
     yield from both(waiting("an Error about the request", ends=True), m.Error(Status.MALFORMED, 0x14))
     yield from both(waiting("an Error about another kind"), m.Error(Status.MALFORMED, 0x21))
     yield from both(waiting("an Error about 0"), m.Error(Status.MALFORMED, 0))

@@ -272,6 +272,7 @@ PLANTED = (
         "a new epoch that the store doesn't take is forgotten in a crash, and the one before the loss goes on",
         "and no gap was told|now it is|follows its end|its end was told to|is at Position|told 0 times",
         elsewhere=_epoch_kept_when_its_turn_comes,
+        faults=frozenset({Fault.LOSS, Fault.STORE, Fault.COMMIT, Fault.CRASH}),
     ),
     Planted(
         "events of another epoch",
@@ -284,6 +285,7 @@ PLANTED = (
         "a report under an event_id that a restarted service uses again is taken for a repeat",
         "told 0 times",
         _repeats_by_event_id_alone,
+        faults=frozenset({Fault.SERVICE, Fault.CRASH}),
     ),
     Planted(
         "end told once",

@@ -94,7 +94,7 @@ class AgentNumber:
         self._link: ClientLink | None = None
         """The last link that it was logged in on: events on another link, or from before, don't belong to it."""
         self._coming_on: ClientLink | None = None
-        """The link on which its login hasn't been answered yet."""
+        """The link on which its login hasn't been answered yet, or what came before the answer hasn't been brought."""
         self._early: list[AgentEvent] = []
         """Events that came there before that answer, which names their epoch."""
         self._acknowledged = 0
@@ -237,10 +237,15 @@ class AgentNumber:
             self._events = TakenEvents(first - 1)
         else:
             self._go_on(first)
-        self._bring_early(link)
+        if self._early:  # which the application hears once it has this login, and knows its epoch
+            self.reactor.callLater(0, self._bring_early, link)
+        else:
+            self._coming_on = None
 
     def _bring_early(self, link: ClientLink) -> None:
         """Take what came before the answer; behind what an earlier login left out comes its replay."""
+        if link is not self._coming_on or link is not self._link:
+            return  # there is another login
         early, self._coming_on, self._early = self._early, None, []
         for event in early:
             if event.sequence <= self._events.arrived + 1:
@@ -280,8 +285,10 @@ class AgentNumber:
 
     def received(self, link: ClientLink, event: AgentEvent) -> None:
         """An event has come, or comes again."""
-        if link is self._coming_on and len(self._early) < MOST_UNTAKEN:
-            self._early.append(event)
+        if link is self._coming_on:
+            if len(self._early) < MOST_UNTAKEN:
+                self._early.append(event)
+            return
         if link is not self._link:
             return  # of an abandoned login; this one's replays it
         self._numbered = max(self._numbered, event.sequence)

@@ -118,10 +118,11 @@ class Pair:
             (self._agent, AGENT_ROLE, "steady-agents"), (self._service, SERVICE_ROLE, "steady-service"),
         ):  # fmt: skip
             got = link.ask(
-                Kind.BIND, role=role, identity=name, secret="steady-secret", min_version=1, max_version=1, software=""
-            )
+                Kind.BIND, role=role, identity=name, secret="steady-secret", min_version=2, max_version=2, software="",
+                features="",
+            )  # fmt: skip
             expect(got.outcome == (Kind.BIND_REPLY, 0), f"{name} is not bound: {got}")
-        expect(self._agent.ask(Kind.AGENT_LOGIN, agent="1001", resume_after=0)["status"] == 0, "no login")
+        expect(self._agent.ask(Kind.AGENT_LOGIN, agent="1001", epoch=0, resume_after=0)["status"] == 0, "no login")
         self._number = time.time_ns() // 1_000_000  # beyond what an earlier pair has used
 
     def hand_off(self) -> None:
@@ -129,8 +130,9 @@ class Pair:
         self._number += 1
         serial = f"77{self._number:014d}"
         got = self._agent.ask(
-            Kind.CONNECT_REQUEST, serial=serial, agent="1001", service="steady", calling_number="138", fields=_FIELDS
-        )
+            Kind.CONNECT_REQUEST, serial=serial, agent="1001", service="steady", calling_number="138",
+            reference=f"r{serial}", fields=_FIELDS,
+        )  # fmt: skip
         expect(got.outcome == (Kind.CONNECT_REPLY, 0), f"not kept: {got}")
         offered = self._service.wait(
             lambda got: got.kind is Kind.CONNECTION and got["calling_number"] == f"138**{serial}", "Connection"
@@ -138,6 +140,7 @@ class Pair:
         self._service.send(Kind.CONNECTION_REPLY, offered.invoke_id, status=0, detail="")
         data = self._service.ask(Kind.DATA_REQUEST, serial=serial, exchange_address="")
         expect(data.outcome == (Kind.DATA_RESULT, 0) and data["fields"] == _FIELDS, f"other data: {data}")
+        expect(data["reference"] == f"r{serial}", f"another reference: {data}")
         told = self._service.ask(
             Kind.SERVICE_EVENT, event_id=1, serial=serial, agent="1001", condition=1, fields=[("n", self._number)]
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 from io import StringIO
 from typing import Any
@@ -22,6 +23,7 @@ from ctiex.testing.conformance.verdicts import Outcome, Verdict, summary
 
 from . import conformance_faults as faults
 from .conformance_clients import AgentUnderTest, ServiceUnderTest
+from .processes import ROOT
 
 PATIENCE = Patience(acts=60.0, settles=0.2)
 SHORT = Patience(acts=4.0, settles=0.5)
@@ -97,7 +99,7 @@ class FaultyClientsTests(TestCase):
             faults.IgnoresEpoch,
             "new-epoch",
             beside={"usual", "gap"},
-            says="acknowledgement of event 1",
+            says="though 1 is the last",
         )
 
     async def test_one_that_fights_for_its_number(self) -> None:
@@ -187,6 +189,12 @@ class CommandTests(SynchronousTestCase):
         for role in Role:
             names = [case.name for case in cases_of(role)]
             self.assertEqual(len(set(names)), len(names))
+
+    def test_the_page_has_every_case(self) -> None:
+        page = (ROOT / "docs" / "conformance.rst").read_text()
+        rows = re.findall(r'^   ([a-z0-9-]+), "(.*)"$', page, re.M)
+        cases = {(case.name, case.should) for role in Role for case in cases_of(role)}
+        self.assertEqual((set(rows), len(rows)), (cases, len(cases)))
 
     def test_only_some_are_listed(self) -> None:
         out = StringIO()

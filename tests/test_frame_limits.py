@@ -104,7 +104,7 @@ class AgreedTests(ServiceCase):
             return Outcome(Condition.COMPLETED)
 
         self.service(serve)
-        self.line.answers[DataRequest] = lambda asked: DataResult(Status.OK, asked.serial, "1001", LONG)
+        self.line.answers[DataRequest] = lambda asked: DataResult(Status.OK, asked.serial, "1001", fields=LONG)
         self.connect(customer())
         self.line.pump()
         self.assertEqual(fetched, [LONG])
@@ -128,7 +128,7 @@ class AgreedTests(ServiceCase):
     def test_nothing_longer_is_taken_than_was_agreed(self) -> None:
         self.agree(2_048)
         self.service()
-        self.send(DataResult(Status.OK, "1", "1001", Fields({"x": "y" * 3_000})))
+        self.send(DataResult(Status.OK, "1", "1001", fields=Fields({"x": "y" * 3_000})))
         self.pass_time(1)
         self.assertEqual(len(self.line.links), 2)
 

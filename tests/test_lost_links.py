@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ctiex.errors import StoreUnavailable
 from ctiex.testing.fakes import FakeAgent, FakeService, WaitingStore
-from ctiex.testing.pairs import MemoryExchange
+from ctiex.testing.pairs import MemoryExchange, make_service
 
 from .effort import examples
 from .hashing_portals import LateCredentials
@@ -119,6 +119,8 @@ class Disconnects(SynchronousTestCase):
         exchange.pair_of(service).deliver(to_first=True)
         agent.connect("1001", "bill", "1")
         exchange.pump()
+        self.assertEqual([event.condition for event in agent.events], [10], "another one may bind yet")
+        exchange.advance(make_service("bill").timeouts.rebind_grace)
         self.assertEqual(service.connections, [])
         self.assertEqual([(event.condition, event.status) for event in agent.events], [(10, 0), (14, 31)])
 

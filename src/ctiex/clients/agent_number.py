@@ -60,7 +60,7 @@ class AgentNumber(AgentEvents):
         :param calling_number: the customer's own number.
         :param serial: the call's own serial; None: a random one. Empty: the exchange allocates it, nothing is repeated,
             and a lost link raises LinkLost.
-        :param timeout: in seconds, lost links and pauses included; the exchange may take as long to answer.
+        :param timeout: in seconds, with all repeats over lost links, behind pauses, and where no answer came.
         :param resumed: an earlier run has asked for this same call, which may have ended: events of it that waited
             are heard as well. Ask directly behind ``login``: what was replayed before went to ``on_event`` alone.
         :param reference: the application's own name for the call; it stands in each of its events.

@@ -65,7 +65,7 @@ class ServedCall:
     async def data(self, timeout: float = 30.0) -> Fields:
         """The call's data, organized for this service [0050].
 
-        :param timeout: in seconds, lost links included; the exchange may take as long to answer.
+        :param timeout: in seconds, with all repeats over lost links and where no answer came.
         :raise CallError: 20, the call isn't (or is no longer) this service's.
         :raise RequestTimedOut: no answer in time.
         """

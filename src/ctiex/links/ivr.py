@@ -95,8 +95,14 @@ class IvrLink(ExchangeLink):
 
     def tell(self, message: CallEnded | DataChanged, answered: Callable[[bool], None]) -> None:
         """Write a CallEnded or a DataChanged."""
-        deadline = self.clock.seconds() + self._context.limits.heartbeat
-        self.session.request(message, lambda answer: answered(not isinstance(answer, LinkError)), deadline)
+
+        def heard(answer: Message | LinkError) -> None:
+            was_answered = not isinstance(answer, LinkError)
+            if was_answered:
+                self._observer.notice_answered(self.info, message)
+            answered(was_answered)
+
+        self.session.request(message, heard, self.clock.seconds() + self._context.limits.heartbeat)
         self.flush()
 
     def link_bound(self, identity: Identity) -> None:

@@ -131,10 +131,12 @@ class Answers:
 
             update(identity, request, answered)
 
-        def query_seen(identity: Identity, asked: CallQuery) -> CallQueryReply:
-            reply = query(identity, asked)
-            self._queried(asked.agent, reply)
-            return reply
+        def query_seen(identity: Identity, asked: CallQuery, reply: Callable[[CallQueryReply], None]) -> None:
+            def answered(message: CallQueryReply) -> None:
+                self._queried(asked.agent, message)
+                reply(message)
+
+            query(identity, asked, answered)
 
         vars(processing).update(connect=connect_seen, cancel=cancel_seen, update=update_seen, query=query_seen)
 

@@ -161,15 +161,11 @@ class AgentNumber:
             if pause is None or self.reactor.seconds() + pause >= until:
                 break
             await deferLater(self.reactor, pause)
-        if getattr(reply, "status", None) == Status.ALREADY_FINISHED and self._is_its_own(request, asked, resumed):
-            return request.serial  # it was committed at an earlier attempt, and has ended meanwhile
+        repeated = resumed or asked.has_sent(request)
+        if repeated and getattr(reply, "status", None) == Status.ALREADY_FINISHED:
+            return request.serial  # it was committed at an earlier attempt, and has ended: its events tell how
         kept: ConnectReply = checked(reply)
         return kept.serial
-
-    def _is_its_own(self, request: ConnectRequest, asked: Asked, resumed: bool) -> bool:
-        """Whether a call that has ended is the one that is asked for, and not one that had its serial before."""
-        heard = self._hand_offs.has_early(asked) or self._taking.waits(asked.is_of)
-        return resumed or (asked.has_sent(request) and heard)
 
     async def update(self, serial: str, fields: Fields, timeout: float = 30.0) -> None:
         """Put these fields over those of an open call; a service that has fetched them hears of it.

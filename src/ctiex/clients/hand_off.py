@@ -250,10 +250,6 @@ class HandOffs:
         """Whether somebody may ask for it by the answer to a request."""
         return self._without_serial > 0 or event.serial in self._asked or event.serial in self._unanswered
 
-    def has_early(self, asked: Asked) -> bool:
-        """Whether an event of this call, under a serial of the application's own, has come before the answer."""
-        return any(map(asked.is_of, self._early))
-
     def kept(self, asked: Asked, serial: str) -> HandOff:
         """The exchange has the call: its hand-off, the same one for all who asked for it."""
         if asked.hand_off is not None:

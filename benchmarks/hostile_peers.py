@@ -73,8 +73,12 @@ class HostileLink:
 def bind_frame(to_services: bool, secret: str = "hostile-secret") -> bytes:
     """A Bind under the peers' own identity."""
     role, identity = (SERVICE_ROLE, "hostile-service") if to_services else (AGENT_ROLE, "hostile-agents")
-    return message(Kind.BIND, 1, role=role, identity=identity, secret=secret, min_version=2, max_version=2, software="",
-                   features="")  # fmt: skip
+    return _bind(role, identity, secret)
+
+
+def _bind(role: int, identity: str, secret: str) -> bytes:
+    return message(Kind.BIND, 1, role=role, identity=identity, secret=secret, min_version=VERSION, max_version=VERSION,
+                   software="", features="")  # fmt: skip
 
 
 def source(number: int) -> str:
@@ -161,8 +165,7 @@ def bind_as(port: int, identity: str, secret: str) -> int | None:
     """The status that answers a good Bind from an address that nobody else comes from; None where the link ends."""
     made = socket.create_connection(("127.0.0.1", port), 20, source_address=("127.0.0.3", 0))
     try:
-        made.sendall(message(Kind.BIND, 1, role=AGENT_ROLE, identity=identity, secret=secret, min_version=2,
-                             max_version=2, software="", features=""))  # fmt: skip
+        made.sendall(_bind(AGENT_ROLE, identity, secret))
         return _bind_status(made)
     except ConnectionError:
         return None

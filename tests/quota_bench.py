@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from ctiex.fields import Fields
 from ctiex.limits import Limits
 from ctiex.messages import (
+    AgentLogin,
     CancelReply,
     CancelRequest,
     Condition,
@@ -46,7 +47,7 @@ class Bench:
 
     def login(self, identity: str, agent: str) -> None:
         if self.exchange.presence.bring(agent, identity):
-            self.exchange.mailboxes.login(agent, self.outlets[identity], 0)
+            self.exchange.mailboxes.login(self.outlets[identity], AgentLogin(agent))
 
     def logout(self, identity: str, agent: str) -> None:
         self.exchange.presence.logout(agent, self.outlets[identity])

@@ -87,8 +87,8 @@ def shown(name: str, words: str) -> list[str]:
 
 
 def unnumbered(text: str) -> list[str]:
-    """Lines with every allocated serial made the same."""
-    return re.sub(r"\d{20}", "SERIAL", text).splitlines()
+    """Lines with every serial made the same."""
+    return re.sub(r"\b\d{19}\b", "SERIAL", text).splitlines()
 
 
 def typed(name: str, words: str) -> str:

@@ -33,7 +33,8 @@ class Judge:
         if version != 2:
             return self._ended(3)
         if flags > 1:
-            return self._error(1, kind, invoke_id)
+            known = BY_KIND.get(kind)
+            return self._error(1, kind, invoke_id) if known is None else self._malformed(known, invoke_id)
         if any(kept["least"] <= kind <= kept["greatest"] for kept in LAYOUTS["kept_kinds"]):
             return self._error(5 if self.bound else 10, kind, invoke_id)
         if kind not in BY_KIND:

@@ -439,7 +439,7 @@ REPLY_OF: dict[type[Message], type[Message]] = {
 
 
 def refusal(request: Message, status: int, detail: str = "", retry_after: int = 0) -> Message:
-    """The request's own reply, saying ``status`` and nothing of any call.
+    """The request's own reply, saying ``status``, if it can, and nothing of any call.
 
     :param retry_after: in how many seconds to ask again, in a reply that can say it; 0 where that isn't known.
     """
@@ -464,5 +464,9 @@ def refusal(request: Message, status: int, detail: str = "", retry_after: int = 
             return DataResult(status, serial)
         case ServiceEvent(event_id=event_id):
             return ServiceEventReply(event_id, status)
+        case CallEnded():
+            return CallEndedReply()
+        case DataChanged():
+            return DataChangedReply()
         case _:
             return Error(status, KIND_OF[type(request)], detail)

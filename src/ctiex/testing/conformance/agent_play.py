@@ -31,7 +31,7 @@ from ctiex.messages import (
     UpdateReply,
     UpdateRequest,
 )
-from ctiex.testing.conformance.play import Asked, Play
+from ctiex.testing.conformance.play import HeardRequest, Play
 from ctiex.testing.conformance.played_link import PlayedLink, Said
 from ctiex.testing.conformance.verdicts import Failed, NotSeen
 
@@ -115,7 +115,7 @@ class AgentPlay(Play):
 
     # ------------------------------------------------------------ logins
 
-    async def begin(self, **agreed: Any) -> Asked:
+    async def begin(self, **agreed: Any) -> HeardRequest:
         """A client that is bound, logged in, and waits for its ConnectReply; calls of an earlier case are ended."""
         while True:
             link = await self.bound(**agreed)
@@ -130,7 +130,7 @@ class AgentPlay(Play):
         await self.comes(lambda: link.holds(ConnectRequest) or link.lost or link.unbound, "ConnectRequest")
         return link.holds(ConnectRequest)
 
-    def _asked(self, asked: Asked) -> Asked:
+    def _asked(self, asked: HeardRequest) -> HeardRequest:
         request = asked.request
         if (request.agent, request.service) != (AGENT, "conformance"):
             raise Failed(f"asked for the service {request.service!r} as agent {request.agent!r}")
@@ -146,7 +146,7 @@ class AgentPlay(Play):
         self.replay(asked)
         return self._login_of(asked)
 
-    async def takes_login(self, link: PlayedLink) -> Asked:
+    async def takes_login(self, link: PlayedLink) -> HeardRequest:
         """The client's AgentLogin."""
         asked = await self.takes(link, AgentLogin)
         if asked.request.agent != AGENT:
@@ -154,7 +154,7 @@ class AgentPlay(Play):
         return asked
 
     @staticmethod
-    def _login_of(asked: Asked) -> AgentLogin:
+    def _login_of(asked: HeardRequest) -> AgentLogin:
         login = asked.request
         assert isinstance(login, AgentLogin)
         return login
@@ -162,14 +162,14 @@ class AgentPlay(Play):
     def _goes_on(self, login: AgentLogin) -> bool:
         return login.epoch == self.mailbox.epoch and login.resume_after <= self.mailbox.last
 
-    def answer_login(self, asked: Asked) -> None:
+    def answer_login(self, asked: HeardRequest) -> None:
         """As an exchange does that has this mailbox."""
         login, box = self._login_of(asked), self.mailbox
         anew = login.epoch != 0 and not self._goes_on(login)
         status = Status.NUMBERING_ANEW if anew else Status.OK
         asked.link.send(AgentLoginReply(status, box.epoch, box.first, box.last), asked.invoke_id)
 
-    def replay(self, asked: Asked) -> None:
+    def replay(self, asked: HeardRequest) -> None:
         """Send all that the client hasn't got, by what it says."""
         login = self._login_of(asked)
         after = login.resume_after if self._goes_on(login) else 0
@@ -177,7 +177,7 @@ class AgentPlay(Play):
             if sequence > after:
                 asked.link.send(event, 0)
 
-    async def come_back(self, before: Asked) -> PlayedLink:
+    async def come_back(self, before: HeardRequest) -> PlayedLink:
         """The next link, logged in behind the last event that was acknowledged or sent."""
         link = await self.bound()
         login = await self.log_in(link)
@@ -194,19 +194,19 @@ class AgentPlay(Play):
         if login.epoch and not at_least <= login.resume_after <= self.mailbox.last:
             raise Failed(f"logged in with resume_after {login.resume_after}, though it had acknowledged {at_least}")
 
-    async def next_login(self, link: PlayedLink) -> Asked:
+    async def next_login(self, link: PlayedLink) -> HeardRequest:
         """The client's next AgentLogin behind a refusal, on this link or another."""
         await self.comes(lambda: link.holds(AgentLogin) or link.lost, "AgentLogin")
         return await self.takes_login(link if link.holds(AgentLogin) else await self.bound())
 
-    async def repeated(self, before: Asked) -> Asked:
+    async def repeated(self, before: HeardRequest) -> HeardRequest:
         """The same ConnectRequest on the next link."""
         if not before.request.serial:
             raise NotSeen("no serial of its own stood in the ConnectRequest, which can't be repeated")
         link = await self.come_back(before)
         return await self.asked_again(before, link)
 
-    async def asked_again(self, before: Asked, link: PlayedLink) -> Asked:
+    async def asked_again(self, before: HeardRequest, link: PlayedLink) -> HeardRequest:
         """The same ConnectRequest, on this link."""
         if not before.request.serial:
             raise Failed("asked again with an empty serial, which may make a second call")
@@ -214,7 +214,7 @@ class AgentPlay(Play):
         self.check_same(before, again)
         return again
 
-    async def asked_later(self, before: Asked) -> Asked | None:
+    async def asked_later(self, before: HeardRequest) -> HeardRequest | None:
         """The same ConnectRequest behind a refusal, or None where the client gives up."""
         link = before.link
         await self.comes(
@@ -229,18 +229,18 @@ class AgentPlay(Play):
         return again
 
     @staticmethod
-    def check_same(before: Asked, again: Asked) -> None:
+    def check_same(before: HeardRequest, again: HeardRequest) -> None:
         """:raise Failed: a repeat is another request."""
         if before.request != again.request:
             raise Failed(f"asked for another call: serial {again.request.serial}, before {before.request.serial}")
 
     # ------------------------------------------------------------ the call
 
-    def yes(self, asked: Asked) -> ConnectReply:
+    def yes(self, asked: HeardRequest) -> ConnectReply:
         """The exchange keeps the call."""
         return ConnectReply(Status.OK, self.keep(asked))
 
-    def keep(self, asked: Asked) -> str:
+    def keep(self, asked: HeardRequest) -> str:
         """The call is kept, and nothing is said of that yet; gives its serial."""
         serial = asked.request.serial or str(SystemRandom().randrange(10**19, 10**20))
         self.mailbox.calls[serial] = self.call = evolve(asked.request, serial=serial)
@@ -291,7 +291,7 @@ class AgentPlay(Play):
             self.tell(link, condition)
         await self.ends(link)
 
-    def gave_up(self, asked: Asked) -> str | None:
+    def gave_up(self, asked: HeardRequest) -> str | None:
         """The client asks for another call, or leaves."""
         link = asked.link
         if link.unbound:
@@ -300,7 +300,7 @@ class AgentPlay(Play):
             return "closed the link"
         return "asked again, before it had an answer" if link.holds(ConnectRequest) else None
 
-    def sample(self, asked: Asked) -> tuple[Message, int]:
+    def sample(self, asked: HeardRequest) -> tuple[Message, int]:
         """An event."""
         request = asked.request
         event = AgentEvent(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ctiex.errors import Status
 from ctiex.messages import Condition, ConnectReply, ConnectRequest
 from ctiex.testing.conformance.agent_play import AgentPlay
-from ctiex.testing.conformance.play import Asked
+from ctiex.testing.conformance.play import HeardRequest
 from ctiex.testing.conformance.verdicts import Case, Failed, NotSeen
 
 _RETRY_AFTER = 2
@@ -14,7 +14,7 @@ LEAST_PAUSES = 0.1
 """How long a few pauses that grow from a random time up to a second are together, at the very least."""
 
 
-def _own_serial(asked: Asked) -> None:
+def _own_serial(asked: HeardRequest) -> None:
     if not asked.request.serial:
         raise NotSeen("no serial of its own stood in the ConnectRequest")
 
@@ -56,7 +56,7 @@ async def _empty(play: AgentPlay) -> None:
     play.cut(asked.link)
     link = await play.come_back(asked)
     play.keep(asked)
-    await play.nothing(lambda: play.gave_up(Asked(link, 0, asked.request, 0.0)))
+    await play.nothing(lambda: play.gave_up(HeardRequest(link, 0, asked.request, 0.0)))
     await play.finish(link)
 
 

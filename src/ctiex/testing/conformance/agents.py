@@ -14,7 +14,7 @@ from ctiex.messages import (
     UpdateRequest,
 )
 from ctiex.testing.conformance.agent_play import AGENT, AgentPlay, Mailbox
-from ctiex.testing.conformance.play import Asked, kind_of
+from ctiex.testing.conformance.play import HeardRequest, kind_of
 from ctiex.testing.conformance.played_link import PlayedLink
 from ctiex.testing.conformance.verdicts import Case, Failed, NotSeen
 
@@ -22,7 +22,7 @@ _BELOW, _FINAL = Condition(0x4D), Condition(0x90)
 _UNKNOWN_STATUS = 199
 
 
-async def _kept(play: AgentPlay) -> Asked:
+async def _kept(play: AgentPlay) -> HeardRequest:
     """A call that is kept, with an event that is acknowledged."""
     asked = await play.begin()
     play.answer(asked)
@@ -146,7 +146,7 @@ async def _early(play: AgentPlay) -> None:
     login = await play.takes_login(link)
     play.check_position(login.request, asked.link.acknowledged)
     play.replay(login)
-    await play.still_waits(Asked(link, 0, asked.request, 0.0))
+    await play.still_waits(HeardRequest(link, 0, asked.request, 0.0))
     play.answer_login(login)
     await play.acknowledges(link)
     await play.ends(link)

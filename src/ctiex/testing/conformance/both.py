@@ -5,7 +5,7 @@ from __future__ import annotations
 from ctiex.codecs import encode
 from ctiex.errors import Status
 from ctiex.messages import KIND_OF, BindReply, Error, Ping
-from ctiex.testing.conformance.play import Asked, Play, kind_of
+from ctiex.testing.conformance.play import HeardRequest, Play, kind_of
 from ctiex.testing.conformance.played_link import Manners
 from ctiex.testing.conformance.raw_frames import UNKNOWN_KIND, malformed, of_unknown_kind, with_unknown_flag
 from ctiex.testing.conformance.verdicts import Case, Failed
@@ -15,7 +15,7 @@ _NOBODYS = 90_001
 """An invoke id that no client has come to."""
 
 
-async def _on(play: Play, asked: Asked) -> None:
+async def _on(play: Play, asked: HeardRequest) -> None:
     """Whatever was played, it goes on as usual."""
     await play.still_waits(asked)
     play.answer(asked)

@@ -15,7 +15,7 @@ from ctiex.testing.conformance.agent_play import AgentPlay
 from ctiex.testing.conformance.play import Patience, Play
 from ctiex.testing.conformance.played_link import PlayedLink
 from ctiex.testing.conformance.service_play import ServicePlay
-from ctiex.testing.conformance.verdicts import Case, Failed, NotSeen, Outcome, Verdict
+from ctiex.testing.conformance.verdicts import Case, Failed, NotSeen, Result, Verdict
 
 _PLAYS: dict[Role, type[Play]] = {Role.AGENT: AgentPlay, Role.SERVICE: ServicePlay}
 _CASES: dict[Role, tuple[Case[Any], ...]] = {
@@ -80,14 +80,14 @@ class Kit:
             await case.play(self._play)
             self._play.check()
         except Failed as failed:
-            return Verdict(case.name, Outcome.FAILED, case.should, str(failed))
+            return Verdict(case.name, Result.FAILED, case.should, str(failed))
         except NotSeen as not_seen:
-            return Verdict(case.name, Outcome.NOT_SEEN, case.should, str(not_seen))
+            return Verdict(case.name, Result.NOT_SEEN, case.should, str(not_seen))
         finally:
             self._play.end()
             if self.client is not None:
                 await self.client.stop()
-        return Verdict(case.name, Outcome.OK, case.should)
+        return Verdict(case.name, Result.OK, case.should)
 
     def close(self) -> None:
         """Leave every link that is still there."""

@@ -43,7 +43,7 @@ class Patience:
 
 
 @frozen
-class Asked:
+class HeardRequest:
     """A request of the client that the exchange hasn't answered."""
 
     link: PlayedLink
@@ -82,7 +82,7 @@ class Play(ABC):
     # ------------------------------------------------------------ what the roles say
 
     @abstractmethod
-    async def begin(self, **agreed: Any) -> Asked:
+    async def begin(self, **agreed: Any) -> HeardRequest:
         """Bring the client to where it waits for an answer.
 
         :param agreed: what the BindReply says in place of the usual.
@@ -90,18 +90,18 @@ class Play(ABC):
         """
 
     @abstractmethod
-    async def come_back(self, before: Asked) -> PlayedLink:
+    async def come_back(self, before: HeardRequest) -> PlayedLink:
         """The client's next link, with all that it says before its requests."""
 
     @abstractmethod
-    async def repeated(self, before: Asked) -> Asked:
+    async def repeated(self, before: HeardRequest) -> HeardRequest:
         """Behind a cut: the same request again, on the next link."""
 
     @abstractmethod
-    def yes(self, asked: Asked) -> Message:
+    def yes(self, asked: HeardRequest) -> Message:
         """The reply that it wants."""
 
-    def answer(self, asked: Asked) -> None:
+    def answer(self, asked: HeardRequest) -> None:
         """Answer it as it wants."""
         asked.link.send(self.yes(asked), asked.invoke_id)
 
@@ -110,11 +110,11 @@ class Play(ABC):
         """Go on as usual to the end of the call, behind the answer."""
 
     @abstractmethod
-    def gave_up(self, asked: Asked) -> str | None:
+    def gave_up(self, asked: HeardRequest) -> str | None:
         """What the client does, when it no longer waits for the answer; None while it does."""
 
     @abstractmethod
-    def sample(self, asked: Asked) -> tuple[Message, int]:
+    def sample(self, asked: HeardRequest) -> tuple[Message, int]:
         """A message that the exchange might send now, and its invoke id."""
 
     other_reply: ClassVar[Message]
@@ -260,13 +260,13 @@ class Play(ABC):
         """The client is where the case begins: from now on all is held against it."""
         self._seen = True
 
-    async def takes(self, link: PlayedLink, kind: type[Message], wanted: Callable[[Any], bool] = bool) -> Asked:
+    async def takes(self, link: PlayedLink, kind: type[Message], wanted: Callable[[Any], bool] = bool) -> HeardRequest:
         """The client's next request of this class.
 
         :param wanted: which of them.
         """
         said = await self.says(link, lambda: link.take(kind, lambda one: wanted(one)), kind.__name__)
-        return Asked(link, said.invoke_id, said.message, said.at)
+        return HeardRequest(link, said.invoke_id, said.message, said.at)
 
     async def replies(self, link: PlayedLink, invoke_id: int, kind: type[Message]) -> Any:
         """The client's reply to a request of the exchange."""
@@ -304,7 +304,7 @@ class Play(ABC):
             return
         raise Failed(instead)
 
-    async def still_waits(self, asked: Asked) -> None:
+    async def still_waits(self, asked: HeardRequest) -> None:
         """The client goes on waiting for its answer.
 
         :raise Failed: it doesn't.

@@ -8,7 +8,7 @@ from typing import Any
 from ctiex.errors import Status
 from ctiex.messages import ServiceEvent
 from ctiex.testing.conformance.agent_requests import LEAST_PAUSES
-from ctiex.testing.conformance.play import Asked
+from ctiex.testing.conformance.play import HeardRequest
 from ctiex.testing.conformance.service_play import ServicePlay
 from ctiex.testing.conformance.verdicts import Case, Failed, NotSeen
 
@@ -17,14 +17,14 @@ _UNKNOWN_STATUS = 199
 Played = Callable[[ServicePlay], Coroutine[Any, Any, None]]
 
 
-async def _result(play: ServicePlay) -> Asked:
+async def _result(play: ServicePlay) -> HeardRequest:
     """The final report of a call, which waits for its answer."""
     asked = await play.begin()
     play.answer(asked)
     return await play.final(asked.link)
 
 
-def _same(before: Asked, again: Asked) -> None:
+def _same(before: HeardRequest, again: HeardRequest) -> None:
     """:raise Failed: a repeat isn't the same report."""
     if before.request.event_id != again.request.event_id:
         raise Failed("reported again under another event_id: that makes a second report")

@@ -15,7 +15,7 @@ from ctiex.messages import (
     DataResult,
     ServiceEvent,
 )
-from ctiex.testing.conformance.play import Asked
+from ctiex.testing.conformance.play import HeardRequest
 from ctiex.testing.conformance.service_play import CUSTOMER, ServicePlay
 from ctiex.testing.conformance.verdicts import Case, Failed, NotSeen
 
@@ -120,7 +120,7 @@ async def _unknown_serial(play: ServicePlay) -> None:
 
     def more() -> str | None:
         while report := asked.link.take(ServiceEvent):
-            play.reply(Asked(asked.link, report.invoke_id, report.message, report.at), Status.UNKNOWN_SERIAL)
+            play.reply(HeardRequest(asked.link, report.invoke_id, report.message, report.at), Status.UNKNOWN_SERIAL)
             if report.message in refused:
                 return "reported again under the same event_id, though 20 is final"
             refused.append(report.message)

@@ -16,10 +16,11 @@ from ctiex.testing.simulation.network import End
 from ctiex.testing.simulation.store import Disk
 
 _LOOK_EVERY = 1.0
-_WITHIN = 16.0
+_WITHIN = 36.0
 """How long a service that is bound over a sound connection may go without hearing, in seconds.
 
-A session that doesn't answer is given up after a heartbeat of ten seconds; then another one is told.
+A session that doesn't answer is given up after a heartbeat of ten seconds; then another one is told, and there may be
+three that are dead without anybody's knowledge.
 """
 
 Notice = type[CallEnded] | type[DataChanged]

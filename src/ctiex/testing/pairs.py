@@ -244,7 +244,6 @@ class MemoryExchange:
     """For serials, the epoch, and the key of digests."""
     counts: Counters = field(factory=Counters)
     audit: Audit | None = None
-    random: Random = field(factory=lambda: Random(1))
     pairs: list[LinkedPair] = field(factory=list, init=False)
     """Every link that was opened."""
     core: ExchangeCore = field(init=False)

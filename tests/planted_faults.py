@@ -146,7 +146,7 @@ def _ends_told_to_one_session(exchange: MemoryExchange) -> None:
     """A service whose session has ended before it could hear of a call's end is never told again."""
     notices = exchange.processing._calls._notices
     answered = notices._answered
-    vars(notices)["_answered"] = lambda serial, session, heard: answered(serial, session, True)
+    vars(notices)["_answered"] = lambda *about: answered(*about[:-1], True)
 
 
 def _changes_not_told(exchange: MemoryExchange) -> None:
@@ -154,9 +154,9 @@ def _changes_not_told(exchange: MemoryExchange) -> None:
     notices = exchange.processing._calls._notices
     try_ = notices._try
 
-    def try_ends(call: Call, session: IServiceSession | None) -> None:
+    def try_ends(call: Call, *session: Any) -> None:
         if call.ended_as:
-            try_(call, session)
+            try_(call, *session)
 
     vars(notices)["_try"] = try_ends
 
@@ -173,12 +173,11 @@ def _updates_answered_before_they_are_kept(exchange: MemoryExchange) -> None:
 
 
 @contextmanager
-def _epoch_kept_when_its_turn_comes() -> Iterator[None]:
-    """A new epoch is kept apart from what comes behind it: where the store doesn't take it, it is tried again."""
+def _epoch_kept_if_the_store_is_well() -> Iterator[None]:
+    """A new epoch is kept apart from what comes behind it, which the store may take without it."""
 
     def commit_apart(commits: Commits, metadata: tuple[tuple[str, str], ...]) -> None:
-        change = Change(metadata=metadata)
-        commits.commit(change, failed=lambda: commits.again("epoch", lambda: commit_apart(commits, metadata)))
+        commits.commit(Change(metadata=metadata))
 
     with mock.patch.object(Commits, "commit_first", commit_apart):
         yield
@@ -269,9 +268,10 @@ PLANTED = (
     ),
     Planted(
         "epoch comes back",
-        "a new epoch that the store doesn't take is forgotten in a crash, and the one before the loss goes on",
+        "a new epoch that the store doesn't take is lost in a crash, and the one from before goes on",
         "and no gap was told|now it is|follows its end|its end was told to|is at Position|told 0 times",
-        elsewhere=_epoch_kept_when_its_turn_comes,
+        elsewhere=_epoch_kept_if_the_store_is_well,
+        faults=frozenset({Fault.LOSS, Fault.STORE, Fault.COMMIT, Fault.CRASH}),
     ),
     Planted(
         "events of another epoch",
@@ -284,6 +284,7 @@ PLANTED = (
         "a report under an event_id that a restarted service uses again is taken for a repeat",
         "told 0 times",
         _repeats_by_event_id_alone,
+        faults=frozenset({Fault.SERVICE, Fault.CRASH}),
     ),
     Planted(
         "end told once",
@@ -296,6 +297,7 @@ PLANTED = (
         "a service that has fetched the data of a call isn't told that it was updated",
         "hasn't heard DataChanged",
         _changes_not_told,
+        faults=frozenset({Fault.SERVICE}),
     ),
     Planted(
         "update answered too early",

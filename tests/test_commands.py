@@ -139,7 +139,8 @@ class DecodeTests(SynchronousTestCase):
         self.assertEqual(
             out.splitlines(),
             ["ConnectRequest (kind 14), invoke id 7", "  serial: 007", "  agent: 1001", "  service: bill",
-             "  calling_number: 13800", "  reference: ", "  fields: 3", "    account=*** (text)", "    vip=*** (boolean)",
+             "  calling_number: 13800", "  reference: ", "  fields: 3", "    account=*** (text)",
+             "    vip=*** (boolean)",
              "    tone=*** (bytes)"],
         )  # fmt: skip
 

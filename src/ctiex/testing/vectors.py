@@ -25,12 +25,12 @@ from ctiex.interfaces import Extensions, ICodec
 from ctiex.messages import KIND_OF, VERSION, Message
 from ctiex.testing.wire.bad_frames import bad_frames
 from ctiex.testing.wire.bad_lines import bad_lines
-from ctiex.testing.wire.cases import FrameCase
+from ctiex.testing.wire.cases import Case
 from ctiex.testing.wire.dialogues import DIALOGUES, Dialogue
 from ctiex.testing.wire.good import GOOD, VARIANTS, Good
 from ctiex.testing.wire.link_cases import link_cases
 
-CASES: list[FrameCase] = [*bad_frames(), *bad_lines(), *link_cases()]
+CASES: list[Case] = [*bad_frames(), *bad_lines(), *link_cases()]
 
 
 def vectors() -> dict[str, Any]:

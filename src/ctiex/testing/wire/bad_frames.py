@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from ctiex.errors import Status
 from ctiex.messages import Role
-from ctiex.testing.wire.cases import FrameCase, error, raw
+from ctiex.testing.wire.cases import Case, error, raw
 
 _UPDATE = 0x1C
 _SERIAL = "01 37"
@@ -69,32 +69,30 @@ _FLAGS: list[tuple[str, int]] = [
 ]
 
 
-def bad_frames() -> Iterator[FrameCase]:
+def bad_frames() -> Iterator[Case]:
     """All of them, as an exchange gets them on a bound link."""
     for name, kind, body, role in _BODIES:
-        yield FrameCase(name, raw(kind, body), error(Status.MALFORMED, kind), role=role)
+        yield Case(name, raw(kind, body), error(Status.MALFORMED, kind), role=role)
     for name, fields in _FIELDS:
-        yield FrameCase(name, raw(_UPDATE, _SERIAL + fields), error(Status.MALFORMED, _UPDATE))
+        yield Case(name, raw(_UPDATE, _SERIAL + fields), error(Status.MALFORMED, _UPDATE))
     for name, behind in _EXTENSIONS:
-        yield FrameCase(name, raw(0x05, behind, flags=1), error(Status.MALFORMED, 0x05))
+        yield Case(name, raw(0x05, behind, flags=1), error(Status.MALFORMED, 0x05))
     for name, flags in _FLAGS:
-        yield FrameCase(name, raw(0x05, flags=flags), error(Status.MALFORMED, 0x05))
-    yield FrameCase("extensions that no flag tells of", raw(0x05, "01 8000 0000"), error(Status.MALFORMED, 0x05))
-    yield FrameCase("an unknown kind", raw(0x08), error(Status.UNKNOWN_KIND, 0x08))
-    yield FrameCase("an unknown kind with a bad flag", raw(0x08, flags=2), error(Status.MALFORMED, 0x08))
+        yield Case(name, raw(0x05, flags=flags), error(Status.MALFORMED, 0x05))
+    yield Case("extensions that no flag tells of", raw(0x05, "01 8000 0000"), error(Status.MALFORMED, 0x05))
+    yield Case("an unknown kind", raw(0x08), error(Status.UNKNOWN_KIND, 0x08))
+    yield Case("an unknown kind with a bad flag", raw(0x08, flags=2), error(Status.MALFORMED, 0x08))
     yield from _ends()
 
 
-def _ends() -> Iterator[FrameCase]:
+def _ends() -> Iterator[Case]:
     for side in ("exchange", "client"):
         told = error(Status.UNSUPPORTED_VERSION, invoke_id=0)
-        yield FrameCase(
-            f"version 1 in the header, to the {side}", raw(0x05, version=1), told, side=side, ends_link=True
-        )
+        yield Case(f"version 1 in the header, to the {side}", raw(0x05, version=1), told, side=side, ends_link=True)
         told = error(Status.TOO_LONG, invoke_id=0)
         long = struct.pack(">I", 65_537)
-        yield FrameCase(f"a length over the limit, to the {side}", long, told, side=side, ends_link=True)
+        yield Case(f"a length over the limit, to the {side}", long, told, side=side, ends_link=True)
     told = error(Status.UNSUPPORTED_VERSION, invoke_id=0)
-    yield FrameCase("version 3 in the header of a Bind", raw(0x01, version=3), told, bound=False, ends_link=True)
+    yield Case("version 3 in the header of a Bind", raw(0x01, version=3), told, bound=False, ends_link=True)
     short = struct.pack(">I", 7)
-    yield FrameCase("a length below 8", short, error(Status.MALFORMED, invoke_id=0), ends_link=True)
+    yield Case("a length below 8", short, error(Status.MALFORMED, invoke_id=0), ends_link=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 from ctiex.errors import Status
 from ctiex.messages import Role
-from ctiex.testing.wire.cases import ID, FrameCase, error, line
+from ctiex.testing.wire.cases import ID, Case, error, line
 
 _UPDATE = 0x1C
 
@@ -80,7 +80,7 @@ _EXTENSIONS: list[tuple[str, Any]] = [
 ]
 
 
-def bad_lines() -> Iterator[FrameCase]:
+def bad_lines() -> Iterator[Case]:
     """All of them, as an exchange gets them on a bound link."""
     for name, data in _UNREADABLE:
         yield _case(name, data + b"\n", 0, 0)
@@ -95,7 +95,7 @@ def bad_lines() -> Iterator[FrameCase]:
     yield from _kinds()
 
 
-def _fields() -> Iterator[FrameCase]:
+def _fields() -> Iterator[Case]:
     for name, value in _VALUES:
         yield _case(name, line("UpdateRequest", serial="7", fields={"a": value}), _UPDATE)
     doubled = b'{"kind":"UpdateRequest","id":5,"serial":"7","fields":{"a":1,"a":1}}\n'
@@ -108,14 +108,14 @@ def _fields() -> Iterator[FrameCase]:
     yield _case("a condition of the exchange, in JSON", condition, 0x24, role=Role.SERVICE)
 
 
-def _kinds() -> Iterator[FrameCase]:
+def _kinds() -> Iterator[Case]:
     yield _case("an unknown kind, in JSON", line("Pang"), 0, status=Status.UNKNOWN_KIND)
     yield _case("a kind in other letters", line("ping"), 0, status=Status.UNKNOWN_KIND)
     yield _case("a kind that is missing", b'{"id":5}\n', 0)
     yield _case("a kind as a number", b'{"kind":5,"id":5}\n', 0)
     long = line("Ping", x="y" * 1_100)[:1_025]
     told = error(Status.TOO_LONG, invoke_id=0)
-    yield FrameCase("a line over the limit", long, told, codec="json", ends_link=True, max_frame=1_024)
+    yield Case("a line over the limit", long, told, codec="json", ends_link=True, max_frame=1_024)
 
 
 def _case(
@@ -125,5 +125,5 @@ def _case(
     invoke_id: int = ID,
     status: Status = Status.MALFORMED,
     role: Role = Role.AGENT,
-) -> FrameCase:
-    return FrameCase(name, data, error(status, about, invoke_id), codec="json", role=role)
+) -> Case:
+    return Case(name, data, error(status, about, invoke_id), codec="json", role=role)

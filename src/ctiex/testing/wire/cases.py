@@ -20,7 +20,7 @@ Answer = dict[str, Any]
 
 
 @frozen
-class FrameCase:
+class Case:
     """Bytes that come in on a link, in some state of it, and what has to follow.
 
     ``answers`` are what goes back, without details; ``pending`` is the request of this side that waits under the
@@ -86,7 +86,7 @@ def whole(codec: ICodec, message: Message, invoke_id: int = ID) -> bytes:
     return codec.frame(KIND_OF[type(message)], invoke_id, codec.encode_body(message))
 
 
-def both(case: FrameCase, message: Message, invoke_id: int = ID) -> tuple[FrameCase, FrameCase]:
+def both(case: Case, message: Message, invoke_id: int = ID) -> tuple[Case, Case]:
     """A case of a good message, in both codecs."""
     return (
         evolve(case, data=whole(BinaryCodec(), message, invoke_id)),
@@ -94,7 +94,7 @@ def both(case: FrameCase, message: Message, invoke_id: int = ID) -> tuple[FrameC
     )
 
 
-def broken(case: FrameCase, kind: type[Message]) -> tuple[FrameCase, FrameCase]:
+def broken(case: Case, kind: type[Message]) -> tuple[Case, Case]:
     """A case of a malformed body of some kind, in both codecs: left-over bytes, and an unknown key."""
     body, unknown = raw(KIND_OF[kind], "ff" * 40), line(kind.__name__, unknown=1)
     return evolve(case, data=body), evolve(case, data=unknown, codec="json")

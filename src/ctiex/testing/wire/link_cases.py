@@ -9,13 +9,13 @@ from attrs import evolve
 from ctiex import messages as m
 from ctiex.errors import Status
 from ctiex.messages import CALL_CONTROL_KINDS, KIND_OF, Message, Role
-from ctiex.testing.wire.cases import Answer, FrameCase, both, broken, error, line, raw, reply
+from ctiex.testing.wire.cases import Answer, Case, both, broken, error, line, raw, reply
 
 _FROM = {Role.AGENT: "an agent", Role.SERVICE: "a service"}
 _UNREADABLE_ROLE = ("03 00 0000 02 02 00 0000", 3)
 
 
-def link_cases() -> Iterator[FrameCase]:
+def link_cases() -> Iterator[Case]:
     """All of them."""
     yield from _before_bind()
     yield from _bind()
@@ -29,11 +29,11 @@ def link_cases() -> Iterator[FrameCase]:
 
 def _nothing(
     name: str, message: Message, invoke_id: int = 5, role: Role = Role.AGENT, bound: bool = True
-) -> Iterator[FrameCase]:
-    yield from both(FrameCase(name, b"", role=role, bound=bound), message, invoke_id)
+) -> Iterator[Case]:
+    yield from both(Case(name, b"", role=role, bound=bound), message, invoke_id)
 
 
-def _before_bind() -> Iterator[FrameCase]:
+def _before_bind() -> Iterator[Case]:
     yield from both(_unbound("a request before Bind", error(Status.NOT_BOUND, 0x10)), m.AgentLogin("1001"))
     yield from both(_unbound("an Unbind before Bind", error(Status.NOT_BOUND, 0x03)), m.Unbind())
     yield from both(_unbound("a reply before Bind", error(Status.NOT_BOUND, 0x21)), m.ConnectionReply(0))
@@ -48,11 +48,11 @@ def _before_bind() -> Iterator[FrameCase]:
     yield _unbound("a bad flag before Bind", error(Status.MALFORMED, 0x10), raw(0x10, flags=2))
 
 
-def _unbound(name: str, answers: tuple[Answer, ...], data: bytes = b"", codec: str = "binary") -> FrameCase:
-    return FrameCase(name, data, answers, codec, bound=False)
+def _unbound(name: str, answers: tuple[Answer, ...], data: bytes = b"", codec: str = "binary") -> Case:
+    return Case(name, data, answers, codec, bound=False)
 
 
-def _bind() -> Iterator[FrameCase]:
+def _bind() -> Iterator[Case]:
     body, role = _UNREADABLE_ROLE
     told = error(Status.MALFORMED, 0x01)
     yield _unbound("a Bind with a role that there isn't", told, raw(0x01, body))
@@ -61,14 +61,14 @@ def _bind() -> Iterator[FrameCase]:
     yield from both(_unbound("a Bind under id 0", told), m.Bind(Role.AGENT, "x", "y"), 0)
     refused = reply("BindReply", status=int(Status.UNSUPPORTED_VERSION), version=2)
     for name, least, most in (("later versions alone", 3, 4), ("a least version above the greatest", 3, 1)):
-        case = FrameCase(f"a Bind of {name}", b"", refused, bound=False, ends_link=True)
+        case = Case(f"a Bind of {name}", b"", refused, bound=False, ends_link=True)
         yield from both(case, m.Bind(Role.AGENT, "x", "y", least, most))
     told = error(Status.NOT_ALLOWED_HERE, 0x01)
-    yield from both(FrameCase("a second Bind", b"", told), m.Bind(Role.AGENT, "x", "y"))
-    yield from broken(FrameCase("a second Bind, malformed", b"", told), m.Bind)
+    yield from both(Case("a second Bind", b"", told), m.Bind(Role.AGENT, "x", "y"))
+    yield from broken(Case("a second Bind, malformed", b"", told), m.Bind)
 
 
-def _not_allowed() -> Iterator[FrameCase]:
+def _not_allowed() -> Iterator[Case]:
     pairs: list[tuple[str, Role, Message, int]] = [
         ("a service's request on the agent link", Role.AGENT, m.DataRequest("7"), 5),
         ("an agent's request on the IVR link", Role.SERVICE, m.CallQuery("1001"), 5),
@@ -79,77 +79,73 @@ def _not_allowed() -> Iterator[FrameCase]:
     ]
     for name, role, message, invoke_id in pairs:
         told = error(Status.NOT_ALLOWED_HERE, KIND_OF[type(message)], invoke_id)
-        yield from both(FrameCase(name, b"", told, role=role), message, invoke_id)
+        yield from both(Case(name, b"", told, role=role), message, invoke_id)
     yield from _call_control()
     told = error(Status.NOT_ALLOWED_HERE, 0x22)
-    yield from broken(FrameCase("a malformed request of the other link", b"", told), m.DataRequest)
+    yield from broken(Case("a malformed request of the other link", b"", told), m.DataRequest)
 
 
-def _call_control() -> Iterator[FrameCase]:
+def _call_control() -> Iterator[Case]:
     """Kinds that are known, and that a link without the feature doesn't have."""
     for kind in (CALL_CONTROL_KINDS[0], CALL_CONTROL_KINDS[-1]):
         told = error(Status.NOT_ALLOWED_HERE, kind)
         for role in Role:
             name = f"kind {kind:02X} without the feature for it, from {_FROM[role]}"
-            yield FrameCase(name, raw(kind, "00"), told, role=role)
-        yield FrameCase(f"kind {kind:02X} to an agent without the feature for it", raw(kind), told, side="client")
+            yield Case(name, raw(kind, "00"), told, role=role)
+        yield Case(f"kind {kind:02X} to an agent without the feature for it", raw(kind), told, side="client")
     told = error(Status.MALFORMED, CALL_CONTROL_KINDS[0])
-    yield FrameCase("a kind of call control with a bad flag", raw(CALL_CONTROL_KINDS[0], flags=2), told)
+    yield Case("a kind of call control with a bad flag", raw(CALL_CONTROL_KINDS[0], flags=2), told)
 
 
-def _invoke_ids() -> Iterator[FrameCase]:
+def _invoke_ids() -> Iterator[Case]:
     for message in (m.Ping(), m.CancelRequest("7")):
         told = error(Status.MALFORMED, KIND_OF[type(message)], 0)
-        yield from both(FrameCase(f"a {type(message).__name__} under id 0", b"", told), message, 0)
+        yield from both(Case(f"a {type(message).__name__} under id 0", b"", told), message, 0)
     told = error(Status.MALFORMED, 0x19)
-    yield from both(FrameCase("an AgentEventAck under an id", b"", told), m.AgentEventAck("1001", 1))
+    yield from both(Case("an AgentEventAck under an id", b"", told), m.AgentEventAck("1001", 1))
 
 
-def _replies() -> Iterator[FrameCase]:
+def _replies() -> Iterator[Case]:
     yield from _nothing("a reply that nobody asked for", m.CallEndedReply(), role=Role.SERVICE)
     yield from _nothing("an UnbindReply that nobody asked for", m.UnbindReply())
     yield from _nothing("a reply of the exchange's own, from a client", m.ConnectReply(0, "7"))
     yield from _nothing("an Error about nothing that was asked", m.Error(Status.INTERNAL, 0x20), role=Role.SERVICE)
     told = error(Status.MALFORMED, 0x21)
-    yield from broken(
-        FrameCase("a malformed reply that nobody asked for", b"", told, role=Role.SERVICE), m.ConnectionReply
-    )
-    yield from broken(FrameCase("a malformed Error", b""), m.Error)
+    yield from broken(Case("a malformed reply that nobody asked for", b"", told, role=Role.SERVICE), m.ConnectionReply)
+    yield from broken(Case("a malformed Error", b""), m.Error)
 
 
-def _own_replies() -> Iterator[FrameCase]:
-    yield from both(
-        FrameCase("an Unbind under 0", b"", ({"kind": "UnbindReply", "id": 0},), ends_link=True), m.Unbind(), 0
-    )
+def _own_replies() -> Iterator[Case]:
+    yield from both(Case("an Unbind under 0", b"", ({"kind": "UnbindReply", "id": 0},), ends_link=True), m.Unbind(), 0)
     told = reply("ConnectReply", status=int(Status.AGENT_NOT_LOGGED_IN), serial="7", retry_after=0)
     asked = m.ConnectRequest("7", "1001", "bill-broadcast", "138")
-    yield from both(FrameCase("a ConnectRequest without a login", b"", told), asked)
+    yield from both(Case("a ConnectRequest without a login", b"", told), asked)
     told = reply("AgentLogoutReply", status=int(Status.AGENT_NOT_LOGGED_IN))
-    yield from both(FrameCase("an AgentLogout without a login", b"", told), m.AgentLogout("1001"))
+    yield from both(Case("an AgentLogout without a login", b"", told), m.AgentLogout("1001"))
     yield from _nothing("an AgentEventAck without a login", m.AgentEventAck("1001", 1), 0)
     told = reply("DataResult", status=int(Status.UNKNOWN_SERIAL), serial="404")
-    yield from both(FrameCase("a serial that there isn't", b"", told, role=Role.SERVICE), m.DataRequest("404"))
+    yield from both(Case("a serial that there isn't", b"", told, role=Role.SERVICE), m.DataRequest("404"))
     told = reply("CancelReply", status=int(Status.UNKNOWN_SERIAL), serial="404")
-    yield from both(FrameCase("a cancel of a call that there isn't", b"", told), m.CancelRequest("404"))
+    yield from both(Case("a cancel of a call that there isn't", b"", told), m.CancelRequest("404"))
 
 
-def _client() -> Iterator[FrameCase]:
+def _client() -> Iterator[Case]:
     told = error(Status.NOT_ALLOWED_HERE, 0x20)
-    yield from both(FrameCase("a Connection to an agent", b"", told, side="client"), m.Connection("7000", "138**7"))
+    yield from both(Case("a Connection to an agent", b"", told, side="client"), m.Connection("7000", "138**7"))
     told = error(Status.MALFORMED, 0x20, 0)
-    connection = FrameCase("a Connection under id 0", b"", told, side="client", role=Role.SERVICE)
+    connection = Case("a Connection under id 0", b"", told, side="client", role=Role.SERVICE)
     yield from both(connection, m.Connection("7000", "138**7"), 0)
     told = error(Status.MALFORMED, 0x26)
-    yield from broken(FrameCase("a malformed CallEnded", b"", told, side="client", role=Role.SERVICE), m.CallEnded)
-    taken = FrameCase("an agent number was taken over", b"", side="client")
+    yield from broken(Case("a malformed CallEnded", b"", told, side="client", role=Role.SERVICE), m.CallEnded)
+    taken = Case("an agent number was taken over", b"", side="client")
     yield from both(taken, m.Error(Status.SESSION_TAKEN_OVER, 0x10, "1001"), 0)
 
 
-def _client_waits() -> Iterator[FrameCase]:
+def _client_waits() -> Iterator[Case]:
     """A client whose ConnectRequest waits under id 5."""
 
-    def waiting(name: str, answers: tuple[Answer, ...] = (), ends: bool = False) -> FrameCase:
-        return FrameCase(name, b"", answers, side="client", pending=m.ConnectRequest, ends_request=ends)
+    def waiting(name: str, answers: tuple[Answer, ...] = (), ends: bool = False) -> Case:
+        return Case(name, b"", answers, side="client", pending=m.ConnectRequest, ends_request=ends)
 
     yield from both(waiting("the awaited reply", ends=True), m.ConnectReply(0, "7"))
     yield from both(waiting("a reply of another kind than the awaited one"), m.CancelReply(0, "7"))

@@ -19,7 +19,7 @@ from statistics import median
 from typing import Any
 
 from fuzz.speech import Speech, speech_of
-from tests.wire_client import AGENT_ROLE, SERVICE_ROLE, Kind, Message
+from tests.wire_client import AGENT_ROLE, SERVICE_ROLE, Amount, Kind, Message, Moment
 
 _ROOT = Path(__file__).resolve().parent.parent
 SOURCE = "127.0.0.2"
@@ -42,7 +42,10 @@ _PATIENCE = 30.0
 """How long one answer may take, in seconds."""
 _PACE = 0.005
 """Seconds between the beginnings of two hand-offs, at least."""
-_FIELDS = [("account", "6222 0011"), ("level", -3), ("vip", True), ("print", b"\x00\xff")]
+_FIELDS = [
+    ("account", "6222 0011"), ("level", -3), ("vip", True), ("print", b"\x00\xff"), ("bill", Amount("012.50")),
+    ("due", Moment(1_795_694_400_000)),
+]  # fmt: skip
 
 
 class Failed(Exception):
@@ -131,7 +134,7 @@ class Pair:
         serial = f"77{self._number:014d}"
         got = self._agent.ask(
             Kind.CONNECT_REQUEST, serial=serial, agent="1001", service="steady", calling_number="138",
-            reference=f"r{serial}", fields=_FIELDS,
+            reference=f"order {serial}", fields=_FIELDS,
         )  # fmt: skip
         expect(got.outcome == (Kind.CONNECT_REPLY, 0), f"not kept: {got}")
         offered = self._service.wait(
@@ -140,15 +143,15 @@ class Pair:
         self._service.send(Kind.CONNECTION_REPLY, offered.invoke_id, status=0, detail="")
         data = self._service.ask(Kind.DATA_REQUEST, serial=serial, exchange_address="")
         expect(data.outcome == (Kind.DATA_RESULT, 0) and data["fields"] == _FIELDS, f"other data: {data}")
-        expect(data["reference"] == f"r{serial}", f"another reference: {data}")
+        expect(data["reference"] == f"order {serial}", f"another reference: {data}")
         told = self._service.ask(
             Kind.SERVICE_EVENT, event_id=1, serial=serial, agent="1001", condition=1, fields=[("n", self._number)]
         )
         expect(told.outcome == (Kind.SERVICE_EVENT_REPLY, 0), f"the result is not kept: {told}")
         for condition in (10, 11, 12, 1):
             event = self._agent.wait(lambda got: got.kind is Kind.AGENT_EVENT, f"event {condition}")
-            found = (event["serial"], event["condition"])
-            expect(found == (serial, condition), f"another event: {event}")
+            found = (event["serial"], event["condition"], event["reference"])
+            expect(found == (serial, condition, f"order {serial}"), f"another event: {event}")
         expect(event["fields"] == [("n", self._number)], f"another result: {event}")
         self._agent.send(Kind.AGENT_EVENT_ACK, 0, agent="1001", sequence=event["sequence"])
 

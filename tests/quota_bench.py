@@ -95,6 +95,8 @@ class Bench:
         ):
             case.assertEqual(+counted, Counter(expected))
             case.assertFalse(any(count < 0 for count in counted.values()))
+        opened = self.exchange.processing._calls.open
+        case.assertEqual((len(opened), opened.agents), (len(open_calls), len({call.agent for call in open_calls})))
         self.check_bytes(case)
 
     def check_bytes(self, case: SynchronousTestCase) -> None:

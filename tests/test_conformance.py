@@ -18,8 +18,8 @@ from ctiex.codecs.json import JsonCodec
 from ctiex.interfaces import ICodec
 from ctiex.messages import Role
 from ctiex.testing.conformance.kit import Kit, cases_of
-from ctiex.testing.conformance.play import Patience
-from ctiex.testing.conformance.verdicts import Outcome, Verdict, summary
+from ctiex.testing.conformance.verdicts import CaseOutcome, Verdict, summary
+from ctiex.testing.conformance.waits import Patience
 
 from . import conformance_faults as faults
 from .conformance_clients import AgentUnderTest, ServiceUnderTest
@@ -64,7 +64,7 @@ class OwnClientsTests(TestCase):
 
     def check(self, verdicts: Sequence[Verdict]) -> None:
         """All of them are ok."""
-        self.assertEqual([verdict.line for verdict in verdicts if verdict.outcome is not Outcome.OK], [])
+        self.assertEqual([verdict.line for verdict in verdicts if verdict.outcome is not CaseOutcome.OK], [])
 
     async def test_an_agents_application(self) -> None:
         with capturedLogs():
@@ -90,8 +90,10 @@ class FaultyClientsTests(TestCase):
         """Play some cases; those with these names fail."""
         with capturedLogs():
             verdicts = await played(client_type, BinaryCodec(), {*names, *beside}, SHORT)
-        failed = [verdict for verdict in verdicts if verdict.outcome is not Outcome.OK]
-        self.assertEqual([(verdict.name, verdict.outcome) for verdict in failed], [(n, Outcome.FAILED) for n in names])
+        failed = [verdict for verdict in verdicts if verdict.outcome is not CaseOutcome.OK]
+        self.assertEqual(
+            [(verdict.name, verdict.outcome) for verdict in failed], [(n, CaseOutcome.FAILED) for n in names]
+        )
         self.assertIn(says, failed[0].instead)
 
     async def test_one_that_ignores_the_epoch(self) -> None:
@@ -163,7 +165,7 @@ class FaultyClientsTests(TestCase):
 
     async def test_one_that_is_not_there(self) -> None:
         verdicts = await played(faults.NeverComes, BinaryCodec(), {"usual", "gap"}, Patience(0.1, 0.1))
-        self.assertEqual([verdict.outcome for verdict in verdicts], [Outcome.NOT_SEEN] * 2)
+        self.assertEqual([verdict.outcome for verdict in verdicts], [CaseOutcome.NOT_SEEN] * 2)
         self.assertIn("no Bind came", verdicts[0].instead)
 
 
@@ -210,16 +212,16 @@ class CommandTests(SynchronousTestCase):
             self.options("agent", "--codec", "yaml").codec()
 
     def test_the_exit_code(self) -> None:
-        ok, failed, not_seen = (Verdict("a", outcome, "do it") for outcome in Outcome)
+        ok, failed, not_seen = (Verdict("a", outcome, "do it") for outcome in CaseOutcome)
         self.assertEqual(conformance.exit_code([ok, not_seen]), 0)
         self.assertEqual(conformance.exit_code([ok, failed]), 1)
         self.assertEqual(conformance.exit_code([not_seen]), 1)
         self.assertEqual(summary([ok, failed, not_seen]), "3 cases: 1 ok, 1 failed, 1 not seen")
 
     def test_a_verdict_is_a_line(self) -> None:
-        self.assertEqual(Verdict("gap", Outcome.OK, "go on").line, "ok        gap: should go on")
+        self.assertEqual(Verdict("gap", CaseOutcome.OK, "go on").line, "ok        gap: should go on")
         self.assertEqual(
-            Verdict("gap", Outcome.FAILED, "go on", "left").line, "failed    gap: should go on; instead: left"
+            Verdict("gap", CaseOutcome.FAILED, "go on", "left").line, "failed    gap: should go on; instead: left"
         )
 
 

@@ -11,7 +11,7 @@ from twisted.internet.task import deferLater
 
 from ctiex.clients.agent_events import AgentEvents, Application
 from ctiex.clients.event_taking import Position
-from ctiex.clients.hand_off import Asked, HandOff, HandOffs
+from ctiex.clients.hand_off import AskedHandOff, HandOff, HandOffs
 from ctiex.clients.replies import checked, pause_before_repeat
 from ctiex.errors import CallError, LinkLost, Status
 from ctiex.fields import EMPTY, Fields
@@ -77,7 +77,7 @@ class AgentNumber(AgentEvents):
             self._hand_offs.fail_all(self.ended)
         return hand_off
 
-    async def _kept(self, request: ConnectRequest, asked: Asked, timeout: float, resumed: bool) -> str:
+    async def _kept(self, request: ConnectRequest, asked: AskedHandOff, timeout: float, resumed: bool) -> str:
         """The serial under which the exchange has committed the call.
 
         :param resumed: an earlier run has sent it.
@@ -98,7 +98,7 @@ class AgentNumber(AgentEvents):
         kept: ConnectReply = checked(reply)
         return kept.serial
 
-    def _may_have_ended(self, request: ConnectRequest, asked: Asked, reply: Any, resumed: bool) -> bool:
+    def _may_have_ended(self, request: ConnectRequest, asked: AskedHandOff, reply: Any, resumed: bool) -> bool:
         """Whether a refusal may mean that the call was kept at an earlier attempt, and is over meanwhile.
 
         It may be one that had the serial before, as well: only an event of its own can show. Behind ``keep_closed`` the
@@ -109,7 +109,7 @@ class AgentNumber(AgentEvents):
             return resumed or asked.hand_off is not None or asked.has_sent(request)
         return resumed and status == Status.DUPLICATE_SERIAL
 
-    def _has_heard(self, asked: Asked) -> bool:
+    def _has_heard(self, asked: AskedHandOff) -> bool:
         return asked.hand_off is not None or self._hand_offs.has_early(asked) or self._taking.waits(asked.is_of)
 
     async def update(self, serial: str, fields: Fields, timeout: float = 30.0) -> None:

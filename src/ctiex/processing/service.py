@@ -209,6 +209,7 @@ class ProcessingService:
         try:
             updated = updated_call(self._context, call, request.fields)
         except Refused as refused:
+            self._observer.update_refused(refused.status)
             answer(refused.status, refused.detail)
         else:
             self._calls.update(call, updated, answer)

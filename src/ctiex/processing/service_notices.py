@@ -23,13 +23,8 @@ class _Notice:
     of_end: bool
     stale: bool = False
     """Whether the data has changed once more behind it."""
-    joined: IServiceSession | None = None
-    """One that was bound behind it: it is told where the first one doesn't answer."""
-
-    @property
-    def next(self) -> IServiceSession | None:
-        """Who is told next where it isn't answered; None: whoever binds."""
-        return next((one for one in (self.joined, self.session) if one is not None and one.bound), None)
+    silent: tuple[IServiceSession, ...] = ()
+    """Who was told before, and hasn't answered."""
 
 
 class ServiceNotices:
@@ -103,31 +98,34 @@ class ServiceNotices:
     def _try_again(self, session: IServiceSession, call: Call, failed: Callable[[], None]) -> None:
         if not _is_owed(call):
             self.forget(call.serial)
-        elif call.owner != session.identity:
-            return  # another has it now
-        elif call.serial in self._under_way:
-            self._under_way[call.serial].joined = session
-        else:
+        elif call.owner == session.identity and call.serial not in self._under_way:
             self._try(call, session)
 
-    def _try(self, call: Call, first: IServiceSession | None) -> None:
+    def _try(self, call: Call, first: IServiceSession | None, silent: tuple[IServiceSession, ...] = ()) -> None:
         self._under_way.pop(call.serial, None)
-        chosen = self._session_for(call, first)
+        chosen = self._session_for(call, first, silent)
         if chosen is not None:
             ended = bool(call.ended_as)
-            notice = self._under_way[call.serial] = _Notice(chosen, ended)
+            notice = _Notice(chosen, ended, silent=() if chosen in silent else silent)
+            self._under_way[call.serial] = notice
             message = CallEnded(call.serial, Condition(call.ended_as)) if ended else DataChanged(call.serial)
             chosen.tell(message, partial(self._answered, call.serial, notice))
 
-    def _session_for(self, call: Call, first: IServiceSession | None) -> IServiceSession | None:
-        """The session that is to hear it: the one that the call is with, else another of its identity."""
+    def _session_for(
+        self, call: Call, first: IServiceSession | None, silent: tuple[IServiceSession, ...]
+    ) -> IServiceSession | None:
+        """The session that is to hear it: the one that the call is with, else another of its identity.
+
+        :param silent: those that come last.
+        """
 
         def takes(session: IServiceSession) -> bool:
             return session.bound and bool(call.ended_as or Feature.UPDATES in session.features)
 
-        if first is not None and takes(first):
+        if first is not None and first not in silent and takes(first):
             return first
-        return next(filter(takes, self._context.sessions.of_identity(call.owner)), None)
+        others = [session for session in self._context.sessions.of_identity(call.owner) if takes(session)]
+        return next((session for session in others if session not in silent), next(iter(others), None))
 
     def _answered(self, serial: str, notice: _Notice, heard: bool) -> None:
         """:param heard: whether it has answered, by whatever; else its link has ended, or it was silent."""
@@ -154,11 +152,10 @@ class ServiceNotices:
     def _unheard(self, notice: _Notice, call: Call, failed: Callable[[], None]) -> None:
         if self._under_way.get(call.serial) is not notice:
             return
-        del self._under_way[call.serial]
-        if not _is_owed(call):
+        if _is_owed(call):
+            self._try(call, None, (*notice.silent, notice.session))
+        else:
             self.forget(call.serial)
-        elif notice.next is not None or not call.ended_as:  # the end is for the next that binds
-            self._try(call, notice.next)
 
 
 def _is_owed(call: Call) -> bool:

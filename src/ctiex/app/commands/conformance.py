@@ -16,8 +16,8 @@ from ctiex.messages import Role
 from ctiex.plugins import find_plugin
 from ctiex.testing.conformance.children import ClientCommand
 from ctiex.testing.conformance.kit import Kit, cases_of
-from ctiex.testing.conformance.play import Patience
-from ctiex.testing.conformance.verdicts import Outcome, Verdict, summary
+from ctiex.testing.conformance.verdicts import CaseOutcome, Verdict, summary
+from ctiex.testing.conformance.waits import Patience
 
 _ROLES = {role.name.lower(): role for role in Role}
 
@@ -111,7 +111,7 @@ async def run(options: Options, reactor: Any, stdout: TextIO, stderr: TextIO) ->
 def exit_code(verdicts: list[Verdict]) -> int:
     """0 when something was seen, and nothing failed."""
     outcomes = {verdict.outcome for verdict in verdicts}
-    return 0 if Outcome.OK in outcomes and Outcome.FAILED not in outcomes else 1
+    return 0 if CaseOutcome.OK in outcomes and CaseOutcome.FAILED not in outcomes else 1
 
 
 async def _listen(kit: Kit, listen: str, reactor: Any) -> IListeningPort:

@@ -132,23 +132,24 @@ class Answers:
             update(identity, request, answered)
 
         def query_seen(identity: Identity, asked: CallQuery, reply: Callable[[CallQueryReply], None]) -> None:
-            calls = [call for call in self._store.calls() if call.agent == asked.agent]
-            is_open = {call.serial: call for call in calls if call.state is not CallState.CLOSED}
+            is_so = self._open_of(asked.agent)
 
             def answered(message: CallQueryReply) -> None:
                 if message.status != Status.STORE_UNAVAILABLE:
-                    self._queried(asked.agent, is_open, message)
+                    self._queried(asked.agent, is_so, message)
                 reply(message)
 
             query(identity, asked, answered)
 
         vars(processing).update(connect=connect_seen, cancel=cancel_seen, update=update_seen, query=query_seen)
 
-    def _queried(self, agent: str, is_open: Mapping[str, Call], reply: CallQueryReply) -> None:
-        """The open calls of an agent number are told, as they stood when that was asked: now they are kept so."""
-        is_so = sorted((serial, call.reference, call.state.value) for serial, call in is_open.items())
-        told = sorted((call.serial, call.reference, call.state.name.lower()) for call in reply.calls)
-        wrong = f"agent {agent} is told that these calls are open: {told}, and these are: {is_so}"
-        self._ledger.hold(reply.status == Status.OK and told == is_so, wrong)
-        begun = [is_open[call.serial].begun for call in reply.calls if call.serial in is_open]
-        self._ledger.hold(begun == sorted(begun), f"agent {agent} isn't told of the oldest call first: {told}, {begun}")
+    def _open_of(self, agent: str) -> list[Call]:
+        return [call for call in self._store.calls() if call.agent == agent and call.state is not CallState.CLOSED]
+
+    def _queried(self, agent: str, calls: list[Call], reply: CallQueryReply) -> None:
+        """The calls of an agent number that were open when it was asked are told."""
+        is_so = sorted((call.reference, call.state.value) for call in calls)
+        told = sorted((call.reference, call.state.name.lower()) for call in reply.calls)
+        begun = [next((call.begun for call in calls if call.serial == one.serial), 0) for one in reply.calls]
+        wrong = f"agent {agent} is told that these calls are open: {told}, and these are: {is_so}, begun at {begun}"
+        self._ledger.hold(reply.status == Status.OK and told == is_so and begun == sorted(begun), wrong)

@@ -99,6 +99,10 @@ class HandOff:
         """
         await self._control.update(self.serial, fields)
 
+    def fits(self, event: AgentEvent) -> bool:
+        """Whether an event under its serial is of this call, and not of one that had the serial before."""
+        return event.reference == self.request.reference and event.sequence > self.since
+
     async def _until_final(self) -> AgentEvent:
         while self.final is None:
             await self._next()
@@ -155,13 +159,13 @@ class AskedHandOff:
         if self.since is None:
             self.since = numbered
 
-    def is_newer(self, event: AgentEvent) -> bool:
-        """Whether an event was numbered behind the request."""
-        return event.sequence > (self.since or 0)
+    def fits(self, event: AgentEvent) -> bool:
+        """Whether an event under its serial is of this call, and not of one that had the serial before."""
+        return event.reference == self.request.reference and event.sequence > (self.since or 0)
 
     def is_of(self, event: AgentEvent) -> bool:
         """Whether an event is of this call, under a serial of the application's own."""
-        return event.serial == self.serial and self.is_newer(event)
+        return event.serial == self.serial and self.fits(event)
 
 
 @define(eq=False)
@@ -264,7 +268,7 @@ class HandOffs:
             asked.hand_off = hand_off
         for event in [event for event in self._early if event.serial == serial]:
             self._early.remove(event)
-            if asked.is_newer(event):
+            if asked.fits(event):
                 self.received(event)
         return hand_off
 
@@ -274,13 +278,13 @@ class HandOffs:
         if hand_off is None:
             if self._is_awaited(event):
                 self._early.append(event)
-        elif event.sequence > hand_off.since:
+        elif hand_off.fits(event):
             if event.condition.final:
                 del self._going_on[event.serial]
             hand_off.received(event)
 
     def numbered_anew(self) -> None:
-        """What the exchange numbers now was never numbered before: all of it is of what is asked for."""
+        """What comes now may be of what is asked for, whenever that went out."""
         self._early.clear()
         for asked in (*self._asked.values(), *self._unanswered.values()):
             asked.since = 0

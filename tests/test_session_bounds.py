@@ -264,6 +264,13 @@ class Requests(SynchronousTestCase):
                 talk.tick(5.0)
             self.assertIsNotNone(talk.session.ended)
 
+    def test_why_the_other_side_has_left_is_known(self) -> None:
+        for status, reason in ((0, ""), (11, ": refused credentials"), (15, ": going away"), (999, ": internal")):
+            talk = Conversation("service")
+            talk.said()
+            self.assertEqual(talk.say(Unbind(status, "words of its own"), 3), [(3, UnbindReply())])
+            self.assertEqual(talk.session.ended, f"the peer unbound{reason}")
+
 
 class AgreedLimit(SynchronousTestCase):
     """Nothing goes out that is longer than the other side takes, whatever limit it was kept or measured under."""

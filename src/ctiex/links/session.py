@@ -248,7 +248,8 @@ class Session(Outgoing):
             case Ping():
                 self._send(Pong(), invoke_id)
             case Unbind():
-                self._unbind_id, self.quick, self.accepting = invoke_id, None, False
+                self._unbind_id, self._unbind_status = invoke_id, message.status
+                self.quick, self.accepting = None, False
                 self._leave_when_answered()
             case Bind():
                 self._bind_received(message, invoke_id)

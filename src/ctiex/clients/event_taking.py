@@ -167,6 +167,10 @@ class EventTaking:
         self._bytes += _size(coming.event)
         self._go_on()
 
+    def waits(self, is_wanted: Callable[[AgentEvent], bool]) -> bool:
+        """Whether one of these events is under way or waits."""
+        return any(is_wanted(each.event) for each in (self._under_way, *self._waiting) if each is not None)
+
     def drop_waiting(self) -> None:
         """Bring none of those that wait: they are to come again at another login."""
         for coming in self._waiting:

@@ -15,9 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.wire_client import AGENT_ROLE, SERVICE_ROLE, Kind, frame, message
+from tests.wire_frames import VERSION
 
 _ROOT = Path(__file__).resolve().parent.parent
-LONG_FRAME = (65_536).to_bytes(4, "big") + bytes([1, Kind.CONNECT_REQUEST, 0, 0, 0, 0, 0, 9])
+LONG_FRAME = (65_536).to_bytes(4, "big") + bytes([VERSION, Kind.CONNECT_REQUEST, 0, 0, 0, 0, 0, 9])
 """The head of a frame of the greatest length."""
 UNFINISHED = LONG_FRAME + bytes(65_536 - 8 - 1)
 """All of it but its last byte."""
@@ -72,7 +73,12 @@ class HostileLink:
 def bind_frame(to_services: bool, secret: str = "hostile-secret") -> bytes:
     """A Bind under the peers' own identity."""
     role, identity = (SERVICE_ROLE, "hostile-service") if to_services else (AGENT_ROLE, "hostile-agents")
-    return message(Kind.BIND, 1, role=role, identity=identity, secret=secret, min_version=1, max_version=1, software="")
+    return _bind(role, identity, secret)
+
+
+def _bind(role: int, identity: str, secret: str) -> bytes:
+    return message(Kind.BIND, 1, role=role, identity=identity, secret=secret, min_version=VERSION, max_version=VERSION,
+                   software="", features="")  # fmt: skip
 
 
 def source(number: int) -> str:
@@ -159,8 +165,7 @@ def bind_as(port: int, identity: str, secret: str) -> int | None:
     """The status that answers a good Bind from an address that nobody else comes from; None where the link ends."""
     made = socket.create_connection(("127.0.0.1", port), 20, source_address=("127.0.0.3", 0))
     try:
-        made.sendall(message(Kind.BIND, 1, role=AGENT_ROLE, identity=identity, secret=secret, min_version=1,
-                             max_version=1, software=""))  # fmt: skip
+        made.sendall(_bind(AGENT_ROLE, identity, secret))
         return _bind_status(made)
     except ConnectionError:
         return None
@@ -173,13 +178,13 @@ def fill_with_calls(target: Target, count: int) -> tuple[Counter[int], list[Host
     made, service = connect(target.agent_port), connect(target.service_port)
     service.sendall(bind_frame(True))
     service.recv(4096)
-    made.sendall(bind_frame(False) + message(Kind.AGENT_LOGIN, 2, agent="2000", resume_after=0))
+    made.sendall(bind_frame(False) + message(Kind.AGENT_LOGIN, 2, agent="2000", epoch=0, resume_after=0))
     statuses: Counter[int] = Counter()
     rest = b""
     for number in range(count):
         fields = [("data", "x" * 60_000)]
         made.sendall(message(Kind.CONNECT_REQUEST, 1_000 + number, serial="", agent="2000", service="hostile",
-                             calling_number="138", fields=fields))  # fmt: skip
+                             calling_number="138", reference="", fields=fields))  # fmt: skip
         while True:
             reply, rest = _next_frame(made, rest)
             if reply[5] == Kind.CONNECT_REPLY:
@@ -243,7 +248,7 @@ def send_all(links: list[HostileLink], data: bytes) -> None:
 def flood(links: list[HostileLink], seconds: float) -> int:
     """Good requests as fast as they are taken, no answer read; how many bytes were taken."""
     ping = frame(Kind.PING, b"", 7)
-    login = message(Kind.AGENT_LOGIN, 8, agent="2000", resume_after=0)
+    login = message(Kind.AGENT_LOGIN, 8, agent="2000", epoch=0, resume_after=0)
     data = (ping + login) * 1000
     until, sent = time.monotonic() + seconds, 0
     while time.monotonic() < until:

@@ -19,7 +19,7 @@ from statistics import median
 from typing import Any
 
 from fuzz.speech import Speech, speech_of
-from tests.wire_client import AGENT_ROLE, SERVICE_ROLE, Kind, Message
+from tests.wire_client import AGENT_ROLE, SERVICE_ROLE, Amount, Kind, Message, Moment
 
 _ROOT = Path(__file__).resolve().parent.parent
 SOURCE = "127.0.0.2"
@@ -42,7 +42,10 @@ _PATIENCE = 30.0
 """How long one answer may take, in seconds."""
 _PACE = 0.005
 """Seconds between the beginnings of two hand-offs, at least."""
-_FIELDS = [("account", "6222 0011"), ("level", -3), ("vip", True), ("print", b"\x00\xff")]
+_FIELDS = [
+    ("account", "6222 0011"), ("level", -3), ("vip", True), ("print", b"\x00\xff"), ("bill", Amount("012.50")),
+    ("due", Moment(1_795_694_400_000)),
+]  # fmt: skip
 
 
 class Failed(Exception):
@@ -118,10 +121,11 @@ class Pair:
             (self._agent, AGENT_ROLE, "steady-agents"), (self._service, SERVICE_ROLE, "steady-service"),
         ):  # fmt: skip
             got = link.ask(
-                Kind.BIND, role=role, identity=name, secret="steady-secret", min_version=1, max_version=1, software=""
-            )
+                Kind.BIND, role=role, identity=name, secret="steady-secret", min_version=2, max_version=2, software="",
+                features="",
+            )  # fmt: skip
             expect(got.outcome == (Kind.BIND_REPLY, 0), f"{name} is not bound: {got}")
-        expect(self._agent.ask(Kind.AGENT_LOGIN, agent="1001", resume_after=0)["status"] == 0, "no login")
+        expect(self._agent.ask(Kind.AGENT_LOGIN, agent="1001", epoch=0, resume_after=0)["status"] == 0, "no login")
         self._number = time.time_ns() // 1_000_000  # beyond what an earlier pair has used
 
     def hand_off(self) -> None:
@@ -129,8 +133,9 @@ class Pair:
         self._number += 1
         serial = f"77{self._number:014d}"
         got = self._agent.ask(
-            Kind.CONNECT_REQUEST, serial=serial, agent="1001", service="steady", calling_number="138", fields=_FIELDS
-        )
+            Kind.CONNECT_REQUEST, serial=serial, agent="1001", service="steady", calling_number="138",
+            reference=f"r{serial}", fields=_FIELDS,
+        )  # fmt: skip
         expect(got.outcome == (Kind.CONNECT_REPLY, 0), f"not kept: {got}")
         offered = self._service.wait(
             lambda got: got.kind is Kind.CONNECTION and got["calling_number"] == f"138**{serial}", "Connection"
@@ -138,6 +143,7 @@ class Pair:
         self._service.send(Kind.CONNECTION_REPLY, offered.invoke_id, status=0, detail="")
         data = self._service.ask(Kind.DATA_REQUEST, serial=serial, exchange_address="")
         expect(data.outcome == (Kind.DATA_RESULT, 0) and data["fields"] == _FIELDS, f"other data: {data}")
+        expect(data["reference"] == f"r{serial}", f"another reference: {data}")
         told = self._service.ask(
             Kind.SERVICE_EVENT, event_id=1, serial=serial, agent="1001", condition=1, fields=[("n", self._number)]
         )

@@ -20,7 +20,7 @@ BY_KIND: dict[int, dict[str, Any]] = {message["kind"]: message for message in LA
 TYPES: dict[int, str] = {each["type"]: each["name"] for each in LAYOUTS["fields"]["types"]}
 NUMBERS = {"u8": "B", "u16": "H", "u32": "I", "u64": "Q"}
 DECIMAL = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,9})?", re.ASCII)
-TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z", re.ASCII)
+TIME = re.compile(r"\d{4}-\d\d-\d\dT([01]\d|2[0-3]):\d\d:\d\d(\.\d{3})?Z", re.ASCII)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Body = dict[str, Any]
 
@@ -216,11 +216,13 @@ def _of_64_bits(value: int) -> int:
 
 
 def _base64(text: Any) -> bytes:
-    hold(isinstance(text, str) and len(text) % 4 == 0)
+    hold(isinstance(text, str))
     try:
-        return base64.b64decode(text, validate=True)
+        data = base64.b64decode(text, validate=True)
     except ValueError:
         raise Malformed from None
+    hold(base64.b64encode(data).decode() == text)
+    return data
 
 
 def _time(text: str) -> int:

@@ -3,46 +3,38 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from OpenSSL.SSL import Error as SSLError
 from twisted.internet.address import IPv4Address
 from twisted.python.failure import Failure
-from twisted.trial.unittest import SynchronousTestCase
 
 from ctiex.errors import Status
 from ctiex.fields import Fields
 from ctiex.limits import Limits, SessionLimits
-from ctiex.messages import AgentLogin, Bind, BindReply, Condition, ConnectReply, DataResult, Error, Role
+from ctiex.messages import (
+    AgentLogin,
+    Bind,
+    BindReply,
+    Condition,
+    ConnectReply,
+    DataResult,
+    Error,
+    Role,
+    UpdateRequest,
+)
 from ctiex.monitoring.audit_events import AuditEvent
-from ctiex.testing.fakes import FakeAgent, FakePeer, FakeService
-from ctiex.testing.pairs import MemoryExchange, agents, make_service, services
+from ctiex.testing.fakes import FakePeer, FakeService
+from ctiex.testing.pairs import make_service, services
 
-from .recorded_audit import MARKER, NUMBER, Recorded
+from .recorded_audit import MARKER, NUMBER, AuditCase
 
 TELL_ALL = Limits(audited_refusals_per_second=1_000_000)
 
 
-class RecordTests(SynchronousTestCase):
+class RecordTests(AuditCase):
     """What the links and the processing service tell."""
-
-    def setUp(self) -> None:
-        self.audit = Recorded()
-        self.exchange = self.make()
-
-    def make(self, **more: Any) -> MemoryExchange:
-        known = (agents(), agents("others", "2000"), services(), services("strangers", "other"))
-        offered = {"bill": make_service("bill"), "other": make_service("other")}
-        return MemoryExchange(identities=known, services=offered, audit=self.audit, **more)
-
-    def hand_off(self, serial: str = "7") -> tuple[FakeAgent, FakeService]:
-        """A call that a service has."""
-        service, agent = self.exchange.service(), self.exchange.agent("1001")
-        agent.connect("1001", "bill", serial, NUMBER, Fields({"pin": MARKER}))
-        self.exchange.pump()
-        return agent, service
 
     def test_a_whole_hand_off_is_told_in_order(self) -> None:
         agent, service = self.hand_off()
@@ -115,21 +107,27 @@ class RecordTests(SynchronousTestCase):
                 ("strangers", 20, "not offered to this identity"),
                 ("strangers", 20, "no such call"),
                 ("services", 26, ""),
-                ("services", 20, "closed"),
+                ("services", 20, "over"),
             ],
         )
         self.assertEqual({reply.status for reply in stranger.every(DataResult)}, {20})
 
-    def test_refused_reports_and_cancels_tell_inside_why(self) -> None:
+    def test_refused_reports_cancels_and_updates_tell_inside_why(self) -> None:
         _, service = self.hand_off()
         self.exchange.service("strangers").report("7")
         service.report("7", agent="1002")
-        self.exchange.agent("2000", identity="others").cancel("7")
+        other = self.exchange.agent("2000", identity="others")
+        other.cancel("7")
+        other.send(UpdateRequest("7", Fields({"pin": MARKER})))
         self.exchange.pump()
-        refused = self.audit.of(AuditEvent.REPORT_REFUSED, AuditEvent.CANCEL_REFUSED)
+        refused = self.audit.of(AuditEvent.REPORT_REFUSED, AuditEvent.CANCEL_REFUSED, AuditEvent.UPDATE_REFUSED)
         self.assertEqual(
-            sorted(about["reason"] for about in refused),
-            ["not a call of its agent numbers", "not a call of that agent number", "not offered to this identity"],
+            sorted((about["status"], about["serial"], about["reason"]) for about in refused),
+            [
+                *[(20, "7", "not a call of its agent numbers")] * 2,
+                (20, "7", "not a call of that agent number"),
+                (20, "7", "not offered to this identity"),
+            ],
         )
 
     def test_a_repeated_report_is_no_refusal(self) -> None:
@@ -148,6 +146,7 @@ class RecordTests(SynchronousTestCase):
         self.exchange.pump()
         told = self.audit.of(AuditEvent.OFFER_REFUSED)
         self.assertEqual(sorted(about["status"] for about in told), [30, 31])
+        self.exchange.advance(make_service("bill").timeouts.rebind_grace)
         (ended,) = self.audit.of(AuditEvent.CALL_ENDED)
         self.assertEqual((ended["condition"], ended["serial"]), (Condition.UNREACHABLE, "7"))
 
@@ -308,7 +307,7 @@ class RecordTests(SynchronousTestCase):
         pair.disconnect()
         self.assertEqual(self.audit.told, [])
         peer, _, _ = self.exchange.link_agent(FakePeer())
-        peer.send(Bind(Role.AGENT, "agents", "secret", min_version=2, max_version=3))
+        peer.send(Bind(Role.AGENT, "agents", "secret", min_version=3, max_version=4))
         self.exchange.pump()
         (about,) = self.audit.of(AuditEvent.BIND_REFUSED)
         self.assertEqual((about["status"], about["reason"]), (3, "no version in common"))

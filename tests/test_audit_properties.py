@@ -17,6 +17,8 @@ from ctiex.messages import (
     AgentLogout,
     AgentLogoutReply,
     BindReply,
+    CallQuery,
+    CallQueryReply,
     CancelReply,
     Condition,
     ConnectReply,
@@ -24,6 +26,8 @@ from ctiex.messages import (
     Error,
     Message,
     ServiceEventReply,
+    UpdateReply,
+    UpdateRequest,
 )
 from ctiex.monitoring.audit_events import AuditEvent
 from ctiex.testing.fakes import FakeAgent, FakePeer, FakeService
@@ -35,11 +39,13 @@ _REPLIES = {
     AgentLoginReply: {AuditEvent.AGENT_LOGGED_IN, AuditEvent.AGENT_LOGIN_REFUSED},
     AgentLogoutReply: {AuditEvent.AGENT_LOGGED_OUT, AuditEvent.AGENT_LOGOUT_REFUSED},
     BindReply: {AuditEvent.BOUND, AuditEvent.BIND_REFUSED},
+    CallQueryReply: {AuditEvent.QUERY_ANSWERED, AuditEvent.QUERY_REFUSED},
     CancelReply: {AuditEvent.CANCEL_KEPT, AuditEvent.CANCEL_REFUSED},
     ConnectReply: {AuditEvent.CONNECT_KEPT, AuditEvent.CONNECT_REFUSED},
     DataResult: {AuditEvent.DATA_GIVEN, AuditEvent.DATA_REFUSED},
     Error: {AuditEvent.REQUEST_REFUSED, AuditEvent.AGENT_TAKEN_OVER},
     ServiceEventReply: {AuditEvent.REPORT_KEPT, AuditEvent.REPORT_REFUSED},
+    UpdateReply: {AuditEvent.UPDATE_KEPT, AuditEvent.UPDATE_REFUSED},
 }
 """Each reply that a peer can get, and the records one of which tells of it."""
 
@@ -50,6 +56,8 @@ _steps = st.one_of(
     st.tuples(st.just("logout"), _numbers),
     st.tuples(st.just("connect"), _numbers, st.sampled_from(["bill", "other", "none"]), _serials),
     st.tuples(st.just("cancel"), st.sampled_from(["1", "2", "3"])),
+    st.tuples(st.just("update"), st.sampled_from(["1", "2", "3"])),
+    st.tuples(st.just("query"), _numbers),
     st.tuples(st.just("fetch"), st.sampled_from(["1", "2", "3", "9"])),
     st.tuples(st.just("report"), st.sampled_from(["1", "2", "3"]), st.sampled_from(sorted(Condition)[:4])),
     st.tuples(st.just("bind"), st.sampled_from(["agents", "others", "services", "nobody", MARKER + "-who"])),
@@ -94,6 +102,10 @@ class Player:
                 agent.connect(number, wanted, serial, NUMBER, _FIELDS)
             case "cancel":
                 agent.cancel(*about)
+            case "update":
+                agent.send(UpdateRequest(*about, _FIELDS))
+            case "query":
+                agent.send(CallQuery(*about))
             case "fetch":
                 service.fetch(*about)
             case "report":

@@ -29,7 +29,7 @@ def answers(port: int) -> bool:
         return False
 
 
-PING, PONG = bytes.fromhex("00000008 01050000 00000001"), bytes.fromhex("00000008 01060000 00000001")
+PING, PONG = bytes.fromhex("00000008 02050000 00000001"), bytes.fromhex("00000008 02060000 00000001")
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from ctiex.errors import FrameTooLong, RequestTimedOut, Status
 from ctiex.fields import Fields
 from ctiex.interfaces import ICodec
 from ctiex.limits import SessionLimits
-from ctiex.messages import AgentEvent, Bind, BindReply, Condition, DataRequest, DataResult, ServiceEvent
+from ctiex.messages import AgentEvent, Bind, BindReply, Condition, ConnectRequest, DataRequest, DataResult, ServiceEvent
 from ctiex.services.media import ScriptedMedia
 from ctiex.services.outcome import Outcome
 from ctiex.stores.call_store import CallStore
@@ -104,7 +104,7 @@ class AgreedTests(ServiceCase):
             return Outcome(Condition.COMPLETED)
 
         self.service(serve)
-        self.line.answers[DataRequest] = lambda asked: DataResult(Status.OK, asked.serial, "1001", LONG)
+        self.line.answers[DataRequest] = lambda asked: DataResult(Status.OK, asked.serial, "1001", fields=LONG)
         self.connect(customer())
         self.line.pump()
         self.assertEqual(fetched, [LONG])
@@ -128,7 +128,7 @@ class AgreedTests(ServiceCase):
     def test_nothing_longer_is_taken_than_was_agreed(self) -> None:
         self.agree(2_048)
         self.service()
-        self.send(DataResult(Status.OK, "1", "1001", Fields({"x": "y" * 3_000})))
+        self.send(DataResult(Status.OK, "1", "1001", fields=Fields({"x": "y" * 3_000})))
         self.pass_time(1)
         self.assertEqual(len(self.line.links), 2)
 
@@ -164,7 +164,8 @@ class AskingTests(AgentCase):
         error = self.failureResultOf(asked, FrameTooLong).value
         self.assertIn("ConnectRequest: 80", str(error))
         self.assertIn("the peer takes at most 65536", str(error))
-        self.assertEqual(self.now(agent.connect("bill", "138")).serial, "1")
+        hand_off = self.now(agent.connect("bill", "138"))
+        self.assertEqual([asked.serial for asked in self.line.link.every(ConnectRequest)], [hand_off.serial])
         self.assertEqual(len(self.line.links), 1)
 
 

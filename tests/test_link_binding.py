@@ -7,7 +7,9 @@ from typing import cast
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from ctiex.errors import Status
 from ctiex.limits import Limits
+from ctiex.links.exchange import ExchangeLink
 from ctiex.messages import (
     AgentLoginReply,
     AgentLogoutReply,
@@ -25,7 +27,7 @@ from ctiex.messages import (
 from ctiex.records import StoredEvent
 from ctiex.stores.call_store import CallStore
 from ctiex.testing.fakes import FakeAgent, FakePeer, WaitingStore
-from ctiex.testing.pairs import MemoryExchange, agents, services
+from ctiex.testing.pairs import MemoryExchange, agents, make_service, services
 
 from .hashing_portals import LateCredentials
 
@@ -35,6 +37,13 @@ def _status(peer: FakePeer, invoke_id: int) -> int:
     answer = peer.answer(invoke_id)
     assert answer is not None, "there is no answer yet"
     return int(getattr(answer, "status"))  # noqa: B009
+
+
+def _offer_in_vain(exchange: MemoryExchange, agent: FakeAgent) -> None:
+    """A call that no session comes for: the agent hears 10 and 14."""
+    agent.connect("1001", "bill", "1")
+    exchange.pump()
+    exchange.advance(make_service("bill").timeouts.rebind_grace)
 
 
 class _BrokenStore(CallStore):
@@ -125,7 +134,7 @@ class SeveralLinks(SynchronousTestCase):
         old, new = exchange.agent("1001", "1002"), exchange.agent()
         new.login("1001")
         exchange.pump()
-        self.assertEqual(old.received[-1], (0, Error(13, "1001")))
+        self.assertEqual(old.received[-1], (0, Error(13, 0x10, "1001")))
         asked, other = old.connect("1001", "bill", "1"), old.connect("1002", "bill", "2")
         exchange.pump()
         self.assertEqual((_status(old, asked), _status(old, other)), (42, 0))
@@ -136,45 +145,62 @@ class SeveralLinks(SynchronousTestCase):
     def test_a_second_login_on_the_same_link_replays_and_is_no_take_over(self) -> None:
         exchange = MemoryExchange()
         agent = exchange.agent("1001")
-        agent.connect("1001", "bill", "1")
-        exchange.pump()
+        _offer_in_vain(exchange, agent)
         before = agent.events
         login = agent.login("1001", 1)
         exchange.pump()
-        self.assertEqual(agent.answer(login), AgentLoginReply(0, 1, 2))
+        self.assertEqual(agent.answer(login), AgentLoginReply(0, agent.epoch, 1, 2))
         self.assertEqual(agent.events, before + before[1:])
         self.assertEqual(agent.every(Error), [])
 
-    def test_a_login_from_beyond_is_21_and_replays_everything(self) -> None:
+    def test_a_login_from_beyond_or_of_another_epoch_is_21_and_replays_everything(self) -> None:
+        for beyond in (True, False):
+            exchange = MemoryExchange()
+            agent = exchange.agent("1001")
+            _offer_in_vain(exchange, agent)
+            again = exchange.agent()
+            login = again.login("1001", 99 if beyond else 1, agent.epoch + (not beyond))
+            exchange.pump()
+            reply = cast(AgentLoginReply, again.answer(login))
+            self.assertEqual((reply.status, reply.epoch), (21, agent.epoch))
+            self.assertEqual((reply.first_sequence, reply.last_sequence), (1, 2))
+            self.assertEqual([event.sequence for event in again.events], [1, 2])
+            asked = again.connect("1001", "bill", "2")
+            exchange.pump()
+            self.assertEqual(_status(again, asked), 0, "the login holds")
+
+    def test_a_login_without_a_position_is_0_and_replays_everything(self) -> None:
         exchange = MemoryExchange()
         agent = exchange.agent("1001")
-        agent.connect("1001", "bill", "1")
-        exchange.pump()
+        _offer_in_vain(exchange, agent)
         again = exchange.agent()
-        login = again.login("1001", 99)
+        login = again.login("1001", 99, 0)
         exchange.pump()
-        reply = cast(AgentLoginReply, again.answer(login))
-        self.assertEqual((reply.status, reply.first_sequence, reply.last_sequence), (21, 1, 2))
+        self.assertEqual(again.answer(login), AgentLoginReply(0, agent.epoch, 1, 2))
+        self.assertNotEqual(agent.epoch, 0)
         self.assertEqual([event.sequence for event in again.events], [1, 2])
 
     def test_acknowledged_events_do_not_come_again(self) -> None:
         exchange = MemoryExchange()
         agent = exchange.agent("1001")
-        agent.connect("1001", "bill", "1")
-        exchange.pump()
+        _offer_in_vain(exchange, agent)
         agent.acknowledge("1001", 1)
         agent.acknowledge("1001", 77)
         login = agent.login("1001")
         exchange.pump()
-        self.assertEqual(agent.answer(login), AgentLoginReply(0, 2, 2))
+        self.assertEqual(agent.answer(login), AgentLoginReply(0, agent.epoch, 2, 2))
         self.assertEqual([event.sequence for event in agent.events], [1, 2, 2])
 
     def test_numbers_that_are_not_the_identitys_are_5_and_logouts_of_others_42(self) -> None:
         exchange = MemoryExchange(identities=[agents("agents", "1001"), services()])
         agent = exchange.agent("1001")
-        login, logout, again = agent.login("1002"), agent.logout("1001"), agent.logout("1001")
+        logins = agent.login("1002"), agent.login("")
+        logout, again = agent.logout("1001"), agent.logout("1001")
         exchange.pump()
-        self.assertEqual(_status(agent, login), 5)
+        for login in logins:
+            refused = cast(AgentLoginReply, agent.answer(login))
+            self.assertEqual((refused.status, refused.epoch), (5, 0))
+            self.assertEqual((refused.first_sequence, refused.last_sequence), (0, 0))
         self.assertEqual(agent.answer(logout), AgentLogoutReply(0))
         self.assertEqual(agent.answer(again), AgentLogoutReply(42))
 
@@ -226,10 +252,40 @@ class Leaving(SynchronousTestCase):
         gone = exchange.agent_links.when_empty()
         exchange.agent_links.going_away()
         exchange.pump()
+        exchange.advance(4.5)
         self.assertNoResult(gone)
-        exchange.advance(11)
+        self.assertIsNone(agent.lost)
+        exchange.advance(1)
         self.successResultOf(gone)
         self.assertIsNotNone(agent.lost)
+
+    def test_a_client_that_is_sent_away_hears_why_and_the_link_ends_at_its_answer(self) -> None:
+        exchange = MemoryExchange()
+        agent, other = exchange.agent("1001"), exchange.agent("1002")
+        cast(ExchangeLink, exchange.pair_of(agent).first).send_away(Status.REFUSED_CREDENTIALS, "its token was revoked")
+        exchange.pump()
+        (left,) = [(number, told) for number, told in agent.received if isinstance(told, Unbind)]
+        self.assertEqual(left[1], Unbind(11, "its token was revoked"))
+        self.assertIsNone(agent.lost)
+        agent.send(UnbindReply(), left[0])
+        exchange.pump()
+        self.assertIsNotNone(agent.lost)
+        self.assertEqual((other.lost, other.every(Unbind)), (None, []))
+
+    def test_one_that_is_not_bound_is_sent_away_without_a_word(self) -> None:
+        exchange = MemoryExchange()
+        peer, pair, link = exchange.link_agent(FakeAgent())
+        link.send_away(Status.GOING_AWAY, "not now")
+        exchange.pump()
+        self.assertEqual((peer.received, pair.open), ([], False))
+
+    def test_an_unbind_under_0_is_answered_under_0(self) -> None:
+        exchange = MemoryExchange()
+        for peer in (exchange.agent("1001"), exchange.service()):
+            peer.send(Unbind(), 0)
+            exchange.pump()
+            self.assertEqual(peer.received[-1], (0, UnbindReply()))
+            self.assertIsNotNone(peer.lost)
 
     def test_a_call_that_ends_is_told_to_its_service(self) -> None:
         exchange = MemoryExchange()

@@ -23,7 +23,7 @@ from ctiex.messages import (
     Unbind,
 )
 from ctiex.testing.fakes import FakeAgent, FakeService
-from ctiex.testing.pairs import BUFFER, MemoryExchange, agents, pump_all, services
+from ctiex.testing.pairs import BUFFER, MemoryExchange, agents, make_service, pump_all, services
 from ctiex.testing.strategies import splits
 
 from .hashing_portals import hashing
@@ -37,7 +37,7 @@ class MainFlow(SynchronousTestCase):
     def test_the_result_comes_back_to_the_agent(self) -> None:
         exchange = MemoryExchange()
         agent, service = exchange.agent("1001"), exchange.service()
-        asked = agent.connect("1001", "bill", "007", fields=Fields({"vip": 3}))
+        asked = agent.connect("1001", "bill", "007", fields=Fields({"vip": 3}), reference="r-5")
         exchange.pump()
         self.assertEqual(agent.answer(asked), ConnectReply(0, "007"))
         [connection] = service.connections
@@ -45,9 +45,10 @@ class MainFlow(SynchronousTestCase):
         fetched = service.fetch("007", connection.exchange_address)
         reported = service.report("007", fields=Fields({"paid": True}))
         exchange.pump()
-        self.assertEqual(service.answer(fetched), DataResult(0, "007", "1001", Fields({"vip": 3})))
+        self.assertEqual(service.answer(fetched), DataResult(0, "007", "1001", "r-5", Fields({"vip": 3})))
         self.assertEqual(service.answer(reported), ServiceEventReply(1, 0))
         self.assertEqual([event.condition for event in agent.events], [10, 11, 12, 1])
+        self.assertEqual({event.reference for event in agent.events}, {"r-5"})
         self.assertEqual(agent.events[-1].fields, Fields({"paid": True}))
 
     @given(st.integers(1, 40), st.booleans(), st.booleans(), st.booleans())
@@ -252,6 +253,7 @@ class Backpressure(SynchronousTestCase):
         exchange.pump()
         self.assertIsNotNone(service.lost)
         self.assertEqual(exchange.sessions.for_service("bill"), [])
+        exchange.advance(make_service("bill").timeouts.rebind_grace)
         told = [event for event in agent.events if event.condition is Condition.UNREACHABLE]
         self.assertEqual(len(told), number + 1, "and every agent hears that its call reached nobody")
 

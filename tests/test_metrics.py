@@ -31,7 +31,7 @@ from ctiex.app.tap import Options
 from ctiex.config.reading import parse
 from ctiex.core import ExchangeCore
 from ctiex.errors import ConfigurationError, StoreUnavailable
-from ctiex.messages import ConnectRequest
+from ctiex.messages import AgentLogin, ConnectRequest
 from ctiex.monitoring.counters import Counters
 from ctiex.records import Change
 from tests.asterisk_world import World
@@ -65,7 +65,8 @@ class CollectorTests(SynchronousTestCase):
     """What is measured, without HTTP."""
 
     def setUp(self) -> None:
-        self.exchange = exchange(MemoryReactorClock())
+        self.clock = MemoryReactorClock()
+        self.exchange = exchange(self.clock)
 
     def collected(self) -> dict[str, float]:
         return read(ExchangeCollector(self.exchange).collect())
@@ -101,17 +102,20 @@ class CollectorTests(SynchronousTestCase):
     def test_calls_and_agents_are_counted_as_they_stand(self) -> None:
         parts = self.exchange.parts
         identity = next(known.identity for known in self.exchange.configuration.identities.values())
-        parts.context.mailboxes.login("1001", mock.Mock(writable=False), 0)
+        parts.context.mailboxes.login(mock.Mock(writable=False), AgentLogin("1001"))
         parts.processing.start(parts.drivers)
         self.exchange.parts.started = True
         outlet = mock.Mock(writable=False)
-        parts.context.mailboxes.login("1002", outlet, 0)
+        parts.context.mailboxes.login(outlet, AgentLogin("1002"))
         parts.processing.connect(
             identity, outlet, ConnectRequest("", "1002", "number-broadcast", "138"), lambda _: None
         )
         collected = self.collected()
         self.assertEqual(collected["ctiex_agents_logged_in"], 2)
-        # No service is bound, so the call ended at once; it is kept for a while.
+        self.assertEqual((collected["ctiex_open_calls"], collected["ctiex_stored_calls"]), (1, 1))
+        self.clock.advance(parts.context.services["number-broadcast"].timeouts.rebind_grace)
+        collected = self.collected()
+        # No service is bound, nor has come in time; the call is kept for a while.
         self.assertEqual((collected["ctiex_open_calls"], collected["ctiex_stored_calls"]), (0, 1))
         self.assertEqual(collected["ctiex_calls_unreachable_total"], 1)
 

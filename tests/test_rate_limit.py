@@ -317,9 +317,14 @@ class Unanswered(SynchronousTestCase):
         exchange, agent, service = self._exchange(most, queued)
         self._connect(exchange, agent, range(1, calls + 1))
         self.assertEqual(len(service.connections), min(calls, most))
-        told = [event.status for event in agent.events if event.condition is Condition.UNREACHABLE]
-        self.assertEqual(told, [31] * max(0, calls - most - queued))
+        self.assertEqual(self._unreachable(agent), [], "one may bind yet that takes them")
+        exchange.advance(3)
+        self.assertEqual(self._unreachable(agent), [31] * max(0, calls - most - queued))
+        self.assertEqual(len(service.connections), min(calls, most))
         self.assertEqual(bool(exchange.sessions.for_service("bill")), calls < most + queued)
+
+    def _unreachable(self, agent: FakeAgent) -> list[int]:
+        return [event.status for event in agent.events if event.condition is Condition.UNREACHABLE]
 
     def test_another_session_gets_the_calls_and_this_one_again_once_it_answers(self) -> None:
         exchange, agent, stuck = self._exchange(2, 2)

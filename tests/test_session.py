@@ -23,7 +23,6 @@ from ctiex.messages import (
     Bind,
     BindReply,
     CancelRequest,
-    Condition,
     Connection,
     ConnectionReply,
     Error,
@@ -31,13 +30,20 @@ from ctiex.messages import (
     Ping,
     Pong,
     Role,
-    ServiceEvent,
     Unbind,
     UnbindReply,
 )
 from ctiex.testing.strategies import invoke_ids, messages, messages_of, splits
 
-from .conversation import _BINARY, Above, Conversation, _expected, _quick
+from .conversation import (
+    _BINARY,
+    Above,
+    Conversation,
+    _expected,
+    _expected_by_client,
+    _expected_of_malformed,
+    _quick,
+)
 
 
 class EveryMessageInEveryState(SynchronousTestCase):
@@ -58,36 +64,52 @@ class EveryMessageInEveryState(SynchronousTestCase):
         else:
             [(found, answer)] = answers
             assert isinstance(answer, Error)
-            self.assertEqual((found, answer.status), (invoke_id, expected))
+            self.assertEqual((found, answer.status, answer.about), (invoke_id, expected, kind))
         self._check_end(talk, message, state)
 
     def _check_end(self, talk: Conversation, message: Message, state: str) -> None:
         left = isinstance(message, Unbind) and state != "open"
         refused = (
             isinstance(message, Bind) and state == "open" and talk.session.state is SessionState.ENDED
-            and not message.min_version <= 1 <= message.max_version
+            and not message.min_version <= 2 <= message.max_version
         )  # fmt: skip
         self.assertEqual(talk.session.ended is not None, left or refused)
 
-    @given(st.data(), st.sampled_from(["open", "agent", "service"]), invoke_ids())
+    @given(st.data(), st.sampled_from(["open", "agent", "service"]), invoke_ids(), st.booleans())
     @_quick
-    def test_a_bad_body_comes_behind_bound_and_role(self, data: Any, state: str, invoke_id: int) -> None:
+    def test_a_bad_body_comes_behind_bound_and_role(
+        self, data: Any, state: str, invoke_id: int, in_extensions: bool
+    ) -> None:
         kind = data.draw(st.sampled_from(sorted(set(KINDS) - {0x07})))
         message = data.draw(messages_of(KINDS[kind]))
         talk = Conversation(state)
         talk.said()
-        body = _BINARY.encode_body(message) + b"\0"
-        answers = talk.hear(_BINARY.frame(kind, invoke_id, body))
-        verdict = _expected(kind, invoke_id or 1, state)
-        if verdict == "ignored" and answers == []:
-            return
-        [(found, answer)] = answers
-        assert isinstance(answer, Error)
-        expected = verdict if verdict in (5, 10) else 1
-        self.assertEqual((found, answer.status), (invoke_id, expected))
+        body, extensions = _BINARY.encode_body(message), [(0x8000, b"")] if in_extensions else []
+        frame = bytearray(_BINARY.frame(kind, invoke_id, body, extensions) + b"\0")
+        frame[:4] = (len(frame) - 4).to_bytes(4, "big")
+        answers = talk.hear(bytes(frame))
+        expected = _expected_of_malformed(kind, state)
+        if expected == "ignored":
+            self.assertEqual(answers, [])
+        else:
+            [(found, answer)] = answers
+            assert isinstance(answer, Error)
+            self.assertEqual((found, answer.status, answer.about), (invoke_id, expected, kind))
         self.assertIsNone(talk.session.ended, "a bad body ends no link")
 
-    @given(messages(), invoke_ids(), st.integers(1, 0xFFFF), st.sampled_from(["open", "agent", "service"]))
+    @given(messages(), invoke_ids(), st.sampled_from(["open", "agent", "service"]), st.sampled_from(["binary", "json"]))
+    @_quick
+    def test_extensions_change_nothing(self, message: Message, invoke_id: int, state: str, name: str) -> None:
+        codec: ICodec = JsonCodec() if name == "json" else _BINARY
+        plain, extended = Conversation(state, codec), Conversation(state, codec)
+        kind, body = KIND_OF[type(message)], codec.encode_body(message)
+        plain.hear(codec.frame(kind, invoke_id, body))
+        extended.hear(codec.frame(kind, invoke_id, body, [(7, b""), (0x8000, b"x"), (7, b"again")]))
+        self.assertEqual(extended.heard, plain.heard)
+        self.assertEqual(extended.above.requests, plain.above.requests)
+        self.assertEqual(extended.session.ended, plain.session.ended)
+
+    @given(messages(), invoke_ids(), st.integers(2, 0xFFFF), st.sampled_from(["open", "agent", "service"]))
     @_quick
     def test_flags_are_looked_at_first(self, message: Message, invoke_id: int, flags: int, state: str) -> None:
         talk = Conversation(state)
@@ -99,23 +121,29 @@ class EveryMessageInEveryState(SynchronousTestCase):
             self.assertEqual(answers, [])
         else:
             [(found, answer)] = answers
-            self.assertEqual((found, cast(Error, answer).status), (invoke_id, 1))
+            assert isinstance(answer, Error)
+            self.assertEqual((found, answer.status, answer.about), (invoke_id, 1, KIND_OF[type(message)]))
         self.assertIsNone(talk.session.ended)
 
     @given(st.integers(0, 255).filter(lambda kind: kind not in KINDS), invoke_ids(), st.binary(max_size=20))
     @_quick
-    def test_unknown_kinds_are_2_in_every_state(self, kind: int, invoke_id: int, body: bytes) -> None:
+    def test_unknown_kinds_are_2_in_every_state_and_those_of_call_control_not_allowed(
+        self, kind: int, invoke_id: int, body: bytes
+    ) -> None:
         for state in ("open", "agent", "service"):
             talk = Conversation(state)
             talk.said()
             [(found, answer)] = talk.hear(_BINARY.frame(kind, invoke_id, body))
-            self.assertEqual((found, cast(Error, answer).status), (invoke_id, 2))
+            assert isinstance(answer, Error)
+            expected = (10 if state == "open" else 5) if 0x30 <= kind <= 0x3F else 2
+            self.assertEqual((found, answer.status, answer.about), (invoke_id, expected, kind))
             self.assertIsNone(talk.session.ended)
 
     def test_what_ends_the_link_is_told_first(self) -> None:
         good = Conversation().frame(Ping(), 1)
         for data, status in (
-            (good[:4] + b"\2" + good[5:], 3),
+            (good[:4] + b"\1" + good[5:], 3),
+            (good[:4] + b"\3" + good[5:], 3),
             (b"\0\1\0\1" + good[4:], 4),
             (b"\0\0\0\7" + good[4:], 1),
         ):
@@ -124,7 +152,9 @@ class EveryMessageInEveryState(SynchronousTestCase):
                 talk.said()
                 answers = talk.hear(good + data + good)
                 self.assertEqual([type(answer) for _, answer in answers], [Pong, Error])
-                self.assertEqual(cast(Error, answers[1][1]).status, status)
+                invoke_id, told = answers[1]
+                assert isinstance(told, Error)
+                self.assertEqual((invoke_id, told.status, told.about), (0, status, 0))
                 self.assertIsNotNone(talk.session.ended)
                 self.assertEqual(talk.hear(good), [], "and nothing more is answered")
 
@@ -192,11 +222,12 @@ class Binding(SynchronousTestCase):
         self.assertEqual(cast(BindReply, answer).status, 11)
         self.assertIsNotNone(talk.session.ended)
 
-    def test_a_range_without_version_1_is_answered_3_with_version_1(self) -> None:
-        talk = Conversation()
-        [(_, answer)] = talk.say(Bind(Role.AGENT, "x", "y", 2, 9), 1)
-        self.assertEqual((cast(BindReply, answer).status, cast(BindReply, answer).version), (3, 1))
-        self.assertIsNotNone(talk.session.ended)
+    def test_a_range_without_version_2_is_answered_3_with_version_2(self) -> None:
+        for least, most in ((0, 1), (3, 9), (3, 1)):
+            talk = Conversation()
+            [(_, answer)] = talk.say(Bind(Role.AGENT, "x", "y", least, most), 1)
+            self.assertEqual((cast(BindReply, answer).status, cast(BindReply, answer).version), (3, 2))
+            self.assertIsNotNone(talk.session.ended)
 
     def test_no_bind_within_the_login_deadline_ends_the_link_whatever_else_is_said(self) -> None:
         talk = Conversation()
@@ -225,8 +256,8 @@ class Binding(SynchronousTestCase):
     def test_a_second_bind_is_5_and_changes_nothing(self) -> None:
         talk = Conversation("agent")
         talk.said()
-        [(_, answer)] = talk.say(Bind(Role.SERVICE, "z", ""), 2)
-        self.assertEqual(cast(Error, answer).status, 5)
+        for body in (_BINARY.encode_body(Bind(Role.SERVICE, "z", "")), b"\x03"):
+            self.assertEqual(talk.hear(_BINARY.frame(0x01, 2, body)), [(2, Error(5, 0x01, "Bind: not allowed here"))])
         self.assertEqual([type(one) for _, one in talk.say(CancelRequest("1"), 3)], [REPLY_OF[CancelRequest]])
 
 
@@ -239,11 +270,17 @@ class ClientRules(SynchronousTestCase):
         session.receive(Conversation().frame(Connection("7000", "1"), 3), 0.0)
         self.assertEqual(session.take_output(), Conversation().frame(ConnectionReply(0), 3))
 
-    def test_a_service_refuses_what_only_an_exchange_takes(self) -> None:
-        above = Above()
-        session = above.session = Session(_BINARY, SessionLimits(), above, 0.0, bound_by=rules.CLIENT[Role.SERVICE])
-        session.receive(Conversation().frame(ServiceEvent(1, "1", "", Condition.PROGRESS), 3), 0.0)
-        talk = Conversation()
-        talk._read.receive(session.take_output())
-        [frame] = talk._read.frames()
-        self.assertEqual(cast(Error, _BINARY.decode_body(frame)).status, 5)
+    @given(messages(), st.sampled_from([Role.AGENT, Role.SERVICE]), invoke_ids())
+    @_quick
+    def test_each_message_is_answered_refused_or_ignored(self, message: Message, role: Role, invoke_id: int) -> None:
+        talk, kind = Conversation(client=role), KIND_OF[type(message)]
+        answers = talk.say(message, invoke_id)
+        expected = _expected_by_client(kind, invoke_id, role)
+        if expected == "answered":
+            self.assertEqual([(found, KIND_OF[type(answer)]) for found, answer in answers], [(invoke_id, kind + 1)])
+        elif expected == "ignored":
+            self.assertEqual(answers, [])
+        else:
+            [(found, answer)] = answers
+            assert isinstance(answer, Error)
+            self.assertEqual((found, answer.status, answer.about), (invoke_id, expected, kind))

@@ -8,17 +8,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from ctiex.codecs.json import JsonCodec
 from ctiex.errors import LinkError, LinkLost, RequestTimedOut
+from ctiex.fields import Fields
+from ctiex.interfaces import ICodec
 from ctiex.limits import SessionLimits
+from ctiex.links.requests import connection_status
 from ctiex.links.session import Session
 from ctiex.messages import (
     AgentEventAck,
+    CallEndedReply,
+    CallQueryReply,
     CancelRequest,
     Connection,
     ConnectionReply,
+    ConnectReply,
+    ConnectRequest,
     DataRequest,
+    DataResult,
     Error,
     Message,
+    OpenCall,
+    OpenCallState,
     Ping,
     Pong,
     Unbind,
@@ -98,10 +109,26 @@ class Requests(SynchronousTestCase):
             self.assertEqual(talk.say(CancelRequest("1"), invoke_id), [])
         [(found, answer)] = talk.say(CancelRequest("1"), 7)
         self.assertEqual((found, cast(Any, answer).status), (7, 14))
+        [(_, busy)] = talk.say(ConnectRequest("1", "1001", "bill", "138"), 8)
+        assert isinstance(busy, ConnectReply)
+        self.assertEqual((busy.status, busy.serial, busy.retry_after), (14, "1", 0), "nobody knows for how long")
+        [(_, misplaced)] = talk.say(CancelRequest("1"), 0)
+        self.assertIsInstance(misplaced, Error, "the invoke id is checked before")
         request, invoke_id = talk.above.requests[0]
         talk.session.reply(refusal(request, 0), invoke_id)
         talk.said()
         self.assertEqual(talk.say(CancelRequest("1"), 8), [], "one was answered: there is room again")
+
+    def test_more_frames_in_a_second_than_allowed_are_answered_14_and_may_come_again_in_a_second(self) -> None:
+        talk = Conversation("agent", limits=SessionLimits(frames_per_second=3))
+        talk.said()
+        for invoke_id in (5, 6):
+            talk.say(CancelRequest("1"), invoke_id)
+        [(_, busy)] = talk.say(ConnectRequest("1", "1001", "bill", "138"), 7)
+        assert isinstance(busy, ConnectReply)
+        self.assertEqual((busy.status, busy.serial, busy.retry_after), (14, "1", 1))
+        [(_, answer)] = talk.say(ConnectRequest("1", "1001", "bill", "138"), 8, now=1.0)
+        self.assertEqual(cast(ConnectReply, answer).status, 0)
 
     @given(st.lists(st.sampled_from(["ask", "answer"]), max_size=30), st.integers(1, 4))
     @_quick
@@ -143,19 +170,52 @@ class Requests(SynchronousTestCase):
         talk.say(ConnectionReply(9), asked[0][0])
         self.assertEqual(heard[0], ConnectionReply(0), "a second answer is one that nobody asked for")
 
-    def test_an_error_answers_a_request_too_and_so_does_a_bad_reply(self) -> None:
-        for answer in (Error(5), None):
-            talk = Conversation("service")
-            talk.said()
-            heard: list[Message | LinkError] = []
-            talk.session.request(Connection("7000", "1"), heard.append, 100.0)
-            [(invoke_id, _)] = talk.said()
-            if answer is None:
-                talk.hear(_BINARY.frame(0x21, invoke_id, b"\0"))
-            else:
-                self.assertEqual(talk.say(answer, invoke_id), [])
-            [found] = heard
-            self.assertIsInstance(found, Error)
+    def ask(self) -> tuple[Conversation, int, list[Message | LinkError]]:
+        """A Connection that waits under an invoke id, and what it hears."""
+        talk = Conversation("service")
+        talk.said()
+        heard: list[Message | LinkError] = []
+        talk.session.request(Connection("7000", "1"), heard.append, 100.0)
+        [(invoke_id, _)] = talk.said()
+        return talk, invoke_id, heard
+
+    def test_an_error_about_its_kind_ends_a_request_and_no_other_does(self) -> None:
+        talk, invoke_id, heard = self.ask()
+        for about in (0, 0x21, 0x22, 0x26):
+            self.assertEqual(talk.say(Error(5, about), invoke_id), [])
+        self.assertEqual(talk.say(Error(5, 0x20), invoke_id + 1), [])
+        self.assertEqual(talk.hear(_BINARY.frame(0x07, invoke_id, b"\0\5\x20")), [], "malformed")
+        self.assertEqual(heard, [])
+        self.assertEqual(talk.say(Error(5, 0x20, "no"), invoke_id), [])
+        self.assertEqual(heard, [Error(5, 0x20, "no")])
+
+    def test_a_reply_of_the_awaited_kind_that_breaks_a_rule_ends_its_request_as_refused(self) -> None:
+        good = _BINARY.encode_body(ConnectionReply(0))
+        flagged = bytearray(_BINARY.frame(0x21, 1, good))
+        flagged[7] = 2
+        extended = bytearray(_BINARY.frame(0x21, 1, good + b"\1"))
+        extended[7] = 1
+        for frame in (bytes(flagged), bytes(extended), _BINARY.frame(0x21, 1, good + b"\0")):
+            talk, invoke_id, heard = self.ask()
+            self.assertEqual(invoke_id, 1)
+            [(found, answer)] = talk.hear(frame)
+            assert isinstance(answer, Error)
+            self.assertEqual((found, answer.status, answer.about), (1, 1, 0x21))
+            self.assertEqual([type(one) for one in heard], [Error])
+            self.assertEqual(connection_status(heard[0]), 1)
+            self.assertIsNone(talk.session.ended)
+
+    def test_of_another_kind_such_a_reply_changes_nothing(self) -> None:
+        for kind in (0x27, 0x23):
+            talk, invoke_id, heard = self.ask()
+            frame = bytearray(_BINARY.frame(kind, invoke_id, b""))
+            frame[7] = 2
+            [(_, answer)] = talk.hear(bytes(frame))
+            self.assertEqual(cast(Error, answer).about, kind)
+            self.assertEqual(talk.say(CallEndedReply(), invoke_id), [])
+            self.assertEqual(heard, [])
+            self.assertEqual(talk.say(ConnectionReply(0), invoke_id), [])
+            self.assertEqual(heard, [ConnectionReply(0)])
 
     def test_a_request_times_out_at_its_deadline_and_a_late_reply_does_nothing(self) -> None:
         talk = Conversation("service")
@@ -203,6 +263,45 @@ class Requests(SynchronousTestCase):
             else:
                 talk.tick(5.0)
             self.assertIsNotNone(talk.session.ended)
+
+    def test_why_the_other_side_has_left_is_known(self) -> None:
+        for status, reason in ((0, ""), (11, ": refused credentials"), (15, ": going away"), (999, ": internal")):
+            talk = Conversation("service")
+            talk.said()
+            self.assertEqual(talk.say(Unbind(status, "words of its own"), 3), [(3, UnbindReply())])
+            self.assertEqual(talk.session.ended, f"the peer unbound{reason}")
+
+
+class AgreedLimit(SynchronousTestCase):
+    """Nothing goes out that is longer than the other side takes, whatever limit it was kept or measured under."""
+
+    def sent(self, reply: Message, codec: ICodec) -> Message:
+        talk = Conversation("agent", codec, SessionLimits(max_frame=1_024))
+        talk.said()
+        talk.session.reply(reply, 5)
+        output = talk.session.take_output()
+        self.assertLessEqual(len(output) - (4 if codec is _BINARY else 1), 1_024)
+        decoder = codec.decoder(1_024)
+        decoder.receive(output)
+        [frame] = decoder.frames()
+        return codec.decode_body(frame)
+
+    @given(st.lists(st.sampled_from(["", "r", "r" * 255]), max_size=40), st.booleans())
+    @_quick
+    def test_of_open_calls_the_first_ones_that_fit_are_told(self, references: list[str], json: bool) -> None:
+        codec: ICodec = JsonCodec() if json else _BINARY
+        state = OpenCallState.CONNECTED
+        calls = tuple(OpenCall(str(n), "bill", reference, state, n) for n, reference in enumerate(references))
+        told = self.sent(CallQueryReply(0, calls), codec)
+        assert isinstance(told, CallQueryReply)
+        all_fit = codec.frame_length(codec.encode_body(CallQueryReply(0, calls))) <= 1_024
+        self.assertEqual(told.status, 0 if all_fit else 35)
+        self.assertEqual(told.calls, calls[: len(told.calls)])
+        self.assertEqual(told.calls == calls, all_fit)
+
+    def test_data_that_does_not_fit_is_35(self) -> None:
+        told = self.sent(DataResult(0, "7", "1001", "r", Fields({"text": "x" * 2_000})), _BINARY)
+        self.assertEqual(told, DataResult(35, "7", "1001", "r"))
 
 
 class BoundedOutput(SynchronousTestCase):

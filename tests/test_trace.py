@@ -20,7 +20,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ctiex.app.commands import trace
 from ctiex.fields import Fields
-from ctiex.messages import Condition, DataResult, Role
+from ctiex.messages import Bind, Condition, DataChanged, DataChangedReply, DataResult, Role, UpdateRequest
 from ctiex.monitoring.audit_events import About, AuditEvent
 from ctiex.monitoring.audit_log import AuditLog, line_of
 from ctiex.monitoring.counters import Counters
@@ -67,7 +67,9 @@ class DocumentedTests(CommandCase):
         log.open()
         known = agents("platform-1-agents"), services("platform-2-ivr"), services("platform-3-ivr", "other")
         exchange = MemoryExchange(identities=known, clock=clock, audit=log)
-        service = exchange.service("platform-2-ivr")
+        service, _, _ = exchange.link_service(FakeService())
+        service.send(Bind(Role.SERVICE, "platform-2-ivr", "secret", features="updates"))
+        exchange.pump()
         agent = exchange.agent("1001", identity="platform-1-agents")
         exchange.advance(60.0)
         agent.connect("1001", "bill", SERIAL, "13800138000", Fields({"account": "5512"}))
@@ -81,7 +83,14 @@ class DocumentedTests(CommandCase):
         exchange.advance(0.5)
         service.fetch(SERIAL)
         exchange.pump()
-        exchange.advance(42.0)
+        exchange.advance(20.0)
+        agent.send(UpdateRequest(SERIAL, Fields({"account": "5521"})))
+        exchange.pump()
+        ((asked, _),) = [received for received in service.received if isinstance(received[1], DataChanged)]
+        service.send(DataChangedReply(), asked)
+        service.fetch(SERIAL)
+        exchange.pump()
+        exchange.advance(22.0)
         service.report(SERIAL, Condition.COMPLETED, fields=Fields({"paid": True}))
         exchange.pump()
         exchange.advance(601.0)

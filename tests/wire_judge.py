@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from typing import Any
 
-from .layouts_reader import BY_KIND, MESSAGES, Body, Malformed, binary_body, integer, json_body, parsed
+from .layouts_reader import BY_KIND, LAYOUTS, MESSAGES, Body, Malformed, binary_body, integer, json_body, parsed
 
 Outcome = tuple[list[dict[str, Any]], bool, bool | None]
 """The answers, whether the link ends, and whether the request that waits does; None where none waits."""
@@ -33,7 +33,10 @@ class Judge:
         if version != 2:
             return self._ended(3)
         if flags > 1:
-            return self._error(1, kind, invoke_id)
+            known = BY_KIND.get(kind)
+            return self._error(1, kind, invoke_id) if known is None else self._malformed(known, invoke_id)
+        if any(kept["least"] <= kind <= kept["greatest"] for kept in LAYOUTS["kept_kinds"]):
+            return self._error(5 if self.bound else 10, kind, invoke_id)
         if kind not in BY_KIND:
             return self._error(2, kind, invoke_id)
         message = BY_KIND[kind]

@@ -438,8 +438,11 @@ REPLY_OF: dict[type[Message], type[Message]] = {
 """Each request with the reply that answers it (events are acknowledged, not answered)."""
 
 
-def refusal(request: Message, status: int, detail: str = "") -> Message:
-    """The request's own reply, saying ``status`` and nothing of any call."""
+def refusal(request: Message, status: int, detail: str = "", retry_after: int = 0) -> Message:
+    """The request's own reply, saying ``status``, if it can, and nothing of any call.
+
+    :param retry_after: in how many seconds to ask again, in a reply that can say it; 0 where that isn't known.
+    """
     match request:
         case Bind():
             return BindReply(status, detail=detail)
@@ -448,7 +451,7 @@ def refusal(request: Message, status: int, detail: str = "") -> Message:
         case AgentLogout():
             return AgentLogoutReply(status)
         case ConnectRequest(serial=serial):
-            return ConnectReply(status, serial, detail=detail)
+            return ConnectReply(status, serial, retry_after, detail)
         case CancelRequest(serial=serial):
             return CancelReply(status, serial, detail)
         case CallQuery():
@@ -461,5 +464,9 @@ def refusal(request: Message, status: int, detail: str = "") -> Message:
             return DataResult(status, serial)
         case ServiceEvent(event_id=event_id):
             return ServiceEventReply(event_id, status)
+        case CallEnded():
+            return CallEndedReply()
+        case DataChanged():
+            return DataChangedReply()
         case _:
             return Error(status, KIND_OF[type(request)], detail)

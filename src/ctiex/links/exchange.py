@@ -15,7 +15,7 @@ from ctiex.identities import Identity
 from ctiex.interfaces import ICodec
 from ctiex.limits import SessionLimits
 from ctiex.links.admission import Admission, AdmissionRefusal
-from ctiex.links.outgoing import SessionState
+from ctiex.links.outgoing import ANSWER_UNBIND_WITHIN, SessionState
 from ctiex.links.peers import certificate_names, seen, source_of, source_of_address
 from ctiex.links.protocol import LinkProtocol
 from ctiex.links.session import Session
@@ -27,6 +27,7 @@ from ctiex.monitoring.observer import LinkInfo, Observer, Observers
 from ctiex.processing.service import ProcessingService
 from ctiex.tls.handshake_errors import TLS_REFUSED
 
+_SHUTTING_DOWN = "the exchange is shutting down"
 _MOST_TOLD = 0xFFFF
 """The greatest number of requests in flight that a BindReply can tell."""
 
@@ -163,9 +164,7 @@ class ExchangeLink(LinkProtocol):
             return verdict
         assert self._source is not None
         if self._context.processing.leaving:
-            verdict = LoginDecision(
-                Status.GOING_AWAY, detail=Status.GOING_AWAY.text, reason="the exchange is shutting down"
-            )
+            verdict = LoginDecision(Status.GOING_AWAY, detail=Status.GOING_AWAY.text, reason=_SHUTTING_DOWN)
         elif not self._context.admission.bind(self._source, identity.name):
             detail = "too many links of this identity"
             verdict = LoginDecision(Status.TOO_BUSY, None, detail, detail, counter="links_over_identity_limit")
@@ -186,7 +185,7 @@ class ExchangeLink(LinkProtocol):
             VERSION,
             self.name,
             int(limits.heartbeat),
-            limits.max_frame,
+            self.session.send_limit,  # that of its beginning, by which what came so far was read
             min(limits.max_in_flight, _MOST_TOLD),
             self._context.processing.exchange_address,
             " ".join(self.features),
@@ -228,13 +227,15 @@ class ExchangeLink(LinkProtocol):
         if self.who is not None:
             self.link_unbound(self.who)
 
-    def going_away(self) -> None:
-        """Tell the client that the exchange leaves; the link ends once it answers, or soon after."""
+    def send_away(self, status: Status, why: str) -> None:
+        """Have the client leave: a bound one is told by an Unbind, and the link ends once it answers, or soon after.
+
+        :param status: 15, or 11 where it may not bind again as it did.
+        """
         if self.who is None:
-            self.session.end("the exchange is shutting down")
+            self.session.end(why)
         else:
-            deadline = self.clock.seconds() + self._context.limits.login_deadline
-            self.session.unbind(Status.GOING_AWAY, "the exchange is shutting down", deadline)
+            self.session.unbind(status, why, self.clock.seconds() + ANSWER_UNBIND_WITHIN)
         self.flush()
 
 
@@ -258,7 +259,7 @@ class ExchangeLinkFactory(Factory):
     def going_away(self) -> None:
         """Tell every client that the exchange leaves."""
         for link in list(self.links):
-            link.going_away()
+            link.send_away(Status.GOING_AWAY, _SHUTTING_DOWN)
 
     def when_empty(self) -> Deferred[None]:
         """Fires once the last link is gone, at once if there is none."""

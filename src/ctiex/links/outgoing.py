@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import Any
 
 from attrs import evolve
 
@@ -12,11 +11,15 @@ from ctiex.fields import EMPTY
 from ctiex.interfaces import ICodec, IDataResponder, decoded
 from ctiex.limits import SessionLimits
 from ctiex.links.requests import Answered, Requests
-from ctiex.messages import KIND_OF, AgentEvent, DataResult, Message, Unbind, UnbindReply
+from ctiex.messages import KIND_OF, AgentEvent, CallQueryReply, DataResult, Message, Unbind, UnbindReply
 from ctiex.monitoring.observer import Observer
 
 MUCH_OUTPUT = 65_536
 """Output that is written before more frames are handled, in bytes: small requests may have large replies."""
+
+
+ANSWER_UNBIND_WITHIN = 5.0
+"""How long the other side has to answer an Unbind, in seconds; then the link is closed."""
 
 
 class SessionState(Enum):
@@ -54,6 +57,7 @@ class Outgoing:
         self._in_flight = 0
         self._unbind_id: int | None = None
         """The invoke id of an Unbind that waits for the replies under way."""
+        self._unbind_status: int = Status.OK
 
     # ------------------------------------------------------------ output
 
@@ -98,17 +102,22 @@ class Outgoing:
         self._put(self.codec.frame(kind, 0, self._fitting(kind, body)))
 
     def _fitting(self, kind: int, body: bytes) -> bytes:
-        """The body; one that is longer than the other side takes without its fields, and with status 35.
+        """The body; one that is longer than the other side takes with status 35, and without its fields or last calls.
 
-        It was kept under another limit than the one that holds now. Sent as it is it would end the link, and again
-        after every Bind.
+        It was kept, or measured, under another limit than that of this link. Sent as it is it would end the link, and
+        again after every Bind.
         """
         if self.codec.frame_length(body) <= self.send_limit:
             return body
-        message: Any = decoded(self.codec, kind, body)
-        if not isinstance(message, (AgentEvent, DataResult)):
-            return body
-        return self.codec.encode_body(evolve(message, status=Status.DATA_TOO_LARGE, fields=EMPTY))
+        match decoded(self.codec, kind, body):
+            case AgentEvent() | DataResult() as message:
+                return self.codec.encode_body(evolve(message, status=Status.DATA_TOO_LARGE, fields=EMPTY))
+            case CallQueryReply(calls=calls) if calls:
+                # The next size is a guess, and sure to be smaller: all are about as long.
+                fewer = calls[: len(calls) * self.send_limit // self.codec.frame_length(body)][: len(calls) - 1]
+                shorter = CallQueryReply(Status.DATA_TOO_LARGE, fewer)
+                return self._fitting(kind, self.codec.encode_body(shorter))
+        return body
 
     # ------------------------------------------------------------ requests
 
@@ -161,7 +170,8 @@ class Outgoing:
         """Answer an Unbind once every request before it has its reply."""
         if self._unbind_id is not None and self._in_flight <= 0 and self.ended is None:
             self._send(UnbindReply(), self._unbind_id)
-            self.end("the peer unbound")
+            said = "" if self._unbind_status == Status.OK else f": {Status.of(self._unbind_status).text}"
+            self.end(f"the peer unbound{said}")
 
     def end(self, reason: str) -> None:
         """The link is to be closed, once what is in the output is written."""

@@ -82,28 +82,37 @@ def _rules(
 UNBOUND: Rules = {None: Status.NOT_BOUND, Bind: REQUEST, Ping: REQUEST, Pong: IGNORE}
 """The exchange, before a Bind."""
 
-_AGENT_REPLIES = (AgentLoginReply, AgentLogoutReply, ConnectReply, CancelReply, CallQueryReply, UpdateReply)
+_AGENT_REPLIES = (
+    *(BindReply, AgentLoginReply, AgentLogoutReply),
+    *(ConnectReply, CancelReply, CallQueryReply, UpdateReply),
+)
+_SERVICE_REPLIES = (
+    *(BindReply, DataResult, ServiceEventReply),
+    *(ConnectionReply, CallEndedReply, DataChangedReply),
+)
+"""All replies that a link knows: one that the other side should have asked for is one that nobody asked for."""
 
 EXCHANGE: Mapping[Role, Rules] = {
     Role.AGENT: _rules(
         requests=[AgentLogin, AgentLogout, ConnectRequest, CancelRequest, CallQuery, UpdateRequest],
-        replies=[BindReply, *_AGENT_REPLIES],
+        replies=_AGENT_REPLIES,
         notices=[AgentEventAck],
     ),
     Role.SERVICE: _rules(
         requests=[DataRequest, ServiceEvent],
-        replies=[BindReply, DataResult, ServiceEventReply, ConnectionReply, CallEndedReply, DataChangedReply],
+        replies=_SERVICE_REPLIES,
     ),
 }
 """The exchange, bound, by the role of the other side."""
 
 CLIENT: Mapping[Role, Rules] = {
     Role.AGENT: _rules(
-        replies=[BindReply, *_AGENT_REPLIES],
+        replies=_AGENT_REPLIES,
         notices=[AgentEvent],
     ),
     Role.SERVICE: _rules(
-        replies=[BindReply, DataResult, ServiceEventReply], requests=[Connection, CallEnded, DataChanged]
+        requests=[Connection, CallEnded, DataChanged],
+        replies=_SERVICE_REPLIES,
     ),
 }
 """A client, by its own role."""

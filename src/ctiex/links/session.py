@@ -34,6 +34,8 @@ from ctiex.monitoring.observer import NO_OBSERVERS, LinkInfo, Observer
 
 _MANY_FRAMES = 64
 """Frames that are handled before others have their turn: one read may hold thousands of small ones."""
+_ANOTHER_SECOND = 1
+"""In how many seconds those that were too many in one may be sent again."""
 _BEFORE_BOUND = (SessionState.OPEN, SessionState.BINDING)
 
 
@@ -198,6 +200,7 @@ class Session(Outgoing):
             self._error_received(frame)
         elif frame.fault is not None:
             self._refuse(frame.invoke_id, frame.fault.status, frame.kind, str(frame.fault))
+            self._broken(frame, message_type, frame.fault)
         elif message_type is None:
             status = self.rules[None]
             assert isinstance(status, Status), "what isn't named is refused"
@@ -218,11 +221,15 @@ class Session(Outgoing):
         except CodecError as error:
             name = message_type.__name__
             self._refuse(frame.invoke_id, error.status, frame.kind, f"{name}: {error}", name)
-            if verdict is rules.REPLY:
-                self._requests.broken(frame.invoke_id, message_type, error.status, str(error))
-                self._send_requests()
+            self._broken(frame, message_type, error)
             return
         self._message_received(message, frame.invoke_id, verdict)
+
+    def _broken(self, frame: Frame, message_type: type[Message] | None, error: CodecError) -> None:
+        """If that frame was the reply to a request, the request is refused by it."""
+        if message_type is not None:
+            self._requests.broken(frame.invoke_id, message_type, error.status, str(error))
+            self._send_requests()
 
     def _message_received(self, message: Message, invoke_id: int, verdict: rules.Treatment) -> None:
         if verdict is rules.REPLY:
@@ -241,7 +248,8 @@ class Session(Outgoing):
             case Ping():
                 self._send(Pong(), invoke_id)
             case Unbind():
-                self._unbind_id, self.quick, self.accepting = invoke_id, None, False
+                self._unbind_id, self._unbind_status = invoke_id, message.status
+                self.quick, self.accepting = None, False
                 self._leave_when_answered()
             case Bind():
                 self._bind_received(message, invoke_id)
@@ -253,7 +261,7 @@ class Session(Outgoing):
         if self._in_flight > self.limits.max_in_flight:
             self._refuse_busy(message, invoke_id, "too many requests in flight")
         elif self._traffic.frames > self.limits.frames_per_second:
-            self._refuse_busy(message, invoke_id, "too many frames in a second")
+            self._refuse_busy(message, invoke_id, "too many frames in a second", _ANOTHER_SECOND)
         else:
             self._handler.request_received(message, invoke_id)
 
@@ -262,9 +270,9 @@ class Session(Outgoing):
         self.observer.frame_refused(self._link, status, name)
         self._send(Error(status, about, detail[:200]), invoke_id)
 
-    def _refuse_busy(self, message: Message, invoke_id: int, detail: str) -> None:
+    def _refuse_busy(self, message: Message, invoke_id: int, detail: str, retry_after: int = 0) -> None:
         self.observer.request_over_limit(self._link, message)
-        self.reply(refusal(message, Status.TOO_BUSY, detail), invoke_id)
+        self.reply(refusal(message, Status.TOO_BUSY, detail, retry_after), invoke_id)
 
     def _error_received(self, frame: Frame) -> None:
         """An Error is never answered, and changes nothing where it can't be read."""

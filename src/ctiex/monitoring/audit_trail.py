@@ -17,12 +17,16 @@ from ctiex.messages import (
     AgentLogin,
     AgentLogout,
     Bind,
+    CallEnded,
+    CallQuery,
     CancelRequest,
     Condition,
     ConnectRequest,
+    DataChanged,
     DataRequest,
     Message,
     ServiceEvent,
+    UpdateRequest,
 )
 from ctiex.monitoring.audit_events import About, Audit, AuditEvent
 from ctiex.monitoring.counters import Counters
@@ -35,7 +39,9 @@ _OUTCOMES: dict[type[Message], tuple[AuditEvent, AuditEvent]] = {
     AgentLogin: (AuditEvent.AGENT_LOGGED_IN, AuditEvent.AGENT_LOGIN_REFUSED),
     AgentLogout: (AuditEvent.AGENT_LOGGED_OUT, AuditEvent.AGENT_LOGOUT_REFUSED),
     ConnectRequest: (AuditEvent.CONNECT_KEPT, AuditEvent.CONNECT_REFUSED),
+    UpdateRequest: (AuditEvent.UPDATE_KEPT, AuditEvent.UPDATE_REFUSED),
     CancelRequest: (AuditEvent.CANCEL_KEPT, AuditEvent.CANCEL_REFUSED),
+    CallQuery: (AuditEvent.QUERY_ANSWERED, AuditEvent.QUERY_REFUSED),
     DataRequest: (AuditEvent.DATA_GIVEN, AuditEvent.DATA_REFUSED),
     ServiceEvent: (AuditEvent.REPORT_KEPT, AuditEvent.REPORT_REFUSED),
 }
@@ -43,6 +49,7 @@ _OUTCOMES: dict[type[Message], tuple[AuditEvent, AuditEvent]] = {
 
 _ALSO_GRANTED: dict[type[Message], frozenset[int]] = {
     AgentLogin: frozenset({Status.NUMBERING_ANEW}),
+    CallQuery: frozenset({Status.DATA_TOO_LARGE}),
     ServiceEvent: frozenset({Status.QUEUED_AGENT_AWAY, Status.DUPLICATE_EVENT}),
 }
 """By what status a request was granted, beside 0."""
@@ -62,11 +69,11 @@ def printable(text: str, longest: int = _LONGEST_CLAIM) -> str:
 def about_request(request: Message) -> About:
     """What a request says of the call that it is about: no field, and no number of a customer."""
     match request:
-        case AgentLogin(agent=agent) | AgentLogout(agent=agent):
+        case AgentLogin(agent=agent) | AgentLogout(agent=agent) | CallQuery(agent=agent):
             return {"agent": agent}
         case ConnectRequest():
             return {"serial": request.serial, "agent": request.agent, "service": request.service}
-        case CancelRequest(serial=serial) | DataRequest(serial=serial):
+        case CancelRequest(serial=serial) | UpdateRequest(serial=serial) | DataRequest(serial=serial):
             return {"serial": serial}
         case ServiceEvent():
             return {"serial": request.serial, "condition": request.condition}
@@ -217,6 +224,13 @@ class AuditTrail(Observer):
             about["serial"] = serial
         was_granted = status == Status.OK or status in _ALSO_GRANTED.get(kind, ())
         self._of_link(granted if was_granted else refused, link, **about)
+
+    def notice_answered(self, link: LinkInfo, notice: CallEnded | DataChanged) -> None:
+        """Each of them."""
+        if isinstance(notice, CallEnded):
+            self._of_link(AuditEvent.END_TOLD, link, serial=notice.serial, condition=notice.condition)
+        else:
+            self._of_link(AuditEvent.CHANGE_TOLD, link, serial=notice.serial)
 
     def agent_taken_over(self, link: LinkInfo, agent: str) -> None:
         """It is the record of the link that lost it."""

@@ -20,7 +20,7 @@ from attrs import define
 from ctiex.errors import Status
 from ctiex.identities import Identity
 from ctiex.interfaces import IServiceSession
-from ctiex.messages import Bind, Condition, Message, Role
+from ctiex.messages import Bind, CallEnded, Condition, DataChanged, Message, Role
 from ctiex.records import Call
 
 
@@ -137,6 +137,9 @@ class Observer:
 
     def request_not_sent(self) -> None:
         """A request to a service wasn't sent: too many were waiting for answers on the link already."""
+
+    def notice_answered(self, link: LinkInfo, notice: CallEnded | DataChanged) -> None:
+        """A service has answered what it was told of a call, by whatever."""
 
     def request_answered(
         self, link: LinkInfo, request: Message, status: int, serial: str = "", reason: str = ""

@@ -192,9 +192,13 @@ _SENTENCES: dict[str, str] = {
     "report_kept": "{who} reported {condition}: stored, {why}",
     "report_refused": "{who} reported {condition}: refused, {why}",
     "customer_returned": "the customer is back with agent {agent}",
+    "update_kept": "{who} changed the data: stored",
+    "update_refused": "{who} asked to change the data: refused, {why}",
+    "change_told": "{who} was told that the data has changed",
     "cancel_kept": "{who} asked to cancel: done",
     "cancel_refused": "{who} asked to cancel: refused, {why}",
     "call_ended": "ended for agent {agent}: {condition}, {why}",
+    "end_told": "{who} was told of the end: {condition}",
     "call_forgotten": "forgotten",
 }
 

@@ -188,6 +188,11 @@ class Custody:
             return False
         return Condition.RETURNED in call.told or self._held[serial].back
 
+    def _is_reported(self, serial: str) -> bool:
+        """Whether the result of a call is kept: then nobody gets its data."""
+        call = self.on_disk(serial)
+        return call is not None and call.state is CallState.REPORTED
+
     def is_over(self, serial: str) -> bool:
         """Whether the end of a call is kept, or it never was."""
         call = self.on_disk(serial)

@@ -52,20 +52,31 @@ _VALUES: list[tuple[str, Any]] = [
     ("an integer beyond 64 bits, signed", {"int": "9223372036854775808"}),
     ("a number where its text is expected", {"int": 5}),
     ("bytes without their padding", {"bytes": "AA"}),
+    ("bytes with more padding than they need", {"bytes": "AA==="}),
+    ("bytes with padding alone behind them", {"bytes": "AAAA===="}),
+    ("bytes whose last letter has bits of no byte", {"bytes": "AB=="}),
     ("bytes with a space in them", {"bytes": "AA =="}),
     ("a decimal that ends with its point", {"decimal": "12."}),
     ("a time with an offset", {"time": "2026-11-26T18:00:00+00:00"}),
     ("a time with one digit behind the point", {"time": "2026-11-26T18:00:00.0Z"}),
     ("a time without Z", {"time": "2026-11-26T18:00:00"}),
     ("a day that there isn't", {"time": "2026-02-30T18:00:00Z"}),
+    ("an hour that there isn't", {"time": "2026-11-26T24:00:00Z"}),
     ("the year 0", {"time": "0000-01-01T00:00:00Z"}),
 ]
 
 _EXTENSIONS: list[tuple[str, Any]] = [
     ("extensions that are no list", {"32768": "AA=="}),
+    ("extensions that are an empty object", {}),
+    ("extensions that are an empty text", ""),
+    ("extensions that are null", None),
+    ("an extension that is an object", [{"32768": "", "1": ""}]),
     ("an extension without a value", [[32_768]]),
     ("an extension of a type beyond 16 bits", [[65_536, "AA=="]]),
     ("an extension that isn't base64", [[32_768, "?"]]),
+    ("an extension with more padding than it needs", [[32_768, "AA==="]]),
+    ("an extension whose last letter has bits of no byte", [[32_768, "AB=="]]),
+    ("an extension of a fraction", [[1.0, "AA=="]]),
 ]
 
 

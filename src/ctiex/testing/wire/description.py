@@ -13,6 +13,7 @@ from ctiex.codecs.shapes import BITS, Element, FieldList, Number, RecordList, Te
 from ctiex.errors import Status
 from ctiex.field_values import LEAST_TIME, MOST_TIME
 from ctiex.messages import (
+    CALL_CONTROL_KINDS,
     DEFAULT_MAX_FRAME,
     KIND_OF,
     KINDS,
@@ -39,6 +40,11 @@ def description() -> Described:
     return {
         "version": VERSION,
         "frame": _frame(),
+        "kept_kinds": [
+            {"least": CALL_CONTROL_KINDS[0], "greatest": CALL_CONTROL_KINDS[-1], "feature": "calls",
+             "meaning": "call control, agent states and call events; known on every link, and not allowed without"
+             " the feature"}
+        ],
         "messages": [message_described(kind, message) for kind, message in KINDS.items()],
         "records": {record.__name__: _record(record) for record in RECORDS},
         "fields": _fields(),

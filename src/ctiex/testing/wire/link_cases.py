@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from attrs import evolve
+
 from ctiex import messages as m
 from ctiex.errors import Status
-from ctiex.messages import KIND_OF, Message, Role
+from ctiex.messages import CALL_CONTROL_KINDS, KIND_OF, Message, Role
 from ctiex.testing.wire.cases import Answer, Case, both, broken, error, line, raw, reply
 
+_FROM = {Role.AGENT: "an agent", Role.SERVICE: "a service"}
 _UNREADABLE_ROLE = ("03 00 0000 02 02 00 0000", 3)
 
 
@@ -39,6 +42,7 @@ def _before_bind() -> Iterator[Case]:
     yield from both(_unbound("a Ping before Bind", reply("Pong")), m.Ping())
     yield from _nothing("a Pong before Bind", m.Pong(), bound=False)
     yield from _nothing("an Error before Bind", m.Error(Status.INTERNAL, 0x02), bound=False)
+    yield _unbound("a kind of call control before Bind", error(Status.NOT_BOUND, 0x30), raw(0x30))
     yield _unbound("an unknown kind before Bind", error(Status.UNKNOWN_KIND, 0x7E), raw(0x7E))
     yield _unbound("an unknown kind before Bind, in JSON", error(Status.UNKNOWN_KIND), line("Pang"), "json")
     yield _unbound("a bad flag before Bind", error(Status.MALFORMED, 0x10), raw(0x10, flags=2))
@@ -76,8 +80,21 @@ def _not_allowed() -> Iterator[Case]:
     for name, role, message, invoke_id in pairs:
         told = error(Status.NOT_ALLOWED_HERE, KIND_OF[type(message)], invoke_id)
         yield from both(Case(name, b"", told, role=role), message, invoke_id)
+    yield from _call_control()
     told = error(Status.NOT_ALLOWED_HERE, 0x22)
     yield from broken(Case("a malformed request of the other link", b"", told), m.DataRequest)
+
+
+def _call_control() -> Iterator[Case]:
+    """Kinds that are known, and that a link without the feature doesn't have."""
+    for kind in (CALL_CONTROL_KINDS[0], CALL_CONTROL_KINDS[-1]):
+        told = error(Status.NOT_ALLOWED_HERE, kind)
+        for role in Role:
+            name = f"kind {kind:02X} without the feature for it, from {_FROM[role]}"
+            yield Case(name, raw(kind, "00"), told, role=role)
+        yield Case(f"kind {kind:02X} to an agent without the feature for it", raw(kind), told, side="client")
+    told = error(Status.MALFORMED, CALL_CONTROL_KINDS[0])
+    yield Case("a kind of call control with a bad flag", raw(CALL_CONTROL_KINDS[0], flags=2), told)
 
 
 def _invoke_ids() -> Iterator[Case]:
@@ -136,6 +153,9 @@ def _client_waits() -> Iterator[Case]:
     yield from broken(waiting("the awaited reply, malformed", told, True), m.ConnectReply)
     told = error(Status.MALFORMED, 0x17)
     yield from broken(waiting("a malformed reply of another kind", told), m.CancelReply)
+    yield evolve(waiting("a reply of another kind, with a bad flag", told), data=raw(0x17, flags=2))
+    told = error(Status.MALFORMED, 0x15)
+    yield evolve(waiting("the awaited reply, with a bad flag", told, True), data=raw(0x15, flags=2))
     yield from both(waiting("an Error about the request", ends=True), m.Error(Status.MALFORMED, 0x14))
     yield from both(waiting("an Error about another kind"), m.Error(Status.MALFORMED, 0x21))
     yield from both(waiting("an Error about 0"), m.Error(Status.MALFORMED, 0))

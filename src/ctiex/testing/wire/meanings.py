@@ -18,8 +18,8 @@ STATUSES: dict[Status, str] = {
     Status.UNSUPPORTED_VERSION: "the version in a frame's header isn't 2, or the range of a Bind doesn't have 2 in it;"
     " ends the link",
     Status.TOO_LONG: "the length of a frame is over the limit; ends the link",
-    Status.NOT_ALLOWED_HERE: "a message of the other role, a second Bind, or an agent number that the identity may"
-    " not use",
+    Status.NOT_ALLOWED_HERE: "a message of the other role or of a feature that the link doesn't have, a second Bind, or"
+    " an agent number that the identity may not use",
     Status.NOT_BOUND: "something other than Bind or Ping came before Bind; repeat it behind the BindReply",
     Status.REFUSED_CREDENTIALS: "identity, secret, role and link don't belong together; in an Unbind: they don't any"
     " more",
@@ -111,7 +111,11 @@ FIELD_TYPES: dict[FieldType, ValueType] = {
     FieldType.TEXT: ValueType("UTF-8", '`"..."`', "text, up to 65,535 bytes; may be empty"),
     FieldType.INTEGER: ValueType("i64", '`-3`, `{"int":"-3"}`', "integer of 64 bits, signed"),
     FieldType.BOOLEAN: ValueType("u8: 0 or 1", "`true`, `false`", "yes or no"),
-    FieldType.BYTES: ValueType("as they are", '`{"bytes":"AP8="}`', "bytes, in JSON as base64 with its padding"),
+    FieldType.BYTES: ValueType(
+        "as they are",
+        '`{"bytes":"AP8="}`',
+        "bytes; in JSON as base64, with the padding and the last bits that they need and no others",
+    ),
     FieldType.DECIMAL: ValueType(
         "ASCII",
         '`{"decimal":"12.50"}`',

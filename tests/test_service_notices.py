@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import product
+from typing import cast
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -29,7 +30,9 @@ def notices_of(bench: Bench) -> ServiceNotices:
     return bench.processing._calls._notices
 
 
-def binds(bench: Bench, answers: bool = True, *, updates: bool = True, identity: str = "services") -> FakeServiceSession:
+def binds(
+    bench: Bench, answers: bool = True, *, updates: bool = True, identity: str = "services"
+) -> FakeServiceSession:
     """One more session; it answers what it is told unless it says nothing."""
     features = ("updates",) if updates else ()
     session = FakeServiceSession(identity, answers_notices=answers, features=features)
@@ -347,9 +350,13 @@ class Failures(_Failing):
     def test_nor_does_one_that_dies_or_binds_then(self) -> None:
         for keeps in (True, False):
             self.setUp()
-            other: list[FakeServiceSession] = []
-            self._meanwhile(lambda: (goes(self.bench, self.session), other.append(binds(self.bench))), keeps)
-            [session] = other
+
+            def another() -> None:
+                goes(self.bench, self.session)
+                binds(self.bench)
+
+            self._meanwhile(another, keeps)
+            [session] = cast(list[FakeServiceSession], self.bench.exchange.sessions.of_identity("services"))
             self.assertEqual((len(session.changed), len(session.ended)), (0, 1) if keeps else (1, 0))
             self.assertEqual(len(notices_of(self.bench)), 0)
 

@@ -198,11 +198,6 @@ class Custody:
         call = self.on_disk(serial)
         return call is None or call.state is CallState.CLOSED
 
-    def _is_reported(self, serial: str) -> bool:
-        """Whether the result of a call is kept: then its service gets its data no more, wherever the customer is."""
-        call = self.on_disk(serial)
-        return call is not None and call.state is CallState.REPORTED
-
     def on_disk(self, serial: str) -> Call | None:
         """The call as it is kept; None: it never was, or is forgotten."""
         return self._disk.calls.get(serial)

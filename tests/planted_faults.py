@@ -20,7 +20,7 @@ from attrs import evolve, frozen
 
 from ctiex.clients.agent_number import AgentNumber
 from ctiex.clients.event_taking import Coming
-from ctiex.clients.hand_off import Asked, HandOff
+from ctiex.clients.hand_off import AskedHandOff, HandOff
 from ctiex.errors import Status
 from ctiex.identities import ANY_OWNER
 from ctiex.interfaces import IServiceSession, Offer
@@ -200,10 +200,10 @@ def _waiting_events_brought_in_another_epoch() -> Iterator[None]:
 def _hand_offs_hear_every_call_of_their_serial() -> Iterator[None]:
     """A client takes whatever comes under a serial for its new call's."""
 
-    def fits(hand_off: Asked | HandOff, event: AgentEvent) -> bool:
+    def fits(hand_off: AskedHandOff | HandOff, event: AgentEvent) -> bool:
         return True
 
-    with mock.patch.object(Asked, "fits", fits), mock.patch.object(HandOff, "fits", fits):
+    with mock.patch.object(AskedHandOff, "fits", fits), mock.patch.object(HandOff, "fits", fits):
         yield
 
 

@@ -8,11 +8,21 @@ from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
 from ctiex.errors import Status, StoreUnavailable
-from ctiex.messages import Condition, Connection
+from ctiex.messages import (
+    AgentEvent,
+    AgentLogin,
+    AgentLoginReply,
+    Condition,
+    Connection,
+    ConnectReply,
+    ConnectRequest,
+)
 from ctiex.processing.states import TIMEOUT_OF
-from ctiex.records import CallState, Change
+from ctiex.records import EPOCH, CallState, Change
 from ctiex.testing.fakes import FakeServiceSession, WaitingStore
-from ctiex.testing.pairs import make_service
+from ctiex.testing.pairs import MemoryExchange, make_service
+from tests.hand_exchange import EPOCH as KNOWN
+from tests.hand_exchange import AgentCase
 from tests.processing_bench import _OTHERS, Bench
 
 
@@ -81,3 +91,34 @@ class AfterTheClockWasSetBack(SynchronousTestCase):
         again.clock.advance(getattr(make_service("bill").timeouts, TIMEOUT_OF[CallState.CONNECTED]) + 1)
         closed = store.get("007")
         self.assertIs(closed and closed.state, CallState.CLOSED)
+
+
+class AfterALoss(AgentCase):
+    """What a store has lost is told: nothing of before passes for something of now."""
+
+    def test_an_epoch_that_the_store_does_not_take_is_kept_along_with_whatever_it_takes_first(self) -> None:
+        store = WaitingStore(new=True)
+        store.unavailable = True
+        exchange = MemoryExchange(store=store)
+        store.unavailable = store.waits = False
+        self.assertIsNone(store.metadata(EPOCH))
+        exchange.context.commits.commit(Change(metadata=(("anything", ""),)))
+        self.assertEqual(store.metadata(EPOCH), str(exchange.mailboxes.epoch))
+
+    def test_what_is_replayed_of_an_earlier_call_with_its_serial_is_none_of_a_new_ones(self) -> None:
+        agent = self.login()
+        self.line.answers[ConnectRequest] = lambda _: None
+        connecting = self.begin(agent.connect("bill", "138", serial="1", reference="new"))
+        self.line.answers[ConnectRequest] = lambda request: ConnectReply(Status.OK, request.serial)
+        self.line.answers[AgentLogin] = lambda _: AgentLoginReply(Status.NUMBERING_ANEW, KNOWN + 1, 1, 1)
+        self.lose_link()
+        self.pass_time(2)
+        waiting = self.begin(self.successResultOf(connecting).result())
+        self.send(_end(1, "old"))
+        self.assertNoResult(waiting)
+        self.send(_end(2, "new"))
+        self.assertEqual(self.successResultOf(waiting), _end(2, "new"))
+
+
+def _end(sequence: int, reference: str) -> AgentEvent:
+    return AgentEvent(sequence, 0, "1001", "1", reference, Condition.COMPLETED)

@@ -9,6 +9,7 @@ from typing import Any
 from attrs import define, field
 from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.task import deferLater
+from twisted.python.failure import Failure
 
 from ctiex.clients.agent import AgentClient
 from ctiex.clients.agent_number import AgentNumber
@@ -81,9 +82,14 @@ class AgentApplication(ClientProcess):
             self.client.stopService()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        ensureDeferred(work).addErrback(
-            lambda failure: self.ledger.break_(f"an agent's application failed: {failure.getTraceback()}")
-        )
+        process = self.process
+
+        def failed(failure: Failure) -> None:
+            # Python throws away what a process that has died was about to do: that wakes up others of it.
+            if process is None or process.alive:
+                self.ledger.break_(f"an agent's application failed: {failure.getTraceback()}")
+
+        ensureDeferred(work).addErrback(failed)
 
     # ------------------------------------------------------------ what it hears: nothing that it says is a promise
 

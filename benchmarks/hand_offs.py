@@ -9,7 +9,7 @@ from itertools import count
 
 from benchmarks.configurations import AGENT_IDENTITY, SERVICE, SERVICE_IDENTITY
 from benchmarks.generator import Shot, WrongAnswer
-from benchmarks.load import Link, frame_of
+from benchmarks.load import SEQUENCE, Link, frame_of, told_by
 from benchmarks.work import EXCHANGE_ADDRESS, fields_of, serial_of
 from ctiex.fields import Fields
 from ctiex.messages import (
@@ -30,7 +30,7 @@ from ctiex.messages import (
 )
 
 _ACCEPTED = frame_of(ConnectionReply(0), 1)
-_INVOKE_AT, _BODY_AT, _SEQUENCE = 8, 12, 8
+_INVOKE_AT, _BODY_AT = 8, 12
 _RESULT = Fields({"password_ok": True, "attempts": 1, "digits": "4711"})
 _SILENT = 20.0
 
@@ -47,7 +47,7 @@ class AcknowledgingAgent(Link):
         super().__init__(port, Role.AGENT, AGENT_IDENTITY)
         for agent in agents:
             self.ask(AgentLogin(agent))
-        self._acks = {agent.encode(): frame_of(AgentEventAck(agent, 0), 0)[:-_SEQUENCE] for agent in agents}
+        self._acks = {agent.encode(): frame_of(AgentEventAck(agent, 0), 0)[:-SEQUENCE] for agent in agents}
         self._seen: dict[bytes, bytes] = {}
 
     def take(self) -> bytes:
@@ -61,10 +61,9 @@ class AcknowledgingAgent(Link):
         """Note an event."""
         if kind != KIND_OF[AgentEvent]:
             return super().answer(kind, invoke_id, body)
-        agent = body[9 : 9 + body[8]]
-        self._seen[agent] = body[:_SEQUENCE]
-        at_serial = 9 + body[8]
-        return self.told(body[at_serial + 1 + body[at_serial]])
+        agent, condition = told_by(body)
+        self._seen[agent] = body[:SEQUENCE]
+        return self.told(condition)
 
     def told(self, condition: int) -> bytes:
         """What is to be sent for an event."""

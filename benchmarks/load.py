@@ -33,6 +33,8 @@ _CONNECT_REPLY, _AGENT_EVENT = KIND_OF[ConnectReply], KIND_OF[AgentEvent]
 _CONNECTION, _PING = KIND_OF[Connection], KIND_OF[Ping]
 _ACCEPTED = _CODEC.encode_body(ConnectionReply(0))
 _PONG = _CODEC.encode_body(Pong())
+SEQUENCE, _BEFORE_AGENT = 8, 16
+"""In an AgentEvent: how long its sequence is, and where its agent number stands."""
 _SILENT = 20.0
 """The load gives up after so many seconds in which nothing came."""
 
@@ -81,6 +83,15 @@ class Link:
         return _CODEC.frame(KIND_OF[Pong], invoke_id, _PONG) if kind == _PING else b""
 
 
+def told_by(event: bytes) -> tuple[bytes, int]:
+    """The agent number and the condition of an AgentEvent: sequence, time, agent, serial, reference, condition."""
+    at = _BEFORE_AGENT
+    agent = event[at + 1 : at + 1 + event[at]]
+    for _ in ("agent", "serial", "reference"):
+        at += 1 + event[at]
+    return agent, event[at]
+
+
 class ServiceLink(Link):
     """Accepts every Connection."""
 
@@ -126,10 +137,9 @@ class AgentLink(Link):
             self._next += 1
             return self._requests[self._next - 1] if self._next <= len(self._requests) else b""
         if kind == _AGENT_EVENT:
-            agent = body[9 : 9 + body[8]]
-            condition = body[9 + body[8] + 1 + body[9 + body[8]]]
+            agent, condition = told_by(body)
             self.connected += condition == Condition.CONNECTED
-            return _CODEC.frame(KIND_OF[AgentEventAck], 0, self._acks[agent] + body[:8])
+            return _CODEC.frame(KIND_OF[AgentEventAck], 0, self._acks[agent] + body[:SEQUENCE])
         return super().answer(kind, invoke_id, body)
 
 

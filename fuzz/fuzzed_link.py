@@ -28,14 +28,16 @@ _MARK = 0xF0000000
 _MOST_SERIALS = 400
 _ENDS = (1, 3, 4)
 """What an Error under invoke id 0 says when it ends the link."""
+_TAKEN_OVER = 13
 _MAY_END = (Kind.UNBIND, Kind.BIND)
 _OF_AGENTS = (
     Kind.AGENT_LOGIN, Kind.AGENT_LOGIN, Kind.CONNECT_REQUEST, Kind.CONNECT_REQUEST, Kind.CONNECT_REQUEST,
-    Kind.CANCEL_REQUEST, Kind.AGENT_LOGOUT, Kind.AGENT_EVENT_ACK, Kind.AGENT_EVENT_ACK,
+    Kind.CANCEL_REQUEST, Kind.AGENT_LOGOUT, Kind.AGENT_EVENT_ACK, Kind.AGENT_EVENT_ACK, Kind.CALL_QUERY,
+    Kind.UPDATE_REQUEST, Kind.UPDATE_REQUEST,
 )  # fmt: skip
 _OF_SERVICES = (
     Kind.DATA_REQUEST, Kind.DATA_REQUEST, Kind.DATA_REQUEST, Kind.SERVICE_EVENT, Kind.SERVICE_EVENT,
-    Kind.CONNECTION_REPLY, Kind.CALL_ENDED_REPLY,
+    Kind.CONNECTION_REPLY, Kind.CALL_ENDED_REPLY, Kind.DATA_CHANGED_REPLY,
 )  # fmt: skip
 _OF_ALL = (Kind.PING, Kind.PONG, Kind.ERROR, Kind.BIND)
 
@@ -90,6 +92,7 @@ class FuzzedLink:
         self._data = bytearray()
         self._asked: set[tuple[int, int]] = set()
         self._ids = {0}
+        self._kinds: set[int] = set()
         self._live: list[tuple[Kind, int, Values]] = []
         self._last: Message | None = None
         self._batches = 0
@@ -100,11 +103,11 @@ class FuzzedLink:
 
     def _bind(self) -> bytes:
         role, name = (AGENT_ROLE, "fuzz-agents") if self._to_agents else (SERVICE_ROLE, "fuzz-service")
-        values = {"role": role, "identity": name, "secret": "fuzz-secret", "min_version": 1, "max_version": 1,
-                  "software": "fuzz"}  # fmt: skip
+        values = {"role": role, "identity": name, "secret": "fuzz-secret", "min_version": 2, "max_version": 2,
+                  "software": "fuzz", "features": "updates"}  # fmt: skip
         data = self._shared.speech.write(Kind.BIND, 1, values)
         for agent in self._agents if self._to_agents else ():
-            data += self._shared.speech.write(Kind.AGENT_LOGIN, 2, {"agent": agent, "resume_after": 0})
+            data += self._shared.speech.write(Kind.AGENT_LOGIN, 2, {"agent": agent, "epoch": 0, "resume_after": 0})
         return data
 
     # ------------------------------------------------------------ out
@@ -130,6 +133,7 @@ class FuzzedLink:
         self._asked.update(seen.asked)
         self._asked.add((Kind.PING, self._mark))
         self._ids.update(invoke_id for _, invoke_id in seen.asked)
+        self._kinds.update(kind for kind, _ in seen.asked if kind >= 0)
         self._expected = seen.ends_with
         self._due = seen.ends_with is not None or any(kind in _MAY_END for kind, _ in seen.asked)
         self._shared.sent += len(seen.asked) + (seen.ends_with is not None) + 1
@@ -200,6 +204,8 @@ class FuzzedLink:
         if kind is Kind.ERROR:
             if answer.invoke_id not in self._ids:
                 raise Broken(f"an Error under an invoke id that nobody used: {answer}")
+            if answer["about"] and answer["about"] not in self._kinds and answer["status"] != _TAKEN_OVER:
+                raise Broken(f"an Error about a kind that nobody sent: {answer}")
         elif kind in REPLIES and (kind - 1, answer.invoke_id) not in self._asked:
             raise Broken(f"a reply that nobody asked for: {answer}")
         elif kind is Kind.AGENT_EVENT and answer.invoke_id:
@@ -224,6 +230,8 @@ class FuzzedLink:
                 self._serve(serial, answer.invoke_id)
             case Kind.CALL_ENDED:
                 self._live.append((Kind.CALL_ENDED_REPLY, answer.invoke_id, {}))
+            case Kind.DATA_CHANGED:
+                self._live.append((Kind.DATA_CHANGED_REPLY, answer.invoke_id, {}))
             case Kind.AGENT_EVENT:
                 values = {"agent": answer["agent"], "sequence": answer["sequence"]}
                 self._live.append((Kind.AGENT_EVENT_ACK, 0, values))

@@ -14,9 +14,11 @@ from ctiex import messages as m
 from ctiex.codecs.binary import BinaryCodec
 from ctiex.codecs.json import JsonCodec
 from ctiex.fields import Fields
-from ctiex.interfaces import ICodec
+from ctiex.interfaces import Extensions, ICodec
 from ctiex.messages import KIND_OF, Message, Role
-from ctiex.testing.vectors import MALFORMED, MESSAGES
+from ctiex.testing.wire.bad_frames import bad_frames
+from ctiex.testing.wire.bad_lines import bad_lines
+from ctiex.testing.wire.good import GOOD
 
 CORPUS = Path(__file__).resolve().parent / "corpus"
 _CONVERSATIONS: list[tuple[int, list[Message]]] = [
@@ -26,7 +28,9 @@ _CONVERSATIONS: list[tuple[int, list[Message]]] = [
         1,
         [
             m.AgentLogin("1001"),
-            m.ConnectRequest("", "1001", "bill", "138", fields=Fields({"a": 1})),
+            m.ConnectRequest("", "1001", "bill", "138", "order 1", Fields({"a": 1})),
+            m.UpdateRequest("7", Fields({"a": 2})),
+            m.CallQuery("1001"),
             m.CancelRequest("7"),
         ],
     ),
@@ -35,7 +39,7 @@ _CONVERSATIONS: list[tuple[int, list[Message]]] = [
         2,
         [m.DataRequest("7"), m.ServiceEvent(1, "7", "", m.Condition.COMPLETED, Fields({"n": 3})), m.ConnectionReply(0)],
     ),
-    (2, [m.CallEndedReply(), m.Error(51, detail=""), m.Ping(), m.Pong(), m.Unbind()]),
+    (2, [m.CallEndedReply(), m.DataChangedReply(), m.Error(51, 0x20), m.Ping(), m.Pong(), m.Unbind()]),
     (3, [m.AgentLogin("1001"), m.Ping()]),
 ]
 _CONFIGURATIONS = {
@@ -57,9 +61,9 @@ _CONFIGURATIONS = {
 }
 
 
-def frame(codec: ICodec, message: Message, invoke_id: int) -> bytes:
+def frame(codec: ICodec, message: Message, invoke_id: int, extensions: Extensions = ()) -> bytes:
     """A whole frame."""
-    return codec.frame(KIND_OF[type(message)], invoke_id, codec.encode_body(message))
+    return codec.frame(KIND_OF[type(message)], invoke_id, codec.encode_body(message), extensions)
 
 
 def conversations() -> Iterable[tuple[str, bytes]]:
@@ -77,6 +81,8 @@ def write(name: str, inputs: Iterable[tuple[str, bytes]]) -> None:
     """One harness's files."""
     directory = CORPUS / name
     directory.mkdir(parents=True, exist_ok=True)
+    for left in directory.iterdir():  # of another version of the wire
+        left.unlink()
     for title, data in inputs:
         (directory / re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")).write_bytes(data)
 
@@ -84,8 +90,9 @@ def write(name: str, inputs: Iterable[tuple[str, bytes]]) -> None:
 def main() -> None:
     """Every harness's files."""
     for name, codec in (("binary", BinaryCodec()), ("json_codec", JsonCodec())):
-        write(name, ((title, frame(codec, message, number)) for title, number, message in MESSAGES))
-    write("binary", ((title, data) for title, data, _, _ in MALFORMED))
+        write(name, ((one.name, frame(codec, one.message, one.invoke_id, one.extensions)) for one in GOOD))
+    write("binary", ((case.name, case.data) for case in bad_frames()))
+    write("json_codec", ((case.name, case.data) for case in bad_lines()))
     write("session", conversations())
     write("configuration", ((title, text.encode()) for title, text in _CONFIGURATIONS.items()))
 

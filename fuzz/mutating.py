@@ -31,39 +31,65 @@ _TEXTS = (
     "9" * 20,
 )
 _SERIALS = ("", "0", "007", "9" * 20, "77" + "0" * 14, "1")
+_FIRST, _LAST = -62_135_596_800_000, 253_402_300_799_999
+"""The first and the last time that a field may have."""
 _NUMBERS = {"u8": 2**8, "u16": 2**16, "u32": 2**32, "u64": 2**64}
 _JSON_VALUES: tuple[Any, ...] = (
     None, True, False, -1, 0, 1.5, 2**64, 10**40, "", "x" * 300, "\ud800", [], [[]], {}, {"bytes": "!"},
-    {"bytes": "AP8="}, {"a": {"b": 1}}, {"": 1},
+    {"bytes": "AP8="}, {"bytes": "AP9="}, {"a": {"b": 1}}, {"": 1}, "7", "-1", "18446744073709551616", {"int": "5"},
+    {"a": {"int": "9223372036854775808"}}, {"a": {"decimal": "007.50"}}, {"a": {"decimal": "1."}}, {"a": {"time": "x"}},
+    {"a": {"time": "2026-11-26T18:00:00Z"}}, {"a": {"time": "0000-01-01T00:00:00Z"}}, [{"serial": "7"}],
 )  # fmt: skip
+_JSON_EXTENSIONS: tuple[Any, ...] = (
+    [], [[0x8000, "AP8="]], [[1, ""], [1, ""]], [["32768", ""]], {}, "", None, [[]], [[1]], [[1, "A"]], [[1, "AP9="]],
+    [[65_536, ""]], [[-1, ""]], [[1, ""]] * 256, {"1": ""}, ["1="], [[1.0, ""]],
+)  # fmt: skip
+_BINARY_EXTENSIONS: tuple[bytes, ...] = (
+    b"", b"\0", wire.extensions((0x8000, b"\0\xff")), wire.extensions((1, b""), (1, b"")), b"\1", b"\2\x80\0\0\0",
+    b"\1\x80\0\xff\xff", b"\1\x80\0\0\0\0", wire.extensions(*[(7, b"")] * 255), wire.extensions((2, b"x" * 2_000)),
+)  # fmt: skip
+"""Good ones and bad ones."""
 
 
 def valid_values(kind: Kind, rng: random.Random, agents: Sequence[str], serials: Sequence[str]) -> Values:
     """The values of a message that could be good."""
     agent, serial = rng.choice(agents), rng.choice(serials) if serials else "404"
-    some = [("account", "6222"), ("level", rng.randrange(-(2**63), 2**63)), ("vip", True), ("print", b"\0\xff")]
-    fields = some[: rng.randrange(5)]
+    some = [
+        ("account", "6222"), ("level", rng.randrange(-(2**63), 2**63)), ("vip", True), ("print", b"\0\xff"),
+        ("bill", wire.Amount(rng.choice(("12.50", "007.5", "-0")))), ("due", wire.Moment(rng.randrange(2**45))),
+    ]  # fmt: skip
+    fields = some[: rng.randrange(7)]
     match kind:
         case Kind.AGENT_LOGIN:
-            return {"agent": agent, "resume_after": rng.choice((0, 0, 1, 5, 2**64 - 1))}
+            epoch = rng.choice((0, 0, 1, rng.randrange(2**64)))
+            return {"agent": agent, "epoch": epoch, "resume_after": rng.choice((0, 0, 1, 5, 2**64 - 1))}
         case Kind.AGENT_LOGOUT:
             return {"agent": agent}
         case Kind.CONNECT_REQUEST:
             own = rng.choice(("", f"5{rng.randrange(10**9):09d}", serial))
-            return {"serial": own, "agent": agent, "service": "fuzz", "calling_number": "555", "fields": fields}
+            return {"serial": own, "agent": agent, "service": "fuzz", "calling_number": "555",
+                    "reference": rng.choice(("", "order")), "fields": fields}  # fmt: skip
+        case Kind.UPDATE_REQUEST:
+            return {"serial": serial, "fields": fields}
+        case Kind.CALL_QUERY:
+            return {"agent": agent}
+        case Kind.CALL_QUERY_REPLY:
+            call = {"serial": serial, "service": "fuzz", "reference": "", "state": rng.randrange(5), "since": 1}
+            return {"status": 0, "calls": [call] * rng.randrange(3)}
         case Kind.AGENT_EVENT_ACK:
             return {"agent": agent, "sequence": rng.choice((0, 1, 2, rng.randrange(5000), 2**64 - 1))}
         case Kind.AGENT_EVENT:
-            return {"sequence": 1, "agent": agent, "serial": serial, "condition": 1, "status": 0, "fields": fields}
+            return {"sequence": 1, "time": 1, "agent": agent, "serial": serial, "reference": "", "condition": 1,
+                    "status": 0, "fields": fields}  # fmt: skip
         case Kind.DATA_RESULT:
-            return {"status": 0, "serial": serial, "agent": agent, "fields": fields}
+            return {"status": 0, "serial": serial, "agent": agent, "reference": "", "fields": fields}
         case Kind.SERVICE_EVENT:
             number = rng.randrange(1000)
             return {"event_id": number, "serial": serial, "agent": "", "condition": rng.randrange(4), "fields": fields}
         case Kind.BIND:
             return {"role": rng.choice((AGENT_ROLE, SERVICE_ROLE)), "identity": rng.choice(("fuzz-agents", "nobody")),
-                    "secret": rng.choice(("fuzz-secret", "wrong")), "min_version": 1, "max_version": 1,
-                    "software": "fuzz"}  # fmt: skip
+                    "secret": rng.choice(("fuzz-secret", "wrong")), "min_version": 2, "max_version": 2,
+                    "software": "fuzz", "features": rng.choice(("", "updates", "calls updates nonsense"))}  # fmt: skip
     return {name: _plain(form, rng, serial) for name, form in wire.parts(kind)}
 
 
@@ -81,12 +107,18 @@ def boundary_value(form: str, rng: random.Random) -> Any:
         return rng.choice((*_SERIALS, str(rng.randrange(10**9)), "7" * rng.randrange(1, 40), "0x1", "\u0661"))
     if form == "fields":
         return _odd_fields(rng)
+    if form == "calls":
+        call = {"serial": "7", "service": "", "reference": "", "state": rng.choice((0, 5, 255)), "since": 2**64 - 1}
+        return [call] * rng.choice((0, 1, 300))
     return rng.choice(_TEXTS)
 
 
 def _odd_fields(rng: random.Random) -> list[tuple[str, wire.Value]]:
     number = rng.choice((1, 2, 12, 300))
-    values: tuple[wire.Value, ...] = ("", "x" * rng.randrange(2000), 0, 2**63 - 1, -(2**63), True, b"", b"\xff" * 99)
+    values: tuple[wire.Value, ...] = (
+        "", "x" * rng.randrange(2000), 0, 2**63 - 1, -(2**63), True, b"", b"\xff" * 99, wire.Amount("9" * 18),
+        wire.Amount(rng.choice(("", "1.", "+1", "1e5", "9" * 19, "x"))), wire.Moment(rng.choice((0, _FIRST, _LAST))),
+    )  # fmt: skip
     doubled = rng.random() < 0.2
     return [("a" if doubled else f"f{at}", rng.choice(values)) for at in range(number)]
 
@@ -163,13 +195,18 @@ class BinaryMutator:
 
     def _odd_header(self, kind: Kind, body: bytes, invoke_id: int) -> bytes:
         rng = self._rng
-        match rng.randrange(4):
+        match rng.randrange(5):
             case 0:
-                return wire.frame(rng.choice((rng.choice(list(Kind)), rng.randrange(256))), body, invoke_id)
+                other = rng.choice((rng.choice(list(Kind)), rng.randrange(256), rng.randrange(0x30, 0x40)))
+                return wire.frame(other, body, invoke_id)
             case 1:
                 return wire.frame(kind, body, rng.choice(_INVOKE_IDS))
             case 2:
-                return wire.frame(kind, body, invoke_id, flags=rng.choice((1, 0x8000, rng.randrange(1, 2**16))))
+                return wire.frame(kind, body, invoke_id, flags=rng.choice((1, 2, 0x8000, rng.randrange(1, 2**16))))
+            case 3:
+                behind = rng.choice(_BINARY_EXTENSIONS)
+                behind = _flip(behind, rng) if rng.random() < 0.2 else behind
+                return wire.frame(kind, body + behind, invoke_id, flags=rng.choice((1, 1, 1, 0, 3)))
             case _:
                 return wire.frame(kind, body, invoke_id) * 2
 
@@ -185,7 +222,7 @@ class BinaryMutator:
                 length = rng.choice((0, 7, 8, len(frame) - 5, len(frame) - 3, LIMIT_AND_ONE, rng.randrange(2**32)))
                 return length.to_bytes(4, "big") + frame[4:]
             case _:
-                return frame[:4] + bytes([rng.choice((0, 2, 255))]) + frame[5:]
+                return frame[:4] + bytes([rng.choice((0, 1, 3, 255))]) + frame[5:]
 
 
 LIMIT_AND_ONE = 65_537
@@ -231,13 +268,13 @@ class JsonMutator:
             case 0:
                 del said[name]
             case 1:
-                said["flags" if rng.random() < 0.5 else "more"] = rng.choice((0, 1, "x"))
+                said[rng.choice(("flags", "version", "invoke_id", "more"))] = rng.choice((0, 1, 2, "x"))
             case 2:
                 said["kind"] = rng.choice((kind_name(rng.choice(list(Kind))), "Nothing", "bind"))
             case 3:
-                said["invoke_id"] = rng.choice((0, -1, 2**32, 2**32 - 1, "1", 1.0, None))
-            case 4 if rng.random() < 0.05:
-                said["version"] = rng.choice((1, 2, "1", True))
+                said["id"] = rng.choice((0, -1, 2**32, 2**32 - 1, "1", "4294967296", "", 1.0, None))
+            case 4:
+                said["ext"] = rng.choice(_JSON_EXTENSIONS)
             case _:
                 said[name] = rng.choice(_JSON_VALUES)
         return json.dumps(said).encode()

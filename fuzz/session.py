@@ -47,12 +47,13 @@ class _Talk:
     def __init__(self, choice: int) -> None:
         from ctiex.codecs.binary import BinaryCodec
         from ctiex.codecs.json import JsonCodec
-        from ctiex.links.session import Session, SessionLimits
+        from ctiex.limits import SessionLimits
+        from ctiex.links.session import Session
         from ctiex.messages import Bind, Role
 
         self.codec: Any = JsonCodec() if choice & 1 else BinaryCodec()
         state = choice >> 1 & 3
-        above = _Above(bool(choice & 8), binds=state != 3)
+        above: Any = _Above(bool(choice & 8), binds=state != 3)
         self.session = above.session = Session(self.codec, SessionLimits(), above, 0.0)
         self._reader = self.codec.decoder(1 << 24)
         self.said: list[Message] = []

@@ -1,12 +1,11 @@
 """Both codecs as a peer speaks them, written from the published description and sharing no code with the exchange.
 
 What the exchange sends is read here and held to the description: whole, well-formed, a message that this side of a
-link may get, with a status and a condition that section "Statuses" of docs/wire-format.rst lists.
+link may get, with a status and a condition that docs/wire-format.rst lists.
 """
 
 from __future__ import annotations
 
-import base64
 import json
 import struct
 from collections.abc import Mapping
@@ -14,6 +13,7 @@ from typing import Any
 
 from tests import wire_client as wire
 from tests.wire_client import Kind, Message
+from tests.wire_lines import KIND_BY_NAME, line, name_of, parse_line, to_json
 
 STATUSES = frozenset(
     {0, 1, 2, 3, 4, 5, 10, 11, 13, 14, 15, 20, 21, 22, 24, 25, 26, 30, 31, 32, 33, 34, 35, 36, 40, 41, 42, 43, 50, 51}
@@ -23,14 +23,21 @@ _ANYWHERE = {Kind.BIND_REPLY, Kind.UNBIND, Kind.UNBIND_REPLY, Kind.PING, Kind.PO
 TO_AGENT = frozenset(
     _ANYWHERE
     | {Kind.AGENT_LOGIN_REPLY, Kind.AGENT_LOGOUT_REPLY, Kind.CONNECT_REPLY, Kind.CANCEL_REPLY, Kind.AGENT_EVENT}
+    | {Kind.CALL_QUERY_REPLY, Kind.UPDATE_REPLY}
 )
-TO_SERVICE = frozenset(_ANYWHERE | {Kind.CONNECTION, Kind.DATA_RESULT, Kind.SERVICE_EVENT_REPLY, Kind.CALL_ENDED})
-REPLIES = frozenset(
-    kind for kind in Kind if kind.name.endswith("_REPLY") or kind in (Kind.PONG, Kind.DATA_RESULT)
-)  # fmt: skip
+TO_SERVICE = frozenset(
+    _ANYWHERE | {Kind.CONNECTION, Kind.DATA_RESULT, Kind.SERVICE_EVENT_REPLY, Kind.CALL_ENDED, Kind.DATA_CHANGED}
+)
+REPLIES = frozenset(kind for kind in Kind if kind.name.endswith("_REPLY") or kind in (Kind.PONG, Kind.DATA_RESULT))
 LIMIT = 65_536
 _NUMBERS = {"u8": 2**8, "u16": 2**16, "u32": 2**32, "u64": 2**64}
+_TEXTS = {"text8": 255, "text16": LIMIT, "serial": 20}
 _CACHED = 20_000
+_WRONG = (AssertionError, ValueError, KeyError, TypeError, AttributeError, OverflowError, struct.error)
+"""What the readers meet when something isn't as the description says."""
+
+kind_name = name_of
+KIND_NAMED = KIND_BY_NAME
 
 
 class Invalid(Exception):
@@ -46,9 +53,11 @@ def check_values(values: Mapping[str, Any]) -> None:
         raise Invalid(f"a status that there isn't: {values['status']}")
     if values.get("condition", 0) not in CONDITIONS:
         raise Invalid(f"a condition that there isn't: {values['condition']}")
-    serial = values.get("serial", "")
-    if len(serial) > 20 or not (serial == "" or (serial.isascii() and serial.isdigit())):
-        raise Invalid(f"no serial: {serial!r}")
+    for serial in (values.get("serial", ""), *(call["serial"] for call in values.get("calls", ()))):
+        if len(serial) > 20 or not (serial == "" or (serial.isascii() and serial.isdigit())):
+            raise Invalid(f"no serial: {serial!r}")
+    if any(call["state"] > 4 for call in values.get("calls", ())):
+        raise Invalid(f"a state that there isn't: {values['calls']}")
 
 
 class BinarySpeech:
@@ -88,20 +97,12 @@ class BinarySpeech:
         if known is None:
             try:
                 known = wire.parse(frame[:12], frame[12:])
-            except (AssertionError, ValueError, KeyError, struct.error) as error:
+            except _WRONG as error:
                 raise Invalid(f"{frame[:80].hex()}: {error!r}") from error
             check_values(known.values)
             if len(self._checked) < _CACHED and len(frame) < 200:
                 self._checked[key] = known
         return Message(known.kind, invoke_id, known.values, known.length)
-
-
-def kind_name(kind: Kind) -> str:
-    """A kind as the JSON codec names it."""
-    return "".join(word.capitalize() for word in kind.name.split("_"))
-
-
-KIND_NAMED = {kind_name(kind): kind for kind in Kind}
 
 
 class JsonSpeech:
@@ -111,9 +112,8 @@ class JsonSpeech:
 
     def write(self, kind: Kind, invoke_id: int, values: Mapping[str, Any]) -> bytes:
         """A whole line."""
-        said = {name: _said(form, values[name]) for name, form in wire.parts(kind)}
-        line = json.dumps({"kind": kind_name(kind), "invoke_id": invoke_id, **said}, ensure_ascii=False)
-        return line.encode(errors="replace") + b"\n"
+        said = {name: to_json(form, values[name]) for name, form in wire.parts(kind)}
+        return line({"kind": kind_name(kind), "id": invoke_id, **said})
 
     def take(self, data: bytearray) -> list[bytes]:
         """The whole lines at the beginning of a buffer, taken off it."""
@@ -128,46 +128,25 @@ class JsonSpeech:
         :raise Invalid: it is not as the description says.
         """
         try:
-            said = json.loads(line)
-            kind, invoke_id = KIND_NAMED[said.pop("kind")], said.pop("invoke_id")
-            forms = dict(wire.parts(kind))
-            if said.keys() != forms.keys() or type(invoke_id) is not int or not 0 <= invoke_id < 2**32:
-                raise Invalid(f"other attributes than a {kind_name(kind)} has: {line[:200]!r}")
-            values = {name: _heard(forms[name], value) for name, value in said.items()}
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            got = parse_line(line)
+            for name, form in wire.parts(got.kind):
+                _check_form(form, got.values[name])
+            if type(json.loads(line)["id"]) is not int or not 0 <= got.invoke_id < 2**32:
+                raise Invalid(f"no id: {line[:200]!r}")
+        except _WRONG as error:
             raise Invalid(f"{line[:200]!r}: {error!r}") from error
-        check_values(values)
-        return Message(kind, invoke_id, values, len(line))
+        check_values(got.values)
+        return got
 
 
-def _said(form: str, value: Any) -> Any:
-    if form != "fields":
-        return value
-    return {
-        name: {"bytes": base64.b64encode(one).decode()} if isinstance(one, bytes) else one for name, one in value
-    }  # fmt: skip
-
-
-def _heard(form: str, value: Any) -> Any:
-    if form in _NUMBERS:
-        if type(value) is not int or not 0 <= value < _NUMBERS[form]:
-            raise Invalid(f"no {form}: {value!r}")
-        return value
-    if form == "fields":
-        return [(name, _heard_field(one)) for name, one in value.items()]
-    if not isinstance(value, str) or len(value.encode()) > (LIMIT if form == "text16" else 255):
+def _check_form(form: str, value: Any) -> None:
+    """Hold a number or a text to what its binary form has room for."""
+    if form in _NUMBERS and not 0 <= value < _NUMBERS[form]:
         raise Invalid(f"no {form}: {value!r}")
-    return value
-
-
-def _heard_field(value: Any) -> wire.Value:
-    if isinstance(value, dict):
-        return base64.b64decode(value["bytes"], validate=True)
-    if isinstance(value, bool | str):
-        return value
-    if type(value) is int and -(2**63) <= value < 2**63:
-        return value
-    raise Invalid(f"no value of a field: {value!r}")
+    if form in _TEXTS and len(value.encode()) > _TEXTS[form]:
+        raise Invalid(f"no {form}: {value!r}")
+    if form == "fields" and any(type(one) is int and not -(2**63) <= one < 2**63 for _, one in value):
+        raise Invalid(f"no integer of 64 bits in {value!r}")
 
 
 Speech = BinarySpeech | JsonSpeech

@@ -19,7 +19,7 @@ from statistics import median
 from typing import Any
 
 from fuzz.speech import Speech, speech_of
-from tests.wire_client import AGENT_ROLE, SERVICE_ROLE, Kind, Message
+from tests.wire_client import AGENT_ROLE, SERVICE_ROLE, Amount, Kind, Message, Moment
 
 _ROOT = Path(__file__).resolve().parent.parent
 SOURCE = "127.0.0.2"
@@ -42,7 +42,10 @@ _PATIENCE = 30.0
 """How long one answer may take, in seconds."""
 _PACE = 0.005
 """Seconds between the beginnings of two hand-offs, at least."""
-_FIELDS = [("account", "6222 0011"), ("level", -3), ("vip", True), ("print", b"\x00\xff")]
+_FIELDS = [
+    ("account", "6222 0011"), ("level", -3), ("vip", True), ("print", b"\x00\xff"), ("bill", Amount("012.50")),
+    ("due", Moment(1_795_694_400_000)),
+]  # fmt: skip
 
 
 class Failed(Exception):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
 from fuzz.speech import KIND_NAMED, LIMIT, Speech
-from tests.wire_client import HEADER, Kind
+from tests.wire_client import HEADER
+from tests.wire_frames import VERSION
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any] | None:
@@ -59,7 +61,7 @@ def _seen_binary(data: bytes) -> Seen:
         if not 8 <= length <= LIMIT:
             seen.ends_with = 4 if length > LIMIT else 1
             break
-        if size - at > 4 and data[at + 4] != 1:
+        if size - at > 4 and data[at + 4] != VERSION:
             seen.ends_with = 3
             break
         if size - at < 4 + length:
@@ -78,24 +80,21 @@ def _seen_json(data: bytes) -> Seen:
         if len(line) > LIMIT:
             seen.ends_with = 4
             return seen
-        kind, invoke_id, version = _head(line)
-        if version is not None and kind != Kind.BIND_REPLY:
-            seen.ends_with = 3
-            return seen
-        seen.asked.append((kind, invoke_id))
+        seen.asked.append(_head(line))
     seen.missing = 1 if lines[-1] else 0
     return seen
 
 
-def _head(line: bytes) -> tuple[int, int, object]:
-    """Kind, invoke id, and a version other than 1."""
+def _head(line: bytes) -> tuple[int, int]:
+    """Kind and invoke id, which may be a number or the text of one."""
     try:
         said = _JSON.decode(line.decode())
     except (ValueError, RecursionError):
-        return -1, 0, None
+        return -1, 0
     if not isinstance(said, dict):
-        return -1, 0, None
-    name, invoke_id, version = said.get("kind"), said.get("invoke_id", 0), said.get("version", 1)
+        return -1, 0
+    name, invoke_id = said.get("kind"), said.get("id", 0)
     kind = KIND_NAMED.get(name, -1) if isinstance(name, str) else -1
-    other = version if type(version) is not int or version != 1 else None
-    return int(kind), invoke_id if type(invoke_id) is int else 0, other
+    if isinstance(invoke_id, str) and re.fullmatch(r"-?[0-9]{1,20}", invoke_id, re.ASCII):
+        invoke_id = int(invoke_id)
+    return int(kind), invoke_id if type(invoke_id) is int else 0

@@ -1,6 +1,6 @@
-"""The authorization matrix: who may send what, of which call.
+"""The authorization matrix: its axes and its cells.
 
-A cell of it is one message, sent by somebody, of a call in some state, brought to its service in some way.
+A cell is one message, sent by somebody, of a call in some state, brought to its service in some way.
 """
 
 from __future__ import annotations
@@ -20,6 +20,10 @@ SERVICE, OTHER_SERVICE = "bill", "number"
 CALLING_NUMBER = "13800138000"
 DATA = Fields({"account": "62220011"})
 RESULT = Fields({"paid": True})
+CORRECTION = Fields({"account": "62220012"})
+REFERENCE = "case 9"
+EPOCH = 1
+"""Stands for the one that the exchange has."""
 SECRET = "secret"
 EVENT_ID, OTHER_EVENT_ID = 7, 8
 INVOKE_ID = 77
@@ -146,7 +150,7 @@ class Ask:
     invoke_id: int = INVOKE_ID
 
 
-_CONNECT = m.ConnectRequest(SERIAL, AGENT, SERVICE, CALLING_NUMBER, DATA)
+_CONNECT = m.ConnectRequest(SERIAL, AGENT, SERVICE, CALLING_NUMBER, REFERENCE, DATA)
 _EVENT = m.ServiceEvent(OTHER_EVENT_ID, SERIAL, "", Condition.COMPLETED, RESULT)
 
 ASKS: tuple[Ask, ...] = (
@@ -156,7 +160,7 @@ ASKS: tuple[Ask, ...] = (
     Ask("UnbindReply", m.UnbindReply()),
     Ask("Ping", m.Ping()),
     Ask("Pong", m.Pong()),
-    Ask("Error", m.Error(20, SERIAL), 0),
+    Ask("Error", m.Error(20, detail=SERIAL), 0),
     Ask("AgentLogin", m.AgentLogin(AGENT)),
     Ask("AgentLoginReply", m.AgentLoginReply(0)),
     Ask("AgentLogout", m.AgentLogout(AGENT)),
@@ -164,13 +168,18 @@ ASKS: tuple[Ask, ...] = (
     Ask("ConnectRequest again", _CONNECT),
     Ask("ConnectRequest of other data", evolve(_CONNECT, fields=RESULT)),
     Ask("ConnectRequest for another agent", evolve(_CONNECT, agent=OTHER_AGENT)),
+    Ask("ConnectRequest of another reference", evolve(_CONNECT, reference="")),
     Ask("ConnectRequest to an unknown service", evolve(_CONNECT, service="none")),
     Ask("ConnectReply", m.ConnectReply(0, SERIAL)),
     Ask("CancelRequest", m.CancelRequest(SERIAL)),
     Ask("CancelReply", m.CancelReply(0, SERIAL)),
-    Ask("AgentEvent", m.AgentEvent(1, AGENT, SERIAL, Condition.COMPLETED), 0),
+    Ask("AgentEvent", m.AgentEvent(1, 0, AGENT, SERIAL, "", Condition.COMPLETED), 0),
     Ask("AgentEventAck", m.AgentEventAck(AGENT, 1), 0),
     Ask("AgentEventAck under an invoke id", m.AgentEventAck(AGENT, 1)),
+    Ask("CallQuery", m.CallQuery(AGENT)),
+    Ask("CallQueryReply", m.CallQueryReply(0)),
+    Ask("UpdateRequest", m.UpdateRequest(SERIAL, CORRECTION)),
+    Ask("UpdateReply", m.UpdateReply(0, SERIAL)),
     Ask("Connection", m.Connection("7000", f"{CALLING_NUMBER}**{SERIAL}")),
     Ask("ConnectionReply", m.ConnectionReply(0), CONNECTION_ID),
     Ask("DataRequest", m.DataRequest(SERIAL)),
@@ -179,10 +188,13 @@ ASKS: tuple[Ask, ...] = (
     Ask("ServiceEvent final", _EVENT),
     Ask("ServiceEvent progress", evolve(_EVENT, condition=Condition.PROGRESS)),
     Ask("ServiceEvent again", evolve(_EVENT, event_id=EVENT_ID)),
+    Ask("ServiceEvent of other fields", evolve(_EVENT, event_id=EVENT_ID, fields=DATA)),
     Ask("ServiceEvent for another agent", evolve(_EVENT, agent=OTHER_AGENT)),
     Ask("ServiceEventReply", m.ServiceEventReply(EVENT_ID, 0)),
     Ask("CallEnded", m.CallEnded(SERIAL, Condition.CANCELLED)),
     Ask("CallEndedReply", m.CallEndedReply()),
+    Ask("DataChanged", m.DataChanged(SERIAL)),
+    Ask("DataChangedReply", m.DataChangedReply()),
 )
 
 

@@ -9,15 +9,19 @@ from __future__ import annotations
 from attrs import evolve, frozen
 
 from ctiex import messages as m
-from ctiex.messages import Condition, Message, Role
+from ctiex.fields import EMPTY, Fields
+from ctiex.messages import KIND_OF, Condition, Message, OpenCallState, Role
 
 from .authorization_matrix import (
     AGENT,
     CLOSED,
     DATA,
+    EPOCH,
     EVENT_ID,
     MAY_ACT,
     OTHER_AGENT,
+    REFERENCE,
+    RESULT,
     SERIAL,
     SERVES,
     SERVICE,
@@ -31,8 +35,6 @@ from .authorization_matrix import (
     Way,
 )
 
-# ---------------------------------------------------------------- what has to come of each
-
 
 @frozen
 class Told:
@@ -41,7 +43,9 @@ class Told:
     sequence: int
     condition: Condition
     status: int = 0
+    fields: Fields = EMPTY
     agent: str = AGENT
+    reference: str = REFERENCE
 
 
 @frozen
@@ -66,6 +70,10 @@ class Outcome:
     """Where the agent number is now, where that changes."""
     call_ended: Condition | None = None
     """What CallEnded tells the session that has the call."""
+    updated: bool = False
+    """Whether the call has other data now."""
+    data_changed: bool = False
+    """Whether DataChanged tells the session that has the call."""
     acknowledged: int = 0
     """The last event that left the mailbox."""
 
@@ -89,15 +97,15 @@ ALWAYS = {m.Ping: Outcome(m.Pong()), m.Pong: NOTHING, m.Error: NOTHING}
 UNASKED: dict[Port, tuple[type[Message], ...]] = {
     Port.AGENTS: (
         m.BindReply, m.UnbindReply, m.AgentLoginReply, m.AgentLogoutReply, m.ConnectReply, m.CancelReply,
+        m.CallQueryReply, m.UpdateReply,
     ),
     Port.SERVICES: (
         m.BindReply, m.UnbindReply, m.ConnectionReply, m.DataResult, m.ServiceEventReply, m.CallEndedReply,
+        m.DataChangedReply,
     ),
 }  # fmt: skip
 """The replies of each link, which nobody asked for in any cell but one."""
 BIND_REFUSED = Outcome(m.BindReply(11), ends=True)
-NOT_BOUND = Outcome(m.Error(10))
-NOT_ALLOWED = Outcome(m.Error(5))
 
 
 def expected(cell: Cell) -> Outcome:
@@ -108,17 +116,22 @@ def expected(cell: Cell) -> Outcome:
     if kind in ALWAYS:
         return ALWAYS[kind]
     if sender.role is None:
-        return BIND_REFUSED if kind is m.Bind else NOT_BOUND
+        return BIND_REFUSED if kind is m.Bind else _error(10, cell)
     if kind is m.Unbind:
         return _left(cell)
     rule = (_AGENT_RULES if sender.role is Role.AGENT else _SERVICE_RULES).get(kind)
     if rule is not None:
         return rule(cell)
-    return NOTHING if kind in UNASKED[sender.port] else NOT_ALLOWED
+    return NOTHING if kind in UNASKED[sender.port] else _error(5, cell)
 
 
-def _next(cell: Cell, condition: Condition, status: int = 0) -> tuple[Told, ...]:
-    return (Told(len(HISTORY[cell.state]) + 1, condition, status),)
+def _error(status: int, cell: Cell) -> Outcome:
+    """Told about the kind of the message."""
+    return Outcome(m.Error(status, KIND_OF[type(cell.ask.message)]))
+
+
+def _next(cell: Cell, condition: Condition, status: int = 0, fields: Fields = EMPTY) -> tuple[Told, ...]:
+    return (Told(len(HISTORY[cell.state]) + 1, condition, status, fields),)
 
 
 def _left(cell: Cell) -> Outcome:
@@ -127,8 +140,8 @@ def _left(cell: Cell) -> Outcome:
     if cell.sender.role is Role.AGENT and cell.sender.login is Login.HERE:
         return evolve(left, login=Login.NOBODY)
     has_it = cell.sender.owner is Owner.HOLDER and cell.way is Way.LINK
-    if has_it and cell.state is State.CONNECTING:  # and no other session is left to try
-        return evolve(left, state=State.CANCELLED, events=_next(cell, Condition.UNREACHABLE, 31))
+    if has_it and cell.state is State.CONNECTING:  # and no other session is left to try, or to be told of it
+        return evolve(left, state=State.CANCELLED, events=_next(cell, Condition.UNREACHABLE, 33))
     return left
 
 
@@ -139,9 +152,12 @@ def _login(cell: Cell) -> Outcome:
     if not MAY_ACT[cell.sender.identity]:
         return Outcome(m.AgentLoginReply(5))
     history = HISTORY[cell.state]
-    replayed = tuple(Told(at + 1, condition) for at, condition in enumerate(history))
+    replayed = tuple(
+        Told(at + 1, condition, fields=RESULT if condition is Condition.COMPLETED else EMPTY)
+        for at, condition in enumerate(history)
+    )
     moves = None if cell.sender.login is Login.HERE else Login.HERE
-    return Outcome(m.AgentLoginReply(0, 1, len(history)), replayed=replayed, login=moves)
+    return Outcome(m.AgentLoginReply(0, EPOCH, 1, len(history)), replayed=replayed, login=moves)
 
 
 def _logout(cell: Cell) -> Outcome:
@@ -150,21 +166,22 @@ def _logout(cell: Cell) -> Outcome:
 
 
 def _connect(cell: Cell) -> Outcome:
-    """In the order 42, 30, 22; a repeat of an open call is 0 and does nothing more."""
+    """In the order 42, then 0, 22 or 24, then 30; a repeat of an open call is 0 and does nothing more."""
     request = cell.ask.message
     assert isinstance(request, m.ConnectRequest)
     outsider = cell.sender.identity == "outside"
     logged_in = outsider if request.agent == OTHER_AGENT else cell.sender.login is Login.HERE
     if not logged_in:
         return Outcome(m.ConnectReply(42, SERIAL))
-    if request.service != SERVICE:
-        return Outcome(m.ConnectReply(30, SERIAL))
     if cell.state is State.NONE:
-        events = (Told(1, Condition.CONNECTING, agent=request.agent),)
+        if request.service != SERVICE:
+            return Outcome(m.ConnectReply(30, SERIAL), hidden=False)
+        events = (Told(1, Condition.CONNECTING, agent=request.agent, reference=request.reference),)
         return Outcome(m.ConnectReply(0, SERIAL), hidden=False, state=State.REQUESTED, events=events)
     # A serial that is forgotten stands in events that wait: they would be taken for the new call's.
-    again = cell.ask.name == "ConnectRequest again" and cell.state not in CLOSED | {State.FORGOTTEN}
-    return Outcome(m.ConnectReply(0 if again else 22, SERIAL), hidden=False)
+    again = cell.ask.name == "ConnectRequest again" and cell.state is not State.FORGOTTEN
+    status = 22 if not again else 24 if cell.state in CLOSED else 0
+    return Outcome(m.ConnectReply(status, SERIAL), hidden=False)
 
 
 def _cancel(cell: Cell) -> Outcome:
@@ -184,9 +201,37 @@ def _cancel(cell: Cell) -> Outcome:
     )
 
 
+def _update(cell: Cell) -> Outcome:
+    """Any link whose identity may act for the call's agent may; a service that has fetched the data hears of it."""
+    if not MAY_ACT[cell.sender.identity] or cell.state in UNKNOWN:
+        return Outcome(m.UpdateReply(20, SERIAL))
+    if cell.state in CLOSED or cell.state is State.REPORTED:
+        return Outcome(m.UpdateReply(24, SERIAL), hidden=False)
+    fetched = cell.state is State.FETCHED
+    return Outcome(m.UpdateReply(0, SERIAL), hidden=False, state=cell.state, updated=True, data_changed=fetched)
+
+
+_OPEN_STATES = {
+    State.REQUESTED: OpenCallState.REQUESTED,
+    State.CONNECTING: OpenCallState.CONNECTING,
+    State.CONNECTED: OpenCallState.CONNECTED,
+    State.FETCHED: OpenCallState.FETCHED,
+    State.REPORTED: OpenCallState.REPORTED,
+}
+
+
+def _query(cell: Cell) -> Outcome:
+    """It needs no login."""
+    if not MAY_ACT[cell.sender.identity]:
+        return Outcome(m.CallQueryReply(5))
+    state = _OPEN_STATES.get(cell.state)
+    calls = () if state is None else (m.OpenCall(SERIAL, SERVICE, REFERENCE, state, 0),)
+    return Outcome(m.CallQueryReply(0, calls), hidden=False)
+
+
 def _acknowledge(cell: Cell) -> Outcome:
     if cell.ask.invoke_id:
-        return Outcome(m.Error(1))
+        return _error(1, cell)
     counts = cell.sender.login is Login.HERE and HISTORY[cell.state]
     return Outcome(acknowledged=1) if counts else NOTHING
 
@@ -196,6 +241,8 @@ _AGENT_RULES = {
     m.AgentLogout: _logout,
     m.ConnectRequest: _connect,
     m.CancelRequest: _cancel,
+    m.CallQuery: _query,
+    m.UpdateRequest: _update,
     m.AgentEventAck: _acknowledge,
 }
 
@@ -218,16 +265,16 @@ def _data(cell: Cell) -> Outcome:
     assert isinstance(request, m.DataRequest)
     if request.exchange_address:
         return Outcome(m.DataResult(26, SERIAL))
-    if not _owns(cell) or cell.state in CLOSED:
+    if not _owns(cell) or cell.state not in WITH_SERVICE:
         return Outcome(m.DataResult(20, SERIAL))
-    given = Outcome(m.DataResult(0, SERIAL, AGENT, DATA), hidden=False)
-    if cell.state in (State.FETCHED, State.REPORTED):
+    given = Outcome(m.DataResult(0, SERIAL, AGENT, REFERENCE, DATA), hidden=False)
+    if cell.state is State.FETCHED:
         return given
     return evolve(given, state=State.FETCHED, owner=cell.sender.identity, events=_next(cell, Condition.DATA_FETCHED))
 
 
 def _report(cell: Cell) -> Outcome:
-    """20 for what isn't its own, then 43, then 24."""
+    """20 for what isn't its own, then 43 or 25, then 24."""
     event = cell.ask.message
     assert isinstance(event, m.ServiceEvent)
 
@@ -237,11 +284,12 @@ def _report(cell: Cell) -> Outcome:
     if not _owns(cell) or event.agent == OTHER_AGENT:
         return answered(20)
     if event.event_id == EVENT_ID and cell.state in (State.REPORTED, State.FINISHED):
-        return answered(43)
+        return answered(43 if event.fields == RESULT else 25)
     if cell.state not in WITH_SERVICE:
         return answered(24)
     state = cell.state if event.condition is Condition.PROGRESS else State.FINISHED
-    return evolve(answered(0), state=state, owner=cell.sender.identity, events=_next(cell, event.condition))
+    events = _next(cell, event.condition, fields=event.fields)
+    return evolve(answered(0), state=state, owner=cell.sender.identity, events=events)
 
 
 def _connection_answered(cell: Cell) -> Outcome:

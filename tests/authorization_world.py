@@ -13,7 +13,7 @@ from ctiex.identities import Identity
 from ctiex.interfaces import BaseSignalling, ISignalling, Offer
 from ctiex.limits import SessionLimits, Timeouts
 from ctiex.links.exchange import ExchangeLink
-from ctiex.messages import Bind, Condition, ConnectionReply, Message, Role
+from ctiex.messages import Bind, Condition, ConnectionReply, Feature, Message, Role
 from ctiex.records import Call, CallState, StoredEvent
 from ctiex.signalling.link import LinkSignalling
 from ctiex.testing.fakes import FakeAgent, FakePeer, FakeService
@@ -32,6 +32,7 @@ TIMEOUTS = Timeouts(
     service_timeout=3_000.0,
     return_timeout=3_000.0,
     keep_closed=600.0,
+    rebind_grace=0.0,
 )
 LIMITS = SessionLimits(heartbeat=60_000.0, login_deadline=60_000.0)
 CALL_STATES: Mapping[State, CallState | None] = {
@@ -161,7 +162,7 @@ class World:
         self.peers[name] = peer
         peer.accepts = accepts
         if identity:
-            peer.bind(identity, SECRET)
+            peer.send(Bind(Role.SERVICE, identity, SECRET, features=Feature.UPDATES))
         self.pump()
         return peer
 
@@ -224,7 +225,7 @@ class World:
 
     def request(self) -> None:
         """The agent asks for the call."""
-        self._asker.connect(AGENT, matrix.SERVICE, SERIAL, matrix.CALLING_NUMBER, matrix.DATA)
+        self._asker.connect(AGENT, matrix.SERVICE, SERIAL, matrix.CALLING_NUMBER, matrix.DATA, matrix.REFERENCE)
 
     def offer(self) -> None:
         """The Connection is written."""

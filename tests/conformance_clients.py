@@ -11,7 +11,7 @@ from twisted.internet.endpoints import TCP4ClientEndpoint
 from twisted.internet.task import deferLater
 
 from ctiex.clients import AgentClient, AgentNumber, AutomaticService, ExchangeAccount, HandOff, ServedCall
-from ctiex.clients.agent_number import Position
+from ctiex.clients.event_taking import Position
 from ctiex.errors import CallError, CtiexError, Status
 from ctiex.fields import Fields
 from ctiex.interfaces import ICodec

@@ -66,7 +66,11 @@ class IgnoresEpoch(AgentUnderTest):
                 if isinstance(reply, AgentLoginReply) and reply.status == Status.NUMBERING_ANEW:
                     assert isinstance(message, AgentLogin)
                     reply = evolve(
-                        reply, status=0, epoch=message.epoch, first_sequence=1, last_sequence=reply.last_sequence
+                        reply,
+                        status=0,
+                        epoch=message.epoch,
+                        first_sequence=1,
+                        last_sequence=max(reply.last_sequence, message.resume_after),
                     )
                 answered(reply)
 

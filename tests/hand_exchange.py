@@ -44,12 +44,23 @@ from ctiex.services.outcome import Outcome
 from ctiex.testing.fakes import FakePeer
 from ctiex.testing.pairs import LinkedPair, pump_all
 
+EPOCH = 7
+"""Of the one numbering that it has."""
+
 Answer = Callable[[Any], Message | None]
 Given = TypeVar("Given")
 
 
 def event(sequence: int, condition: Condition = Condition.COMPLETED, serial: str = "1") -> AgentEvent:
-    return AgentEvent(sequence, "1001", serial, condition)
+    return AgentEvent(sequence, 0, "1001", serial, "", condition)
+
+
+def good_login(login: AgentLogin, first: int | None = None, last: int | None = None) -> AgentLoginReply:
+    """What a login is answered where ``first`` to ``last`` wait; without them nothing does."""
+    known = login.epoch in (0, EPOCH)
+    last = last if last is not None else login.resume_after if login.epoch == EPOCH else 0
+    first = last + 1 if first is None else first
+    return AgentLoginReply(Status.OK if known else Status.NUMBERING_ANEW, EPOCH, first, last)
 
 
 class HandExchange(FakePeer):
@@ -83,7 +94,7 @@ class Line:
         self.clock = clock
         self.answers: dict[type, Answer] = {
             Bind: lambda _: BindReply(Status.OK, exchange_address="exchange:7301"),
-            AgentLogin: lambda login: AgentLoginReply(Status.OK, login.resume_after + 1, login.resume_after),
+            AgentLogin: good_login,
             AgentLogout: lambda _: AgentLogoutReply(Status.OK),
             ConnectRequest: lambda request: ConnectReply(Status.OK, request.serial or "1"),
             DataRequest: lambda request: DataResult(Status.OK, request.serial, "1001"),

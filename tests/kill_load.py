@@ -30,6 +30,8 @@ from ctiex.messages import AgentEvent, Condition, Message
 from ctiex.services.media import ScriptedMedia
 from ctiex.services.outcome import Outcome
 
+from .kill_account import reference_of
+
 reactor: Any = _reactor
 AGENTS = tuple(str(number) for number in range(1001, 1009))
 SERVICES = {"quick": "8001", "steps": "8002", "idle": "8003", "deaf": "8004", "absent": "8005"}
@@ -112,11 +114,16 @@ class WatchedClient(AgentClient):
     def request_received(self, link: ClientLink, message: Message, invoke_id: int) -> None:
         """Write down what an event says before the client looks at it."""
         if isinstance(message, AgentEvent):
-            text = f"{message.serial} {message.condition} {message.status} {sorted(message.fields.items())}"
+            told = message.time, message.serial, message.reference, message.condition, message.status
             self._ledger.write(
-                "came", agent=message.agent, sequence=message.sequence, content=zlib.crc32(text.encode())
-            )
+                "came", agent=message.agent, epoch=self.epoch_of(message.agent), sequence=message.sequence,
+                content=zlib.crc32(f"{told} {sorted(message.fields.items())}".encode()),
+            )  # fmt: skip
         super().request_received(link, message, invoke_id)
+
+    def epoch_of(self, number: str) -> int:
+        """Which numbering the events of an agent number belong to."""
+        return self._agents[number].position.epoch
 
 
 class WatchedService(AutomaticService):
@@ -142,7 +149,7 @@ class WatchedService(AutomaticService):
 
     async def _data(self, call: ServedCall) -> None:
         fields = await call.data()
-        self._ledger.write("fetched", serial=call.serial, token=fields.text("token"))
+        self._ledger.write("fetched", serial=call.serial, token=fields.text("token"), reference=call.reference)
 
     async def _quick(self, call: ServedCall) -> Outcome:
         await self._data(call)
@@ -201,7 +208,7 @@ class Load:
             part.startService()
         for index, number in enumerate(AGENTS):
             client = self._clients[index % len(self._clients)]
-            self._agents.append(await client.login(number, self._taken, partial(self._gap, number)))
+            self._agents.append(await client.login(number, partial(self._taken, client), partial(self._gap, number)))
         await self._all(self._hand_over_and_over for _ in range(IN_FLIGHT))
         while any(service.calls for service in self._services):
             await pause(0.05)
@@ -232,7 +239,8 @@ class Load:
         token = f"{self._random.getrandbits(64):x}"
         self._ledger.write("asked", serial=serial, agent=agent.number, service=service, token=token)
         try:
-            hand_off = await agent.connect(service, "13800138000", Fields({"token": token}), serial)
+            fields = Fields({"token": token})
+            hand_off = await agent.connect(service, "13800138000", fields, serial, reference=reference_of(serial))
         except CallError as error:
             self._ledger.write("refused", serial=serial, status=int(error.status))
             raise
@@ -251,10 +259,11 @@ class Load:
     def _gap(self, agent: str, first: int, last: int) -> None:
         self._ledger.write("gap", agent=agent, first=first, last=last)
 
-    def _taken(self, event: AgentEvent) -> None:
+    def _taken(self, client: WatchedClient, event: AgentEvent) -> None:
         self._ledger.write(
-            "event", agent=event.agent, sequence=event.sequence, serial=event.serial, condition=int(event.condition),
-            status=event.status, token=event.fields.get("token", ""),
+            "event", agent=event.agent, epoch=client.epoch_of(event.agent), sequence=event.sequence,
+            serial=event.serial, reference=event.reference, condition=int(event.condition), status=event.status,
+            token=event.fields.get("token", ""),
         )  # fmt: skip
 
 

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import signal
 import sys
+from contextlib import closing
 from pathlib import Path
 from subprocess import STDOUT
+
+from ctiex.processing.digests import KEY_LABEL
+from ctiex.stores.sealing import Seal, find_key
+from ctiex.stores.sqlite_file import SqliteFile
 
 from .processes import TWISTD, Program, accepts, finished, free_port, surroundings
 from .waiting import until
@@ -173,6 +178,12 @@ class WatchedExchange:
             cwd=self.folder, env={**self.environment, **environment}, input=typed.encode(), stderr=STDOUT,
         )  # fmt: skip
         return str(run.stdout.decode())
+
+    def digest_key(self) -> bytes:
+        """What the digests of requests and reports are made with; the exchange has ended."""
+        path = self.folder / "calls.sqlite"
+        with closing(SqliteFile(path, Seal(find_key(Path(f"{path}.key"), make=False)), read_only=True)) as file:
+            return bytes.fromhex(file.read().metadata[KEY_LABEL])
 
     def alive(self, wanted: list[bytes]) -> list[bool]:
         """Whether each of these stands in anything that the running process still refers to."""

@@ -17,7 +17,7 @@ from ctiex.codecs.binary import BinaryCodec
 from ctiex.errors import CallError, CtiexError
 from ctiex.fields import Fields, Value
 from ctiex.interfaces import ICodec
-from ctiex.messages import KIND_OF, AgentEvent, Bind, Condition, ConnectRequest, DataResult, Message, Role
+from ctiex.messages import KIND_OF, AgentEvent, Bind, Condition, ConnectRequest, DataResult, Message, Ping, Role
 from ctiex.services.media import ScriptedMedia
 from ctiex.services.outcome import Outcome
 
@@ -130,6 +130,23 @@ class Play:
         assert await self.hand_over(agent, "slow", self.request(pin=long * 90)) is None  # 35
         assert await self.hand_over(agent, "slow", self.request(pin=long * 2000)) is None  # no frame at all
 
+    async def updated(self, agent: AgentNumber) -> None:
+        """A call whose data is corrected, and couldn't be corrected otherwise."""
+        hand_off = await agent.connect("slow", _CUSTOMER, self.request())
+        await eventually(lambda: self.services.calls > 0)
+        await hand_off.update(
+            Fields({"pin": self.markers.text("corrected pin"), "account": self.markers.integer("new account")})
+        )
+        long = Fields({"pin": self.markers.text("long correction") * 90})
+        try:
+            await hand_off.update(long)
+        except CallError as error:
+            self.evidence.add("an answer to a correction", repr(error))
+        else:
+            raise AssertionError("it doesn't fit a frame of the service")
+        await hand_off.cancel()
+        assert (await hand_off.result(PATIENCE)).condition is Condition.CANCELLED
+
     async def cancelled(self, agent: AgentNumber) -> None:
         hand_off = await agent.connect("slow", _CUSTOMER, self.request())
         await eventually(lambda: self.services.calls > 0)
@@ -149,11 +166,14 @@ class Play:
         binary = BinaryCodec().encode_body(request)
         return [
             good[:-1], good[:40] + b"\xff" + good[40:], good + b"\0", secret + b"\n", b'{"kind":"' + secret + b'"}\n',
-            json.dumps({"kind": "ConnectRequest", "invoke_id": 5, "serial": secret.decode()}).encode() + b"\n",
-            json.dumps({"kind": "ConnectRequest", "invoke_id": 5, "pin": secret.decode()}).encode() + b"\n",
+            json.dumps({"kind": "ConnectRequest", "id": 5, "serial": secret.decode()}).encode() + b"\n",
+            json.dumps({"kind": "ConnectRequest", "id": 5, "pin": secret.decode()}).encode() + b"\n",
+            json.dumps({"kind": "Ping", "id": 5, "ext": [[0x8000, secret.decode()]]}).encode() + b"\n",
             BinaryCodec().frame(0x14, 3, binary + b"\0"), BinaryCodec().frame(0x14, 3, binary[:-3]),
             BinaryCodec().frame(0x14, 3, binary.replace(secret[:1], b"\xff")), BinaryCodec().frame(0x77, 3, binary),
-            b"\0\0\xff\xff\x01\x14\0\0\0\0\0\1" + secret, b"\0\0\0\x40\x09\x14\0\0\0\0\0\1" + secret * 3,
+            b"\0\0\xff\xff\x02\x14\0\0\0\0\0\1" + secret, b"\0\0\0\x40\x09\x14\0\0\0\0\0\1" + secret * 3,
+            self.codec.frame(0x05, 3, self.codec.encode_body(Ping()), ((0x8000, secret),)),
+            BinaryCodec().frame(0x05, 3, b"", ((0x8000, secret),))[:-1],
             good.replace(b"vault", secret[3:8]), body, self.framed(DataResult(0, "1", "1009", fields=self.request())),
         ]  # fmt: skip
 

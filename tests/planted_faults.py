@@ -8,7 +8,7 @@ with a platform of the tests' own, as many as have a thousand calls together.
 from __future__ import annotations
 
 import sys
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
@@ -18,14 +18,17 @@ from unittest import mock
 
 from attrs import evolve, frozen
 
-from ctiex.clients.hand_off import Asked
+from ctiex.clients.agent_number import AgentNumber
+from ctiex.clients.event_taking import Coming
+from ctiex.clients.hand_off import Asked, HandOff
 from ctiex.errors import Status
 from ctiex.identities import ANY_OWNER
 from ctiex.interfaces import IServiceSession, Offer
-from ctiex.messages import Condition
+from ctiex.messages import AgentEvent, Condition, ServiceEvent
+from ctiex.processing.commits import Commits
 from ctiex.processing.states import TRANSITIONS, Step
 from ctiex.processing.uncommitted import SignallingEvent
-from ctiex.records import Call, CallState
+from ctiex.records import Call, CallState, Change
 from ctiex.signalling.waiting_offers import Choice
 from ctiex.testing.pairs import MemoryExchange
 from ctiex.testing.simulation.faults import ALL, Fault
@@ -123,14 +126,84 @@ def _serials_free_too_early(exchange: MemoryExchange) -> None:
     vars(exchange.mailboxes)["awaits"] = lambda serial: False
 
 
+def _one_epoch_for_ever(exchange: MemoryExchange) -> None:
+    """Events are numbered in the same epoch, whatever the store has lost."""
+    exchange.mailboxes.epoch = 1
+
+
+def _repeats_by_event_id_alone(exchange: MemoryExchange) -> None:
+    """A report under an event_id that was used before is taken for a repeat, whatever it says."""
+    reports = exchange.processing._reports
+    check = reports._check_new
+
+    def check_new(call: Call, event: ServiceEvent, digest: bytes) -> None:
+        check(call, event, call.reports.get(event.event_id, digest))
+
+    vars(reports)["_check_new"] = check_new
+
+
+def _ends_told_to_one_session(exchange: MemoryExchange) -> None:
+    """A service whose session has ended before it could hear of a call's end is never told again."""
+    notices = exchange.processing._calls._notices
+    answered = notices._answered
+    vars(notices)["_answered"] = lambda *about: answered(*about[:-1], True)
+
+
+def _changes_not_told(exchange: MemoryExchange) -> None:
+    """A service that has fetched the data of a call isn't told that it has changed."""
+    notices = exchange.processing._calls._notices
+    try_ = notices._try
+
+    def try_ends(call: Call, *session: Any) -> None:
+        if call.ended_as:
+            try_(call, *session)
+
+    vars(notices)["_try"] = try_ends
+
+
+def _updates_answered_before_they_are_kept(exchange: MemoryExchange) -> None:
+    """An update is answered 0 at once, and undone by a store that doesn't take it, or by a crash."""
+    calls, update = exchange.processing._calls, exchange.processing._calls.update
+
+    def update_now(call: Call, updated: Call, answer: Callable[[Status], None]) -> None:
+        answer(Status.OK)
+        update(call, updated, lambda status: None)
+
+    vars(calls)["update"] = update_now
+
+
+@contextmanager
+def _epoch_kept_if_the_store_is_well() -> Iterator[None]:
+    """A new epoch is kept apart from what comes behind it, which the store may take without it."""
+
+    def commit_apart(commits: Commits, metadata: tuple[tuple[str, str], ...]) -> None:
+        commits.commit(Change(metadata=metadata))
+
+    with mock.patch.object(Commits, "commit_first", commit_apart):
+        yield
+
+
+@contextmanager
+def _waiting_events_brought_in_another_epoch() -> Iterator[None]:
+    """A client brings events that waited when another numbering began, as if they were of that one."""
+    number_anew = AgentNumber._number_anew
+
+    def keep_waiting(agent: AgentNumber, first: int) -> None:
+        with mock.patch.object(agent._taking, "_waiting", deque[Coming]()):
+            number_anew(agent, first)
+
+    with mock.patch.object(AgentNumber, "_number_anew", keep_waiting):
+        yield
+
+
 @contextmanager
 def _hand_offs_hear_every_call_of_their_serial() -> Iterator[None]:
     """A client takes whatever comes under a serial for its new call's."""
 
-    def goes_out(asked: Asked, numbered: int) -> None:
-        asked.sent, asked.since = asked.sent + 1, 0
+    def fits(hand_off: Asked | HandOff, event: AgentEvent) -> bool:
+        return True
 
-    with mock.patch.object(Asked, "goes_out", goes_out):
+    with mock.patch.object(Asked, "fits", fits), mock.patch.object(HandOff, "fits", fits):
         yield
 
 
@@ -186,6 +259,51 @@ PLANTED = (
         "which is another call's",
         _serials_free_too_early,
         _hand_offs_hear_every_call_of_their_serial,
+    ),
+    Planted(
+        "epoch never renewed",
+        "a store that has lost something numbers agents' events on as if nothing had happened",
+        "and no gap was told|now it is|follows its end|its end was told to|is at Position|told 0 times",
+        _one_epoch_for_ever,
+    ),
+    Planted(
+        "epoch comes back",
+        "a new epoch that the store doesn't take is lost in a crash, and the one from before goes on",
+        "and no gap was told|now it is|follows its end|its end was told to|is at Position|told 0 times",
+        elsewhere=_epoch_kept_if_the_store_is_well,
+        faults=frozenset({Fault.LOSS, Fault.STORE, Fault.COMMIT, Fault.CRASH}),
+    ),
+    Planted(
+        "events of another epoch",
+        "a client brings events of a numbering that is over as if they were of the new one",
+        "and no gap was told|now it is",
+        elsewhere=_waiting_events_brought_in_another_epoch,
+    ),
+    Planted(
+        "report swallowed",
+        "a report under an event_id that a restarted service uses again is taken for a repeat",
+        "told 0 times",
+        _repeats_by_event_id_alone,
+        faults=frozenset({Fault.SERVICE, Fault.CRASH}),
+    ),
+    Planted(
+        "end told once",
+        "a service whose session ends before it could hear of a call's end never hears of it",
+        "hasn't heard CallEnded",
+        _ends_told_to_one_session,
+    ),
+    Planted(
+        "change not told",
+        "a service that has fetched the data of a call isn't told that it was updated",
+        "hasn't heard DataChanged",
+        _changes_not_told,
+        faults=frozenset({Fault.SERVICE}),
+    ),
+    Planted(
+        "update answered too early",
+        "an update that was answered 0 is undone by a store that fails, or by a crash",
+        "which isn't what it was updated to|its data isn't what it was updated to",
+        _updates_answered_before_they_are_kept,
     ),
     Planted(
         "wrong party",

@@ -13,6 +13,9 @@ from ctiex.identities import Identity
 from ctiex.interfaces import BaseSignalling, ISignalling, Offer
 from ctiex.messages import (
     AgentLogin,
+    AgentLoginReply,
+    CallQuery,
+    CallQueryReply,
     CancelReply,
     CancelRequest,
     Condition,
@@ -21,6 +24,8 @@ from ctiex.messages import (
     DataRequest,
     ServiceEvent,
     ServiceEventReply,
+    UpdateReply,
+    UpdateRequest,
 )
 from ctiex.stores.call_store import CallStore
 from ctiex.testing.fakes import FakeAgentConnection, FakeServiceSession
@@ -40,8 +45,13 @@ class Bench:
         self.processing = self.exchange.processing
         self.outlet = FakeAgentConnection()
         self.session = FakeServiceSession("services")
-        self.exchange.mailboxes.login(self.outlet, AgentLogin("1001"))
+        self.login()
         self.exchange.sessions.add(self.session, _SERVICES)
+
+    def login(self, agent: str = "1001", after: int = 0, outlet: FakeAgentConnection | None = None) -> AgentLoginReply:
+        """Bring an agent number to a link, which has had its events up to ``after``."""
+        login = AgentLogin(agent, self.exchange.mailboxes.epoch, after)
+        return self.exchange.mailboxes.login(outlet or self.outlet, login)
 
     def connect(
         self,
@@ -51,10 +61,11 @@ class Bench:
         number: str = "138",
         fields: Fields = EMPTY,
         outlet: FakeAgentConnection | None = None,
+        reference: str = "",
     ) -> list[ConnectReply]:
         """The replies that came so far; later ones are added."""
         replies: list[ConnectReply] = []
-        request = ConnectRequest(serial, agent, service, number, fields=fields)
+        request = ConnectRequest(serial, agent, service, number, reference, fields)
         self.processing.connect(_AGENTS, outlet or self.outlet, request, replies.append)
         return replies
 
@@ -91,6 +102,18 @@ class Bench:
     def cancel(self, serial: str = "007", who: Identity = _AGENTS) -> list[CancelReply]:
         replies: list[CancelReply] = []
         self.processing.cancel(who, CancelRequest(serial), replies.append)
+        return replies
+
+    def update(self, fields: Fields, serial: str = "007", who: Identity = _AGENTS) -> list[UpdateReply]:
+        """The replies that came so far; later ones are added."""
+        replies: list[UpdateReply] = []
+        self.processing.update(who, UpdateRequest(serial, fields), replies.append)
+        return replies
+
+    def open_calls(self, agent: str = "1001", who: Identity = _AGENTS) -> list[CallQueryReply]:
+        """The replies that came so far; later ones are added."""
+        replies: list[CallQueryReply] = []
+        self.processing.query(who, CallQuery(agent), replies.append)
         return replies
 
     @property

@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from ctiex.fields import Fields
 from ctiex.limits import Limits
 from ctiex.messages import (
+    AgentLogin,
     CancelReply,
     CancelRequest,
     Condition,
@@ -46,7 +47,7 @@ class Bench:
 
     def login(self, identity: str, agent: str) -> None:
         if self.exchange.presence.bring(agent, identity):
-            self.exchange.mailboxes.login(agent, self.outlets[identity], 0)
+            self.exchange.mailboxes.login(self.outlets[identity], AgentLogin(agent))
 
     def logout(self, identity: str, agent: str) -> None:
         self.exchange.presence.logout(agent, self.outlets[identity])
@@ -94,6 +95,8 @@ class Bench:
         ):
             case.assertEqual(+counted, Counter(expected))
             case.assertFalse(any(count < 0 for count in counted.values()))
+        opened = self.exchange.processing._calls.open
+        case.assertEqual((len(opened), opened.agents), (len(open_calls), len({call.agent for call in open_calls})))
         self.check_bytes(case)
 
     def check_bytes(self, case: SynchronousTestCase) -> None:

@@ -1,8 +1,8 @@
 """The authorization matrix: every message, from everybody, in every state of a call, however its service got it.
 
-Every cell of ``authorization_matrix.py`` is asserted in full, by the table in ``authorization_table.py``: the complete
-answer, and that nothing else changed anywhere. An exchange in which nothing changed at all serves the next message of
-the same sender, in the same state, too; ``make test-long`` has one of its own for each of them.
+Every cell of the table in ``authorization_table.py`` is asserted in full: the complete answer, and that nothing else
+changed anywhere. An exchange in which nothing changed at all serves the next message of the same sender, in the same
+state, too; ``make test-long`` has one of its own for each of them.
 """
 
 from __future__ import annotations
@@ -20,13 +20,12 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ctiex import messages as m
 from ctiex.errors import ConfigurationError
-from ctiex.fields import EMPTY
 from ctiex.identities import AgentNumbers, Identity
+from ctiex.interfaces import decoded
 from ctiex.messages import KIND_OF, KINDS, REPLY_OF, AgentEvent, CallEnded, Error, Message
-from ctiex.records import CallState
+from ctiex.records import Call, CallState
 
 from . import authorization_matrix as matrix
-from . import authorization_table as table
 from .authorization_matrix import (
     AGENT,
     ASKS,
@@ -42,7 +41,7 @@ from .authorization_matrix import (
     State,
     Way,
 )
-from .authorization_table import Outcome, Told, expected
+from .authorization_table import NOTHING, Outcome, Told, expected
 from .authorization_world import CALL_STATES, Snapshot, World, make_world
 from .effort import examples
 
@@ -96,7 +95,7 @@ def _assert_each(cells: list[Cell], shared: bool) -> None:
 
 def _changes_something(cell: Cell) -> bool:
     """Whether anything but an answer is expected of it."""
-    return cell.sender.wrong_port or evolve(expected(cell), answer=None, hidden=True) != table.NOTHING
+    return cell.sender.wrong_port or evolve(expected(cell), answer=None, hidden=True) != NOTHING
 
 
 def _assert_cell(world: World) -> None:
@@ -105,7 +104,7 @@ def _assert_cell(world: World) -> None:
     before = world.snapshot()
     answered = world.send(cell.ask.message, cell.ask.invoke_id)
     after = world.snapshot()
-    assert _without_words(_new(world, before)) == _to_receive(world, before, outcome)
+    assert _without_words(world, _new(world, before)) == _to_receive(world, before, outcome)
     assert after.open == dict(before.open) | {"sender": not outcome.ends}
     assert after.logins == dict(before.logins) | _moved_login(world, before, outcome)
     fetches = isinstance(cell.ask.message, m.DataRequest) and outcome.state is State.FETCHED
@@ -120,9 +119,19 @@ def _new(world: World, before: Snapshot) -> dict[str, Received]:
     return {name: peer.received[before.received[name] :] for name, peer in world.peers.items()}
 
 
-def _without_words(new: Mapping[str, Received]) -> dict[str, Received]:
-    """An answer without its words, which must not tell of the call either."""
-    return {name: [_silent(invoke_id, message) for invoke_id, message in received] for name, received in new.items()}
+def _without_words(world: World, new: Mapping[str, Received]) -> dict[str, Received]:
+    """An answer without its words, which must not tell of the call either; the epoch as the table has it."""
+    epoch = world.exchange.mailboxes.epoch
+    return {
+        name: [_silent(invoke_id, _with_epoch(message, epoch)) for invoke_id, message in received]
+        for name, received in new.items()
+    }
+
+
+def _with_epoch(message: Message, epoch: int) -> Message:
+    if isinstance(message, m.AgentLoginReply) and message.epoch == epoch:
+        return evolve(message, epoch=matrix.EPOCH)
+    return message
 
 
 def _silent(invoke_id: int, message: Message) -> tuple[int, Message]:
@@ -147,17 +156,18 @@ def _to_receive(world: World, before: Snapshot, outcome: Outcome) -> dict[str, R
         assert link is not None
         received[link].append((0, _event(told)))
     if outcome.login is Login.HERE and logged_in[AGENT] not in (None, "sender"):
-        received[str(logged_in[AGENT])].append((0, Error(13, AGENT)))
+        received[str(logged_in[AGENT])].append((0, Error(13, KIND_OF[m.AgentLogin], AGENT)))
+    holder = world.name_of(Owner.HOLDER)
+    next_id = 2 if world.cell.way is Way.LINK else 1
     if outcome.call_ended is not None:
-        holder = world.name_of(Owner.HOLDER)
-        asked_before = 1 if world.cell.way is Way.LINK else 0
-        received[holder].append((asked_before + 1, CallEnded(SERIAL, outcome.call_ended)))
+        received[holder].append((next_id, CallEnded(SERIAL, outcome.call_ended)))
+    if outcome.data_changed:
+        received[holder].append((next_id, m.DataChanged(SERIAL)))
     return received
 
 
 def _event(told: Told) -> AgentEvent:
-    fields = matrix.RESULT if told.condition in (0, 1) else EMPTY
-    return AgentEvent(told.sequence, told.agent, SERIAL, told.condition, told.status, fields)
+    return AgentEvent(told.sequence, 0, told.agent, SERIAL, told.reference, told.condition, told.status, told.fields)
 
 
 def _moved_login(world: World, before: Snapshot, outcome: Outcome) -> dict[str, str | None]:
@@ -181,9 +191,19 @@ def _assert_call(world: World, before: Snapshot, after: Snapshot, outcome: Outco
     was = before.calls[SERIAL]
     assert call.owner == (outcome.owner or was.owner)
     assert (call.agent, call.service, call.identity) == (was.agent, was.service, was.identity)
+    assert call.digest == was.digest
+    if outcome.updated:
+        _assert_corrected(world, was, call)
+        return
     closed = call.state is CallState.CLOSED
-    wiped = ("", b"", b"") if closed else (was.calling_number, was.digest, was.data)
-    assert (call.calling_number, call.digest, call.data) == wiped
+    wiped = ("", "", b"", b"") if closed else (was.calling_number, was.reference, was.data, was.asked)
+    assert (call.calling_number, call.reference, call.data, call.asked) == wiped
+
+
+def _assert_corrected(world: World, was: Call, call: Call) -> None:
+    assert evolve(call, data=was.data, asked=was.asked, changed=was.changed) == was
+    result = decoded(world.exchange.codec, KIND_OF[m.DataResult], call.data)
+    assert result == m.DataResult(0, SERIAL, AGENT, matrix.REFERENCE, matrix.CORRECTION)
 
 
 def _assert_mailboxes(world: World, before: Snapshot, after: Snapshot, outcome: Outcome) -> None:
@@ -256,7 +276,8 @@ class TableTests(SynchronousTestCase):
         for cell in CELLS:
             answer = expected(cell).answer
             statuses.setdefault(type(cell.ask.message), Counter())[getattr(answer, "status", 0)] += 1
-        of_calls = (m.AgentLogin, m.AgentLogout, m.ConnectRequest, m.CancelRequest, m.DataRequest, m.ServiceEvent)
+        of_calls = (m.AgentLogin, m.AgentLogout, m.ConnectRequest, m.CancelRequest, m.CallQuery,
+                    m.UpdateRequest, m.DataRequest, m.ServiceEvent)  # fmt: skip
         for request in of_calls:
             self.assertGreater(statuses[request][0], 0, request)
             self.assertGreater(statuses[request].total(), statuses[request][0], request)

@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.logger import capturedLogs, formatEvent
 
 from ctiex.clients import AgentNumber, ServedCall
-from ctiex.clients.agent_number import MOST_UNTAKEN
+from ctiex.clients.agent_events import MOST_UNTAKEN
 from ctiex.clients.event_taking import MOST_WAITING
 from ctiex.clients.hand_off import MOST_EVENTS
 from ctiex.errors import BrokenExchange, Status
@@ -31,7 +31,7 @@ from ctiex.messages import (
 )
 from ctiex.services.outcome import Outcome
 
-from .hand_exchange import AgentCase, ServiceCase, customer, event
+from .hand_exchange import EPOCH, AgentCase, ServiceCase, customer, event, good_login
 
 
 class BrokenAgentTests(AgentCase):
@@ -40,10 +40,10 @@ class BrokenAgentTests(AgentCase):
     def test_a_numbering_that_makes_no_sense_is_refused_and_the_next_link_does(self) -> None:
         good = self.line.answers[AgentLogin]
         for first, last in ((0, 0), (0, 5), (9, 5), (2**64 - 1, 0)):
-            for status in (Status.OK, Status.EXPIRED):
+            for status in (Status.OK, Status.NUMBERING_ANEW):
                 with self.subTest((first, last, status)):
                     number = f"{first}-{last}-{int(status)}"
-                    self.line.answers[AgentLogin] = lambda _: AgentLoginReply(status, first, last)  # noqa: B023
+                    self.line.answers[AgentLogin] = lambda _: AgentLoginReply(status, EPOCH, first, last)  # noqa: B023
                     login = self.begin(self.client.login(number))
                     self.pass_time(1)
                     self.assertNoResult(login)
@@ -54,7 +54,7 @@ class BrokenAgentTests(AgentCase):
     def test_a_sequence_of_0_and_one_far_away_break_nothing(self) -> None:
         agent = self.login()
         self.send(event(0), event(2**64 - 1))
-        self.line.answers[AgentLogin] = lambda login: AgentLoginReply(Status.EXPIRED, 1, 0)
+        self.line.answers[AgentLogin] = lambda login: AgentLoginReply(Status.NUMBERING_ANEW, EPOCH, 1, 0)
         self.lose_link()
         self.pass_time(5)
         heard = self.begin(self.next_event(agent))
@@ -71,7 +71,7 @@ class BrokenAgentTests(AgentCase):
         with capturedLogs() as logged:
             asked = self.begin(agent.connect("bill", "138", serial="7", timeout=5))
             (invoke_id,) = [one for one, said in self.line.link.received if isinstance(said, ConnectRequest)]
-            for reply in (Pong(), AgentLoginReply(Status.OK, 1, 0), BindReply(Status.OK)):
+            for reply in (Pong(), AgentLoginReply(Status.OK, EPOCH, 1, 0), BindReply(Status.OK)):
                 self.line.link.send(reply, invoke_id)
                 self.line.pump()
             self.assertNoResult(asked)
@@ -120,7 +120,7 @@ class BrokenAgentTests(AgentCase):
         def replay(login: AgentLogin) -> Message | None:
             asked.append(login.resume_after)
             link = self.line.link
-            link.send(AgentLoginReply(Status.OK, login.resume_after + 1, 3_000), link.received[-1][0])
+            link.send(AgentLoginReply(Status.OK, EPOCH, login.resume_after + 1, 3_000), link.received[-1][0])
             for sequence in range(login.resume_after + 1, 3_001):
                 link.send(event(sequence, Condition.PROGRESS), 0)
             return None
@@ -140,7 +140,7 @@ class BrokenAgentTests(AgentCase):
         taking.callback(None)
         self.line.pump()
         self.now(agent.logout())
-        self.line.link.send(AgentLoginReply(Status.OK, 1_002, 1_099), logins[0])
+        self.line.link.send(AgentLoginReply(Status.OK, EPOCH, 1_002, 1_099), logins[0])
         self.line.pump()
         self.assertEqual(type(self.line.link.said[-1]).__name__, "AgentLogout")
 
@@ -148,7 +148,7 @@ class BrokenAgentTests(AgentCase):
         agent = self.login(on_event=lambda _: Deferred())
         long = Fields({"x": "y" * 60_000})
         for sequence in range(1, 600):
-            self.send(AgentEvent(sequence, "1001", "1", Condition.PROGRESS, Status.OK, long))
+            self.send(AgentEvent(sequence, 0, "1001", "1", "", Condition.PROGRESS, Status.OK, long))
         self.assertLess(len(agent._taking._waiting), 300)
 
     def test_events_that_the_application_never_takes_are_bounded(self) -> None:
@@ -175,7 +175,7 @@ class BrokenAgentTests(AgentCase):
         events = [event(sequence, Condition.PROGRESS) for sequence in range(1, MOST_UNTAKEN + 2)]
         for begin in range(0, len(events), 500):
             self.send(*events[begin : begin + 500])
-        self.line.answers[AgentLogin] = lambda login: AgentLoginReply(Status.OK, login.resume_after + 1, len(events))
+        self.line.answers[AgentLogin] = lambda login: good_login(login, login.resume_after + 1, len(events))
         works = True
         self.lose_link()
         self.pass_time(2)
@@ -217,7 +217,7 @@ class BrokenServiceTests(ServiceCase):
                 seen.append(error)
             return Outcome(Condition.COMPLETED)
 
-        self.line.answers[DataRequest] = lambda _: DataResult(Status.OK, "999", "1001", Fields({"account": "5"}))
+        self.line.answers[DataRequest] = lambda _: DataResult(Status.OK, "999", "1001", fields=Fields({"account": "5"}))
         self.service(serve)
         self.connect(customer())
         self.line.pump()
@@ -238,6 +238,6 @@ class BrokenServiceTests(ServiceCase):
     def test_a_flood_of_errors_is_told_seldom(self) -> None:
         self.service()
         with capturedLogs() as logged:
-            self.send(*[Error(Status.INTERNAL, "x")] * 500)
+            self.send(*[Error(Status.INTERNAL, detail="x")] * 500)
         said = [one for one in logged if "the exchange said" in (formatEvent(one) or "")]
         self.assertEqual(len(said), 1)

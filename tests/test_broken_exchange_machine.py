@@ -14,11 +14,12 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ctiex.clients import AgentClient, AgentNumber, AutomaticService, ExchangeAccount
-from ctiex.clients.agent_number import MOST_UNTAKEN
+from ctiex.clients.agent_events import MOST_UNTAKEN
 from ctiex.clients.event_taking import MOST_WAITING
 from ctiex.clients.hand_off import MOST_EARLY
 from ctiex.errors import CtiexError, Status
 from ctiex.messages import (
+    KIND_OF,
     AgentEvent,
     AgentLogin,
     AgentLoginReply,
@@ -42,7 +43,7 @@ from ctiex.testing.fakes import FakePeer
 from ctiex.testing.pairs import LinkedPair, MemoryExchange, pump_all
 from ctiex.testing.strategies import messages
 
-from .hand_exchange import complete, customer
+from .hand_exchange import EPOCH, complete, customer, good_login
 
 
 class BadPeer(FakePeer):
@@ -65,8 +66,8 @@ def good_reply(request: Message) -> Message | None:
     match request:
         case Bind():
             return BindReply(Status.OK, exchange_address="exchange:7301")
-        case AgentLogin(resume_after=resume_after):
-            return AgentLoginReply(Status.OK, resume_after + 1, resume_after)
+        case AgentLogin():
+            return good_login(request)
         case ConnectRequest(serial=serial):
             return ConnectReply(Status.OK, serial or "1")
         case DataRequest(serial=serial):
@@ -113,23 +114,33 @@ _SERIALS = st.sampled_from(["", "1", "2", "4711"])
 
 
 _LAST = 2**64 - 1
+_ABOUT = (0, *(KIND_OF[request] for request in (Bind, AgentLogin, ConnectRequest, DataRequest, ServiceEvent)))
 _ANY_KIND: list[Message | None] = [
-    None, Pong(), BindReply(0), AgentLoginReply(0, 1, 0), ConnectReply(0, "2"), DataResult(0, "2", "1001"),
-    ServiceEventReply(0, 0), Error(0), Error(14), Error(51),
+    None, Pong(), BindReply(0), AgentLoginReply(0, EPOCH, 1, 0), ConnectReply(0, "2"), DataResult(0, "2", "1001"),
+    ServiceEventReply(0, 0), *(Error(status, about) for status in (0, 14, 51) for about in _ABOUT),
 ]  # fmt: skip
 _ODD: dict[type, list[Message | None]] = {
     Bind: [
         *(BindReply(status) for status in (3, 11, 14, 200)),
-        *(BindReply(0, 1, "s", *agreed) for agreed in ((0, 0), (1, 1_024), (0xFFFF, 1_023), (0, 2**32 - 1))),
+        *(BindReply(0, 2, "s", *agreed) for agreed in ((0, 0), (1, 1_024, 1), (0xFFFF, 1_023), (0, 2**32 - 1))),
     ],
     AgentLogin: [
-        *(AgentLoginReply(0, *numbers) for numbers in ((0, 0), (0, 5), (9, 5), (1, _LAST), (_LAST, _LAST))),
-        *(AgentLoginReply(21, *numbers) for numbers in ((0, 0), (1, 0), (5, 9), (9, 5), (_LAST, _LAST))),
-        *(AgentLoginReply(status, 0, 0) for status in (5, 13, 14, 50, 200)),
+        *(
+            AgentLoginReply(status, epoch, *numbers)
+            for status in (0, 21)
+            for epoch in (0, EPOCH, EPOCH + 1)
+            for numbers in ((0, 0), (0, 5), (1, 0), (5, 9), (9, 5), (1, _LAST), (_LAST, _LAST))
+        ),
+        *(AgentLoginReply(status, EPOCH, 0, 0) for status in (5, 13, 14, 50, 200)),
     ],
-    ConnectRequest: [ConnectReply(status, serial) for status in (0, 14, 22, 24) for serial in ("", "1", "2")],
+    ConnectRequest: [
+        *(ConnectReply(status, serial) for status in (0, 22, 24, 50) for serial in ("", "1", "2")),
+        *(ConnectReply(14, "1", retry_after) for retry_after in (0, 2, 0xFFFF)),
+    ],
     DataRequest: [DataResult(status, serial, "1001") for status in (0, 20, 35) for serial in ("", "1", "4711")],
-    ServiceEvent: [ServiceEventReply(event_id, status) for event_id in (0, 1) for status in (0, 24, 40, 43, 50)],
+    ServiceEvent: [
+        ServiceEventReply(event_id, status) for event_id in (0, 1) for status in (0, 24, 25, 36, 40, 43, 50, 200)
+    ],
 }
 """What may come in answer to each request, beside what is right."""
 
@@ -201,7 +212,7 @@ class AnyExchange(RuleBasedStateMachine):
     @rule(sequence=_SMALL, serial=_SERIALS.filter(bool), condition=st.sampled_from(list(Condition)))
     def tell(self, sequence: int, serial: str, condition: Condition) -> None:
         if (peer := self.doors[0].bad) is not None:
-            peer.send(AgentEvent(sequence, "1001", serial, condition), 0)
+            peer.send(AgentEvent(sequence, 0, "1001", serial, "", condition), 0)
             self.pump()
 
     @rule(serial=_SERIALS.filter(bool))

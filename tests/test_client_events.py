@@ -10,10 +10,11 @@ from twisted.internet.task import deferLater
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
-from ctiex.clients import AgentNumber, event_taking
+from ctiex.clients import AgentNumber, Position, event_taking
 from ctiex.clients.event_taking import TakenEvents
 from ctiex.errors import Status
 from ctiex.messages import (
+    KIND_OF,
     AgentEvent,
     AgentEventAck,
     AgentLogin,
@@ -25,7 +26,7 @@ from ctiex.messages import (
     Unbind,
 )
 
-from .hand_exchange import AgentCase, event
+from .hand_exchange import EPOCH, AgentCase, event
 
 
 class AcknowledgementTests(AgentCase):
@@ -35,7 +36,7 @@ class AcknowledgementTests(AgentCase):
         agent = self.login()
 
         async def hand_over() -> None:
-            hand_off = await agent.connect("bill", "138")
+            hand_off = await agent.connect("bill", "138", serial="1")
             await hand_off.result()
             await agent.logout()
 
@@ -49,7 +50,7 @@ class AcknowledgementTests(AgentCase):
         agent = self.login()
 
         async def hand_over() -> None:
-            await (await agent.connect("bill", "138")).result()
+            await (await agent.connect("bill", "138", serial="1")).result()
             await self.client.stopService()
 
         done = self.begin(hand_over())
@@ -113,7 +114,7 @@ class OnEventTests(AgentCase):
         self.send(event(1), event(2))
         self.lose_link()
         self.pass_time(2)
-        self.assertEqual(self.line.link.every(AgentLogin), [AgentLogin("1001", 0)])
+        self.assertEqual(self.line.link.every(AgentLogin), [AgentLogin("1001", EPOCH, 0)])
         self.send(event(1), event(2))
         for sequence in (1, 2):
             self.taking[sequence].callback(None)
@@ -130,7 +131,7 @@ class OnEventTests(AgentCase):
         self.assertNotIn("4711", told)
         self.lose_link()
         self.pass_time(2)
-        self.assertEqual(self.line.link.every(AgentLogin), [AgentLogin("1001", 1)])
+        self.assertEqual(self.line.link.every(AgentLogin), [AgentLogin("1001", EPOCH, 1)])
         self.send(event(2), event(3), event(4))
         self.assertEqual((self.heard, agent.last_sequence), ([1, 2, 3, 2, 4], 4))
         self.assertEqual(self.line.link.acknowledged, [3, 4])
@@ -160,7 +161,7 @@ class OnEventTests(AgentCase):
         gaps: list[tuple[int, int]] = []
         agent = self.login(on_event=self.unless(2), on_gap=lambda *gap: gaps.append(gap))
         self.send(event(1), event(2), event(3))
-        self.line.answers[AgentLogin] = lambda _: AgentLoginReply(Status.OK, 4, 3)
+        self.line.answers[AgentLogin] = lambda _: AgentLoginReply(Status.OK, EPOCH, 4, 3)
         self.lose_link()
         self.pass_time(2)
         self.assertEqual((gaps, agent.last_sequence), ([(2, 2)], 3))
@@ -196,7 +197,7 @@ class LeftEventsTests(AgentCase):
         """The exchange sends all that isn't acknowledged at once."""
         self.logins.append(self.clock.seconds())
         link = self.line.link
-        link.send(AgentLoginReply(Status.OK, login.resume_after + 1, self.last), link.received[-1][0])
+        link.send(AgentLoginReply(Status.OK, EPOCH, login.resume_after + 1, self.last), link.received[-1][0])
         if len(self.logins) < 100:  # a client that never lets go would hold the test up for ever
             for sequence in range(login.resume_after + 1, self.last + 1):
                 link.send(event(sequence, Condition.PROGRESS), 0)
@@ -204,7 +205,7 @@ class LeftEventsTests(AgentCase):
 
     def begun(self) -> AgentNumber:
         self.line.answers[AgentLogin] = self.replay
-        return self.login(on_event=self.take, resume_after=0)
+        return self.login(on_event=self.take, position=Position(EPOCH, 0))
 
     def pauses(self) -> list[float]:
         return [round(later - earlier, 3) for earlier, later in pairwise(self.logins)]
@@ -244,7 +245,7 @@ class LeftEventsTests(AgentCase):
             self.assertEqual(len(self.line.link.every(AgentLogin)), asked)
 
     def give_to_another(self, agent: AgentNumber) -> None:
-        self.send(Error(Status.SESSION_TAKEN_OVER, agent.number))
+        self.send(Error(Status.SESSION_TAKEN_OVER, KIND_OF[AgentLogin], agent.number))
 
     def test_another_link_brings_them_at_once_and_then_as_seldom(self) -> None:
         self.begun()

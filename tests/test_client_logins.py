@@ -9,9 +9,9 @@ from twisted.python.failure import Failure
 
 from ctiex.clients import AgentClient
 from ctiex.errors import CallError, RequestTimedOut, Status, TlsRefused
-from ctiex.messages import AgentLogin, AgentLoginReply, AgentLogout, Bind, Error
+from ctiex.messages import KIND_OF, AgentLogin, AgentLoginReply, AgentLogout, Bind, Error
 
-from .hand_exchange import AgentCase, LineCase, event
+from .hand_exchange import EPOCH, AgentCase, LineCase, event
 
 
 class TlsRefusedTests(LineCase):
@@ -74,7 +74,7 @@ class LoginTests(AgentCase):
         login.cancel()
         self.line.pump()
         self.failureResultOf(login, CancelledError)
-        self.assertEqual(self.line.link.said, [AgentLogin("1001", 0), AgentLogout("1001")])
+        self.assertEqual(self.line.link.said, [AgentLogin("1001"), AgentLogout("1001")])
         self.lose_link()
         self.pass_time(2)
         self.assertEqual(len(self.line.links), 2)
@@ -105,7 +105,7 @@ class LoginTests(AgentCase):
         self.assertEqual((told, before.taken_over), ([], False))
         self.send(event(1))
         self.assertEqual(before.last_sequence, 1)
-        self.line.answers[AgentLogin] = lambda _: AgentLoginReply(Status.OK, 2, 1)
+        self.line.answers[AgentLogin] = lambda _: AgentLoginReply(Status.OK, EPOCH, 2, 1)
         self.login()
         self.assertEqual((told, before.taken_over), (["taken over"], True))
 
@@ -129,7 +129,7 @@ class LogoutTests(AgentCase):
         self.pass_time(2)
         self.now(agent.logout())
         invoke_id = next(found for found, said in self.line.link.received if isinstance(said, AgentLogin))
-        self.line.link.send(AgentLoginReply(Status.OK), invoke_id)
+        self.line.link.send(AgentLoginReply(Status.OK, EPOCH, 1, 0), invoke_id)
         self.line.pump()
         self.assertEqual(self.order_said(AgentLogin, AgentLogout), ["AgentLogin", "AgentLogout"])
 
@@ -168,5 +168,5 @@ class LoginAgainTests(AgentCase):
 
     def test_an_error_13_ends_the_number(self) -> None:
         agent = self.login()
-        self.send(Error(Status.SESSION_TAKEN_OVER, "1001"))
+        self.send(Error(Status.SESSION_TAKEN_OVER, KIND_OF[AgentLogin], "1001"))
         self.assertTrue(agent.taken_over)

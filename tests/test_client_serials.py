@@ -6,12 +6,11 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, ensureDeferred
 
-from ctiex.clients import AgentNumber, HandOff
+from ctiex.clients import AgentNumber, HandOff, Position
 from ctiex.errors import CallError, NotBound, RequestTimedOut, Status
 from ctiex.fields import Fields
 from ctiex.messages import (
     AgentEvent,
-    AgentEventAck,
     AgentLogin,
     AgentLoginReply,
     Condition,
@@ -20,12 +19,12 @@ from ctiex.messages import (
     Message,
 )
 
-from .hand_exchange import AgentCase
+from .hand_exchange import EPOCH, AgentCase, event, good_login
 from .reused_serial import NEW, OLD, SERIAL
 
 
 def of_call(sequence: int, condition: Condition, fields: Fields = OLD) -> AgentEvent:
-    return AgentEvent(sequence, "1001", SERIAL, condition, Status.OK, fields)
+    return AgentEvent(sequence, 0, "1001", SERIAL, "", condition, Status.OK, fields)
 
 
 class ByHandTests(AgentCase):
@@ -36,9 +35,8 @@ class ByHandTests(AgentCase):
 
         def answer(login: AgentLogin) -> Message | None:
             link = self.line.link
-            last = max((one.sequence for one in waiting), default=login.resume_after)
-            first = min((one.sequence for one in waiting), default=last + 1)
-            link.send(AgentLoginReply(Status.OK, first, last), link.received[-1][0])
+            sequences = [one.sequence for one in waiting]
+            link.send(good_login(login, min(sequences), max(sequences)), link.received[-1][0])
             for one in waiting:
                 link.send(one, 0)
             return None
@@ -95,89 +93,100 @@ class ByHandTests(AgentCase):
         self.assertEqual(self.now(self.successResultOf(connecting).result()).fields, NEW)
 
     def test_a_repeat_that_is_refused_for_an_old_end_is_refused(self) -> None:
-        self.waiting(of_call(1, Condition.COMPLETED))
-        agent = self.login(on_event=lambda _: Deferred())
-        self.line.answers[ConnectRequest] = lambda _: None
-        connecting = self.connect(agent)
-        self.line.answers[ConnectRequest] = lambda request: ConnectReply(Status.DUPLICATE_SERIAL, request.serial)
-        self.lose_link()
-        self.pass_time(2)
-        self.assertIs(self.failureResultOf(connecting, CallError).value.status, Status.DUPLICATE_SERIAL)
+        for status in (Status.DUPLICATE_SERIAL, Status.ALREADY_FINISHED):
+            self.setUp()
+            self.waiting(of_call(1, Condition.COMPLETED))
+            agent = self.login(on_event=lambda _: Deferred())
+            connecting = self.repeat(agent, status)
+            self.assertIs(self.failureResultOf(connecting, CallError).value.status, status)
 
-    def test_an_old_end_is_none_of_a_request_whose_first_try_was_lost(self) -> None:
-        self.refuse_until_acknowledged(1)
-        agent = self.login()
-        deaf, self.line.answers[ConnectRequest] = self.line.answers[ConnectRequest], lambda _: None
-        connecting = self.connect(agent)
-        self.line.answers[ConnectRequest] = deaf
-        self.waiting(of_call(1, Condition.COMPLETED))
+    def repeat(self, agent: AgentNumber, status: Status, **options: Any) -> Deferred[HandOff]:
+        """A request whose link is lost before its answer, and whose repeat has this one."""
+        self.line.answers[ConnectRequest] = lambda _: None
+        connecting = self.connect(agent, **options)
+        self.line.answers[ConnectRequest] = lambda request: ConnectReply(status, request.serial)
         self.lose_link()
         self.pass_time(2)
-        result = ensureDeferred(self.successResultOf(connecting).result())
+        return connecting
+
+    def test_a_serial_that_is_refused_for_an_old_end_is_free_once_that_is_acknowledged(self) -> None:
+        agent = self.login()
+        self.waiting(of_call(1, Condition.COMPLETED))
+        connecting = self.repeat(agent, Status.DUPLICATE_SERIAL)
+        self.assertIs(self.failureResultOf(connecting, CallError).value.status, Status.DUPLICATE_SERIAL)
+        self.assertEqual(self.line.link.acknowledged, [1])
+        self.line.answers[ConnectRequest] = lambda request: ConnectReply(Status.OK, request.serial)
+        result = ensureDeferred(self.successResultOf(self.connect(agent)).result())
         self.assertNoResult(result)
         self.send(of_call(2, Condition.COMPLETED, NEW))
         self.assertEqual(self.successResultOf(result).fields, NEW)
 
-    def test_nor_is_one_that_the_application_takes_its_time_for(self) -> None:
-        self.refuse_until_acknowledged(1)
-        taking: list[Deferred[None]] = [Deferred(), Deferred()]
-        takings = iter(taking)
-        agent = self.login(on_event=lambda _: next(takings))
-        deaf, self.line.answers[ConnectRequest] = self.line.answers[ConnectRequest], lambda _: None
-        connecting = self.connect(agent)
-        self.line.answers[ConnectRequest] = deaf
-        self.waiting(of_call(1, Condition.COMPLETED))
-        self.lose_link()
-        self.pass_time(2)
-        self.assertNoResult(connecting)
-        taking[0].callback(None)
-        self.line.pump()
-        result = ensureDeferred(self.successResultOf(connecting).result())
-        self.send(of_call(2, Condition.COMPLETED, NEW))
-        taking[1].callback(None)
-        self.assertEqual(self.successResultOf(result).fields, NEW)
+    def test_a_call_that_ended_before_its_repeat_has_its_end(self) -> None:
+        agent = self.login()
+        self.waiting(of_call(1, Condition.CONNECTING), of_call(2, Condition.COMPLETED, NEW))
+        connecting = self.repeat(agent, Status.ALREADY_FINISHED)
+        self.assertEqual(self.now(self.successResultOf(connecting).result()).fields, NEW)
 
-    def waiting_for_acknowledgement(self, timeout: float) -> tuple[AgentNumber, Deferred[HandOff]]:
-        """A repeat that is refused while the application takes its time for an event under the serial."""
-        self.refuse_until_acknowledged(1)
-        agent = self.login(on_event=lambda _: Deferred())
-        answer, self.line.answers[ConnectRequest] = self.line.answers[ConnectRequest], lambda _: None
-        connecting = self.connect(agent, timeout=timeout)
-        self.line.answers[ConnectRequest] = answer
-        self.waiting(of_call(1, Condition.COMPLETED))
-        self.lose_link()
-        self.pass_time(2)
+    def test_so_it_has_while_the_application_takes_its_time_for_it(self) -> None:
+        taking: Deferred[None] = Deferred()
+        agent = self.login(on_event=lambda _: taking)
+        self.waiting(of_call(1, Condition.COMPLETED, NEW))
+        hand_off = self.successResultOf(self.repeat(agent, Status.ALREADY_FINISHED))
+        taking.callback(None)
+        self.assertEqual(self.now(hand_off.result()).fields, NEW)
+
+    def test_a_call_before_it_that_has_finished_is_never_taken_for_it(self) -> None:
+        agent = self.login()
+        first = self.successResultOf(self.connect(agent))
+        self.send(of_call(1, Condition.COMPLETED))
+        self.assertEqual(self.now(first.result()).fields, OLD)
+        connecting = self.repeat(agent, Status.ALREADY_FINISHED)
+        self.assertIs(self.failureResultOf(connecting, CallError).value.status, Status.ALREADY_FINISHED)
+
+    def on_its_way(self, timeout: float = 30) -> tuple[AgentNumber, Deferred[HandOff]]:
+        """A repeat of a call that has ended, while what waited for the login is still on its way."""
+        agent = self.login()
+        self.line.answers[AgentLogin] = lambda login: good_login(login, 1, 3)
+        connecting = self.repeat(agent, Status.ALREADY_FINISHED, timeout=timeout)
+        self.send(event(1, Condition.PROGRESS, "99"))
         self.assertNoResult(connecting)
         return agent, connecting
 
-    def test_the_wait_for_it_ends_with_the_login(self) -> None:
-        agent, connecting = self.waiting_for_acknowledgement(30)
-        self.line.answers[ConnectRequest] = lambda request: ConnectReply(Status.AGENT_NOT_LOGGED_IN, request.serial)
-        self.begin(agent.logout()).addErrback(lambda failure: None)
+    def test_a_repeat_waits_for_all_that_is_replayed(self) -> None:
+        _, connecting = self.on_its_way()
+        self.send(of_call(2, Condition.CONNECTING))
+        self.assertNoResult(connecting)
+        self.send(of_call(3, Condition.COMPLETED, NEW))
+        self.assertEqual(self.now(self.successResultOf(connecting).result()).fields, NEW)
+
+    def test_and_is_refused_where_its_end_is_not_there(self) -> None:
+        _, connecting = self.on_its_way()
+        self.send(event(2, Condition.PROGRESS, "99"), event(3, Condition.PROGRESS, "99"))
+        self.assertIs(self.failureResultOf(connecting, CallError).value.status, Status.ALREADY_FINISHED)
+
+    def test_over_another_lost_link_too(self) -> None:
+        _, connecting = self.on_its_way()
+        self.waiting(of_call(2, Condition.COMPLETED, NEW), event(3, Condition.PROGRESS, "99"))
+        self.lose_link()
+        self.pass_time(2)
+        self.assertEqual(self.now(self.successResultOf(connecting).result()).fields, NEW)
+
+    def test_its_wait_ends_with_the_login(self) -> None:
+        agent, connecting = self.on_its_way()
+        self.now(agent.logout())
         self.assertIs(self.failureResultOf(connecting, CallError).value.status, Status.AGENT_NOT_LOGGED_IN)
 
     def test_or_with_the_client(self) -> None:
-        _, connecting = self.waiting_for_acknowledgement(30)
+        _, connecting = self.on_its_way()
         self.begin(self.client.stopService())
         self.failureResultOf(connecting, NotBound)
 
     def test_and_it_takes_no_longer_than_connect_was_given(self) -> None:
-        _, connecting = self.waiting_for_acknowledgement(5)
+        _, connecting = self.on_its_way(5)
         self.pass_time(2.9)
         self.assertNoResult(connecting)
         self.pass_time(0.2)
         self.failureResultOf(connecting, RequestTimedOut)
-
-    def refuse_until_acknowledged(self, sequence: int) -> None:
-        """The serial is another call's until this event of it is acknowledged."""
-        acknowledged: list[int] = []
-        self.line.answers[AgentEventAck] = lambda message: acknowledged.append(message.sequence)
-
-        def answer(request: ConnectRequest) -> Message:
-            in_use = max(acknowledged, default=0) < sequence
-            return ConnectReply(Status.DUPLICATE_SERIAL if in_use else Status.OK, request.serial)
-
-        self.line.answers[ConnectRequest] = answer
 
     def test_a_request_that_is_made_while_there_is_no_link_counts_from_when_it_goes_out(self) -> None:
         agent = self.login()
@@ -197,7 +206,7 @@ class ByHandTests(AgentCase):
         self.pass_time(4)
         self.failureResultOf(first, RequestTimedOut)
         self.send(of_call(1, Condition.CONNECTING), of_call(2, Condition.COMPLETED, NEW))
-        self.line.answers[ConnectRequest] = lambda request: ConnectReply(Status.DUPLICATE_SERIAL, request.serial)
+        self.line.answers[ConnectRequest] = lambda request: ConnectReply(Status.ALREADY_FINISHED, request.serial)
         second = self.connect(agent)
         self.assertEqual(self.now(self.successResultOf(second).result()).fields, NEW)
 
@@ -259,15 +268,24 @@ class ByHandTests(AgentCase):
         self.assertNoResult(first)
 
     def test_a_call_of_an_earlier_run_is_resumed_when_it_is_said(self) -> None:
-        self.line.answers[ConnectRequest] = lambda request: ConnectReply(Status.DUPLICATE_SERIAL, request.serial)
-        self.waiting(of_call(1, Condition.COMPLETED, NEW))
-        agent = self.login(on_event=lambda _: Deferred())
-        self.assertIs(self.failureResultOf(self.connect(agent), CallError).value.status, Status.DUPLICATE_SERIAL)
-        self.waiting(of_call(1, Condition.COMPLETED, NEW))
-        login = ensureDeferred(self.client.login("1001"))
+        for status in (Status.ALREADY_FINISHED, Status.DUPLICATE_SERIAL):  # behind keep_closed it is 22
+            self.setUp()
+            self.line.answers[ConnectRequest] = lambda request: ConnectReply(status, request.serial)  # noqa: B023
+            self.waiting(of_call(1, Condition.COMPLETED, NEW))
+            agent = self.login(on_event=lambda _: Deferred())
+            self.assertIs(self.failureResultOf(self.connect(agent), CallError).value.status, status)
+            self.waiting(of_call(1, Condition.COMPLETED, NEW))
+            login = ensureDeferred(self.client.login("1001"))
+            resumed = ensureDeferred(self.resumed_when(login))
+            self.line.pump()
+            self.assertEqual(self.now(self.successResultOf(resumed).result()).fields, NEW)
+
+    def test_one_whose_end_was_acknowledged_is_refused(self) -> None:
+        self.line.answers[ConnectRequest] = lambda request: ConnectReply(Status.ALREADY_FINISHED, request.serial)
+        login = ensureDeferred(self.client.login("1001", position=Position(EPOCH, 4)))
         resumed = ensureDeferred(self.resumed_when(login))
         self.line.pump()
-        self.assertEqual(self.now(self.successResultOf(resumed).result()).fields, NEW)
+        self.assertIs(self.failureResultOf(resumed, CallError).value.status, Status.ALREADY_FINISHED)
 
     async def resumed_when(self, login: Deferred[AgentNumber]) -> HandOff:
         agent = await login
@@ -279,7 +297,7 @@ class ByHandTests(AgentCase):
         self.line.answers[ConnectRequest] = lambda _: None
         connecting = self.connect(agent)
         self.line.answers[ConnectRequest] = lambda request: ConnectReply(Status.OK, request.serial)
-        self.line.answers[AgentLogin] = lambda _: AgentLoginReply(Status.EXPIRED, 1, 0)
+        self.line.answers[AgentLogin] = lambda _: AgentLoginReply(Status.NUMBERING_ANEW, EPOCH + 1, 1, 0)
         self.lose_link()
         self.pass_time(2)
         self.send(of_call(1, Condition.COMPLETED, NEW))

@@ -18,7 +18,6 @@ from ctiex.links.waiters import Waiters
 from ctiex.messages import (
     AgentEvent,
     AgentLogin,
-    AgentLoginReply,
     Condition,
     Connection,
     ConnectionReply,
@@ -35,7 +34,7 @@ from ctiex.services.serving import handler_of
 from ctiex.testing.fakes import FakePeer
 from ctiex.testing.pairs import LinkedPair
 
-from .hand_exchange import AgentCase, Answer, ServiceCase, customer, endless, event
+from .hand_exchange import AgentCase, Answer, ServiceCase, customer, endless, event, good_login
 
 
 class HandOffTests(AgentCase):
@@ -60,11 +59,11 @@ class HandOffTests(AgentCase):
         self.assertEqual(self.now(second.result()), event(1, serial="7"))
 
     def repeat(self, agent: AgentNumber, *missed: AgentEvent) -> Deferred[HandOff]:
-        """A request whose link is lost, whose events come, and whose repeat is answered 22."""
+        """A request whose link is lost, whose events come, and whose repeat is answered 24."""
         self.line.answers[ConnectRequest] = lambda _: None
         connecting = self.begin(agent.connect("bill", "138", serial="7"))
         self.line.answers[AgentLogin] = self.login_with(*missed)
-        self.line.answers[ConnectRequest] = lambda request: ConnectReply(Status.DUPLICATE_SERIAL, request.serial)
+        self.line.answers[ConnectRequest] = lambda request: ConnectReply(Status.ALREADY_FINISHED, request.serial)
         self.lose_link()
         self.pass_time(2)
         return connecting
@@ -73,7 +72,7 @@ class HandOffTests(AgentCase):
         def answer(login: AgentLogin) -> Message:
             link = self.line.link
             invoke_id = link.received[-1][0]
-            link.send(AgentLoginReply(Status.OK, login.resume_after + 1, len(missed)), invoke_id)
+            link.send(good_login(login, login.resume_after + 1, len(missed)), invoke_id)
             for one in missed:
                 link.send(one, 0)
             return Error(Status.OK)  # answers nobody
@@ -87,12 +86,12 @@ class HandOffTests(AgentCase):
 
     def test_a_repeat_that_is_refused_without_an_event_of_the_call_is_refused(self) -> None:
         error = self.failureResultOf(self.repeat(self.login()), CallError).value
-        self.assertIs(error.status, Status.DUPLICATE_SERIAL)
+        self.assertIs(error.status, Status.ALREADY_FINISHED)
 
     def test_events_before_the_answer_are_kept_for_it_up_to_a_bound(self) -> None:
         del self.line.answers[ConnectRequest]
         agent = self.login()
-        connecting = self.begin(agent.connect("bill", "138"))
+        connecting = self.begin(agent.connect("bill", "138", serial=""))
         self.send(*[event(sequence, Condition.PROGRESS, "9") for sequence in range(1, 1_001)], event(1_001))
         (invoke_id,) = [invoke_id for invoke_id, said in self.line.link.received if isinstance(said, ConnectRequest)]
         self.line.link.send(ConnectReply(Status.OK, "1"), invoke_id)
@@ -127,7 +126,7 @@ class TimeOutTests(AgentCase):
 
     def test_without_a_serial_a_lost_link_is_told(self) -> None:
         del self.line.answers[ConnectRequest]
-        connecting = self.begin(self.login().connect("bill", "138"))
+        connecting = self.begin(self.login().connect("bill", "138", serial=""))
         self.lose_link()
         self.failureResultOf(connecting, LinkLost)
 

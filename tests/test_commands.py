@@ -118,7 +118,7 @@ class PasswdTests(SynchronousTestCase):
 
 BINARY, JSON = BinaryCodec(), JsonCodec()
 VALUES: dict[str, Value] = {"account": "A-1", "vip": True, "tone": b"\x01"}
-REQUEST = ConnectRequest("007", "1001", "bill", "13800", Fields(VALUES))
+REQUEST = ConnectRequest("007", "1001", "bill", "13800", fields=Fields(VALUES))
 
 
 def framed(message: Message, invoke_id: int = 7, codec: ICodec = BINARY) -> bytes:
@@ -139,7 +139,8 @@ class DecodeTests(SynchronousTestCase):
         self.assertEqual(
             out.splitlines(),
             ["ConnectRequest (kind 14), invoke id 7", "  serial: 007", "  agent: 1001", "  service: bill",
-             "  calling_number: 13800", "  fields: 3", "    account=*** (text)", "    vip=*** (boolean)",
+             "  calling_number: 13800", "  reference: ", "  fields: 3", "    account=*** (text)",
+             "    vip=*** (boolean)",
              "    tone=*** (bytes)"],
         )  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 from io import StringIO
 from typing import Any
@@ -17,11 +18,12 @@ from ctiex.codecs.json import JsonCodec
 from ctiex.interfaces import ICodec
 from ctiex.messages import Role
 from ctiex.testing.conformance.kit import Kit, cases_of
-from ctiex.testing.conformance.play import Patience
-from ctiex.testing.conformance.verdicts import Outcome, Verdict, summary
+from ctiex.testing.conformance.verdicts import CaseOutcome, Verdict, summary
+from ctiex.testing.conformance.waits import Patience
 
 from . import conformance_faults as faults
 from .conformance_clients import AgentUnderTest, ServiceUnderTest
+from .processes import ROOT
 
 PATIENCE = Patience(acts=60.0, settles=0.2)
 SHORT = Patience(acts=4.0, settles=0.5)
@@ -62,7 +64,7 @@ class OwnClientsTests(TestCase):
 
     def check(self, verdicts: Sequence[Verdict]) -> None:
         """All of them are ok."""
-        self.assertEqual([verdict.line for verdict in verdicts if verdict.outcome is not Outcome.OK], [])
+        self.assertEqual([verdict.line for verdict in verdicts if verdict.outcome is not CaseOutcome.OK], [])
 
     async def test_an_agents_application(self) -> None:
         with capturedLogs():
@@ -88,8 +90,10 @@ class FaultyClientsTests(TestCase):
         """Play some cases; those with these names fail."""
         with capturedLogs():
             verdicts = await played(client_type, BinaryCodec(), {*names, *beside}, SHORT)
-        failed = [verdict for verdict in verdicts if verdict.outcome is not Outcome.OK]
-        self.assertEqual([(verdict.name, verdict.outcome) for verdict in failed], [(n, Outcome.FAILED) for n in names])
+        failed = [verdict for verdict in verdicts if verdict.outcome is not CaseOutcome.OK]
+        self.assertEqual(
+            [(verdict.name, verdict.outcome) for verdict in failed], [(n, CaseOutcome.FAILED) for n in names]
+        )
         self.assertIn(says, failed[0].instead)
 
     async def test_one_that_ignores_the_epoch(self) -> None:
@@ -97,7 +101,7 @@ class FaultyClientsTests(TestCase):
             faults.IgnoresEpoch,
             "new-epoch",
             beside={"usual", "gap"},
-            says="acknowledgement of event 1",
+            says="though 1 is the last",
         )
 
     async def test_one_that_fights_for_its_number(self) -> None:
@@ -161,7 +165,7 @@ class FaultyClientsTests(TestCase):
 
     async def test_one_that_is_not_there(self) -> None:
         verdicts = await played(faults.NeverComes, BinaryCodec(), {"usual", "gap"}, Patience(0.1, 0.1))
-        self.assertEqual([verdict.outcome for verdict in verdicts], [Outcome.NOT_SEEN] * 2)
+        self.assertEqual([verdict.outcome for verdict in verdicts], [CaseOutcome.NOT_SEEN] * 2)
         self.assertIn("no Bind came", verdicts[0].instead)
 
 
@@ -188,6 +192,12 @@ class CommandTests(SynchronousTestCase):
             names = [case.name for case in cases_of(role)]
             self.assertEqual(len(set(names)), len(names))
 
+    def test_the_page_has_every_case(self) -> None:
+        page = (ROOT / "docs" / "conformance.rst").read_text()
+        rows = re.findall(r'^   ([a-z0-9-]+), "(.*)"$', page, re.M)
+        cases = {(case.name, case.should) for role in Role for case in cases_of(role)}
+        self.assertEqual((set(rows), len(rows)), (cases, len(cases)))
+
     def test_only_some_are_listed(self) -> None:
         out = StringIO()
         self.successResultOf(_run(self.options("agent", "--only", "gap", "--list"), out))
@@ -202,16 +212,16 @@ class CommandTests(SynchronousTestCase):
             self.options("agent", "--codec", "yaml").codec()
 
     def test_the_exit_code(self) -> None:
-        ok, failed, not_seen = (Verdict("a", outcome, "do it") for outcome in Outcome)
+        ok, failed, not_seen = (Verdict("a", outcome, "do it") for outcome in CaseOutcome)
         self.assertEqual(conformance.exit_code([ok, not_seen]), 0)
         self.assertEqual(conformance.exit_code([ok, failed]), 1)
         self.assertEqual(conformance.exit_code([not_seen]), 1)
         self.assertEqual(summary([ok, failed, not_seen]), "3 cases: 1 ok, 1 failed, 1 not seen")
 
     def test_a_verdict_is_a_line(self) -> None:
-        self.assertEqual(Verdict("gap", Outcome.OK, "go on").line, "ok        gap: should go on")
+        self.assertEqual(Verdict("gap", CaseOutcome.OK, "go on").line, "ok        gap: should go on")
         self.assertEqual(
-            Verdict("gap", Outcome.FAILED, "go on", "left").line, "failed    gap: should go on; instead: left"
+            Verdict("gap", CaseOutcome.FAILED, "go on", "left").line, "failed    gap: should go on; instead: left"
         )
 
 

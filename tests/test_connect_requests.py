@@ -13,11 +13,8 @@ from ctiex.codecs.binary import BinaryCodec
 from ctiex.errors import Status
 from ctiex.fields import Fields
 from ctiex.limits import Limits, SessionLimits
-from ctiex.messages import (
-    CallEnded,
-    Condition,
-    DataResult,
-)
+from ctiex.messages import CallEnded, Condition, DataResult
+from ctiex.processing.field_rules import RuleOrganizer, RuleSettings
 from ctiex.records import CallState, Snapshot
 from ctiex.stores.call_store import CallStore
 from ctiex.testing.fakes import FakeServiceSession
@@ -26,16 +23,17 @@ from .processing_bench import _BILL, _OTHERS, _SERVICES, Bench
 
 
 class OrderOfChecks(SynchronousTestCase):
-    """What is wrong with a ConnectRequest is told in the order 42, 30, 22, 34, 35, 14 and 15, 41."""
+    """What is wrong with a ConnectRequest is told in the order 42, 22 and 24, 30, 36, 34, 35, 15, 41, 14."""
 
     def setUp(self) -> None:
         small = SessionLimits(max_frame=500)
-        limits = Limits(mailbox=4, calls_per_identity=1)
+        limits = Limits(mailbox=4, calls_per_identity=1, fields_per_message=3)
         self.bench = Bench(session_limits=small, limits=limits)
         self.faults: dict[int, dict[str, Any]] = {
             42: {"agent": "1002"},
-            30: {"service": "none"},
             22: {"serial": "007"},
+            30: {"service": "none"},
+            36: {"fields": Fields({"a": 1, "b": 2, "c": 3, "much": "x" * 600})},
             34: {"number": "138**1"},
             35: {"fields": Fields({"much": "x" * 600})},
         }
@@ -50,14 +48,12 @@ class OrderOfChecks(SynchronousTestCase):
     def test_the_first_fault_in_the_order_is_told(self) -> None:
         self.assertEqual(self.bench.status("007"), 0)
         self.bench.processing.drain()
-        request: dict[str, Any] = {"serial": "8"}
-        for fault in reversed(self.faults.values()):
-            request |= fault
-        for status, fault in self.faults.items():
+        statuses = list(self.faults)
+        for at, status in enumerate(statuses):
+            request: dict[str, Any] = {"serial": "8"}
+            for fault in reversed(statuses[at:]):
+                request |= self.faults[fault]
             self.assertEqual(self.bench.status(**request), status)
-            for key in fault:
-                del request[key]
-            request.setdefault("serial", "8")
         self.assertEqual(self.bench.status("8"), 15)
 
     def test_an_exchange_that_goes_away_takes_no_new_call_and_answers_repeats(self) -> None:
@@ -66,21 +62,35 @@ class OrderOfChecks(SynchronousTestCase):
         self.assertEqual(self.bench.status("007"), 0)
         self.assertEqual(self.bench.status("8"), 15)
 
-    def test_no_room_comes_last(self) -> None:
-        bench = Bench(limits=Limits(mailbox=1))
+    def test_a_repeat_is_0_whatever_else_is_wrong_now(self) -> None:
+        self.assertEqual(self.bench.status("007"), 0)
+        self.bench.exchange.context.services = {}
+        self.assertEqual(self.bench.status("007"), 0)
+
+    def test_24_and_22_come_before_whatever_is_wrong_with_the_request(self) -> None:
+        self.bench.accepted("007")
+        self.bench.report("007")
+        self.bench.exchange.context.services = {}
+        self.assertEqual(self.bench.status("007"), 24)
+        self.assertEqual(self.bench.status("007", number="138**1"), 22)
+
+    def test_no_room_comes_before_too_many_calls(self) -> None:
+        bench = Bench(limits=Limits(mailbox=1, calls_per_agent=1))
         self.assertEqual(bench.status("1"), 0)
         self.assertEqual(bench.status("2", number="**"), 34)
         self.assertEqual(bench.status("2"), 41)
+        self.bench = Bench(limits=Limits(mailbox=4, calls_per_agent=1))
+        self.assertEqual((self.bench.status("1"), self.bench.status("2")), (0, 14))
 
     def test_refused_requests_leave_nothing(self) -> None:
-        for status in (42, 30, 34, 35):
+        for status in (42, 30, 36, 34, 35):
             self.assertEqual(self.bench.status(**self.faults[status]), status)
         self.assertEqual(list(self.bench.store.calls()), [])
         self.assertEqual(self.bench.processing.calls_open, 0)
         self.assertEqual(self.bench.clock.getDelayedCalls(), [])
 
     def test_the_limit_counts_the_serial_that_the_exchange_allocates(self) -> None:
-        edge = 500 - len(BinaryCodec().encode_body(DataResult(0, "", "1001", Fields({"f": ""})))) - 8
+        edge = 500 - len(BinaryCodec().encode_body(DataResult(0, "", "1001", fields=Fields({"f": ""})))) - 8
         self.assertEqual(self.bench.status("", fields=Fields({"f": "x" * (edge - 19)})), 35)
         self.assertEqual(self.bench.status("", fields=Fields({"f": "x" * (edge - 20)})), 0)
 
@@ -105,13 +115,13 @@ class ConnectRequests(SynchronousTestCase):
         self.assertIsNotNone(self.bench.store.get(first))
 
     @given(
-        st.sampled_from(["serial", "agent", "service", "number", "fields", "type"]),
+        st.sampled_from(["serial", "agent", "service", "number", "reference", "fields", "type"]),
         st.sampled_from(["requested", "fetched"]),
     )
     @settings(deadline=None)
     def test_a_repeat_is_answered_0_and_any_other_use_of_the_serial_22(self, changed: str, stage: str) -> None:
         bench = Bench(services={"bill": _BILL, "other": evolve(_BILL, name="other")})
-        bench.exchange.mailboxes.login("1002", bench.outlet, 0)
+        bench.login("1002")
         same: dict[str, Any] = {"serial": "1", "fields": Fields({"a": 1, "b": "x"})}
         bench.connect(**same)
         if stage == "fetched":
@@ -124,37 +134,46 @@ class ConnectRequests(SynchronousTestCase):
             "agent": {"agent": "1002"},
             "service": {"service": "other"},
             "number": {"number": "139"},
+            "reference": {"reference": "ticket 2"},
             "fields": {"fields": Fields({"a": 1, "b": "y"})},
             "type": {"fields": Fields({"a": True, "b": "x"})},
         }[changed]
         self.assertEqual(bench.status(**same | other), 0 if changed == "serial" else 22)
 
-    def test_after_its_end_a_repeat_is_22_until_the_record_is_gone(self) -> None:
+    def test_after_its_end_a_repeat_is_24_until_the_record_is_gone_and_any_other_use_22(self) -> None:
         self.bench.accepted()
         self.bench.report()
-        self.assertEqual(self.bench.status(), 22)
+        self.assertEqual((self.bench.status(), self.bench.status(number="139")), (24, 22))
         self.bench.exchange.mailboxes.acknowledge("1001", self.bench.outlet, 3)
         self.bench.clock.advance(599)
-        self.assertEqual(self.bench.status(), 22)
+        self.assertEqual((self.bench.status(), self.bench.status(number="139")), (24, 22))
         self.bench.clock.advance(2)
         self.assertEqual(self.bench.status(), 0)
 
     def test_what_is_secret_is_wiped_at_the_end(self) -> None:
-        self.bench.connect("1", fields=Fields({"password": "123456"}))
-        self.bench.cancel("1")
-        call = self.bench.store.get("1")
+        renaming = evolve(_BILL, request=RuleOrganizer(RuleSettings(rename={"password": "word"})))
+        bench = Bench(services={"bill": renaming})
+        bench.connect("1", fields=Fields({"password": "123456"}), reference="ticket 1")
+        bench.cancel("1")
+        call = bench.store.get("1")
         assert call is not None
-        self.assertEqual((call.state, call.calling_number, call.data, call.digest), (CallState.CLOSED, "", b"", b""))
+        wiped = call.calling_number, call.data, call.asked, call.reference
+        self.assertEqual((call.state, *wiped), (CallState.CLOSED, "", b"", b"", ""))
 
     def test_no_session_is_told_as_31_behind_the_reply(self) -> None:
         self.bench.exchange.sessions.remove(self.bench.session)
         self.assertEqual(self.bench.status(), 0)
+        self.bench.clock.advance(2.9)
+        self.assertEqual(self.bench.heard, [10])
+        self.bench.clock.advance(0.1)
         self.assertEqual((self.bench.heard, self.bench.last_status), ([10, 14], 31))
 
     def test_a_refusal_is_told_as_32(self) -> None:
         self.bench.connect()
         self.bench.session.refuse()
+        self.bench.clock.advance(3)
         self.assertEqual((self.bench.heard, self.bench.last_status), ([10, 14], 32))
+        self.assertEqual(self.bench.session.ended, [])
 
     def test_silence_is_told_as_33(self) -> None:
         self.bench.connect()
@@ -196,6 +215,7 @@ class ConnectRequests(SynchronousTestCase):
     def test_a_session_that_has_ended_is_offered_nothing(self) -> None:
         self.bench.session.bound = False
         self.bench.connect()
+        self.bench.clock.advance(3)
         self.assertEqual(self.bench.session.connections, [])
         self.assertEqual((self.bench.heard, self.bench.last_status), ([10, 14], 31))
 
@@ -235,7 +255,7 @@ class RoomForEnds(SynchronousTestCase):
         bench.exchange.presence.logout("1001", bench.outlet)
         bench.session.accept()
         bench.data()
-        bench.exchange.mailboxes.login("1001", bench.outlet, 1)
+        bench.login(after=1)
         bench.data()
         self.assertEqual(bench.heard, [10])
         self.assertEqual(bench.report()[0].status, 0)

@@ -12,10 +12,24 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ctiex.codecs.binary import BinaryCodec
 from ctiex.codecs.data_fast_path import DataResponder
+from ctiex.codecs.framing import extension_bytes
 from ctiex.errors import Status
+from ctiex.field_values import decimal_of, time_of
+from ctiex.fields import Fields
 from ctiex.limits import SessionLimits
 from ctiex.links import turns
-from ctiex.messages import KIND_OF, MOST_MAX_FRAME, DataRequest, DataResult, Error, Message, Ping, Unbind, UnbindReply
+from ctiex.messages import (
+    KIND_OF,
+    MOST_MAX_FRAME,
+    ConnectRequest,
+    DataRequest,
+    DataResult,
+    Error,
+    Message,
+    Ping,
+    Unbind,
+    UnbindReply,
+)
 from ctiex.monitoring.audit_events import AuditEvent
 from ctiex.records import Call
 from ctiex.stores.call_store import CallStore
@@ -47,6 +61,19 @@ _GIVEN = st.builds(_frame, st.builds(DataRequest, st.sampled_from(_FETCHED)), st
 _OTHERS = st.builds(_frame, st.sampled_from((Ping(), Error(1), Unbind())), st.integers(1, 9))
 
 
+def _extended(request: bytes, behind: bytes, flags: int) -> bytes:
+    """A frame with something behind its body, under these flags."""
+    data = request[12:] + behind
+    return (len(data) + 8).to_bytes(4, "big") + request[4:6] + flags.to_bytes(2, "big") + request[8:12] + data
+
+
+_EXTENSIONS = st.sampled_from(
+    (extension_bytes([]), extension_bytes([(0x8000, b"\1")]), extension_bytes([(1, b"")] * 3), b"", b"\1", b"\0\0")
+)
+_EXTENDED = st.builds(_extended, _REQUESTS, _EXTENSIONS, st.sampled_from((1, 1, 1, 0, 2)))
+"""Requests with extensions, good ones and bad ones, and with flags that tell of none or that there aren't."""
+
+
 @st.composite
 def _mutated(draw: st.DrawFn) -> bytes:
     frame = bytearray(draw(_REQUESTS))
@@ -57,9 +84,9 @@ def _mutated(draw: st.DrawFn) -> bytes:
 
 _WRAPPED = _REQUESTS.map(lambda request: _CODEC.frame(0x7E, 5, request))
 """A request inside a frame of no known kind: it is none, also where a read begins with it."""
-_STREAMS = st.lists(st.one_of(_REQUESTS, _REQUESTS, _REQUESTS, _mutated(), _WRAPPED, _OTHERS), max_size=12).map(
-    b"".join
-)
+_STREAMS = st.lists(
+    st.one_of(_REQUESTS, _REQUESTS, _REQUESTS, _mutated(), _WRAPPED, _OTHERS, _EXTENDED), max_size=12
+).map(b"".join)
 
 
 class _Bytes(FakeService):
@@ -199,6 +226,29 @@ class QuickAnswersTests(SynchronousTestCase):
         limits = SessionLimits(frames_per_second=frames, bytes_per_second=size)
         reads = _split(stream, [len(stream) // 2])
         self.assertEqual(_answers(BinaryCodec(), reads, limits), _answers(_NoQuickAnswers(), reads, limits))
+
+    def test_a_request_with_extensions_goes_the_usual_way_and_gets_the_same(self) -> None:
+        request = _frame(DataRequest("007"), 9)
+        extended = _extended(request, extension_bytes([(0x8000, b"\0\xff")]), 1)
+        reads = [request + extended + request]
+        answers = _answers(BinaryCodec(), reads, SessionLimits())
+        self.assertEqual(answers, (_result("007", 9) * 3, None))
+        self.assertEqual(answers, _answers(_NoQuickAnswers(), reads, SessionLimits()))
+        responder = DataResponder.of(lambda serial, identity: b"body", "services", "exchange:7301")
+        self.assertEqual(responder.answer(extended, [], 9, 9_999), (0, 0))
+
+    def test_the_reference_and_every_type_of_value_stand_in_its_answers(self) -> None:
+        exchange = MemoryExchange()
+        agent, service = exchange.agent("1001"), exchange.service()
+        values = {"bill": decimal_of("012.50"), "due": time_of(1_795_694_400_000), "vip": True}
+        agent.send(ConnectRequest("007", "1001", "bill", "138", "order 1", Fields(values)))
+        exchange.pump()
+        for _ in range(3):
+            service.fetch("007")
+            exchange.pump()
+        expected = DataResult(Status.OK, "007", "1001", "order 1", Fields(values))
+        self.assertEqual(service.every(DataResult), [expected] * 3)
+        self.assertEqual(list(service.every(DataResult)[-1].fields.items()), list(values.items()))
 
     def test_it_is_what_answers(self) -> None:
         asked: list[str] = []

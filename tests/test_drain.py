@@ -34,8 +34,8 @@ from ctiex.stores.sqlite_file import SqliteFile
 from ctiex.testing.store_contract import make_call
 
 from .exchange_case import SERVICE, ExchangeCase, WireClient, links, port_number
+from .kill_exchange import DurableExchange, has_done, kept_in, let_end, running_load
 from .processes import Program, accepts
-from .test_kill import DurableExchange, has_done, kept_in, let_end, running_load
 from .waiting import eventually
 from .wire_client import AGENT_ROLE, SERVICE_ROLE, Kind, Peer, frame, message
 from .wire_client import Message as WireMessage

@@ -90,6 +90,9 @@ class ServingTests(VoiceTestCase):
         agent = self.exchange.agent("1001")
         agent.connect("1001", service.name, SERIAL, NUMBER, Fields(PASSWORD))
         self.exchange.pump()
+        self.exchange.advance(service.timeouts.rebind_grace - 0.1)
+        self.assertEqual(agent.events[-1].condition, Condition.CONNECTING, "another session may still bind")
+        self.exchange.advance(0.2)
         self.assertEqual(agent.events[-1].condition, Condition.UNREACHABLE)
         self.assertEqual(agent.events[-1].status, Status.SERVICE_REFUSED)
         self.exchange.clock = self.voice.automatic.reactor

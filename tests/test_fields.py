@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal, localcontext
 from enum import IntEnum
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -152,7 +153,8 @@ class TestLimits(SynchronousTestCase):
         self.assertRaises(FieldError, Fields, {str(number): 0 for number in range(MAX_COUNT + 1)})
 
     def test_other_types_are_refused(self) -> None:
-        for value in (1.0, None, [], bytearray(b"x"), date(2026, 11, 26), timedelta(1)):
+        wrong: tuple[Any, ...] = 1.0, None, [], bytearray(b"x"), date(2026, 11, 26), timedelta(1)
+        for value in wrong:
             self.assertRaises(FieldError, Fields, {"a": value})
         self.assertRaises(FieldError, Fields, {1: "a"})
 

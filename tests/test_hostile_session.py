@@ -1,4 +1,4 @@
-"""Every state of a session x every kind of message x a good, a lengthened and a cut body, in both codecs.
+"""Every state of a session x every kind of message x good, lengthened and cut bodies and extensions, in both codecs.
 
 Kinds and states are gone through one by one; hypothesis draws what is in the messages. What has to come is the table of
 ``tests/conversation.py``, written down from the wire's rules.
@@ -19,7 +19,7 @@ from ctiex.links.outgoing import SessionState
 from ctiex.messages import KIND_OF, KINDS, Error, Message, Unbind
 from ctiex.testing.strategies import invoke_ids, messages_of
 
-from .conversation import Conversation, _expected
+from .conversation import Conversation, _expected, _expected_of_malformed
 
 _few = settings(
     deadline=None, max_examples=8, database=None,
@@ -27,8 +27,6 @@ _few = settings(
 )  # fmt: skip
 _CODECS: tuple[ICodec, ...] = (BinaryCodec(), JsonCodec())
 _ERROR = 0x07
-_REPLIES_ASKED_FOR = {0x06, 0x04, 0x21, 0x27}
-"""Replies whose bodies are looked at, since the exchange may have asked for them."""
 
 
 def good(codec: ICodec, message: Message, invoke_id: int) -> bytes:
@@ -53,6 +51,26 @@ def cut(codec: ICodec, message: Message, invoke_id: int) -> bytes | None:
     return codec.frame(kind, invoke_id, name + colon + b"[]}") if colon else None
 
 
+def extended(codec: ICodec, message: Message, invoke_id: int) -> bytes:
+    """The same with extensions behind it, one of them twice."""
+    behind = [(0x8000, b"\0\xff"), (1, b""), (1, b"more")]
+    return codec.frame(KIND_OF[type(message)], invoke_id, codec.encode_body(message), behind)
+
+
+def badly_extended(codec: ICodec, message: Message, invoke_id: int) -> bytes:
+    """The same with extensions that break their layout."""
+    data = extended(codec, message, invoke_id)
+    if codec.name == "json":
+        return data.replace(b'"AP8="', b'"AP8"')
+    return (len(data) - 5).to_bytes(4, "big") + data[4:-1]
+
+
+def flagged(codec: ICodec, message: Message, invoke_id: int) -> bytes | None:
+    """The same with a flag that there isn't; None in JSON, which has none."""
+    data = good(codec, message, invoke_id)
+    return data[:6] + b"\x80\x01" + data[8:] if codec.name == "binary" else None
+
+
 def cells() -> Iterator[tuple[ICodec, int]]:
     """Every codec with every kind."""
     for codec in _CODECS:
@@ -71,24 +89,26 @@ class EveryStateAndKind(SynchronousTestCase):
         @given(messages_of(KINDS[kind]), invoke_ids())
         @_few
         def holds(message: Message, invoke_id: int) -> None:
-            self._good(state, codec, message, invoke_id)
-            for damage in (lengthened, cut):
+            for make in (good, extended):
+                self._good(state, codec, message, invoke_id, make(codec, message, invoke_id))
+            for damage in (lengthened, cut, badly_extended):
                 damaged = damage(codec, message, invoke_id)
                 if damaged is not None:
                     self._damaged(state, codec, damaged, kind, invoke_id)
+            self._flagged(state, codec, flagged(codec, message, invoke_id), kind, invoke_id)
 
         holds()
 
-    def _good(self, state: str, codec: ICodec, message: Message, invoke_id: int) -> None:
+    def _good(self, state: str, codec: ICodec, message: Message, invoke_id: int, data: bytes) -> None:
         talk, kind = self._talk(state, codec), KIND_OF[type(message)]
-        answers = talk.hear(good(codec, message, invoke_id))
+        answers = talk.hear(data)
         expected = _expected(kind, invoke_id, state)
         if expected == "ignored":
             self.assertEqual(answers, [])
         elif expected == "answered":
             self.assertEqual([(found, KIND_OF[type(one)]) for found, one in answers], [(invoke_id, kind + 1)])
         else:
-            self._is_error(answers, invoke_id, expected)
+            self._is_error(answers, invoke_id, expected, kind)
         left = isinstance(message, Unbind) and state != "open"
         if kind != 0x01:
             self.assertEqual(talk.session.ended is not None, left)
@@ -97,21 +117,42 @@ class EveryStateAndKind(SynchronousTestCase):
         talk = self._talk(state, codec)
         answers = talk.hear(data)
         self.assertIsNone(talk.session.ended, "a bad body ends no link")
-        expected = _expected(kind, invoke_id or 1, state)
-        if kind == _ERROR or (expected == "ignored" and kind not in _REPLIES_ASKED_FOR):
-            self.assertEqual(answers if kind == _ERROR else [], [])
-        elif expected != "ignored" or answers:
-            self._is_error(answers, invoke_id, expected if expected in (5, 10) else 1)
+        expected = _expected_of_malformed(kind, state)
+        if kind == _ERROR or expected == "ignored":
+            self.assertEqual(answers, [])
+        else:
+            self._is_error(answers, invoke_id, expected, kind)
+
+    def _flagged(self, state: str, codec: ICodec, data: bytes | None, kind: int, invoke_id: int) -> None:
+        """Flags are looked at first, whatever may come where."""
+        if data is None:
+            return
+        talk = self._talk(state, codec)
+        answers = talk.hear(data)
+        self.assertIsNone(talk.session.ended)
+        if kind == _ERROR:
+            self.assertEqual(answers, [])
+        else:
+            self._is_error(answers, invoke_id, 1, kind)
 
     def _talk(self, state: str, codec: ICodec) -> Conversation:
         talk = Conversation(state, codec)
         talk.said()
         return talk
 
-    def _is_error(self, answers: list[tuple[int, Message]], invoke_id: int, status: int | str) -> None:
+    def _is_error(self, answers: list[tuple[int, Message]], invoke_id: int, status: int | str, kind: int) -> None:
         [(found, answer)] = answers
         assert isinstance(answer, Error), answer
-        self.assertEqual((found, answer.status), (invoke_id, status))
+        self.assertEqual((found, answer.status, answer.about), (invoke_id, status, kind))
+
+    def test_kinds_of_call_control_are_no_unknown_ones(self) -> None:
+        for state, status in (("open", 10), ("agent", 5), ("service", 5)):
+            for kind in (0x30, 0x3F):
+                for data in (b"", b"anything"):
+                    answers = self._talk(state, _CODECS[0]).hear(_CODECS[0].frame(kind, 7, data))
+                    self._is_error(answers, 7, status, kind)
+            for kind in (0x2F, 0x40):
+                self._is_error(self._talk(state, _CODECS[0]).hear(_CODECS[0].frame(kind, 7, b"")), 7, 2, kind)
 
     def test_before_bind(self) -> None:
         self._each("open")
@@ -143,7 +184,7 @@ class WhereNothingIsAnswered(EveryCell):
     """While a Bind is looked at every message waits; behind the end none does anything."""
 
     def _silent(self, make: str, ends: bool, codec: ICodec, message: Message, invoke_id: int) -> None:
-        for damage in (good, lengthened, cut):
+        for damage in (good, extended, lengthened, cut, badly_extended, flagged):
             talk = Conversation(make, codec)
             if ends:
                 talk.session.end("for a test")
@@ -175,7 +216,7 @@ class WhileLeaving(EveryCell):
     """The exchange has sent its Unbind: what comes is answered once at the most, and nothing raises."""
 
     def _answered_once(self, state: str, codec: ICodec, message: Message, invoke_id: int) -> None:
-        for damage in (good, lengthened, cut):
+        for damage in (good, extended, lengthened, cut, badly_extended, flagged):
             talk = Conversation(state, codec)
             talk.session.unbind(15, "", 10.0)
             talk.said()

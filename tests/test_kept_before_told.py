@@ -10,10 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ctiex.errors import Status, StoreUnavailable
 from ctiex.limits import Limits
-from ctiex.messages import (
-    Condition,
-    DataRequest,
-)
+from ctiex.messages import AgentLogin, Condition, DataRequest
 from ctiex.records import CallState
 from ctiex.testing.fakes import FakeAgentConnection, FakeServiceSession, WaitingStore
 from ctiex.testing.pairs import MemoryExchange, make_service
@@ -28,7 +25,7 @@ class Restarts(SynchronousTestCase):
     def _restarted(self, bench: Bench, **settings: Any) -> Bench:
         bench.processing.stop()
         again = Bench(bench.store, bench.clock, **settings)
-        again.exchange.mailboxes.login("1001", again.outlet, bench.store.last_sequence("1001"))
+        again.login(after=bench.store.last_sequence("1001"))
         return again
 
     def _left(self, stage: str) -> Bench:
@@ -53,7 +50,7 @@ class Restarts(SynchronousTestCase):
         left.processing.stop()
         exchange = MemoryExchange(store=left.store, clock=left.clock)
         outlet, session = FakeAgentConnection(), FakeServiceSession("services")
-        exchange.mailboxes.login("1001", outlet, 1)
+        exchange.mailboxes.login(outlet, AgentLogin("1001", exchange.mailboxes.epoch, 1))
         exchange.clock.advance(20)
         exchange.sessions.add(session, _SERVICES)
         exchange.clock.advance(1)
@@ -66,7 +63,7 @@ class Restarts(SynchronousTestCase):
         left.processing.stop()
         exchange = MemoryExchange(store=left.store, clock=left.clock)
         outlet = FakeAgentConnection()
-        exchange.mailboxes.login("1001", outlet, 1)
+        exchange.mailboxes.login(outlet, AgentLogin("1001", exchange.mailboxes.epoch, 1))
         exchange.clock.advance(31)
         [event] = outlet.events
         self.assertEqual((event.condition, event.status), (Condition.UNREACHABLE, 31))
@@ -90,8 +87,9 @@ class Restarts(SynchronousTestCase):
     def test_event_ids_and_ended_calls_are_remembered(self) -> None:
         again = self._restarted(self._left("closed"))
         self.assertEqual(again.report(event_id=1)[0].status, 43)
+        self.assertEqual(again.report(event_id=1, condition=2)[0].status, 25)
         self.assertEqual(again.report(event_id=2)[0].status, 24)
-        self.assertEqual(again.status(), 22)
+        self.assertEqual((again.status(), again.status(number="139")), (24, 22))
         again.clock.advance(601)
         self.assertEqual(list(again.store.calls()), [])
 
@@ -104,7 +102,7 @@ class Restarts(SynchronousTestCase):
         left = self._left("connected")
         left.processing.stop()
         again = Bench(left.store, left.clock)
-        reply = again.exchange.mailboxes.login("1001", again.outlet, 0)
+        reply = again.login()
         again.exchange.mailboxes.resume("1001", again.outlet)
         self.assertEqual((reply.first_sequence, reply.last_sequence), (1, 2))
         again.report()

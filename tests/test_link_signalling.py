@@ -103,7 +103,7 @@ class ByLink(SynchronousTestCase):
             self.assertEqual(self.listener.of("1"), ["offered"] * len(made) + ["accepted"])
         else:
             self.assertEqual(self.listener.of("1"), ["offered"] * len(made) + ["unreachable"])
-            self.assertEqual(self.listener.statuses, [32 if fates[-1] == "refuse" else 31])
+            self.assertEqual(self.listener.statuses, [32 if fates[-1] == "refuse" else 33])
 
     def test_a_call_that_is_taken_back_as_it_is_offered_goes_nowhere(self) -> None:
         driver = LinkSignalling(_Withdrawing(lambda serial: driver.withdraw(serial)), self.sessions, self.clock)

@@ -136,7 +136,7 @@ class LookUpTests(SynchronousTestCase):
         self.assertEqual(self.service.answer(asked[0]), DataResult(unavailable, "7"))
         self.assertEqual(self.service.answer(asked[1]), ServiceEventReply(1, unavailable))
         self.assertEqual(self.agent.answer(asked[2]), CancelReply(unavailable, "7", unavailable.text))
-        self.assertEqual(self.agent.answer(wanted), ConnectReply(unavailable, "7", unavailable.text))
+        self.assertEqual(self.agent.answer(wanted), ConnectReply(unavailable, "7", detail=unavailable.text))
 
     def test_a_final_result_of_a_call_elsewhere_reaches_its_agent(self) -> None:
         self.connected("7")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from hypothesis import given, settings
@@ -12,16 +14,20 @@ from twisted.trial.unittest import SynchronousTestCase
 
 import ctiex.plugins
 from ctiex.errors import ConfigurationError, FieldError
+from ctiex.field_values import decimal_of
 from ctiex.fields import MAX_COUNT, Fields, Value
 from ctiex.interfaces import IOrganizer, IOrganizerPlugin
 from ctiex.processing.field_rules import RuleOrganizer, RuleSettings
 from ctiex.settings import structure
 from ctiex.testing.organizer_contract import OrganizerContract
+from ctiex.testing.strategies import decimals, times
 
 quick = settings(deadline=None)
 names = st.sampled_from(["a", "b", "c", "d"])
 texts = st.text(max_size=5)
-values: st.SearchStrategy[Value] = st.one_of(texts, st.booleans(), st.integers(-9, 9), st.binary(max_size=5))
+values: st.SearchStrategy[Value] = st.one_of(
+    texts, st.booleans(), st.integers(-9, 9), st.binary(max_size=5), decimals(), times()
+)
 fields_of_four = st.dictionaries(names, values).map(Fields)
 renames = st.permutations(["a", "b", "c", "d", "e"]).flatmap(
     lambda targets: st.sets(names).map(lambda olds: dict(zip(sorted(olds), targets, strict=False)))
@@ -100,13 +106,18 @@ class RuleTests(SynchronousTestCase):
         self.assertEqual(organized({"b": 2}, rename={"a": "b"}), {"b": 2})
 
     def test_map_finds_values_by_their_text_form(self) -> None:
-        table = {"3": "three", "true": "on", "false": "off", "x": "y", "-1": ""}
+        noon = datetime(2026, 11, 26, 12, tzinfo=UTC)
+        table = {
+            "3": "three", "true": "on", "false": "off", "x": "y", "-1": "", "012.50": "bill",
+            "2026-11-26T12:00:00.000Z": "noon",
+        }  # fmt: skip
         matched: tuple[tuple[Value, str], ...] = (
             (3, "three"), (True, "on"), (False, "off"), ("x", "y"), ("3", "three"), (-1, ""),
+            (decimal_of("012.50"), "bill"), (noon, "noon"),
         )  # fmt: skip
         for value, expected in matched:
             self.assertEqual(organized({"a": value}, map={"a": table}), {"a": expected})
-        unmatched: tuple[Value, ...] = (4, "True", "X", b"x", 1, 0)
+        unmatched: tuple[Value, ...] = 4, "True", "X", b"x", 1, 0, Decimal("12.50"), noon + timedelta(milliseconds=1)
         for value in unmatched:
             self.assertEqual(Fields(organized({"a": value}, map={"a": table})), Fields({"a": value}))
         self.assertEqual(organized({"b": "x"}, map={"a": table}), {"b": "x"})
@@ -169,7 +180,7 @@ class ConfigurationTests(SynchronousTestCase):
         self.refused("secret: found a table, expected a list", secret={"a": "b"})
         self.refused("secret[0]: a field name is a str", secret=[["a"]])
         self.refused("constants: found a list, expected a table", constants=[])
-        for constant in (1.5, ["x"], {"x": 1}, None):
+        for constant in (1.5, ["x"], {"x": 1}, None, datetime(2026, 11, 26, tzinfo=UTC)):
             self.refused("expected text, an integer or a boolean", constants={"a": constant})
 
     def test_two_renames_to_one_target(self) -> None:

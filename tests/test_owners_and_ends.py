@@ -36,7 +36,7 @@ class Ownership(SynchronousTestCase):
         body = bench.data()
         assert isinstance(body, bytes)
         found = BinaryCodec().decode_body(Frame(KIND_OF[DataResult], 1, body))
-        self.assertEqual(found, DataResult(0, "007", "1001", Fields({"level": 3})))
+        self.assertEqual(found, DataResult(0, "007", "1001", fields=Fields({"level": 3})))
         self.assertIs(bench.data(who=_OTHERS), Status.UNKNOWN_SERIAL)
 
     def test_other_exchanges_are_told_before_any_look_up(self) -> None:

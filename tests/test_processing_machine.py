@@ -205,7 +205,7 @@ class ProcessingMachine(RuleBasedStateMachine):
         elif not self.has_room(agent):
             expected = Status.QUEUE_FULL
         replies: list[Any] = []
-        request = ConnectRequest(serial, agent, "bill", "138", Fields({"value": value}))
+        request = ConnectRequest(serial, agent, "bill", "138", fields=Fields({"value": value}))
         self.exchange.processing.connect(CANCELLERS["all"], self.outlets[at], request, replies.append)
         assert [(reply.status, reply.serial) for reply in replies] == [(expected, serial)]
         if expected is Status.OK and known is None:

@@ -64,10 +64,10 @@ class ExchangeTests(SynchronousTestCase):
         self.addCleanup(client.stopService)
         asked = ensureDeferred(self.log_in_and_use(client))
         exchange.pump()
-        outcome = self.successResultOf(asked)
-        if isinstance(outcome, CallError):
-            self.assertIs(outcome.status, Status.DUPLICATE_SERIAL)
-            outcome = self.successResultOf(self.pumped(exchange, client._agents["1001"]))
+        refused = self.successResultOf(asked)
+        assert isinstance(refused, CallError)
+        self.assertIs(refused.status, Status.DUPLICATE_SERIAL, "the old call's end waited")
+        outcome = self.successResultOf(self.pumped(exchange, client._agents["1001"]))
         assert isinstance(outcome, HandOff)
         result = ensureDeferred(outcome.result())
         exchange.pump()
@@ -75,6 +75,24 @@ class ExchangeTests(SynchronousTestCase):
         finish(service, NEW)
         exchange.pump()
         self.assertEqual(self.successResultOf(result).fields, NEW)
+
+    def test_while_its_record_is_kept_the_same_request_is_of_the_call_that_ended(self) -> None:
+        exchange = MemoryExchange()
+        service = exchange.service()
+        client = AgentClient(exchange.clock, ExchangeAccount(_ToMemory(exchange), "agents", "secret"))
+        client.startService()
+        self.addCleanup(client.stopService)
+        asked = ensureDeferred(self.log_in_and_use(client))
+        exchange.pump()
+        finish(service, OLD)
+        exchange.pump()
+        hand_off = self.successResultOf(asked)
+        assert isinstance(hand_off, HandOff)
+        self.assertEqual(self.successResultOf(ensureDeferred(hand_off.result())).fields, OLD)
+        exchange.advance(_KEEP_CLOSED - 100, step=10)
+        again = self.successResultOf(self.pumped(exchange, client._agents["1001"]))
+        assert isinstance(again, CallError), "it is never taken for a new one"
+        self.assertIs(again.status, Status.ALREADY_FINISHED)
 
     def test_a_call_that_has_ended_is_resumed_while_its_end_waits(self) -> None:
         for passed in (10.0, _KEEP_CLOSED + 100):

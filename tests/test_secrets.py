@@ -71,6 +71,8 @@ class MarkerTests(TestCase):
         await self.served(agent)
         await self.wiped()
         await play.refused(agent)
+        await play.updated(agent)
+        await self.wiped()
         await self.ended_otherwise(agent)
         await self.kept_for_an_agent_who_is_away()
         await deferToThread(self.thrown)
@@ -176,7 +178,7 @@ class MarkerTests(TestCase):
 
     def nothing_is_found(self) -> None:
         texts, made = self.play.evidence.texts, self.markers.made
-        assert {"pin", "key", "score", "long pin", "desk secret"} <= {marker.place for marker in made}
+        assert {"pin", "key", "score", "long pin", "corrected pin", "desk secret"} <= {marker.place for marker in made}
         names = " ".join(texts)
         for expected in (
             "calls.sqlite ",
@@ -187,7 +189,8 @@ class MarkerTests(TestCase):
             "audit.log",
         ):
             assert expected in names, expected
-        assert found_in(texts, made) == []
+        digest_key = self.exchange.digest_key()
+        assert found_in(texts, [*made, Marker("digest key", digest_key, digest_key)]) == []
         assert "ready" in self.exchange.output.read_text()
 
 

@@ -94,11 +94,15 @@ def test_a_service_that_hasnt_fetched_gets_none(memory: Memory) -> None:
     assert service.taken() == []
 
 
-def test_a_service_whose_fetch_was_under_way_gets_it() -> None:
+def quick_store() -> tuple[Memory, WaitingStore]:
+    """An exchange whose store may be told to take its time."""
     store = WaitingStore()
-    memory = Memory(store=store)
     store.waits = False
-    store.fire()
+    return Memory(store=store), store
+
+
+def test_a_service_whose_fetch_was_under_way_gets_it() -> None:
+    memory, store = quick_store()
     number, serial = new_number(), new_number()
     agent, service = memory.agent(number), memory.service(features="updates")
     assert agent.connect(number, serial, fields=[("area", "Köln")])["status"] == 0
@@ -117,10 +121,7 @@ def test_a_service_whose_fetch_was_under_way_gets_it() -> None:
 
 
 def test_it_goes_out_only_once_the_update_is_kept() -> None:
-    store = WaitingStore()
-    memory = Memory(store=store)
-    store.waits = False
-    store.fire()
+    memory, store = quick_store()
     call = with_updates(memory)
     store.waits = True
     call.agent.say(Kind.UPDATE_REQUEST, 70, serial=call.serial, fields=[("area", "Bonn")])

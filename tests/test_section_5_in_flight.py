@@ -91,9 +91,9 @@ def test_bind_ping_and_what_is_not_answered_dont_count() -> None:
         link.acknowledge("1", 1)
         link.say(Kind.PONG, 9)
         link.say(Kind.ERROR, 9, status=1, about=1, detail="")
-    assert link.query("1")["status"] == 0, "there is room for one"
+    assert link.logout("2") == 42, "there is room for one"
     link.say(Kind.CONNECT_REQUEST, 300, **{**CONNECT, "serial": "3000"})
-    assert link.query("1")["status"] == 14
+    assert link.logout("2") == 14
     assert link.ask(Kind.PING).kind is Kind.PONG
     assert link.ask(Kind.BIND, **AGENT_BIND).outcome == (Kind.ERROR, 5)
     store.fire()

@@ -45,6 +45,7 @@ secret = "ivr-secret"
 services = ["alpha"]
 [services.alpha]
 access_code = "8001"
+rebind_grace = 0
 """
 DURABLE = (
     SHORT_TIMES
@@ -82,7 +83,7 @@ def test_a_link_that_does_not_bind_in_time_ends_whatever_else_it_sends(tight: Cl
     silent, pinging, bound = tight.link(), tight.link(), tight.bound_agent()
     until(lambda: not pinging.is_open())
     assert time.monotonic() - begun > 1.4, "not before the deadline"
-    silent.until_end()
+    assert silent.until_end() == [], "no Error is sent then"
     assert bound.is_open()
 
 
@@ -173,12 +174,12 @@ def test_a_link_over_its_rate_is_14_and_at_twice_the_rate_cut_off_alone(tight: C
     assert other.is_open() and other.connect(number, new_number())["status"] == 0
 
 
-def test_a_message_with_too_many_fields_is_14(tight: Clients) -> None:
+def test_a_message_with_too_many_fields_is_36(tight: Clients) -> None:
     number = new_number()
     agent = tight.agent(number)
     many = [(name, "x") for name in ("a", "b", "c")]
     refused = agent.connect(number, new_number(), fields=many)
-    assert (refused["status"], "fields_per_message" in refused["detail"]) == (14, True)
+    assert (refused["status"], "fields_per_message" in refused["detail"]) == (36, True)
     assert agent.connect(number, new_number(), fields=many[:2])["status"] == 0
 
 
@@ -236,6 +237,7 @@ def test_a_durable_store_carries_calls_over_a_restart(tmp_path_factory: pytest.T
     directory = tmp_path_factory.mktemp("durable")
     config = DURABLE.format(path=directory / "calls.sqlite")
     number, offered, served = new_number(), new_number(), new_number()
+    epoch = 0
     first = durable_exchange(directory, config)
     try:
         clients = Clients(first)
@@ -250,6 +252,7 @@ def test_a_durable_store_carries_calls_over_a_restart(tmp_path_factory: pytest.T
         agent.acknowledge(number, 5)
         # Its answer comes behind the commit of everything before it, the acknowledgement included.
         assert agent.connect(number, offered)["status"] == 0
+        epoch = agent.epoch
     finally:
         first.stop()
     second = RunningExchange(directory, config)
@@ -260,11 +263,25 @@ def test_a_durable_store_carries_calls_over_a_restart(tmp_path_factory: pytest.T
         assert [service.report(served, 1, 0), service.report(served, 2, 1)] == [43, 40]
         assert service.data(offered)["status"] == 0
         agent = clients.bound_agent()
-        assert told(agent.login(number, 5)) == (0, 6, 6)
+        assert told(agent.login(number, 5, epoch)) == (0, 6, 6), "a store that keeps everything has one epoch for ever"
+        assert agent.epoch == epoch != 0
         assert service.report(offered, 1, 1) == 0
         assert agent.conditions(2) == [1, 1], "no second 10, and nothing while the agent was away"
     finally:
         second.stop()
+
+
+def test_a_store_that_forgot_has_a_new_epoch(tmp_path_factory: pytest.TempPathFactory) -> None:
+    directory, number, epochs = tmp_path_factory.mktemp("forgetting"), new_number(), [0]
+    for status in (21, 21):
+        running = RunningExchange(directory, SHORT_TIMES)
+        try:
+            link = Clients(running).bound_agent()
+            assert told(link.login(number, 0, epochs[-1] or 1)) == (status, 1, 0)
+            epochs.append(link.epoch)
+        finally:
+            running.stop()
+    assert len(set(epochs)) == 3, "never 0, and never the same"
 
 
 def test_a_bad_bind_does_not_use_up_the_links_of_an_identity(tight: Clients) -> None:

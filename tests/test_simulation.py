@@ -16,13 +16,13 @@ from ctiex.core import ExchangeCore
 from ctiex.fields import Fields
 from ctiex.limits import Limits
 from ctiex.lots import AT_ONCE
-from ctiex.messages import CancelRequest, Condition, ConnectReply, ConnectRequest, DataResult
+from ctiex.messages import AgentLogin, CancelRequest, Condition, ConnectReply, ConnectRequest, DataResult
 from ctiex.processing.service import ProcessingService
 from ctiex.records import Call, CallState
 from ctiex.testing.fakes import FakeAgentConnection, WaitingStore
 from ctiex.testing.pairs import MemoryExchange, agents
 from ctiex.testing.simulation.faults import ALL, LATE_WORDS, MISHAPS, NONE, TROUBLES, Fault
-from ctiex.testing.simulation.ledger import Request
+from ctiex.testing.simulation.ledger import Promise, Request
 from ctiex.testing.simulation.runs import run
 from ctiex.testing.simulation.store import Troubles
 from ctiex.testing.simulation.world import World
@@ -106,7 +106,7 @@ def test_what_was_found_once_stays_mended(seed: int) -> None:
 def test_a_repeat_is_not_answered_from_a_close_that_is_not_kept() -> None:
     store = WaitingStore()
     exchange, who, outlet = MemoryExchange(store=store), agents(), FakeAgentConnection()
-    exchange.mailboxes.login("1001", outlet, 0)
+    exchange.mailboxes.login(outlet, AgentLogin("1001"))
     request = ConnectRequest("7", "1001", "bill", "13800138000")
     replies: list[ConnectReply] = []
     exchange.processing.connect(who, outlet, request, replies.append)
@@ -123,7 +123,7 @@ def test_an_acknowledgement_that_the_store_did_not_take_is_tried_again() -> None
     store = WaitingStore()
     store.waits = False
     exchange, outlet = MemoryExchange(store=store), FakeAgentConnection()
-    exchange.mailboxes.login("1001", outlet, 0)
+    exchange.mailboxes.login(outlet, AgentLogin("1001"))
     exchange.processing.connect(agents(), outlet, ConnectRequest("7", "1001", "bill", "138"), lambda reply: None)
     assert [event.condition for event in outlet.events] == [Condition.CONNECTING, Condition.UNREACHABLE]
     store.unavailable = True
@@ -142,13 +142,14 @@ def being_signalled(world: World, count: int) -> None:
     for number in range(count):
         serial, agent, owner = f"8{number:07d}", ("1001", "1002", "3001")[number % 3], ("", "ivr-b")[number % 2]
         fields, identity = Fields({"account": serial}), "platform-3" if agent == "3001" else "platform-1"
-        data = BinaryCodec().encode_body(DataResult(0, serial, agent, fields))
+        data = BinaryCodec().encode_body(DataResult(0, serial, agent, serial, fields))
         state = CallState.CONNECTING if owner else CallState.REQUESTED
         world.exchange.disk.calls[serial] = Call(
-            serial, agent, "bill", identity, "", b"", b"", state, world.clock.wall + 20.0, owner
+            serial, agent, "bill", identity, "", b"digest", b"", state, world.clock.wall + 20.0, owner=owner
         )
-        world.exchange.disk.contexts[serial] = ("13800138000", b"digest", data)
-        world.ledger.requests[serial] = Request(serial, agent, "bill", fields, 0.0, serial)
+        world.exchange.disk.contexts[serial] = ("13800138000", data, b"", serial)
+        world.ledger.asks_for(Request(serial, agent, "bill", fields, 0.0, serial))
+        world.ledger.connects[serial] = Promise(0.0, 0)
         world.ledger.acknowledged[serial] = agent
 
 

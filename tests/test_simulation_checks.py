@@ -80,13 +80,11 @@ def test_a_reply_before_the_commit_is_found() -> None:
 
         def hasty(identity: Any, outlet: Any, request: Any, reply: Callable[[Any], None]) -> None:
             answers: list[Any] = []
-            connect(identity, outlet, request, answers.append)
+            connect(identity, outlet, request, answers.append if request.serial else reply)
             if answers:
                 reply(answers[0])
             elif request.serial:
                 reply(ConnectReply(0, request.serial))
-            else:
-                connect(identity, outlet, request, reply)
 
         exchange.processing.connect = hasty  # type: ignore[method-assign]
 

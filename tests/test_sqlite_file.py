@@ -138,7 +138,7 @@ class SealedTests(SqliteBench):
 
     async def test_the_key_and_the_file_are_for_their_owner_alone(self) -> None:
         await (await self.open_store()).close()
-        for name in ("calls.sqlite", "calls.sqlite.key"):
+        for name in ("calls.sqlite", "calls.sqlite.key", "calls.sqlite-progress"):
             self.assertEqual((self.path.parent / name).stat().st_mode & 0o077, 0, name)
 
 

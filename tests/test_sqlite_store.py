@@ -57,8 +57,9 @@ class OutlivesTests(SqliteBench):
         store = await self.open_store()
         calls = (
             make_call(
-                "007", data=b"seven", digest=b"d", told=frozenset({10, 11}), reports={1: b"\1" * 16, 2**64 - 1: b"\2" * 16},
-                reference="R-7", asked=b"asked", begun=1, since=2, changed=True,
+                "007", data=b"seven", digest=b"d", told=frozenset({10, 11}),
+                reports={1: b"\1" * 16, 2**64 - 1: b"\2" * 16}, reference="R-7", asked=b"asked", begun=1, since=2,
+                changed=True,
             ),
             make_call("7", state=CallState.CLOSED, calling_number="", digest=b"d", data=b"", ended_as=16),
         )  # fmt: skip

@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ctiex.errors import Status, StoreUnavailable
 from ctiex.interfaces import Offer
-from ctiex.messages import AgentLogin, CallEnded, Condition
+from ctiex.messages import CallEnded, Condition
 from ctiex.processing.commits import RETRY_AFTER
 from ctiex.records import Call, CallState, Change
 from ctiex.testing.fakes import FakeServiceSession, WaitingStore
@@ -267,7 +267,7 @@ class ManyCalls(SynchronousTestCase):
         self.before = Bench(clock=self.clock, drivers={"link": _Seeing()})
         for number in range(self.calls):
             agent = str(1100 + number % 50)
-            self.before.exchange.mailboxes.login(self.before.outlet, AgentLogin(agent))
+            self.before.login(agent)
             assert self.before.status(str(number), agent=agent) == 0
         self.before.processing.stop()
 

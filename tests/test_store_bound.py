@@ -26,7 +26,8 @@ KEY = b"k" * 32
 FETCHED = make_call(
     "007", state=CallState.FETCHED, owner="one", data=b"data of 007", digest=b"digest of 007", deadline=1700000000.25,
     told=frozenset({10, 11}), reports={1: b"first report: 16", 2**64 - 1: b"last report is16"},
-    reference="reference of 007", asked=b"asked for 007", begun=1_795_000_000_123, since=1_795_000_001_234, changed=True,
+    reference="reference of 007", asked=b"asked for 007", begun=1_795_000_000_123, since=1_795_000_001_234,
+    changed=True,
 )  # fmt: skip
 ASKED = make_call("8", agent="1002", data=b"data of 8", digest=b"digest of 8")
 CLOSED = make_call("9", state=CallState.CLOSED, owner="two", calling_number="", data=b"", ended_as=16)

@@ -212,16 +212,19 @@ class CopyTests(EpochBench):
 class KilledWhileItBeginsTests(EpochBench):
     """A copy is noticed though the exchange is killed, at whatever moment, before it has named the new epoch."""
 
+    async def open_store(self) -> JournaledCallStore:
+        store = await super().open_store()
+        self.addCleanup(store.close)
+        return store
+
     async def test_nothing_that_an_opened_copy_commits_loses_the_notice(self) -> None:
         epoch = await self.killed_behind_a_copy()
         self.put("tool")
-        store = self.make_store()
-        await store.open(reactor)
+        store = await self.open_store()
         self.assertIsNone(store.metadata(EPOCH))
         await self.dies(store)
         self.assertNotIn(EPOCH, self.labels())
-        store = self.make_store()
-        await store.open(reactor)
+        store = await self.open_store()
         for serial in range(9):  # it comes further than the file was before
             await store.commit(Change(calls=(make_call(str(serial)),)))  # type: ignore[misc]
         await self.dies(store)
@@ -239,8 +242,7 @@ class KilledWhileItBeginsTests(EpochBench):
         self.put("tool")
         progress = Path(f"{self.path}-progress")
         before = progress.read_bytes()
-        store = self.make_store()
-        await store.open(reactor)
+        store = await self.open_store()
         await store.close()
         progress.write_bytes(before)  # the file has its new generation, and what stands beside it not yet
         again = await self.epoch()

@@ -87,7 +87,13 @@ def test_the_first_start_makes_everything_for_the_user(folder: Path) -> None:
             until_ready(process)
             made = list((folder / "var").iterdir())
             owners = {path.name: pwd.getpwuid(path.lstat().st_uid).pw_name for path in made}
-            assert {"calls.sqlite", "calls.sqlite.key", "audit.jsonl", "services"} <= owners.keys()
+            assert {
+                "calls.sqlite",
+                "calls.sqlite.key",
+                "calls.sqlite-progress",
+                "audit.jsonl",
+                "services",
+            } <= owners.keys()
             assert {name: owner for name, owner in owners.items() if owner != NOBODY} == {"pid": "root"}
             with socket.create_connection(("127.0.0.1", agents), timeout=_WITHIN) as link:
                 trusting = ssl.create_default_context()

@@ -6,13 +6,14 @@ Where one were no error, its ``type: ignore`` would be one that isn't used, whic
 from __future__ import annotations
 
 from ctiex.interfaces import Frame, Offer, Signalled
-from ctiex.messages import Bind
+from ctiex.messages import Bind, OpenCall
 from ctiex.records import Call, Change, StoredEvent
 
 
-def changes(bind: Bind, call: Call, change: Change, event: StoredEvent) -> None:
+def changes(bind: Bind, open_call: OpenCall, call: Call, change: Change, event: StoredEvent) -> None:
     """Messages and records."""
     bind.identity = "other"  # type: ignore[misc]
+    open_call.since = 1  # type: ignore[misc]
     call.owner = "other"  # type: ignore[misc]
     change.calls = ()  # type: ignore[misc]
     event.sequence = 1  # type: ignore[misc]

@@ -43,23 +43,29 @@ access_code = "8001"
 rebind_grace = 0
 [services.x]
 access_code = "8002"
+rebind_grace = 0
 [services.slow-answer]
 access_code = "8003"
+rebind_grace = 0
 signalling_timeout = 0.5
 [services.slow-fetch]
 access_code = "8004"
+rebind_grace = 0
 fetch_timeout = 0.5
 [services.slow-result]
 access_code = "8005"
+rebind_grace = 0
 service_timeout = 0.5
 [services.brief]
 access_code = "8006"
+rebind_grace = 0
 keep_closed = 3
 [services.shared]
 access_code = "8007"
 rebind_grace = 0
 [services.gamma]
 access_code = "8008"
+rebind_grace = 0
 [services.nobody]
 access_code = "8009"
 rebind_grace = 0

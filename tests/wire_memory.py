@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from attrs import define, evolve, field
-from twisted.internet.interfaces import IProtocol
+from twisted.internet.interfaces import IProtocol, IReactorTime
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
 from ctiex.codecs.binary import BinaryCodec
 from ctiex.codecs.json import JsonCodec
-from ctiex.interfaces import ICodec, IOrganizer
+from ctiex.interfaces import ICodec, IOrganizer, IServiceSessions, ISignalling, ISignallingListener
 from ctiex.limits import Limits, SessionLimits, Timeouts
+from ctiex.processing.context import ProcessingContext
 from ctiex.processing.field_rules import RuleOrganizer
+from ctiex.processing.service import ProcessingService
+from ctiex.signalling.link import LinkSignalling
 from ctiex.stores.call_store import CallStore
 from ctiex.testing.pairs import LinkedPair, MemoryExchange, agents, make_service, services
 
@@ -28,6 +32,7 @@ IDENTITIES = (
     services("other-ivr", "gamma", "shared"),
 )
 SERVICES = ("alpha", "shared", "gamma", "x")
+MakeDriver = Callable[[ISignallingListener, IServiceSessions, IReactorTime], ISignalling]
 
 
 class _Received(Protocol):
@@ -100,6 +105,8 @@ class Memory:
     clock: Clock = field(factory=Clock)
     organizer: IOrganizer = field(factory=RuleOrganizer)
     """Organizes the agents' fields for every service."""
+    driver: MakeDriver = LinkSignalling
+    """Makes what signals the calls of every service."""
     exchange: MemoryExchange = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -111,7 +118,11 @@ class Memory:
             codec=CODECS[self.codec],
             store=self.store,
             clock=self.clock,
+            make_drivers=self._drivers,
         )
+
+    def _drivers(self, context: ProcessingContext, processing: ProcessingService) -> Mapping[str, ISignalling]:
+        return {"link": self.driver(processing.listener, context.sessions, context.clock)}
 
     def link(self, to_services: bool = False) -> MemoryPeer:
         """A link that isn't bound yet."""

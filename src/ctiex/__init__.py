@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ctiex.clients.account import ExchangeAccount
     from ctiex.clients.agent import AgentClient
     from ctiex.clients.automatic_service import AutomaticService
+    from ctiex.clients.event_taking import Position
     from ctiex.clients.served_call import ServedCall
     from ctiex.config.reading import load as load_configuration
     from ctiex.config.reading import parse as parse_configuration
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     from ctiex.links.agent import AgentLinkFactory
     from ctiex.links.ivr import IvrLinkFactory
     from ctiex.links.protocol import LinkProtocol
-    from ctiex.messages import Condition, Role
+    from ctiex.messages import Condition, Feature, OpenCall, OpenCallState, Role
     from ctiex.processing.service import ProcessingService
     from ctiex.services.outcome import Outcome
 
@@ -56,11 +57,15 @@ _HOME = {
     "Condition": "ctiex.messages",
     "Exchange": "ctiex.app.exchange",
     "ExchangeAccount": "ctiex.clients.account",
+    "Feature": "ctiex.messages",
     "Fields": "ctiex.fields",
     "Identity": "ctiex.identities",
     "IvrLinkFactory": "ctiex.links.ivr",
     "LinkProtocol": "ctiex.links.protocol",
+    "OpenCall": "ctiex.messages",
+    "OpenCallState": "ctiex.messages",
     "Outcome": "ctiex.services.outcome",
+    "Position": "ctiex.clients.event_taking",
     "ProcessingService": "ctiex.processing.service",
     "Role": "ctiex.messages",
     "ServedCall": "ctiex.clients.served_call",
@@ -82,6 +87,7 @@ __all__ = [
     "CtiexError",
     "Exchange",
     "ExchangeAccount",
+    "Feature",
     "FieldError",
     "Fields",
     "Identity",
@@ -91,7 +97,10 @@ __all__ = [
     "LinkLost",
     "LinkProtocol",
     "NotBound",
+    "OpenCall",
+    "OpenCallState",
     "Outcome",
+    "Position",
     "ProcessingService",
     "RequestTimedOut",
     "Role",

@@ -107,7 +107,7 @@ class Limits:
     agents_per_link: Count = 10_000
     """Agent numbers that may be logged in on one link."""
     fields_per_message: Count = 1_024
-    """Fields of a ConnectRequest or a ServiceEvent."""
+    """Fields of a ConnectRequest or a ServiceEvent, and of a call behind an UpdateRequest."""
     events_per_call: Count = 1_000
     """Service events that one call may have, for the final one there is always room."""
     mailbox: Count = 1_000

@@ -91,7 +91,10 @@ export class AgentNumber {
     this.#acknowledge(); // what was taken before, but whose acknowledgement was lost on its way
     const early = this.#early;
     this.#early = [];
-    for (const message of early) this.#arrives(message);
+    for (const message of early) {
+      // Behind what an earlier login has left out comes its replay.
+      if (BigInt(message.sequence) <= this.#numbering.arrived + 1n) this.#arrives(message);
+    }
   }
 
   async #loaded() {

@@ -5,6 +5,7 @@ import { entriesOf } from './codec/types.js';
 import { CallError, CodecError } from './errors.js';
 
 const KEPT = new Set([Status.OK, Status.QUEUED_AGENT_AWAY, Status.DUPLICATE_EVENT]);
+const MOST_EVENT_IDS = 3;
 const TOO_LARGE = new Set([Status.DATA_TOO_LARGE, Status.MORE_THAN_ALLOWED]);
 
 /** An event id that no other report of this call has had, of this process, another one or an earlier run. */
@@ -69,7 +70,7 @@ export class ServedCall {
 
   /**
    * Tells the agent how it goes, any number of times. All reports of a call go out in order, each said again under the
-   * same event id until the exchange has answered.
+   * same event id until the exchange has answered; under a new one only where this one is another report's (25).
    *
    * @returns {Promise<number>} 0 kept, 40 kept while no agent is there, 43 it was kept at an earlier try
    * @throws {CallError} the exchange refuses: 41 the agent's mailbox is full, 24 or 20 the call is over
@@ -106,21 +107,20 @@ export class ServedCall {
   }
 
   #report(condition, fields = {}, { timeout } = {}) {
-    const made = this.#reports.then(async () => {
-      const report = {
-        kind: 'ServiceEvent',
-        event_id: newEventId(),
-        serial: this.serial,
-        agent: this.agent,
-        condition,
-        fields: new Map(entriesOf(fields)), // a copy: each try says the same
-      };
-      const { status } = await this.#needs.report(report, timeout);
-      if (!KEPT.has(status)) throw new CallError(status);
-      return status;
-    });
+    const made = this.#reports.then(() => this.#keptReport(condition, fields, timeout));
     this.#reports = made.catch(() => {});
     return made;
+  }
+
+  /** 25 says that another report has had this event id: this one wasn't taken, and goes out under a new one. */
+  async #keptReport(condition, given, timeout) {
+    const fields = new Map(entriesOf(given)); // a copy: each try says the same
+    for (let ids = 1; ; ids += 1) {
+      const report = { kind: 'ServiceEvent', event_id: newEventId(), serial: this.serial, agent: this.agent, condition, fields };
+      const { status } = await this.#needs.report(report, timeout);
+      if (KEPT.has(status)) return status;
+      if (status !== Status.EVENT_ID_USED || ids === MOST_EVENT_IDS) throw new CallError(status);
+    }
   }
 
   // ---------------------------------------------------------------- what the service tells

@@ -4,6 +4,7 @@ from ctiex.clients.account import ExchangeAccount
 from ctiex.clients.agent import AgentClient
 from ctiex.clients.agent_number import AgentNumber
 from ctiex.clients.automatic_service import AutomaticService, MakeMedia
+from ctiex.clients.event_taking import Position
 from ctiex.clients.hand_off import HandOff
 from ctiex.clients.served_call import Handler, ServedCall
 
@@ -15,5 +16,6 @@ __all__ = [
     "HandOff",
     "Handler",
     "MakeMedia",
+    "Position",
     "ServedCall",
 ]

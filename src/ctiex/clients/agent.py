@@ -9,8 +9,7 @@ event = await hand_off.result(timeout=120)
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from random import Random, SystemRandom
 from typing import Any
 
@@ -19,29 +18,25 @@ from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.logger import Logger
 
 from ctiex.clients.account import ExchangeAccount
-from ctiex.clients.agent_number import AgentNumber, OnGap, OnRefused, OnTakenOver, Position
+from ctiex.clients.agent_events import AgentEvents, Application, OnGap, OnRefused, OnTakenOver
+from ctiex.clients.agent_number import AgentNumber
 from ctiex.clients.connection import ExchangeConnection, ignore
-from ctiex.clients.event_taking import OnEvent
+from ctiex.clients.event_taking import OnEvent, Position
 from ctiex.clients.link import ClientLink
 from ctiex.clients.replies import TRANSIENT
 from ctiex.errors import BrokenExchange, CallError, CtiexError, LinkLost, NotBound, Status
-from ctiex.messages import (
-    AgentEvent,
-    AgentLogout,
-    Error,
-    Message,
-    Role,
-)
+from ctiex.messages import KIND_OF, AgentEvent, AgentLogin, AgentLogout, Error, Message, Role
 from ctiex.serials import MAX_DIGITS
 
 _log = Logger()
+
+_OWN_DIGITS = MAX_DIGITS - 1
 
 
 class AgentClient(Service):
     """An agent's application: one link to the exchange, any number of agent numbers on it."""
 
     name = "ctiex-agent"
-
     features = ""
 
     def __init__(self, reactor: Any, account: ExchangeAccount, random: Random | None = None) -> None:
@@ -49,16 +44,14 @@ class AgentClient(Service):
         self.reactor = reactor
         self._random = random or SystemRandom()
         self._agents: dict[str, AgentNumber] = {}
-        self._coming: dict[str, AgentNumber] = {}
-        """Those that log in for the first time: their events may come before the answer."""
-        self._logging_in: Counter[str] = Counter()
-        """How many logins of each agent number are under way."""
+        self._logging_in: list[AgentNumber] = []
+        """Those whose login is under way."""
         self._connection = ExchangeConnection(reactor, account, Role.AGENT, self)
-        self.pause_after = self._connection.pause_after
+        self.pause_after, self.within = self._connection.pause_after, self._connection.within
 
     def new_serial(self) -> str:
-        """A serial that no other call has: 20 random digits."""
-        return f"{self._random.randrange(10**MAX_DIGITS):0{MAX_DIGITS}d}"
+        """A serial that no other call has: random digits, one fewer than in those that an exchange allocates."""
+        return f"{self._random.randrange(10**_OWN_DIGITS):0{_OWN_DIGITS}d}"
 
     def startService(self) -> None:
         """Connect, and connect again after every loss; if it is being stopped, as soon as it has."""
@@ -101,27 +94,24 @@ class AgentClient(Service):
         :raise TlsRefused: the TLS handshake with the exchange failed, at the first attempt.
         :raise RequestTimedOut: it could not be logged in in time.
         """
-        agent = AgentNumber(self, number, on_event, on_gap, on_taken_over, on_refused, position)
+        agent = AgentNumber(self, number, Application(on_event, on_gap, on_taken_over, on_refused), position)
         asked: list[ClientLink] = []
-        self._logging_in[number] += 1
+        self._logging_in.append(agent)
         try:
-            await self._connection.within(timeout, self._log_in(agent, timeout, asked))
+            await self.within(timeout, self._log_in(agent, timeout, asked))
         except CallError:
             raise
         except Exception:  # CancelledError is no CtiexError
             self._take_back(agent, asked)
             raise
         finally:
-            self._logging_in[number] -= 1
-            if not self._logging_in[number]:
-                del self._logging_in[number]
+            self._logging_in.remove(agent)
         return agent
 
     async def _log_in(self, agent: AgentNumber, timeout: float, asked: list[ClientLink]) -> None:
         while True:
             link = await self._connection.bound()
             asked[:] = [link]
-            self._coming[agent.number] = agent
             try:
                 await agent.log_in(link, timeout)
             except LinkLost:
@@ -129,9 +119,6 @@ class AgentClient(Service):
             except BrokenExchange as error:
                 self._connection.give_up(link, error)
                 continue
-            finally:
-                if self._coming.get(agent.number) is agent:
-                    del self._coming[agent.number]
             before = self._agents.get(agent.number)
             self._agents[agent.number] = agent
             if before is not None:
@@ -141,7 +128,7 @@ class AgentClient(Service):
     def _take_back(self, agent: AgentNumber, asked: list[ClientLink]) -> None:
         """The exchange may have logged it in nevertheless, and would send events that nothing handles."""
         self.forget(agent)
-        if self._logging_in[agent.number] > 1:
+        if any(other.number == agent.number for other in self._logging_in if other is not agent):
             return  # another login of this number is under way, which a logout would undo
         for link in asked:
             if agent.number not in self._agents and link is self._connection.link:
@@ -154,7 +141,7 @@ class AgentClient(Service):
         self, message: Message, timeout: float, repeat: bool = True, goes_out: Callable[[], object] = ignore
     ) -> Any:
         """Send a request and wait for its answer, over lost links when it is one to repeat."""
-        return await self._connection.within(timeout, self._connection.ask(message, repeat, timeout, goes_out))
+        return await self.within(timeout, self._connection.ask(message, repeat, timeout, goes_out))
 
     def forget(self, agent: AgentNumber) -> None:
         """Don't log this agent number in again."""
@@ -183,11 +170,11 @@ class AgentClient(Service):
             if agent.number not in self._agents:  # it has logged out while this was under way
                 self._log_out(link, agent.number)
 
-    def log_in_again(self, agent: AgentNumber, link: ClientLink) -> None:
+    def log_in_again(self, agent: AgentEvents, link: ClientLink) -> None:
         """Events were left out, which this brings."""
         ensureDeferred(self._logged_in_again(agent, link))
 
-    async def _logged_in_again(self, agent: AgentNumber, link: ClientLink) -> None:
+    async def _logged_in_again(self, agent: AgentEvents, link: ClientLink) -> None:
         try:
             await agent.log_in(link)
         except LinkLost:
@@ -200,14 +187,21 @@ class AgentClient(Service):
     def request_received(self, link: ClientLink, message: Message, invoke_id: int) -> None:
         """An event has come."""
         if isinstance(message, AgentEvent):
-            for agents in (self._agents, self._coming):
-                agent = agents.get(message.agent)
-                if agent is not None:
-                    agent.received(link, message)
+            for agent in self._here(message.agent):
+                agent.received(link, message)
+
+    def _here(self, number: str) -> Sequence[AgentNumber]:
+        """Those that may be logged in under a number: what comes before the answer to a login is its own, too."""
+        agent = self._agents.get(number)
+        logging_in = [other for other in self._logging_in if other.number == number and other is not agent]
+        return logging_in if agent is None else [agent, *logging_in]
 
     def error_received(self, error: Error) -> None:
-        """Another link may have taken one of the agent numbers over."""
-        agent = self._agents.get(error.detail) if error.status == Status.SESSION_TAKEN_OVER else None
-        if agent is not None:
-            self.forget(agent)
-            agent.lost()
+        """Another link may have taken one of the agent numbers over; whatever else it is changes nothing."""
+        told = error.status == Status.SESSION_TAKEN_OVER and error.about == KIND_OF[AgentLogin]
+        agent = self._agents.get(error.detail) if told else None
+        if agent is None:
+            self._connection.log_error(error)
+            return
+        self.forget(agent)
+        agent.lost()

@@ -13,9 +13,7 @@ A service is one coroutine::
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping
-from contextlib import suppress
 from functools import partial
-from itertools import count
 from random import Random, SystemRandom
 from typing import Any
 
@@ -32,7 +30,7 @@ from ctiex.clients.dialled import DialledLinks
 from ctiex.clients.faults import without_text
 from ctiex.clients.lifecycle import Lifecycle
 from ctiex.clients.link import ClientLink
-from ctiex.clients.replies import KEPT, TRANSIENT, TRANSIENT_REPORT, pause_before_repeat
+from ctiex.clients.reporting import TOO_LARGE, until_kept
 from ctiex.clients.served_call import (
     FinishedSerials,
     Handler,
@@ -41,9 +39,10 @@ from ctiex.clients.served_call import (
     final_outcome,
     log_failure,
     log_fault,
+    tell_changed,
     telling,
 )
-from ctiex.errors import BrokenExchange, CallerHungUp, CallError, CodecError, LinkError, Status
+from ctiex.errors import CallerHungUp, CallError, CodecError, LinkError, Status
 from ctiex.interfaces import NO_HEADERS, IMedia, ISerialCarrier, Signalled
 from ctiex.messages import (
     CallEnded,
@@ -59,17 +58,12 @@ from ctiex.messages import (
     Role,
     ServiceEvent,
 )
-from ctiex.monitoring.log_limiter import LogLimiter
 from ctiex.services.outcome import Outcome, failed
 
 _log = Logger()
 
 NOT_THIS_SERVICES = frozenset({Status.UNKNOWN_SERIAL, Status.ALREADY_FINISHED, Status.OTHER_EXCHANGE})
 """What an exchange answers when a call isn't, or is no longer, the service's that asks."""
-_TOO_LARGE = frozenset({Status.DATA_TOO_LARGE, Status.MORE_THAN_ALLOWED})
-"""What an exchange answers to a result that it would take if there was less in it."""
-_MOST_EVENT_IDS = 3
-"""How many event_ids a report may be said under, should others have been used already."""
 _REPORT_WITHIN = 600.0
 _TOLD_WITHIN = 2.0
 """How long a customer who has been served may wait until their agent has the result, in seconds."""
@@ -114,7 +108,6 @@ class AutomaticService(Service):
         self._calls: dict[str, tuple[ServedCall, Deferred[Any]]] = {}
         self._finished = FinishedSerials(reactor, _FINISHED_FOR)
         self._max_calls = max_calls
-        self._log_limiter = LogLimiter()
         self._life = Lifecycle(self._begin, self._end_all)
         self._connection = ExchangeConnection(reactor, account, Role.SERVICE, self)
         self._dialled = DialledLinks(reactor, account.codec, self.take, self._home)
@@ -177,8 +170,7 @@ class AutomaticService(Service):
 
     def error_received(self, error: Error) -> None:
         """The exchange complains of something that asked for no answer."""
-        if self._log_limiter.allows("error", self.reactor.seconds()):
-            _log.warn("the exchange said {status}: {detail}", status=Status.of(error.status).text, detail=error.detail)
+        self._connection.log_error(error)
 
     def request_received(self, link: ClientLink, message: Message, invoke_id: int) -> None:
         """A customer comes, or a call has ended."""
@@ -261,10 +253,7 @@ class AutomaticService(Service):
     def _tell_changed(self, message: DataChanged) -> None:
         call, _ = self._calls.get(message.serial, (None, None))
         if call is not None:
-            try:
-                call.on_change()
-            except Exception:  # of a handler: the link and the other calls go on
-                _log.failure("on_change of call {serial} failed", serial=call.serial)
+            tell_changed(call)
 
     def _end(self, message: CallEnded) -> None:
         call, serving = self._calls.get(message.serial, (None, None))
@@ -298,7 +287,7 @@ class AutomaticService(Service):
         try:
             await self.report(call, outcome)
         except (CallError, CodecError) as error:
-            if isinstance(error, CallError) and error.status not in _TOO_LARGE:
+            if isinstance(error, CallError) and error.status not in TOO_LARGE:
                 raise
             _log.error("the result of call {serial} is too large", serial=call.serial)
             await self.report(call, failed("the service's result is too large"))
@@ -338,29 +327,8 @@ class AutomaticService(Service):
         :raise CallError: the exchange refuses it for good.
         :raise RequestTimedOut: it could not be brought to the exchange in time.
         """
-        await self._connection.within(timeout, self._until_kept(call, outcome))
+        event = ServiceEvent(self._new_event_id(), call.serial, call.agent, outcome.condition, outcome.fields)
+        await self._connection.within(timeout, until_kept(self._connection, event, self._new_event_id))
 
-    async def _until_kept(self, call: ServedCall, outcome: Outcome) -> None:
-        for tried in count(1):
-            event_id = self._random.getrandbits(64)
-            event = ServiceEvent(event_id, call.serial, call.agent, outcome.condition, outcome.fields)
-            reply = await self._answer_to(event)
-            status = Status.of(getattr(reply, "status", Status.INTERNAL))
-            if status in KEPT:
-                return
-            if status is not Status.EVENT_ID_USED or tried == _MOST_EVENT_IDS:
-                raise CallError(status, getattr(reply, "detail", ""))
-
-    async def _answer_to(self, event: ServiceEvent) -> Message:
-        """The answer that the exchange stays with; progress that its agent has no room for isn't said again."""
-        transient = TRANSIENT_REPORT if event.condition.final else TRANSIENT | {Status.INTERNAL}
-        for attempts in count():
-            wait: float | None = self._connection.pause_after(attempts)
-            with suppress(BrokenExchange):
-                reply = await self._connection.ask(event)
-                wait = pause_before_repeat(reply, attempts, self._connection.pause_after, transient)
-                if wait is None:
-                    return reply
-            assert wait is not None
-            await deferLater(self.reactor, wait)
-        raise AssertionError("it is asked until there is an answer")
+    def _new_event_id(self) -> int:
+        return self._random.getrandbits(64)

@@ -30,7 +30,8 @@ from ctiex.errors import (
     UnsafeLink,
 )
 from ctiex.links.waiters import Waiters
-from ctiex.messages import Message, Role
+from ctiex.messages import Error, Message, Role
+from ctiex.monitoring.log_limiter import LogLimiter
 
 _log = Logger()
 
@@ -80,6 +81,7 @@ class ExchangeConnection:
         self._was_bound = False
         self.trouble = ""
         """Why the last attempt came to nothing; empty once a link is bound."""
+        self._log_limiter = LogLimiter()
         self._life = Lifecycle(self._begin, self._end)
         self.pause_after: Callable[[int], float] = backoffPolicy(
             initialDelay=0.1, maxDelay=account.longest_retry, jitter=account.jitter
@@ -172,6 +174,11 @@ class ExchangeConnection:
                       reason=link.session.ended)  # fmt: skip
         if self._open is link:
             self._open = None
+
+    def log_error(self, error: Error) -> None:
+        """Tell the log, once in a while, of an Error that answers nothing."""
+        if self._log_limiter.allows("error", self.reactor.seconds()):
+            _log.warn("the exchange said {status}: {detail}", status=Status.of(error.status).text, detail=error.detail)
 
     def bound(self) -> Deferred[ClientLink]:
         """The bound link, as soon as there is one.

@@ -15,12 +15,23 @@ from twisted.internet.defer import ensureDeferred
 from twisted.logger import Logger
 
 from ctiex.clients.faults import without_text
+from ctiex.clients.link import ClientLink
 from ctiex.messages import AgentEvent
 
 _log = Logger()
 
 OnEvent = Callable[[AgentEvent], object]
 """Takes an event; an ``async def``, or one that returns a Deferred, has taken it when that is done."""
+
+
+@frozen
+class Position:
+    """Up to where the events of an agent number were taken."""
+
+    epoch: int
+    """Which numbering."""
+    sequence: int
+    """The last event of it that was taken, with all before."""
 
 
 class _Open(Enum):
@@ -99,6 +110,28 @@ class Coming:
 
 MOST_WAITING, MOST_BYTES = 1_000, 16_777_216
 """How many events may wait, and about how many bytes their fields may have: what a mailbox holds by default."""
+
+
+@define
+class EarlyEvents:
+    """Events that come on a link before the answer to the login there, which says how they are numbered."""
+
+    link: ClientLink
+    events: list[AgentEvent] = field(factory=list, init=False)
+    left_out: bool = field(default=False, init=False)
+    """Whether more have come than are kept."""
+
+    def add(self, event: AgentEvent) -> None:
+        """One has come."""
+        if len(self.events) < MOST_WAITING:
+            self.events.append(event)
+        else:
+            self.left_out = True
+
+    def begin_at(self, sequence: int) -> None:
+        """The login begins here: those that come before this one are of an abandoned login, and are replayed."""
+        sequences = [event.sequence for event in self.events]
+        del self.events[: sequences.index(sequence) if sequence in sequences else None]
 
 
 def _size(event: AgentEvent) -> int:

@@ -99,6 +99,10 @@ class HandOff:
         """
         await self._control.update(self.serial, fields)
 
+    def fits(self, event: AgentEvent) -> bool:
+        """Whether an event under its serial is of this call, and not of one that had the serial before."""
+        return event.reference == self.request.reference and event.sequence > self.since
+
     async def _until_final(self) -> AgentEvent:
         while self.final is None:
             await self._next()
@@ -122,7 +126,7 @@ class HandOff:
 
 
 @define(eq=False)
-class Asked:
+class AskedHandOff:
     """A hand-off that is asked for: under a serial of the application's own by one ``connect`` or several."""
 
     request: ConnectRequest
@@ -155,13 +159,13 @@ class Asked:
         if self.since is None:
             self.since = numbered
 
-    def is_newer(self, event: AgentEvent) -> bool:
-        """Whether an event was numbered behind the request."""
-        return event.sequence > (self.since or 0)
+    def fits(self, event: AgentEvent) -> bool:
+        """Whether an event under its serial is of this call, and not of one that had the serial before."""
+        return event.reference == self.request.reference and event.sequence > (self.since or 0)
 
     def is_of(self, event: AgentEvent) -> bool:
         """Whether an event is of this call, under a serial of the application's own."""
-        return event.serial == self.serial and self.is_newer(event)
+        return event.serial == self.serial and self.fits(event)
 
 
 @define(eq=False)
@@ -171,16 +175,16 @@ class HandOffs:
     _reactor: Any
     _control: CallControl
     _going_on: dict[str, HandOff] = field(factory=dict, init=False)
-    _asked: dict[str, Asked] = field(factory=dict, init=False)
+    _asked: dict[str, AskedHandOff] = field(factory=dict, init=False)
     """By serial, those of the application's own that are asked for now."""
-    _unanswered: dict[str, Asked] = field(factory=dict, init=False)
+    _unanswered: dict[str, AskedHandOff] = field(factory=dict, init=False)
     """Those that were asked for, and had no answer; the oldest first."""
     _without_serial: int = field(default=0, init=False)
     """How many requests without a serial wait for their answer."""
     _early: deque[AgentEvent] = field(factory=lambda: deque(maxlen=MOST_EARLY), init=False)
 
     @contextmanager
-    def asking(self, request: ConnectRequest) -> Iterator[Asked]:
+    def asking(self, request: ConnectRequest) -> Iterator[AskedHandOff]:
         """While the answer to a request is awaited; the exchange allocates an empty serial."""
         self._check_serial(request)
         asked, serial = self._asked_before(request), request.serial
@@ -211,12 +215,12 @@ class HandOffs:
                 Status.DUPLICATE_SERIAL, "the end event of another call with this serial hasn't arrived yet"
             )
 
-    def _is_over(self, asked: Asked) -> bool:
+    def _is_over(self, asked: AskedHandOff) -> bool:
         """Whether a request that had no answer can have no effect any more."""
         ended = any(asked.is_of(event) and event.condition.final for event in self._early)
         return not asked.askers and (ended or self._reactor.seconds() - asked.given_up_at > REMEMBERED)
 
-    def _asked_before(self, request: ConnectRequest) -> Asked:
+    def _asked_before(self, request: ConnectRequest) -> AskedHandOff:
         """What is asked for already, or was without an answer; otherwise something new."""
         serial = request.serial
         asked = self._asked.get(serial) or self._unanswered.pop(serial, None)
@@ -224,16 +228,16 @@ class HandOffs:
             asked = None  # what has come under the serial is of the call of then
             self._early = deque((event for event in self._early if event.serial != serial), MOST_EARLY)
         if asked is None:
-            asked = Asked(request, self._going_on.get(serial))
+            asked = AskedHandOff(request, self._going_on.get(serial))
         if serial:
             self._asked[serial] = asked
         return asked
 
-    def _is_for_another_call(self, asked: Asked, request: ConnectRequest) -> bool:
+    def _is_for_another_call(self, asked: AskedHandOff, request: ConnectRequest) -> bool:
         """Whether a request under the serial of one that had no answer is no second try of it."""
         return request != asked.request or self._reactor.seconds() - asked.given_up_at > REMEMBERED
 
-    def _asked_no_more(self, asked: Asked, answered: bool) -> None:
+    def _asked_no_more(self, asked: AskedHandOff, answered: bool) -> None:
         if asked.serial and not asked.askers:
             del self._asked[asked.serial]
             if not answered and asked.hand_off is None and asked.since is not None:
@@ -250,11 +254,11 @@ class HandOffs:
         """Whether somebody may ask for it by the answer to a request."""
         return self._without_serial > 0 or event.serial in self._asked or event.serial in self._unanswered
 
-    def has_early(self, asked: Asked) -> bool:
+    def has_early(self, asked: AskedHandOff) -> bool:
         """Whether an event of this call, under a serial of the application's own, has come before the answer."""
         return any(map(asked.is_of, self._early))
 
-    def kept(self, asked: Asked, serial: str) -> HandOff:
+    def kept(self, asked: AskedHandOff, serial: str) -> HandOff:
         """The exchange has the call: its hand-off, the same one for all who asked for it."""
         if asked.hand_off is not None:
             return asked.hand_off
@@ -264,7 +268,7 @@ class HandOffs:
             asked.hand_off = hand_off
         for event in [event for event in self._early if event.serial == serial]:
             self._early.remove(event)
-            if asked.is_newer(event):
+            if asked.fits(event):
                 self.received(event)
         return hand_off
 
@@ -274,13 +278,13 @@ class HandOffs:
         if hand_off is None:
             if self._is_awaited(event):
                 self._early.append(event)
-        elif event.sequence > hand_off.since:
+        elif hand_off.fits(event):
             if event.condition.final:
                 del self._going_on[event.serial]
             hand_off.received(event)
 
     def numbered_anew(self) -> None:
-        """What the exchange numbers now was never numbered before: all of it is of what is asked for."""
+        """What comes now may be of what is asked for, whenever that went out."""
         self._early.clear()
         for asked in (*self._asked.values(), *self._unanswered.values()):
             asked.since = 0

@@ -12,8 +12,6 @@ TRANSIENT = frozenset({Status.TOO_BUSY, Status.GOING_AWAY, Status.STORE_UNAVAILA
 """Statuses that are worth another try."""
 KEPT = frozenset({Status.OK, Status.QUEUED_AGENT_AWAY, Status.DUPLICATE_EVENT})
 """Statuses of a report that the exchange has."""
-TRANSIENT_REPORT = TRANSIENT | {Status.QUEUE_FULL, Status.INTERNAL}
-"""The same for a result: it has to be kept until the exchange has it, or says that it never will."""
 _ECHOED: dict[type[Message], str] = {
     CancelRequest: "serial",
     ConnectRequest: "serial",
@@ -34,19 +32,17 @@ def answers(request: Message, reply: Message) -> bool:
 
 
 def pause_before_repeat(
-    reply: Message,
-    attempts: int,
-    pause_after: Callable[[int], float],
-    transient: Collection[Status] = TRANSIENT,
+    reply: Message, attempts: int, pause_after: Callable[[int], float], transient: Collection[Status] = TRANSIENT
 ) -> float | None:
     """How long to wait until a request may be repeated, in seconds; None: a repeat is no use, or not needed.
 
-    :param pause_after: how long to wait after so many attempts, where the exchange doesn't say it.
+    :param pause_after: how long to wait after so many attempts, with its random part.
     :param transient: the statuses that are worth another try.
     """
     if Status.of(getattr(reply, "status", Status.OK)) not in transient:
         return None
-    return float(getattr(reply, "retry_after", 0)) or pause_after(attempts)
+    said: int = getattr(reply, "retry_after", 0)
+    return said + pause_after(0) if said else pause_after(attempts)
 
 
 def checked(reply: Message) -> Any:

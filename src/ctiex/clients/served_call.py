@@ -6,10 +6,12 @@ That is anybody's code: what it gives, when it ends, and its faults are seen to 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
+from inspect import isawaitable
 from typing import Any, Protocol
 
 from attrs import define, field
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -51,7 +53,10 @@ class ServedCall:
         self.reference = ""
         """What the agent's application calls it; known once the data was fetched."""
         self.on_change: Callable[[], object] = ignore
-        """Called when the data has changed since it was fetched: fetch it again, if that matters."""
+        """Called when the data has changed since it was fetched: fetch it again, if that matters.
+
+        Set it before you fetch; it may be an ``async def``, which goes on beside the handler.
+        """
         self.ended: Condition | None = None
         """How the exchange ended the call; None while it goes on."""
         self._service = service
@@ -60,7 +65,7 @@ class ServedCall:
     async def data(self, timeout: float = 30.0) -> Fields:
         """The call's data, organized for this service [0050].
 
-        :param timeout: in seconds, lost links included; the exchange may take as long to answer.
+        :param timeout: in seconds, with all repeats over lost links and where no answer came.
         :raise CallError: 20, the call isn't (or is no longer) this service's.
         :raise RequestTimedOut: no answer in time.
         """
@@ -118,6 +123,17 @@ def log_failure(call: ServedCall, failure: Failure) -> None:
     """Likewise, at the end of a Deferred."""
     assert failure.value is not None
     log_fault(call, failure.value)
+
+
+def tell_changed(call: ServedCall) -> None:
+    """The exchange says that the call's data has changed: tell its handler."""
+    ensureDeferred(_changed(call)).addErrback(partial(log_failure, call))
+
+
+async def _changed(call: ServedCall) -> None:
+    told = call.on_change()
+    if isawaitable(told):
+        await told
 
 
 def end_of(serving: Deferred[None]) -> Deferred[None]:

@@ -69,7 +69,7 @@ class AgentLink(ExchangeLink):
             case UpdateRequest():
                 self._context.processing.update(who, message, answer)
             case CallQuery():
-                answer(self._context.processing.query(who, message))
+                self._context.processing.query(who, message, answer)
 
     def _answer(self, invoke_id: int, reply: Message) -> None:
         """Write a reply, now or when the store has taken its time."""

@@ -103,6 +103,8 @@ COUNTED_BY = {
     "request_not_sent": "requests_not_sent",
 }
 """By event: the counter that it counts up, where that is all that it does."""
+_LIMITS = (Status.TOO_BUSY, Status.MORE_THAN_ALLOWED)
+"""How what passes a limit is answered."""
 _COUNTED_AS = {
     Condition.CANCELLED: "calls_cancelled",
     Condition.UNREACHABLE: "calls_unreachable",
@@ -166,12 +168,16 @@ class CounterListener(Observer):
     def call_refused(self, status: Status) -> None:
         """A limit is counted as such, too."""
         self._counters.calls_refused += 1
-        self._counters.requests_over_limit += status is Status.TOO_BUSY
+        self._counters.requests_over_limit += status in _LIMITS
+
+    def update_refused(self, status: Status) -> None:
+        """A limit is counted as such."""
+        self._counters.requests_over_limit += status in _LIMITS
 
     def report_refused(self, status: Status) -> None:
         """One that was committed before is counted apart; a limit as such, too."""
         self._count("service_events_repeated" if status is Status.DUPLICATE_EVENT else "service_events_refused")
-        self._counters.requests_over_limit += status is Status.TOO_BUSY
+        self._counters.requests_over_limit += status in _LIMITS
 
     def report_committed(self, call: Call, condition: Condition, final: bool) -> None:
         """A final one is a call's result."""

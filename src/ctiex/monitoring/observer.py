@@ -171,6 +171,9 @@ class Observer:
     def call_refused(self, status: Status) -> None:
         """A ConnectRequest was refused."""
 
+    def update_refused(self, status: Status) -> None:
+        """An UpdateRequest was refused for what would come of it."""
+
     def call_committed(self) -> None:
         """A ConnectRequest's call is committed."""
 

@@ -109,10 +109,14 @@ class ByteAccount:
         """
         limits = self._limits
         return (
-            self.of_mailbox[agent] + ends * limits.end_bytes + size <= limits.mailbox_bytes
+            self.mailbox_takes(agent, ends, size)
             and self._of(self._whose(agent)) + size <= limits.bytes_per_identity
             and self._all() + size <= limits.bytes_in_all
         )
+
+    def mailbox_takes(self, agent: str, ends: int, size: int) -> bool:
+        """The same of the bytes of that mailbox alone."""
+        return self.of_mailbox[agent] + ends * self._limits.end_bytes + size <= self._limits.mailbox_bytes
 
     def takes_report(self, call: Call) -> bool:
         """Whether there is room for the number of one more report of this call."""
@@ -120,15 +124,27 @@ class ByteAccount:
 
     def over(self, call: Call) -> str:
         """Which limit one more such call would pass, with room for its end, in words; empty if none."""
-        limits, whose = self._limits, self._whose(call.agent)
-        size, end = size_of_call(call), limits.end_bytes
-        for limit, held in (
+        whose = self._whose(call.agent)
+        size, end = size_of_call(call), self._limits.end_bytes
+        return self._over(
             ("bytes_per_identity", self._of(call.identity) + size + (end if whose == call.identity else 0)),
             ("bytes_per_identity", self._of(whose) + end),
             ("bytes_in_all", self._all() + size + end),
-        ):
-            if held > getattr(limits, limit):
-                return f"{held} bytes with this call: {limit} allows {getattr(limits, limit)}"
+        )
+
+    def over_by_growth(self, call: Call, updated: Call) -> str:
+        """Which limit a call would pass with other data, in words; empty if none, or if it doesn't grow."""
+        growth = size_of_call(updated) - size_of_call(call)
+        if growth <= 0:
+            return ""
+        return self._over(
+            ("bytes_per_identity", self._of(call.identity) + growth), ("bytes_in_all", self._all() + growth)
+        )
+
+    def _over(self, *held: tuple[str, int]) -> str:
+        for limit, size in held:
+            if size > getattr(self._limits, limit):
+                return f"{size} bytes with this call: {limit} allows {getattr(self._limits, limit)}"
         return ""
 
     def _of(self, identity: str) -> int:

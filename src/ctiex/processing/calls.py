@@ -12,20 +12,18 @@ from ctiex.messages import Condition
 from ctiex.processing.commits import RETRY_AFTER, nothing
 from ctiex.processing.context import ProcessingContext
 from ctiex.processing.drivers import SignallingDrivers
+from ctiex.processing.open_calls import OpenCalls
 from ctiex.processing.owners import Owners
 from ctiex.processing.service_notices import ServiceNotices
 from ctiex.processing.states import ENDED, SIGNALLED, TIMED_OUT_AS, TIMEOUT_OF, TRANSITIONS, Step
 from ctiex.processing.timer_wheel import TimerWheel
-from ctiex.processing.uncommitted import SignallingEvent, Uncommitted
+from ctiex.processing.uncommitted import Act, SignallingEvent, Uncommitted
 from ctiex.records import Call, CallState, Change, StoredEvent
 
 _UNFETCHED = 5.0
 """How long a service that has let the customer go without their data may take to say why, in seconds: most likely there
 was none, and then nothing is reported.
 """
-
-Act = Callable[[Call, Callable[[], None]], None]
-"""Takes what happened to a call as it is now; the second argument is called when the store doesn't keep it."""
 
 
 class CallTable:
@@ -38,26 +36,25 @@ class CallTable:
         self._presence = context.presence
         self._observer = context.observer
         self._commits = context.commits
-        self._of_agent: dict[str, dict[str, None]] = {}
-        """By agent number: its calls that aren't closed."""
         self._deadlines = TimerWheel(context.clock, self._time_out, self._commits.settled)
         self.drivers = SignallingDrivers(context.services)
         self.owners = Owners()
+        self.open = OpenCalls(context)
         self.undecided: set[str] = set()
         """Calls that may be over, or somebody else's: that is on its way to the store, and may come to nothing."""
-        self._notices = ServiceNotices(context, self.undecided)
+        self._notices = ServiceNotices(context, self.happened)
         self._uncommitted = Uncommitted(self._commits)
         self._met_by: dict[str, Status] = {}
         """By serial: the status of calls whose time is over, until their end is committed."""
+        self._moment: int | None = None
+        """When that happened which is taken now, where it could not be at once."""
         self.left_to_the_next = False
         """Whether calls that are being signalled are left to the next start."""
         self.quotas = context.quotas
 
     def start(self) -> None:
         """Take up the calls of an opened store."""
-        for call in self._store.calls():
-            if call.state is not CallState.CLOSED:
-                self._of_agent.setdefault(call.agent, {})[call.serial] = None
+        self.open.start()
         self._notices.start()
 
     def stop(self) -> None:
@@ -65,36 +62,39 @@ class CallTable:
         self._deadlines.stop()
         self._notices.stop()
 
-    def open_of(self, agent: str) -> list[Call]:
-        """The open calls of an agent number, the oldest first, by what is kept of them."""
-        calls = [call for serial in self._of_agent.get(agent, ()) if (call := self._store.get(serial)) is not None]
-        return sorted(calls, key=lambda call: call.begun)
-
     def wait(self, call: Call) -> None:
         """Have a call time out when its stored deadline has come, or no later than it was ever set."""
         self._deadlines.set(call.serial, self._no_later(call))
 
     # ------------------------------------------------------------ what has happened
 
-    def happened(self, serial: str, what: SignallingEvent, act: Act) -> None:
+    def happened(self, serial: str, what: SignallingEvent, act: Act, moment: int | None = None) -> None:
         """Take what has happened to a call, which can't be undone by a store that is unavailable.
 
         It is taken on the call as it is now: when that is known, if it is undecided; behind what has happened
         before and isn't kept; and once more when the store is well again.
+
+        :param moment: when it happened; now unless given.
         """
         call = self._store.get(serial)
         if call is None or (what.wanted and self.left_to_the_next):
             return
-        again = partial(self.happened, serial, what, act)
+        if moment is None:
+            moment = self._context.clock.now()
+        again = partial(self.happened, serial, what, act, moment)
         if serial in self.undecided or serial in self._uncommitted:
             self._uncommitted.put(serial, what, again)
-        else:
+            return
+        before, self._moment = self._moment, moment
+        try:
             act(call, partial(self._uncommitted.put_until_well, serial, what, again))
+        finally:
+            self._moment = before
 
     def offered(self, call: Call, session: IServiceSession | None) -> None:
         """The Connection goes to this session; None: to an address. Nobody who had the call hears of it any more."""
         if session is None or session.identity != call.owner:
-            self._notices.forget(call)
+            self._notices.forget(call.serial)
         self.owners.offered(call, session)
 
     def fetched(self, call: Call, identity: Identity) -> None:
@@ -114,6 +114,11 @@ class CallTable:
         ):
             return  # it had gone on before this was kept, or gone to another identity
         self.step(call, Step.FETCH, Condition.DATA_FETCHED, failed=failed)
+
+    def refused(self, call: Call) -> None:
+        """The service of a call has refused it: it needs no word of the end, unless another is offered the call."""
+        if (call.state, Step.END) in TRANSITIONS:
+            self.owners.refused(call)
 
     def update(self, call: Call, updated: Call, answer: Callable[[Status], None]) -> None:
         """Keep a call with other data. A service that has fetched it hears of that."""
@@ -162,7 +167,7 @@ class CallTable:
             call = call.but(owner=owner)
         if state is CallState.CLOSED:
             call = call.wiped()
-        since = call.since if state is call.state else self._context.clock.now()
+        since = call.since if state is call.state else self._when()
         changed = call.changed and state not in ENDED
         returns = step is Step.RETURN and state is not CallState.CLOSED
         awaits_its_result = Condition.RETURNED in call.told and state is CallState.FETCHED
@@ -170,6 +175,10 @@ class CallTable:
             return call.but(state=state, since=since, changed=changed)
         deadline = self._return_deadline(call) if returns else self.deadline(call, state)
         return call.but(state=state, since=since, changed=changed, deadline=deadline)
+
+    def _when(self) -> int:
+        """When that happened which is taken now, in milliseconds since 1970-01-01 UTC."""
+        return self._context.clock.now() if self._moment is None else self._moment
 
     def _return_deadline(self, call: Call) -> float:
         """Until when a result is awaited of a service that has let the customer go."""
@@ -202,7 +211,7 @@ class CallTable:
         if told is not None and told not in call.told:
             call = call.but(told=call.told | {told})
             if self._presence.is_here(call.agent) and self.quotas.has_room(call.agent):
-                event = self._mailboxes.compose(before or call, told)
+                event = self._mailboxes.compose(before or call, told, time=self._when())
                 committed = partial(self._tell_and_go_on, event, committed)
         self.commit(call, committed, failed, event)
 
@@ -222,13 +231,13 @@ class CallTable:
         :param failed: called instead when the store could not take them: then the call is as it was.
         """
         self._deadlines.set(call.serial, self._no_later(call))
-        if call.state is CallState.CLOSED:
-            self._no_longer_open(call)
         change = Change(calls=(call,))
         if event is not None:
             change = Change(
                 calls=(call,), events=(event,), metadata=self._mailboxes.metadata(call.agent, call.identity)
             )
+        if call.state is CallState.CLOSED:
+            committed = partial(self._closed, call, committed)
         if call.state in ENDED:
             committed, failed = self.undecided_until(call, committed, failed)
         self._commits.commit(change, committed, partial(self._undone, call.serial, failed))
@@ -238,9 +247,11 @@ class CallTable:
         call = self._store.get(serial)
         if call is not None:
             self._deadlines.set(serial, max(self._no_later(call), self._retry_at()))
-            if call.state is not CallState.CLOSED:
-                self._of_agent.setdefault(call.agent, {})[serial] = None
         failed()
+
+    def _closed(self, call: Call, committed: Callable[[], None]) -> None:
+        self.open.remove(call)
+        committed()
 
     def undecided_until(
         self, call: Call, committed: Callable[[], None], failed: Callable[[], None]
@@ -256,7 +267,6 @@ class CallTable:
         go_on()
         for tell in meanwhile:
             tell()
-        self._notices.decided(serial)
 
     def _retry_at(self) -> float:
         return self._context.clock.seconds() + RETRY_AFTER
@@ -278,7 +288,7 @@ class CallTable:
         """
         if (call.state, Step.END) not in TRANSITIONS:
             return
-        event = self._mailboxes.compose(call, condition, status)
+        event = self._mailboxes.compose(call, condition, status, time=self._when())
         closed = self.moved(call, Step.END)
         if self.owners.hears_of_end(call):
             closed = closed.but(ended_as=condition)
@@ -322,7 +332,7 @@ class CallTable:
 
     def _forgotten(self, call: Call) -> None:
         self.quotas.forgotten(call)
-        self._notices.forget(call)
+        self._notices.forget(call.serial)
         self._observer.call_forgotten(call)
 
     def _met(self, call: Call) -> Status:
@@ -343,23 +353,17 @@ class CallTable:
         """There is a new call, which isn't committed yet."""
         self.quotas.recorded(call)
         self.quotas.opened(call)
-        self._of_agent.setdefault(call.agent, {})[call.serial] = None
+        self.open.add(call)
 
     def not_committed(self, call: Call) -> None:
         """The store didn't take a new call."""
         self.quotas.closed(call)
         self.quotas.forgotten(call)
-        self._no_longer_open(call)
+        self.open.remove(call)
         self._uncommitted.pop(call.serial)
         self._met_by.pop(call.serial, None)
         if self._store.get(call.serial) is None:  # else what stood there before stands again
             self._deadlines.clear(call.serial)
-
-    def _no_longer_open(self, call: Call) -> None:
-        of_agent = self._of_agent.get(call.agent, {})
-        of_agent.pop(call.serial, None)
-        if not of_agent:
-            self._of_agent.pop(call.agent, None)
 
     def finished(self, call: Call) -> None:
         """The call's end is committed: release what it held."""

@@ -140,6 +140,8 @@ class CallOffers:
             if call.state is CallState.REPORTED:  # offered again after a restart, it had served the customer meanwhile
                 self._calls.let_go(call, failed)
             else:
+                if status == Status.SERVICE_REFUSED:  # a driver need not tell each refusal
+                    self._calls.refused(call)
                 self._calls.end(call, Condition.UNREACHABLE, Status.of(status), failed=failed)
 
         self._calls.happened(serial, SignallingEvent.ENDED, end)

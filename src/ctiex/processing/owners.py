@@ -17,7 +17,7 @@ class Owners:
         """Calls that the session they were offered to last has refused."""
 
     def __len__(self) -> int:
-        return len(self._sessions) + len(self._claims)
+        return len(self._sessions) + len(self._claims) + len(self._refused)
 
     def offered(self, call: Call, session: IServiceSession | None) -> None:
         """The Connection goes to this session; None: to an address, for whose call comes from there."""
@@ -26,7 +26,7 @@ class Owners:
             self._sessions[call.serial] = session
 
     def refused(self, call: Call) -> None:
-        """The session that it was offered to last has refused it."""
+        """The last word of its service was that it refused it."""
         self._refused.add(call.serial)
 
     def hears_of_end(self, call: Call) -> bool:

@@ -77,6 +77,13 @@ class CallQuotas:
         ends = self._of_agent[agent]
         return self._store.pending(agent) + ends < self._limits.mailbox and self._account.takes_event(agent, ends, size)
 
+    def has_room_for_one_more_end(self, agent: str) -> bool:
+        """Whether the mailbox takes the end of one more call; what else that takes is for :meth:`check`."""
+        ends = self._of_agent[agent]
+        return self._store.pending(agent) + ends < self._limits.mailbox and self._account.mailbox_takes(
+            agent, ends, self._limits.end_bytes
+        )
+
     def has_room_for_end(self, agent: str, event: StoredEvent) -> bool:
         """Whether the room that is kept for the end of a call is enough for this event, or there is more."""
         beyond = size_of_event(event) - self._limits.end_bytes
@@ -95,14 +102,16 @@ class CallQuotas:
         ):
             if held >= getattr(self._limits, limit):
                 raise Refused(Status.TOO_BUSY, f"{held} {whose}: {limit} allows no more")
-        self.check_bytes(call)
+        self._check_bytes(self._account.over(call))
 
-    def check_bytes(self, call: Call) -> None:
-        """See whether there is room for what a call has now.
+    def check_growth(self, call: Call, updated: Call) -> None:
+        """See whether there is room for what a call has now beyond what it had.
 
         :raise Refused: 14; its words name the limit.
         """
-        over = self._account.over(call)
+        self._check_bytes(self._account.over_by_growth(call, updated))
+
+    def _check_bytes(self, over: str) -> None:
         if over:
             raise Refused(Status.TOO_BUSY, over)
 

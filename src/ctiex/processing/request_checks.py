@@ -72,12 +72,14 @@ def new_call(context: ProcessingContext, identity: Identity, request: ConnectReq
 def updated_call(context: ProcessingContext, call: Call, fields: Fields) -> Call:
     """A call with these fields put over those that it has, and organized anew.
 
-    :raise Refused: 36, 35 or 51.
+    :raise Refused: 36, 35, 51 or 14.
     """
     put_over = Fields.trusted({**dict(_asked_for(context, call)), **dict(fields)})
     check_fields(put_over, context.limits)
     result = DataResult(Status.OK, call.serial, call.agent, call.reference)
-    return call.updated(*_organized(context, call.service, result, put_over))
+    updated = call.updated(*_organized(context, call.service, result, put_over))
+    context.quotas.check_growth(call, updated)
+    return updated
 
 
 def _asked_for(context: ProcessingContext, call: Call) -> Fields:

@@ -33,7 +33,6 @@ from ctiex.processing.call_look_up import CallLookUp
 from ctiex.processing.calls import CallTable
 from ctiex.processing.context import ProcessingContext
 from ctiex.processing.offers import CallOffers
-from ctiex.processing.open_calls import open_calls
 from ctiex.processing.presence import AgentConnection
 from ctiex.processing.quotas import Refused
 from ctiex.processing.reports import Reports
@@ -161,7 +160,7 @@ class ProcessingService:
     def _check_limits(self, call: Call) -> None:
         if self.leaving:
             raise Refused(Status.GOING_AWAY)
-        if not self._quotas.has_room(call.agent, self._context.limits.end_bytes):
+        if not self._quotas.has_room_for_one_more_end(call.agent):
             raise Refused(Status.QUEUE_FULL, "the agent's mailbox has no room for the end of this call")
         self._quotas.check(call)
 
@@ -209,17 +208,18 @@ class ProcessingService:
     def _update(self, call: Call, request: UpdateRequest, answer: Callable[..., None]) -> None:
         try:
             updated = updated_call(self._context, call, request.fields)
-            self._quotas.check_bytes(updated)
         except Refused as refused:
+            self._observer.update_refused(refused.status)
             answer(refused.status, refused.detail)
         else:
             self._calls.update(call, updated, answer)
 
-    def query(self, identity: Identity, query: CallQuery) -> CallQueryReply:
-        """The open hand-offs of an agent number, the oldest first, as many as fit a frame."""
+    def query(self, identity: Identity, query: CallQuery, reply: Callable[[CallQueryReply], None]) -> None:
+        """Answer with the open hand-offs of an agent number, the oldest first, as many as fit a frame."""
         if not identity.may_act_for(query.agent):
-            return CallQueryReply(Status.NOT_ALLOWED_HERE)
-        return open_calls(self._context, self._calls.open_of(query.agent))
+            reply(CallQueryReply(Status.NOT_ALLOWED_HERE))
+            return
+        self._calls.open.query(query, reply)
 
     # ------------------------------------------------------------ the service's side
 

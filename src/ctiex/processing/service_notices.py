@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Callable
 from functools import partial
 
 from attrs import define
@@ -11,15 +11,20 @@ from ctiex.interfaces import IServiceSession
 from ctiex.lots import Lots
 from ctiex.messages import CallEnded, Condition, DataChanged, Feature
 from ctiex.processing.context import ProcessingContext
+from ctiex.processing.uncommitted import Act, SignallingEvent
 from ctiex.records import Call, Change
 
 
 @define(eq=False)
 class _Notice:
-    """What one session was told of a call, and hasn't answered yet."""
+    """One CallEnded or DataChanged on its way."""
 
-    data: bytes | None
-    """The data that was changed; None: that the call is over."""
+    session: IServiceSession
+    of_end: bool
+    stale: bool = False
+    """Whether the data has changed once more behind it."""
+    silent: tuple[IServiceSession, ...] = ()
+    """Who was told before, and hasn't answered."""
 
 
 class ServiceNotices:
@@ -28,27 +33,31 @@ class ServiceNotices:
     What is to be told is kept with the call, so that it is told behind a restart too, as long as the record is kept.
     """
 
-    def __init__(self, context: ProcessingContext, undecided: Container[str]) -> None:
-        """:param undecided: calls of which something is on its way to the store: nothing is told of that before."""
+    def __init__(self, context: ProcessingContext, happened: Callable[[str, SignallingEvent, Act], None]) -> None:
+        """Nothing is to be told.
+
+        :param happened: as :meth:`ctiex.processing.calls.CallTable.happened`: nothing undecided is told.
+        """
         self._context = context
         self._store = context.store
-        self._undecided = undecided
+        self._happened = happened
         self._owed: dict[str, dict[str, None]] = {}
         """By service identity: the calls of which it is to be told something."""
+        self._identity_of: dict[str, str] = {}
+        """By serial: under which identity it stands there."""
         self._under_way: dict[str, _Notice] = {}
-        """By serial: what was told last, while it isn't answered."""
-        self._put_off: dict[str, IServiceSession | None] = {}
-        """By serial: the session that comes first, once it is known what has become of the call."""
-        self._silent: dict[str, list[IServiceSession]] = {}
-        """By serial: the sessions that were told of it, and didn't answer."""
+        """By serial: what a session hasn't answered yet, or what the store hasn't taken its answer to."""
         self._lots = Lots(context.clock)
         context.sessions.watch(self._joined)
+
+    def __len__(self) -> int:
+        return len(self._identity_of) + len(self._owed) + len(self._under_way)
 
     def start(self) -> None:
         """Take up what an opened store still has to tell."""
         for call in self._store.calls():
-            if call.ended_as or call.changed:
-                self._owed.setdefault(call.owner, {})[call.serial] = None
+            if _is_owed(call):
+                self._owe(call)
 
     def stop(self) -> None:
         """Let go of the timers."""
@@ -59,82 +68,96 @@ class ServiceNotices:
 
         :param session: the one that the call was offered to last.
         """
+        self._owe(call)
+        before = self._under_way.get(call.serial)
+        if before is None or (call.ended_as and not before.of_end):  # an end waits for no answer about the data
+            self._try(call, session)
+        else:
+            before.stale = True
+
+    def forget(self, serial: str) -> None:
+        """There is nothing to be told of a call any more."""
+        self._under_way.pop(serial, None)
+        identity = self._identity_of.pop(serial, None)
+        if identity is not None:
+            owed = self._owed[identity]
+            del owed[serial]
+            if not owed:
+                del self._owed[identity]
+
+    def _owe(self, call: Call) -> None:
+        if self._identity_of.get(call.serial, call.owner) != call.owner:
+            self.forget(call.serial)  # it was another's before
+        self._identity_of[call.serial] = call.owner
         self._owed.setdefault(call.owner, {})[call.serial] = None
-        self._silent.pop(call.serial, None)
-        self._try(call, session)
-
-    def decided(self, serial: str) -> None:
-        """It is known what has become of a call."""
-        if serial in self._put_off:
-            self._try_again(serial, self._put_off.pop(serial))
-
-    def forget(self, call: Call) -> None:
-        """The record is gone, or the call another identity's: its service is to be told nothing of it any more."""
-        self._silent.pop(call.serial, None)
-        self._put_off.pop(call.serial, None)
-        self._owed.get(call.owner, {}).pop(call.serial, None)
-        self._under_way.pop(call.serial, None)
 
     def _joined(self, session: IServiceSession) -> None:
-        owed = self._owed.get(session.identity)
-        if owed:
-            self._lots.do([partial(self._try_again, serial, session) for serial in owed])
+        what, act = SignallingEvent.MAY_BE_TOLD, partial(self._try_again, session)
+        self._lots.do([partial(self._happened, serial, what, act) for serial in self._owed.get(session.identity, ())])
 
-    def _try_again(self, serial: str, session: IServiceSession | None) -> None:
-        call = self._store.get(serial)
-        if call is not None and (call.ended_as or call.changed):
+    def _try_again(self, session: IServiceSession, call: Call, failed: Callable[[], None]) -> None:
+        if not _is_owed(call):
+            self.forget(call.serial)
+        elif call.owner == session.identity and call.serial not in self._under_way:
             self._try(call, session)
 
-    def _try(self, call: Call, session: IServiceSession | None) -> None:
-        """One at a time; the end of a call waits for no answer about its data."""
-        serial = call.serial
-        if serial in self._undecided:
-            self._put_off[serial] = session
-            return
-        chosen, before = self._session_for(call, session), self._under_way.get(serial)
-        if chosen is None or (before is not None and (before.data is None or not call.ended_as)):
-            return
-        notice = self._under_way[serial] = _Notice(None if call.ended_as else call.data)
-        message = CallEnded(serial, Condition(call.ended_as)) if call.ended_as else DataChanged(serial)
-        chosen.tell(message, partial(self._answered, serial, notice, chosen))
+    def _try(self, call: Call, first: IServiceSession | None, silent: tuple[IServiceSession, ...] = ()) -> None:
+        self._under_way.pop(call.serial, None)
+        chosen = self._session_for(call, first, silent)
+        if chosen is not None:
+            ended = bool(call.ended_as)
+            notice = _Notice(chosen, ended, silent=() if chosen in silent else silent)
+            self._under_way[call.serial] = notice
+            message = CallEnded(call.serial, Condition(call.ended_as)) if ended else DataChanged(call.serial)
+            chosen.tell(message, partial(self._answered, call.serial, notice))
 
-    def _session_for(self, call: Call, first: IServiceSession | None) -> IServiceSession | None:
-        """The session that is to hear it: the one that the call is with, else another of its identity."""
-        candidates = [] if first is None or first.identity != call.owner else [first]
-        candidates += self._context.sessions.of_identity(call.owner)
-        silent = self._silent.get(call.serial, ())
-        for session in candidates:
-            takes = session.bound and (call.ended_as or Feature.UPDATES in session.features)
-            if takes and session not in silent:
-                return session
-        return None
+    def _session_for(
+        self, call: Call, first: IServiceSession | None, silent: tuple[IServiceSession, ...]
+    ) -> IServiceSession | None:
+        """The session that is to hear it: the one that the call is with, else another of its identity.
 
-    def _answered(self, serial: str, notice: _Notice, session: IServiceSession, heard: bool) -> None:
+        :param silent: those that come last.
+        """
+
+        def takes(session: IServiceSession) -> bool:
+            return session.bound and bool(call.ended_as or Feature.UPDATES in session.features)
+
+        if first is not None and first not in silent and takes(first):
+            return first
+        others = [session for session in self._context.sessions.of_identity(call.owner) if takes(session)]
+        return next((session for session in others if session not in silent), next(iter(others), None))
+
+    def _answered(self, serial: str, notice: _Notice, heard: bool) -> None:
         """:param heard: whether it has answered, by whatever; else its link has ended, or it was silent."""
-        if self._under_way.get(serial) is not notice:
-            return  # something else was told since
-        del self._under_way[serial]
-        call = self._store.get(serial)
-        if call is None or not (call.ended_as or call.changed):
-            return
-        if not heard:
-            self._silent.setdefault(serial, []).append(session)
-            self._try(call, None)
-        elif notice.data is not None and (call.ended_as or notice.data != call.data or serial in self._undecided):
-            self._try(call, session)  # what it was told of has changed again meanwhile, or may have
-        else:
-            self._told(call)
+        if self._under_way.get(serial) is notice:
+            act = partial(self._heard if heard else self._unheard, notice)
+            self._happened(serial, SignallingEvent.TOLD, act)
 
-    def _told(self, call: Call) -> None:
+    def _heard(self, notice: _Notice, call: Call, failed: Callable[[], None]) -> None:
         """Keep that there is nothing more to tell; what is told twice does no harm."""
-        self._silent.pop(call.serial, None)
-        self._owed.get(call.owner, {}).pop(call.serial, None)
-        self._context.commits.commit(
-            Change(calls=(call.but(ended_as=0, changed=False),)),
-            failed=lambda: self._context.commits.again(f"told {call.serial}", partial(self._told_again, call.serial)),
-        )
+        if self._under_way.get(call.serial) is not notice:
+            return
+        if not _is_owed(call):
+            self.forget(call.serial)
+        elif notice.stale or notice.of_end != bool(call.ended_as):
+            self._try(call, notice.session)
+        else:
+            told = Change(calls=(call.but(ended_as=0, changed=False),))
+            self._context.commits.commit(told, partial(self._told, call.serial, notice), failed)
 
-    def _told_again(self, serial: str) -> None:
-        call = self._store.get(serial)
-        if call is not None and (call.ended_as or call.changed):
-            self._told(call)
+    def _told(self, serial: str, notice: _Notice) -> None:
+        if self._under_way.get(serial) is notice:
+            self.forget(serial)
+
+    def _unheard(self, notice: _Notice, call: Call, failed: Callable[[], None]) -> None:
+        if self._under_way.get(call.serial) is not notice:
+            return
+        if _is_owed(call):
+            self._try(call, None, (*notice.silent, notice.session))
+        else:
+            self.forget(call.serial)
+
+
+def _is_owed(call: Call) -> bool:
+    """Whether its service is still to be told something of a call."""
+    return bool(call.ended_as or call.changed)

@@ -6,8 +6,12 @@ from collections.abc import Callable
 from enum import Enum, auto
 
 from ctiex.processing.commits import Commits
+from ctiex.records import Call
 
 Tell = Callable[[], None]
+
+Act = Callable[[Call, Callable[[], None]], None]
+"""Takes what happened to a call as it is now; the second argument is called when the store doesn't keep it."""
 
 
 class SignallingEvent(Enum):
@@ -21,6 +25,10 @@ class SignallingEvent(Enum):
     FETCHED = auto()
     RETURNED = auto()
     ENDED = auto()
+    MAY_BE_TOLD = auto()
+    """A session is bound that may hear what its service is to be told of it."""
+    TOLD = auto()
+    """A session has answered what it was told of it, or its link has ended."""
 
     @property
     def wanted(self) -> bool:

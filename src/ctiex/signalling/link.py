@@ -54,8 +54,8 @@ class LinkSignalling(BaseSignalling):
         self._attempts: dict[str, _Attempt] = {}
         self._waiting: dict[str, _Attempt] = {}
         """Those offered again after a restart for which no session was there yet, or had room."""
-        self._without_session: dict[str, _Attempt] = {}
-        """Those that have been offered to every session, and wait a moment for one that binds."""
+        self._without_session: dict[str, dict[str, _Attempt]] = {}
+        """By service: those that have been offered to every session, and wait a moment for one that binds."""
         self._spreading: IDelayedCall | None = None
         self._lots = Lots(clock)
         sessions.watch(self._joined)
@@ -71,49 +71,61 @@ class LinkSignalling(BaseSignalling):
         self._waiting.pop(serial, None)
         if attempt is not None:
             self._wait_no_more(attempt)
-        if self._spreading is not None and not self._waiting:
-            self._spreading.cancel()
-            self._spreading = None
+        if not self._waiting:
+            self._stop_spreading()
         return Status.SERVICE_UNREACHABLE if attempt is None else attempt.met
 
     def stop(self) -> None:
         """Let go of the timers."""
-        for attempt in list(self._without_session.values()):
-            self._wait_no_more(attempt)
+        for attempts in list(self._without_session.values()):
+            for attempt in list(attempts.values()):
+                self._wait_no_more(attempt)
+        self._waiting.clear()
+        self._stop_spreading()
         self._lots.stop()
 
     def _try_next(self, attempt: _Attempt) -> None:
         offer = attempt.offer
-        if self._try_untried(attempt):
-            return
-        if offer.resumed and not attempt.tried:
+        session = self._untried(attempt)
+        if session is not None:
+            self._offer_to(attempt, session)
+        elif offer.resumed and not attempt.tried:
             self._waiting[offer.serial] = attempt
         elif offer.grace:
             attempt.giving_up = self._clock.callLater(offer.grace, self._give_up, attempt)
-            self._without_session[offer.serial] = attempt
+            self._without_session.setdefault(offer.service, {})[offer.serial] = attempt
         else:
             self._give_up(attempt)
 
-    def _try_untried(self, attempt: _Attempt) -> bool:
-        """Offer it to the next session that it wasn't offered to; False where there is none."""
-        offer = attempt.offer
-        untried = [one for one in self._sessions.for_service(offer.service) if one not in attempt.tried]
-        if untried:
-            session = untried[0]
-            attempt.tried.append(session)
-            self._listener.offered(offer.serial, session, lambda: self._write(attempt, session))
-        return bool(untried)
+    def _untried(self, attempt: _Attempt) -> IServiceSession | None:
+        """The next session that it wasn't offered to."""
+        sessions = self._sessions.for_service(attempt.offer.service)
+        return next((session for session in sessions if session not in attempt.tried), None)
+
+    def _offer_to(self, attempt: _Attempt, session: IServiceSession) -> None:
+        attempt.tried.append(session)
+        self._listener.offered(attempt.offer.serial, session, lambda: self._write(attempt, session))
 
     def _give_up(self, attempt: _Attempt) -> None:
-        serial = attempt.offer.serial
-        self._without_session.pop(serial, None)
-        del self._attempts[serial]
-        self._listener.unreachable(serial, attempt.met)
+        attempt.giving_up = None
+        self._wait_no_more(attempt)
+        del self._attempts[attempt.offer.serial]
+        self._listener.unreachable(attempt.offer.serial, attempt.met)
+
+    def _waits(self, attempt: _Attempt) -> bool:
+        """Whether it waits for a session that is to bind."""
+        return self._without_session.get(attempt.offer.service, {}).get(attempt.offer.serial) is attempt
 
     def _wait_no_more(self, attempt: _Attempt) -> None:
-        """It waits for no session that is to bind: one has, or the call is over."""
-        if self._without_session.pop(attempt.offer.serial, None) is not None and attempt.giving_up is not None:
+        """One has bound, or the time for that or the call itself is over."""
+        if self._waits(attempt):
+            waiting = self._without_session[attempt.offer.service]
+            del waiting[attempt.offer.serial]
+            if not waiting:
+                del self._without_session[attempt.offer.service]
+        if attempt.giving_up is not None:
             attempt.giving_up.cancel()
+            attempt.giving_up = None
 
     def _write(self, attempt: _Attempt, session: IServiceSession) -> None:
         """The session's ownership of the call is committed."""
@@ -139,13 +151,22 @@ class LinkSignalling(BaseSignalling):
         self._try_next(attempt)
 
     def _joined(self, session: IServiceSession) -> None:
-        self._lots.do([partial(self._try_joined, attempt) for attempt in self._without_session.values()])
+        for service, attempts in list(self._without_session.items()):
+            if session in self._sessions.for_service(service):
+                self._lots.do([partial(self._try_joined, attempt) for attempt in attempts.values()])
         if self._spreading is None and self._waiting:
             self._spreading = self._clock.callLater(_SETTLE, self._spread)
 
     def _try_joined(self, attempt: _Attempt) -> None:
-        if attempt.offer.serial in self._without_session and self._try_untried(attempt):
-            self._wait_no_more(attempt)
+        session = self._untried(attempt) if self._waits(attempt) else None
+        if session is not None:
+            self._wait_no_more(attempt)  # before it is offered: it may be refused at once, and wait anew
+            self._offer_to(attempt, session)
+
+    def _stop_spreading(self) -> None:
+        if self._spreading is not None:
+            self._spreading.cancel()
+            self._spreading = None
 
     def _spread(self) -> None:
         self._spreading = None

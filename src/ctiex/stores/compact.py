@@ -27,7 +27,8 @@ FETCHED = _FETCHED.value
 STATE: Final = 0
 OWNER: Final = 1
 DATA: Final = 2
-"""Where these three stand in a record, for who asks for nothing else of it."""
+CHANGED: Final = 15
+"""Where these stand in a record, for who asks for nothing else of it."""
 _NO_REPORTS: Mapping[int, bytes] = {}
 _REPORT = Struct(f">Q{DIGEST_SIZE}s")
 _MOST_LOOSE = 4_096
@@ -162,13 +163,13 @@ class Calls:
         return held if held is None or isinstance(held, Call) else unpacked(serial, held)
 
     def fetched(self, serial: str, owner: str) -> bytes | None:
-        """The data of a call that this owner has fetched before."""
+        """The data of a call that this owner has fetched before; none that was changed since, and may not be kept."""
         held = self._held.get(serial)
         if held is None:
             return None
         if isinstance(held, Call):
-            return held.data if held.state is _FETCHED and held.owner == owner else None
-        return held[DATA] if held[OWNER] == owner and held[STATE] == FETCHED else None
+            return held.data if held.state is _FETCHED and held.owner == owner and not held.changed else None
+        return held[DATA] if held[OWNER] == owner and held[STATE] == FETCHED and not held[CHANGED] else None
 
     def held(self, serial: str) -> Held | None:
         """What stands under a serial, to be put back by :meth:`put_back`."""

@@ -45,7 +45,8 @@ from ctiex.messages import (
     ServiceEvent,
     Unbind,
 )
-from ctiex.records import Change
+from ctiex.processing.digests import KEY_LABEL, KEY_SIZE
+from ctiex.records import EPOCH, Change
 from ctiex.stores.call_store import CallStore
 from ctiex.stores.index import Undo
 
@@ -153,8 +154,11 @@ class FakeServiceSession:
 class WaitingStore(CallStore):
     """A store that shows every change at once, and whose commits complete when a test says so."""
 
-    def __init__(self) -> None:
+    def __init__(self, new: bool = False) -> None:
+        """:param new: it hasn't been used before, so that the first change names an epoch and a key."""
         super().__init__()
+        if not new:
+            self.apply(Change(metadata=((EPOCH, "1"), (KEY_LABEL, "00" * KEY_SIZE))))
         self._pending: list[tuple[Deferred[None], Undo]] = []
         """Those that wait, and what undoes them."""
         self.waits = True

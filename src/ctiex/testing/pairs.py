@@ -240,9 +240,10 @@ class MemoryExchange:
     """Makes them instead, where they need parts of the exchange."""
     network: ISerialCarrier | None = None
     """Takes serials through the telephone network; in the calling number unless given."""
+    random: Random = field(factory=lambda: Random(1))
+    """For serials, the epoch, and the key of digests."""
     counts: Counters = field(factory=Counters)
     audit: Audit | None = None
-    random: Random = field(factory=lambda: Random(1))
     pairs: list[LinkedPair] = field(factory=list, init=False)
     """Every link that was opened."""
     core: ExchangeCore = field(init=False)

@@ -85,10 +85,22 @@ class RecordingListener:
         return [what for what, whose in self.told if whose == serial]
 
 
-def make_offer(serial: str, service: str = "bill", resumed: bool = False) -> Offer:
-    """An offer of a call to a service, which only the test ends."""
+def make_offer(serial: str, service: str = "bill", resumed: bool = False, grace: float = 0) -> Offer:
+    """An offer of a call to a service, which only the test ends.
+
+    :param grace: how long a session may take to bind where none is left to try, in seconds.
+    """
     connection = Connection("7000", f"13800138000**{serial}", "exchange:7301")
-    return Offer(serial, service, "13800138000", connection, deadline=inf, resumed=resumed, agent=agent_of(serial))
+    return Offer(
+        serial,
+        service,
+        "13800138000",
+        connection,
+        deadline=inf,
+        resumed=resumed,
+        agent=agent_of(serial),
+        grace=grace,
+    )
 
 
 def agent_of(serial: str) -> str:

@@ -21,7 +21,6 @@ from typing import Any
 
 from ctiex.codecs.binary import BinaryCodec
 from ctiex.codecs.json import JsonCodec
-from ctiex.errors import Status
 from ctiex.interfaces import Extensions, ICodec
 from ctiex.messages import KIND_OF, VERSION, Message
 from ctiex.testing.wire.bad_frames import bad_frames
@@ -31,15 +30,7 @@ from ctiex.testing.wire.dialogues import DIALOGUES, Dialogue
 from ctiex.testing.wire.good import GOOD, VARIANTS, Good
 from ctiex.testing.wire.link_cases import link_cases
 
-MESSAGES: list[tuple[str, int, Message]] = [(good.name, good.invoke_id, good.message) for good in GOOD]
-"""Good messages: name, invoke id, message."""
-
 CASES: list[Case] = [*bad_frames(), *bad_lines(), *link_cases()]
-
-MALFORMED: list[tuple[str, bytes, Status, bool]] = [
-    (case.name, case.data, Status(case.answers[0]["status"]), case.ends_link) for case in bad_frames()
-]
-"""Frames that break the binary layouts: name, bytes, status, whether the link ends."""
 
 
 def vectors() -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import Any, TextIO
 
 from twisted.internet.defer import maybeDeferred
@@ -17,8 +16,8 @@ from ctiex.messages import Role
 from ctiex.plugins import find_plugin
 from ctiex.testing.conformance.children import ClientCommand
 from ctiex.testing.conformance.kit import Kit, cases_of
-from ctiex.testing.conformance.play import Patience
-from ctiex.testing.conformance.verdicts import Outcome, Verdict, summary
+from ctiex.testing.conformance.verdicts import CaseOutcome, Verdict, summary
+from ctiex.testing.conformance.waits import Patience
 
 _ROLES = {role.name.lower(): role for role in Role}
 
@@ -99,7 +98,7 @@ async def run(options: Options, reactor: Any, stdout: TextIO, stderr: TextIO) ->
     kit = Kit(reactor, options.role, codec, Patience(options["patience"], options["settle"]))
     port = await _listen(kit, options["listen"], reactor)
     kit.client = _client(options, port, reactor)
-    say(f"waiting for the client at {options['listen']}", stderr)
+    say(f"waiting for the client at {_place(port) or options['listen']}", stderr)
     try:
         verdicts = await kit.run(cases, lambda verdict: say(verdict.line, stdout))
     finally:
@@ -112,7 +111,7 @@ async def run(options: Options, reactor: Any, stdout: TextIO, stderr: TextIO) ->
 def exit_code(verdicts: list[Verdict]) -> int:
     """0 when something was seen, and nothing failed."""
     outcomes = {verdict.outcome for verdict in verdicts}
-    return 0 if Outcome.OK in outcomes and Outcome.FAILED not in outcomes else 1
+    return 0 if CaseOutcome.OK in outcomes and CaseOutcome.FAILED not in outcomes else 1
 
 
 async def _listen(kit: Kit, listen: str, reactor: Any) -> IListeningPort:
@@ -125,11 +124,15 @@ async def _listen(kit: Kit, listen: str, reactor: Any) -> IListeningPort:
     return ports[0]
 
 
+def _place(port: IListeningPort) -> str:
+    """Where it listens; empty where that has no number, as a Unix socket."""
+    address: Any = port.getHost()
+    return f"{address.host}:{address.port}" if hasattr(address, "port") else ""
+
+
 def _client(options: Options, port: IListeningPort, reactor: Any) -> ClientCommand | None:
     if options["client"] is None:
         return None
     surroundings = {"CONFORMANCE_CODEC": options["codec"], "CONFORMANCE_ROLE": options.role.name.lower()}
-    address: Any = port.getHost()
-    with suppress(AttributeError):  # that of a Unix socket has none
-        surroundings["CONFORMANCE_PORT"] = str(address.port)
+    surroundings["CONFORMANCE_PORT"] = _place(port).rpartition(":")[2]
     return ClientCommand(reactor, options["client"], surroundings)

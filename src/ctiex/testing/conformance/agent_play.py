@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import SystemRandom
 from typing import Any, ClassVar
 
-from attrs import define, evolve, field
+from attrs import evolve
 
 from ctiex.errors import Status
 from ctiex.fields import EMPTY, Fields
@@ -31,46 +31,10 @@ from ctiex.messages import (
     UpdateReply,
     UpdateRequest,
 )
-from ctiex.testing.conformance.play import Asked, Play
+from ctiex.testing.conformance.mailbox import AGENT, Mailbox
+from ctiex.testing.conformance.play import OpenRequest, Play
 from ctiex.testing.conformance.played_link import PlayedLink, Said
 from ctiex.testing.conformance.verdicts import Failed, NotSeen
-
-AGENT = "1001"
-_FIRST = 1_000
-"""What the numbering of the kit begins behind: far from those of a new epoch."""
-
-
-@define
-class Mailbox:
-    """The events of the agent number, and its calls, in one epoch."""
-
-    epoch: int = field(factory=lambda: SystemRandom().randrange(1, 2**48))
-    last: int = _FIRST
-    events: dict[int, AgentEvent] = field(factory=dict)
-    """Those that aren't acknowledged, by sequence."""
-    calls: dict[str, ConnectRequest] = field(factory=dict)
-    """Those whose end isn't acknowledged, by serial."""
-
-    @property
-    def first(self) -> int:
-        """The first that can still be replayed."""
-        return min(self.events, default=self.last + 1)
-
-    def add(self, at: float, request: ConnectRequest, condition: int, status: int, fields: Fields) -> AgentEvent:
-        """One more event."""
-        self.last += 1
-        made = AgentEvent(
-            self.last, int(at * 1_000), AGENT, request.serial, request.reference, Condition(condition), status, fields
-        )
-        self.events[self.last] = made
-        return made
-
-    def acknowledge(self, sequence: int) -> None:
-        """Drop what the client has."""
-        for number in [number for number in self.events if number <= sequence]:
-            event = self.events.pop(number)
-            if event.condition.final:
-                self.calls.pop(event.serial, None)
 
 
 class AgentPlay(Play):
@@ -115,7 +79,7 @@ class AgentPlay(Play):
 
     # ------------------------------------------------------------ logins
 
-    async def begin(self, **agreed: Any) -> Asked:
+    async def begin(self, **agreed: Any) -> OpenRequest:
         """A client that is bound, logged in, and waits for its ConnectReply; calls of an earlier case are ended."""
         while True:
             link = await self.bound(**agreed)
@@ -130,7 +94,7 @@ class AgentPlay(Play):
         await self.comes(lambda: link.holds(ConnectRequest) or link.lost or link.unbound, "ConnectRequest")
         return link.holds(ConnectRequest)
 
-    def _asked(self, asked: Asked) -> Asked:
+    def _asked(self, asked: OpenRequest) -> OpenRequest:
         request = asked.request
         if (request.agent, request.service) != (AGENT, "conformance"):
             raise Failed(f"asked for the service {request.service!r} as agent {request.agent!r}")
@@ -146,7 +110,7 @@ class AgentPlay(Play):
         self.replay(asked)
         return self._login_of(asked)
 
-    async def takes_login(self, link: PlayedLink) -> Asked:
+    async def takes_login(self, link: PlayedLink) -> OpenRequest:
         """The client's AgentLogin."""
         asked = await self.takes(link, AgentLogin)
         if asked.request.agent != AGENT:
@@ -154,7 +118,7 @@ class AgentPlay(Play):
         return asked
 
     @staticmethod
-    def _login_of(asked: Asked) -> AgentLogin:
+    def _login_of(asked: OpenRequest) -> AgentLogin:
         login = asked.request
         assert isinstance(login, AgentLogin)
         return login
@@ -162,14 +126,14 @@ class AgentPlay(Play):
     def _goes_on(self, login: AgentLogin) -> bool:
         return login.epoch == self.mailbox.epoch and login.resume_after <= self.mailbox.last
 
-    def answer_login(self, asked: Asked) -> None:
+    def answer_login(self, asked: OpenRequest) -> None:
         """As an exchange does that has this mailbox."""
         login, box = self._login_of(asked), self.mailbox
         anew = login.epoch != 0 and not self._goes_on(login)
         status = Status.NUMBERING_ANEW if anew else Status.OK
         asked.link.send(AgentLoginReply(status, box.epoch, box.first, box.last), asked.invoke_id)
 
-    def replay(self, asked: Asked) -> None:
+    def replay(self, asked: OpenRequest) -> None:
         """Send all that the client hasn't got, by what it says."""
         login = self._login_of(asked)
         after = login.resume_after if self._goes_on(login) else 0
@@ -177,7 +141,7 @@ class AgentPlay(Play):
             if sequence > after:
                 asked.link.send(event, 0)
 
-    async def come_back(self, before: Asked) -> PlayedLink:
+    async def come_back(self, before: OpenRequest) -> PlayedLink:
         """The next link, logged in behind the last event that was acknowledged or sent."""
         link = await self.bound()
         login = await self.log_in(link)
@@ -194,19 +158,19 @@ class AgentPlay(Play):
         if login.epoch and not at_least <= login.resume_after <= self.mailbox.last:
             raise Failed(f"logged in with resume_after {login.resume_after}, though it had acknowledged {at_least}")
 
-    async def next_login(self, link: PlayedLink) -> Asked:
+    async def next_login(self, link: PlayedLink) -> OpenRequest:
         """The client's next AgentLogin behind a refusal, on this link or another."""
         await self.comes(lambda: link.holds(AgentLogin) or link.lost, "AgentLogin")
         return await self.takes_login(link if link.holds(AgentLogin) else await self.bound())
 
-    async def repeated(self, before: Asked) -> Asked:
+    async def repeated(self, before: OpenRequest) -> OpenRequest:
         """The same ConnectRequest on the next link."""
         if not before.request.serial:
             raise NotSeen("no serial of its own stood in the ConnectRequest, which can't be repeated")
         link = await self.come_back(before)
         return await self.asked_again(before, link)
 
-    async def asked_again(self, before: Asked, link: PlayedLink) -> Asked:
+    async def asked_again(self, before: OpenRequest, link: PlayedLink) -> OpenRequest:
         """The same ConnectRequest, on this link."""
         if not before.request.serial:
             raise Failed("asked again with an empty serial, which may make a second call")
@@ -214,7 +178,7 @@ class AgentPlay(Play):
         self.check_same(before, again)
         return again
 
-    async def asked_later(self, before: Asked) -> Asked | None:
+    async def asked_later(self, before: OpenRequest) -> OpenRequest | None:
         """The same ConnectRequest behind a refusal, or None where the client gives up."""
         link = before.link
         await self.comes(
@@ -229,18 +193,18 @@ class AgentPlay(Play):
         return again
 
     @staticmethod
-    def check_same(before: Asked, again: Asked) -> None:
+    def check_same(before: OpenRequest, again: OpenRequest) -> None:
         """:raise Failed: a repeat is another request."""
         if before.request != again.request:
             raise Failed(f"asked for another call: serial {again.request.serial}, before {before.request.serial}")
 
     # ------------------------------------------------------------ the call
 
-    def yes(self, asked: Asked) -> ConnectReply:
+    def yes(self, asked: OpenRequest) -> ConnectReply:
         """The exchange keeps the call."""
         return ConnectReply(Status.OK, self.keep(asked))
 
-    def keep(self, asked: Asked) -> str:
+    def keep(self, asked: OpenRequest) -> str:
         """The call is kept, and nothing is said of that yet; gives its serial."""
         serial = asked.request.serial or str(SystemRandom().randrange(10**19, 10**20))
         self.mailbox.calls[serial] = self.call = evolve(asked.request, serial=serial)
@@ -291,7 +255,7 @@ class AgentPlay(Play):
             self.tell(link, condition)
         await self.ends(link)
 
-    def gave_up(self, asked: Asked) -> str | None:
+    def gave_up(self, asked: OpenRequest) -> str | None:
         """The client asks for another call, or leaves."""
         link = asked.link
         if link.unbound:
@@ -300,7 +264,7 @@ class AgentPlay(Play):
             return "closed the link"
         return "asked again, before it had an answer" if link.holds(ConnectRequest) else None
 
-    def sample(self, asked: Asked) -> tuple[Message, int]:
+    def sample(self, asked: OpenRequest) -> tuple[Message, int]:
         """An event."""
         request = asked.request
         event = AgentEvent(

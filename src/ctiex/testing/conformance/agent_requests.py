@@ -5,8 +5,8 @@ from __future__ import annotations
 from ctiex.errors import Status
 from ctiex.messages import Condition, ConnectReply, ConnectRequest
 from ctiex.testing.conformance.agent_play import AgentPlay
-from ctiex.testing.conformance.play import Asked
-from ctiex.testing.conformance.verdicts import Case, Failed, NotSeen
+from ctiex.testing.conformance.play import OpenRequest
+from ctiex.testing.conformance.verdicts import Failed, NotSeen, Rare
 
 _RETRY_AFTER = 2
 _TRIES = 3
@@ -14,7 +14,7 @@ LEAST_PAUSES = 0.1
 """How long a few pauses that grow from a random time up to a second are together, at the very least."""
 
 
-def _own_serial(asked: Asked) -> None:
+def _own_serial(asked: OpenRequest) -> None:
     if not asked.request.serial:
         raise NotSeen("no serial of its own stood in the ConnectRequest")
 
@@ -46,6 +46,19 @@ async def _finished(play: AgentPlay) -> None:
         await play.leaves(link)
 
 
+async def _finished_before(play: AgentPlay) -> None:
+    """Replies and events have no order between them."""
+    asked = await play.begin()
+    _own_serial(asked)
+    play.cut(asked.link)
+    again = await play.repeated(asked)
+    serial = play.keep(again)
+    again.link.send(ConnectReply(Status.ALREADY_FINISHED, serial), again.invoke_id)
+    await play.still_waits(again)
+    play.tell(again.link, Condition.CONNECTING)
+    await play.ends(again.link)
+
+
 async def _empty(play: AgentPlay) -> None:
     """Only an own serial makes a request repeatable."""
     asked = await play.begin()
@@ -56,7 +69,7 @@ async def _empty(play: AgentPlay) -> None:
     play.cut(asked.link)
     link = await play.come_back(asked)
     play.keep(asked)
-    await play.nothing(lambda: play.gave_up(Asked(link, 0, asked.request, 0.0)))
+    await play.nothing(lambda: play.gave_up(OpenRequest(link, 0, asked.request, 0.0)))
     await play.finish(link)
 
 
@@ -120,15 +133,16 @@ async def _never(play: AgentPlay) -> None:
         raise Failed(play.gave_up(asked) or "")
 
 
-CASES: tuple[Case[AgentPlay], ...] = (
-    Case("reply-lost", "repeat the same ConnectRequest when its answer was lost, and take 0", _kept),
-    Case("reply-lost-finished", "repeat it, and learn by the events how the call ended that is 24 now", _finished),
-    Case("empty-serial", "not repeat a ConnectRequest without a serial of its own", _empty),
-    Case("unanswered", "repeat the same ConnectRequest when no answer comes", _unanswered),
-    Case("retry-after", "wait as long as retry_after says before it asks again, or give up", _retry_after),
-    Case("busy", "ask again later at 14, with pauses, or give up", _busy),
-    Case("store-unavailable", "ask again later at 50, with pauses, or give up", _store_unavailable),
-    Case("mailbox-full", "ask again later at 41, with pauses, or give up", _mailbox_full),
-    Case("never", "not ask again at 36", _never),
+CASES: tuple[Rare[AgentPlay], ...] = (
+    Rare("reply-lost", "repeat the same ConnectRequest when its answer was lost, and take 0", _kept),
+    Rare("reply-lost-finished", "repeat it, and learn by the events how the call ended that is 24 now", _finished),
+    Rare("reply-before-events", "wait for the events of a call that is 24 at the repeat", _finished_before),
+    Rare("empty-serial", "not repeat a ConnectRequest without a serial of its own", _empty),
+    Rare("unanswered", "repeat the same ConnectRequest when no answer comes", _unanswered),
+    Rare("retry-after", "wait as long as retry_after says before it asks again, or give up", _retry_after),
+    Rare("busy", "ask again later at 14, with pauses, or give up", _busy),
+    Rare("store-unavailable", "ask again later at 50, with pauses, or give up", _store_unavailable),
+    Rare("mailbox-full", "ask again later at 41, with pauses, or give up", _mailbox_full),
+    Rare("never", "not ask again at 36", _never),
 )  # fmt: skip
 """What may become of a ConnectRequest."""

@@ -13,16 +13,17 @@ from ctiex.messages import (
     Error,
     UpdateRequest,
 )
-from ctiex.testing.conformance.agent_play import AGENT, AgentPlay, Mailbox
-from ctiex.testing.conformance.play import Asked, kind_of
+from ctiex.testing.conformance.agent_play import AgentPlay
+from ctiex.testing.conformance.mailbox import AGENT, Mailbox
+from ctiex.testing.conformance.play import OpenRequest, kind_of
 from ctiex.testing.conformance.played_link import PlayedLink
-from ctiex.testing.conformance.verdicts import Case, Failed, NotSeen
+from ctiex.testing.conformance.verdicts import Failed, NotSeen, Rare
 
 _BELOW, _FINAL = Condition(0x4D), Condition(0x90)
 _UNKNOWN_STATUS = 199
 
 
-async def _kept(play: AgentPlay) -> Asked:
+async def _kept(play: AgentPlay) -> OpenRequest:
     """A call that is kept, with an event that is acknowledged."""
     asked = await play.begin()
     play.answer(asked)
@@ -146,7 +147,7 @@ async def _early(play: AgentPlay) -> None:
     login = await play.takes_login(link)
     play.check_position(login.request, asked.link.acknowledged)
     play.replay(login)
-    await play.still_waits(Asked(link, 0, asked.request, 0.0))
+    await play.still_waits(OpenRequest(link, 0, asked.request, 0.0))
     play.answer_login(login)
     await play.acknowledges(link)
     await play.ends(link)
@@ -203,19 +204,19 @@ async def _refused_login(play: AgentPlay) -> None:
     await play.ends(again.link)
 
 
-CASES: tuple[Case[AgentPlay], ...] = (
-    Case("gap", "log in with its position, and go on behind the events that have expired", _gap),
-    Case("new-epoch", "adopt the new epoch (21), take its events, and log in with it from then on", _new_epoch),
-    Case("taken-over", "not log the number in again behind Error 13", _taken_over),
-    Case("unknown-status", "take a status that it doesn't know as 51: ask again later, or give up", _unknown_status),
-    Case("unknown-progress", "take a condition below 128 that it doesn't know as progress", _progress),
-    Case("unknown-final", "take a condition from 128 on that it doesn't know as final", _final),
-    Case("doubled-events", "take an event once that comes twice", _doubled),
-    Case("replayed-events", "log in with its position, and take what was replayed behind a cut", _replayed),
-    Case("early-events", "hold events that come before the AgentLoginReply until it is there", _early),
-    Case("early-at-first", "hold them likewise at the first login of a run", _early_at_first),
-    Case("overtaken-reply", "take the events of its call that come before the ConnectReply", _overtaken),
-    Case("unknown-call", "acknowledge an event of a call that it doesn't know", _unknown_call),
-    Case("login-later", "log in again later behind an AgentLoginReply 50", _refused_login),
+CASES: tuple[Rare[AgentPlay], ...] = (
+    Rare("gap", "log in with its position, and go on behind the events that have expired", _gap),
+    Rare("new-epoch", "adopt the new epoch (21), take its events, and log in with it from then on", _new_epoch),
+    Rare("taken-over", "not log the number in again behind Error 13", _taken_over),
+    Rare("unknown-status", "take a status that it doesn't know as 51: ask again later, or give up", _unknown_status),
+    Rare("unknown-progress", "take a condition below 128 that it doesn't know as progress", _progress),
+    Rare("unknown-final", "take a condition from 128 on that it doesn't know as final", _final),
+    Rare("doubled-events", "take an event once that comes twice", _doubled),
+    Rare("replayed-events", "log in with its position, and take what was replayed behind a cut", _replayed),
+    Rare("early-events", "hold events that come before the AgentLoginReply until it is there", _early),
+    Rare("early-at-first", "hold them likewise at the first login of a run", _early_at_first),
+    Rare("overtaken-reply", "take the events of its call that come before the ConnectReply", _overtaken),
+    Rare("unknown-call", "acknowledge an event of a call that it doesn't know", _unknown_call),
+    Rare("login-later", "log in again later behind an AgentLoginReply 50", _refused_login),
 )  # fmt: skip
 """What may happen to events and logins."""

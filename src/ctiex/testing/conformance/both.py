@@ -5,17 +5,17 @@ from __future__ import annotations
 from ctiex.codecs import encode
 from ctiex.errors import Status
 from ctiex.messages import KIND_OF, BindReply, Error, Ping
-from ctiex.testing.conformance.play import Asked, Play, kind_of
+from ctiex.testing.conformance.play import OpenRequest, Play, kind_of
 from ctiex.testing.conformance.played_link import Manners
 from ctiex.testing.conformance.raw_frames import UNKNOWN_KIND, malformed, of_unknown_kind, with_unknown_flag
-from ctiex.testing.conformance.verdicts import Case, Failed
+from ctiex.testing.conformance.verdicts import Failed, Rare
 
 _EXTENSIONS = ((0x9000, b"first"), (0x9000, b"second"), (0xFFFF, b""))
 _NOBODYS = 90_001
 """An invoke id that no client has come to."""
 
 
-async def _on(play: Play, asked: Asked) -> None:
+async def _on(play: Play, asked: OpenRequest) -> None:
     """Whatever was played, it goes on as usual."""
     await play.still_waits(asked)
     play.answer(asked)
@@ -163,25 +163,25 @@ async def _silence(play: Play) -> None:
     await play.finish(again.link)
 
 
-CASES: tuple[Case[Play], ...] = (
-    Case("usual", "go through a call where nothing is rare", _usual),
-    Case("extensions", "skip extensions of unknown types on every kind of message", _extensions),
-    Case("byte-by-byte", "put frames together that come one byte at a time", _byte_by_byte),
-    Case("unknown-feature", "ignore a feature in the BindReply that it doesn't know", _unknown_feature),
-    Case("ping", "answer Ping while it waits for an answer, under an id that it uses itself too", _ping),
-    Case("error-elsewhere", "go on waiting at an Error about something else under its request's id", _error_elsewhere),
-    Case("malformed-error", "ignore an Error that can't be read, and answer nothing", _malformed_error),
-    Case("error", "take an Error about its request's kind as the end of the request", _error),
-    Case("other-reply", "ignore replies that it didn't ask for, also under its request's id", _other_reply),
-    Case("malformed-reply", "answer Error 1, and take the request as refused", _malformed_reply),
-    Case("malformed-frame", "answer Error 1, and leave the link open", _malformed_frame),
-    Case("unknown-kind", "answer Error 2, and leave the link open", _unknown_kind),
-    Case("unknown-flag", "answer Error 1, and leave the link open", _unknown_flag, ("binary",)),
-    Case("other-role", "answer a message for the other role by Error 5", _other_role),
-    Case("unbind", "answer Unbind 15 by UnbindReply, come back, and ask again", _unbind),
-    Case("unbind-under-0", "answer an Unbind under invoke id 0 under 0", _unbind_under_0),
-    Case("cut", "come back when the link is lost, and ask again what wasn't answered", _cut),
-    Case("bind-later", "come back behind a BindReply 14", _bind_later),
-    Case("silence", "ask by Ping when nothing comes, leave the link when nothing answers, and come back", _silence),
+CASES: tuple[Rare[Play], ...] = (
+    Rare("usual", "go through a call where nothing is rare", _usual),
+    Rare("extensions", "skip extensions of unknown types on every kind of message", _extensions),
+    Rare("byte-by-byte", "put frames together that come one byte at a time", _byte_by_byte),
+    Rare("unknown-feature", "ignore a feature in the BindReply that it doesn't know", _unknown_feature),
+    Rare("ping", "answer Ping while it waits for an answer, under an id that it uses itself too", _ping),
+    Rare("error-elsewhere", "go on waiting at an Error about something else under its request's id", _error_elsewhere),
+    Rare("malformed-error", "ignore an Error that can't be read, and answer nothing", _malformed_error),
+    Rare("error", "take an Error about its request's kind as the end of the request", _error),
+    Rare("other-reply", "ignore replies that it didn't ask for, also under its request's id", _other_reply),
+    Rare("malformed-reply", "answer Error 1, and take the request as refused", _malformed_reply),
+    Rare("malformed-frame", "answer Error 1, and leave the link open", _malformed_frame),
+    Rare("unknown-kind", "answer Error 2, and leave the link open", _unknown_kind),
+    Rare("unknown-flag", "answer Error 1, and leave the link open", _unknown_flag, ("binary",)),
+    Rare("other-role", "answer a message for the other role by Error 5", _other_role),
+    Rare("unbind", "answer Unbind 15 by UnbindReply, come back, and ask again", _unbind),
+    Rare("unbind-under-0", "answer an Unbind under invoke id 0 under 0", _unbind_under_0),
+    Rare("cut", "come back when the link is lost, and ask again what wasn't answered", _cut),
+    Rare("bind-later", "come back behind a BindReply 14", _bind_later),
+    Rare("silence", "ask by Ping when nothing comes, leave the link when nothing answers, and come back", _silence),
 )  # fmt: skip
 """By name, those of both roles."""

@@ -12,19 +12,20 @@ from ctiex.interfaces import ICodec
 from ctiex.messages import Role
 from ctiex.testing.conformance import agent_requests, agents, both, service_reports, services
 from ctiex.testing.conformance.agent_play import AgentPlay
-from ctiex.testing.conformance.play import Patience, Play
+from ctiex.testing.conformance.play import Play
 from ctiex.testing.conformance.played_link import PlayedLink
 from ctiex.testing.conformance.service_play import ServicePlay
-from ctiex.testing.conformance.verdicts import Case, Failed, NotSeen, Outcome, Verdict
+from ctiex.testing.conformance.verdicts import CaseOutcome, Failed, NotSeen, Rare, Verdict
+from ctiex.testing.conformance.waits import Patience
 
 _PLAYS: dict[Role, type[Play]] = {Role.AGENT: AgentPlay, Role.SERVICE: ServicePlay}
-_CASES: dict[Role, tuple[Case[Any], ...]] = {
+_CASES: dict[Role, tuple[Rare[Any], ...]] = {
     Role.AGENT: (*both.CASES, *agents.CASES, *agent_requests.CASES),
     Role.SERVICE: (*both.CASES, *services.CASES, *service_reports.CASES),
 }
 
 
-def cases_of(role: Role, codec: ICodec | None = None) -> Iterator[Case[Any]]:
+def cases_of(role: Role, codec: ICodec | None = None) -> Iterator[Rare[Any]]:
     """All cases for clients of this role, in order.
 
     :param codec: those for this one alone.
@@ -60,7 +61,7 @@ class Kit:
         self.factory = cast(Factory, Factory.forProtocol(cast("type[PlayedLink]", self._play.new_link)))
         self.factory.noisy = False
 
-    async def run(self, cases: Sequence[Case[Any]], said: Callable[[Verdict], object]) -> list[Verdict]:
+    async def run(self, cases: Sequence[Rare[Any]], said: Callable[[Verdict], object]) -> list[Verdict]:
         """Play these cases.
 
         :param said: hears each verdict as soon as it is there.
@@ -72,7 +73,7 @@ class Kit:
             verdicts.append(verdict)
         return verdicts
 
-    async def _played(self, case: Case[Any]) -> Verdict:
+    async def _played(self, case: Rare[Any]) -> Verdict:
         if self.client is not None:
             self._play.forget()
             self.client.start(case.name)
@@ -80,14 +81,14 @@ class Kit:
             await case.play(self._play)
             self._play.check()
         except Failed as failed:
-            return Verdict(case.name, Outcome.FAILED, case.should, str(failed))
+            return Verdict(case.name, CaseOutcome.FAILED, case.should, str(failed))
         except NotSeen as not_seen:
-            return Verdict(case.name, Outcome.NOT_SEEN, case.should, str(not_seen))
+            return Verdict(case.name, CaseOutcome.NOT_SEEN, case.should, str(not_seen))
         finally:
             self._play.end()
             if self.client is not None:
                 await self.client.stop()
-        return Verdict(case.name, Outcome.OK, case.should)
+        return Verdict(case.name, CaseOutcome.OK, case.should)
 
     def close(self) -> None:
         """Leave every link that is still there."""

@@ -7,11 +7,9 @@ from collections.abc import Callable
 from typing import Any, ClassVar, TypeVar
 
 from attrs import evolve, frozen
-from twisted.internet.defer import TimeoutError
 
 from ctiex.errors import Status
 from ctiex.interfaces import ICodec
-from ctiex.links.waiters import Waiters
 from ctiex.messages import (
     KIND_OF,
     Bind,
@@ -25,6 +23,7 @@ from ctiex.messages import (
 )
 from ctiex.testing.conformance.played_link import Manners, PlayedLink, Said, complaint_in_words
 from ctiex.testing.conformance.verdicts import Failed, NotSeen
+from ctiex.testing.conformance.waits import Late, Patience, PatientWaits
 
 _Found = TypeVar("_Found")
 
@@ -33,17 +32,7 @@ _AGREED = BindReply(0, session="conformance", heartbeat_s=30, max_in_flight=100,
 
 
 @frozen
-class Patience:
-    """How long the kit waits, in seconds."""
-
-    acts: float = 60.0
-    """Until the client does what it is waited for."""
-    settles: float = 2.0
-    """Until it is believed that the client does nothing more."""
-
-
-@frozen
-class Asked:
+class OpenRequest:
     """A request of the client that the exchange hasn't answered."""
 
     link: PlayedLink
@@ -52,11 +41,7 @@ class Asked:
     at: float
 
 
-class _Late(Exception):
-    """It didn't come about in time."""
-
-
-class Play(ABC):
+class Play(PatientWaits, ABC):
     """The exchange in all cases of one run: what stands in one play goes on in the next."""
 
     role: ClassVar[Role]
@@ -64,12 +49,10 @@ class Play(ABC):
     """The features that a client of this role gets when it asks for them."""
 
     def __init__(self, clock: Any, codec: ICodec, patience: Patience) -> None:
-        self.clock = clock
+        super().__init__(clock, patience)
         self.codec = codec
-        self.patience = patience
         self.manners = Manners()
         """Of links that are taken from now on."""
-        self._changes: Waiters[None] = Waiters()
         self._coming: list[PlayedLink] = []
         """Links that no play has taken."""
         self.links: list[PlayedLink] = []
@@ -82,7 +65,7 @@ class Play(ABC):
     # ------------------------------------------------------------ what the roles say
 
     @abstractmethod
-    async def begin(self, **agreed: Any) -> Asked:
+    async def begin(self, **agreed: Any) -> OpenRequest:
         """Bring the client to where it waits for an answer.
 
         :param agreed: what the BindReply says in place of the usual.
@@ -90,18 +73,18 @@ class Play(ABC):
         """
 
     @abstractmethod
-    async def come_back(self, before: Asked) -> PlayedLink:
+    async def come_back(self, before: OpenRequest) -> PlayedLink:
         """The client's next link, with all that it says before its requests."""
 
     @abstractmethod
-    async def repeated(self, before: Asked) -> Asked:
+    async def repeated(self, before: OpenRequest) -> OpenRequest:
         """Behind a cut: the same request again, on the next link."""
 
     @abstractmethod
-    def yes(self, asked: Asked) -> Message:
+    def yes(self, asked: OpenRequest) -> Message:
         """The reply that it wants."""
 
-    def answer(self, asked: Asked) -> None:
+    def answer(self, asked: OpenRequest) -> None:
         """Answer it as it wants."""
         asked.link.send(self.yes(asked), asked.invoke_id)
 
@@ -110,11 +93,11 @@ class Play(ABC):
         """Go on as usual to the end of the call, behind the answer."""
 
     @abstractmethod
-    def gave_up(self, asked: Asked) -> str | None:
+    def gave_up(self, asked: OpenRequest) -> str | None:
         """What the client does, when it no longer waits for the answer; None while it does."""
 
     @abstractmethod
-    def sample(self, asked: Asked) -> tuple[Message, int]:
+    def sample(self, asked: OpenRequest) -> tuple[Message, int]:
         """A message that the exchange might send now, and its invoke id."""
 
     other_reply: ClassVar[Message]
@@ -144,7 +127,7 @@ class Play(ABC):
             link.goodbye(said.invoke_id)
         elif said is not None:
             self.heard(link, said)
-        self._changes.fire(None)
+        self.something_happened()
 
     async def link(self) -> PlayedLink:
         """The next link, on which the client has said Bind; it isn't answered."""
@@ -205,22 +188,6 @@ class Play(ABC):
 
     # ------------------------------------------------------------ waits
 
-    async def until(self, reached: Callable[[], _Found | None], seconds: float) -> _Found:
-        """What is found, as soon as it is there.
-
-        :raise _Late: it isn't there in time.
-        """
-        deadline = self.clock.seconds() + seconds
-        while not (found := reached()):
-            left = deadline - self.clock.seconds()
-            if left <= 0:
-                raise _Late
-            try:
-                await self._changes.add().addTimeout(left, self.clock)
-            except TimeoutError:
-                raise _Late from None
-        return found
-
     async def comes(self, reached: Callable[[], _Found | None], what: str) -> _Found:
         """Something that the client has to do.
 
@@ -229,16 +196,9 @@ class Play(ABC):
         """
         try:
             return await self.until(reached, self.patience.acts)
-        except _Late:
+        except Late:
             text = f"no {what} came within {self.patience.acts:g} s"
             raise Failed(text) if self._seen else NotSeen(text) from None
-
-    async def might(self, reached: Callable[[], _Found | None]) -> _Found | None:
-        """Something that a client may do or leave; None where it doesn't."""
-        try:
-            return await self.until(reached, self.patience.acts)
-        except _Late:
-            return None
 
     async def says(self, link: PlayedLink, reached: Callable[[], _Found | None], what: str) -> _Found:
         """Something that the client has to do on this link.
@@ -260,13 +220,13 @@ class Play(ABC):
         """The client is where the case begins: from now on all is held against it."""
         self._seen = True
 
-    async def takes(self, link: PlayedLink, kind: type[Message], wanted: Callable[[Any], bool] = bool) -> Asked:
+    async def takes(self, link: PlayedLink, kind: type[Message], wanted: Callable[[Any], bool] = bool) -> OpenRequest:
         """The client's next request of this class.
 
         :param wanted: which of them.
         """
         said = await self.says(link, lambda: link.take(kind, lambda one: wanted(one)), kind.__name__)
-        return Asked(link, said.invoke_id, said.message, said.at)
+        return OpenRequest(link, said.invoke_id, said.message, said.at)
 
     async def replies(self, link: PlayedLink, invoke_id: int, kind: type[Message]) -> Any:
         """The client's reply to a request of the exchange."""
@@ -300,11 +260,11 @@ class Play(ABC):
 
         try:
             instead = await self.until(look, self.patience.settles)
-        except _Late:
+        except Late:
             return
         raise Failed(instead)
 
-    async def still_waits(self, asked: Asked) -> None:
+    async def still_waits(self, asked: OpenRequest) -> None:
         """The client goes on waiting for its answer.
 
         :raise Failed: it doesn't.

@@ -23,7 +23,7 @@ from ctiex.messages import (
     ServiceEvent,
     ServiceEventReply,
 )
-from ctiex.testing.conformance.play import EXCHANGE_ADDRESS, Asked, Play
+from ctiex.testing.conformance.play import EXCHANGE_ADDRESS, OpenRequest, Play
 from ctiex.testing.conformance.played_link import PlayedLink, Said
 from ctiex.testing.conformance.verdicts import Failed
 
@@ -65,7 +65,7 @@ class ServicePlay(Play):
 
     # ------------------------------------------------------------ the call
 
-    async def begin(self, **agreed: Any) -> Asked:
+    async def begin(self, **agreed: Any) -> OpenRequest:
         """A client that is bound, has accepted a customer, and waits for the data."""
         self.serial = self.new_serial()
         link = await self.bound(**agreed)
@@ -90,28 +90,28 @@ class ServicePlay(Play):
         if reply.status != Status.OK:
             raise Failed(f"refused the Connection ({reply.status}: {reply.detail})")
 
-    async def come_back(self, before: Asked) -> PlayedLink:
+    async def come_back(self, before: OpenRequest) -> PlayedLink:
         """The next link."""
         return await self.bound()
 
-    async def repeated(self, before: Asked) -> Asked:
+    async def repeated(self, before: OpenRequest) -> OpenRequest:
         """The DataRequest on the next link."""
         return await self.takes(await self.bound(), DataRequest)
 
-    def yes(self, asked: Asked) -> DataResult:
+    def yes(self, asked: OpenRequest) -> DataResult:
         """The data."""
         return DataResult(Status.OK, self.serial, AGENT, "desk 7", DATA)
 
     # ------------------------------------------------------------ its reports
 
-    async def reports(self, link: PlayedLink, wanted: Any = bool) -> Asked:
+    async def reports(self, link: PlayedLink, wanted: Any = bool) -> OpenRequest:
         """The next ServiceEvent, which isn't answered yet."""
         asked = await self.takes(link, ServiceEvent, wanted)
         if asked.request.agent not in ("", AGENT):
             raise Failed(f"reported to agent {asked.request.agent!r}")
         return asked
 
-    async def final(self, link: PlayedLink) -> Asked:
+    async def final(self, link: PlayedLink) -> OpenRequest:
         """The final report, which isn't answered yet; progress is kept."""
         while True:
             asked = await self.reports(link)
@@ -119,7 +119,7 @@ class ServicePlay(Play):
                 return asked
             self.reply(asked, Status.OK)
 
-    def reply(self, asked: Asked, status: int) -> None:
+    def reply(self, asked: OpenRequest, status: int) -> None:
         """Answer a report."""
         asked.link.send(ServiceEventReply(asked.request.event_id, status), asked.invoke_id)
 
@@ -148,11 +148,11 @@ class ServicePlay(Play):
                     return "asked for the data"
         return "closed the link" if link.lost or link.unbound else None
 
-    def gave_up(self, asked: Asked) -> str | None:
+    def gave_up(self, asked: OpenRequest) -> str | None:
         """The client reports, asks again, or leaves."""
         return self.says_more(asked.link)
 
-    def sample(self, asked: Asked) -> tuple[Message, int]:
+    def sample(self, asked: OpenRequest) -> tuple[Message, int]:
         """Word that another call is over, under an id that isn't in use."""
         return CallEnded(self.new_serial(), Condition.TIMED_OUT), 70_001
 

@@ -8,23 +8,23 @@ from typing import Any
 from ctiex.errors import Status
 from ctiex.messages import ServiceEvent
 from ctiex.testing.conformance.agent_requests import LEAST_PAUSES
-from ctiex.testing.conformance.play import Asked
+from ctiex.testing.conformance.play import OpenRequest
 from ctiex.testing.conformance.service_play import ServicePlay
-from ctiex.testing.conformance.verdicts import Case, Failed, NotSeen
+from ctiex.testing.conformance.verdicts import Failed, NotSeen, Rare
 
 _TRIES = 3
 _UNKNOWN_STATUS = 199
 Played = Callable[[ServicePlay], Coroutine[Any, Any, None]]
 
 
-async def _result(play: ServicePlay) -> Asked:
+async def _result(play: ServicePlay) -> OpenRequest:
     """The final report of a call, which waits for its answer."""
     asked = await play.begin()
     play.answer(asked)
     return await play.final(asked.link)
 
 
-def _same(before: Asked, again: Asked) -> None:
+def _same(before: OpenRequest, again: OpenRequest) -> None:
     """:raise Failed: a repeat isn't the same report."""
     if before.request.event_id != again.request.event_id:
         raise Failed("reported again under another event_id: that makes a second report")
@@ -116,22 +116,22 @@ async def _unanswered(play: ServicePlay) -> None:
     await play.says_no_more(again.link)
 
 
-CASES: tuple[Case[ServicePlay], ...] = (
-    Case("report-0", "take 0 as success", _final_at(Status.OK)),
-    Case("report-40", "take 40 as success", _final_at(Status.QUEUED_AGENT_AWAY)),
-    Case("report-43", "take 43 as success", _final_at(Status.DUPLICATE_EVENT)),
-    Case("report-24", "not report again at 24", _final_at(Status.ALREADY_FINISHED)),
-    Case("report-20", "not report again at 20", _final_at(Status.UNKNOWN_SERIAL)),
-    Case("report-25", "report its result under a new event_id at 25, which says that it wasn't taken",
+CASES: tuple[Rare[ServicePlay], ...] = (
+    Rare("report-0", "take 0 as success", _final_at(Status.OK)),
+    Rare("report-40", "take 40 as success", _final_at(Status.QUEUED_AGENT_AWAY)),
+    Rare("report-43", "take 43 as success", _final_at(Status.DUPLICATE_EVENT)),
+    Rare("report-24", "not report again at 24", _final_at(Status.ALREADY_FINISHED)),
+    Rare("report-20", "not report again at 20", _final_at(Status.UNKNOWN_SERIAL)),
+    Rare("report-25", "report its result under a new event_id at 25, which says that it wasn't taken",
          _otherwise_at(Status.EVENT_ID_USED)),
-    Case("report-35", "report less under a new event_id at 35", _otherwise_at(Status.DATA_TOO_LARGE)),
-    Case("report-36", "report less under a new event_id at 36", _otherwise_at(Status.MORE_THAN_ALLOWED)),
-    Case("report-14", "report again later at 14, under the same event_id", _later_at(Status.TOO_BUSY)),
-    Case("report-50", "report again later at 50, under the same event_id", _later_at(Status.STORE_UNAVAILABLE)),
-    Case("report-51", "report again later at 51, under the same event_id", _later_at(Status.INTERNAL)),
-    Case("report-unknown", "take a status that it doesn't know as 51: report again later", _later_at(_UNKNOWN_STATUS)),
-    Case("report-41", "drop progress that is refused by 41, or report it again later", _progress_full),
-    Case("report-lost", "report again under the same event_id when the answer was lost, and take 43", _reply_lost),
-    Case("report-unanswered", "report again under the same event_id when no answer comes", _unanswered),
+    Rare("report-35", "report less under a new event_id at 35", _otherwise_at(Status.DATA_TOO_LARGE)),
+    Rare("report-36", "report less under a new event_id at 36", _otherwise_at(Status.MORE_THAN_ALLOWED)),
+    Rare("report-14", "report again later at 14, under the same event_id", _later_at(Status.TOO_BUSY)),
+    Rare("report-50", "report again later at 50, under the same event_id", _later_at(Status.STORE_UNAVAILABLE)),
+    Rare("report-51", "report again later at 51, under the same event_id", _later_at(Status.INTERNAL)),
+    Rare("report-unknown", "take a status that it doesn't know as 51: report again later", _later_at(_UNKNOWN_STATUS)),
+    Rare("report-41", "drop progress that is refused by 41, or report it again later", _progress_full),
+    Rare("report-lost", "report again under the same event_id when the answer was lost, and take 43", _reply_lost),
+    Rare("report-unanswered", "report again under the same event_id when no answer comes", _unanswered),
 )  # fmt: skip
 """What may become of a report."""

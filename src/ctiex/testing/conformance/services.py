@@ -15,9 +15,9 @@ from ctiex.messages import (
     DataResult,
     ServiceEvent,
 )
-from ctiex.testing.conformance.play import Asked
+from ctiex.testing.conformance.play import OpenRequest
 from ctiex.testing.conformance.service_play import CUSTOMER, ServicePlay
-from ctiex.testing.conformance.verdicts import Case, Failed, NotSeen
+from ctiex.testing.conformance.verdicts import Failed, NotSeen, Rare
 
 _UNKNOWN_CONDITION = Condition(0x90)
 
@@ -120,7 +120,7 @@ async def _unknown_serial(play: ServicePlay) -> None:
 
     def more() -> str | None:
         while report := asked.link.take(ServiceEvent):
-            play.reply(Asked(asked.link, report.invoke_id, report.message, report.at), Status.UNKNOWN_SERIAL)
+            play.reply(OpenRequest(asked.link, report.invoke_id, report.message, report.at), Status.UNKNOWN_SERIAL)
             if report.message in refused:
                 return "reported again under the same event_id, though 20 is final"
             refused.append(report.message)
@@ -157,19 +157,19 @@ async def _without_id(play: ServicePlay) -> None:
     await play.finish(asked.link)
 
 
-CASES: tuple[Case[ServicePlay], ...] = (
-    Case("call-ended", "answer CallEnded each time, give the call up, and report nothing more", _call_ended),
-    Case("call-ended-somehow", "take any condition of a CallEnded as the end", _ended_somehow),
-    Case("call-ended-unknown", "answer CallEnded of a call that it doesn't know", _unknown_ended),
-    Case("call-ended-behind-cut", "answer CallEnded on another link, and give the call up", _ended_behind_cut),
-    Case("data-changed", "answer DataChanged, and go on", _data_changed),
-    Case("data-changed-unknown", "answer DataChanged of a call that it doesn't know", _unknown_changed),
-    Case("doubled-connection", "accept a Connection again that comes twice, and serve the customer once", _doubled),
-    Case("connection-behind-cut", "accept a Connection again on the next link, and serve once", _again_behind_cut),
-    Case("late-connection", "answer a Connection that comes behind the end of its call", _late),
-    Case("data-unknown", "take DataResult 20 as final", _unknown_serial),
-    Case("unknown-access-code", "refuse a Connection for an access code that it doesn't serve", _unknown_code),
-    Case("no-serial", "answer a Connection whose calling number has no serial", _no_serial),
-    Case("connection-without-id", "answer a Connection under invoke id 0 by Error 1", _without_id),
+CASES: tuple[Rare[ServicePlay], ...] = (
+    Rare("call-ended", "answer CallEnded each time, give the call up, and report nothing more", _call_ended),
+    Rare("call-ended-somehow", "take any condition of a CallEnded as the end", _ended_somehow),
+    Rare("call-ended-unknown", "answer CallEnded of a call that it doesn't know", _unknown_ended),
+    Rare("call-ended-behind-cut", "answer CallEnded on another link, and give the call up", _ended_behind_cut),
+    Rare("data-changed", "answer DataChanged, and go on", _data_changed),
+    Rare("data-changed-unknown", "answer DataChanged of a call that it doesn't know", _unknown_changed),
+    Rare("doubled-connection", "accept a Connection again that comes twice, and serve the customer once", _doubled),
+    Rare("connection-behind-cut", "accept a Connection again on the next link, and serve once", _again_behind_cut),
+    Rare("late-connection", "answer a Connection that comes behind the end of its call", _late),
+    Rare("data-unknown", "take DataResult 20 as final", _unknown_serial),
+    Rare("unknown-access-code", "refuse a Connection for an access code that it doesn't serve", _unknown_code),
+    Rare("no-serial", "answer a Connection whose calling number has no serial", _no_serial),
+    Rare("connection-without-id", "answer a Connection under invoke id 0 by Error 1", _without_id),
 )  # fmt: skip
 """What may happen to a call."""

@@ -12,7 +12,7 @@ Scene = TypeVar("Scene")
 
 
 @frozen
-class Case(Generic[Scene]):
+class Rare(Generic[Scene]):
     """One thing that is rare on a link, and that every client has to survive."""
 
     name: str
@@ -31,7 +31,7 @@ class NotSeen(Exception):
     """The client never came to where the case begins; the text says what didn't come."""
 
 
-class Outcome(StrEnum):
+class CaseOutcome(StrEnum):
     """How a case ended."""
 
     OK = "ok"
@@ -39,7 +39,7 @@ class Outcome(StrEnum):
     NOT_SEEN = "not seen"
 
 
-_WIDTH = max(map(len, Outcome))
+_WIDTH = max(map(len, CaseOutcome))
 
 
 @frozen
@@ -47,7 +47,7 @@ class Verdict:
     """What is said of one case."""
 
     name: str
-    outcome: Outcome
+    outcome: CaseOutcome
     should: str
     instead: str = ""
     """What the client did, or what didn't come."""
@@ -61,5 +61,5 @@ class Verdict:
 
 def summary(verdicts: Collection[Verdict]) -> str:
     """All of them in one line."""
-    counts = [(sum(verdict.outcome is outcome for verdict in verdicts), outcome) for outcome in Outcome]
+    counts = [(sum(verdict.outcome is outcome for verdict in verdicts), outcome) for outcome in CaseOutcome]
     return f"{len(verdicts)} cases: " + ", ".join(f"{count} {outcome}" for count, outcome in counts)

@@ -23,7 +23,7 @@ from ctiex.messages import (
     UpdateRequest,
 )
 from ctiex.processing.service import ProcessingService
-from ctiex.records import CallState
+from ctiex.records import Call, CallState
 from ctiex.stores.call_store import CallStore
 from ctiex.testing.simulation.witness import Witness, data_of
 
@@ -131,16 +131,23 @@ class Answers:
 
             update(identity, request, answered)
 
-        def query_seen(identity: Identity, asked: CallQuery) -> CallQueryReply:
-            reply = query(identity, asked)
-            self._queried(asked.agent, reply)
-            return reply
+        def query_seen(identity: Identity, asked: CallQuery, reply: Callable[[CallQueryReply], None]) -> None:
+            is_so = self._open_of(asked.agent)
+
+            def answered(message: CallQueryReply) -> None:
+                if message.status != Status.STORE_UNAVAILABLE:
+                    self._queried(asked.agent, is_so, message)
+                reply(message)
+
+            query(identity, asked, answered)
 
         vars(processing).update(connect=connect_seen, cancel=cancel_seen, update=update_seen, query=query_seen)
 
-    def _queried(self, agent: str, reply: CallQueryReply) -> None:
-        """The open calls of an agent number are told."""
-        calls = [call for call in self._store.calls() if call.agent == agent and call.state is not CallState.CLOSED]
+    def _open_of(self, agent: str) -> list[Call]:
+        return [call for call in self._store.calls() if call.agent == agent and call.state is not CallState.CLOSED]
+
+    def _queried(self, agent: str, calls: list[Call], reply: CallQueryReply) -> None:
+        """The calls of an agent number that were open when it was asked are told."""
         is_so = sorted((call.reference, call.state.value) for call in calls)
         told = sorted((call.reference, call.state.name.lower()) for call in reply.calls)
         begun = [next((call.begun for call in calls if call.serial == one.serial), 0) for one in reply.calls]

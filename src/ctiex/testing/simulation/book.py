@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from attrs import define, field
 
-from ctiex.clients.agent_number import Position
+from ctiex.clients.event_taking import Position
 from ctiex.messages import SERVICE_CONDITIONS, AgentEvent, Condition
 
 

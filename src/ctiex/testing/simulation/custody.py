@@ -138,7 +138,7 @@ class Custody:
             self._comes(identity, serial, f"its data goes to {identity.name}, it was offered to {owner} last")
             self._ledger.hold(not self.is_over(serial), f"call {serial}: its data goes to {identity.name}, it is over")
             held.fetched = identity.name
-        elif status is Status.UNKNOWN_SERIAL:
+        elif status is Status.UNKNOWN_SERIAL and not self._is_reported(serial):
             self._sent_away(identity, serial, f"{identity.name}, which has it, is told that there is no such call")
 
     def report(self, identity: Identity, serial: str, status: Status) -> None:
@@ -187,6 +187,11 @@ class Custody:
         if call is None or call.state not in (CallState.CONNECTING, CallState.CONNECTED):
             return False
         return Condition.RETURNED in call.told or self._held[serial].back
+
+    def _is_reported(self, serial: str) -> bool:
+        """Whether the result of a call is kept: then nobody gets its data."""
+        call = self.on_disk(serial)
+        return call is not None and call.state is CallState.REPORTED
 
     def is_over(self, serial: str) -> bool:
         """Whether the end of a call is kept, or it never was."""

@@ -102,7 +102,7 @@ class ExchangeProcess(SimulatedProcess):
         )
         self._spoil(exchange)
         self.ledger.numbers_in(exchange.mailboxes.epoch)
-        witness.notices.exchange = exchange
+        witness.notices.begin(exchange)
         answers.watch_processing(exchange.processing)
         self._network.listen(IVR_ADDRESS, process, lambda: witness.watch_link(exchange.ivr_links.buildProtocol(None)))
         self._network.listen(AGENT_ADDRESS, process, lambda: exchange.agent_links.buildProtocol(None))
@@ -132,8 +132,8 @@ class ExchangeProcess(SimulatedProcess):
         """Everything that isn't on the disk."""
         self._witness.process_died()
         self._not_listening()
-        self.running = self._witness.notices.exchange = None
-        self._leaving = False
+        self._witness.notices.end()
+        self.running, self._leaving = None, False
 
     def _not_listening(self) -> None:
         self._network.stop_listening(IVR_ADDRESS)

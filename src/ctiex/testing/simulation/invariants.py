@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ctiex.clients.agent_number import Position
+from ctiex.clients.event_taking import Position
 from ctiex.processing.calls import CallTable
 from ctiex.signalling.link import LinkSignalling
 from ctiex.testing.pairs import MemoryExchange

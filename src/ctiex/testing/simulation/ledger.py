@@ -97,7 +97,7 @@ class Ledger:
     last_use: dict[str, str] = field(factory=dict)
     """By serial, what the last call is called that the exchange had under it."""
     sent: dict[tuple[str, str], dict[int, ServiceEvent]] = field(factory=dict)
-    """By call and process of a service, every service event by its event_id, in the order in which it was sent first."""
+    """By call and process of a service, its service events by event_id, in the order in which they were sent first."""
     kept: dict[tuple[str, int], list[tuple[ServiceEvent, Promise]]] = field(factory=dict)
     """By call and event_id, those that the exchange has said it keeps."""
     counts: Counter[str] = field(factory=Counter)

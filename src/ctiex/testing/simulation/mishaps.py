@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from ctiex.fields import Fields
 from ctiex.records import CallState
 from ctiex.testing.simulation.agents import AgentApplication
 from ctiex.testing.simulation.cast import Cast
 from ctiex.testing.simulation.exchange import AGENTS, SERVICES
-from ctiex.testing.simulation.faults import Troubles
+from ctiex.testing.simulation.faults import Fault, Troubles
 from ctiex.testing.simulation.ledger import Loss
 from ctiex.testing.simulation.telephones import Place
 from ctiex.testing.simulation.witness import told
 
 CLOCK_WITHIN = 300_000
 """How far the wall clock may go, in seconds: between powers of two sums of times and whole seconds are exact."""
+
+_NOT_WELL_THEN = 0.6
+"""Behind how many losses of the store more goes wrong at once."""
 
 
 class Mishaps(Cast):
@@ -102,6 +106,15 @@ class Mishaps(Cast):
         self.ledger.losses.append(Loss(since, self.clock.now))
         self.witness.store_lost(since)
         self._later(down, self.exchange.start)
+        if self.dice.random() < _NOT_WELL_THEN:
+            self._not_well(down)
+
+    def _not_well(self, begins: float) -> None:
+        """What comes with a loss: a disk that takes nothing at first, and an exchange that dies again soon."""
+        if Fault.STORE in self.faults:
+            self._later(begins, partial(self.fill_disk, self.dice.uniform(0.1, 1.5)))
+        if Fault.CRASH in self.faults:
+            self._later(begins + self.dice.uniform(2.0, 6.0), partial(self.crash_exchange, 0.0))
 
     def fill_disk(self, seconds: float) -> None:
         """Nothing can be written for a while."""

@@ -16,10 +16,11 @@ from ctiex.testing.simulation.network import End
 from ctiex.testing.simulation.store import Disk
 
 _LOOK_EVERY = 1.0
-_WITHIN = 16.0
+_WITHIN = 36.0
 """How long a service that is bound over a sound connection may go without hearing, in seconds.
 
-A session that doesn't answer is given up after a heartbeat of ten seconds; then another one is told.
+A session that doesn't answer is given up after a heartbeat of ten seconds; then another one is told, and there may be
+three that are dead without anybody's knowledge.
 """
 
 Notice = type[CallEnded] | type[DataChanged]
@@ -42,9 +43,21 @@ class Notices:
     _clock: WorldClock
     _ledger: Ledger
     _disk: Disk
-    exchange: MemoryExchange | None = None
+    _exchange: MemoryExchange | None = None
     """The one that runs."""
+    _bound_at: dict[Any, float] = field(factory=dict)
+    """Since when each of its sessions is bound."""
     _owed: dict[tuple[Notice, str, str], _Owed] = field(factory=dict)
+
+    def begin(self, exchange: MemoryExchange) -> None:
+        """An exchange runs."""
+        self._exchange = exchange
+        exchange.sessions.watch(lambda session: self._bound_at.update({session: self._clock.now}))
+
+    def end(self) -> None:
+        """It runs no more."""
+        self._exchange = None
+        self._bound_at.clear()
 
     def owe(self, what: Notice, serial: str, identity: str) -> None:
         """An identity is to hear this of a call from now on."""
@@ -72,7 +85,7 @@ class Notices:
             self._clock.network.callLater(_LOOK_EVERY, self._look)
 
     def _look_at(self, what: Notice, serial: str, identity: str, owed: _Owed) -> None:
-        sound = self._sound(identity)
+        sound = self._sound(identity, owed.since if what is CallEnded else 0.0)
         if owed.session not in sound:
             owed.session, owed.sound_since = next(iter(sound), None), self._clock.now
         elif self._clock.now - owed.sound_since - self._clock.paused_since(owed.sound_since) > _WITHIN:
@@ -89,11 +102,16 @@ class Notices:
             return call.state is not CallState.CLOSED
         return call.state in ENDED or call.owner != identity
 
-    def _sound(self, identity: str) -> list[Any]:
-        """The sessions of an identity whose connections carry now what is written."""
-        if self.exchange is None:
+    def _sound(self, identity: str, since: float) -> list[Any]:
+        """The sessions of an identity of which one has to bring it: their connections carry now what is written.
+
+        :param since: who was bound before may be left out, where it was told to one that can't hear it.
+        """
+        if self._exchange is None:
             return []
-        return [one for one in self.exchange.sessions.of_identity(identity) if self._carries(one.transport)]  # type: ignore[attr-defined]
+        sessions = self._exchange.sessions.of_identity(identity)
+        sound = [one for one in sessions if self._carries(one.transport)]  # type: ignore[attr-defined]
+        return sound if len(sound) == len(sessions) else [one for one in sound if self._bound_at[one] > since]
 
     def _carries(self, end: End) -> bool:
         return all(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from attrs import define, field
 
-from ctiex.clients.agent_number import AgentNumber, Position
+from ctiex.clients.agent_number import AgentNumber
+from ctiex.clients.event_taking import Position
 from ctiex.testing.simulation.book import Book
 from ctiex.testing.simulation.ledger import Ledger
 

@@ -13,6 +13,7 @@ from ctiex.errors import LinkError, LinkLost, RequestTimedOut
 from ctiex.fields import Fields
 from ctiex.interfaces import ICodec
 from ctiex.limits import SessionLimits
+from ctiex.links.refusals import refusal
 from ctiex.links.requests import connection_status
 from ctiex.links.session import Session
 from ctiex.messages import (
@@ -34,7 +35,6 @@ from ctiex.messages import (
     Pong,
     Unbind,
     UnbindReply,
-    refusal,
 )
 
 from .conversation import _BINARY, Conversation, _quick

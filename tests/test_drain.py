@@ -81,7 +81,7 @@ def request(link: Peer, serial: int) -> bytes:
     """A ConnectRequest under the link's next invoke id."""
     return message(
         Kind.CONNECT_REQUEST, link.next_id(), serial=str(serial), agent=AGENT, service="quick", calling_number="555",
-        fields=[("serial", str(serial))],
+        reference=f"r{serial}", fields=[("serial", str(serial))],
     )  # fmt: skip
 
 

@@ -25,7 +25,8 @@ class _Above:
 
     def request_received(self, message: Message, invoke_id: int) -> None:
         from ctiex.errors import Status
-        from ctiex.messages import REPLY_OF, refusal
+        from ctiex.links.refusals import refusal
+        from ctiex.messages import REPLY_OF
 
         if self._answers and type(message) in REPLY_OF:
             self.session.reply(refusal(message, Status.OK), invoke_id)

@@ -16,9 +16,8 @@ from tests.wire_client import Kind, Message
 from tests.wire_lines import KIND_BY_NAME, line, name_of, parse_line, to_json
 
 STATUSES = frozenset(
-    {0, 1, 2, 3, 4, 5, 10, 11, 13, 14, 15, 20, 21, 22, 24, 25, 26}
-    | {30, 31, 32, 33, 34, 35, 36, 40, 41, 42, 43, 50, 51}
-)  # fmt: skip
+    {0, 1, 2, 3, 4, 5, 10, 11, 13, 14, 15, 20, 21, 22, 24, 25, 26, 30, 31, 32, 33, 34, 35, 36, 40, 41, 42, 43, 50, 51}
+)
 CONDITIONS = frozenset({0, 1, 2, 3, 10, 11, 12, 13, 14, 15, 16})
 _ANYWHERE = {Kind.BIND_REPLY, Kind.UNBIND, Kind.UNBIND_REPLY, Kind.PING, Kind.PONG, Kind.ERROR}
 TO_AGENT = frozenset(

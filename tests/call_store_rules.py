@@ -89,6 +89,8 @@ class CallStoreRules:
             await _done(store.commit(Change(calls=(make_call("7", state=state, owner="ivr"),))))
             assert store.fetched("7", "ivr") == (b"data" if state is CallState.FETCHED else None)
             assert store.fetched("7", "other") is None and store.fetched("7", "") is None
+        await _done(store.commit(Change(calls=(make_call("7", state=CallState.FETCHED, owner="ivr", changed=True),))))
+        assert store.fetched("7", "ivr") is None, "what was changed since isn't what was fetched before"
         assert store.fetched("404", "ivr") is None
 
     async def test_it_counts_the_calls(self) -> None:

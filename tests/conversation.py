@@ -9,6 +9,7 @@ from ctiex.errors import Status
 from ctiex.interfaces import ICodec
 from ctiex.limits import SessionLimits
 from ctiex.links import rules
+from ctiex.links.refusals import refusal
 from ctiex.links.session import Session
 from ctiex.messages import (
     KIND_OF,
@@ -18,7 +19,6 @@ from ctiex.messages import (
     Error,
     Message,
     Role,
-    refusal,
 )
 
 _BINARY = BinaryCodec()

@@ -38,15 +38,19 @@ _BILL = make_service("bill")
 class Bench:
     """An exchange with one agent, logged in as ``1001``, and one session of a service."""
 
-    def __init__(self, store: CallStore | None = None, clock: Clock | None = None, **settings: Any) -> None:
+    def __init__(
+        self, store: CallStore | None = None, clock: Clock | None = None, bound: bool = True, **settings: Any
+    ) -> None:
+        """:param bound: whether the session of the service is there."""
         self.store = CallStore() if store is None else store
         self.exchange = MemoryExchange(store=self.store, clock=Clock() if clock is None else clock, **settings)
         self.clock = self.exchange.clock
         self.processing = self.exchange.processing
         self.outlet = FakeAgentConnection()
-        self.session = FakeServiceSession("services")
+        self.session = FakeServiceSession("services", bound=bound)
         self.login()
-        self.exchange.sessions.add(self.session, _SERVICES)
+        if bound:
+            self.exchange.sessions.add(self.session, _SERVICES)
 
     def login(self, agent: str = "1001", after: int = 0, outlet: FakeAgentConnection | None = None) -> AgentLoginReply:
         """Bring an agent number to a link, which has had its events up to ``after``."""

@@ -39,6 +39,7 @@ class SamenessTests(DoorCase):
     WRONG: Sequence[tuple[str, str, Role, bool]] = (
         ("nobody", "secret", Role.AGENT, False),
         ("agents", "wrong", Role.AGENT, False),
+        ("agents", "secret" * 10_000, Role.AGENT, False),
         ("agents", "", Role.AGENT, False),
         ("", "", Role.AGENT, False),
         ("platform-1", "secret", Role.AGENT, False),

@@ -65,8 +65,12 @@ class DefaultTests(SynchronousTestCase):
         self.assertEqual((link.max_in_flight, link.max_unread), (1024, 1 << 20))
         self.assertEqual((limits.links_per_identity, limits.calls_per_identity), (4096, 100_000))
         self.assertEqual((limits.mailbox, limits.mailbox_ttl), (1000, 86_400))
-        self.assertEqual((service.signalling_timeout, service.fetch_timeout), (30, 120))
+        self.assertEqual((service.signalling_timeout, service.rebind_grace, service.fetch_timeout), (30, 3, 120))
         self.assertEqual((service.service_timeout, service.keep_closed), (3600, 600))
+
+    def test_a_service_may_do_without_the_grace(self) -> None:
+        configuration = read('[services.weather]\naccess_code = "7009"\nrebind_grace = 0')
+        self.assertEqual(configuration.services["weather"].rebind_grace, 0)
 
     def test_services_of_a_file_take_the_place_of_the_built_in_ones_and_the_demo_service_serves_them(self) -> None:
         configuration = read('[services.weather]\naccess_code = "7009"')

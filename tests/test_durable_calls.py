@@ -21,6 +21,7 @@ from ctiex.messages import (
     KIND_OF,
     CallEnded,
     CallQuery,
+    CallQueryReply,
     Condition,
     ConnectReply,
     ConnectRequest,
@@ -111,6 +112,11 @@ class DurableCallsTests(SynchronousTestCase):
         assert isinstance(result, DataResult)
         return result
 
+    def open_calls(self) -> Sequence[OpenCall]:
+        replies: list[CallQueryReply] = []
+        self.bench.processing.query(_AGENTS, CallQuery("1001"), replies.append)
+        return replies[0].calls
+
     def update(self, fields: Fields) -> None:
         replies: list[UpdateReply] = []
         self.bench.processing.update(_AGENTS, UpdateRequest("007", fields), replies.append)
@@ -160,12 +166,10 @@ class DurableCallsTests(SynchronousTestCase):
         self.asked_and_accepted()
         self.clock.advance(5)
         self.data()
-        query = CallQuery("1001")
-        before = self.bench.processing.query(_AGENTS, query).calls
+        before = self.open_calls()
         self.restart()
-        self.assertEqual(self.bench.processing.query(_AGENTS, query).calls, before)
+        self.assertEqual(self.open_calls(), before)
         (known,) = before
-        assert isinstance(known, OpenCall)
         self.assertEqual((known.reference, known.since), ("customer 7", 1_795_000_005_000))
         self.assertEqual((self.data().reference, self.data().agent), ("customer 7", "1001"))
         self.assertEqual(self.reported(1, condition=1), 0)

@@ -19,7 +19,7 @@ from ctiex.errors import FrameTooLong, RequestTimedOut, Status
 from ctiex.fields import Fields
 from ctiex.interfaces import ICodec
 from ctiex.limits import SessionLimits
-from ctiex.messages import AgentEvent, Bind, BindReply, Condition, DataRequest, DataResult, ServiceEvent
+from ctiex.messages import AgentEvent, Bind, BindReply, Condition, ConnectRequest, DataRequest, DataResult, ServiceEvent
 from ctiex.services.media import ScriptedMedia
 from ctiex.services.outcome import Outcome
 from ctiex.stores.call_store import CallStore
@@ -164,7 +164,8 @@ class AskingTests(AgentCase):
         error = self.failureResultOf(asked, FrameTooLong).value
         self.assertIn("ConnectRequest: 80", str(error))
         self.assertIn("the peer takes at most 65536", str(error))
-        self.assertEqual(self.now(agent.connect("bill", "138")).serial, "1")
+        hand_off = self.now(agent.connect("bill", "138"))
+        self.assertEqual([asked.serial for asked in self.line.link.every(ConnectRequest)], [hand_off.serial])
         self.assertEqual(len(self.line.links), 1)
 
 

@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 SOURCE = Path(__file__).resolve().parent.parent / "src"
 
 VALUES = frozenset(
-    {"errors", "extras", "field_values", "fields", "limits", "messages", "records", "serials", "settings"}
+    {"conditions", "errors", "extras", "field_values", "fields", "limits", "messages", "records", "serials", "settings"}
 )
 TOOLS = frozenset({"file_modes", "frozen", "lots", "outage", "places", "rates", "steady_time", "visible"})
 """What any part may use, and knows of none."""

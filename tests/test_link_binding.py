@@ -7,7 +7,9 @@ from typing import cast
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from ctiex.errors import Status
 from ctiex.limits import Limits
+from ctiex.links.exchange import ExchangeLink
 from ctiex.messages import (
     AgentLoginReply,
     AgentLogoutReply,
@@ -256,6 +258,26 @@ class Leaving(SynchronousTestCase):
         exchange.advance(1)
         self.successResultOf(gone)
         self.assertIsNotNone(agent.lost)
+
+    def test_a_client_that_is_sent_away_hears_why_and_the_link_ends_at_its_answer(self) -> None:
+        exchange = MemoryExchange()
+        agent, other = exchange.agent("1001"), exchange.agent("1002")
+        cast(ExchangeLink, exchange.pair_of(agent).first).send_away(Status.REFUSED_CREDENTIALS, "its token was revoked")
+        exchange.pump()
+        (left,) = [(number, told) for number, told in agent.received if isinstance(told, Unbind)]
+        self.assertEqual(left[1], Unbind(11, "its token was revoked"))
+        self.assertIsNone(agent.lost)
+        agent.send(UnbindReply(), left[0])
+        exchange.pump()
+        self.assertIsNotNone(agent.lost)
+        self.assertEqual((other.lost, other.every(Unbind)), (None, []))
+
+    def test_one_that_is_not_bound_is_sent_away_without_a_word(self) -> None:
+        exchange = MemoryExchange()
+        peer, pair, link = exchange.link_agent(FakeAgent())
+        link.send_away(Status.GOING_AWAY, "not now")
+        exchange.pump()
+        self.assertEqual((peer.received, pair.open), ([], False))
 
     def test_an_unbind_under_0_is_answered_under_0(self) -> None:
         exchange = MemoryExchange()

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from ctiex.errors import StoreUnavailable
+from ctiex.messages import ServiceEventReply, UnbindReply
 from ctiex.testing.fakes import FakeAgent, FakeService, WaitingStore
 from ctiex.testing.pairs import MemoryExchange, make_service
 
@@ -123,6 +124,27 @@ class Disconnects(SynchronousTestCase):
         exchange.advance(make_service("bill").timeouts.rebind_grace)
         self.assertEqual(service.connections, [])
         self.assertEqual([(event.condition, event.status) for event in agent.events], [(10, 0), (14, 31)])
+
+    def test_a_session_that_leaves_is_offered_nothing_while_it_waits_for_its_last_replies(self) -> None:
+        store = WaitingStore()
+        store.waits = False
+        exchange = MemoryExchange(store=store)
+        agent, leaving, other = exchange.agent("1001"), exchange.service(), exchange.service()
+        agent.connect("1001", "bill", "1")
+        exchange.pump()
+        ((first, left),) = [(one, other) for one, other in ((leaving, other), (other, leaving)) if one.connections]
+        store.waits = True
+        reported = first.report("1")
+        unbound = first.unbind()
+        exchange.pair_of(first).pump()
+        self.assertIsNone(first.answer(unbound), "its report isn't kept yet")
+        agent.connect("1001", "bill", "2")
+        exchange.pair_of(agent).pump()
+        store.waits = False
+        store.fire()
+        exchange.pump()
+        self.assertEqual([first.answer(reported), first.answer(unbound)], [ServiceEventReply(1, 0), UnbindReply()])
+        self.assertEqual((len(first.connections), len(left.connections)), (1, 1))
 
     def test_a_link_that_is_lost_while_its_secret_is_checked_gives_the_check_up(self) -> None:
         late = LateCredentials()

@@ -78,6 +78,29 @@ class PowerLossTests(SynchronousTestCase):
         file.close()
         return kept
 
+    def test_whatever_is_left_of_what_stood_beside_it_the_file_is_no_copy_and_an_earlier_one_is(self) -> None:
+        """What is noted beside the file isn't synced with each commit: the disk may have any note since the start."""
+        path, beside = self.folder / "calls.sqlite", self.folder / "calls.sqlite-progress"
+        file = SqliteFile(path, SEAL)
+        file.begin_generation()
+        states = [self.state(path)]
+        for number in range(1, COMMITS + 1):
+            file.write(group(number))
+            states.append(self.state(path))
+        file.close()
+        for number, (stored, wal, _) in enumerate(states):
+            for noted, (_, _, note) in enumerate(states):
+                path.write_bytes(stored)
+                Path(f"{path}-wal").write_bytes(wal)
+                beside.write_bytes(note)
+                again = SqliteFile(path, SEAL)
+                self.assertEqual(again.is_copy, noted > number, (number, noted))
+                again.close()
+
+    def state(self, path: Path) -> tuple[bytes, bytes, bytes]:
+        """The file, its log, and what stands beside it."""
+        return path.read_bytes(), Path(f"{path}-wal").read_bytes(), Path(f"{path}-progress").read_bytes()
+
     def test_every_commit_is_synced(self) -> None:
         file = SqliteFile(self.folder / "calls.sqlite", SEAL)
         self.assertEqual(file._database.execute("PRAGMA synchronous").fetchone(), (2,))

@@ -16,6 +16,7 @@ from ctiex.errors import LinkBusy
 from ctiex.fields import Fields
 from ctiex.limits import Limits, SessionLimits
 from ctiex.links.rate_limit import Traffic
+from ctiex.links.refusals import refusal
 from ctiex.links.session import Session
 from ctiex.messages import (
     KIND_OF,
@@ -33,7 +34,6 @@ from ctiex.messages import (
     Ping,
     Pong,
     Role,
-    refusal,
 )
 from ctiex.monitoring.audit_events import AuditEvent
 from ctiex.monitoring.counters import CounterListener, Counters

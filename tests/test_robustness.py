@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from ctiex.carriers.calling_number import CallingNumberSerialCarrier
+from ctiex.errors import Status
 from ctiex.interfaces import BaseSignalling, ISerialCarrier, ISignalling, Offer, Signalled
 from ctiex.limits import Limits, SessionLimits
 from ctiex.links.requests import Requests
@@ -79,7 +80,7 @@ class LeavingTests(SynchronousTestCase):
         for serial in ("1", "2", "3", "4"):
             agent.connect("1001", "bill", serial)
             exchange.pump()
-        link.going_away()
+        link.send_away(Status.GOING_AWAY, "the exchange is shutting down")
         pair.pump()
         self.assertTrue(any(isinstance(message, Unbind) for _, message in service.received))
 

@@ -13,6 +13,7 @@ from ctiex.errors import LinkError, LinkLost, RequestTimedOut
 from ctiex.fields import Fields
 from ctiex.interfaces import ICodec
 from ctiex.limits import SessionLimits
+from ctiex.links.refusals import refusal
 from ctiex.links.requests import connection_status
 from ctiex.links.session import Session
 from ctiex.messages import (
@@ -34,7 +35,6 @@ from ctiex.messages import (
     Pong,
     Unbind,
     UnbindReply,
-    refusal,
 )
 
 from .conversation import _BINARY, Conversation, _quick
@@ -263,6 +263,13 @@ class Requests(SynchronousTestCase):
             else:
                 talk.tick(5.0)
             self.assertIsNotNone(talk.session.ended)
+
+    def test_why_the_other_side_has_left_is_known(self) -> None:
+        for status, reason in ((0, ""), (11, ": refused credentials"), (15, ": going away"), (999, ": internal")):
+            talk = Conversation("service")
+            talk.said()
+            self.assertEqual(talk.say(Unbind(status, "words of its own"), 3), [(3, UnbindReply())])
+            self.assertEqual(talk.session.ended, f"the peer unbound{reason}")
 
 
 class AgreedLimit(SynchronousTestCase):

@@ -11,6 +11,9 @@ from enum import IntEnum, StrEnum
 
 from attrs import field
 
+from ctiex.conditions import FINAL_CONDITIONS as FINAL_CONDITIONS
+from ctiex.conditions import SERVICE_CONDITIONS as SERVICE_CONDITIONS
+from ctiex.conditions import Condition as Condition
 from ctiex.errors import Status
 from ctiex.fields import EMPTY, Fields
 from ctiex.frozen import frozen
@@ -36,60 +39,6 @@ class Feature(StrEnum):
 
     UPDATES = "updates"
     """A service takes DataChanged."""
-
-
-class Condition(IntEnum):
-    """How a call fares: 0 to 3 come from the service, the others from the exchange.
-
-    Any other number of one byte is one too, for a reader: progress below 0x80, and final from there on.
-    """
-
-    PROGRESS = 0
-    COMPLETED = 1
-    FAILED = 2
-    ABANDONED = 3
-    CONNECTING = 10
-    CONNECTED = 11
-    DATA_FETCHED = 12
-    RETURNED = 13
-    UNREACHABLE = 14
-    TIMED_OUT = 15
-    CANCELLED = 16
-
-    @classmethod
-    def _missing_(cls, value: object) -> Condition | None:
-        if type(value) is not int or not 0 <= value <= 0xFF:
-            return None
-        if value not in _UNKNOWN_CONDITIONS:  # one of each number, as of those that are known
-            unknown = _UNKNOWN_CONDITIONS[value] = int.__new__(cls, value)
-            unknown._name_, unknown._value_ = f"CONDITION_{value}", value
-        return _UNKNOWN_CONDITIONS[value]
-
-    @property
-    def final(self) -> bool:
-        """Whether the service's part of the call ends with it."""
-        return self in FINAL_CONDITIONS or self >= _FINAL_FROM
-
-    @property
-    def text(self) -> str:
-        """The condition in words, for people."""
-        return self.name.lower().replace("_", " ")
-
-
-_UNKNOWN_CONDITIONS: dict[int, Condition] = {}
-_FINAL_FROM = 0x80
-"""Conditions that a reader doesn't know are final from this one on."""
-SERVICE_CONDITIONS = frozenset({Condition.PROGRESS, Condition.COMPLETED, Condition.FAILED, Condition.ABANDONED})
-FINAL_CONDITIONS = frozenset(
-    {
-        Condition.COMPLETED,
-        Condition.FAILED,
-        Condition.ABANDONED,
-        Condition.UNREACHABLE,
-        Condition.TIMED_OUT,
-        Condition.CANCELLED,
-    }
-)
 
 
 class OpenCallState(IntEnum):
@@ -436,37 +385,3 @@ REPLY_OF: dict[type[Message], type[Message]] = {
     for kind in (0x01, 0x03, 0x05, 0x10, 0x12, 0x14, 0x16, 0x1A, 0x1C, 0x20, 0x22, 0x24, 0x26, 0x28)
 }
 """Each request with the reply that answers it (events are acknowledged, not answered)."""
-
-
-def refusal(request: Message, status: int, detail: str = "", retry_after: int = 0) -> Message:
-    """The request's own reply, saying ``status``, if it can, and nothing of any call.
-
-    :param retry_after: in how many seconds to ask again, in a reply that can say it; 0 where that isn't known.
-    """
-    match request:
-        case Bind():
-            return BindReply(status, detail=detail)
-        case AgentLogin():
-            return AgentLoginReply(status, detail=detail)
-        case AgentLogout():
-            return AgentLogoutReply(status)
-        case ConnectRequest(serial=serial):
-            return ConnectReply(status, serial, retry_after, detail)
-        case CancelRequest(serial=serial):
-            return CancelReply(status, serial, detail)
-        case CallQuery():
-            return CallQueryReply(status)
-        case UpdateRequest(serial=serial):
-            return UpdateReply(status, serial, detail)
-        case Connection():
-            return ConnectionReply(status, detail)
-        case DataRequest(serial=serial):
-            return DataResult(status, serial)
-        case ServiceEvent(event_id=event_id):
-            return ServiceEventReply(event_id, status)
-        case CallEnded():
-            return CallEndedReply()
-        case DataChanged():
-            return DataChangedReply()
-        case _:
-            return Error(status, KIND_OF[type(request)], detail)

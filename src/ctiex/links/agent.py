@@ -11,6 +11,7 @@ from twisted.internet.interfaces import IAddress
 from ctiex.errors import Status
 from ctiex.identities import Identity
 from ctiex.links.exchange import ExchangeLink, ExchangeLinkFactory, LinkContext
+from ctiex.links.refusals import refusal
 from ctiex.messages import (
     KIND_OF,
     AgentEvent,
@@ -25,7 +26,6 @@ from ctiex.messages import (
     Message,
     Role,
     UpdateRequest,
-    refusal,
 )
 from ctiex.processing.mailboxes import Mailboxes
 from ctiex.processing.presence import AgentPresence

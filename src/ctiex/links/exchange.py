@@ -227,12 +227,15 @@ class ExchangeLink(LinkProtocol):
         if self.who is not None:
             self.link_unbound(self.who)
 
-    def going_away(self) -> None:
-        """Tell the client that the exchange leaves; the link ends once it answers, or soon after."""
+    def send_away(self, status: Status, why: str) -> None:
+        """Have the client leave: a bound one is told by an Unbind, and the link ends once it answers, or soon after.
+
+        :param status: 15, or 11 where it may not bind again as it did.
+        """
         if self.who is None:
-            self.session.end(_SHUTTING_DOWN)
+            self.session.end(why)
         else:
-            self.session.unbind(Status.GOING_AWAY, _SHUTTING_DOWN, self.clock.seconds() + ANSWER_UNBIND_WITHIN)
+            self.session.unbind(status, why, self.clock.seconds() + ANSWER_UNBIND_WITHIN)
         self.flush()
 
 
@@ -256,7 +259,7 @@ class ExchangeLinkFactory(Factory):
     def going_away(self) -> None:
         """Tell every client that the exchange leaves."""
         for link in list(self.links):
-            link.going_away()
+            link.send_away(Status.GOING_AWAY, _SHUTTING_DOWN)
 
     def when_empty(self) -> Deferred[None]:
         """Fires once the last link is gone, at once if there is none."""

@@ -79,9 +79,13 @@ class IvrLink(ExchangeLink):
 
     @property
     def bound(self) -> bool:
-        """Whether calls may be offered to it: not when it leaves so many unanswered that more would only wait."""
+        """Whether calls may be offered to it.
+
+        Not when one side has said that it leaves, nor when it leaves so many unanswered that more would only wait.
+        """
         session = self.session
-        return self.who is not None and session.state is SessionState.BOUND and not session.queue_full
+        stays = session.state is SessionState.BOUND and session.accepting
+        return self.who is not None and stays and not session.queue_full
 
     def connect(self, connection: Connection, answered: Callable[[int | None], None], deadline: float) -> None:
         """Write a Connection."""
@@ -108,7 +112,7 @@ class IvrLink(ExchangeLink):
     def link_bound(self, identity: Identity) -> None:
         """Calls may be offered to it from now on."""
         if self.bound:
-            if self.session.accepting and not self._context.tells_answers:
+            if not self._context.tells_answers:
                 self.session.quick = self._factory.data_responder(identity.name)
             self._factory.sessions.add(self, identity)
 

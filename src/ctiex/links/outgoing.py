@@ -57,6 +57,7 @@ class Outgoing:
         self._in_flight = 0
         self._unbind_id: int | None = None
         """The invoke id of an Unbind that waits for the replies under way."""
+        self._unbind_status: int = Status.OK
 
     # ------------------------------------------------------------ output
 
@@ -169,7 +170,8 @@ class Outgoing:
         """Answer an Unbind once every request before it has its reply."""
         if self._unbind_id is not None and self._in_flight <= 0 and self.ended is None:
             self._send(UnbindReply(), self._unbind_id)
-            self.end("the peer unbound")
+            said = "" if self._unbind_status == Status.OK else f": {Status.of(self._unbind_status).text}"
+            self.end(f"the peer unbound{said}")
 
     def end(self, reason: str) -> None:
         """The link is to be closed, once what is in the output is written."""

@@ -16,6 +16,7 @@ from ctiex.limits import SessionLimits
 from ctiex.links import rules
 from ctiex.links.outgoing import MUCH_OUTPUT, Outgoing, SessionState
 from ctiex.links.rate_limit import BYTES_SHIFT, FRAME, Traffic, Work
+from ctiex.links.refusals import refusal
 from ctiex.messages import (
     KIND_OF,
     KINDS,
@@ -28,7 +29,6 @@ from ctiex.messages import (
     Pong,
     Role,
     Unbind,
-    refusal,
 )
 from ctiex.monitoring.observer import NO_OBSERVERS, LinkInfo, Observer
 
@@ -248,7 +248,8 @@ class Session(Outgoing):
             case Ping():
                 self._send(Pong(), invoke_id)
             case Unbind():
-                self._unbind_id, self.quick, self.accepting = invoke_id, None, False
+                self._unbind_id, self._unbind_status = invoke_id, message.status
+                self.quick, self.accepting = None, False
                 self._leave_when_answered()
             case Bind():
                 self._bind_received(message, invoke_id)

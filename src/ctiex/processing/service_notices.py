@@ -24,7 +24,7 @@ class _Notice:
     stale: bool = False
     """Whether the data has changed once more behind it."""
     silent: tuple[IServiceSession, ...] = ()
-    """Who was told before, and hasn't answered."""
+    """Who was told before, and hasn't answered; the one for which that is longest ago first."""
 
 
 class ServiceNotices:
@@ -106,8 +106,7 @@ class ServiceNotices:
         chosen = self._session_for(call, first, silent)
         if chosen is not None:
             ended = bool(call.ended_as)
-            notice = _Notice(chosen, ended, silent=() if chosen in silent else silent)
-            self._under_way[call.serial] = notice
+            notice = self._under_way[call.serial] = _Notice(chosen, ended, silent=silent)
             message = CallEnded(call.serial, Condition(call.ended_as)) if ended else DataChanged(call.serial)
             chosen.tell(message, partial(self._answered, call.serial, notice))
 
@@ -116,7 +115,9 @@ class ServiceNotices:
     ) -> IServiceSession | None:
         """The session that is to hear it: the one that the call is with, else another of its identity.
 
-        :param silent: those that come last.
+        The last one that was bound comes first then: of those before any may be dead, and it isn't noticed yet.
+
+        :param silent: those that come last, in this order.
         """
 
         def takes(session: IServiceSession) -> bool:
@@ -124,8 +125,8 @@ class ServiceNotices:
 
         if first is not None and first not in silent and takes(first):
             return first
-        others = [session for session in self._context.sessions.of_identity(call.owner) if takes(session)]
-        return next((session for session in others if session not in silent), next(iter(others), None))
+        others = [one for one in reversed(self._context.sessions.of_identity(call.owner)) if takes(one)]
+        return min(others, key=lambda one: silent.index(one) + 1 if one in silent else 0, default=None)
 
     def _answered(self, serial: str, notice: _Notice, heard: bool) -> None:
         """:param heard: whether it has answered, by whatever; else its link has ended, or it was silent."""
@@ -153,7 +154,8 @@ class ServiceNotices:
         if self._under_way.get(call.serial) is not notice:
             return
         if _is_owed(call):
-            self._try(call, None, (*notice.silent, notice.session))
+            before = (one for one in notice.silent if one.bound and one is not notice.session)
+            self._try(call, None, (*before, notice.session))
         else:
             self.forget(call.serial)
 

@@ -34,9 +34,11 @@ export function toBase64(bytes) {
 }
 
 export function fromBase64(text) {
-  // atob also takes spaces and missing padding.
+  // atob also takes spaces, missing padding, and a last letter with bits of no byte.
   if (typeof text !== 'string' || !BASE64.test(text)) throw new CodecError('text that is no base64');
-  return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+  const binary = atob(text);
+  if (btoa(binary) !== text) throw new CodecError('base64 with other last bits than its bytes need');
+  return Uint8Array.from(binary, (character) => character.charCodeAt(0));
 }
 
 /** An integer as a Number while that is exact, else as a BigInt. */

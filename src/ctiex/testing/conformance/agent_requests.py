@@ -46,6 +46,19 @@ async def _finished(play: AgentPlay) -> None:
         await play.leaves(link)
 
 
+async def _finished_before(play: AgentPlay) -> None:
+    """Replies and events have no order between them."""
+    asked = await play.begin()
+    _own_serial(asked)
+    play.cut(asked.link)
+    again = await play.repeated(asked)
+    serial = play.keep(again)
+    again.link.send(ConnectReply(Status.ALREADY_FINISHED, serial), again.invoke_id)
+    await play.still_waits(again)
+    play.tell(again.link, Condition.CONNECTING)
+    await play.ends(again.link)
+
+
 async def _empty(play: AgentPlay) -> None:
     """Only an own serial makes a request repeatable."""
     asked = await play.begin()
@@ -123,6 +136,7 @@ async def _never(play: AgentPlay) -> None:
 CASES: tuple[Rare[AgentPlay], ...] = (
     Rare("reply-lost", "repeat the same ConnectRequest when its answer was lost, and take 0", _kept),
     Rare("reply-lost-finished", "repeat it, and learn by the events how the call ended that is 24 now", _finished),
+    Rare("reply-before-events", "wait for the events of a call that is 24 at the repeat", _finished_before),
     Rare("empty-serial", "not repeat a ConnectRequest without a serial of its own", _empty),
     Rare("unanswered", "repeat the same ConnectRequest when no answer comes", _unanswered),
     Rare("retry-after", "wait as long as retry_after says before it asks again, or give up", _retry_after),

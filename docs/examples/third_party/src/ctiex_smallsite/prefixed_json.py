@@ -1,13 +1,15 @@
 """CTIEX's messages as JSON with a length ahead, for platforms that read by length rather than by line.
 
 A frame is ``length u32`` (big-endian, the bytes after this field) and an array in UTF-8:
-``[kind, invoke_id, {attributes}]``. The attributes are those of CTIEX's own JSON codec.
+``[kind, invoke_id, {attributes}]``, with the extensions behind the attributes if there are any:
+``[[type, "<base64>"], ...]``. Attributes and extensions are those of CTIEX's own JSON codec.
 """
 
 from __future__ import annotations
 
 import json
 import struct
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -16,10 +18,13 @@ from zope.interface import implementer
 
 from ctiex.codecs.json import JsonCodec
 from ctiex.errors import CodecError, FrameTooLong, MalformedFrame, UnknownKind
-from ctiex.interfaces import Frame, ICodec, IDecoder
-from ctiex.messages import KINDS, Message
+from ctiex.interfaces import Extensions, Frame, ICodec, IDecoder
+from ctiex.messages import CALL_CONTROL_KINDS, KINDS, Message
 
 _LENGTH = struct.Struct(">I")
+_EXPECTED = "expected [kind, invoke_id, {attributes}], and maybe extensions"
+_EXTENSIONS = "ext"
+"""Under this key the JSON codec looks for them."""
 _LONGEST_HEAD = len("[255,4294967295,]")
 
 
@@ -66,16 +71,19 @@ class PrefixedJsonDecoder:
 def _frame_of(content: bytes) -> Frame:
     """The frame of one array. What is wrong with it stands in the frame, and leaves the link open."""
     try:
-        kind, invoke_id, attributes = json.loads(content, object_pairs_hook=_object)
+        kind, invoke_id, attributes, *behind = json.loads(content, object_pairs_hook=_object)
     except (ValueError, TypeError, RecursionError):
-        return Frame(0, 0, None, MalformedFrame("expected [kind, invoke_id, {attributes}]"))
+        return Frame(0, 0, None, MalformedFrame(_EXPECTED))
     if type(invoke_id) is not int or not 0 <= invoke_id < 2**32:
         return Frame(0, 0, None, MalformedFrame("an invoke id is an unsigned integer of 32 bits"))
-    if type(kind) is not int or type(attributes) is not dict:
-        return Frame(0, invoke_id, None, MalformedFrame("expected [kind, invoke_id, {attributes}]"))
+    if type(kind) is not int or type(attributes) is not dict or _EXTENSIONS in attributes or len(behind) > 1:
+        return Frame(0, invoke_id, None, MalformedFrame(_EXPECTED))
     if kind not in KINDS:
-        return Frame(0, invoke_id, None, UnknownKind("a message kind that isn't in this version"))
-    return Frame(kind, invoke_id, attributes)
+        known = kind in CALL_CONTROL_KINDS  # but no link has them: that is told by its rules
+        return Frame(kind, invoke_id, None, None if known else UnknownKind("a kind that isn't in this version"))
+    for extensions in behind:
+        attributes[_EXTENSIONS] = extensions
+    return Frame(kind, invoke_id, attributes, extended=bool(behind))
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -111,14 +119,14 @@ class PrefixedJsonCodec:
         """
         return self._attributes.encode_body(message)
 
-    def frame(self, kind: int, invoke_id: int, body: bytes) -> bytes:
+    def frame(self, kind: int, invoke_id: int, body: bytes, extensions: Extensions = ()) -> bytes:
         """A whole frame around an encoded body.
 
-        @raise MalformedFrame: there is no such kind, or the invoke id takes more than 32 bits.
+        @raise MalformedFrame: there is no such kind, the invoke id takes more than 32 bits, or an extension fits none.
         """
         if kind not in KINDS or not 0 <= invoke_id < 2**32:
             raise MalformedFrame("the kind or the invoke id doesn't fit the frame")
-        content = b"[%d,%d,%b]" % (kind, invoke_id, body)
+        content = b"[%d,%d,%b%b]" % (kind, invoke_id, body, _behind(extensions))
         return _LENGTH.pack(len(content)) + content
 
     def data_responder(self, fetched: Callable[[str, str], bytes | None], identity: str, exchange_address: str) -> None:
@@ -127,3 +135,10 @@ class PrefixedJsonCodec:
     def frame_length(self, body: bytes) -> int:
         """The length of the longest frame that this body can give, in bytes."""
         return _LONGEST_HEAD + len(body)
+
+
+def _behind(extensions: Extensions) -> bytes:
+    if len(extensions) > 255 or any(not 0 <= number < 2**16 or len(value) >= 2**16 for number, value in extensions):
+        raise MalformedFrame("at most 255 extensions, each with a type of 16 bits and up to 65,535 bytes")
+    listed = [[number, b64encode(value).decode()] for number, value in extensions]
+    return b"," + json.dumps(listed).encode() if listed else b""

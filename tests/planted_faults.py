@@ -271,7 +271,7 @@ PLANTED = (
         "a new epoch that the store doesn't take is lost in a crash, and the one from before goes on",
         "and no gap was told|now it is|follows its end|its end was told to|is at Position|told 0 times",
         elsewhere=_epoch_kept_if_the_store_is_well,
-        faults=frozenset({Fault.LOSS, Fault.STORE, Fault.COMMIT, Fault.CRASH}),
+        faults=frozenset({Fault.LOSS, Fault.STORE, Fault.CRASH, Fault.AGENT}),
     ),
     Planted(
         "events of another epoch",

@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, rule
 from ctiex.codecs.binary import BinaryCodec
 from ctiex.core import ExchangeCore
 from ctiex.fields import Fields
-from ctiex.limits import Limits
+from ctiex.limits import Limits, Timeouts
 from ctiex.lots import AT_ONCE
 from ctiex.messages import AgentLogin, CancelRequest, Condition, ConnectReply, ConnectRequest, DataResult
 from ctiex.processing.service import ProcessingService
@@ -125,6 +125,7 @@ def test_an_acknowledgement_that_the_store_did_not_take_is_tried_again() -> None
     exchange, outlet = MemoryExchange(store=store), FakeAgentConnection()
     exchange.mailboxes.login(outlet, AgentLogin("1001"))
     exchange.processing.connect(agents(), outlet, ConnectRequest("7", "1001", "bill", "138"), lambda reply: None)
+    exchange.clock.advance(Timeouts().rebind_grace)
     assert [event.condition for event in outlet.events] == [Condition.CONNECTING, Condition.UNREACHABLE]
     store.unavailable = True
     exchange.mailboxes.acknowledge("1001", outlet, 2)

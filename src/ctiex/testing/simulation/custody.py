@@ -84,6 +84,11 @@ class Custody:
             holding.given_up = status != Status.OK
             holding.refused = holding.given_up and status is not None
 
+    def refused(self, serial: str) -> None:
+        """The telephone call to the service was refused."""
+        held = self._held[serial]
+        held.refused = held.refused or held.identity == _ANY
+
     def accepted(self, serial: str) -> None:
         """The telephone call to the service was answered."""
         held = self._held[serial]
@@ -107,7 +112,7 @@ class Custody:
         self._held.clear()
         for call in self._disk.calls.values():
             owner = _ANY if call.owner == ANY_OWNER else call.owner or _NOBODY
-            accepted = call.state not in (*SIGNALLED, CallState.CLOSED)
+            accepted = Condition.CONNECTED in call.told and call.state not in (*SIGNALLED, CallState.CLOSED)
             self._held[call.serial] = Holding(owner, call.service, accepted=accepted)
 
     def hears_of(self, call: Call) -> str:

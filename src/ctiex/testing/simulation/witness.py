@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, cast
 
 from ctiex.codecs.binary import BinaryCodec
+from ctiex.errors import Status
 from ctiex.interfaces import Frame, IServiceSession, ISignalling, ISignallingListener, Offer
 from ctiex.links.ivr import IvrLink
 from ctiex.messages import (
@@ -254,6 +255,8 @@ class _Observed:
 
     def unreachable(self, serial: str, status: int) -> None:
         """Nobody is left to try."""
+        if status == Status.SERVICE_REFUSED:
+            self._witness.custody.refused(serial)
         self._witness.owe_end(serial, "nobody is left to try")
         self._listener.unreachable(serial, status)
 

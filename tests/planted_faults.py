@@ -246,6 +246,7 @@ PLANTED = (
         "a call whose cancel comes to nothing isn't offered any more",
         "it was acknowledged, and it is to be offered",
         _never_offered_when_a_cancel_fails,
+        faults=frozenset({Fault.STORE, Fault.COMMIT, Fault.AGENT}),
     ),
     Planted(
         "cancel answered too early",
@@ -278,6 +279,7 @@ PLANTED = (
         "a client brings events of a numbering that is over as if they were of the new one",
         "and no gap was told|now it is",
         elsewhere=_waiting_events_brought_in_another_epoch,
+        faults=frozenset({Fault.LOSS, Fault.STORE, Fault.AGENT}),
     ),
     Planted(
         "report swallowed",
@@ -291,6 +293,7 @@ PLANTED = (
         "a service whose session ends before it could hear of a call's end never hears of it",
         "hasn't heard CallEnded",
         _ends_told_to_one_session,
+        faults=frozenset({Fault.NETWORK, Fault.SERVICE, Fault.AGENT}),
     ),
     Planted(
         "change not told",

@@ -128,10 +128,10 @@ class Dialling(_Dialling):
         while what not in self.listener.of(serial):
             await self._pause()
 
-    async def test_a_link_that_is_lost_before_the_answer_is_31(self) -> None:
+    async def test_a_link_that_is_lost_before_the_answer_is_33(self) -> None:
         await self.listen(None, hangs_up=True)
         self.assertEqual(await self._told_of(self.dial()), ["offered", "unreachable"])
-        self.assertEqual(self.listener.statuses, [31])
+        self.assertEqual(self.listener.statuses, [33])
 
     async def test_withdrawing_hangs_up(self) -> None:
         await self.listen(None)

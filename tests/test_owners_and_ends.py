@@ -14,6 +14,7 @@ from ctiex.messages import (
     KIND_OF,
     CallEnded,
     Condition,
+    DataChanged,
     DataResult,
 )
 from ctiex.processing.field_rules import RuleOrganizer, RuleSettings
@@ -218,3 +219,18 @@ class DialledCalls(SynchronousTestCase):
         self.bench.data("8")
         self.bench.cancel("8")
         self.assertEqual(self.bench.session.ended, [CallEnded("8", Condition.CANCELLED)])
+
+    def test_whoever_has_it_hears_no_end_where_the_address_refused_and_one_where_it_was_lost(self) -> None:
+        for number, (status, told) in enumerate({32: 0, 33: 1}.items()):
+            self.bench.connect(f"8{number}")
+            self.listener.offered(f"8{number}", None, lambda: None)
+            self.bench.data(f"8{number}")
+            self.listener.unreachable(f"8{number}", status)
+            self.assertEqual((self.bench.heard[-1], self.bench.last_status), (14, status))
+            self.assertEqual(len(self.bench.session.ended), told)
+        self.assertEqual(self.bench.session.ended, [CallEnded("81", Condition.UNREACHABLE)])
+
+    def test_an_update_before_its_fetch_is_kept_is_told_to_whoever_came_for_it(self) -> None:
+        self.bench.data()
+        self.bench.update(Fields({"a": 1}))
+        self.assertEqual(self.bench.session.changed, [DataChanged("007")])

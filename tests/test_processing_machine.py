@@ -11,8 +11,22 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from ctiex.errors import Status
 from ctiex.fields import Fields
+from ctiex.interfaces import decoded
 from ctiex.limits import Limits
-from ctiex.messages import CancelRequest, Condition, ConnectRequest, DataRequest, ServiceEvent
+from ctiex.messages import (
+    KIND_OF,
+    AgentLogin,
+    CallQuery,
+    CancelRequest,
+    Condition,
+    ConnectRequest,
+    DataRequest,
+    DataResult,
+    OpenCall,
+    OpenCallState,
+    ServiceEvent,
+    UpdateRequest,
+)
 from ctiex.testing.fakes import FakeAgentConnection, FakeServiceSession
 from ctiex.testing.pairs import MemoryExchange, make_service
 
@@ -26,12 +40,13 @@ from .processing_model import (
     SERVERS,
     TIMES,
     TTL,
+    CallModel,
     ModelCall,
     RecordingStore,
 )
 
 
-class ProcessingMachine(RuleBasedStateMachine):
+class ProcessingMachine(CallModel, RuleBasedStateMachine):
     """What the design says about calls, written down a second time and simply."""
 
     @initialize()
@@ -43,18 +58,7 @@ class ProcessingMachine(RuleBasedStateMachine):
             store=self.store,
         )
         self.outlets = [FakeAgentConnection(), FakeAgentConnection()]
-        self.sessions: list[FakeServiceSession] = []
-        self.all_sessions: list[FakeServiceSession] = []
-        self.logins: dict[str, FakeAgentConnection] = {}
-        self.calls: dict[str, ModelCall] = {}
-        self.gone: list[ModelCall] = []
-        self.mailboxes: dict[str, list[tuple[float, str]]] = defaultdict(list)
-        """What waits for each agent: until when, and of which call."""
-        """When each event that waits expires, in order."""
-        self.last: dict[str, int] = defaultdict(int)
-        self.begun: dict[str, tuple[int, int]] = {}
-        """Of each login: how many events the outlet had before, and where it resumes."""
-
+        self.begin_model()
         for at, agent in enumerate(AGENTS):
             self.login(agent, at, "start")
         for identity in ("a", "b"):
@@ -71,78 +75,24 @@ class ProcessingMachine(RuleBasedStateMachine):
         who: str = data.draw(st.sampled_from([*owners, *sorted(SERVERS)]), label="identity")
         return who
 
-    # ------------------------------------------------------------ the model
-
-    @property
-    def now(self) -> float:
-        return self.exchange.clock.seconds()
-
-    def open_calls(self, agent: str) -> int:
-        return sum(call.agent == agent and call.state != "closed" for call in self.calls.values())
-
-    def has_room(self, agent: str) -> bool:
-        return len(self.mailboxes[agent]) + self.open_calls(agent) < MAILBOX
-
-    def awaited(self, serial: str) -> bool:
-        """Whether an event of a call that is forgotten still waits: its serial isn't free yet."""
-        return any(event[1] == serial for waiting in self.mailboxes.values() for event in waiting)
-
-    def post(self, call: ModelCall, condition: int, status: int = 0) -> None:
-        call.expected.append((condition, status))
-        self.mailboxes[call.agent].append((self.now + TTL, call.serial))
-        self.last[call.agent] += 1
-
-    def tell(self, call: ModelCall, condition: int) -> None:
-        if condition not in call.told:
-            call.told.add(condition)
-            if call.agent in self.logins and self.has_room(call.agent):
-                self.post(call, condition)
-
-    def try_next(self, call: ModelCall, met: int) -> None:
-        """Somebody who wasn't asked before has got the Connection, or nobody was left."""
-        left = [session for session in self.sessions if session not in call.tried and session.identity != "other"]
-        if not left:
-            self.end(call, 14, met)
-            return
-        asked = [session for session in left if self.carries(session, call)]
-        assert len(asked) == 1, f"one of {len(left)} sessions was to get the Connection, {len(asked)} did"
-        if call.state == "fetched":
-            call.deadline = self.now + TIMES.signalling_timeout
-        call.state, call.owner, call.asked = "connecting", asked[0].identity, asked[0]
-        call.tried.append(asked[0])
-
-    def carries(self, session: FakeServiceSession, call: ModelCall) -> bool:
-        """Whether a Connection of this call was written, not only of earlier ones under its serial."""
-        written = sum(one.calling_number.endswith("**" + call.serial) for one in session.connections)
-        return written > sum(before.tried.count(session) for before in self.gone if before.serial == call.serial)
-
-    def end(self, call: ModelCall, condition: int, status: int = 0) -> None:
-        self.post(call, condition, status)
-        self.close(call)
-
-    def close(self, call: ModelCall) -> None:
-        call.state, call.deadline, call.asked = "closed", self.now + TIMES.keep_closed, None
-
-    def time_out(self, call: ModelCall) -> None:
-        match call.state:
-            case "connecting":
-                self.end(call, 14, 33)
-            case "closed":
-                self.gone.append(self.calls.pop(call.serial))
-            case _:
-                self.end(call, 15, 33)
-
     # ------------------------------------------------------------ agents
 
-    @rule(agent=st.sampled_from(AGENTS), at=st.integers(0, 1), resume=st.sampled_from(["start", "last", "beyond"]))
+    @rule(
+        agent=st.sampled_from(AGENTS),
+        at=st.integers(0, 1),
+        resume=st.sampled_from(["start", "last", "beyond", "nowhere", "another epoch"]),
+    )
     def login(self, agent: str, at: int, resume: str) -> None:
         outlet, before = self.outlets[at], self.logins.get(agent)
-        after = {"start": 0, "last": self.last[agent], "beyond": self.last[agent] + 3}[resume]
+        after = {"start": 0, "beyond": self.last[agent] + 3}.get(resume, self.last[agent])
+        epoch = self.exchange.mailboxes.epoch
+        asked = AgentLogin(agent, {"nowhere": 0, "another epoch": epoch + 1}.get(resume, epoch), after)
         told = [len(other.lost) for other in self.outlets]
-        self.begun[agent] = (len(outlet.bodies), 0 if resume == "beyond" else after)
-        reply = self.exchange.mailboxes.login(agent, outlet, after)
+        self.begun[agent] = (len(outlet.bodies), after if resume in ("start", "last") else 0)
+        reply = self.exchange.mailboxes.login(outlet, asked)
         self.exchange.mailboxes.resume(agent, outlet)
-        assert reply.status == (Status.EXPIRED if resume == "beyond" else Status.OK)
+        anew = resume in ("beyond", "another epoch")
+        assert (reply.status, reply.epoch) == (Status.NUMBERING_ANEW if anew else Status.OK, epoch)
         assert reply.last_sequence == self.last[agent]
         assert reply.first_sequence == self.last[agent] - len(self.mailboxes[agent]) + 1
         for number, other in enumerate(self.outlets):
@@ -198,18 +148,21 @@ class ProcessingMachine(RuleBasedStateMachine):
         if self.logins.get(agent) is not self.outlets[at]:
             expected = Status.AGENT_NOT_LOGGED_IN
         elif known is not None:
-            same = known.state != "closed" and known.request == (agent, value)
-            expected = Status.OK if same else Status.DUPLICATE_SERIAL
+            same = Status.OK if known.is_open else Status.ALREADY_FINISHED
+            expected = same if known.request == (agent, value) else Status.DUPLICATE_SERIAL
         elif self.awaited(serial):
             expected = Status.DUPLICATE_SERIAL
         elif not self.has_room(agent):
             expected = Status.QUEUE_FULL
         replies: list[Any] = []
-        request = ConnectRequest(serial, agent, "bill", "138", fields=Fields({"value": value}))
+        fields = {"value": value}
+        request = ConnectRequest(serial, agent, "bill", "138", f"R{value}", Fields(fields))
         self.exchange.processing.connect(CANCELLERS["all"], self.outlets[at], request, replies.append)
         assert [(reply.status, reply.serial) for reply in replies] == [(expected, serial)]
         if expected is Status.OK and known is None:
-            call = self.calls[serial] = ModelCall(serial, agent, (agent, value), self.now + TIMES.signalling_timeout)
+            until = self.now + TIMES.signalling_timeout
+            call = ModelCall(serial, agent, (agent, value), until, self.now, f"R{value}", fields)
+            self.calls[serial] = call
             self.tell(call, 10)
             self.try_next(call, 31)
 
@@ -228,15 +181,35 @@ class ProcessingMachine(RuleBasedStateMachine):
         if expected is Status.OK and call is not None:
             self.end(call, 16)
 
+    @rule(data=st.data(), who=st.sampled_from(["all", "all", "one"]), value=st.integers(1, 3))
+    def update(self, data: Any, who: str, value: int) -> None:
+        serial = self.some_serial(data)
+        call = self.calls.get(serial)
+        expected = Status.OK
+        if call is None or (who == "one" and call.agent != "1"):
+            expected = Status.UNKNOWN_SERIAL
+        elif not call.is_open:
+            expected = Status.ALREADY_FINISHED
+        replies: list[Any] = []
+        request = UpdateRequest(serial, Fields({f"more {value}": value, "value": value}))
+        self.exchange.processing.update(CANCELLERS[who], request, replies.append)
+        assert [(reply.status, reply.serial) for reply in replies] == [(expected, serial)]
+        if expected is Status.OK and call is not None:
+            call.fields = call.fields | dict(request.fields)  # type: ignore[arg-type]
+            call.changed = call.changed or call.state == "fetched"
+            self.notices.tell(call)
+
     # ------------------------------------------------------------ services
 
     @precondition(lambda self: len(self.sessions) < 4)
     @rule(identity=st.sampled_from(sorted(SERVERS)))
     def bind(self, identity: str) -> None:
         session = FakeServiceSession(identity)
-        self.sessions.append(session)
-        self.all_sessions.append(session)
         self.exchange.sessions.add(session, SERVERS[identity])
+        self.notices.bound(session, list(self.calls.values()))
+        for call in self.calls.values():
+            if call.given_up is not None and identity != "other":
+                self.try_next(call, call.met)
 
     @precondition(lambda self: self.sessions)
     @rule(at=st.integers(0, 3))
@@ -246,7 +219,7 @@ class ProcessingMachine(RuleBasedStateMachine):
         session.die()
         for call in list(self.calls.values()):
             if call.asked is session:
-                self.try_next(call, 31)
+                self.try_next(call, 33)
 
     @precondition(lambda self: any(session.unanswered for session in self.sessions))
     @rule(data=st.data(), accepts=st.sampled_from([True, True, False]))
@@ -264,7 +237,8 @@ class ProcessingMachine(RuleBasedStateMachine):
             self.try_next(call, 32)
             return
         if call.state == "connecting":
-            call.state, call.deadline = "connected", self.now + TIMES.fetch_timeout
+            call.moves("connected", self.now)
+            call.deadline = self.now + TIMES.fetch_timeout
         self.tell(call, 11)
 
     @rule(data=st.data())
@@ -279,8 +253,11 @@ class ProcessingMachine(RuleBasedStateMachine):
             assert found is Status.UNKNOWN_SERIAL
             return
         assert isinstance(found, bytes), "its owner gets the data"
+        result = decoded(self.exchange.codec, KIND_OF[DataResult], found)
+        assert result == DataResult(0, serial, call.agent, call.reference, Fields(call.fields))
         if call.state != "fetched":
-            call.state, call.deadline = "fetched", self.now + TIMES.service_timeout
+            call.moves("fetched", self.now)
+            call.deadline = self.now + TIMES.service_timeout
         self.tell(call, 12)
 
     @rule(data=st.data(), event_id=st.integers(1, 2), condition=st.sampled_from([0, 0, 0, 1, 2, 3]))
@@ -292,7 +269,8 @@ class ProcessingMachine(RuleBasedStateMachine):
         if call is None or call.owner != who:
             expected = Status.UNKNOWN_SERIAL
         elif event_id in call.reported:
-            expected = Status.DUPLICATE_EVENT
+            same = call.reported[event_id] == condition
+            expected = Status.DUPLICATE_EVENT if same else Status.EVENT_ID_USED
         elif call.state == "closed":
             expected = Status.ALREADY_FINISHED
         elif condition == 0 and not self.has_room(call.agent):
@@ -304,10 +282,9 @@ class ProcessingMachine(RuleBasedStateMachine):
         self.exchange.processing.report(SERVERS[who], event, replies.append)
         assert [(reply.status, reply.event_id) for reply in replies] == [(expected, event_id)]
         if call is not None and expected in (Status.OK, Status.QUEUED_AGENT_AWAY):
-            call.reported.add(event_id)
+            call.reported[event_id] = condition
             self.post(call, condition)
             if condition:
-                call.after_result = True
                 self.close(call)
 
     # ------------------------------------------------------------ time
@@ -317,7 +294,9 @@ class ProcessingMachine(RuleBasedStateMachine):
         for _ in range(seconds):
             self.exchange.clock.advance(1)
             for call in list(self.calls.values()):
-                if call.deadline <= self.now:
+                if call.given_up is not None and call.given_up <= self.now:
+                    self.end(call, 14, call.met)
+                elif call.deadline <= self.now:
                     self.time_out(call)
             for agent, waiting in self.mailboxes.items():
                 self.mailboxes[agent] = [event for event in waiting if event[0] > self.now]
@@ -326,15 +305,15 @@ class ProcessingMachine(RuleBasedStateMachine):
 
     @invariant()
     def each_agent_hears_what_it_should(self) -> None:
-        heard: dict[str, list[tuple[int, int]]] = defaultdict(list)
-        expected: dict[str, list[tuple[int, int]]] = defaultdict(list)
+        heard: dict[str, list[tuple[int, int, float, str]]] = defaultdict(list)
+        expected: dict[str, list[tuple[int, int, float, str]]] = defaultdict(list)
         for event in self.store.history:
-            heard[event.serial].append((event.condition, event.status))
+            heard[event.serial].append((event.condition, event.status, event.time, event.reference))
         for call in [*self.gone, *self.calls.values()]:
             if call.expected:
                 expected[call.serial] += call.expected
-            finals = [condition for condition, _ in call.expected if condition in FINAL]
-            assert len(finals) == (call.state == "closed"), "one final event for each call that has ended, else none"
+            finals = [condition for condition, *_ in call.expected if condition in FINAL]
+            assert len(finals) == (not call.is_open), "one final event for each call that has ended, else none"
         assert heard == expected
 
     @invariant()
@@ -361,19 +340,29 @@ class ProcessingMachine(RuleBasedStateMachine):
             assert (kept is None) == (call is None)
             if kept is not None and call is not None:
                 assert (kept.state.value, kept.owner, kept.deadline) == (call.state, call.owner, call.deadline)
-                assert kept.state.value != "closed" or not (kept.data or kept.calling_number), "wiped at close"
+                assert (kept.ended_as, kept.changed) == (call.ended_as, call.changed)
+                assert call.is_open or not (kept.data or kept.calling_number or kept.reference), "wiped at close"
         assert self.exchange.processing.calls_open == sum(self.open_calls(agent) for agent in AGENTS)
 
     @invariant()
-    def services_hear_only_of_their_own_calls(self) -> None:
-        for session in self.all_sessions:
-            for ended in session.ended:
-                calls = [call for call in [*self.gone, *self.calls.values()] if call.serial == ended.serial]
-                assert any(
-                    not call.after_result and call.expected[-1][0] == ended.condition
-                    and session.identity in {tried.identity for tried in call.tried}
-                    for call in calls
-                )  # fmt: skip
+    def whoever_asks_hears_of_all_that_is_open(self) -> None:
+        for agent in AGENTS:
+            replies: list[Any] = []
+            self.exchange.processing.query(CANCELLERS["all"], CallQuery(agent), replies.append)
+            assert [(reply.status, list(reply.calls)) for reply in replies] == [
+                (
+                    Status.OK,
+                    [
+                        OpenCall(one.serial, "bill", one.reference, OpenCallState[one.state.upper()], one.since * 1_000)  # type: ignore[arg-type]
+                        for one in self.calls.values()
+                        if one.agent == agent and one.is_open
+                    ],
+                )
+            ]
+
+    @invariant()
+    def services_hear_what_they_should(self) -> None:
+        self.notices.check()
 
     def teardown(self) -> None:
         if not hasattr(self, "exchange"):
@@ -382,7 +371,8 @@ class ProcessingMachine(RuleBasedStateMachine):
         self.each_agent_hears_what_it_should()
         assert not list(self.store.calls())
         assert self.exchange.processing.calls_open == 0
-        assert not self.exchange.processing._calls.owners
+        calls = self.exchange.processing._calls
+        assert (len(calls.owners), len(calls.open), calls.open.agents, len(calls._notices)) == (0, 0, 0, 0)
         assert not len(self.exchange.processing._calls._deadlines)
         assert not self.exchange.context.quotas._of_agent
         self.wait(TTL)

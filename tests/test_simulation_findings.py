@@ -8,6 +8,7 @@ from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
 from ctiex.errors import Status, StoreUnavailable
+from ctiex.fields import Fields
 from ctiex.messages import (
     AgentEvent,
     AgentLogin,
@@ -16,11 +17,14 @@ from ctiex.messages import (
     Connection,
     ConnectReply,
     ConnectRequest,
+    UpdateReply,
+    UpdateRequest,
 )
 from ctiex.processing.states import TIMEOUT_OF
 from ctiex.records import EPOCH, CallState, Change
 from ctiex.testing.fakes import FakeServiceSession, WaitingStore
-from ctiex.testing.pairs import MemoryExchange, make_service
+from ctiex.testing.pairs import MemoryExchange, agents, make_service
+from ctiex.testing.simulation.witness import data_of
 from tests.hand_exchange import EPOCH as KNOWN
 from tests.hand_exchange import AgentCase
 from tests.processing_bench import _OTHERS, Bench
@@ -72,6 +76,25 @@ class WhatIsNotDecided(SynchronousTestCase):
         self.assertEqual(answers, [])
         self.store.fire()
         self.assertIsInstance(answers[0], bytes)
+
+    def test_updates_that_wait_are_kept_in_the_order_in_which_they_came(self) -> None:
+        replies = list[UpdateReply]()
+
+        def update(value: int) -> None:
+            request = UpdateRequest("007", Fields({"value": value}))
+            self.bench.processing.update(agents(), request, replies.append)
+
+        self.store.waits = True
+        update(1)
+        update(2)  # waits for what becomes of the first
+        self.store.fire(1)
+        update(3)
+        while self.store.waiting:
+            self.store.fire()
+        self.assertEqual([reply.status for reply in replies], [0, 0, 0])
+        call = self.store.get("007")
+        assert call is not None
+        self.assertEqual(data_of(call.data).fields["value"], 3)
 
 
 class AfterTheClockWasSetBack(SynchronousTestCase):

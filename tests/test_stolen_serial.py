@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -68,7 +69,8 @@ class Theft:
 
     def connect(self) -> None:
         """The call is asked for, and offered to the one service that is there: the others come only then."""
-        assert self.agent.connect(self.number, self.serial, "bill", fields=FIELDS)["status"] == 0
+        asked = self.agent.connect(self.number, self.serial, "bill", fields=FIELDS, reference="ticket 4711")
+        assert asked["status"] == 0
         self.connection = self.service.wait(Kind.CONNECTION)
         self.thieves = [self.clients.service("rival"), self.clients.service("stranger")]
 
@@ -79,17 +81,21 @@ class Theft:
         """
         for thief in self.thieves or [self.clients.service("stranger")]:
             for serial in (self.serial, NEVER):
-                assert _told(thief.data(serial), serial) == {"status": 20, "agent": "", "fields": []}
+                assert _told(thief.data(serial), serial) == {"status": 20, "agent": "", "reference": "", "fields": []}
                 assert thief.report(serial, 1, agent=self.number) == thief.report(serial, 2) == 20
-            refused = thief.ask(Kind.CANCEL_REQUEST, serial=self.serial)
-            assert refused.outcome == (Kind.ERROR, 5)
+            for request, content in _OF_AGENTS.items():
+                refused = thief.ask(request, serial=self.serial, **content)
+                assert refused.outcome == (Kind.ERROR, 5)
         for request in (Kind.DATA_REQUEST, Kind.SERVICE_EVENT):
             content = {"exchange_address": ""} if request is Kind.DATA_REQUEST else _REPORT
             refused = self.other_agent.ask(request, serial=self.serial, **content)
             assert refused.outcome == (Kind.ERROR, 5)
-        cancels = [self.other_agent.own_reply(Kind.CANCEL_REQUEST, serial=serial) for serial in (self.serial, NEVER)]
-        assert [cancel["status"] for cancel in cancels] == [20, 20]
-        assert cancels[0]["detail"] == cancels[1]["detail"]
+        for request, content in _OF_AGENTS.items():
+            answers = [self.other_agent.own_reply(request, serial=serial, **content) for serial in (self.serial, NEVER)]
+            assert [answer["status"] for answer in answers] == [20, 20]
+            assert answers[0]["detail"] == answers[1]["detail"]
+        assert self.other_agent.query(self.number)["status"] == 5
+        assert self.other_agent.query("9001")["calls"] == []
         assert self.other_agent.connect("9001", self.serial, "bill")["status"] == reused
         assert self.other_agent.connect(self.number, self.serial, "bill", fields=FIELDS)["status"] == 42
         assert self.other_agent.login(self.number)["status"] == 5
@@ -102,6 +108,10 @@ class Theft:
             assert answer.outcome == (Kind.ERROR, 10)
 
 
+_OF_AGENTS: dict[Kind, dict[str, Any]] = {
+    Kind.CANCEL_REQUEST: {},
+    Kind.UPDATE_REQUEST: {"fields": [("pin", "0000")]},
+}
 _REPORT = {"event_id": 1, "agent": "", "condition": 1, "fields": ()}
 
 
@@ -130,6 +140,7 @@ def test_while_it_runs_only_the_service_that_has_it_gets_anything(clients: Clien
     theft.unbound()
     result = theft.service.data(theft.serial)
     assert (result["status"], result["agent"], result["fields"]) == (0, theft.number, FIELDS)
+    assert result["reference"] == "ticket 4711"
     assert theft.agent.event()["condition"] == 12
     theft.try_everything(reused=22)
     assert theft.service.report(theft.serial, 1, fields=[("paid", True)]) == 0

@@ -8,6 +8,7 @@ from functools import partial
 from twisted.internet.defer import Deferred, fail
 
 from ctiex.processing.calls import CallTable
+from ctiex.processing.commits import guarded
 from ctiex.processing.context import ProcessingContext
 from ctiex.records import Call
 
@@ -19,17 +20,33 @@ class CallLookUp:
         self._store = context.store
         self._commits = context.commits
         self._calls = calls
+        self._waiting: dict[str, list[tuple[Callable[[Call | None], None], Callable[[], None]]]] = {}
+        """By serial, those who wait until it is known what has become of a call."""
 
     def call(self, serial: str, found: Callable[[Call | None], None], failed: Callable[[], None]) -> None:
         """Go on with the call of a serial: at once when it is in memory, else once the store has looked further.
 
         Nothing undecided is reported, such as its end: its commit may fail.
         """
-        if serial in self._calls.undecided:
-            again = partial(self.call, serial, found, failed)
-            self._commits.settled(again, lambda: failed() if serial in self._calls.undecided else again())
+        if serial in self._waiting:
+            self._waiting[serial].append((found, failed))
+        elif serial in self._calls.undecided:
+            self._waiting[serial] = [(found, failed)]
+            self._commits.settled(partial(self._settled, serial), partial(self._not_settled, serial))
         else:
             self._look_up_now(serial, found, failed)
+
+    def _settled(self, serial: str) -> None:
+        """In the order in which they were asked: what the first one does may be undecided again."""
+        for found, failed in self._waiting.pop(serial):
+            guarded(partial(self.call, serial, found, failed))
+
+    def _not_settled(self, serial: str) -> None:
+        if serial not in self._calls.undecided:
+            self._settled(serial)
+            return
+        for _, failed in self._waiting.pop(serial):
+            guarded(failed)
 
     def _look_up_now(self, serial: str, found: Callable[[Call | None], None], failed: Callable[[], None]) -> None:
         call = self._store.get(serial) if serial else None

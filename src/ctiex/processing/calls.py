@@ -79,7 +79,7 @@ class CallTable:
         call = self._store.get(serial)
         if call is None or (what.wanted and self.left_to_the_next):
             return
-        if moment is None:
+        if moment is None or what.wanted:  # what was about to happen happens now
             moment = self._context.clock.now()
         again = partial(self.happened, serial, what, act, moment)
         if serial in self.undecided or serial in self._uncommitted:

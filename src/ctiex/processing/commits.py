@@ -42,7 +42,7 @@ def nothing() -> None:
     """Nobody waits for the outcome."""
 
 
-def _guarded(work: Callable[[], None]) -> None:
+def guarded(work: Callable[[], None]) -> None:
     """Work behind the store's: what goes wrong in it is its own, and not the store's."""
     try:
         work()
@@ -116,7 +116,7 @@ class Commits:
         self, looking: Deferred[Call | None], found: Callable[[Call | None], None], failed: Callable[[], None]
     ) -> None:
         """Go on with what a look-up beyond memory finds; ``failed`` is called instead when the store can't look."""
-        looking.addCallbacks(lambda call: _guarded(lambda: found(call)), self._failed_later, errbackArgs=(failed,))
+        looking.addCallbacks(lambda call: guarded(lambda: found(call)), self._failed_later, errbackArgs=(failed,))
 
     def tell_time(self) -> None:
         """Have the store know of the wall clock what it doesn't know yet."""
@@ -151,10 +151,10 @@ class Commits:
 
     def _committed_later(self, _: object, committed: Callable[[], None]) -> None:
         self.outage.worked()
-        _guarded(committed)
+        guarded(committed)
 
     def _failed_later(self, failure: Failure, failed: Callable[[], None]) -> None:
-        _guarded(lambda: self._failed(failure, failed))
+        guarded(lambda: self._failed(failure, failed))
 
     def _failed(self, failure: Failure, failed: Callable[[], None]) -> None:
         self._observer.store_failed(probed=failed == self._probe_failed)

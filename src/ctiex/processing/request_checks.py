@@ -115,7 +115,8 @@ def _organized(context: ProcessingContext, service: str, result: DataResult, ask
     try:
         fields = context.services[service].request.organize(asked)
         data = context.codec.encode_body(evolve(result, fields=fields))
-        kept = b"" if fields is asked else context.codec.encode_body(UpdateRequest(result.serial, asked))
+        same = fields is asked or fields == asked
+        kept = b"" if same else context.codec.encode_body(UpdateRequest(result.serial, asked))
     except (FieldError, CodecError) as error:  # anybody's organizer and codec; what they say may hold the data
         what = f"after organizing, it exceeds a limit of messages ({type(error).__name__})"
         raise Refused(Status.DATA_TOO_LARGE, what) from None

@@ -35,6 +35,11 @@ class SignallingEvent(Enum):
         """Whether it was only about to happen: when the time for it is over, it doesn't."""
         return self in (SignallingEvent.SIGNALLED, SignallingEvent.OFFERED)
 
+    @property
+    def of_notices(self) -> bool:
+        """Whether it is about what the service is told of the call, and not the call itself."""
+        return self in (SignallingEvent.MAY_BE_TOLD, SignallingEvent.TOLD)
+
 
 class Uncommitted:
     """Remembers by serial what is to be told again, in the order in which it happened."""
@@ -73,5 +78,9 @@ class Uncommitted:
 
     def drop_wanted(self, serial: str) -> None:
         """Forget what was only about to happen to a call, unless more has come of it."""
-        if all(what.wanted for what in self._of.get(serial, ())):
-            self.pop(serial)
+        events = self._of.get(serial, {})
+        if all(what.wanted or what.of_notices for what in events):
+            for what in [what for what in events if what.wanted]:
+                del events[what]
+            if not events:
+                self.pop(serial)

@@ -168,8 +168,11 @@ class DialSignalling(BaseSignalling):
             self._is_well(attempt.offer.service)
         if status == Status.OK:
             self._listener.accepted(serial)
+        elif status is not None:
+            self._listener.unreachable(serial, Status.SERVICE_REFUSED)
         else:
-            self._listener.unreachable(serial, Status.SERVICE_UNREACHABLE if status is None else Status.SERVICE_REFUSED)
+            died = attempt.link is not None
+            self._listener.unreachable(serial, Status.TIMED_OUT if died else Status.SERVICE_UNREACHABLE)
 
     def _not_reached(self, attempt: _Attempt, failure: Failure) -> None:
         self.in_vain(attempt, f"can't be reached: {failure.getErrorMessage()}")

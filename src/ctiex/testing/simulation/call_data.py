@@ -31,6 +31,10 @@ class _Versions:
             found += [_over(fields, update) for fields in found]
         yield from found
 
+    def note(self) -> None:
+        """Something has changed that the data may be from now on."""
+        self.ever += [fields for fields in self.now() if fields not in self.ever]
+
 
 @define(eq=False)
 class CallData:
@@ -47,13 +51,14 @@ class CallData:
         versions = self._of.get(use)
         if versions is not None:
             versions.kept = versions.ever[0]
+            versions.note()
 
     def update_asked(self, use: str, update: Fields) -> None:
         """The exchange hears of an update."""
         versions = self._of.get(use)
         if versions is not None:
             versions.under_way.append(update)
-            versions.ever += [fields for fields in versions.now() if fields not in versions.ever]
+            versions.note()
 
     def update_answered(self, use: str, update: Fields, kept: bool) -> None:
         """It answers one."""
@@ -78,4 +83,5 @@ class CallData:
             return False
         changed, versions.kept = fields != versions.kept, fields
         versions.under_way.clear()
+        versions.note()
         return changed

@@ -101,7 +101,7 @@ IN_WORDS: Mapping[str, str] = {
     AuditEvent.END_TOLD.value: "{who} was told of the end: {condition}",
     AuditEvent.CALL_FORGOTTEN.value: "forgotten",
 }
-"""How `ctiex trace` tells a call's story; an event that isn't here is told with all that its record holds."""
+"""How ``ctiex trace`` tells a call's story; an event that isn't here is told with all that its record holds."""
 
 
 class About(TypedDict, total=False):

@@ -98,6 +98,7 @@ class ByHandTests(AgentCase):
             self.waiting(of_call(1, Condition.COMPLETED))
             agent = self.login(on_event=lambda _: Deferred())
             connecting = self.repeat(agent, status)
+            self.pass_time(29)
             self.assertIs(self.failureResultOf(connecting, CallError).value.status, status)
 
     def repeat(self, agent: AgentNumber, status: Status, **options: Any) -> Deferred[HandOff]:
@@ -141,6 +142,8 @@ class ByHandTests(AgentCase):
         self.send(of_call(1, Condition.COMPLETED))
         self.assertEqual(self.now(first.result()).fields, OLD)
         connecting = self.repeat(agent, Status.ALREADY_FINISHED)
+        self.assertNoResult(connecting)
+        self.pass_time(29)
         self.assertIs(self.failureResultOf(connecting, CallError).value.status, Status.ALREADY_FINISHED)
 
     def on_its_way(self, timeout: float = 30) -> tuple[AgentNumber, Deferred[HandOff]]:
@@ -159,9 +162,17 @@ class ByHandTests(AgentCase):
         self.send(of_call(3, Condition.COMPLETED, NEW))
         self.assertEqual(self.now(self.successResultOf(connecting).result()).fields, NEW)
 
+    def test_and_for_what_comes_behind_the_answer(self) -> None:
+        agent = self.login()
+        connecting = self.repeat(agent, Status.ALREADY_FINISHED)
+        self.assertNoResult(connecting)
+        self.send(of_call(1, Condition.CONNECTING), of_call(2, Condition.COMPLETED, NEW))
+        self.assertEqual(self.now(self.successResultOf(connecting).result()).fields, NEW)
+
     def test_and_is_refused_where_its_end_is_not_there(self) -> None:
         _, connecting = self.on_its_way()
         self.send(event(2, Condition.PROGRESS, "99"), event(3, Condition.PROGRESS, "99"))
+        self.pass_time(29)
         self.assertIs(self.failureResultOf(connecting, CallError).value.status, Status.ALREADY_FINISHED)
 
     def test_over_another_lost_link_too(self) -> None:

@@ -85,8 +85,10 @@ class HandOffTests(AgentCase):
         self.assertEqual(self.now(self.successResultOf(connecting).result()).sequence, 2)
 
     def test_a_repeat_that_is_refused_without_an_event_of_the_call_is_refused(self) -> None:
-        error = self.failureResultOf(self.repeat(self.login()), CallError).value
-        self.assertIs(error.status, Status.ALREADY_FINISHED)
+        repeat = self.repeat(self.login())
+        self.assertNoResult(repeat)
+        self.pass_time(30)
+        self.assertIs(self.failureResultOf(repeat, CallError).value.status, Status.ALREADY_FINISHED)
 
     def test_events_before_the_answer_are_kept_for_it_up_to_a_bound(self) -> None:
         del self.line.answers[ConnectRequest]

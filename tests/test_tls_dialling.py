@@ -39,7 +39,7 @@ class _TlsDialling(_Dialling):
     def dial(self) -> DialSignalling:
         assert self.port is not None
         address: Any = self.port.getHost()
-        address = f"tls:127.0.0.1:{address.port}:timeout=1:trustRoots={self.folder}/roots"
+        address = f"tls:127.0.0.1:{address.port}:timeout=30:trustRoots={self.folder}/roots"
         settings = {"bill": structure({"address": address}, DialServiceSettings)}
         self.driver = DialSignalling(
             SignallingContext(self.clock, self.listener, ServiceSessions(), BinaryCodec(), settings)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
@@ -94,7 +95,11 @@ class AgentEvents:
         :raise CtiexError: nothing comes any more.
         """
         while self.ended is None and (self._left_out or self._events.arrived < self._numbered):
-            await self._arrivals.add()
+            await self.arrival()
+
+    def arrival(self) -> Deferred[None]:
+        """Fires at the next login, or event."""
+        return self._arrivals.add()
 
     async def log_in(self, link: ClientLink, timeout: float | None = None) -> None:
         """Log in on a link that has just been bound, and resume behind the last event that was taken.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from ctiex.clients.agent_events import AgentEvents, Application
 from ctiex.clients.event_taking import Position
 from ctiex.clients.hand_off import AskedHandOff, HandOff, HandOffs
 from ctiex.clients.replies import checked, pause_before_repeat
-from ctiex.errors import CallError, LinkLost, Status
+from ctiex.errors import CallError, LinkLost, RequestTimedOut, Status
 from ctiex.fields import EMPTY, Fields
 from ctiex.messages import (
     AgentLogout,
@@ -93,6 +94,9 @@ class AgentNumber(AgentEvents):
             await deferLater(self.reactor, pause)
         if self._may_have_ended(request, asked, reply, resumed):
             await self._client.within(until - self.reactor.seconds(), self.all_replayed())
+            if reply.status == Status.ALREADY_FINISHED and asked.has_sent(request):
+                with suppress(RequestTimedOut):
+                    await self._client.within(until - self.reactor.seconds(), self._hears_of(asked))
             if self._has_heard(asked):
                 return request.serial
         kept: ConnectReply = checked(reply)
@@ -108,6 +112,11 @@ class AgentNumber(AgentEvents):
         if status == Status.ALREADY_FINISHED:
             return resumed or asked.hand_off is not None or asked.has_sent(request)
         return resumed and status == Status.DUPLICATE_SERIAL
+
+    async def _hears_of(self, asked: AskedHandOff) -> None:
+        """Wait for the first event of a call: replies and events have no order between them."""
+        while self.ended is None and not self._has_heard(asked):
+            await self.arrival()
 
     def _has_heard(self, asked: AskedHandOff) -> bool:
         return asked.hand_off is not None or self._hand_offs.has_early(asked) or self._taking.waits(asked.is_of)

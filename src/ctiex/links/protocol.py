@@ -57,7 +57,7 @@ class LinkProtocol(Protocol, SessionHandler):
         """The transport, for as long as it tells this link whether the other side reads."""
         self._reads = True
         """Whether the transport is reading; it isn't told again what it does already."""
-        self._shaking_hands = False
+        self.shaking_hands = False
         """TLS reads before it writes: if reading stopped for a full buffer now, it would wait forever."""
 
     # ------------------------------------------------------------ for subclasses
@@ -167,7 +167,7 @@ class LinkProtocol(Protocol, SessionHandler):
         self.session = self.make_session()
         self.take_share(self.make_share())
         assert self.transport is not None
-        self._shaking_hands = ISSLTransport.providedBy(self.transport)
+        self.shaking_hands = ISSLTransport.providedBy(self.transport)
         self._at_once = sends_at_once(self.transport)
         self._producer = IPushProducer(self.transport, None)
         self._consumer = consumer = IConsumer(self.transport, None)
@@ -288,12 +288,12 @@ class LinkProtocol(Protocol, SessionHandler):
     def pauseProducing(self) -> None:
         """The transport's buffer is full: the other side doesn't read, or TLS has to do its handshake first."""
         self.writable = False
-        if not self._shaking_hands:
+        if not self.shaking_hands:
             self.throttle()
 
     def handshakeCompleted(self) -> None:
         """TLS is ready; what was written before goes out now."""
-        self._shaking_hands = False
+        self.shaking_hands = False
 
     def resumeProducing(self) -> None:
         """The transport's buffer is empty again."""

@@ -171,7 +171,7 @@ class DialSignalling(BaseSignalling):
         elif status is not None:
             self._listener.unreachable(serial, Status.SERVICE_REFUSED)
         else:
-            died = attempt.link is not None
+            died = attempt.link is not None and not attempt.link.shaking_hands
             self._listener.unreachable(serial, Status.TIMED_OUT if died else Status.SERVICE_UNREACHABLE)
 
     def _not_reached(self, attempt: _Attempt, failure: Failure) -> None:

@@ -29,14 +29,12 @@ from ctiex.errors import (
     TlsRefused,
     UnsafeLink,
 )
+from ctiex.links.outgoing import ANSWER_UNBIND_WITHIN
 from ctiex.links.waiters import Waiters
 from ctiex.messages import Error, Message, Role
 from ctiex.monitoring.log_limiter import LogLimiter
 
 _log = Logger()
-
-_SAY_GOODBYE_WITHIN = 2.0
-"""How long an exchange may take to answer Unbind, in seconds."""
 
 
 def ignore(*_: object) -> None:
@@ -117,7 +115,7 @@ class ExchangeConnection:
         if open_link is not None:
             gone = open_link.gone()
             if open_link is bound_link and open_link.session.ended is None:
-                open_link.session.unbind(Status.OK, "", self.reactor.seconds() + _SAY_GOODBYE_WITHIN)
+                open_link.session.unbind(Status.OK, "", self.reactor.seconds() + ANSWER_UNBIND_WITHIN)
                 open_link.flush()
             else:
                 open_link.cut("the client is stopping")

@@ -257,7 +257,7 @@ class AuditTrail(Observer):
             call,
             owner=session.identity,
             session=session.name,
-            status=Status.SERVICE_UNREACHABLE if status is None else status,
+            status=Status.TIMED_OUT if status is None else status,
             reason="its link was lost" if status is None else "",
         )
 

@@ -145,7 +145,7 @@ class RecordTests(AuditCase):
         self.exchange.pair_of(dying).disconnect()
         self.exchange.pump()
         told = self.audit.of(AuditEvent.OFFER_REFUSED)
-        self.assertEqual(sorted(about["status"] for about in told), [30, 31])
+        self.assertEqual(sorted(about["status"] for about in told), [30, 33])
         self.exchange.advance(make_service("bill").timeouts.rebind_grace)
         (ended,) = self.audit.of(AuditEvent.CALL_ENDED)
         self.assertEqual((ended["condition"], ended["serial"]), (Condition.UNREACHABLE, "7"))

@@ -232,6 +232,7 @@ def test_a_bind_that_is_refused_opens_nothing(command: tuple[str, ...], serving:
 # ---------------------------------------------------------------- against real servers
 
 
+@pytest.mark.gate
 def test_the_exchange_and_the_echo_are_measured(tmp_path: Path, command: tuple[str, ...]) -> None:
     exchange = ExchangeProcess(tmp_path / "exchange", configuration())
     try:

@@ -128,6 +128,7 @@ def test_a_folder_that_is_no_checkout_is_told(tmp_path: Path) -> None:
         checkout(str(tmp_path))
 
 
+@pytest.mark.gate
 def test_another_checkout_is_measured_in_turns_with_this_one(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))
     results = tmp_path / "results.json"

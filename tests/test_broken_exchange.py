@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.logger import capturedLogs, formatEvent
 
@@ -162,6 +163,7 @@ class BrokenAgentTests(AgentCase):
         logins = [said for said in self.line.link.said if isinstance(said, AgentLogin)]
         self.assertEqual(len(logins), 1, "to ask for what fails again and again would never end")
 
+    @pytest.mark.gate
     def test_those_that_it_failed_to_take_come_again_when_it_takes_them(self) -> None:
         works = False
         heard: list[int] = []

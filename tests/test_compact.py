@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from unittest import mock
 
+import pytest
 from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -45,6 +46,7 @@ def test_a_call_comes_back_as_it_was(call: Call) -> None:
     assert unpacked(call.serial, packed(call)) == call
 
 
+@pytest.mark.gate
 @given(CALLS)
 @settings(deadline=None, max_examples=10)
 def test_the_garbage_collector_walks_a_record_no_more_than_twice(call: Call) -> None:

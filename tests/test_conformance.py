@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from io import StringIO
 from typing import Any
 
+import pytest
 from twisted.internet.endpoints import TCP4ServerEndpoint
 from twisted.logger import capturedLogs
 from twisted.python.usage import UsageError
@@ -66,10 +67,12 @@ class OwnClientsTests(TestCase):
         """All of them are ok."""
         self.assertEqual([verdict.line for verdict in verdicts if verdict.outcome is not CaseOutcome.OK], [])
 
+    @pytest.mark.gate
     async def test_an_agents_application(self) -> None:
         with capturedLogs():
             self.check(await played(AgentUnderTest, BinaryCodec()))
 
+    @pytest.mark.gate
     async def test_an_automatic_service(self) -> None:
         with capturedLogs():
             self.check(await played(ServiceUnderTest, BinaryCodec()))

@@ -149,8 +149,13 @@ def in_order(text: str, *parts: str) -> bool:
 
 # ---------------------------------------------------------------- the embedding applications
 
+RUNNERS = [
+    pytest.param((*TWISTD, "--logfile=-", "-y"), id="twistd", marks=pytest.mark.gate),
+    pytest.param((PYTHON,), id="python"),
+]
 
-@pytest.mark.parametrize("runner", [(*TWISTD, "--logfile=-", "-y"), (PYTHON,)], ids=["twistd", "python"])
+
+@pytest.mark.parametrize("runner", RUNNERS)
 def test_an_application_that_embeds_the_exchange(start: Start, runner: tuple[str, ...]) -> None:
     agents, services, status = free_port(), free_port(), free_port()
     listen = {"AGENT_LISTEN": local(agents), "IVR_LISTEN": local(services), "STATUS_LISTEN": local(status)}
@@ -164,7 +169,7 @@ def test_an_application_that_embeds_the_exchange(start: Start, runner: tuple[str
     assert "session" in application.stop()
 
 
-@pytest.mark.parametrize("runner", [(*TWISTD, "--logfile=-", "-y"), (PYTHON,)], ids=["twistd", "python"])
+@pytest.mark.parametrize("runner", RUNNERS)
 def test_an_application_that_embeds_the_agent_link_alone(start: Start, runner: tuple[str, ...]) -> None:
     agents = free_port()
     application = start(*runner, str(EXAMPLES / "embedded_agent_link.py"), AGENT_LISTEN=local(agents))
@@ -188,6 +193,7 @@ def test_an_own_service_against_an_exchange_of_its_own(start: Start) -> None:
     assert in_order(seen, "connected", "progress: refused=0500", "completed: tries=2, call_back_at=09:30"), seen
 
 
+@pytest.mark.gate
 def test_an_own_service_whose_customer_chooses_no_time(start: Start) -> None:
     agents, services = exchange(start, EXAMPLES / "own_service.toml")
     own_service(start, services, "2500", "12")
@@ -195,6 +201,7 @@ def test_an_own_service_whose_customer_chooses_no_time(start: Start) -> None:
     assert in_order(seen, "refused=2500", "refused=12", "failed: tries=3, reason=no time was chosen"), seen
 
 
+@pytest.mark.gate
 def test_an_own_service_whose_customer_sits_at_the_terminal(start: Start) -> None:
     agents, services = exchange(start, EXAMPLES / "own_service.toml")
     service = own_service(start, services)
@@ -229,6 +236,7 @@ def run(directory: Path, *command: str, site: Path | None = None) -> str:
     return str(finished(command, check=True, cwd=directory, env=surroundings(*places), text=True).stdout)
 
 
+@pytest.mark.gate
 def test_a_third_party_adds_nothing_to_the_package_of_others(third_party: Path) -> None:
     added = sorted(str(path.relative_to(third_party / "site")) for path in (third_party / "site").rglob("*.py"))
     assert added == [f"ctiex_smallsite/{name}.py" for name in ("__init__", "one_file", "plugins", "prefixed_json")]
@@ -319,6 +327,7 @@ def house_exchange(start: Start, tmp_path: Path) -> tuple[int, int]:
     return exchange(start, configuration, tmp_path / "site")
 
 
+@pytest.mark.gate
 def test_a_call_forwarded_organized_and_carried_by_plugins_of_the_house(
     start: Start, house_exchange: tuple[int, int], tmp_path: Path
 ) -> None:

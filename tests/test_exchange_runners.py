@@ -12,6 +12,7 @@ from subprocess import PIPE, STDOUT
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import pytest
 from twisted.logger import eventsFromJSONLogFile, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -63,20 +64,24 @@ class RunnerTests(SynchronousTestCase):
     def test_twistd(self) -> None:
         self.assertIn("exchange 1 is ready", self.output_of_a_run(*TWISTD))
 
+    @pytest.mark.gate
     def test_twistd_with_json(self) -> None:
         output = self.output_of_a_run(*TWISTD, "--logger=ctiex.app.logs.json")
         events = [json.loads(line) for line in output.splitlines()]
         (ready,) = [event for event in events if event["text"].startswith("exchange 1 is ready")]
         self.assertEqual((ready["level"], ready["namespace"], ready["id"]), ("info", "ctiex.app.exchange", "1"))
 
+    @pytest.mark.gate
     def test_twistd_with_lines_for_people(self) -> None:
         self.assertIn(
             "[ctiex.app.exchange#info] exchange 1", self.output_of_a_run(*TWISTD, "--logger=ctiex.app.logs.human")
         )
 
+    @pytest.mark.gate
     def test_twist(self) -> None:
         self.assertIn("exchange 1 is ready", self.output_of_a_run("twist", "--log-format=text"))
 
+    @pytest.mark.gate
     def test_twist_with_json(self) -> None:
         output = self.output_of_a_run("twist", "--log-format=json")
         texts = [formatEvent(event) for event in eventsFromJSONLogFile(io.StringIO(output))]

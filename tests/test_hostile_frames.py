@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from twisted.trial.unittest import SynchronousTestCase
 
 from fuzz.frames import complaints, report, run
@@ -21,8 +22,9 @@ class MutatedFrames(SynchronousTestCase):
         self.assertGreater(outcome.pair.completed, 5)
         self.assertGreater(len(outcome.answers), 10, "mutants reach every part of the exchange")
 
+    @pytest.mark.gate
     def test_of_the_binary_codec(self) -> None:
-        self._send("binary", 16_000)
+        self._send("binary", 10_000)
 
     def test_of_the_json_codec(self) -> None:
         self._send("json", 4_000)

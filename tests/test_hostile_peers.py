@@ -31,6 +31,7 @@ class HostilePeers(SynchronousTestCase):
         self.assertEqual(row.broken, [])
         self.assertGreaterEqual(row.pair.completed, hand_offs)
 
+    @pytest.mark.long
     def test_a_byte_at_a_time_before_bind_ends_at_the_login_deadline(self) -> None:
         self._meet("slow-loris before Bind")
 
@@ -43,12 +44,14 @@ class HostilePeers(SynchronousTestCase):
     def test_agents_that_ask_and_never_read_fill_their_own_buffers(self) -> None:
         self._meet("flood of agents")
 
+    @pytest.mark.long
     def test_services_that_ask_and_never_read_fill_their_own_buffers(self) -> None:
         self._meet("flood of services")
 
     def test_links_whose_other_end_is_gone_without_a_word_are_ended(self) -> None:
         self._meet("half-open links")
 
+    @pytest.mark.long
     def test_a_thousand_idle_connections(self) -> None:
         self._meet("idle connections", share=0.2)
 
@@ -56,6 +59,7 @@ class HostilePeers(SynchronousTestCase):
     def test_five_thousand_idle_connections(self) -> None:
         self._meet("idle connections")
 
+    @pytest.mark.long
     def test_a_connect_storm(self) -> None:
         self._meet("connect storm", share=0.25)
 
@@ -66,11 +70,13 @@ class HostilePeers(SynchronousTestCase):
     def test_a_crowd_of_one_identity_that_asks_has_one_share(self) -> None:
         self._meet("crowd that asks")
 
+    @pytest.mark.long
     def test_a_crowd_of_one_identity_that_errs_has_one_share(self) -> None:
         self._meet("crowd that errs")
 
     def test_whoever_takes_all_connections_leaves_descriptors_for_others_and_for_the_exchange(self) -> None:
         self._meet("descriptors")
 
+    @pytest.mark.long
     def test_calls_with_much_data_end_at_the_bytes_of_their_identity(self) -> None:
         self._meet("bytes held")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -22,7 +23,7 @@ from ctiex.testing.strategies import invoke_ids, messages_of
 from .conversation import Conversation, _expected, _expected_of_malformed
 
 _few = settings(
-    deadline=None, max_examples=8, database=None,
+    deadline=None, max_examples=5, database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.differing_executors],
 )  # fmt: skip
 _CODECS: tuple[ICodec, ...] = (BinaryCodec(), JsonCodec())
@@ -180,6 +181,7 @@ class EveryCell(SynchronousTestCase):
         holds()
 
 
+@pytest.mark.gate
 class WhereNothingIsAnswered(EveryCell):
     """While a Bind is looked at every message waits; behind the end none does anything."""
 
@@ -212,6 +214,7 @@ class WhereNothingIsAnswered(EveryCell):
         self.assertEqual(waiting.said()[1:], at_once.hear(good(codec, message, invoke_id)))
 
 
+@pytest.mark.gate
 class WhileLeaving(EveryCell):
     """The exchange has sent its Unbind: what comes is answered once at the most, and nothing raises."""
 

@@ -38,7 +38,7 @@ class JavaScriptTests(SynchronousTestCase):
         """Play the conformance kit against it."""
         command = [
             sys.executable, "-c", "from ctiex.app.cli import main; main()", "conformance", role, "--codec", codec,
-            "--listen", "tcp:0:interface=127.0.0.1", "--settle", "0.3",
+            "--listen", "tcp:0:interface=127.0.0.1", "--settle", "0.2",
             "--client", f"{NODE} {CLIENT / 'test-support' / 'conformance-client.js'}",
             *(word for name in only for word in ("--only", name)),
         ]  # fmt: skip

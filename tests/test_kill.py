@@ -14,6 +14,7 @@ from random import Random
 from statistics import median
 from tempfile import TemporaryDirectory
 
+import pytest
 from twisted.trial.unittest import SynchronousTestCase
 
 from ctiex.messages import Condition
@@ -74,6 +75,7 @@ class KillTests(SynchronousTestCase):
         self.assertEqual(exchange.complaints(), [])
         self.assertGreater(account.across(moments), len(moments), "the kills met hardly any call")
 
+    @pytest.mark.gate
     def test_a_copy_behind_a_kill_is_told_to_every_agent(self) -> None:
         """As ``sqlite3`` makes it of a running exchange: what came later is lost, and nobody misses it unknowingly."""
         directory, exchange = self.started()

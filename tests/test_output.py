@@ -277,6 +277,7 @@ def test_an_agent_whose_output_nobody_reads_ends_in_order(exchange: RunningExcha
     assert agent.ended() == (READER_GONE, "")
 
 
+@pytest.mark.gate
 @pytest.mark.parametrize("asked", [signal.SIGTERM, signal.SIGINT])
 def test_an_agent_whose_reader_has_stalled_hears_that_it_is_to_end(
     exchange: RunningExchange, piped: type[Piped], asked: signal.Signals
@@ -303,6 +304,7 @@ def test_a_service_whose_output_nobody_reads_ends_in_order(
     assert (code, "Traceback" in complaints) == (READER_GONE, False), complaints
 
 
+@pytest.mark.gate
 def test_a_customer_who_is_being_served_then_is_finished(exchange: RunningExchange, piped: type[Piped]) -> None:
     service = piped(
         "service", "--exchange", f"tcp:127.0.0.1:{exchange.service_port}", "--media", "terminal", "number-broadcast"
@@ -353,6 +355,7 @@ def test_a_demo_whose_output_nobody_reads_ends_in_order(piped: type[Piped]) -> N
     assert (code, "Traceback" in complaints) == (READER_GONE, False), complaints
 
 
+@pytest.mark.gate
 def test_a_stream_that_is_closed_from_the_start_is_nobody(exchange: RunningExchange) -> None:
     where = f"tcp:127.0.0.1:{exchange.agent_port}"
     for closed in ("<&-", ">&-", "2>&-", "<&- >&- 2>&-"):

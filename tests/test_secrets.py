@@ -62,6 +62,7 @@ class MarkerTests(TestCase):
         globalLogPublisher.addObserver(observe)
         self.addCleanup(globalLogPublisher.removeObserver, observe)
 
+    @pytest.mark.gate
     async def test_no_secret_is_anywhere_but_where_it_was_sent(self) -> None:
         play = self.play
         play.agents.startService()
@@ -194,7 +195,7 @@ class MarkerTests(TestCase):
         assert "ready" in self.exchange.output.read_text()
 
 
-@pytest.mark.gate
+@pytest.mark.long
 class JsonMarkerTests(MarkerTests):
     """The same on JSON links, with the log in JSON."""
 

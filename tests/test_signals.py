@@ -110,6 +110,7 @@ def command_of(name: str, exchange: RunningExchange) -> list[str]:
     return [str(Path(sys.executable).parent / program), *words]
 
 
+@pytest.mark.gate
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_a_signal_that_nobody_needs_is_told_and_ends_nothing(
     name: str, exchange: RunningExchange, programs: list[Program], tmp_path: Path
@@ -128,6 +129,7 @@ def test_a_signal_that_nobody_needs_is_told_and_ends_nothing(
     assert list(tmp_path.glob("exchange.log.*")) == ([tmp_path / "exchange.log.1"] if rotates else [])
 
 
+@pytest.mark.gate
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_one_that_was_started_with_sigint_ignored_ends_by_sigterm(
     name: str, exchange: RunningExchange, programs: list[Program], tmp_path: Path

@@ -27,6 +27,7 @@ def test_the_command_prints_what_was_survived() -> None:
     assert "service crashed" not in output
 
 
+@pytest.mark.gate
 def test_the_command_tells_what_became_of_the_calls_that_were_not_acknowledged() -> None:
     _, output = command("--calls", "250", "--seed", "3", "--faults", "all")
     acknowledged = re.search(r"calls: 250(?:, and (\d+) more under serials used again)?, of which (\d+)", output)

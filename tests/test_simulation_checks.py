@@ -115,6 +115,7 @@ def test_an_event_under_another_agents_link_is_found() -> None:
     assert "came over another's link" in found(spoil=spoil, faults=NONE)
 
 
+@pytest.mark.gate
 @pytest.mark.parametrize("leaked", ["reservation", "login", "timer"])
 def test_what_is_left_over_is_found(leaked: str) -> None:
     def spoil(exchange: MemoryExchange) -> None:

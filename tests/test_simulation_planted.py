@@ -11,6 +11,7 @@ from .planted_faults import PLANTED, Planted, found, walks
 SEED = 2
 
 
+@pytest.mark.gate
 @pytest.mark.parametrize("planted", PLANTED, ids=lambda planted: planted.name)
 def test_a_planted_fault_is_found_within_a_thousand_calls(planted: Planted) -> None:
     outcome = found(planted, SEED)

@@ -108,6 +108,7 @@ def test_the_readmes_first_hand_off_goes_as_it_shows(readme: Reader) -> None:
     assert unnumbered(seen)[-7:] == shown("README.md", "tries=2")
 
 
+@pytest.mark.gate
 def test_the_readmes_own_service_serves_a_customer(readme: Reader) -> None:
     readme.writes("survey.toml", next(text for language, text in code_blocks("README.md") if language == "toml"))
     readme.writes("survey.py", block_with("README.md", "python", "async def survey"))
@@ -139,6 +140,7 @@ def test_the_readmes_application_embeds_an_exchange(readme: Reader, directory: P
     finished([sys.executable, "-c", code + check], check=True, cwd=directory, env=environment())
 
 
+@pytest.mark.gate
 def test_the_tutorials_hand_overs_go_as_it_shows(tutorial: Reader) -> None:
     exchange = tutorial.runs_the_exchange(".venv/bin/twistd -n ctiex")
     customer = tutorial.runs(".venv/bin/ctiex service password-authentication")
@@ -172,6 +174,7 @@ def test_the_tutorials_hand_overs_go_as_it_shows(tutorial: Reader) -> None:
     again.sees("is stored")
 
 
+@pytest.mark.gate
 def test_the_tutorials_own_service_serves_a_customer(tutorial: Reader) -> None:
     tutorial.writes("survey.toml", block_with("docs/tutorial.rst", "toml", "[services.survey]"))
     tutorial.writes("survey.py", block_with("docs/tutorial.rst", "python", "async def survey"))

@@ -72,6 +72,7 @@ def until_ready(process: Program[str]) -> str:
     raise AssertionError(said)
 
 
+@pytest.mark.gate
 def test_the_first_start_makes_everything_for_the_user(folder: Path) -> None:
     certificate, key = Authority("root").sign_server().save(folder, "exchange")  # root's, for its eyes only
     agents, metrics = privileged_port(), free_port()

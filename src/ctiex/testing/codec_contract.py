@@ -69,7 +69,7 @@ class CodecContract(_Base):
         verifyObject(ICodec, codec)
         verifyObject(IDecoder, codec.decoder(ROOMY))
 
-    @settings(QUICK, max_examples=30)
+    @settings(QUICK, max_examples=20)
     @given(data=st.data())
     def test_every_message_comes_back_as_it_was(self, data: st.DataObject) -> None:
         codec = self.make_codec()

@@ -9,7 +9,7 @@ from attrs import frozen
 from zope.interface import implementer
 
 from ctiex.codecs.data_fast_path import DataResponder
-from ctiex.codecs.derived import DECODERS, encoder_of
+from ctiex.codecs.derived import DECODERS, ENCODERS, encoder_of
 from ctiex.codecs.framing import LEAST_LENGTH, BinaryDecoder, extension_bytes, frame_bytes
 from ctiex.codecs.wire_types import EXTENDED
 from ctiex.errors import UnknownKind
@@ -46,7 +46,8 @@ class BinaryCodec:
 
         :raise MalformedFrame: an attribute breaks its layout; the text names it.
         """
-        return encoder_of(message)(message)
+        encode = ENCODERS.get(type(message)) or encoder_of(message)
+        return encode(message)
 
     def frame(self, kind: int, invoke_id: int, body: bytes, extensions: Extensions = ()) -> bytes:
         """A whole frame around an encoded body.

@@ -106,13 +106,18 @@ def _reading_text(text: Text) -> Iterable[str]:
 # ---------------------------------------------------------------- writing
 
 
+_MANY_PARTS = 4
+"""From so many on, joining is faster than adding one to the other."""
+
+
 def _encoder_source(elements: Sequence[Element]) -> tuple[str, dict[str, Any]]:
     names: dict[str, Any] = {}
     lines = ["def encode(message):"]
     parts: list[str] = []
     for index, (numbers, other) in enumerate(_runs(elements)):
         lines += [f" {line}" for line in _writing(index, numbers, other, names, parts)]
-    lines.append(f" return {' + '.join(parts) or repr(b'')}")
+    joined = " + ".join(parts) if len(parts) < _MANY_PARTS else f"b''.join(({', '.join(parts)}))"
+    lines.append(f" return {joined or repr(b'')}")
     return "\n".join(lines), names
 
 
@@ -196,16 +201,13 @@ def _made(source: str, names: dict[str, Any], which: str) -> Callable[[Any], Any
 
 def _derive_encoder(message: type[Message]) -> Callable[[Message], bytes]:
     elements = shape_of(LAYOUTS[message])
-    encode = _made(*_encoder_source(elements), "encode")
     alone = {element.name: _made(*_encoder_source([element]), "encode") for element in elements}
-
-    def checked(value: Message) -> bytes:
-        try:
-            return encode(value)  # type: ignore[no-any-return]
-        except BROKEN:
-            raise _malformed_message(value, alone) from None
-
-    return checked
+    source, names = _encoder_source(elements)
+    head, *lines = source.splitlines()
+    names |= {"BROKEN": BROKEN, "malformed": _malformed_message, "alone": alone}
+    # In one function: it is called for every message that goes out.
+    refusing = " except BROKEN: raise malformed(message, alone) from None"
+    return _made("\n".join([head, " try:", *(f" {line}" for line in lines), refusing]), names, "encode")
 
 
 def _malformed_message(message: Message, alone: dict[str, Callable[[Any], Any]]) -> MalformedFrame:

@@ -167,7 +167,9 @@ class CallTable:
             call = call.but(owner=owner)
         if state is CallState.CLOSED:
             call = call.wiped()
-        since = call.since if state is call.state else self._when()
+        since = call.since
+        if state is not call.state:
+            since = self._context.clock.now() if self._moment is None else self._moment
         changed = call.changed and state not in ENDED
         returns = step is Step.RETURN and state is not CallState.CLOSED
         awaits_its_result = Condition.RETURNED in call.told and state is CallState.FETCHED
@@ -175,10 +177,6 @@ class CallTable:
             return call.but(state=state, since=since, changed=changed)
         deadline = self._return_deadline(call) if returns else self.deadline(call, state)
         return call.but(state=state, since=since, changed=changed, deadline=deadline)
-
-    def _when(self) -> int:
-        """When that happened which is taken now, in milliseconds since 1970-01-01 UTC."""
-        return self._context.clock.now() if self._moment is None else self._moment
 
     def _return_deadline(self, call: Call) -> float:
         """Until when a result is awaited of a service that has let the customer go."""
@@ -211,7 +209,7 @@ class CallTable:
         if told is not None and told not in call.told:
             call = call.but(told=call.told | {told})
             if self._presence.is_here(call.agent) and self.quotas.has_room(call.agent):
-                event = self._mailboxes.compose(before or call, told, time=self._when())
+                event = self._mailboxes.compose(before or call, told, time=self._moment)
                 committed = partial(self._tell_and_go_on, event, committed)
         self.commit(call, committed, failed, event)
 
@@ -231,11 +229,11 @@ class CallTable:
         :param failed: called instead when the store could not take them: then the call is as it was.
         """
         self._deadlines.set(call.serial, self._no_later(call))
-        change = Change(calls=(call,))
-        if event is not None:
-            change = Change(
-                calls=(call,), events=(event,), metadata=self._mailboxes.metadata(call.agent, call.identity)
-            )
+        if event is None:
+            change = Change((call,))
+        else:
+            metadata = self._mailboxes.metadata(call.agent, call.identity)
+            change = Change((call,), events=(event,), metadata=metadata)
         if call.state is CallState.CLOSED:
             committed = partial(self._closed, call, committed)
         if call.state in ENDED:
@@ -288,7 +286,7 @@ class CallTable:
         """
         if (call.state, Step.END) not in TRANSITIONS:
             return
-        event = self._mailboxes.compose(call, condition, status, time=self._when())
+        event = self._mailboxes.compose(call, condition, status, time=self._moment)
         closed = self.moved(call, Step.END)
         if self.owners.hears_of_end(call):
             closed = closed.but(ended_as=condition)

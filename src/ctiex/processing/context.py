@@ -84,7 +84,7 @@ class ProcessingContext:
         named = self.to_name().metadata
         epoch, key = (dict(named).get(name, self.store.metadata(name)) for name in (EPOCH, KEY_LABEL))
         assert epoch is not None and key is not None, "what isn't there is named"
-        self.mailboxes.epoch, self.digests.key = int(epoch), bytes.fromhex(key)
+        self.mailboxes.epoch, self.digests = int(epoch), Digests(bytes.fromhex(key))
         if named:
             self.commits.commit_first(named)
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from math import inf
 
-from attrs import evolve
-
 from ctiex.errors import FrameTooLong, Status
 from ctiex.fields import EMPTY, Fields
 from ctiex.interfaces import ICodec, decoded
@@ -135,21 +133,37 @@ class Mailboxes:
         :param time: when it happened; now unless given.
         :raise FrameTooLong: it would not fit a frame of the agent link.
         """
-        event = AgentEvent(0, time or 0, call.agent, call.serial, call.reference, condition, status, fields)
-        return self._composed(event, call.serial)
+        return self._composed(
+            call.agent, call.serial, call.reference, condition, status, fields, about=call.serial, time=time
+        )
 
     def compose_arrival(self, agent: str, serial: str, calling_number: str) -> StoredEvent:
         """The event that tells an agent of a call that has come, under a serial that is free for it.
 
         :raise FrameTooLong: it would not fit a frame of the agent link.
         """
-        event = AgentEvent(0, 0, agent, serial, "", Condition.PROGRESS, Status.OK, arrival(calling_number))
-        return self._composed(event, "")
+        return self._composed(agent, serial, "", Condition.PROGRESS, Status.OK, arrival(calling_number), about="")
 
-    def _composed(self, event: AgentEvent, about: str) -> StoredEvent:
-        """:param about: the stored call that it is about; empty if none."""
-        agent, sequence = event.agent, self._store.last_sequence(event.agent) + 1
-        body = self._codec.encode_body(evolve(event, sequence=sequence, time=event.time or self._clock.now()))
+    def _composed(
+        self,
+        agent: str,
+        serial: str,
+        reference: str,
+        condition: Condition,
+        status: int,
+        fields: Fields,
+        *,
+        about: str,
+        time: int | None = None,
+    ) -> StoredEvent:
+        """Number and encode an event.
+
+        :param about: the stored call that it is about; empty if none.
+        """
+        sequence = self._store.last_sequence(agent) + 1
+        when = self._clock.now() if time is None else time
+        event = AgentEvent(sequence, when, agent, serial, reference, condition, status, fields)
+        body = self._codec.encode_body(event)
         if self._codec.frame_length(body) > self._link.max_frame:
             raise FrameTooLong(f"an AgentEvent of {len(body)} bytes: the limit is {self._link.max_frame}")
         return StoredEvent(agent, sequence, body, self._clock.seconds() + self._limits.mailbox_ttl, about)

@@ -1,5 +1,5 @@
-// Compiles the Kaitai Struct file that stands on the standard input as JSON, reads frames with what the compiler made,
-// and prints what was read. Run in a folder where npm has installed kaitai-struct-compiler and kaitai-struct.
+// Compiles a Kaitai Struct file, reads frames with what the compiler made, and prints what was read. Both stand as JSON
+// on the standard input. Run in a folder where npm has installed kaitai-struct-compiler, kaitai-struct and yaml.
 import { createRequire } from "node:module";
 import { writeFileSync } from "node:fs";
 import { text } from "node:stream/consumers";
@@ -7,9 +7,10 @@ import { text } from "node:stream/consumers";
 const require = createRequire(`${process.cwd()}/`);
 const compiler = require("kaitai-struct-compiler");
 const KaitaiStream = require("kaitai-struct/KaitaiStream");
+const yaml = require("yaml");
 const { file, frames } = JSON.parse(await text(process.stdin));
 
-for (const [name, source] of Object.entries(await compiler.compile("javascript", file, null, false))) {
+for (const [name, source] of Object.entries(await compiler.compile("javascript", yaml.parse(file), null, false))) {
   writeFileSync(name, source);
 }
 const { Ctiex } = require("./Ctiex.js");

@@ -19,12 +19,23 @@ from ctiex.errors import FrameTooLong, RequestTimedOut, Status
 from ctiex.fields import Fields
 from ctiex.interfaces import ICodec
 from ctiex.limits import SessionLimits
-from ctiex.messages import AgentEvent, Bind, BindReply, Condition, ConnectRequest, DataRequest, DataResult, ServiceEvent
+from ctiex.messages import (
+    AgentEvent,
+    AgentLogin,
+    Bind,
+    BindReply,
+    Condition,
+    ConnectReply,
+    ConnectRequest,
+    DataRequest,
+    DataResult,
+    ServiceEvent,
+)
 from ctiex.services.media import ScriptedMedia
 from ctiex.services.outcome import Outcome
 from ctiex.stores.call_store import CallStore
-from ctiex.testing.fakes import FakeAgent, FakeService
-from ctiex.testing.pairs import LinkedPair, MemoryExchange
+from ctiex.testing.fakes import FakeAgent, FakeAgentConnection, FakeService
+from ctiex.testing.pairs import LinkedPair, MemoryExchange, agents
 
 from .hand_exchange import AgentCase, ServiceCase, customer
 
@@ -242,3 +253,31 @@ class LoweredLimitTests(SynchronousTestCase):
                     result = service.every(DataResult)[-1]
                     self.assertEqual((result.status, result.serial), (Status.DATA_TOO_LARGE, "2"))
                 self.assertEqual((agent.lost, service.lost), (None, None))
+
+
+class OwnEventsTests(SynchronousTestCase):
+    """A call whose events would not fit the agent link is refused: nobody could be told how it ends."""
+
+    def asked(self, codec: ICodec, reference: str) -> tuple[MemoryExchange, list[ConnectReply]]:
+        exchange = MemoryExchange(codec=codec, session_limits=SessionLimits(max_frame=1_024))
+        agent = FakeAgentConnection()
+        replies: list[ConnectReply] = []
+        exchange.mailboxes.login(agent, AgentLogin("1001"))
+        request = ConnectRequest("1", "1001", "bill", "138", reference)
+        exchange.processing.connect(agents(), agent, request, replies.append)
+        exchange.clock.advance(40)
+        return exchange, replies
+
+    def test_a_reference_that_is_written_in_escapes(self) -> None:
+        statuses = []
+        for length in range(130, 170):
+            exchange, (reply,) = self.asked(JsonCodec(), "\x01" * length)
+            self.assertEqual(exchange.processing.calls_open, 0, f"an end that can't be told, at {length}")
+            statuses.append(reply.status)
+        self.assertEqual((statuses[0], statuses[-1]), (Status.OK, Status.DATA_TOO_LARGE))
+
+    def test_one_that_is_as_long_and_fits(self) -> None:
+        for codec, reference in ((JsonCodec(), "r" * 255), (BinaryCodec(), "\x01" * 255)):
+            exchange, (reply,) = self.asked(codec, reference)
+            self.assertIs(reply.status, Status.OK)
+            self.assertEqual(exchange.processing.calls_open, 0, "its end was told")

@@ -53,11 +53,6 @@ def test_the_generator_of_the_page_leaves_what_people_wrote() -> None:
         filled(".. generated: nothing\n.. end: nothing\n")
 
 
-def test_the_kaitai_file_is_yaml() -> None:
-    yaml = pytest.importorskip("yaml")
-    assert yaml.safe_load(kaitai.text()) == kaitai.description()
-
-
 # ---------------------------------------------------------------- they say everything
 
 

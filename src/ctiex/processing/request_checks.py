@@ -8,11 +8,16 @@ from ctiex.errors import CodecError, FieldError, SerialError, Status
 from ctiex.fields import Fields
 from ctiex.identities import Identity
 from ctiex.interfaces import decoded
-from ctiex.messages import KIND_OF, ConnectRequest, DataResult, UpdateRequest
+from ctiex.messages import KIND_OF, AgentEvent, Condition, ConnectRequest, DataResult, UpdateRequest
 from ctiex.processing.context import ProcessingContext
 from ctiex.processing.presence import AgentConnection
 from ctiex.processing.quotas import Refused, check_fields
 from ctiex.records import Call, CallState
+
+_LONGEST_ESCAPE = 6
+"""What one byte of a text takes on a link at most: JSON writes a control character so."""
+_REST_OF_EVENT = 400
+"""What an AgentEvent without fields takes beside its texts, at most."""
 
 
 def is_repeat(
@@ -51,6 +56,7 @@ def new_call(context: ProcessingContext, identity: Identity, request: ConnectReq
     _check_carriers(context, request.calling_number, serial)
     result = DataResult(Status.OK, serial, request.agent, request.reference)
     data, asked = _organized(context, request.service, result, request.fields)
+    _check_events(context, request, serial)
     now = context.clock.now()
     return Call(
         serial=serial,
@@ -67,6 +73,19 @@ def new_call(context: ProcessingContext, identity: Identity, request: ConnectReq
         begun=now,
         since=now,
     )
+
+
+def _check_events(context: ProcessingContext, request: ConnectRequest, serial: str) -> None:
+    """Check that the agent can be told how the call ends: text may be longer on the agent link than it is.
+
+    :raise Refused: 35.
+    """
+    if _LONGEST_ESCAPE * (len(request.agent) + len(request.reference)) + _REST_OF_EVENT <= context.agent_link.max_frame:
+        return
+    last = AgentEvent(2**64 - 1, 0, request.agent, serial, request.reference, Condition.UNREACHABLE, 2**16 - 1)
+    if not context.fits_agent_link(last):
+        what = f"the call's events would exceed {context.agent_link.max_frame} bytes"
+        raise Refused(Status.DATA_TOO_LARGE, what)
 
 
 def updated_call(context: ProcessingContext, call: Call, fields: Fields) -> Call:

@@ -64,10 +64,7 @@ class AgentApplication(ClientProcess):
         for number in list(self.wanted):
             self._spawn(self._keep_logged_in(number, process, client))
         for request in list(self.outbox.values()):
-            if request.is_first_use or request.use not in self.ledger.asked:
-                self._spawn(self._until_answered(request))
-            else:  # nobody can tell any more which of its events are of the call of before
-                del self.outbox[request.serial]
+            self._spawn(self._until_answered(request))
 
     def _forget(self) -> None:
         self.client = None
@@ -209,7 +206,7 @@ class AgentApplication(ClientProcess):
     async def _answered(self, agent: AgentNumber, request: Request) -> bool:
         customer, request = request.use, self.ledger.tried(request)
         self._asked[request.serial] = request
-        again = request.is_first_use and request.use in self.ledger.asked
+        again = request.use in self.ledger.asked  # its reference tells its events from those of an earlier use
         self.ledger.asked.add(request.use)
         try:
             hand_off = await agent.connect(

@@ -36,11 +36,6 @@ class Request:
     use: str
     """What everybody calls it, as its reference: the serial, unless that was used before, or is to be allocated."""
 
-    @property
-    def is_first_use(self) -> bool:
-        """Whether its serial, if it has one of the application's own, was used for no other call before."""
-        return not self.serial or self.use == self.serial
-
     def was_kept(self, status: int) -> bool:
         """Whether a refusal says that an earlier request for this call was kept.
 

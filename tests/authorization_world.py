@@ -276,7 +276,7 @@ class World:
             logins={agent: self._login_of(agent) for agent in (AGENT, OTHER_AGENT)},
             received={name: len(peer.received) for name, peer in self.peers.items()},
             open={name: pair.open for name, pair in self.pairs.items()},
-            fetched=self.exchange.counts.calls_fetched,
+            fetched=self.exchange.counters.calls_fetched,
         )
 
     def _login_of(self, agent: str) -> str | None:

@@ -45,7 +45,7 @@ class DoorCase(SynchronousTestCase):
         self.checker = ConfiguredChecker(context.secrets, context.identities, self.threads)
         portal = make_portal(HASHED, self.checker)
         self.exchange = MemoryExchange(portal=portal, **options)
-        self.clock, self.counts = self.exchange.clock, self.exchange.counts
+        self.clock, self.counts = self.exchange.clock, self.exchange.counters
 
     def open(self, host: str = "127.0.0.1", to_services: bool = False) -> tuple[FakePeer, LinkedPair]:
         """A link from this address."""

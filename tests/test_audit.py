@@ -214,7 +214,7 @@ class RecordTests(AuditCase):
             self.exchange.advance(pause)
         self.exchange.pair_of(service).disconnect()
         self.exchange.pump()
-        busy = self.exchange.counts.requests_over_limit  # replies to a flood are lost with its link
+        busy = self.exchange.counters.requests_over_limit  # replies to a flood are lost with its link
         recorded = [about for about in self.audit.of(AuditEvent.DATA_REFUSED) if about["status"] == Status.TOO_BUSY]
         more = sum(about.get("more", 0) for _, about in self.audit.records)
         self.assertEqual(len(recorded) + more, busy)
@@ -237,7 +237,7 @@ class RecordTests(AuditCase):
             self.exchange.pair_of(service).disconnect()
         more = sum(about.get("more", 0) for _, about in self.audit.records)
         self.assertEqual(len(told) + more, 200, "every one is told of")
-        self.assertEqual(self.exchange.counts.audit_refusals_left_out, more)
+        self.assertEqual(self.exchange.counters.audit_refusals_left_out, more)
         self.assertEqual(granted, 4, "what was granted is always recorded")
         self.assertEqual(len(self.audit.of(AuditEvent.UNBOUND)), 4)
 
@@ -260,7 +260,7 @@ class RecordTests(AuditCase):
             self.exchange.pump()
             pair.disconnect()
         self.assertEqual(len(self.audit.of(AuditEvent.REQUEST_REFUSED)), 4)
-        self.assertEqual(self.exchange.counts.audit_refusals_left_out, 46)
+        self.assertEqual(self.exchange.counters.audit_refusals_left_out, 46)
 
     def test_connections_that_are_turned_away_are_recorded_once_in_a_while(self) -> None:
         self.exchange = self.make(limits=Limits(links_per_source=1))
@@ -293,14 +293,14 @@ class RecordTests(AuditCase):
         for _ in range(3):
             _, _, link = self.exchange.link_agent(FakePeer())
             link.connectionLost(Failure(SSLError([("SSL routines", "", "http request")])))
-        self.assertEqual(self.exchange.counts.tls_refused, 3)
+        self.assertEqual(self.exchange.counters.tls_refused, 3)
         (about,) = self.audit.of(AuditEvent.LINK_REFUSED)
         self.assertEqual(about["reason"], "TLS refused: the peer speaks HTTP in plain text, not TLS")
 
     def test_a_client_that_goes_away_in_its_handshake_was_not_refused(self) -> None:
         _, _, link = self.exchange.link_agent(FakePeer())
         link.connectionLost(Failure(SSLError([("SSL routines", "", "unexpected eof while reading")])))
-        self.assertEqual((self.exchange.counts.tls_refused, self.audit.told), (0, []))
+        self.assertEqual((self.exchange.counters.tls_refused, self.audit.told), (0, []))
 
     def test_a_link_that_never_binds_and_a_bind_of_another_version_are_told_apart(self) -> None:
         _, pair, _ = self.exchange.link_agent(FakePeer())

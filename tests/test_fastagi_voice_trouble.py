@@ -20,13 +20,13 @@ class TrustTests(VoiceTestCase):
         asterisk = self.call(caller="100**99999")
         self.assertEqual(asterisk.heard, UNKNOWN_CALL)
         self.assertEqual((asterisk.commands[-1], asterisk.lost), (["HANGUP"], True))
-        self.assertEqual(self.exchange.counts.data_refused, 1)
+        self.assertEqual(self.exchange.counters.data_refused, 1)
         self.assertEqual(self.agent.events, [])
 
     def test_no_serial(self) -> None:
         for caller in ("100", "", "unknown", "100**", "100**1**2", "100**12a"):
             self.assertEqual(self.call(caller=caller).heard, UNKNOWN_CALL, caller)
-        self.assertEqual(self.exchange.counts.data_refused, 0, "the exchange was asked")
+        self.assertEqual(self.exchange.counters.data_refused, 0, "the exchange was asked")
 
     def test_a_stranger_who_leaves_while_it_is_said(self) -> None:
         for moment in range(7):

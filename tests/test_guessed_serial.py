@@ -110,7 +110,7 @@ class DiallingInTests(SynchronousTestCase):
         self.assertEqual(self.take(f"100**{SERIAL}"), Status.OK)
         self.assertEqual(self.take(f"**{SERIAL[:-1]}"), Status.OK)
         self.assertEqual(self.seen, [("100", Status.UNKNOWN_SERIAL), ("", Status.UNKNOWN_SERIAL)])
-        self.assertEqual(self.exchange.counts.data_refused, 2)
+        self.assertEqual(self.exchange.counters.data_refused, 2)
         self.assertEqual(self.agent.events, [])
 
     def test_the_serial_of_a_call_that_another_service_has_gives_nothing(self) -> None:
@@ -247,7 +247,7 @@ class GuessingTests(SynchronousTestCase):
         exchange.pump()
         results = rival.every(DataResult)
         self.assertEqual({(one.status, one.agent, one.fields) for one in results}, {(20, "", Fields({}))})
-        self.assertEqual((len(results), exchange.counts.data_refused), (220, 220))
+        self.assertEqual((len(results), exchange.counters.data_refused), (220, 220))
 
     @given(st.integers(0, 2**32), st.integers(0, 999), st.integers(0, 2**31))
     @settings(deadline=None)

@@ -218,8 +218,8 @@ class KeptBeforeTold(SynchronousTestCase):
         self.store.unavailable = True
         bench.clock.pump([120] + [0.25] * 40)
         self.assertEqual(bench.heard, [10, 11])
-        self.assertLess(bench.exchange.counts.store_failures, 5, "and not at once, over and over")
-        self.assertIn(bench.exchange.counts.store_probes_failed, range(1, 5), "its trials are counted apart")
+        self.assertLess(bench.exchange.counters.store_failures, 5, "and not at once, over and over")
+        self.assertIn(bench.exchange.counters.store_probes_failed, range(1, 5), "its trials are counted apart")
         self.store.unavailable = self.store.waits = False
         bench.clock.advance(10)
         self.assertEqual(bench.heard, [10, 11, 15])
@@ -258,7 +258,7 @@ class KeptBeforeTold(SynchronousTestCase):
         self.store.unavailable = False
         bench.clock.advance(10)
         self.assertEqual(self.store.pending("1001"), 0)
-        self.assertEqual(bench.exchange.counts.agent_events_expired, 3)
+        self.assertEqual(bench.exchange.counters.agent_events_expired, 3)
 
     def test_a_call_that_is_cancelled_before_it_is_kept_goes_to_nobody(self) -> None:
         connected, cancelled = self.bench.connect(), self.bench.cancel()

@@ -102,7 +102,7 @@ class TheRates(SynchronousTestCase):
         links = [exchange.link_agent(FakeAgent()) for _ in range(10)]
         exchange.pump()
         self.assertEqual([pair.open for _, pair, _ in links], [True] * 6 + [False] * 4)
-        self.assertEqual(exchange.counts.connections_too_fast, 4)
+        self.assertEqual(exchange.counters.connections_too_fast, 4)
         exchange.clock.advance(1)
         again = [exchange.link_agent(FakeAgent()) for _ in range(5)]
         exchange.pump()
@@ -121,7 +121,7 @@ class TheRates(SynchronousTestCase):
         asked = south.send(Ping())
         exchange.pump()
         self.assertEqual(south.answer(asked), Pong())
-        self.assertGreater(exchange.counts.rates_used_up, 0)
+        self.assertGreater(exchange.counters.rates_used_up, 0)
         for _ in range(12):
             exchange.clock.advance(1)
             exchange.pump()

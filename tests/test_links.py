@@ -248,7 +248,7 @@ class Backpressure(SynchronousTestCase):
             if pair.first_transport.aborted:
                 break
         self.assertTrue(pair.first_transport.aborted)
-        self.assertEqual(exchange.counts.links_evicted, 1)
+        self.assertEqual(exchange.counters.links_evicted, 1)
         self.assertLess(most, BUFFER + 21_000)
         exchange.pump()
         self.assertIsNotNone(service.lost)

@@ -158,7 +158,7 @@ class Disconnects(SynchronousTestCase):
         while late.waiting:
             late.waiting.pop().callback(False)
         self.assertEqual(len(late.checker.queue._hashings), 0)
-        self.assertEqual(exchange.counts.links_bound, 0)
+        self.assertEqual(exchange.counters.links_bound, 0)
         self.assertEqual(exchange.clock.getDelayedCalls(), [])
 
     def test_checks_that_nobody_waits_for_are_not_begun(self) -> None:

@@ -42,8 +42,8 @@ class TheLimits(SynchronousTestCase):
         for _ in range(most):
             self.assertEqual([reply.status for reply in bench.connect()], [0])
         [refused] = bench.connect()
-        self.assertEqual((refused.status, bench.exchange.counts.requests_over_limit), (14, 1))
-        self.assertEqual(bench.exchange.counts.calls_refused, 1)
+        self.assertEqual((refused.status, bench.exchange.counters.requests_over_limit), (14, 1))
+        self.assertEqual(bench.exchange.counters.calls_refused, 1)
         return bench, refused.detail
 
     def _status(self, bench: Bench, *args: str, **changes: str) -> int:
@@ -114,7 +114,7 @@ class FieldsOfAMessage(SynchronousTestCase):
         [reply] = self.bench.connect(fields=Fields({f"f{number}": 1 for number in range(count)}))
         self.assertEqual(reply.status, 36 if count > 3 else 0)
         self.assertEqual("fields_per_message" in reply.detail, count > 3)
-        self.assertEqual(self.bench.exchange.counts.requests_over_limit, int(count > 3))
+        self.assertEqual(self.bench.exchange.counters.requests_over_limit, int(count > 3))
 
     def test_it_is_checked_before_34_and_before_the_fields_are_organized(self) -> None:
         class Broken:
@@ -136,7 +136,7 @@ class FieldsOfAMessage(SynchronousTestCase):
         self.assertEqual(self.bench.connect()[0].status, 0)
         got = [self.bench.report("1", 1, fields=count)[0].status for count in (4, 3)]
         self.assertEqual(got, [36, 0])
-        counts = self.bench.exchange.counts
+        counts = self.bench.exchange.counters
         self.assertEqual((counts.requests_over_limit, counts.service_events_refused), (1, 1))
 
     def test_what_is_wrong_otherwise_is_told_first(self) -> None:
@@ -203,7 +203,7 @@ class Numbers(SynchronousTestCase):
         asked = north.login("3")
         exchange.pump()
         answer = cast(Any, north.answer(asked))
-        self.assertEqual((answer.status, exchange.counts.requests_over_limit), (14, 1))
+        self.assertEqual((answer.status, exchange.counters.requests_over_limit), (14, 1))
         self.assertIn("agents_per_identity", answer.detail)
         self.assertEqual([self._login(exchange, south, one) for one in ("3", "2", "4", "5")], [0, 0, 0, 14])
 

@@ -252,8 +252,8 @@ class CutOff(SynchronousTestCase):
         self.assertEqual(
             [(one["identity"], one["session"], one["peer"]) for one in warned], [("agents", "1", "127.0.0.1:7300")]
         )
-        self.assertEqual(exchange.counts.links_flooding, 1)
-        self.assertEqual((exchange.counts.links_evicted, exchange.counts.links_silent), (0, 0))
+        self.assertEqual(exchange.counters.links_flooding, 1)
+        self.assertEqual((exchange.counters.links_evicted, exchange.counters.links_silent), (0, 0))
         self.assertEqual(list(exchange.agent_links.links), [])
         self.assertFalse(exchange.presence.is_here("1001"))
 
@@ -277,7 +277,7 @@ class CutOff(SynchronousTestCase):
         self.assertEqual(
             [about["reason"] for about in audit.of(AuditEvent.LINK_REFUSED)], ["more than 1000 bytes in a second"]
         )
-        self.assertEqual(exchange.counts.links_flooding, 5)
+        self.assertEqual(exchange.counters.links_flooding, 5)
 
     def test_a_pair_that_keeps_to_it_finishes_every_hand_off_meanwhile(self) -> None:
         exchange = MemoryExchange(session_limits=SessionLimits(frames_per_second=100))
@@ -291,7 +291,7 @@ class CutOff(SynchronousTestCase):
             exchange.pump()
             self.assertEqual([cast(Any, service.answer(one)).status for one in (fetched, reported)], [0, 0])
         results = [event for event in agent.events if event.condition is Condition.COMPLETED]
-        self.assertEqual((len(results), exchange.counts.links_flooding), (10, 10))
+        self.assertEqual((len(results), exchange.counters.links_flooding), (10, 10))
 
 
 class Unanswered(SynchronousTestCase):
@@ -369,7 +369,7 @@ class Unread(SynchronousTestCase):
             if not pair.first_transport.aborted:
                 pair.deliver(to_first=False, count=read or 1)
         self.assertLessEqual(fullest, BUFFER + most + 100)
-        self.assertEqual(exchange.counts.links_evicted, int(pair.first_transport.aborted))
+        self.assertEqual(exchange.counters.links_evicted, int(pair.first_transport.aborted))
 
     def _held(self, pair: LinkedPair) -> int:
         session: Session = cast(Any, pair.first).session
@@ -390,4 +390,4 @@ class Unread(SynchronousTestCase):
             pair.deliver(to_first=False, count=read)
         exchange.pump()
         self.assertEqual([event.sequence for event in agent.events], list(range(1, len(reads) + 3)))
-        self.assertEqual(exchange.counts.links_evicted, 0)
+        self.assertEqual(exchange.counters.links_evicted, 0)

@@ -40,7 +40,7 @@ class TimeOuts(_Failing):
                 self.bench.clock.pump([1] * 10)
                 self.assertEqual((self.bench.heard, self.bench.last_status), ([10, 14], Status.TIMED_OUT))
                 self.assertEqual(self.session.ended, [CallEnded("007", Condition.UNREACHABLE)])
-                self.assertEqual(self.bench.exchange.counts.calls_unreachable, 1)
+                self.assertEqual(self.bench.exchange.counters.calls_unreachable, 1)
 
     def test_its_driver_is_asked_once_until_that_is_kept(self) -> None:
         driver = _Seeing()
@@ -291,7 +291,7 @@ class ManyCalls(SynchronousTestCase):
 
     def test_those_of_a_service_that_is_gone_end_some_at_a_time(self) -> None:
         again = Bench(self.before.store, self.clock, services={})
-        self.clock.count = lambda: again.exchange.counts.calls_unreachable
+        self.clock.count = lambda: again.exchange.counters.calls_unreachable
         self.assertLessEqual(self.clock.count(), 100, "the first lot")
         self.clock.pump([0.1] * 100)
         self.assertEqual(self.clock.count(), self.calls)

@@ -165,7 +165,7 @@ class Mailboxes(SynchronousTestCase):
             bench.clock.advance(self.ttl - 1)
             self.assertEqual(bench.store.pending("1001"), 1, far)
             bench.clock.advance(2)
-            self.assertEqual((bench.store.pending("1001"), bench.exchange.counts.agent_events_expired), (0, 1), far)
+            self.assertEqual((bench.store.pending("1001"), bench.exchange.counters.agent_events_expired), (0, 1), far)
 
     def test_it_keeps_nothing_back_that_came_before_it_or_comes_after(self) -> None:
         bench = self._started(200, 1.8e9)

@@ -196,7 +196,7 @@ class TheLinks(SynchronousTestCase):
         self.assertEqual(other.answer(asked), CancelReply(20, "404", "unknown serial"))
         exchange.pump()
         self.assertEqual(self._answered(crowd), 4_000, "nothing was refused for it")
-        self.assertGreater(exchange.counts.turns_used_up, 0)
+        self.assertGreater(exchange.counters.turns_used_up, 0)
 
     def test_links_without_a_bind_have_the_share_of_their_source(self) -> None:
         exchange = self._exchange()

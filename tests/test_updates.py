@@ -136,7 +136,7 @@ class Refusals(SynchronousTestCase):
         self.assertEqual(self._refused(bench, Fields({"b": 2, "d": 4})), 36)
         self.assertEqual([reply.status for reply in bench.update(Fields({"a": 2, "c": 4, "d": 5}))], [0])
         self.assertEqual(self._refused(bench, Fields({"a": "x" * 480})), 35)
-        self.assertEqual(bench.exchange.counts.requests_over_limit, 1)
+        self.assertEqual(bench.exchange.counters.requests_over_limit, 1)
 
     def test_the_first_in_the_order_is_told(self) -> None:
         bench = self._bench()
@@ -194,7 +194,7 @@ class TheAccount(SynchronousTestCase):
         self.assertEqual(self._update(more="y" * 12_000), 14)
         self.assertEqual(self._update(text="x" * 17_800), 14)
         self.assertEqual(self._update(text="x"), 0)
-        self.assertEqual(self.bench.exchange.counts.requests_over_limit, 2)
+        self.assertEqual(self.bench.exchange.counters.requests_over_limit, 2)
 
     def test_one_that_takes_no_more_is_taken_though_a_limit_is_passed_now(self) -> None:
         self.assertEqual(self._update(text="x" * 12_000), 0)

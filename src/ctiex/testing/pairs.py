@@ -242,7 +242,7 @@ class MemoryExchange:
     """Takes serials through the telephone network; in the calling number unless given."""
     random: Random = field(factory=lambda: Random(1))
     """For serials, the epoch, and the key of digests."""
-    counts: Counters = field(factory=Counters)
+    counters: Counters = field(factory=Counters)
     audit: Audit | None = None
     pairs: list[LinkedPair] = field(factory=list, init=False)
     """Every link that was opened."""
@@ -265,7 +265,7 @@ class MemoryExchange:
             carrier=CallingNumberSerialCarrier(),
             network=self.network,
             exchange_address="exchange:7301",
-            counters=self.counts,
+            counters=self.counters,
             audit=self.audit,
             random=self.random,
             new_session_name=map(str, itertools.count(1)).__next__,

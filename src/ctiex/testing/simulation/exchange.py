@@ -128,6 +128,14 @@ class ExchangeProcess(SimulatedProcess):
             return True
         return abs(float(self.disk.metadata.get(LABEL, "0")) - self.running.context.commits.time.ahead) < 1.0
 
+    @property
+    def backup_knows_the_clock(self) -> bool:
+        """Whether the backup has it too: calls of one that doesn't are forgotten by another wall clock's time."""
+        if self.disk.backup is None:
+            return False
+        _, tables = self.disk.backup
+        return self.knows_the_clock and tables.metadata.get(LABEL) == self.disk.metadata.get(LABEL)
+
     def _forget(self) -> None:
         """Everything that isn't on the disk."""
         self._witness.process_died()

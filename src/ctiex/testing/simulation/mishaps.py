@@ -90,7 +90,7 @@ class Mishaps(Cast):
 
     def restore(self, down: float) -> None:
         """The exchange is stopped, a backup of its store is put in place, and it is started again."""
-        if self.disk.backup is not None and self.exchange.knows_the_clock:
+        if self.disk.backup is not None and self.exchange.backup_knows_the_clock:
             self.ledger.happened("backup restored")
             self._lose(self.disk.restore, down)
 

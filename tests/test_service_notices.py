@@ -234,6 +234,24 @@ class Changes(SynchronousTestCase):
         self.bench.update(BONN)
         self.assertEqual((self.session.changed, len(notices_of(self.bench))), ([], 0))
 
+    def test_behind_a_restart_one_that_may_have_fetched_hears_it(self) -> None:
+        """That it has may have been on its way to the store."""
+        bench = restarted(self.bench)
+        session = binds(bench, answers=False)
+        bench.update(BONN)
+        self.assertEqual(session.changed, [CHANGED])
+
+    def test_but_none_that_was_offered_it_by_this_process(self) -> None:
+        bench = Bench()
+        bench.session.answers_notices = False
+        bench.connect()
+        again = restarted(bench)
+        other = binds(again, answers=False, identity="others")
+        again.clock.advance(1)
+        other.accept()
+        again.update(BONN)
+        self.assertEqual((other.changed, len(notices_of(again))), ([], 0))
+
     def test_none_over_a_session_without_the_feature(self) -> None:
         self.bench.data()
         self.session.features = ()

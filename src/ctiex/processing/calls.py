@@ -48,6 +48,8 @@ class CallTable:
         """By serial: the status of calls whose time is over, until their end is committed."""
         self._moment: int | None = None
         """When that happened which is taken now, where it could not be at once."""
+        self._maybe_fetched: set[str] = set()
+        """Calls with a service since before the start: that it has fetched may never have come to the store."""
         self.left_to_the_next = False
         """Whether calls that are being signalled are left to the next start."""
         self.quotas = context.quotas
@@ -56,6 +58,9 @@ class CallTable:
         """Take up the calls of an opened store."""
         self.open.start()
         self._notices.start()
+        self._maybe_fetched = {
+            call.serial for call in self._store.calls() if call.owner and (call.state, Step.FETCH) in TRANSITIONS
+        }
 
     def stop(self) -> None:
         """Let go of the timers."""
@@ -95,6 +100,7 @@ class CallTable:
         """The Connection goes to this session; None: to an address. Nobody who had the call hears of it any more."""
         if session is None or session.identity != call.owner:
             self._notices.forget(call.serial)
+            self._maybe_fetched.discard(call.serial)
         self.owners.offered(call, session)
 
     def fetched(self, call: Call, identity: Identity) -> None:
@@ -122,7 +128,8 @@ class CallTable:
 
     def update(self, call: Call, updated: Call, answer: Callable[[Status], None]) -> None:
         """Keep a call with other data. A service that has fetched it hears of that."""
-        fetched = call.state is CallState.FETCHED or self._uncommitted.has(call.serial, SignallingEvent.FETCHED)
+        on_its_way = self._uncommitted.has(call.serial, SignallingEvent.FETCHED)
+        fetched = call.state is CallState.FETCHED or on_its_way or call.serial in self._maybe_fetched
         updated = updated.but(owner=self.owners.owner_of(call), changed=call.changed or fetched)
 
         def committed() -> None:
@@ -367,6 +374,7 @@ class CallTable:
         """The call's end is committed: release what it held."""
         self.owners.forget(call)
         self._met_by.pop(call.serial, None)
+        self._maybe_fetched.discard(call.serial)
         if call.state is CallState.CLOSED:
             self.drivers.withdraw(call)
         self.quotas.closed(call)

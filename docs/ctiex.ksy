@@ -3,7 +3,7 @@ meta:
   title: "CTIEX wire format, version 2"
   endian: be
   encoding: "UTF-8"
-doc: "Frames of one direction of a CTIEX link, version 2, binary codec. Not checked here: that names of fields are unique, that serials are ASCII digits, how decimals are written, and the limit on the length of a frame. The body of an unknown kind is all that is left of its frame."
+doc: "Frames of one direction of a CTIEX link, version 2, binary codec. Not checked here: that names of fields are unique, that serials are ASCII digits, how decimals are written, and the limit on the length of a frame. The body of an unknown kind is all that is left of its frame: where such a frame has extensions, reading it ends too early, so look at the kind first."
 seq:
   - id: frames
     type: frame

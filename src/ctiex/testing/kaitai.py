@@ -30,7 +30,8 @@ Tree = dict[str, Any]
 _DOC = (
     "Frames of one direction of a CTIEX link, version 2, binary codec. Not checked here: that names of fields are"
     " unique, that serials are ASCII digits, how decimals are written, and the limit on the length of a frame. The"
-    " body of an unknown kind is all that is left of its frame."
+    " body of an unknown kind is all that is left of its frame: where such a frame has extensions, reading it ends too"
+    " early, so look at the kind first."
 )
 _ENUMS: dict[str, tuple[str, type[IntEnum]]] = {
     "role": ("role", Role),

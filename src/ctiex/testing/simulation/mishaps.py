@@ -81,6 +81,8 @@ class Mishaps(Cast):
 
     def leave_exchange(self, down: float) -> None:
         """The exchange is told to leave, and is back after a while."""
+        if not self.exchange.knows_the_clock:
+            return  # its store may take nothing more
         self.ledger.happened("exchange told to leave")
         self.exchange.leave(lambda: self._later(down, self.exchange.start))
 

@@ -243,7 +243,7 @@ class TestFaultsLeaveTheLinkOpen(SynchronousTestCase):
         for ext in wrong:
             self.assert_fault(line("Ping", ext=ext), 5, 9, MalformedFrame)
         doubled = b'{"kind":"Ping","id":9,"ext":[],"ext":[]}\n'
-        self.assert_fault(doubled, 0, 0, MalformedFrame)
+        self.assert_fault(doubled, 5, 9, MalformedFrame)
 
     def test_an_unknown_kind_before_anything_that_stands_in_it(self) -> None:
         for kind in ("Pang", "ping", "", "Kind30", "5"):

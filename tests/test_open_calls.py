@@ -53,6 +53,14 @@ class States(SynchronousTestCase):
         self.assertEqual(told, [*states, ("007", _FETCHED, 4), ("007", _FETCHED, 4), ("007", _REPORTED, 7)])
         self.assertEqual((len(index_of(bench)), index_of(bench).agents), (0, 0))
 
+    def test_calls_of_one_millisecond_have_an_order_that_is_kept(self) -> None:
+        bench, serials = Bench(), ["9", "2", "7", "1", "8", "3"]
+        for serial in serials:
+            bench.connect(serial)
+        self.assertEqual([call.serial for call in sorted(bench.store.calls(), key=lambda call: call.begun)], serials)
+        self.assertEqual(len({call.begun for call in bench.store.calls()}), len(serials))
+        self.assertEqual([serial for serial, _, _ in listed(bench)], serials)
+
     def test_service_and_reference_are_those_of_the_request(self) -> None:
         bench = Bench()
         bench.connect(reference="ticket 7")

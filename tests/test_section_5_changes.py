@@ -270,11 +270,13 @@ def test_the_next_update_is_told_also_where_the_first_one_was_left_unanswered() 
     memory = Memory(Timeouts(service_timeout=100_000))
     call = with_updates(memory)
     correct(call, "one")
-    call.service.wait(CHANGED)
+    first = call.service.wait(CHANGED)
     memory.advance(29_999, step=29_999)
     correct(call, "two")
-    assert call.service.taken() == []
-    memory.advance(2)  # now the exchange waits for the answer no longer
+    assert call.service.taken() == [], "one at a time"
+    memory.advance(29_999, step=29_999)
+    assert call.service.taken() == [], "it is owed until it is answered, however long that takes"
+    call.service.say(Kind.DATA_CHANGED_REPLY, first.invoke_id)
     assert call.service.answer_change() == call.serial
     memory.advance(29_999, step=29_999)
     assert call.service.taken() == [], "it was answered"

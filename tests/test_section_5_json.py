@@ -115,10 +115,20 @@ def test_bad_attributes_are_malformed(memory: Memory, bad: str) -> None:
     assert error(memory.bound_agent(), sent.encode()) == (1, Kind.AGENT_LOGIN, 4)
 
 
-@pytest.mark.parametrize("doubled", ['"agent":"1"', '"epoch":0', '"epoch":1', '"id":4', '"kind":"AgentLogin"'])
-def test_a_doubled_key_makes_no_object_of_a_line(memory: Memory, doubled: str) -> None:
+@pytest.mark.parametrize(
+    ("doubled", "about", "invoke_id"),
+    [
+        ('"agent":"1"', Kind.AGENT_LOGIN, 4),
+        ('"epoch":0', Kind.AGENT_LOGIN, 4),
+        ('"epoch":1', Kind.AGENT_LOGIN, 4),
+        ('"more":1,"more":1', Kind.AGENT_LOGIN, 4),
+        ('"kind":"AgentLogin"', 0, 4),
+        ('"id":4', 0, 0),
+    ],
+)
+def test_a_doubled_key_is_malformed(memory: Memory, doubled: str, about: int, invoke_id: int) -> None:
     sent = f'{{"kind":"AgentLogin","id":4,"agent":"1","epoch":0,{doubled}}}'
-    assert error(memory.bound_agent(), sent.encode()) == (1, 0, 0)
+    assert error(memory.bound_agent(), sent.encode()) == (1, about, invoke_id)
 
 
 def test_every_integer_may_be_a_text(memory: Memory) -> None:

@@ -188,6 +188,15 @@ class Ends(SynchronousTestCase):
             self.assertEqual(binds(self.bench).ended, [])
             self.assertEqual(len(self.bench.processing._calls.owners), 0)
 
+    def test_one_that_has_spoken_since_its_refusal_is_told(self) -> None:
+        for speaks in (lambda: self.bench.data(), lambda: self.bench.report(condition=Condition.PROGRESS)):
+            self.setUp()
+            self.bench.connect()
+            self.bench.session.refuse()
+            speaks()
+            self.bench.clock.advance(3)
+            self.assertEqual(self.bench.session.ended, [CallEnded("007", Condition.UNREACHABLE)])
+
     def test_one_that_died_and_never_said_a_word_is_told(self) -> None:
         self.bench.connect()
         goes(self.bench, self.bench.session)
@@ -251,6 +260,17 @@ class Changes(SynchronousTestCase):
         other.accept()
         again.update(BONN)
         self.assertEqual((other.changed, len(notices_of(again))), ([], 0))
+
+    def test_one_that_has_fetched_hears_it_wherever_the_call_has_gone_since(self) -> None:
+        bench = Bench()
+        bench.session.answers_notices = False
+        bench.connect()
+        other = binds(bench, answers=False)
+        bench.data()  # by any session of the identity
+        bench.session.refuse()
+        other.accept()
+        bench.update(BONN)
+        self.assertEqual((other.changed, bench.session.changed), ([CHANGED], []))
 
     def test_none_over_a_session_without_the_feature(self) -> None:
         self.bench.data()

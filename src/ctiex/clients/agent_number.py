@@ -65,7 +65,8 @@ class AgentNumber(AgentEvents):
         :param resumed: an earlier run has asked for this same call, which may have ended: events of it that waited
             are heard as well. Ask directly behind ``login``: what was replayed before went to ``on_event`` alone.
         :param reference: the application's own name for the call; it stands in each of its events.
-        :raise CallError: the exchange refuses; ``status`` says why.
+        :raise CallError: the exchange refuses; ``status`` says why. 13: another link has taken the agent number over
+            while this waited for the events of a call that had ended.
         :raise RequestTimedOut: no answer in time.
         """
         serial = self._client.new_serial() if serial is None else serial

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,11 +12,12 @@ from attrs import define, field
 from zope.interface import implementer
 
 from ctiex.errors import CodecError, FrameTooLong, MalformedFrame, UnknownKind
+from ctiex.frozen import frozen
 from ctiex.interfaces import Frame, IDecoder
 from ctiex.messages import KIND_OF
 
 NOT_ALLOWED = object()
-"""Stands for what JSON has and the messages don't: fractions, huge numbers, doubled keys. No reader of
+"""Stands for what JSON has and the messages don't: fractions and huge numbers. No reader of
 an attribute takes it, so the line still can be answered under its invoke id."""
 
 EXTENSIONS = "ext"
@@ -30,9 +32,20 @@ def _integer(digits: str) -> Any:
     return int(digits) if len(digits) <= _LONGEST_INTEGER else NOT_ALLOWED
 
 
+@frozen
+class _Doubled:
+    """An object with keys that stand in it more than once: no value for those that read it."""
+
+    once: dict[str, Any]
+    """What stands in it once."""
+
+
 def _object(pairs: list[tuple[str, Any]]) -> Any:
     made = dict(pairs)
-    return made if len(made) == len(pairs) else NOT_ALLOWED
+    if len(made) == len(pairs):
+        return made
+    counts = Counter(key for key, _ in pairs)
+    return _Doubled({key: value for key, value in pairs if counts[key] == 1})
 
 
 def _fraction(digits: str) -> Any:
@@ -116,6 +129,9 @@ def frame_of(line: bytes) -> Frame:
         attributes = _JSON.decode(line.decode())
     except (ValueError, RecursionError):
         attributes = NOT_ALLOWED
+    doubled = type(attributes) is _Doubled
+    if doubled:
+        attributes = attributes.once
     if type(attributes) is not dict:
         return Frame(0, 0, {}, MalformedFrame("a line that isn't a JSON object"))
     try:
@@ -124,7 +140,11 @@ def frame_of(line: bytes) -> Frame:
         invoke_id = -1
     if not 0 <= invoke_id < 2**32:
         return Frame(0, 0, {}, MalformedFrame("an id is an unsigned integer of 32 bits"))
-    return _judged(attributes, invoke_id)
+    judged = _judged(attributes, invoke_id)
+    if doubled:
+        told = MalformedFrame("a key that stands in a line twice")
+        return Frame(judged.kind if invoke_id else 0, invoke_id, {}, told)
+    return judged
 
 
 def _judged(attributes: dict[str, Any], invoke_id: int) -> Frame:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property, partial
+from math import inf
 
 from twisted.internet.interfaces import IAddress
 from zope.interface import implementer
@@ -106,7 +107,7 @@ class IvrLink(ExchangeLink):
                 self._observer.notice_answered(self.info, message)
             answered(was_answered)
 
-        self.session.request(message, heard, self.clock.seconds() + self._context.limits.heartbeat)
+        self.session.request(message, heard, inf)  # it is owed until it is answered, or the link ends
         self.flush()
 
     def link_bound(self, identity: Identity) -> None:

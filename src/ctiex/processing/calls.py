@@ -48,8 +48,11 @@ class CallTable:
         """By serial: the status of calls whose time is over, until their end is committed."""
         self._moment: int | None = None
         """When that happened which is taken now, where it could not be at once."""
-        self._maybe_fetched: set[str] = set()
-        """Calls with a service since before the start: that it has fetched may never have come to the store."""
+        self._fetched_by_owner: set[str] = set()
+        """Calls whose data the identity that has them was given, in whatever state they are now.
+
+        Behind a start so are all that are with a service: that it has fetched may never have come to the store.
+        """
         self.left_to_the_next = False
         """Whether calls that are being signalled are left to the next start."""
         self.quotas = context.quotas
@@ -58,7 +61,7 @@ class CallTable:
         """Take up the calls of an opened store."""
         self.open.start()
         self._notices.start()
-        self._maybe_fetched = {
+        self._fetched_by_owner = {
             call.serial for call in self._store.calls() if call.owner and (call.state, Step.FETCH) in TRANSITIONS
         }
 
@@ -100,12 +103,14 @@ class CallTable:
         """The Connection goes to this session; None: to an address. Nobody who had the call hears of it any more."""
         if session is None or session.identity != call.owner:
             self._notices.forget(call.serial)
-            self._maybe_fetched.discard(call.serial)
+            self._fetched_by_owner.discard(call.serial)
         self.owners.offered(call, session)
 
     def fetched(self, call: Call, identity: Identity) -> None:
         """The service has its data: the agent hears 12. A call that any identity may come for is this one's now."""
         self.owners.claim(call, identity)
+        self.owners.spoke(call)
+        self._fetched_by_owner.add(call.serial)
         self.happened(call.serial, SignallingEvent.FETCHED, partial(self._fetched, identity))
 
     def is_leaving(self, serial: str) -> bool:
@@ -128,8 +133,7 @@ class CallTable:
 
     def update(self, call: Call, updated: Call, answer: Callable[[Status], None]) -> None:
         """Keep a call with other data. A service that has fetched it hears of that."""
-        on_its_way = self._uncommitted.has(call.serial, SignallingEvent.FETCHED)
-        fetched = call.state is CallState.FETCHED or on_its_way or call.serial in self._maybe_fetched
+        fetched = call.serial in self._fetched_by_owner
         updated = updated.but(owner=self.owners.owner_of(call), changed=call.changed or fetched)
 
         def committed() -> None:
@@ -180,9 +184,10 @@ class CallTable:
         changed = call.changed and state not in ENDED
         returns = step is Step.RETURN and state is not CallState.CLOSED
         awaits_its_result = Condition.RETURNED in call.told and state is CallState.FETCHED
-        if awaits_its_result or (TIMEOUT_OF[state] == TIMEOUT_OF[call.state] and not returns):
+        bound_by = state if step is Step.ACCEPT else _bound_by(call, state)
+        if awaits_its_result or (TIMEOUT_OF[bound_by] == TIMEOUT_OF[_bound_by(call, call.state)] and not returns):
             return call.but(state=state, since=since, changed=changed)
-        deadline = self._return_deadline(call) if returns else self.deadline(call, state)
+        deadline = self._return_deadline(call) if returns else self.deadline(call, bound_by)
         return call.but(state=state, since=since, changed=changed, deadline=deadline)
 
     def _return_deadline(self, call: Call) -> float:
@@ -198,7 +203,7 @@ class CallTable:
 
     def _no_later(self, call: Call) -> float:
         """A stored deadline; one that lies further ahead than it was ever set was kept by another wall clock."""
-        return min(call.deadline, self.deadline(call, call.state))
+        return min(call.deadline, self.deadline(call, _bound_by(call, call.state)))
 
     def tell(
         self,
@@ -333,7 +338,7 @@ class CallTable:
         elif call.state is CallState.REPORTED:
             self.let_go(call, nothing)  # a deadline comes again by itself
         else:
-            self.end(call, TIMED_OUT_AS[call.state], self._met(call))
+            self.end(call, TIMED_OUT_AS[_bound_by(call, call.state)], self._met(call))
 
     def _forgotten(self, call: Call) -> None:
         self.quotas.forgotten(call)
@@ -345,7 +350,7 @@ class CallTable:
 
         Its driver is asked once, and releases it: the end may have to be told again until it is kept.
         """
-        if call.state not in SIGNALLED or call.service not in self._context.services:
+        if _bound_by(call, call.state) not in SIGNALLED or call.service not in self._context.services:
             return Status.TIMED_OUT
         met = self._met_by.get(call.serial)
         if met is None:
@@ -374,7 +379,13 @@ class CallTable:
         """The call's end is committed: release what it held."""
         self.owners.forget(call)
         self._met_by.pop(call.serial, None)
-        self._maybe_fetched.discard(call.serial)
+        self._fetched_by_owner.discard(call.serial)
         if call.state is CallState.CLOSED:
             self.drivers.withdraw(call)
         self.quotas.closed(call)
+
+
+def _bound_by(call: Call, state: CallState) -> CallState:
+    """The state whose time-out bounds a call in this one: a fetch is no acceptance, and ends no signalling."""
+    accepted = Condition.CONNECTED in call.told
+    return CallState.CONNECTING if state is CallState.FETCHED and not accepted else state

@@ -67,6 +67,7 @@ class ProcessingContext:
     """Takes serials through the telephone network, where that is another than ``carrier``, which makes Connections."""
 
     def __attrs_post_init__(self) -> None:
+        self._last_begun = 0
         self.digests = Digests(self.random.randbytes(KEY_SIZE))
         self.presence = AgentPresence(self.limits, self.store.last_sequence)
         self.account = ByteAccount(self.limits, self.presence.registered_by, partial(serial_of, self.agent_codec))
@@ -93,6 +94,11 @@ class ProcessingContext:
         missing = [name for name in (EPOCH, KEY_LABEL) if self.store.metadata(name) is None]
         new = {EPOCH: lambda: str(self.random.getrandbits(63) + 1), KEY_LABEL: self.digests.key.hex}
         return Change(metadata=tuple((name, new[name]()) for name in missing))
+
+    def begins(self, now: int) -> int:
+        """When a call begins that comes now, in milliseconds: no two at once, for their order is told by it."""
+        self._last_begun = max(now, self._last_begun + 1)
+        return self._last_begun
 
     def fits_agent_link(self, message: Message) -> bool:
         """Whether a message fits a frame of the agent link."""

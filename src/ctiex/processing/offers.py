@@ -140,7 +140,8 @@ class CallOffers:
             if call.state is CallState.REPORTED:  # offered again after a restart, it had served the customer meanwhile
                 self._calls.let_go(call, failed)
             else:
-                if status == Status.SERVICE_REFUSED:  # a driver need not tell each refusal
+                # A driver that dials tells no refusal apart; of one that has, the service may have spoken since.
+                if status == Status.SERVICE_REFUSED and self._calls.owners.session_of(call) is None:
                     self._calls.refused(call)
                 self._calls.end(call, Condition.UNREACHABLE, Status.of(status), failed=failed)
 

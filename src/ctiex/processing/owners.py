@@ -29,6 +29,10 @@ class Owners:
         """The last word of its service was that it refused it."""
         self._refused.add(call.serial)
 
+    def spoke(self, call: Call) -> None:
+        """Its service has fetched it or reported since."""
+        self._refused.discard(call.serial)
+
     def hears_of_end(self, call: Call) -> bool:
         """Whether a service is to hear how a call ends: it was offered one, and that didn't refuse it."""
         return self.owner_of(call) not in ("", ANY_OWNER) and call.serial not in self._refused

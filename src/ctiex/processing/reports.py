@@ -101,6 +101,7 @@ class Reports:
             if final:
                 self._calls.finished(updated)
             here = self._context.presence.is_here(call.agent)
+            self._calls.owners.spoke(call)
             answer(Status.OK if here else Status.QUEUED_AGENT_AWAY)
             self._observer.report_committed(call, event.condition, final)
             self._mailboxes.committed(told)

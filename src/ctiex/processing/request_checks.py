@@ -70,7 +70,7 @@ def new_call(context: ProcessingContext, identity: Identity, request: ConnectReq
         deadline=context.clock.seconds() + context.services[request.service].timeouts.signalling_timeout,
         reference=request.reference,
         asked=asked,
-        begun=now,
+        begun=context.begins(now),
         since=now,
     )
 

@@ -25,6 +25,7 @@ from ctiex.testing.simulation.processes import AGENT_ADDRESS, ClientProcess
 _TRANSIENT = frozenset(
     {
         Status.AGENT_NOT_LOGGED_IN,
+        Status.SESSION_TAKEN_OVER,
         Status.QUEUE_FULL,
         Status.STORE_UNAVAILABLE,
         Status.TOO_BUSY,

@@ -20,7 +20,7 @@ _UNREADABLE: list[tuple[str, bytes]] = [
     ("two objects on a line", b'{"kind":"Ping","id":5}{"kind":"Ping","id":6}'),
     ("a list", b'[{"kind":"Ping","id":5}]'),
     ("bytes that aren't UTF-8", b'{"kind":"AgentLogout","id":5,"agent":"\xff"}'),
-    ("a doubled key", b'{"kind":"Ping","id":5,"id":5}'),
+    ("a doubled id", b'{"kind":"Ping","id":5,"id":5}'),
     ("NaN", b'{"kind":"AgentLogin","id":5,"agent":"1001","epoch":NaN}'),
     ("an id below 0", b'{"kind":"Ping","id":-1}'),
     ("an id beyond 32 bits", b'{"kind":"Ping","id":4294967296}'),

@@ -67,6 +67,11 @@ class ModelCall:
     """What its service is still to hear of the end."""
     changed: bool = False
     """Whether its service is still to hear of other data."""
+    accepted: bool = False
+    fetched: bool = False
+    """Whether the identity that has it was given its data."""
+    refused: bool = False
+    """Whether the last word of its service was a refusal."""
 
     @property
     def is_open(self) -> bool:
@@ -167,10 +172,9 @@ class CallModel:
             return
         asked = [session for session in left if self.carries(session, call)]
         assert len(asked) == 1, f"one of {len(left)} sessions was to get the Connection, {len(asked)} did"
-        if call.state == "fetched":
-            call.deadline = self.now + TIMES.signalling_timeout
         call.moves("connecting", self.now)
-        call.changed = call.changed and call.owner == asked[0].identity
+        stays = call.owner == asked[0].identity
+        call.changed, call.fetched, call.refused = call.changed and stays, call.fetched and stays, False
         call.owner, call.asked, call.met, call.given_up = asked[0].identity, asked[0], 33, None
         call.tried.append(asked[0])
 
@@ -181,9 +185,8 @@ class CallModel:
 
     def end(self, call: ModelCall, condition: int, status: int = 0) -> None:
         self.post(call, condition, status)
-        refused = call.met == 32
         self.close(call)
-        if call.owner and not refused:
+        if call.owner and not call.refused:
             call.ended_as = condition
             self.notices.tell(call)
 
@@ -195,6 +198,8 @@ class CallModel:
     def time_out(self, call: ModelCall) -> None:
         match call.state:
             case "requested" | "connecting":
+                self.end(call, 14, call.met)
+            case "fetched" if not call.accepted:
                 self.end(call, 14, call.met)
             case "closed":
                 self.gone.append(self.calls.pop(call.serial))

@@ -196,7 +196,7 @@ class ProcessingMachine(CallModel, RuleBasedStateMachine):
         assert [(reply.status, reply.serial) for reply in replies] == [(expected, serial)]
         if expected is Status.OK and call is not None:
             call.fields = call.fields | dict(request.fields)  # type: ignore[arg-type]
-            call.changed = call.changed or call.state == "fetched"
+            call.changed = call.changed or call.fetched
             self.notices.tell(call)
 
     # ------------------------------------------------------------ services
@@ -234,11 +234,15 @@ class ProcessingMachine(CallModel, RuleBasedStateMachine):
             return
         call.asked = None
         if not accepts:
+            call.refused = True
             self.try_next(call, 32)
             return
+        call.accepted = True
         if call.state == "connecting":
             call.moves("connected", self.now)
             call.deadline = self.now + TIMES.fetch_timeout
+        else:
+            call.deadline = self.now + TIMES.service_timeout
         self.tell(call, 11)
 
     @rule(data=st.data())
@@ -257,7 +261,9 @@ class ProcessingMachine(CallModel, RuleBasedStateMachine):
         assert result == DataResult(0, serial, call.agent, call.reference, Fields(call.fields))
         if call.state != "fetched":
             call.moves("fetched", self.now)
-            call.deadline = self.now + TIMES.service_timeout
+            if call.accepted:
+                call.deadline = self.now + TIMES.service_timeout
+            call.fetched, call.refused = True, False
         self.tell(call, 12)
 
     @rule(data=st.data(), event_id=st.integers(1, 2), condition=st.sampled_from([0, 0, 0, 1, 2, 3]))
@@ -283,6 +289,7 @@ class ProcessingMachine(CallModel, RuleBasedStateMachine):
         assert [(reply.status, reply.event_id) for reply in replies] == [(expected, event_id)]
         if call is not None and expected in (Status.OK, Status.QUEUED_AGENT_AWAY):
             call.reported[event_id] = condition
+            call.refused = False
             self.post(call, condition)
             if condition:
                 self.close(call)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from attrs import evolve
@@ -9,10 +10,11 @@ from twisted.internet.defer import ensureDeferred
 
 from ctiex.clients import AgentClient, AgentNumber, AutomaticService, ServedCall
 from ctiex.clients.link import ClientLink
-from ctiex.errors import Status
+from ctiex.errors import LinkLost, Status
 from ctiex.messages import (
     KIND_OF,
     AgentEvent,
+    AgentEventAck,
     AgentLogin,
     AgentLoginReply,
     CallEnded,
@@ -28,28 +30,7 @@ from ctiex.messages import (
     ServiceEventReply,
 )
 
-from .conformance_clients import AgentUnderTest, ServiceUnderTest
-
-
-class _Client(AgentClient):
-    """Sees what comes and goes before the client does."""
-
-    def request_received(self, link: ClientLink, message: Message, invoke_id: int) -> None:
-        super().request_received(link, self.coming(message), invoke_id)
-
-    def coming(self, message: Message) -> Message:
-        return message
-
-
-def _asking(link: ClientLink, change: Any) -> None:
-    """Change what goes out on a link, and the answers to it."""
-    usual = link.session.request
-
-    def request(message: Message, answered: Any, deadline: float) -> None:
-        sent, hear = change(message, answered)
-        usual(sent, hear, deadline)
-
-    link.session.request = request  # type: ignore[method-assign]
+from .conformance_clients import AgentUnderTest, SeeingClient, ServiceUnderTest, asking
 
 
 class IgnoresEpoch(AgentUnderTest):
@@ -57,7 +38,7 @@ class IgnoresEpoch(AgentUnderTest):
 
     class make_client(AgentClient):  # noqa: N801
         async def prepare(self, link: ClientLink) -> None:
-            _asking(link, self._without_epoch)
+            asking(link, self._without_epoch)
             await super().prepare(link)
 
         @staticmethod
@@ -98,7 +79,7 @@ class AsksForAnotherCall(AgentUnderTest):
             self.tried: set[str] = set()
 
         async def prepare(self, link: ClientLink) -> None:
-            _asking(link, self._another)
+            asking(link, self._another)
             await super().prepare(link)
 
         def _another(self, message: Message, answered: Any) -> tuple[Message, Any]:
@@ -130,7 +111,7 @@ class TakesAnyError(AgentUnderTest):
 class TakesEventsTwice(AgentUnderTest):
     """Forgets which events have come."""
 
-    class make_client(_Client):  # noqa: N801
+    class make_client(SeeingClient):  # noqa: N801
         def request_received(self, link: ClientLink, message: Message, invoke_id: int) -> None:
             agent = self._agents.get(message.agent) if isinstance(message, AgentEvent) else None
             if agent is not None and isinstance(message, AgentEvent) and message.sequence <= agent.last_sequence:
@@ -146,7 +127,7 @@ class IgnoresRetryAfter(AgentUnderTest):
 
     class make_client(AgentClient):  # noqa: N801
         async def prepare(self, link: ClientLink) -> None:
-            _asking(link, self._hurried)
+            asking(link, self._hurried)
             await super().prepare(link)
 
         def _hurried(self, message: Message, answered: Any) -> tuple[Message, Any]:
@@ -159,11 +140,33 @@ class IgnoresRetryAfter(AgentUnderTest):
 class KnowsNoFinalConditions(AgentUnderTest):
     """Takes every condition that it doesn't know for progress."""
 
-    class make_client(_Client):  # noqa: N801
+    class make_client(SeeingClient):  # noqa: N801
         def coming(self, message: Message) -> Message:
             if isinstance(message, AgentEvent) and message.condition > 16:
                 return evolve(message, condition=Condition.CONNECTED)
             return message
+
+
+class AcknowledgesEarly(AgentUnderTest):
+    """Acknowledges each event as it comes, whether it is known where its numbering begins or not."""
+
+    class make_client(SeeingClient):  # noqa: N801
+        def coming(self, message: Message) -> Message:
+            link = self._connection._open
+            if isinstance(message, AgentEvent) and link is not None:
+                link.notify(AgentEventAck(message.agent, message.sequence))
+            return message
+
+
+class RepeatsEmptySerials(AgentUnderTest):
+    """Asks again where nobody can know that it is the same call."""
+
+    async def one_customer(self, agent: AgentNumber) -> None:
+        """Hand them over, and once more when the link is lost."""
+        while True:
+            with suppress(LinkLost):
+                await (await self.connect(agent, "")).result()
+                return
 
 
 class NeverComes(AgentUnderTest):
@@ -174,6 +177,16 @@ class NeverComes(AgentUnderTest):
 
     async def stop(self) -> None:
         """Nothing runs."""
+
+
+class ServesTwice(ServiceUnderTest):
+    """Takes each Connection for another customer, also one that comes twice."""
+
+    class make_service(AutomaticService):  # noqa: N801
+        def request_received(self, link: ClientLink, message: Message, invoke_id: int) -> None:
+            if isinstance(message, Connection):
+                self._calls.pop(message.calling_number.rpartition("**")[2], None)
+            super().request_received(link, message, invoke_id)
 
 
 class SilentAtCallEnded(ServiceUnderTest):
@@ -209,7 +222,7 @@ class _Reporting(AutomaticService):
     """Changes its reports, and what is answered to them."""
 
     async def prepare(self, link: ClientLink) -> None:
-        _asking(link, self.changed)
+        asking(link, self.changed)
         await super().prepare(link)
 
     def changed(self, message: Message, answered: Any) -> tuple[Message, Any]:

@@ -16,12 +16,16 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from ctiex.app.commands import conformance
 from ctiex.codecs.binary import BinaryCodec
 from ctiex.codecs.json import JsonCodec
+from ctiex.errors import Status
+from ctiex.fields import EMPTY
 from ctiex.interfaces import ICodec
-from ctiex.messages import Role
+from ctiex.messages import Condition, ConnectRequest, OpenCall, OpenCallState, Role
 from ctiex.testing.conformance.kit import Kit, cases_of
+from ctiex.testing.conformance.mailbox import AGENT, Mailbox
 from ctiex.testing.conformance.verdicts import CaseOutcome, Verdict, summary
 from ctiex.testing.conformance.waits import Patience
 
+from . import conformance_clients as clients
 from . import conformance_faults as faults
 from .conformance_clients import AgentUnderTest, ServiceUnderTest
 from .processes import ROOT
@@ -63,14 +67,17 @@ async def played(
 class OwnClientsTests(TestCase):
     """Our own clients, over TCP."""
 
-    def check(self, verdicts: Sequence[Verdict]) -> None:
-        """All of them are ok."""
-        self.assertEqual([verdict.line for verdict in verdicts if verdict.outcome is not CaseOutcome.OK], [])
+    def check(self, verdicts: Sequence[Verdict], not_seen: Collection[str] = ()) -> None:
+        """All of them are ok, but for those that the client has nothing to do with."""
+        others = [verdict for verdict in verdicts if verdict.name not in not_seen]
+        self.assertEqual([verdict.line for verdict in others if verdict.outcome is not CaseOutcome.OK], [])
+        unseen = {verdict.name for verdict in verdicts if verdict.outcome is CaseOutcome.NOT_SEEN}
+        self.assertEqual(unseen, set(not_seen))
 
     @pytest.mark.gate
     async def test_an_agents_application(self) -> None:
         with capturedLogs():
-            self.check(await played(AgentUnderTest, BinaryCodec()))
+            self.check(await played(AgentUnderTest, BinaryCodec()), not_seen=["empty-serial"])
 
     @pytest.mark.gate
     async def test_an_automatic_service(self) -> None:
@@ -166,10 +173,113 @@ class FaultyClientsTests(TestCase):
             faults.RefusesDoubledConnections, "doubled-connection", beside={"usual", "no-serial"}, says="refused"
         )
 
+    async def test_one_that_serves_twice(self) -> None:
+        await self.fails(
+            faults.ServesTwice,
+            "doubled-connection",
+            beside={"usual", "no-serial"},
+            says="reported condition",
+        )
+
+    async def test_one_that_acknowledges_before_its_login_is_answered(self) -> None:
+        await self.fails(
+            faults.AcknowledgesEarly,
+            "early-events",
+            "early-at-first",
+            beside={"usual", "gap"},
+            says="before the AgentLoginReply",
+        )
+
+    async def test_one_that_repeats_a_request_without_a_serial(self) -> None:
+        await self.fails(
+            faults.RepeatsEmptySerials, "empty-serial", beside={"usual", "unknown-final"}, says="asked again"
+        )
+
     async def test_one_that_is_not_there(self) -> None:
         verdicts = await played(faults.NeverComes, BinaryCodec(), {"usual", "gap"}, Patience(0.1, 0.1))
         self.assertEqual([verdict.outcome for verdict in verdicts], [CaseOutcome.NOT_SEEN] * 2)
         self.assertIn("no Bind came", verdicts[0].instead)
+
+
+class UnusualClientsTests(TestCase):
+    """Clients that do what the wire allows and most don't: no case fails for that."""
+
+    async def passes(self, client_type: Any, *names: str, patience: Patience = SHORT) -> None:
+        """Play some cases."""
+        with capturedLogs():
+            verdicts = await played(client_type, BinaryCodec(), names, patience)
+        self.assertEqual([verdict.line for verdict in verdicts if verdict.outcome is not CaseOutcome.OK], [])
+        self.assertEqual(len(verdicts), len(names))
+
+    async def test_one_that_fetches_again(self) -> None:
+        await self.passes(
+            clients.FetchesAgain, "usual", "unbind", "cut", "call-ended", "call-ended-behind-cut", "data-changed",
+            "data-changed-unknown", "doubled-connection", "connection-behind-cut", "late-connection",
+            "unknown-access-code", "report-25", "report-50", "report-lost",
+        )  # fmt: skip
+
+    async def test_one_that_fetches_behind_its_result(self) -> None:
+        clients.FetchesBehindItsResult.statuses.clear()
+        await self.passes(clients.FetchesBehindItsResult, "usual", "report-40", "report-24", "late-connection")
+        self.assertEqual(set(clients.FetchesBehindItsResult.statuses), {Status.UNKNOWN_SERIAL})
+
+    async def test_one_that_logs_in_again_on_its_link(self) -> None:
+        await self.passes(
+            clients.LogsInAgain, "usual", "cut", "gap", "new-epoch", "taken-over", "unknown-progress", "doubled-events",
+            "replayed-events", "early-events", "login-later", "reply-lost",
+        )  # fmt: skip
+
+    async def test_one_whose_login_crosses_with_the_take_over(self) -> None:
+        await self.passes(clients.LogsInAsItIsTakenOver, "usual", "taken-over", "unknown-final")
+
+    async def test_one_that_acknowledges_at_the_end_alone(self) -> None:
+        await self.passes(
+            clients.AcknowledgesAtTheEnd, "usual", "gap", "new-epoch", "taken-over", "unknown-progress",
+            "doubled-events", "replayed-events", "early-events", "early-at-first", "unknown-call", "login-later",
+        )  # fmt: skip
+
+    async def test_one_that_unbinds_under_0(self) -> None:
+        await self.passes(clients.UnbindsUnder0, "usual", "error", "unknown-final", "never")
+
+    async def test_one_that_leaves_its_serials_to_the_exchange(self) -> None:
+        await self.passes(clients.UsesEmptySerials, "usual", "empty-serial", "unknown-final")
+
+
+class ListedCallsTests(SynchronousTestCase):
+    """What the kit answers to CallQuery."""
+
+    def test_a_call_is_where_its_events_say(self) -> None:
+        mailbox = Mailbox()
+        request = ConnectRequest("7", AGENT, "conformance", "13800138000", "desk 7")
+        mailbox.keep(1.0, request)
+        states = [mailbox.listed["7"].state]
+        for condition in (Condition.CONNECTING, Condition.CONNECTED, 0x4D, Condition.DATA_FETCHED, Condition.COMPLETED):
+            mailbox.add(2.0, request, condition, Status.OK, EMPTY)
+            mailbox.keep(3.0, request)  # a repeat
+            states.append(mailbox.listed["7"].state)
+        self.assertEqual(
+            states,
+            [
+                OpenCallState.REQUESTED,
+                OpenCallState.CONNECTING,
+                OpenCallState.CONNECTED,
+                OpenCallState.CONNECTED,
+                OpenCallState.FETCHED,
+                OpenCallState.REPORTED,
+            ],
+        )
+        self.assertEqual(mailbox.listed["7"], OpenCall("7", "conformance", "desk 7", OpenCallState.REPORTED, 2_000))
+        mailbox.acknowledge(mailbox.last)
+        self.assertEqual(mailbox.listed, {})
+
+    def test_a_call_that_is_over_is_not_listed(self) -> None:
+        for condition in (Condition.CANCELLED, Condition.TIMED_OUT, 0x90):
+            with self.subTest(condition):
+                mailbox = Mailbox()
+                request = ConnectRequest("7", AGENT, "conformance", "13800138000")
+                mailbox.keep(1.0, request)
+                mailbox.add(2.0, request, condition, Status.OK, EMPTY)
+                self.assertEqual((mailbox.listed, list(mailbox.calls)), ({}, ["7"]))
 
 
 class CommandTests(SynchronousTestCase):

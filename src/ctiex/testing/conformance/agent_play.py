@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from random import SystemRandom
 from typing import Any, ClassVar
 
@@ -25,8 +26,6 @@ from ctiex.messages import (
     ConnectReply,
     ConnectRequest,
     Message,
-    OpenCall,
-    OpenCallState,
     Role,
     UpdateReply,
     UpdateRequest,
@@ -35,6 +34,7 @@ from ctiex.testing.conformance.mailbox import AGENT, Mailbox
 from ctiex.testing.conformance.play import OpenRequest, Play
 from ctiex.testing.conformance.played_link import PlayedLink, Said
 from ctiex.testing.conformance.verdicts import Failed, NotSeen
+from ctiex.testing.conformance.waits import Late
 
 
 class AgentPlay(Play):
@@ -50,8 +50,7 @@ class AgentPlay(Play):
 
     def forget(self) -> None:
         """No call goes on for a client that has just been started."""
-        self.mailbox.calls.clear()
-        self.mailbox.events.clear()
+        self.mailbox.forget()
 
     # ------------------------------------------------------------ what is answered at once
 
@@ -61,21 +60,17 @@ class AgentPlay(Play):
             case AgentEventAck(sequence=sequence):
                 link.acknowledged = max(link.acknowledged, sequence)
                 self.mailbox.acknowledge(sequence)
+            case AgentLogin(agent=number) if number == AGENT and link.logged_in:
+                link.said.remove(said)
+                self._log_in_again(link, said)
             case AgentLogout():
                 link.send(AgentLogoutReply(Status.OK), said.invoke_id)
             case CallQuery():
-                link.send(CallQueryReply(Status.OK, self._open_calls()), said.invoke_id)
+                link.send(CallQueryReply(Status.OK, tuple(self.mailbox.listed.values())), said.invoke_id)
             case CancelRequest(serial=serial):
                 link.send(CancelReply(Status.OK, serial), said.invoke_id)
             case UpdateRequest(serial=serial):
                 link.send(UpdateReply(Status.OK, serial), said.invoke_id)
-
-    def _open_calls(self) -> tuple[OpenCall, ...]:
-        since = int(self.clock.seconds() * 1_000)
-        return tuple(
-            OpenCall(call.serial, call.service, call.reference, OpenCallState.REQUESTED, since)
-            for call in self.mailbox.calls.values()
-        )
 
     # ------------------------------------------------------------ logins
 
@@ -98,7 +93,7 @@ class AgentPlay(Play):
         request = asked.request
         if (request.agent, request.service) != (AGENT, "conformance"):
             raise Failed(f"asked for the service {request.service!r} as agent {request.agent!r}")
-        self.mailbox.calls.pop(request.serial, None)
+        self.mailbox.drop(request.serial)
         return asked
 
     async def log_in(self, link: PlayedLink, ends: list[ConnectRequest] | None = None) -> AgentLogin:
@@ -106,9 +101,17 @@ class AgentPlay(Play):
         asked = await self.takes_login(link)
         for call in ends or ():
             self.mailbox.add(self.clock.seconds(), call, Condition.TIMED_OUT, Status.TIMED_OUT, EMPTY)
+        self._let_in(asked)
+        return self._login_of(asked)
+
+    def _log_in_again(self, link: PlayedLink, said: Said) -> None:
+        """On a link where it was let in: whatever is played, that is answered, and what it asks for replayed."""
+        link.logins_again += 1
+        self._let_in(OpenRequest(link, said.invoke_id, said.message, said.at))
+
+    def _let_in(self, asked: OpenRequest) -> None:
         self.answer_login(asked)
         self.replay(asked)
-        return self._login_of(asked)
 
     async def takes_login(self, link: PlayedLink) -> OpenRequest:
         """The client's AgentLogin."""
@@ -127,16 +130,23 @@ class AgentPlay(Play):
         return login.epoch == self.mailbox.epoch and login.resume_after <= self.mailbox.last
 
     def answer_login(self, asked: OpenRequest) -> None:
-        """As an exchange does that has this mailbox."""
+        """As an exchange does that has this mailbox. Logins behind it on the link are answered as they come."""
         login, box = self._login_of(asked), self.mailbox
         anew = login.epoch != 0 and not self._goes_on(login)
         status = Status.NUMBERING_ANEW if anew else Status.OK
         asked.link.send(AgentLoginReply(status, box.epoch, box.first, box.last), asked.invoke_id)
+        asked.link.logged_in = True
+        while again := asked.link.take(AgentLogin, lambda login: login.agent == AGENT):
+            self._log_in_again(asked.link, again)
+
+    def resumes_after(self, asked: OpenRequest) -> int:
+        """The last event that the client has, as its login says; 0 where it says so of no numbering or another."""
+        login = self._login_of(asked)
+        return login.resume_after if self._goes_on(login) else 0
 
     def replay(self, asked: OpenRequest) -> None:
         """Send all that the client hasn't got, by what it says."""
-        login = self._login_of(asked)
-        after = login.resume_after if self._goes_on(login) else 0
+        after = self.resumes_after(asked)
         for sequence, event in sorted(self.mailbox.events.items()):
             if sequence > after:
                 asked.link.send(event, 0)
@@ -148,12 +158,13 @@ class AgentPlay(Play):
         self.check_position(login, before.link.acknowledged)
         return link
 
-    def check_position(self, login: AgentLogin, at_least: int) -> None:
+    def check_position(self, login: AgentLogin, at_least: int, known: bool = False) -> None:
         """A client that has acknowledged events says how far it has come.
 
+        :param known: whether it has a position even though it has acknowledged nothing.
         :raise Failed: it says something else.
         """
-        if login.epoch != self.mailbox.epoch and (at_least or login.epoch):
+        if login.epoch != self.mailbox.epoch and (at_least or login.epoch or known):
             raise Failed(f"logged in with epoch {login.epoch}, not with {self.mailbox.epoch}, which it was told")
         if login.epoch and not at_least <= login.resume_after <= self.mailbox.last:
             raise Failed(f"logged in with resume_after {login.resume_after}, though it had acknowledged {at_least}")
@@ -207,7 +218,8 @@ class AgentPlay(Play):
     def keep(self, asked: OpenRequest) -> str:
         """The call is kept, and nothing is said of that yet; gives its serial."""
         serial = asked.request.serial or str(SystemRandom().randrange(10**19, 10**20))
-        self.mailbox.calls[serial] = self.call = evolve(asked.request, serial=serial)
+        self.call = evolve(asked.request, serial=serial)
+        self.mailbox.keep(self.clock.seconds(), self.call)
         return serial
 
     def note(self, condition: int, fields: Fields = EMPTY, status: int = Status.OK) -> AgentEvent:
@@ -228,13 +240,18 @@ class AgentPlay(Play):
     async def acknowledges(self, link: PlayedLink) -> None:
         """All that was told."""
         last = self.mailbox.last
+        await self.says(link, lambda: self._has_acknowledged(link), f"acknowledgement of event {last}")
 
-        def done() -> bool | None:
-            if link.acknowledged > last:
-                raise Failed(f"acknowledged event {link.acknowledged}, though {last} is the last")
-            return link.acknowledged == last or None
+    async def may_acknowledge(self, link: PlayedLink) -> None:
+        """The same, but one acknowledgement at the final event is enough for all: it isn't waited for long."""
+        with suppress(Late):
+            await self.until(lambda: self._has_acknowledged(link) or link.lost or link.unbound, self.patience.settles)
 
-        await self.says(link, done, f"acknowledgement of event {last}")
+    def _has_acknowledged(self, link: PlayedLink) -> bool:
+        last = self.mailbox.last
+        if link.acknowledged > last:
+            raise Failed(f"acknowledged event {link.acknowledged}, though {last} is the last")
+        return link.acknowledged == last
 
     async def leaves(self, link: PlayedLink) -> None:
         """The client knows that its hand-off is over, and says goodbye."""

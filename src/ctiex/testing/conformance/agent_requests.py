@@ -65,7 +65,7 @@ async def _empty(play: AgentPlay) -> None:
     if asked.request.serial:
         play.answer(asked)
         await play.finish(asked.link)
-        return
+        raise NotSeen("a serial of its own stood in the ConnectRequest")
     play.cut(asked.link)
     link = await play.come_back(asked)
     play.keep(asked)

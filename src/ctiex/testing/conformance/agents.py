@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from functools import partial
+
 from ctiex.errors import Status
 from ctiex.fields import Fields
 from ctiex.messages import (
@@ -18,17 +21,20 @@ from ctiex.testing.conformance.mailbox import AGENT, Mailbox
 from ctiex.testing.conformance.play import OpenRequest, kind_of
 from ctiex.testing.conformance.played_link import PlayedLink
 from ctiex.testing.conformance.verdicts import Failed, NotSeen, Rare
+from ctiex.testing.conformance.waits import Late
 
 _BELOW, _FINAL = Condition(0x4D), Condition(0x90)
 _UNKNOWN_STATUS = 199
+_MANY_LOGINS = 5
+"""So many in a row are waited for, and no more."""
 
 
 async def _kept(play: AgentPlay) -> OpenRequest:
-    """A call that is kept, with an event that is acknowledged."""
+    """A call that is kept, with an event that may be acknowledged."""
     asked = await play.begin()
     play.answer(asked)
     play.tell(asked.link, Condition.CONNECTING)
-    await play.acknowledges(asked.link)
+    await play.may_acknowledge(asked.link)
     return asked
 
 
@@ -36,10 +42,11 @@ async def _gap(play: AgentPlay) -> None:
     asked = await _kept(play)
     play.cut(asked.link)
     play.mailbox.last += 3  # they have expired
+    play.mailbox.events.clear()
     play.note(Condition.DATA_FETCHED)
     link = await play.bound()
     login = await play.log_in(link)
-    play.check_position(login, asked.link.acknowledged)
+    play.check_position(login, asked.link.acknowledged, known=True)
     await play.ends(link)
 
 
@@ -49,29 +56,47 @@ async def _new_epoch(play: AgentPlay) -> None:
     play.cut(asked.link)
     link = await play.bound()
     login = await play.takes_login(link)
-    play.check_position(login.request, asked.link.acknowledged)
-    play.mailbox = Mailbox(old.epoch + 1, 0, calls=old.calls)
+    play.check_position(login.request, asked.link.acknowledged, known=True)
+    play.mailbox = Mailbox(old.epoch + 1, 0, calls=old.calls, listed=old.listed)
     play.note(Condition.CONNECTED)
     play.answer_login(login)
     play.replay(login)
-    await play.acknowledges(link)
+    await play.may_acknowledge(link)
     play.cut(link)
-    link = await play.bound()
-    play.check_position(await play.log_in(link), 1)
+    acknowledged, link = link.acknowledged, await play.bound()
+    play.check_position(await play.log_in(link), acknowledged, known=True)
     await play.ends(link)
 
 
 async def _taken_over(play: AgentPlay) -> None:
-    asked = await _kept(play)
-    link = asked.link
+    """Another link takes the number; where a login comes behind that, it takes it once more.
+
+    A login that comes behind the first Error 13 may have crossed with it. The second one goes out when the link has
+    been quiet since: whoever logs in behind that does so by itself.
+    """
+    link = (await _kept(play)).link
+    if await _logs_in_when_taken(play, link) and await _logs_in_when_taken(play, link):
+        raise Failed("logged the number in again")
+
+
+async def _logs_in_when_taken(play: AgentPlay, link: PlayedLink) -> bool:
+    """Whether logins come behind this Error 13. They are answered; at the end of the wait none has come for a while."""
+    before = link.logins_again
     link.send(Error(Status.SESSION_TAKEN_OVER, kind_of(AgentLogin), AGENT), 0)
+    for _ in range(_MANY_LOGINS):
+        seen = link.logins_again
+        with suppress(Late):
+            await play.until(partial(_has_logged_in, link, seen), play.patience.settles)
+        play.check()
+        if link.lost and not link.unbound:
+            raise Failed("closed the link without Unbind")
+        if link.lost or link.logins_again == seen:
+            break
+    return link.logins_again > before
 
-    def fights() -> str | None:
-        if link.holds(AgentLogin):
-            return "logged the number in again"
-        return "closed the link without Unbind" if link.lost and not link.unbound else None
 
-    await play.nothing(fights)
+def _has_logged_in(link: PlayedLink, before: int) -> bool:
+    return link.lost or link.logins_again > before
 
 
 async def _unknown_status(play: AgentPlay) -> None:
@@ -87,7 +112,6 @@ async def _progress(play: AgentPlay) -> None:
     asked = await play.begin()
     play.answer(asked)
     play.tell(asked.link, _BELOW)
-    await play.acknowledges(asked.link)
     await play.still_waits(asked)
     await play.finish(asked.link)
 
@@ -117,7 +141,7 @@ async def _doubled(play: AgentPlay) -> None:
         link.send(event, 0)
         await _update(play, link, say)
     link.send(event, 0)
-    await play.acknowledges(link)
+    await play.may_acknowledge(link)
     await play.nothing(lambda: _says_again(link))
     final = play.tell(link, Condition.COMPLETED)
     link.send(final, 0)
@@ -147,10 +171,19 @@ async def _early(play: AgentPlay) -> None:
     login = await play.takes_login(link)
     play.check_position(login.request, asked.link.acknowledged)
     play.replay(login)
-    await play.still_waits(OpenRequest(link, 0, asked.request, 0.0))
+    waiting = OpenRequest(link, 0, asked.request, 0.0)
+    await play.nothing(lambda: _takes_early(play, login) or play.gave_up(waiting))
     play.answer_login(login)
-    await play.acknowledges(link)
+    await play.may_acknowledge(link)
     await play.ends(link)
+
+
+def _takes_early(play: AgentPlay, login: OpenRequest) -> str | None:
+    """What is acknowledged doesn't come again, and the client can't know yet of which epoch it is."""
+    link = login.link
+    if link.acknowledged > play.resumes_after(login):
+        return f"acknowledged event {link.acknowledged} before the AgentLoginReply"
+    return "took an event before the AgentLoginReply" if link.holds(UpdateRequest) else None
 
 
 async def _early_at_first(play: AgentPlay) -> None:
@@ -160,12 +193,12 @@ async def _early_at_first(play: AgentPlay) -> None:
     event = play.foreign()
     play.mailbox.events[event.sequence] = event
     play.replay(login)
-    await play.nothing(lambda: "left the link" if link.lost or link.unbound else None)
+    await play.nothing(lambda: _takes_early(play, login) or ("left the link" if link.lost or link.unbound else None))
     play.answer_login(login)
     asked = await play.takes(link, ConnectRequest)
     play.begun()
     play.answer(asked)
-    await play.acknowledges(link)
+    await play.acknowledges(link)  # it is a final event
     await play.finish(link)
 
 

@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 
 from ctiex.errors import CodecError
 from ctiex.interfaces import Extensions, ICodec
-from ctiex.messages import DEFAULT_MAX_FRAME, KIND_OF, KINDS, REPLY_OF, Error, Message, Ping, Pong, UnbindReply
+from ctiex.messages import DEFAULT_MAX_FRAME, KIND_OF, KINDS, REPLY_OF, Error, Message, Ping, Pong, Unbind, UnbindReply
 
 _Kind = TypeVar("_Kind", bound=Message)
 _CLOSE_WITHIN = 5.0
@@ -66,6 +66,10 @@ class PlayedLink(Protocol):
         """Whether the client has said Unbind."""
         self.acknowledged = 0
         """The last event that it has acknowledged."""
+        self.logged_in = False
+        """Whether a login was granted here: further ones are answered at once from then on."""
+        self.logins_again = 0
+        """How many of those have come."""
         self._last_invoke_id = 0
         self._waiting: deque[bytes] = deque()
         self._ending: IDelayedCall | None = None
@@ -148,8 +152,9 @@ class PlayedLink(Protocol):
                 self._keep(said)
 
     def _keep(self, said: Said) -> None:
-        if type(said.message) in REPLY_OF and not said.invoke_id:
-            self.fault = f"sent a {type(said.message).__name__} under invoke id 0"
+        kind = type(said.message)
+        if kind in REPLY_OF and kind is not Unbind and not said.invoke_id:  # Unbind alone may have 0
+            self.fault = f"sent a {kind.__name__} under invoke id 0"
         self.said.append(said)
         self._changed(self, said)
 

@@ -14,6 +14,7 @@ from ctiex.messages import (
     Condition,
     Connection,
     ConnectionReply,
+    DataChanged,
     DataChangedReply,
     DataRequest,
     DataResult,
@@ -31,6 +32,17 @@ ACCESS_CODE = "7000"
 CUSTOMER = "13800138000"
 AGENT = "1001"
 DATA = Fields({"account": "6222 0011", "times": 2, "vip": True})
+CHANGED = Fields({**DATA, "times": 3})
+_SETTLED = frozenset(
+    {
+        Status.OK,
+        Status.QUEUED_AGENT_AWAY,
+        Status.DUPLICATE_EVENT,
+        Status.ALREADY_FINISHED,
+        Status.UNKNOWN_SERIAL,
+    }
+)
+"""What a final report is answered when no other is of use: it is taken, or there is no such call any more."""
 
 
 class ServicePlay(Play):
@@ -45,6 +57,9 @@ class ServicePlay(Play):
         super().__init__(*arguments)
         self.serial = ""
         """That of the case's call."""
+        self.data = DATA
+        self.data_status: Status | None = None
+        """How any DataRequest for that call is answered at once; None: the case sees to the first one."""
 
     def new_serial(self) -> str:
         """The serial of a call that no client has seen."""
@@ -56,6 +71,9 @@ class ServicePlay(Play):
             case DataRequest(serial=serial) if serial != self.serial:
                 link.said.remove(said)
                 link.send(DataResult(Status.UNKNOWN_SERIAL, serial), said.invoke_id)
+            case DataRequest() if self.data_status is not None:
+                link.said.remove(said)
+                self._give(link, said.invoke_id)
             case ServiceEvent(serial=serial, event_id=event_id) if serial != self.serial:
                 link.said.remove(said)
                 link.send(ServiceEventReply(event_id, Status.UNKNOWN_SERIAL), said.invoke_id)
@@ -67,7 +85,7 @@ class ServicePlay(Play):
 
     async def begin(self, **agreed: Any) -> OpenRequest:
         """A client that is bound, has accepted a customer, and waits for the data."""
-        self.serial = self.new_serial()
+        self.serial, self.data, self.data_status = self.new_serial(), DATA, None
         link = await self.bound(**agreed)
         await self.accepts(link)
         asked = await self.takes(link, DataRequest)
@@ -100,7 +118,33 @@ class ServicePlay(Play):
 
     def yes(self, asked: OpenRequest) -> DataResult:
         """The data."""
-        return DataResult(Status.OK, self.serial, AGENT, "desk 7", DATA)
+        return DataResult(Status.OK, self.serial, AGENT, "desk 7", self.data)
+
+    def answer(self, asked: OpenRequest) -> None:
+        """Give the data, which may be fetched as often as the client likes from now on."""
+        super().answer(asked)
+        self.settle_data(Status.OK)
+
+    def refuse(self, asked: OpenRequest) -> None:
+        """There is no such call, or no longer."""
+        self.settle_data(Status.UNKNOWN_SERIAL)
+        self._give(asked.link, asked.invoke_id)
+
+    def settle_data(self, status: Status) -> None:
+        """From now on every DataRequest is answered so, those that wait as well.
+
+        A client may fetch as often as it likes: where no case is about the answer, none is left without one.
+        """
+        self.data_status = status
+        for link in self.links:
+            while more := link.take(DataRequest):
+                self._give(link, more.invoke_id)
+
+    def _give(self, link: PlayedLink, invoke_id: int) -> None:
+        if self.data_status is Status.OK:
+            link.send(DataResult(Status.OK, self.serial, AGENT, "desk 7", self.data), invoke_id)
+        else:
+            link.send(DataResult(Status.UNKNOWN_SERIAL, self.serial), invoke_id)
 
     # ------------------------------------------------------------ its reports
 
@@ -120,7 +164,9 @@ class ServicePlay(Play):
             self.reply(asked, Status.OK)
 
     def reply(self, asked: OpenRequest, status: int) -> None:
-        """Answer a report."""
+        """Answer a report. Behind a final one that is taken, or never will be, the data is nobody's."""
+        if asked.request.condition.final and status in _SETTLED:
+            self.settle_data(Status.UNKNOWN_SERIAL)
         asked.link.send(ServiceEventReply(asked.request.event_id, status), asked.invoke_id)
 
     async def finish(self, link: PlayedLink) -> None:
@@ -139,14 +185,20 @@ class ServicePlay(Play):
         await self.nothing(lambda: self.says_more(link))
 
     def says_more(self, link: PlayedLink) -> str | None:
-        """What the client says of the call, in words."""
-        for said in link.said:
-            match said.message:
-                case ServiceEvent(condition=condition):
-                    return f"reported condition {int(condition)}"
-                case DataRequest():
-                    return "asked for the data"
+        """What the client says of the call, in words; not what it fetches, once that is answered at once."""
+        if reported := self.reported(link):
+            return reported
+        if link.holds(DataRequest):
+            return "asked for the data"
         return "closed the link" if link.lost or link.unbound else None
+
+    @staticmethod
+    def reported(link: PlayedLink) -> str | None:
+        """What the client reports of the call, in words."""
+        for said in link.said:
+            if isinstance(said.message, ServiceEvent):
+                return f"reported condition {int(said.message.condition)}"
+        return None
 
     def gave_up(self, asked: OpenRequest) -> str | None:
         """The client reports, asks again, or leaves."""
@@ -156,7 +208,9 @@ class ServicePlay(Play):
         """Word that another call is over, under an id that isn't in use."""
         return CallEnded(self.new_serial(), Condition.TIMED_OUT), 70_001
 
-    async def is_answered(self, link: PlayedLink, notice: Message) -> None:
+    async def is_answered(self, link: PlayedLink, notice: CallEnded | DataChanged) -> None:
         """CallEnded and DataChanged always are."""
         kind = CallEndedReply if isinstance(notice, CallEnded) else DataChangedReply
+        if notice.serial == self.serial and isinstance(notice, DataChanged):
+            self.data = CHANGED
         await self.replies(link, link.send(notice), kind)

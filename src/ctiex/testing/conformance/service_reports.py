@@ -100,6 +100,7 @@ async def _progress_full(play: ServicePlay) -> None:
 
 async def _reply_lost(play: ServicePlay) -> None:
     final = await _result(play)
+    play.settle_data(Status.UNKNOWN_SERIAL)
     play.cut(final.link)
     again = await play.reports(await play.bound())
     _same(final, again)
@@ -109,6 +110,7 @@ async def _reply_lost(play: ServicePlay) -> None:
 
 async def _unanswered(play: ServicePlay) -> None:
     final = await _result(play)
+    play.settle_data(Status.UNKNOWN_SERIAL)
     await play.comes(lambda: final.link.holds(ServiceEvent) or final.link.lost, "ServiceEvent again")
     again = await play.reports(await play.bound() if final.link.lost else final.link)
     _same(final, again)

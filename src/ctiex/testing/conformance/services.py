@@ -12,7 +12,6 @@ from ctiex.messages import (
     ConnectionReply,
     DataChanged,
     DataRequest,
-    DataResult,
     ServiceEvent,
 )
 from ctiex.testing.conformance.play import OpenRequest
@@ -34,7 +33,7 @@ async def _ended(play: ServicePlay, condition: Condition) -> None:
     asked = await play.begin()
     await play.is_answered(asked.link, CallEnded(play.serial, condition))
     await play.is_answered(asked.link, CallEnded(play.serial, condition))  # the answer was lost on its way
-    asked.link.send(DataResult(Status.UNKNOWN_SERIAL, play.serial), asked.invoke_id)
+    play.refuse(asked)
     await play.says_no_more(asked.link)
 
 
@@ -50,26 +49,15 @@ async def _ended_behind_cut(play: ServicePlay) -> None:
     play.cut(asked.link)
     link = await play.bound()
     await play.is_answered(link, CallEnded(play.serial, Condition.CANCELLED))
-    again = link.take(DataRequest)
-    if again is not None:
-        link.send(DataResult(Status.UNKNOWN_SERIAL, play.serial), again.invoke_id)
-    await play.nothing(lambda: _reports(play.says_more(link)))
-
-
-def _reports(said: str | None) -> str | None:
-    return said if said is not None and said.startswith("reported") else None
+    play.settle_data(Status.UNKNOWN_SERIAL)
+    await play.nothing(lambda: play.reported(link))
 
 
 async def _data_changed(play: ServicePlay) -> None:
     asked = await play.begin()
     _updates(play)
     await play.is_answered(asked.link, DataChanged(play.serial))
-    play.answer(asked)
-    while True:  # it may fetch again
-        await play.says(asked.link, lambda: asked.link.holds(DataRequest) or asked.link.holds(ServiceEvent), "report")
-        if not asked.link.holds(DataRequest):
-            break
-        play.answer(await play.takes(asked.link, DataRequest))
+    play.answer(asked)  # it may fetch again
     await play.finish(asked.link)
 
 
@@ -89,7 +77,7 @@ async def _unknown_changed(play: ServicePlay) -> None:
 async def _doubled(play: ServicePlay) -> None:
     asked = await play.begin()
     await play.accepts(asked.link)
-    await play.still_waits(asked)
+    await play.nothing(lambda: play.reported(asked.link))
     play.answer(asked)
     await play.finish(asked.link)
 
@@ -109,14 +97,12 @@ async def _late(play: ServicePlay) -> None:
     await play.finish(asked.link)
     await play.replies(asked.link, play.offer(asked.link), ConnectionReply)
     await play.is_there(asked.link)
-    fetches = asked.link.take(DataRequest)
-    if fetches is not None:
-        asked.link.send(DataResult(Status.UNKNOWN_SERIAL, play.serial), fetches.invoke_id)
 
 
 async def _unknown_serial(play: ServicePlay) -> None:
     asked = await play.begin()
-    asked.link.send(DataResult(Status.UNKNOWN_SERIAL, play.serial), asked.invoke_id)
+    play.refuse(asked)
+    play.data_status = None  # whoever asks once more hasn't taken it as final
 
     def more() -> str | None:
         while report := asked.link.take(ServiceEvent):

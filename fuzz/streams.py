@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,10 +13,10 @@ from tests.wire_client import HEADER
 from tests.wire_frames import VERSION
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any] | None:
-    """An object; none where a key stands in it twice, which makes the line malformed."""
-    made = dict(pairs)
-    return made if len(made) == len(pairs) else None
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """What stands in an object once: a key that stands in it twice makes the line malformed, and says nothing."""
+    counts = Counter(key for key, _ in pairs)
+    return {key: value for key, value in pairs if counts[key] == 1}
 
 
 def _constant(name: str) -> Any:

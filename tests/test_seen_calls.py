@@ -331,6 +331,22 @@ class FetchedAtARestart(SynchronousTestCase):
         self.assertIn(15, self.bench.heard, "its deadline comes")
 
 
+class UnacceptedAtARestart(SynchronousTestCase):
+    """A service had fetched before it accepted; who would have heard that it accepts is gone."""
+
+    def test_it_has_its_whole_time_from_the_restart_on(self) -> None:
+        store, driver = CallStore(), RunningDriver()
+        call = make_call("1", service="bill", state=CallState.FETCHED, owner="services", deadline=5.0)
+        store.commit(Change(calls=(call,)))
+        bench = Bench(store, drivers={"link": driver})
+        self.assertEqual((driver.resumed, driver.offers), ([("1", "1001")], []))
+        bench.clock.advance(3_599)
+        self.assertEqual(bench.report("1", condition=0)[0].status, Status.OK)
+        self.assertNotIn(15, bench.heard)
+        bench.clock.advance(2)
+        self.assertEqual(bench.heard[-1], 15)
+
+
 class Restarts(SeenCalls):
     """The driver looks for the calls of before."""
 

@@ -184,11 +184,19 @@ class CallTable:
         changed = call.changed and state not in ENDED
         returns = step is Step.RETURN and state is not CallState.CLOSED
         awaits_its_result = Condition.RETURNED in call.told and state is CallState.FETCHED
-        bound_by = state if step is Step.ACCEPT else _bound_by(call, state)
-        if awaits_its_result or (TIMEOUT_OF[bound_by] == TIMEOUT_OF[_bound_by(call, call.state)] and not returns):
+        bound_by = state if step is Step.ACCEPT else self._bound_by(call, state)
+        if awaits_its_result or (TIMEOUT_OF[bound_by] == TIMEOUT_OF[self._bound_by(call, call.state)] and not returns):
             return call.but(state=state, since=since, changed=changed)
         deadline = self._return_deadline(call) if returns else self.deadline(call, bound_by)
         return call.but(state=state, since=since, changed=changed, deadline=deadline)
+
+    def _bound_by(self, call: Call, state: CallState) -> CallState:
+        """The state whose time-out bounds a call in this one: a fetch is no acceptance, and ends no signalling.
+
+        Where no offer is out, since that was before a restart, there is none to accept.
+        """
+        signalled = state is CallState.FETCHED and not is_accepted(call) and self.owners.is_offered(call)
+        return CallState.CONNECTING if signalled else state
 
     def _return_deadline(self, call: Call) -> float:
         """Until when a result is awaited of a service that has let the customer go."""
@@ -203,7 +211,7 @@ class CallTable:
 
     def _no_later(self, call: Call) -> float:
         """A stored deadline; one that lies further ahead than it was ever set was kept by another wall clock."""
-        return min(call.deadline, self.deadline(call, _bound_by(call, call.state)))
+        return min(call.deadline, self.deadline(call, self._bound_by(call, call.state)))
 
     def tell(
         self,
@@ -338,7 +346,7 @@ class CallTable:
         elif call.state is CallState.REPORTED:
             self.let_go(call, nothing)  # a deadline comes again by itself
         else:
-            self.end(call, TIMED_OUT_AS[_bound_by(call, call.state)], self._met(call))
+            self.end(call, TIMED_OUT_AS[self._bound_by(call, call.state)], self._met(call))
 
     def _forgotten(self, call: Call) -> None:
         self.quotas.forgotten(call)
@@ -350,7 +358,7 @@ class CallTable:
 
         Its driver is asked once, and releases it: the end may have to be told again until it is kept.
         """
-        if _bound_by(call, call.state) not in SIGNALLED or call.service not in self._context.services:
+        if self._bound_by(call, call.state) not in SIGNALLED or call.service not in self._context.services:
             return Status.TIMED_OUT
         met = self._met_by.get(call.serial)
         if met is None:
@@ -385,7 +393,6 @@ class CallTable:
         self.quotas.closed(call)
 
 
-def _bound_by(call: Call, state: CallState) -> CallState:
-    """The state whose time-out bounds a call in this one: a fetch is no acceptance, and ends no signalling."""
-    accepted = Condition.CONNECTED in call.told
-    return CallState.CONNECTING if state is CallState.FETCHED and not accepted else state
+def is_accepted(call: Call) -> bool:
+    """Whether a service has accepted its Connection."""
+    return Condition.CONNECTED in call.told

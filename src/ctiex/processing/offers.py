@@ -12,7 +12,7 @@ from ctiex.interfaces import ISignalling, Offer
 from ctiex.lots import Lots
 from ctiex.messages import Condition, Connection
 from ctiex.processing.account import size_of_call
-from ctiex.processing.calls import CallTable
+from ctiex.processing.calls import CallTable, is_accepted
 from ctiex.processing.context import ProcessingContext
 from ctiex.processing.states import SIGNALLED, TIMED_OUT_AS, TRANSITIONS, Step
 from ctiex.processing.uncommitted import SignallingEvent
@@ -51,7 +51,7 @@ class CallOffers:
             self._context.quotas.opened(call)
             if call.service not in self._context.services:  # restarted with another configuration
                 return partial(self._calls.happened, call.serial, SignallingEvent.ENDED, self._end_as_unknown)
-        if call.state in SIGNALLED:
+        if call.state in SIGNALLED or _waits_for_no_answer(call):
             return partial(self.signal, call.serial, resumed=True)
         self._calls.wait(call)
         self._calls.drivers.resume(call)
@@ -80,8 +80,11 @@ class CallOffers:
 
     def _signal_again(self, call: Call, failed: Callable[[], None]) -> None:
         """Its time-out starts again. Until that is committed nothing else happens to the call."""
-        if call.state not in SIGNALLED:  # its service has come for it meanwhile
-            self._calls.wait(call)
+        if call.state not in SIGNALLED:  # its service has come for it
+            if _waits_for_no_answer(call):
+                self._calls.commit(call.but(deadline=self._calls.deadline(call, call.state)), failed=failed)
+            else:
+                self._calls.wait(call)
             self._calls.drivers.resume(call)
             return
         again = call.but(deadline=self._calls.deadline(call, call.state))
@@ -146,3 +149,8 @@ class CallOffers:
                 self._calls.end(call, Condition.UNREACHABLE, Status.of(status), failed=failed)
 
         self._calls.happened(serial, SignallingEvent.ENDED, end)
+
+
+def _waits_for_no_answer(call: Call) -> bool:
+    """Whether its service has fetched it and would still have accepted it, had this exchange not been started again."""
+    return call.state is CallState.FETCHED and not is_accepted(call)

@@ -13,17 +13,24 @@ class Owners:
     def __init__(self) -> None:
         self._sessions: dict[str, IServiceSession] = {}
         self._claims: dict[str, str] = {}
+        self._offered: set[str] = set()
+        """Calls whose Connection was written."""
         self._refused: set[str] = set()
         """Calls that the session they were offered to last has refused."""
 
     def __len__(self) -> int:
-        return len(self._sessions) + len(self._claims) + len(self._refused)
+        return len(self._offered) + len(self._claims) + len(self._refused)
 
     def offered(self, call: Call, session: IServiceSession | None) -> None:
         """The Connection goes to this session; None: to an address, for whose call comes from there."""
         self.forget(call)
+        self._offered.add(call.serial)
         if session is not None:
             self._sessions[call.serial] = session
+
+    def is_offered(self, call: Call) -> bool:
+        """Whether its Connection was written, by this process."""
+        return call.serial in self._offered
 
     def refused(self, call: Call) -> None:
         """The last word of its service was that it refused it."""
@@ -59,6 +66,7 @@ class Owners:
 
     def forget(self, call: Call) -> None:
         """The call is over for its service."""
+        self._offered.discard(call.serial)
         self._sessions.pop(call.serial, None)
         self._claims.pop(call.serial, None)
         self._refused.discard(call.serial)

@@ -23,7 +23,8 @@ PAGE = ROOT / "docs" / "long-tests-results.rst"
 _PART = ".. The long run"
 """Begins the section of each on the page."""
 _PYTHON = ".venv/bin/python"
-_PYTEST = f"{_PYTHON} -m pytest -q -p no:cacheprovider"
+_PYTEST = f"{_PYTHON} -m pytest -q -p no:cacheprovider -o timeout=14400"
+"""Only a fault meets that time-out, in seconds: one property may take an hour here."""
 
 
 @frozen

@@ -21,7 +21,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from ctiex.app.commands import trace
 from ctiex.fields import Fields
 from ctiex.messages import Condition, DataResult, Role
-from ctiex.monitoring.audit_events import About, AuditEvent
+from ctiex.monitoring.audit_events import IN_WORDS, About, AuditEvent
 from ctiex.monitoring.audit_log import AuditLog, line_of
 from ctiex.monitoring.counters import Counters
 from ctiex.testing.fakes import FakeService
@@ -209,7 +209,7 @@ class ReadingTests(CommandCase):
         for event in AuditEvent:
             with self.subTest(event=event):
                 _, out, _ = play("7", "--audit", "-", stdin=records((1.0, event, about)))
-                self.assertEqual(event.value in trace._SENTENCES, f"{event.value} " not in out)
+                self.assertEqual(event.value in IN_WORDS, f"{event.value} " not in out)
 
     def test_a_big_file_is_read_in_little_memory(self) -> None:
         line = line_of(AuditEvent.DATA_GIVEN, 11.0, {"serial": "8", "session": "x" * 200, "peer": "p" * 200})

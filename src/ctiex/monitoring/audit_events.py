@@ -6,6 +6,7 @@ no field and no customer's number is among them.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import Enum
 from typing import Protocol, TypedDict, Unpack
 
@@ -63,6 +64,30 @@ class AuditEvent(Enum):
     def refusal(self) -> bool:
         """Whether somebody was refused something."""
         return self.value.endswith("refused")
+
+
+IN_WORDS: Mapping[str, str] = {
+    AuditEvent.BOUND.value: "{who} bound",
+    AuditEvent.UNBOUND.value: "{who} disconnected: {reason}",
+    AuditEvent.AGENT_LOGGED_IN.value: "agent {agent} logged in at {who}",
+    AuditEvent.AGENT_TAKEN_OVER.value: "agent {agent} was taken over from {who}",
+    AuditEvent.AGENT_LOGGED_OUT.value: "agent {agent} logged out at {who}",
+    AuditEvent.CONNECT_KEPT.value: "{who} asked to connect agent {agent}'s customer with {service}: stored",
+    AuditEvent.CONNECT_REFUSED.value: "{who} asked to connect agent {agent}'s customer with {service}: refused, {why}",
+    AuditEvent.CALL_OFFERED.value: "offered to {owner}",
+    AuditEvent.CALL_ACCEPTED.value: "accepted by {owner}",
+    AuditEvent.OFFER_REFUSED.value: "not accepted by {owner}: {why}",
+    AuditEvent.DATA_GIVEN.value: "{who} asked for the data: given",
+    AuditEvent.DATA_REFUSED.value: "{who} asked for the data: refused, {why}",
+    AuditEvent.REPORT_KEPT.value: "{who} reported {condition}: stored, {why}",
+    AuditEvent.REPORT_REFUSED.value: "{who} reported {condition}: refused, {why}",
+    AuditEvent.CUSTOMER_RETURNED.value: "the customer is back with agent {agent}",
+    AuditEvent.CANCEL_KEPT.value: "{who} asked to cancel: done",
+    AuditEvent.CANCEL_REFUSED.value: "{who} asked to cancel: refused, {why}",
+    AuditEvent.CALL_ENDED.value: "ended for agent {agent}: {condition}, {why}",
+    AuditEvent.CALL_FORGOTTEN.value: "forgotten",
+}
+"""How `ctiex trace` tells a call's story; an event that isn't here is told with all that its record holds."""
 
 
 class About(TypedDict, total=False):

@@ -17,7 +17,7 @@ from ctiex.app.commands.interspersed_options import InterspersedOptions
 from ctiex.app.output import say
 from ctiex.config.reading import load
 from ctiex.errors import ConfigurationError, SerialError
-from ctiex.monitoring.audit_events import AuditEvent
+from ctiex.monitoring.audit_events import IN_WORDS, AuditEvent
 from ctiex.monitoring.audit_reader import Reading, Record, opened
 from ctiex.monitoring.audit_trail import printable
 from ctiex.serials import check_serial
@@ -176,32 +176,9 @@ def _told(story: Story, readings: list[Reading]) -> Iterator[Record]:
 # ---------------------------------------------------------------- in words
 
 
-_SENTENCES: dict[str, str] = {
-    "bound": "{who} bound",
-    "unbound": "{who} disconnected: {reason}",
-    "agent_logged_in": "agent {agent} logged in at {who}",
-    "agent_taken_over": "agent {agent} was taken over from {who}",
-    "agent_logged_out": "agent {agent} logged out at {who}",
-    "connect_kept": "{who} asked to connect agent {agent}'s customer with {service}: stored",
-    "connect_refused": "{who} asked to connect agent {agent}'s customer with {service}: refused, {why}",
-    "call_offered": "offered to {owner}",
-    "call_accepted": "accepted by {owner}",
-    "offer_refused": "not accepted by {owner}: {why}",
-    "data_given": "{who} asked for the data: given",
-    "data_refused": "{who} asked for the data: refused, {why}",
-    "report_kept": "{who} reported {condition}: stored, {why}",
-    "report_refused": "{who} reported {condition}: refused, {why}",
-    "customer_returned": "the customer is back with agent {agent}",
-    "cancel_kept": "{who} asked to cancel: done",
-    "cancel_refused": "{who} asked to cancel: refused, {why}",
-    "call_ended": "ended for agent {agent}: {condition}, {why}",
-    "call_forgotten": "forgotten",
-}
-
-
 def sentence(record: Record) -> str:
     """A record in words; one of a kind that isn't known here with all it holds."""
-    known = _SENTENCES.get(record.event)
+    known = IN_WORDS.get(record.event)
     if known is None:
         rest = (f"{key}={_shown(str(value))}" for key, value in record.values.items() if key not in ("time", "event"))
         return " ".join((_shown(record.event), *rest))

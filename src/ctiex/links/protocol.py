@@ -186,13 +186,7 @@ class LinkProtocol(Protocol, SessionHandler):
         if self._closing:
             return
         session, now = self.session, self.clock.seconds()
-        if self._later or (session.quick is not None and self.share.left <= 0 and session.hold()):
-            self._later += data  # the whole read waits for its turn: the fast path takes it then, if there is one still
-            self._wait()
-            if len(self._later) > _READ_AHEAD:
-                self.throttle()
-            return
-        if session.quick is not None:
+        if session.quick is not None and not self._later:
             answers: list[bytes] = []
             data = session.receive_fast(data, now, answers)
             if answers:
@@ -202,7 +196,20 @@ class LinkProtocol(Protocol, SessionHandler):
                     self._wait()
                     self.throttle()
                 return
+            if self.share.left <= 0 and session.hold():
+                self._take_later(data)
+                return
+        elif self._later:
+            self._take_later(data)
+            return
         self.handle(session.receive, data, now)
+
+    def _take_later(self, data: bytes) -> None:
+        """Have a read wait for its turn: the fast path takes it then, if there is one still."""
+        self._later += data
+        self._wait()
+        if len(self._later) > _READ_AHEAD:
+            self.throttle()
 
     def handle(self, work: Callable[..., None], *what: object) -> None:
         """Handle what came; what is held has its turn after those of all other links."""

@@ -87,7 +87,7 @@ IN_WORDS: Mapping[str, str] = {
     AuditEvent.CALL_ENDED.value: "ended for agent {agent}: {condition}, {why}",
     AuditEvent.CALL_FORGOTTEN.value: "forgotten",
 }
-"""How `ctiex trace` tells a call's story; an event that isn't here is told with all that its record holds."""
+"""How ``ctiex trace`` tells a call's story; an event that isn't here is told with all that its record holds."""
 
 
 class About(TypedDict, total=False):

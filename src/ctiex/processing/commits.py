@@ -57,7 +57,7 @@ class Commits:
         self.time = clock
         self._observer = observer
         self.outage = Outage(self._began_to_fail, self._well)
-        """Whether the store didn't take what it was given last."""
+        """Lasts while the store takes no changes."""
         self._again: dict[str, Callable[[], None]] = {}
         self._lots = Lots(clock, self.settled)
         self._probe_after = _PROBE_AFTER

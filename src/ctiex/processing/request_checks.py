@@ -78,7 +78,7 @@ def new_call(context: ProcessingContext, identity: Identity, request: ConnectReq
 def _check_events(context: ProcessingContext, request: ConnectRequest, serial: str) -> None:
     """Check that the agent can be told how the call ends: text may be longer on the agent link than it is.
 
-    :raise Refused: 35.
+    :raise Refused: with 35.
     """
     if _LONGEST_ESCAPE * (len(request.agent) + len(request.reference)) + _REST_OF_EVENT <= context.agent_link.max_frame:
         return

@@ -26,6 +26,7 @@ class MutatedFrames(SynchronousTestCase):
     def test_of_the_binary_codec(self) -> None:
         self._send("binary", 10_000)
 
+    @pytest.mark.gate
     def test_of_the_json_codec(self) -> None:
         self._send("json", 4_000)
 

@@ -8,7 +8,7 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.trial.unittest import TestCase
 
-from ctiex.clients import HandOff
+from ctiex.clients import HandOff, Position
 from ctiex.fields import Fields, Value
 from ctiex.messages import AgentEvent, Condition
 
@@ -61,10 +61,10 @@ class Desk:
         """Of the call that goes on."""
         self._client = world.exchange.client()
 
-    async def log_in(self, resume_after: int | None = None) -> None:
+    async def log_in(self, position: Position | None = None) -> None:
         """Open the application."""
         self._client.startService()
-        self.agent = await self._client.login(self.phone.number, self.events.tell, resume_after=resume_after)
+        self.agent = await self._client.login(self.phone.number, self.events.tell, position=position)
 
     async def leave(self) -> None:
         """Close the application."""

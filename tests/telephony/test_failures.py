@@ -261,7 +261,7 @@ class GoneScenes(Scene):
 
     async def test_the_application_is_away_when_the_result_comes(self) -> None:
         hand_off = await self.begin()
-        seen = self.desk.agent.last_sequence
+        seen = self.desk.agent.position
         await self.desk.leave()
         mark = len(self.world.tap.sounds)
         await self.type_password()

@@ -152,6 +152,8 @@ class Platform:
 
     def _tell(self, what: str, customer: Customer, *status: Status) -> None:
         driver = self.driver
+        if self._customers.get(customer.serial) is not customer:
+            return  # a store that has forgotten them let another one go under their serial
         if driver is not None:  # which may have died
             driver.process.callLater(self._random.uniform(0.001, 0.1), driver.heard, what, customer.serial, *status)
 

@@ -259,7 +259,9 @@ class OwnEventsTests(SynchronousTestCase):
     """A call whose events would not fit the agent link is refused: nobody could be told how it ends."""
 
     def asked(self, codec: ICodec, reference: str) -> tuple[MemoryExchange, list[ConnectReply]]:
-        exchange = MemoryExchange(codec=codec, session_limits=SessionLimits(max_frame=1_024))
+        exchange = MemoryExchange(
+            codec=codec, session_limits=SessionLimits(max_frame=1_024), wall=lambda: 1_800_000_000.0
+        )
         agent = FakeAgentConnection()
         replies: list[ConnectReply] = []
         exchange.mailboxes.login(agent, AgentLogin("1001"))
@@ -270,7 +272,7 @@ class OwnEventsTests(SynchronousTestCase):
 
     def test_a_reference_that_is_written_in_escapes(self) -> None:
         statuses = []
-        for length in range(130, 170):
+        for length in range(120, 170):
             exchange, (reply,) = self.asked(JsonCodec(), "\x01" * length)
             self.assertEqual(exchange.processing.calls_open, 0, f"an end that can't be told, at {length}")
             statuses.append(reply.status)

@@ -295,7 +295,7 @@ class CutOff(SynchronousTestCase):
 
 
 class Unanswered(SynchronousTestCase):
-    """``max_in_flight`` and ``max_queued`` of a service that doesn't answer."""
+    """``max_queued`` of a service that doesn't answer; ``max_in_flight`` is a client's alone."""
 
     def _exchange(self, most: int, queued: int) -> tuple[MemoryExchange, FakeAgent, FakeService]:
         limits = SessionLimits(max_in_flight=most, max_queued=queued)
@@ -311,36 +311,33 @@ class Unanswered(SynchronousTestCase):
 
     @given(st.integers(1, 4), st.integers(1, 4), st.integers(0, 12))
     @_quick
-    def test_so_many_are_written_so_many_wait_and_the_rest_reaches_nobody(
-        self, most: int, queued: int, calls: int
-    ) -> None:
+    def test_so_many_are_written_and_the_rest_reaches_nobody(self, most: int, queued: int, calls: int) -> None:
         exchange, agent, service = self._exchange(most, queued)
         self._connect(exchange, agent, range(1, calls + 1))
-        self.assertEqual(len(service.connections), min(calls, most))
+        self.assertEqual(len(service.connections), min(calls, queued))
         self.assertEqual(self._unreachable(agent), [], "one may bind yet that takes them")
         exchange.advance(3)
-        self.assertEqual(self._unreachable(agent), [31] * max(0, calls - most - queued))
-        self.assertEqual(len(service.connections), min(calls, most))
-        self.assertEqual(bool(exchange.sessions.for_service("bill")), calls < most + queued)
+        self.assertEqual(self._unreachable(agent), [31] * max(0, calls - queued))
+        self.assertEqual(len(service.connections), min(calls, queued))
+        self.assertEqual(bool(exchange.sessions.for_service("bill")), calls < queued)
 
     def _unreachable(self, agent: FakeAgent) -> list[int]:
         return [event.status for event in agent.events if event.condition is Condition.UNREACHABLE]
 
     def test_another_session_gets_the_calls_and_this_one_again_once_it_answers(self) -> None:
-        exchange, agent, stuck = self._exchange(2, 2)
+        exchange, agent, stuck = self._exchange(2, 4)
         self._connect(exchange, agent, range(1, 5))
         other = exchange.service()
         self._connect(exchange, agent, range(5, 8))
-        self.assertEqual((len(stuck.connections), len(other.connections)), (2, 3))
+        self.assertEqual((len(stuck.connections), len(other.connections)), (4, 3))
         for invoke_id in [one for one, message in stuck.received if isinstance(message, Connection)]:
             stuck.send(ConnectionReply(0), invoke_id)
         exchange.pump()
-        self.assertEqual(len(stuck.connections), 4)
         self._connect(exchange, agent, range(8, 10))
-        self.assertEqual((len(stuck.connections), len(other.connections)), (4, 4))
+        self.assertEqual((len(stuck.connections), len(other.connections)), (5, 4))
 
     def test_a_request_beyond_is_told_so_at_once_and_counted(self) -> None:
-        talk = Conversation(Role.SERVICE, SessionLimits(max_in_flight=1, max_queued=1))
+        talk = Conversation(Role.SERVICE, SessionLimits(max_in_flight=1, max_queued=2))
         heard: list[Any] = []
         for number in range(3):
             talk.session.request(Connection("1", str(number)), heard.append, 9.0)

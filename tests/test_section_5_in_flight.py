@@ -38,6 +38,20 @@ def test_the_bind_reply_tells_how_many_requests_may_be_in_flight(most: int, told
     assert memory.link().bind(AGENT_ROLE, "desk", "secret")["max_in_flight"] == told
 
 
+def test_it_bounds_the_clients_requests_alone() -> None:
+    """Every Connection is written at once, and so is the end of a call, however many haven't been answered."""
+    memory = Memory(session_limits=SessionLimits(heartbeat=30_000, login_deadline=10_000, max_in_flight=2))
+    service, agent = memory.service(), memory.agent("1")
+    serials = ["901", "902", "903", "904"]
+    for serial in serials:
+        assert agent.connect("1", serial, "alpha")["status"] == 0
+    offered = [got["calling_number"] for got in service.taken() if got.kind is Kind.CONNECTION]
+    assert offered == [f"555**{serial}" for serial in serials]
+    for serial in serials:
+        assert agent.cancel(serial) == 0
+    assert [got["serial"] for got in service.taken() if got.kind is Kind.CALL_ENDED] == serials
+
+
 @pytest.mark.parametrize("kind", [kind for kind in GOOD_BODIES if kind < 0x20], ids=lambda kind: kind.name)
 def test_one_beyond_it_is_answered_14_by_its_own_reply(kind: Kind) -> None:
     memory, store = slow()

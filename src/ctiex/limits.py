@@ -58,9 +58,9 @@ class SessionLimits:
     max_frame: FrameLength = DEFAULT_MAX_FRAME
     """The limit on the value of a frame's length; for a session, that at its Bind."""
     max_in_flight: Count = 1_024
-    """Requests that may wait for their replies, in each direction."""
+    """Requests of a client that may wait for their replies."""
     max_queued: Count = 100_000
-    """Requests of this side that may wait behind those until they may go out."""
+    """Requests of the exchange that may wait for their replies; those of a client that may wait to go out."""
     max_unread: Count = 1_048_576
     """Output that the other side may leave unread, in bytes; beyond it the link ends."""
     frames_per_second: Count = 20_000

@@ -53,7 +53,7 @@ class Outgoing:
         """Answers DataRequests straight from what was read, while it is bound and no side is unbinding."""
         self._output: list[bytes] = []
         self._output_size = 0
-        self._requests = Requests(limits)
+        self._requests = Requests(limits, at_once=state is SessionState.OPEN)  # the exchange's end
         self._in_flight = 0
         self._unbind_id: int | None = None
         """The invoke id of an Unbind that waits for the replies under way."""

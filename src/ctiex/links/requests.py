@@ -37,11 +37,13 @@ class _Waiting:
 
 @define(eq=False)
 class Requests:
-    """Pairs what was asked with what answers it. Those beyond the limit wait to go out, in order, if there is room."""
+    """Pairs what was asked with what answers it. Those of a client beyond the limit wait to go out, in order."""
 
     _limits: SessionLimits
+    at_once: bool = False
+    """Whether all go out as they come: the exchange's do, since ``max_in_flight`` bounds those of a client alone."""
     max_in_flight: int = field(init=False)
-    """How many the other side takes at once."""
+    """How many of a client's the exchange takes at once."""
     _last_invoke_id: int = field(default=0, init=False)
     _waiting: dict[int, _Waiting] = field(factory=dict, init=False)
     _unsent: dict[int, bytes] = field(factory=dict, init=False)
@@ -62,7 +64,7 @@ class Requests:
     @property
     def full(self) -> bool:
         """Whether as many requests wait as may; check this before adding one."""
-        return len(self._unsent) >= self._limits.max_queued
+        return len(self._waiting if self.at_once else self._unsent) >= self._limits.max_queued
 
     def add(self, invoke_id: int, request: type[Message], frame: bytes, answered: Answered, deadline: float) -> None:
         """A request of this kind is to go out; ``sendable`` gives its frame when it may."""
@@ -72,9 +74,8 @@ class Requests:
 
     def sendable(self) -> Iterator[bytes]:
         """The frames that may go out now, each given once."""
-        while self._unsent and len(self._waiting) - len(self._unsent) < min(
-            self.max_in_flight, self._limits.max_in_flight
-        ):
+        most = inf if self.at_once else min(self.max_in_flight, self._limits.max_in_flight)
+        while self._unsent and len(self._waiting) - len(self._unsent) < most:
             yield self._unsent.pop(next(iter(self._unsent)))
 
     def last(self, invoke_id: int, answered: Answered, deadline: float) -> None:

@@ -20,7 +20,7 @@ KEY_SIZE = 32
 class Digests:
     """Digests under one key, which the store keeps: a repeat may come after a restart."""
 
-    key: bytes
+    key: bytes = field(repr=False)
     _begun: blake2b = field(init=False, repr=False, eq=False)
 
     @_begun.default

@@ -15,7 +15,7 @@ from ctiex.processing.quotas import Refused, check_fields
 from ctiex.records import Call, CallState
 
 _LONGEST_ESCAPE = 6
-"""What one byte of a text takes on a link at most: JSON writes a control character so."""
+"""What one letter of a text takes on a link at most, in bytes: JSON writes a control character so."""
 _REST_OF_EVENT = 400
 """What an AgentEvent without fields takes beside its texts, at most."""
 
@@ -82,7 +82,7 @@ def _check_events(context: ProcessingContext, request: ConnectRequest, serial: s
     """
     if _LONGEST_ESCAPE * (len(request.agent) + len(request.reference)) + _REST_OF_EVENT <= context.agent_link.max_frame:
         return
-    last = AgentEvent(2**64 - 1, 0, request.agent, serial, request.reference, Condition.UNREACHABLE, 2**16 - 1)
+    last = AgentEvent(2**64 - 1, 2**64 - 1, request.agent, serial, request.reference, Condition.UNREACHABLE, 2**16 - 1)
     if not context.fits_agent_link(last):
         what = f"the call's events would exceed {context.agent_link.max_frame} bytes"
         raise Refused(Status.DATA_TOO_LARGE, what)

@@ -209,6 +209,40 @@ def test_nor_where_it_is_cancelled_while_another_session_is_awaited(memory: Memo
     assert call.service.taken() == memory.service().taken() == []
 
 
+def test_nor_where_it_ends_behind_a_restart(memory: Memory) -> None:
+    call = requested(memory)
+    call.service.answer_connection(32)
+    memory = memory.restarted()
+    agent = memory.agent(call.number)
+    assert agent.cancel(call.serial) == 0
+    assert memory.service().taken() == []
+
+
+def test_who_refused_and_was_asked_again_behind_a_restart_hears_it(memory: Memory) -> None:
+    call = requested(memory)
+    call.service.answer_connection(32)
+    memory = memory.restarted()
+    agent, service = memory.agent(call.number), memory.service()
+    memory.advance(0.5)
+    service.wait(Kind.CONNECTION)
+    assert agent.cancel(call.serial) == 0
+    assert service.answer_end() == (call.serial, 16)
+
+
+@pytest.mark.parametrize("restarted", [True, False])
+def test_a_fetch_behind_a_refusal_is_a_word(memory: Memory, restarted: bool) -> None:
+    call = requested(memory)
+    assert call.service.data(call.serial)["status"] == 0
+    call.service.answer_connection(32)
+    assert call.service.data(call.serial)["status"] == 0
+    if restarted:
+        memory = memory.restarted()
+    agent = memory.agent(call.number)
+    assert agent.cancel(call.serial) == 0
+    service = memory.service() if restarted else call.service
+    assert service.answer_end() == (call.serial, 16)
+
+
 def test_who_refused_hears_nothing_where_another_identity_had_it_then(memory: Memory) -> None:
     number, serial = new_number(), new_number()
     agent, first = memory.agent(number), memory.service()

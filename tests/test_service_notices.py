@@ -50,16 +50,13 @@ class UntilAnswered(SynchronousTestCase):
             self.assertEqual([self._told(one, what) for one in (other, binds(self.bench))], [0, 0])
             self._nothing_is_left(self.bench)
 
-    def test_one_that_dies_or_is_silent_leaves_it_to_another(self) -> None:
-        for what, dies in product(("ended", "changed"), (True, False)):
+    def test_one_that_dies_leaves_it_to_another(self) -> None:
+        for what in ("ended", "changed"):
             self.setUp()
             self._owed(what)
             other = binds(self.bench)
             self.assertEqual(self._told(other, what), 0, "it is under way")
-            if dies:
-                goes(self.bench, self.bench.session)
-            else:
-                self.bench.session.hear(False)
+            goes(self.bench, self.bench.session)
             self.assertEqual(self._told(other, what), 1)
             self._nothing_is_left(self.bench)
 
@@ -71,31 +68,9 @@ class UntilAnswered(SynchronousTestCase):
             self._owed(what)
             other.bound = True
             late = binds(self.bench)
-            self.bench.session.hear(False)
+            goes(self.bench, self.bench.session)
             self.assertEqual([self._told(one, what) for one in (other, late)], [0, 1])
             self._nothing_is_left(self.bench)
-
-    def test_where_it_is_the_only_one_it_is_told_again(self) -> None:
-        for what in ("ended", "changed"):
-            self.setUp()
-            self._owed(what)
-            for again in (2, 3):
-                self.bench.session.hear(False)
-                self.assertEqual(self._told(self.bench.session, what), again)
-            self.bench.session.hear()
-            self._nothing_is_left(self.bench)
-
-    def test_those_that_are_silent_take_turns(self) -> None:
-        other = binds(self.bench, answers=False)
-        self.bench.session.bound, other.bound = True, False
-        self._owed("ended")
-        other.bound = True
-        told = []
-        for _ in range(4):
-            for session in (self.bench.session, other):
-                session.hear(False)
-            told.append((self._told(self.bench.session, "ended"), self._told(other, "ended")))
-        self.assertEqual(told, [(2, 1), (3, 2), (4, 3), (5, 4)])
 
     def test_where_none_is_bound_the_next_that_binds_hears_it(self) -> None:
         for what, restarts in product(("ended", "changed"), range(3)):
@@ -118,10 +93,11 @@ class UntilAnswered(SynchronousTestCase):
     def test_an_answer_that_came_too_late_says_nothing_of_what_was_told_since(self) -> None:
         self._owed("ended")
         [late] = self.bench.session._unheard
-        self.bench.session.hear(False)
+        other = binds(self.bench, answers=False)
+        goes(self.bench, self.bench.session)
         late(True)
         self.assertEqual(len(notices_of(self.bench)), 3)
-        self.bench.session.hear()
+        other.hear()
         self._nothing_is_left(self.bench)
 
     def test_it_is_forgotten_with_the_record_and_an_answer_then_does_nothing(self) -> None:
@@ -235,9 +211,9 @@ class Changes(SynchronousTestCase):
         self.bench.data()
         self.bench.update(BONN)
         self.bench.update(ROME)
-        self.session.hear(False)
-        self.session.hear()
-        self.assertEqual((len(self.session.changed), len(notices_of(self.bench))), (2, 0))
+        other = binds(self.bench)
+        goes(self.bench, self.session)
+        self.assertEqual((self.session.changed, other.changed, len(notices_of(self.bench))), ([CHANGED], [CHANGED], 0))
 
     def test_none_before_it_has_fetched(self) -> None:
         self.bench.update(BONN)
@@ -298,7 +274,7 @@ class Changes(SynchronousTestCase):
         bench.update(BONN)
         bench.session.refuse()
         other.accept()
-        bench.session.hear(False)
+        goes(bench, bench.session)
         self.assertEqual((len(bench.session.changed), other.changed, len(notices_of(bench))), (1, [], 0))
         call = bench.store.get("007")
         assert call is not None

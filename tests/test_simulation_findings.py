@@ -72,7 +72,7 @@ class WhatIsNotDecided(SynchronousTestCase):
         self.store.waits = True
         self.bench.session.refuse()
         self.bench.ask("007", answers, _OTHERS)
-        self.store.fire(2)  # the offer, and what waits for it: now another offer is on its way
+        self.store.fire(3)  # the refusal, the offer, and what waits for it: now another offer is on its way
         self.assertEqual(answers, [])
         self.store.fire()
         self.assertIsInstance(answers[0], bytes)

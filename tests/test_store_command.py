@@ -87,7 +87,7 @@ class StoreCommandTests(SynchronousTestCase):
         self.fill(BinaryCodec())
         code, out, err = self.play("show", str(self.path))
         self.assertEqual((code, err), (0, ""))
-        for words in ("schema version 3", "calls: 2", "closed: 1", "waiting events: 1, of 1 agents", "agent 1001: 1"):
+        for words in ("schema version 4", "calls: 2", "closed: 1", "waiting events: 1, of 1 agents", "agent 1001: 1"):
             self.assertIn(words, out)
         self.assertIn(f"calls.sqlite: {self.path.stat().st_size:,} bytes", out)
         self.assertIn("agent codec: binary", out)

@@ -67,6 +67,8 @@ class Call:
     """The condition that the service is still to hear in a CallEnded; 0: none."""
     changed: bool = False
     """Whether the service is still to hear that its data has changed."""
+    refused: bool = False
+    """Whether the last word of the service that it was offered to was a refusal: then that needs no word of the end."""
 
     def but(
         self,
@@ -79,6 +81,7 @@ class Call:
         reports: Mapping[int, bytes] | None = None,
         ended_as: int | None = None,
         changed: bool | None = None,
+        refused: bool | None = None,
     ) -> Call:
         """The same call, but for what is named."""
         return Call(
@@ -100,6 +103,7 @@ class Call:
             self.reports if reports is None else reports,
             self.ended_as if ended_as is None else ended_as,
             self.changed if changed is None else changed,
+            self.refused if refused is None else refused,
         )
 
     def updated(self, data: bytes, asked: bytes) -> Call:

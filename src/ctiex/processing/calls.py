@@ -109,7 +109,6 @@ class CallTable:
     def fetched(self, call: Call, identity: Identity) -> None:
         """The service has its data: the agent hears 12. A call that any identity may come for is this one's now."""
         self.owners.claim(call, identity)
-        self.owners.spoke(call)
         self._fetched_by_owner.add(call.serial)
         self.happened(call.serial, SignallingEvent.FETCHED, partial(self._fetched, identity))
 
@@ -124,12 +123,19 @@ class CallTable:
             call.state is CallState.CONNECTED and Condition.RETURNED in call.told
         ):
             return  # it had gone on before this was kept, or gone to another identity
-        self.step(call, Step.FETCH, Condition.DATA_FETCHED, failed=failed)
+        spoke = call.but(refused=False)
+        if (call.state, Step.FETCH) in TRANSITIONS:
+            self.step(spoke, Step.FETCH, Condition.DATA_FETCHED, failed=failed)
+        elif spoke != call:  # it had fetched it before it refused
+            self.commit(spoke, failed=failed)
 
-    def refused(self, call: Call) -> None:
+    def refused(self, serial: str) -> None:
         """The service of a call has refused it: it needs no word of the end, unless another is offered the call."""
-        if (call.state, Step.END) in TRANSITIONS:
-            self.owners.refused(call)
+        self.happened(serial, SignallingEvent.REFUSED, self._refused)
+
+    def _refused(self, call: Call, failed: Callable[[], None]) -> None:
+        if (call.state, Step.END) in TRANSITIONS and not call.refused:
+            self.commit(call.but(refused=True), failed=failed)
 
     def update(self, call: Call, updated: Call, answer: Callable[[Status], None]) -> None:
         """Keep a call with other data. A service that has fetched it hears of that."""

@@ -145,7 +145,7 @@ class CallOffers:
             else:
                 # A driver that dials tells no refusal apart; of one that has, the service may have spoken since.
                 if status == Status.SERVICE_REFUSED and self._calls.owners.session_of(call) is None:
-                    self._calls.refused(call)
+                    call = call.but(refused=True)
                 self._calls.end(call, Condition.UNREACHABLE, Status.of(status), failed=failed)
 
         self._calls.happened(serial, SignallingEvent.ENDED, end)

@@ -15,11 +15,9 @@ class Owners:
         self._claims: dict[str, str] = {}
         self._offered: set[str] = set()
         """Calls whose Connection was written."""
-        self._refused: set[str] = set()
-        """Calls that the session they were offered to last has refused."""
 
     def __len__(self) -> int:
-        return len(self._offered) + len(self._claims) + len(self._refused)
+        return len(self._offered) + len(self._claims)
 
     def offered(self, call: Call, session: IServiceSession | None) -> None:
         """The Connection goes to this session; None: to an address, for whose call comes from there."""
@@ -32,17 +30,9 @@ class Owners:
         """Whether its Connection was written, by this process."""
         return call.serial in self._offered
 
-    def refused(self, call: Call) -> None:
-        """The last word of its service was that it refused it."""
-        self._refused.add(call.serial)
-
-    def spoke(self, call: Call) -> None:
-        """Its service has fetched it or reported since."""
-        self._refused.discard(call.serial)
-
     def hears_of_end(self, call: Call) -> bool:
         """Whether a service is to hear how a call ends: it was offered one, and that didn't refuse it."""
-        return self.owner_of(call) not in ("", ANY_OWNER) and call.serial not in self._refused
+        return self.owner_of(call) not in ("", ANY_OWNER) and not call.refused
 
     def session_of(self, call: Call) -> IServiceSession | None:
         """The session to which the Connection was written last, bound or not."""
@@ -69,4 +59,3 @@ class Owners:
         self._offered.discard(call.serial)
         self._sessions.pop(call.serial, None)
         self._claims.pop(call.serial, None)
-        self._refused.discard(call.serial)

@@ -52,7 +52,7 @@ class Reports:
             self._observer.report_refused(refused.status)
             self._context.commits.refuse(answer, refused.status)
             return
-        updated = call.but(owner=identity.name, reports={**call.reports, event.event_id: digest})
+        updated = call.but(owner=identity.name, reports={**call.reports, event.event_id: digest}, refused=False)
         self._commit_report(updated, event, told, answer)
 
     def _check_new(self, call: Call, event: ServiceEvent, digest: bytes) -> None:
@@ -101,7 +101,6 @@ class Reports:
             if final:
                 self._calls.finished(updated)
             here = self._context.presence.is_here(call.agent)
-            self._calls.owners.spoke(call)
             answer(Status.OK if here else Status.QUEUED_AGENT_AWAY)
             self._observer.report_committed(call, event.condition, final)
             self._mailboxes.committed(told)

@@ -240,7 +240,7 @@ class ProcessingService:
         # Offers are withdrawn by an exchange that is shutting down, and made again by the next one.
         if self._calls.is_leaving(call.serial) or (self.leaving and call.state in SIGNALLED):
             return self._data_refused(Status.STORE_UNAVAILABLE)
-        if call.state is not CallState.FETCHED:
+        if call.state is not CallState.FETCHED or call.refused:
             self._fetched(call, identity)
         return call.data
 
@@ -300,7 +300,9 @@ class ProcessingService:
     def _fetched(self, call: Call, identity: Identity) -> None:
         if (call.state, Step.FETCH) in TRANSITIONS:  # not again once it has reported
             self._observer.data_fetched()
-            self._calls.fetched(call, identity)
+        elif not call.refused:
+            return
+        self._calls.fetched(call, identity)
 
     def report(self, identity: Identity, event: ServiceEvent, reply: Callable[[ServiceEventReply], None]) -> None:
         """Keep a service's report for the agent, reorganized [0053], and only then answer it."""

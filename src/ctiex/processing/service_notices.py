@@ -23,8 +23,6 @@ class _Notice:
     of_end: bool
     stale: bool = False
     """Whether the data has changed once more behind it."""
-    silent: tuple[IServiceSession, ...] = ()
-    """Who was told before, and hasn't answered; the one for which that is longest ago first."""
 
 
 class ServiceNotices:
@@ -101,35 +99,30 @@ class ServiceNotices:
         elif call.owner == session.identity and call.serial not in self._under_way:
             self._try(call, session)
 
-    def _try(self, call: Call, first: IServiceSession | None, silent: tuple[IServiceSession, ...] = ()) -> None:
+    def _try(self, call: Call, first: IServiceSession | None) -> None:
         self._under_way.pop(call.serial, None)
-        chosen = self._session_for(call, first, silent)
+        chosen = self._session_for(call, first)
         if chosen is not None:
             ended = bool(call.ended_as)
-            notice = self._under_way[call.serial] = _Notice(chosen, ended, silent=silent)
+            notice = self._under_way[call.serial] = _Notice(chosen, ended)
             message = CallEnded(call.serial, Condition(call.ended_as)) if ended else DataChanged(call.serial)
             chosen.tell(message, partial(self._answered, call.serial, notice))
 
-    def _session_for(
-        self, call: Call, first: IServiceSession | None, silent: tuple[IServiceSession, ...]
-    ) -> IServiceSession | None:
+    def _session_for(self, call: Call, first: IServiceSession | None) -> IServiceSession | None:
         """The session that is to hear it: the one that the call is with, else another of its identity.
 
         The last one that was bound comes first then: of those before any may be dead, and it isn't noticed yet.
-
-        :param silent: those that come last, in this order.
         """
 
         def takes(session: IServiceSession) -> bool:
             return session.bound and bool(call.ended_as or Feature.UPDATES in session.features)
 
-        if first is not None and first not in silent and takes(first):
+        if first is not None and takes(first):
             return first
-        others = [one for one in reversed(self._context.sessions.of_identity(call.owner)) if takes(one)]
-        return min(others, key=lambda one: silent.index(one) + 1 if one in silent else 0, default=None)
+        return next(filter(takes, reversed(self._context.sessions.of_identity(call.owner))), None)
 
     def _answered(self, serial: str, notice: _Notice, heard: bool) -> None:
-        """:param heard: whether it has answered, by whatever; else its link has ended, or it was silent."""
+        """:param heard: whether it has answered, by whatever; else its link has ended."""
         if self._under_way.get(serial) is notice:
             act = partial(self._heard if heard else self._unheard, notice)
             self._happened(serial, SignallingEvent.TOLD, act)
@@ -154,8 +147,7 @@ class ServiceNotices:
         if self._under_way.get(call.serial) is not notice:
             return
         if _is_owed(call):
-            before = (one for one in notice.silent if one.bound and one is not notice.session)
-            self._try(call, None, (*before, notice.session))
+            self._try(call, None)
         else:
             self.forget(call.serial)
 

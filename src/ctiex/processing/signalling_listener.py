@@ -43,7 +43,7 @@ class SignallingListener:
             return
         owner = ANY_OWNER if session is None else session.identity
         # Whoever has it now fetches it as it is.
-        offered = call.but(owner=owner, changed=call.changed and owner == call.owner)
+        offered = call.but(owner=owner, changed=call.changed and owner == call.owner, refused=False)
 
         def committed() -> None:
             self._calls.offered(call, session)
@@ -71,7 +71,7 @@ class SignallingListener:
         call = self._context.store.get(serial)
         if call is not None:
             if status is not None:
-                self._calls.refused(call)
+                self._calls.refused(serial)
             self._observer.offer_refused(call, session, status)
 
     def unreachable(self, serial: str, status: int) -> None:

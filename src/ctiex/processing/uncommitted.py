@@ -21,6 +21,7 @@ class SignallingEvent(Enum):
     """It is to be signalled."""
     OFFERED = auto()
     """A driver has a session to offer it to."""
+    REFUSED = auto()
     ACCEPTED = auto()
     FETCHED = auto()
     RETURNED = auto()

@@ -17,9 +17,9 @@ from typing import Final
 
 from ctiex.records import DIGEST_SIZE, Call, CallState
 
-Record = tuple[str, str, bytes, bytes, str, str, str, float, int, bytes, str, bytes, int, int, int, bool]
+Record = tuple[str, str, bytes, bytes, str, str, str, float, int, bytes, str, bytes, int, int, int, bool, bool]
 """State, owner, data, number and digest, agent, service, identity, deadline, conditions told, reports, reference,
-fields as they were asked for, begun, since, ended as, changed."""
+fields as they were asked for, begun, since, ended as, changed, refused."""
 
 _STATES = {state.value: state for state in CallState}
 _FETCHED = CallState.FETCHED
@@ -28,6 +28,7 @@ STATE: Final = 0
 OWNER: Final = 1
 DATA: Final = 2
 CHANGED: Final = 15
+REFUSED: Final = 16
 """Where these stand in a record, for who asks for nothing else of it."""
 _NO_REPORTS: Mapping[int, bytes] = {}
 _REPORT = Struct(f">Q{DIGEST_SIZE}s")
@@ -55,13 +56,14 @@ def packed(call: Call) -> Record:
         call.since,
         int(call.ended_as),
         call.changed,
+        call.refused,
     )
 
 
 def unpacked(serial: str, record: Record) -> Call:
     """The call of a record."""
     state, owner, data, caller, agent, service, identity, deadline, told, reports = record[:10]
-    reference, asked, begun, since, ended_as, changed = record[10:]
+    reference, asked, begun, since, ended_as, changed, refused = record[10:]
     digest_end = caller[0] + 1
     return Call(
         serial,
@@ -82,6 +84,7 @@ def unpacked(serial: str, record: Record) -> Call:
         unpacked_reports(reports),
         ended_as,
         changed,
+        refused,
     )
 
 
@@ -163,13 +166,15 @@ class Calls:
         return held if held is None or isinstance(held, Call) else unpacked(serial, held)
 
     def fetched(self, serial: str, owner: str) -> bytes | None:
-        """The data of a call that this owner has fetched before; none that was changed since, and may not be kept."""
+        """The data of a call that this owner has fetched before; none that was changed or refused since."""
         held = self._held.get(serial)
         if held is None:
             return None
         if isinstance(held, Call):
-            return held.data if held.state is _FETCHED and held.owner == owner and not held.changed else None
-        return held[DATA] if held[OWNER] == owner and held[STATE] == FETCHED and not held[CHANGED] else None
+            at_rest = held.state is _FETCHED and held.owner == owner and not (held.changed or held.refused)
+            return held.data if at_rest else None
+        at_rest = held[OWNER] == owner and held[STATE] == FETCHED and not (held[CHANGED] or held[REFUSED])
+        return held[DATA] if at_rest else None
 
     def held(self, serial: str) -> Held | None:
         """What stands under a serial, to be put back by :meth:`put_back`."""

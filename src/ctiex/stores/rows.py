@@ -20,8 +20,8 @@ from ctiex.stores.sealing import Seal, Unsealed, bound
 
 _CONTEXT = struct.Struct(">HBHII")
 """Lengths of the calling number, the digest, the reference, the data and the fields in a sealed context."""
-_CALL = struct.Struct(">8Id2Q2B")
-"""Lengths of the names of a call, of what was told and reported of it; its deadline, times, and what is to be told."""
+_CALL = struct.Struct(">8Id2Q3B")
+"""Lengths of the names of a call, of what was told and reported of it; its deadline, times, and what is to be told or not."""
 _CALL_MARK = b"call"
 """Nothing that ``bound`` has made begins like it."""
 _MOMENT = struct.Struct(">d")
@@ -61,7 +61,7 @@ class Rows:
         columns = (
             call.serial, call.agent, call.service, call.identity, call.state.value, call.deadline, call.owner,
             bytes(sorted(call.told)), packed_reports(call.reports), call.begun, call.since, int(call.ended_as),
-            int(call.changed),
+            int(call.changed), int(call.refused),
         )  # fmt: skip
         return (*columns, self._seal.stamp(_whole_call(columns, content_of(call))))
 
@@ -75,16 +75,15 @@ class Rows:
         :raise Changed: the row or the context isn't as this key's owner wrote it.
         """
         *columns, stamp, sealed = row
-        serial, agent, service, identity, state, deadline, owner, told, reports, begun, since, ended_as, changed = (
-            columns
-        )
+        serial, agent, service, identity, state, deadline, owner, told, reports, begun, since, *to_tell = columns
+        ended_as, changed, refused = to_tell
         with _changed(_named("call", serial)):
             content = self._seal.open(sealed, _context_place(serial))
             self._seal.check(stamp, _whole_call(columns, content))
             number, digest, reference, data, asked = parted(content)
             return Call(
                 serial, agent, service, identity, number, digest, data, CallState(state), deadline, reference, asked,
-                begun, since, owner, frozenset(told), unpacked_reports(reports), ended_as, bool(changed),
+                begun, since, owner, frozenset(told), unpacked_reports(reports), ended_as, bool(changed), bool(refused),
             )  # fmt: skip
 
     # ------------------------------------------------------------ mailboxes
@@ -165,7 +164,7 @@ def parted(content: bytes) -> tuple[str, bytes, str, bytes, bytes]:
 
 def _whole_call(columns: Iterable[Any], content: bytes) -> bytes:
     """Everything that a call's stamp covers, as ``bound`` does it: in one piece, since it is made for every change."""
-    serial, agent, service, identity, state, deadline, owner, told, reports, begun, since, ended_as, changed = columns
+    serial, agent, service, identity, state, deadline, owner, told, reports, begun, since, *to_tell = columns
     lengths = _CALL.pack(
         len(serial),
         len(agent),
@@ -178,8 +177,7 @@ def _whole_call(columns: Iterable[Any], content: bytes) -> bytes:
         deadline,
         begun,
         since,
-        ended_as,
-        changed,
+        *to_tell,
     )
     names = serial + agent + service + identity + state + owner
     return b"".join((_CALL_MARK, lengths, names.encode(), told, reports, content))

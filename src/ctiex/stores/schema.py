@@ -50,6 +50,7 @@ MIGRATIONS: tuple[SchemaStep, ...] = (
             since INTEGER NOT NULL,
             ended_as INTEGER NOT NULL,
             changed INTEGER NOT NULL,
+            refused INTEGER NOT NULL,
             stamp BLOB NOT NULL
         ) WITHOUT ROWID;
         CREATE TABLE contexts (serial TEXT PRIMARY KEY, sealed BLOB NOT NULL);
@@ -73,8 +74,8 @@ MIGRATIONS: tuple[SchemaStep, ...] = (
 )
 """Each turns a file of the version before (the first one: an empty file) into the next version."""
 
-_FIRST = 3
-"""Versions 1 and 2 had bodies of a wire format that was never released."""
+_FIRST = 4
+"""Those before were never released: 1 and 2 had bodies of another wire format, 3 knew of no refusal."""
 VERSION = _FIRST + len(MIGRATIONS) - 1
 
 

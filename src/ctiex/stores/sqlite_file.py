@@ -127,7 +127,7 @@ class SqliteFile:
         contexts = [self._rows.context(call) for call in group.contexts.values() if call is not None]
         wiped = [(serial,) for serial, call in group.contexts.items() if call is None]
         self._rows_written += sum(len(sealed) for _, sealed in contexts) // _PAGE
-        self._put("INSERT OR REPLACE INTO calls VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", kept)
+        self._put("INSERT OR REPLACE INTO calls VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", kept)
         self._put("DELETE FROM calls WHERE serial = ?", forgotten)
         self._put("INSERT OR REPLACE INTO contexts VALUES (?, ?)", contexts)
         self._put("DELETE FROM contexts WHERE serial = ?", wiped)
@@ -215,7 +215,7 @@ class SqliteFile:
 
 _CALLS = "SELECT calls.*, sealed FROM calls LEFT JOIN contexts USING (serial) ORDER BY serial"
 _WITHOUT_A_CALL = (
-    f"SELECT serial, {', '.join(['NULL'] * 13)}, sealed FROM contexts WHERE serial NOT IN (SELECT serial FROM calls)"
+    f"SELECT serial, {', '.join(['NULL'] * 14)}, sealed FROM contexts WHERE serial NOT IN (SELECT serial FROM calls)"
 )
 """Content whose call is gone: none is ever written so."""
 _MAILBOXES = "SELECT agent, last_sequence, stamp FROM agents"

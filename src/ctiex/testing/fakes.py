@@ -117,7 +117,7 @@ class FakeServiceSession:
             self.hear()
 
     def hear(self, heard: bool = True) -> None:
-        """Answer every CallEnded and DataChanged, or be silent until the wait for it is over."""
+        """Answer every CallEnded and DataChanged; False: the link has ended without an answer."""
         unheard, self._unheard = self._unheard, []
         for answered in unheard:
             answered(heard)

@@ -18,6 +18,7 @@ from ctiex.config.reading import parse
 from ctiex.errors import StoreUnavailable
 from ctiex.processing.digests import KEY_LABEL
 from ctiex.records import EPOCH, Change
+from ctiex.stores import progress
 from ctiex.stores.call_store import JournaledCallStore
 from ctiex.stores.copying import back_up, restore
 from ctiex.stores.sealing import Seal, find_key
@@ -118,12 +119,12 @@ class GoesOnTests(EpochBench):
 
     async def test_one_that_is_killed_between_the_commit_and_its_note_goes_on(self) -> None:
         exchange = await self.started()
-        epoch, progress = exchange.parts.context.mailboxes.epoch, Path(f"{self.path}-progress")
-        before = progress.read_bytes()
+        epoch, noted = exchange.parts.context.mailboxes.epoch, Path(f"{self.path}-progress")
+        before = noted.read_bytes()
         await self.change(exchange, "1")
-        self.assertNotEqual(progress.read_bytes(), before)
+        self.assertNotEqual(noted.read_bytes(), before)
         await self.kill(exchange)
-        progress.write_bytes(before)
+        noted.write_bytes(before)
         self.assertEqual(await self.epoch(), epoch)
 
     async def test_a_file_that_is_looked_at_copied_and_checked_goes_on(self) -> None:
@@ -144,6 +145,29 @@ class GoesOnTests(EpochBench):
 
 class CopyTests(EpochBench):
     """An earlier state in the file's place is noticed, however it came there."""
+
+    async def test_a_whole_folder_that_is_put_back_begins_a_new_epoch_and_keeps_it(self) -> None:
+        folder = self.path.parent / "live"
+        folder.mkdir()
+        self.path = folder / "calls.sqlite"
+        epoch, backup = await self.epoch(), folder.parent / "backup"
+        for _ in range(3):  # the file system may give a number again
+            shutil.copytree(folder, backup)
+            shutil.rmtree(folder)
+            shutil.copytree(backup, folder)
+            shutil.rmtree(backup)
+            again = await self.epoch()
+            self.assertNotEqual(again, epoch)
+            self.assertEqual(await self.epoch(), again)
+            epoch = again
+
+    async def test_a_file_system_that_tells_no_file_from_the_one_before_goes_on_as_ever(self) -> None:
+        def unknown(*_: object) -> bytes:
+            raise OSError(25, "Inappropriate ioctl for device")
+
+        self.patch(progress.fcntl, "ioctl", unknown)
+        epoch = await self.epoch()
+        self.assertEqual(await self.epoch(), epoch)
 
     async def test_each_kind_of_copy_begins_a_new_epoch_and_keeps_it(self) -> None:
         seen = {await self.killed_behind_a_copy()}
@@ -190,11 +214,11 @@ class CopyTests(EpochBench):
         self.assertEqual(len({first, second, third}), 3)
 
     async def test_a_file_without_what_stood_beside_it_begins_a_new_epoch(self) -> None:
-        epoch, progress = await self.epoch(), Path(f"{self.path}-progress")
-        for left in (None, b"", b"\0" * 24, progress.read_bytes()[:-1]):
-            progress.unlink()
+        epoch, noted = await self.epoch(), Path(f"{self.path}-progress")
+        for left in (None, b"", b"\0" * 40, noted.read_bytes()[:-1]):
+            noted.unlink()
             if left is not None:
-                progress.write_bytes(left)
+                noted.write_bytes(left)
             again = await self.epoch()
             self.assertNotEqual(again, epoch, left)
             epoch = again
@@ -240,11 +264,11 @@ class KilledWhileItBeginsTests(EpochBench):
     async def test_a_process_that_ends_between_the_two_files_leaves_the_notice(self) -> None:
         epoch = await self.killed_behind_a_copy()
         self.put("tool")
-        progress = Path(f"{self.path}-progress")
-        before = progress.read_bytes()
+        noted = Path(f"{self.path}-progress")
+        before = noted.read_bytes()
         store = await self.open_store()
         await store.close()
-        progress.write_bytes(before)  # the file has its new generation, and what stands beside it not yet
+        noted.write_bytes(before)  # the file has its new generation, and what stands beside it not yet
         again = await self.epoch()
         self.assertNotEqual(again, epoch)
         self.assertEqual(await self.epoch(), again)

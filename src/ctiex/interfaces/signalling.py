@@ -56,7 +56,7 @@ class IServiceSession(Interface):
     features: Collection[str] = Attribute("Those that it was granted.")
 
     def tell(message: CallEnded | DataChanged, answered: Callable[[bool], None]) -> None:
-        """Tell it something of a call; call ``answered`` with whether it has answered, by whatever; else it isn't bound."""
+        """Tell it something of a call; call ``answered`` with whether it has answered; else its link ended."""
 
 
 class IServiceSessions(Interface):

@@ -21,7 +21,7 @@ from ctiex.stores.sealing import Seal, Unsealed, bound
 _CONTEXT = struct.Struct(">HBHII")
 """Lengths of the calling number, the digest, the reference, the data and the fields in a sealed context."""
 _CALL = struct.Struct(">8Id2Q3B")
-"""Lengths of the names of a call, of what was told and reported of it; its deadline, times, and what is to be told or not."""
+"""Lengths of the names of a call, of what was told and reported of it; its deadline, times, what is to be told."""
 _CALL_MARK = b"call"
 """Nothing that ``bound`` has made begins like it."""
 _MOMENT = struct.Struct(">d")

@@ -56,6 +56,14 @@ class Status(IntEnum):
     DUPLICATE_EVENT = 43
     STORE_UNAVAILABLE = 50
     INTERNAL = 51
+    NO_SUCH_CALL = 60
+    WRONG_STATE = 61
+    NOT_SUPPORTED = 62
+    BUSY = 63
+    NO_ANSWER = 64
+    NO_SUCH_DESTINATION = 65
+    OUT_OF_SERVICE = 66
+    CALL_BUSY = 67
 
     @classmethod
     def of(cls, code: int) -> Status:
@@ -107,6 +115,14 @@ REPEATS: dict[Status, Repeat] = {
     Status.DUPLICATE_EVENT: Repeat.NEVER,  # it was kept before
     Status.STORE_UNAVAILABLE: Repeat.LATER,
     Status.INTERNAL: Repeat.LATER,
+    Status.NO_SUCH_CALL: Repeat.NEVER,
+    Status.WRONG_STATE: Repeat.NEVER,  # what may be done now stands in the party's actions
+    Status.NOT_SUPPORTED: Repeat.NEVER,
+    Status.BUSY: Repeat.LATER,
+    Status.NO_ANSWER: Repeat.LATER,
+    Status.NO_SUCH_DESTINATION: Repeat.NEVER,
+    Status.OUT_OF_SERVICE: Repeat.LATER,
+    Status.CALL_BUSY: Repeat.LATER,
 }
 """Of every status, whether the request may be asked for again."""
 

@@ -11,6 +11,7 @@ from enum import IntEnum, StrEnum
 
 from attrs import field
 
+from ctiex import call_messages
 from ctiex.conditions import FINAL_CONDITIONS as FINAL_CONDITIONS
 from ctiex.conditions import SERVICE_CONDITIONS as SERVICE_CONDITIONS
 from ctiex.conditions import Condition as Condition
@@ -39,6 +40,8 @@ class Feature(StrEnum):
 
     UPDATES = "updates"
     """A service takes DataChanged."""
+    CALLS = "calls"
+    """An agent link has call control, agent states and call events."""
 
 
 class OpenCallState(IntEnum):
@@ -361,6 +364,9 @@ Message = (
     | Connection | ConnectionReply | DataRequest | DataResult
     | ServiceEvent | ServiceEventReply | CallEnded | CallEndedReply
     | DataChanged | DataChangedReply
+    | call_messages.Monitor | call_messages.MonitorReply | call_messages.AgentState | call_messages.AgentStateReply
+    | call_messages.CallControl | call_messages.CallControlReply | call_messages.CallData | call_messages.CallDataReply
+    | call_messages.AgentStateEvent | call_messages.CallEvent | call_messages.Snapshot
 )  # fmt: skip
 
 KINDS: dict[int, type[Message]] = {
@@ -372,16 +378,21 @@ KINDS: dict[int, type[Message]] = {
     0x20: Connection, 0x21: ConnectionReply, 0x22: DataRequest, 0x23: DataResult,
     0x24: ServiceEvent, 0x25: ServiceEventReply, 0x26: CallEnded, 0x27: CallEndedReply,
     0x28: DataChanged, 0x29: DataChangedReply,
+    0x30: call_messages.Monitor, 0x31: call_messages.MonitorReply,
+    0x32: call_messages.AgentState, 0x33: call_messages.AgentStateReply,
+    0x34: call_messages.CallControl, 0x35: call_messages.CallControlReply,
+    0x36: call_messages.CallData, 0x37: call_messages.CallDataReply,
+    0x38: call_messages.AgentStateEvent, 0x3A: call_messages.CallEvent, 0x3C: call_messages.Snapshot,
 }  # fmt: skip
 """The kind of each message on the wire; a reply's is its request's + 1."""
 
 CALL_CONTROL_KINDS = range(0x30, 0x40)
-"""Kept for call control: known, and not allowed on a link without that feature."""
+"""For call control: known, whether assigned or not, and not allowed on a link without that feature."""
 
 KIND_OF: dict[type[Message], int] = {message: kind for kind, message in KINDS.items()}
 
 REPLY_OF: dict[type[Message], type[Message]] = {
     KINDS[kind]: KINDS[kind + 1]
-    for kind in (0x01, 0x03, 0x05, 0x10, 0x12, 0x14, 0x16, 0x1A, 0x1C, 0x20, 0x22, 0x24, 0x26, 0x28)
+    for kind in (0x01, 0x03, 0x05, 0x10, 0x12, 0x14, 0x16, 0x1A, 0x1C, 0x20, 0x22, 0x24, 0x26, 0x28, 0x30, 0x32, 0x34, 0x36)
 }
 """Each request with the reply that answers it (events are acknowledged, not answered)."""

@@ -85,7 +85,7 @@ class ClientLink(LinkProtocol):
     def make_session(self) -> Session:
         """A session that knows what the exchange may send in this role."""
         codec, role = self._connection.account.codec, self._connection.role
-        return Session(codec, client_limits(), self, self.clock.seconds(), bound_by=rules.CLIENT[role])
+        return Session(codec, client_limits(), self, self.clock.seconds(), bound_by=rules.client(role, ()))
 
     def link_opened(self) -> None:
         """Bind, before anything else."""
@@ -128,6 +128,7 @@ class ClientLink(LinkProtocol):
         most = self._connection.account.max_frame
         if not LEAST_MAX_FRAME <= reply.max_frame <= most:
             raise BrokenExchange(f"its max_frame is {reply.max_frame}, expected {LEAST_MAX_FRAME} to {most}")
+        self.session.rules = rules.client(self._connection.role, reply.features.split())
         self.exchange_address = reply.exchange_address
         limits = self.session.limits
         self.session.agree(

@@ -15,11 +15,19 @@ import construct
 from attrs import frozen
 from construct import Int8ub, Int16ub, Int32ub, Int64ub, Struct, Terminated
 
-from ctiex import messages
+from ctiex import call_messages, messages
 from ctiex.codecs.wire_types import (
+    ACTION,
+    AGENT_STATE,
+    CALL_CHANGE,
+    CALL_PARTIES,
     CONDITION,
+    FIELD_NAMES,
     FIELDS,
+    MONITOR_SWITCH,
     OPEN_CALLS,
+    PAGE,
+    RECORDING,
     ROLE,
     SERIAL,
     SERIAL_OR_EMPTY,
@@ -65,6 +73,17 @@ _SERIAL_OF_REQUEST = Attribute(SERIAL_OR_EMPTY, "call serial number of the reque
 _REFERENCE = Attribute(TEXT8, "what the ConnectRequest said: opaque to the exchange")
 _EXCHANGE_ADDRESS = "advertised address of the exchange's IVR link, `host:port`"
 _SOFTWARE_FEATURES = "feature words with spaces between"
+_MOMENT = "milliseconds since 1970-01-01 UTC"
+_CALL: dict[str, Attribute] = {
+    "call": Attribute(TEXT8, "id of the call, the same for its whole life; empty on a page without a call"),
+    "serial": Attribute(SERIAL_OR_EMPTY, "call serial number that the next ConnectRequest for this call names"),
+    "related": Attribute(TEXT8, "of a consultation: id of the call that it is for"),
+    "queue": Attribute(TEXT8, "name of the queue that the call came through; maybe empty"),
+    "recording": Attribute(RECORDING, "0 not recorded, 1 recorded, 2 paused"),
+    "parties": Attribute(CALL_PARTIES, "everybody in the call now"),
+    "version": Attribute(Int32ub, "version of the data"),
+    "fields": Attribute(FIELDS, "data of the call; what is secret is masked for all but the agent who has the call"),
+}
 
 BODIES: dict[type[Message], dict[str, Attribute]] = {
     messages.Bind: {
@@ -206,6 +225,77 @@ BODIES: dict[type[Message], dict[str, Attribute]] = {
     messages.CallEndedReply: {},
     messages.DataChanged: {"serial": _SERIAL},
     messages.DataChangedReply: {},
+    call_messages.Monitor: {
+        "agent": Attribute(TEXT8, "agent number that the identity acts for or supervises", needed=True),
+        "switch": Attribute(MONITOR_SWITCH, "1 starts, and a snapshot follows the reply; 0 stops"),
+    },
+    call_messages.MonitorReply: {"status": _status(), "detail": _DETAIL},
+    call_messages.AgentState: {
+        "agent": _NEEDED_AGENT,
+        "agent_state": Attribute(AGENT_STATE, "0 logged out, 1 not ready, 2 ready, 3 after-call work; no other"),
+        "reason": Attribute(TEXT8, "of not ready, or the wrap-up code of after-call work: one of those configured"),
+        "device": Attribute(TEXT8, "where the agent logs in, as configured; empty: at the one of this agent number"),
+        "queues": Attribute(TEXT16, "at a login: names of queues with spaces between; empty: those configured"),
+        "seconds": Attribute(Int16ub, "how long the after-call work may take; 0: as configured", "seconds"),
+    },
+    call_messages.AgentStateReply: {"status": _status("taken"), "detail": _DETAIL},
+    call_messages.CallControl: {
+        "action": Attribute(ACTION, "what is to be done"),
+        "agent": Attribute(TEXT8, "agent number who does it, or whom a supervisor means", needed=True),
+        "call": Attribute(TEXT8, "id of the call; empty with make"),
+        "other": Attribute(TEXT8, "id of the other call, or of the party that is meant"),
+        "destination": Attribute(TEXT8, "a number, an agent number, or the name of a queue"),
+        "value": Attribute(TEXT8, "the digits to send, the word to mark the call with, the supervisor's device"),
+        "seconds": Attribute(Int16ub, "how long a destination may ring; 0: as configured", "seconds"),
+        "fields": Attribute(FIELDS, "put over the data of the call, or of the new one"),
+    },
+    call_messages.CallControlReply: {
+        "status": _status("begun"),
+        "call": Attribute(TEXT8, "id of the call, or of the new one"),
+        "serial": Attribute(SERIAL_OR_EMPTY, "call serial number of a new call"),
+        "detail": _DETAIL,
+    },
+    call_messages.CallData: {
+        "agent": _NEEDED_AGENT,
+        "call": Attribute(TEXT8, "id of the call", needed=True),
+        "version": Attribute(Int32ub, "version of the data that the client knows; 0 before the first"),
+        "fields": Attribute(FIELDS, "put over the data"),
+        "drop": Attribute(FIELD_NAMES, "names of the fields to remove"),
+    },
+    call_messages.CallDataReply: {
+        "status": _status("kept; 22: nothing was changed, the data is of another version"),
+        "version": Attribute(Int32ub, "version of the data now"),
+        "fields": Attribute(FIELDS, "the data now"),
+        "detail": _DETAIL,
+    },
+    call_messages.AgentStateEvent: {
+        "agent": _AGENT,
+        "time": Attribute(Int64ub, "when it was told", _MOMENT),
+        "agent_state": Attribute(AGENT_STATE, "the state now; 4 reserved, 5 busy and 6 holding come of the calls"),
+        "reason": Attribute(TEXT8, "of not ready, or the wrap-up code; maybe empty"),
+        "device": Attribute(TEXT8, "where the agent is logged in"),
+        "since": Attribute(Int64ub, "when it came into that state", _MOMENT),
+        "until": Attribute(Int64ub, "when after-call work ends by itself; 0: not by itself", _MOMENT),
+        "pending_state": Attribute(AGENT_STATE, "what comes into force when the calls are over; 255: nothing"),
+        "pending_reason": Attribute(TEXT8, "the reason of that"),
+        "by": Attribute(TEXT8, "identity that asked for it; empty: it came of itself"),
+        "queues": Attribute(TEXT16, "names of the queues that the agent is a member of, with spaces between"),
+    },
+    call_messages.CallEvent: {
+        "agent": Attribute(TEXT8, "agent number whose call it is, and who is monitored"),
+        "time": Attribute(Int64ub, "when it happened", _MOMENT),
+        "event": Attribute(CALL_CHANGE, "what happened; the rest is how the call stands now"),
+        "cause": Attribute(Int8ub, "cause value of ITU-T Q.850 where the network gave one; else 0"),
+        "status": Attribute(STATUS, "with failed: why, 62 to 66 or 33; else 0"),
+        "by": Attribute(TEXT8, "agent number who asked for it; empty: nobody did, or at the phone"),
+        **_CALL,
+    },
+    call_messages.Snapshot: {
+        "agent": Attribute(TEXT8, "agent number whose call it is, and who is monitored"),
+        "time": Attribute(Int64ub, "when it was so", _MOMENT),
+        "page": Attribute(PAGE, "1 on the last page of the snapshot; else 0"),
+        **_CALL,
+    },
 }
 """The attributes of each message's body, in order."""
 
@@ -217,6 +307,15 @@ RECORDS: dict[type, dict[str, Meaning]] = {
         "state": Meaning("where the hand-off stands"),
         "since": Meaning("when it came into that state", "milliseconds since 1970-01-01 UTC"),
     },
+    call_messages.CallParty: {
+        "id": Meaning("the party's own, the same as long as it is there"),
+        "party_role": Meaning("who it is"),
+        "number": Meaning("the number of who is there; empty where it isn't known"),
+        "agent": Meaning("agent number; empty where it is no agent"),
+        "connection_state": Meaning("how it is connected"),
+        "actions": Meaning("what the agent may ask for now: bit n stands for action n"),
+    },
+    call_messages.FieldName: {"name": Meaning("name of a field")},
 }
 """The attributes of each record that stands in a list, in order; their layouts are in the record's own."""
 

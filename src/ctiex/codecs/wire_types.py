@@ -14,6 +14,7 @@ from construct import (
     GreedyBytes,
     Int8ub,
     Int16ub,
+    Int32ub,
     Int64sb,
     Int64ub,
     MappingError,
@@ -26,6 +27,17 @@ from construct import (
     this,
 )
 
+from ctiex.call_messages import (
+    Action,
+    AgentStateCode,
+    CallParty,
+    ConnectionState,
+    FieldName,
+    MonitorSwitch,
+    Page,
+    PartyRole,
+    Recording,
+)
 from ctiex.field_values import decimal_of, decimal_text, milliseconds, time_of
 from ctiex.fields import MAX_NAME
 from ctiex.messages import SERVICE_CONDITIONS, Condition, OpenCall, OpenCallState, Role
@@ -172,6 +184,27 @@ OPEN_CALL = Listed(
     ),
 )
 OPEN_CALLS = PrefixedArray(Int16ub, OPEN_CALL)
+
+ACTION = Coded(Int8ub, Action)
+AGENT_STATE = Coded(Int8ub, AgentStateCode)
+CALL_CHANGE = Int8ub
+"""A reader takes one that it does not know as a change like any other, so that all numbers are good."""
+MONITOR_SWITCH = Coded(Int8ub, MonitorSwitch)
+PAGE = Coded(Int8ub, Page)
+RECORDING = Coded(Int8ub, Recording)
+CALL_PARTY = Listed(
+    CallParty,
+    Struct(
+        "id" / TEXT8,
+        "party_role" / Coded(Int8ub, PartyRole),
+        "number" / TEXT8,
+        "agent" / TEXT8,
+        "connection_state" / Coded(Int8ub, ConnectionState),
+        "actions" / Int32ub,
+    ),
+)
+CALL_PARTIES = PrefixedArray(Int16ub, CALL_PARTY)
+FIELD_NAMES = PrefixedArray(Int16ub, Listed(FieldName, Struct("name" / PascalString(Between(Int8ub, 1, MAX_NAME), "utf8"))))
 
 EXTENSION = Struct("type" / Int16ub, "value" / Prefixed(Int16ub, GreedyBytes))
 EXTENSIONS = PrefixedArray(Int8ub, EXTENSION)

@@ -2,6 +2,16 @@
 
 from __future__ import annotations
 
+from ctiex.call_messages import (
+    AgentState,
+    AgentStateReply,
+    CallControl,
+    CallControlReply,
+    CallData,
+    CallDataReply,
+    Monitor,
+    MonitorReply,
+)
 from ctiex.messages import (
     KIND_OF,
     AgentLogin,
@@ -63,5 +73,13 @@ def refusal(request: Message, status: int, detail: str = "", retry_after: int = 
             return CallEndedReply()
         case DataChanged():
             return DataChangedReply()
+        case Monitor():
+            return MonitorReply(status, detail)
+        case AgentState():
+            return AgentStateReply(status, detail)
+        case CallControl(call=call):
+            return CallControlReply(status, call, detail=detail)
+        case CallData():
+            return CallDataReply(status, detail=detail)
         case _:
             return Error(status, KIND_OF[type(request)], detail)

@@ -5,9 +5,22 @@ Each maps a message to what is done with it; ``None`` stands for every message t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from enum import Enum
 
+from ctiex.call_messages import (
+    AgentState,
+    AgentStateEvent,
+    AgentStateReply,
+    CallControl,
+    CallControlReply,
+    CallData,
+    CallDataReply,
+    CallEvent,
+    Monitor,
+    MonitorReply,
+    Snapshot,
+)
 from ctiex.errors import Status
 from ctiex.messages import (
     AgentEvent,
@@ -32,6 +45,7 @@ from ctiex.messages import (
     DataChangedReply,
     DataRequest,
     DataResult,
+    Feature,
     Message,
     Ping,
     Pong,
@@ -92,6 +106,8 @@ _SERVICE_REPLIES = (
 )
 """All replies that a link knows: one that the other side should have asked for is one that nobody asked for."""
 
+_CALL_REPLIES = (MonitorReply, AgentStateReply, CallControlReply, CallDataReply)
+
 EXCHANGE: Mapping[Role, Rules] = {
     Role.AGENT: _rules(
         requests=[AgentLogin, AgentLogout, ConnectRequest, CancelRequest, CallQuery, UpdateRequest],
@@ -116,6 +132,20 @@ CLIENT: Mapping[Role, Rules] = {
     ),
 }
 """A client, by its own role."""
+
+_CALLS_AT_EXCHANGE = _rules(requests=[Monitor, AgentState, CallControl, CallData], replies=_CALL_REPLIES)
+_CALLS_AT_CLIENT = _rules(replies=_CALL_REPLIES, notices=[AgentStateEvent, CallEvent, Snapshot])
+"""What the feature ``calls`` brings."""
+
+
+def exchange(role: Role, features: Collection[str]) -> Rules:
+    """The exchange, bound, with the features that it has granted."""
+    return {**EXCHANGE[role], **(_CALLS_AT_EXCHANGE if Feature.CALLS in features else {})}
+
+
+def client(role: Role, features: Collection[str]) -> Rules:
+    """A client, with the features that it was granted."""
+    return {**CLIENT[role], **(_CALLS_AT_CLIENT if Feature.CALLS in features else {})}
 
 DIALLING: Rules = _rules(replies=[ConnectionReply])
 """The exchange on a link that it opened to a service's address [0054]."""

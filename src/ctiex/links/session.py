@@ -336,7 +336,7 @@ class Session(Outgoing):
             self.end(f"bind refused: {Status.of(reply.status).text}")
             return
         self.state, self.accepting, self.login_due = SessionState.BOUND, True, inf
-        self.rules = rules.EXCHANGE[role]
+        self.rules = rules.exchange(role, reply.features.split())
         self.read_on()
 
     # ------------------------------------------------------------ the end

@@ -6,6 +6,7 @@ from enum import Enum
 
 from attrs import frozen
 
+from ctiex import call_messages as c
 from ctiex import messages as m
 from ctiex.messages import KINDS, REPLY_OF, Message, Role
 
@@ -54,6 +55,13 @@ _SAID_FIRST: dict[type[Message], MessageRoute] = {
     m.ServiceEvent: MessageRoute(Sender.CLIENT, Role.SERVICE, _REQUEST),
     m.CallEnded: MessageRoute(Sender.EXCHANGE, Role.SERVICE, _REQUEST),
     m.DataChanged: MessageRoute(Sender.EXCHANGE, Role.SERVICE, _REQUEST),
+    c.Monitor: MessageRoute(Sender.CLIENT, Role.AGENT, _REQUEST),
+    c.AgentState: MessageRoute(Sender.CLIENT, Role.AGENT, _REQUEST),
+    c.CallControl: MessageRoute(Sender.CLIENT, Role.AGENT, _REQUEST),
+    c.CallData: MessageRoute(Sender.CLIENT, Role.AGENT, _REQUEST),
+    c.AgentStateEvent: MessageRoute(Sender.EXCHANGE, Role.AGENT, _NOTICE),
+    c.CallEvent: MessageRoute(Sender.EXCHANGE, Role.AGENT, _NOTICE),
+    c.Snapshot: MessageRoute(Sender.EXCHANGE, Role.AGENT, _NOTICE),
 }
 """Every message but the replies."""
 

@@ -92,6 +92,10 @@ class Identity:
     role: Role
     agents: AgentNumbers = field(factory=AgentNumbers)
     services: frozenset[str] = frozenset()
+    supervised: AgentNumbers = field(factory=AgentNumbers)
+    """Whose states it may force, and whose calls it may listen to and take over."""
+    may_dial: tuple[str, ...] = ()
+    """How the numbers begin that its agents may call outside; ``*``: any."""
 
     @name.validator
     def _check_name(self, _: object, name: str) -> None:
@@ -101,6 +105,23 @@ class Identity:
     def may_act_for(self, agent: str) -> bool:
         """Whether it may log this agent number in, and ask and cancel for it."""
         return agent in self.agents
+
+    def supervises(self, agent: str) -> bool:
+        """Whether it may see and control what this agent number does, beside its own."""
+        return agent in self.supervised
+
+    def may_see(self, agent: str) -> bool:
+        """Whether it may be told of this agent number's state and calls."""
+        return agent in self.agents or agent in self.supervised
+
+    def names_agent(self, agent: str) -> bool:
+        """Whether this is one of its agent numbers by name, or by a range: not by being any number."""
+        named = self.agents
+        return agent in named.exact or any(agent in numbers for numbers in named.ranges)
+
+    def may_call(self, number: str) -> bool:
+        """Whether its agents may call this number outside."""
+        return any(start == EVERY_NUMBER or number.startswith(start) for start in self.may_dial)
 
     def may_serve(self, service: str) -> bool:
         """Whether calls for this service may be offered to it."""

@@ -161,6 +161,8 @@ class Change:
     """(agent, sequence): events up to and including it leave the mailbox."""
     metadata: tuple[tuple[str, str], ...] = ()
     """(name, value): what else the store is to know, such as the codec its bodies are encoded with."""
+    removed: tuple[str, ...] = ()
+    """Names of such, which it is to know no longer."""
 
 
 @frozen

@@ -118,7 +118,9 @@ class JournaledCallStore(CallStore):
 
     def commit(self, change: Change) -> Deferred[None] | None:
         """Apply a change to the index, and append it to the journal."""
-        if not (change.calls or change.events or change.dropped or change.forgotten or change.metadata):
+        if not (
+            change.calls or change.events or change.dropped or change.forgotten or change.metadata or change.removed
+        ):
             return self._wait() if self._writing is not None or self._gathering.waiting else None
         if not self._open:
             raise StoreUnavailable("the store is closed")

@@ -21,7 +21,8 @@ class Group:
     events: dict[tuple[str, int], StoredEvent] = field(factory=dict)
     dropped: dict[str, int] = field(factory=dict)
     """By agent: its events up to and including this sequence leave the mailbox."""
-    metadata: dict[str, str] = field(factory=dict)
+    metadata: dict[str, str | None] = field(factory=dict)
+    """By name; None: removed."""
 
     def __bool__(self) -> bool:
         return bool(self.calls or self.events or self.dropped or self.metadata)
@@ -47,6 +48,7 @@ class Group:
         for agent, sequence in change.dropped:
             self.dropped[agent] = max(sequence, self.dropped.get(agent, 0))
         self.metadata.update(change.metadata)
+        self.metadata.update((name, None) for name in change.removed)
 
     def _append(self, event: StoredEvent) -> None:
         self.events[event.agent, event.sequence] = event

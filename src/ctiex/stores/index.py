@@ -82,6 +82,8 @@ class CallIndex:
                 self._mailboxes[agent].drop(sequence)
         if change.metadata:
             self._metadata.update(change.metadata)
+        for name in change.removed:
+            self._metadata.pop(name, None)
 
     def remember(self, change: Change, undo: Undo) -> None:
         """Note what a change that is about to be applied replaces, where nothing is noted yet."""
@@ -94,7 +96,7 @@ class CallIndex:
             self._remember_mailbox(event.agent, undo)
         for agent, _ in change.dropped:
             self._remember_mailbox(agent, undo)
-        for name, _ in change.metadata:
+        for name in (*(name for name, _ in change.metadata), *change.removed):
             undo.metadata.setdefault(name, self._metadata.get(name))
 
     def _remember_mailbox(self, agent: str, undo: Undo) -> None:
@@ -182,3 +184,7 @@ class CallIndex:
     def metadata(self, name: str) -> str | None:
         """What was last put under this name."""
         return self._metadata.get(name)
+
+    def metadata_beginning(self, start: str) -> Sequence[tuple[str, str]]:
+        """The names that begin so, and what was last put under each."""
+        return [(name, value) for name, value in self._metadata.items() if name.startswith(start)]

@@ -107,8 +107,7 @@ class SqliteFile:
                 self._write_calls(group)
                 self._write_mailboxes(group)
                 self._database.execute("UPDATE mark SET groups = ?", (self._groups + 1,))
-                metadata = starmap(self._rows.metadata, group.metadata.items())
-                self._put("INSERT OR REPLACE INTO facts VALUES (?, ?)", metadata)
+                self._write_metadata(group)
         self._groups += 1
         self._progress.note(self._groups)
         self._write_log_into_file()
@@ -131,6 +130,12 @@ class SqliteFile:
         self._put("DELETE FROM calls WHERE serial = ?", forgotten)
         self._put("INSERT OR REPLACE INTO contexts VALUES (?, ?)", contexts)
         self._put("DELETE FROM contexts WHERE serial = ?", wiped)
+
+    def _write_metadata(self, group: Group) -> None:
+        known = [self._rows.metadata(name, value) for name, value in group.metadata.items() if value is not None]
+        self._put("INSERT OR REPLACE INTO facts VALUES (?, ?)", known)
+        removed = [(name,) for name, value in group.metadata.items() if value is None]
+        self._put("DELETE FROM facts WHERE name = ?", removed)
 
     def _write_mailboxes(self, group: Group) -> None:
         events = [

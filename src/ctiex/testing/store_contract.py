@@ -156,6 +156,15 @@ class JournalContract:
         first = Change(events=(make_event("1001", 1),), dropped=(("1001", 9), ("1002", 9)))
         await self.kept(first, Change(events=(make_event("1001", 2), make_event("1002", 1))))
 
+    async def test_metadata_that_was_removed_is_gone(self) -> None:
+        """Whatever else the same group has of it."""
+        await self.kept(Change(metadata=(("call a", "1"), ("call b", "2"), ("other", "3"))))
+        removed = Change(removed=("call a", "none")), Change(removed=("other",))
+        await self.kept(Change(metadata=(("call a", "4"),)), *removed)
+        for place in ("one by one", "in a row"):
+            store = await self.opened(place)
+            assert [store.metadata(name) for name in ("call a", "call b", "other")] == [None, "2", None], place
+
     async def test_metadata_is_what_was_last_put_there(self) -> None:
         await self.kept(
             Change(metadata=(("codec", "binary"), ("other", ""))), Change(metadata=(("codec", "\u00fcber"),))

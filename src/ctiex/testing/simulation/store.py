@@ -109,7 +109,8 @@ class Disk(Tables):
         for (agent, sequence), event in group.events.items():
             self.events.setdefault(agent, {})[sequence] = event
         self.last_sequences.update(group.last_sequences)
-        self.metadata.update(group.metadata)
+        for name, value in group.metadata.items():
+            _put(self.metadata, name, value)
         for agent, dropped in group.dropped.items():
             waiting = self.events.get(agent, {})
             self.events[agent] = {sequence: event for sequence, event in waiting.items() if sequence > dropped}

@@ -1,0 +1,125 @@
+"""Looks after whoever is left alone: no customer is in silence, and no agent's leg waits for nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from twisted.internet.defer import ensureDeferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from ctiex.call_control.moves import Moves
+from ctiex.call_control.turns import CallTurns
+from ctiex.errors import CallError
+from ctiex.interfaces.call_platform import ILegs, Leg, LegState, Place
+
+_log = Logger()
+
+
+def is_left_alone(leg: Leg, legs: ILegs) -> bool:
+    """Whether a customer is with nobody: held for an agent who is gone, or alone where others should be."""
+    if leg.agent or leg.state is not LegState.CONNECTED:
+        return False
+    if leg.place is Place.HOLD:
+        desk = legs.leg(leg.desk)
+        return desk is None or not desk.at_desk
+    if leg.place in (Place.BRIDGE, Place.CONFERENCE):
+        return not any(other.id != leg.id for other in legs.in_bridge(leg.bridge))
+    return False
+
+
+def waits_for_nobody(leg: Leg, legs: ILegs) -> bool:
+    """Whether an agent's leg is at its desk, or alone in a conference, with nobody held, ringing or called for it."""
+    if not leg.agent or leg.state is not LegState.CONNECTED:
+        return False
+    alone = leg.place is Place.DESK or (
+        leg.place in (Place.CONFERENCE, Place.BRIDGE)
+        and not any(other.id != leg.id for other in legs.in_bridge(leg.bridge))
+    )
+    return alone and not any(True for _ in legs.for_desk(leg.id))
+
+
+class Guard:
+    """Looks at legs that have changed, a moment later, when no order is under way."""
+
+    def __init__(
+        self, moves: Moves, turns: CallTurns, clock: IReactorTime, seconds: float,
+        root_of: Callable[[Leg], str], is_off_hook: Callable[[Leg], bool], makes: Callable[[Leg], bool],
+    ) -> None:  # fmt: skip
+        """
+        :param seconds: how long somebody may be left alone.
+        :param root_of: which calls' turn it takes to move a leg.
+        :param makes: whether an agent's leg waits for a call that is being made.
+        """
+        self._moves = moves
+        self._turns = turns
+        self._clock = clock
+        self._seconds = seconds
+        self._root_of = root_of
+        self._is_off_hook = is_off_hook
+        self._makes = makes
+        self._watched: dict[str, IDelayedCall] = {}
+        """By the id of a leg: when it is looked at again."""
+
+    def __len__(self) -> int:
+        return len(self._watched)
+
+    def stop(self) -> None:
+        """Look at nobody any more."""
+        for timer in self._watched.values():
+            timer.cancel()
+        self._watched.clear()
+
+    def look(self, legs: Iterable[Leg]) -> None:
+        """These may have been left alone."""
+        for leg in legs:
+            alone = self._is_alone(leg)
+            if alone and leg.id not in self._watched:
+                self._watched[leg.id] = self._clock.callLater(self._seconds, self._due, leg.id)
+            elif not alone and leg.id in self._watched:
+                self._watched.pop(leg.id).cancel()
+
+    def gone(self, id: str) -> None:
+        """A leg is no more; those that it leaves are looked at by themselves."""
+        timer = self._watched.pop(id, None)
+        if timer is not None:
+            timer.cancel()
+
+    def _is_alone(self, leg: Leg) -> bool:
+        legs = self._moves.platform.legs
+        if is_left_alone(leg, legs):
+            return True
+        return waits_for_nobody(leg, legs) and not self._is_off_hook(leg) and not self._makes(leg)
+
+    def _due(self, id: str) -> None:
+        del self._watched[id]
+        leg = self._moves.platform.legs.leg(id)
+        if leg is not None and self._is_alone(leg):
+            ensureDeferred(self._look_after(leg)).addErrback(self._not_done, id)
+
+    async def _look_after(self, leg: Leg) -> None:
+        """Nobody else moves the leg meanwhile; whoever did before may have settled it."""
+        roots = await self._turns.take([self._root_of(leg)], self._seconds)
+        try:
+            current = self._moves.platform.legs.leg(leg.id)
+            if current is None or not self._is_alone(current):
+                return
+            if current.agent:
+                await self._moves.hang_up(current)
+            else:
+                await self._moves.ask(self._moves.platform.fall_back(current))
+                await self._moves.until(lambda: not self._still_alone(current.id))
+        finally:
+            self._turns.leave(roots)
+
+    def _still_alone(self, id: str) -> bool:
+        leg = self._moves.platform.legs.leg(id)
+        return leg is not None and self._is_alone(leg)
+
+    def _not_done(self, failure: Failure, id: str) -> None:
+        """Tried again: the platform may be away, or an order under way."""
+        if failure.check(CallError) is None:
+            _log.failure("a leg that was left alone could not be looked after", failure)
+        if id not in self._watched:
+            self._watched[id] = self._clock.callLater(self._seconds, self._due, id)

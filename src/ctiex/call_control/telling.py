@@ -1,0 +1,132 @@
+"""What links are told of agents' calls and states: events, and snapshots."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from attrs import evolve
+
+from ctiex.call_control import data
+from ctiex.call_control.allowed import SUPERVISION, allowed, bits, possible
+from ctiex.call_control.calls import AgentCall, AgentCalls
+from ctiex.call_control.monitors import Monitor, Monitors
+from ctiex.call_messages import (
+    AgentStateEvent,
+    CallChange,
+    CallEvent,
+    CallParty,
+    ConnectionState,
+    Page,
+    PartyRole,
+    Snapshot,
+)
+from ctiex.errors import Status
+from ctiex.fields import Fields
+from ctiex.interfaces.call_platform import ICallPlatform
+from ctiex.processing.stored_time import StoredTime
+
+_HAS_THE_CALL = (ConnectionState.CONNECTED, ConnectionState.HELD, ConnectionState.HELD_AT_PHONE)
+_FOR_SUPERVISORS = bits(SUPERVISION)
+
+
+class Telling:
+    """Makes the messages, each as the link that it goes to may see it."""
+
+    def __init__(
+        self, calls: AgentCalls, monitors: Monitors, platform: ICallPlatform, clock: StoredTime,
+        secret: Collection[str], tells_of_supervision: bool,
+    ) -> None:  # fmt: skip
+        self._calls = calls
+        self._monitors = monitors
+        self._platform = platform
+        self._clock = clock
+        self._secret = secret
+        self._tells_of_supervision = tells_of_supervision
+
+    # ------------------------------------------------------------ events
+
+    def call_changed(
+        self, call: AgentCall, change: CallChange, cause: int, agents: Iterable[str], status: int = Status.OK
+    ) -> None:
+        """Something has happened to a call; the agents are those whose call it is, or was."""
+        for agent in agents:
+            for monitor in self._monitors.of(agent):
+                if change is not CallChange.SUPERVISION_CHANGED or self._sees_supervisors(monitor):
+                    monitor.link.tell(self._event(call, change, cause, status, monitor))
+
+    def _event(self, call: AgentCall, change: CallChange, cause: int, status: int, monitor: Monitor) -> CallEvent:
+        return CallEvent(
+            monitor.agent,
+            self._clock.now(),
+            int(change),
+            cause,
+            status,
+            call.by,
+            call.id,
+            call.serial,
+            call.related,
+            call.queue,
+            call.recording,
+            self.parties(call, monitor),
+            call.version,
+            self._fields(call, monitor),
+        )
+
+    def agent_state(self, agent: str, event: AgentStateEvent) -> None:
+        """The state of an agent has changed."""
+        self._monitors.tell(agent, lambda monitor: event)
+
+    # ------------------------------------------------------------ snapshots
+
+    def snapshot(self, monitor: Monitor, state: AgentStateEvent) -> None:
+        """Tell a link everything of an agent: all at once, so nothing else is told between."""
+        monitor.link.tell(state)
+        calls, now = self._calls.of_agent(monitor.agent), self._clock.now()
+        for number, call in enumerate(calls):
+            page = Page.LAST if number == len(calls) - 1 else Page.MORE
+            monitor.link.tell(
+                Snapshot(
+                    monitor.agent,
+                    now,
+                    page,
+                    call.id,
+                    call.serial,
+                    call.related,
+                    call.queue,
+                    call.recording,
+                    self.parties(call, monitor),
+                    call.version,
+                    self._fields(call, monitor),
+                )
+            )
+        if not calls:
+            monitor.link.tell(Snapshot(monitor.agent, now, Page.LAST))
+
+    # ------------------------------------------------------------ as a link may see it
+
+    def parties(self, call: AgentCall, monitor: Monitor) -> tuple[CallParty, ...]:
+        """The parties of a call, and what may be asked for now."""
+        can = possible(self._platform.functions)
+        if not monitor.identity.supervises(monitor.agent):
+            can &= ~_FOR_SUPERVISORS
+        sees = self._sees_supervisors(monitor)
+        return tuple(
+            evolve(party, actions=allowed(call, party, self.pair(call, party.agent)) & can) if party.agent else party
+            for party in call.parties
+            if sees or party.party_role is not PartyRole.SUPERVISOR
+        )
+
+    def _sees_supervisors(self, monitor: Monitor) -> bool:
+        return self._tells_of_supervision or monitor.identity.supervises(monitor.agent)
+
+    def pair(self, call: AgentCall, agent: str) -> AgentCall | None:
+        """The consultation of an agent for this call, or the call that this consultation is for."""
+        if call.related:
+            return self._calls.get(call.related)
+        consultations = self._calls.consultations(call.id)
+        return next((one for one in consultations if one.party_of(agent) is not None), None)
+
+    def _fields(self, call: AgentCall, monitor: Monitor) -> Fields:
+        party = call.party_of(monitor.agent)
+        has_it = monitor.own and party is not None and party.connection_state in _HAS_THE_CALL
+        return call.fields if has_it else data.masked(call.fields, self._secret)

@@ -1,0 +1,94 @@
+"""Who is a party of a call, and how connected: worked out of the platform's legs, by nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ctiex.call_control.calls import AgentCall
+from ctiex.call_messages import CallParty, ConnectionState, PartyRole, Recording
+from ctiex.interfaces.call_platform import ILegs, Leg, LegState, Place, RecordingState
+
+_RECORDINGS = {
+    RecordingState.OFF: Recording.OFF,
+    RecordingState.ON: Recording.ON,
+    RecordingState.PAUSED: Recording.PAUSED,
+}
+
+
+def own_legs(id: str, legs: ILegs) -> list[Leg]:
+    """The legs of a call beside those of agents at their desks, which take part in whatever call they are put into."""
+    return [leg for leg in legs.of_call(id) if not leg.at_desk]
+
+
+def desk_legs(own: list[Leg], legs: ILegs, waits_at_desk: str = "") -> Iterator[Leg]:
+    """The legs of agents at their desks who take part in the call of these legs."""
+    found: dict[str, Leg] = {}
+    for leg in own:
+        for other in legs.in_bridge(leg.bridge) if leg.bridge and leg.place is not Place.QUEUE else ():
+            if other.at_desk:
+                found[other.id] = other
+        desk = legs.leg(leg.desk) if leg.desk else None
+        if desk is not None and (desk.at_desk or desk.place is Place.SERVICE):
+            found[desk.id] = desk
+    waiting = legs.leg(waits_at_desk) if waits_at_desk else None
+    if waiting is not None and waiting.at_desk:
+        found[waiting.id] = waiting
+    yield from found.values()
+
+
+def parties_of(call: AgentCall, legs: ILegs) -> tuple[CallParty, ...]:
+    """Everybody in a call now, agents last."""
+    own = own_legs(call.id, legs)
+    desks = list(desk_legs(own, legs, call.waits_at_desk))
+    known = {leg.id for leg in own}
+    parties = [CallParty(leg.id, _role(leg, call, legs), leg.number, leg.agent, _state(leg)) for leg in own]
+    for leg in desks:
+        if leg.id not in known:
+            state = _state_at_desk(leg, own)
+            parties.append(CallParty(leg.id, PartyRole.AGENT, leg.number, leg.agent, state))
+    return tuple(sorted(parties, key=lambda party: party.party_role))
+
+
+def recording_of(call: AgentCall, legs: ILegs) -> Recording:
+    """Whether anybody in a call is recorded."""
+    return max((_RECORDINGS[leg.recording] for leg in legs.of_call(call.id)), default=Recording.OFF)
+
+
+def queue_of(call: AgentCall, legs: ILegs) -> str:
+    """The queue that a call came through."""
+    return next((leg.queue for leg in own_legs(call.id, legs) if leg.queue), call.queue)
+
+
+def _role(leg: Leg, call: AgentCall, legs: ILegs) -> PartyRole:
+    if leg.place is Place.SUPERVISION:
+        return PartyRole.SUPERVISOR
+    if leg.agent:
+        return PartyRole.AGENT
+    dialler = legs.leg(leg.dialled_by) if leg.dialled_by else None
+    if dialler is not None and dialler.place is Place.SERVICE and not dialler.agent:
+        return PartyRole.SERVICE
+    return PartyRole.OTHER if call.related else PartyRole.CUSTOMER
+
+
+def _state(leg: Leg) -> ConnectionState:
+    if leg.state is LegState.INITIATED:
+        return ConnectionState.INITIATED
+    if leg.state is LegState.ALERTING:
+        return ConnectionState.ALERTING
+    if leg.place is Place.QUEUE:
+        return ConnectionState.QUEUED
+    if leg.held_at_phone:
+        return ConnectionState.HELD_AT_PHONE
+    if leg.place is Place.SERVICE and leg.agent:
+        return ConnectionState.HELD
+    return ConnectionState.CONNECTED
+
+
+def _state_at_desk(leg: Leg, own: list[Leg]) -> ConnectionState:
+    """An agent at the desk holds a call whose legs are held for them; the others are connected."""
+    together = leg.bridge and any(other.bridge == leg.bridge for other in own)
+    if together:
+        return ConnectionState.HELD_AT_PHONE if leg.held_at_phone else ConnectionState.CONNECTED
+    if leg.place is Place.SERVICE or any(other.place is Place.HOLD and other.desk == leg.id for other in own):
+        return ConnectionState.HELD
+    return ConnectionState.CONNECTED

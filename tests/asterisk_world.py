@@ -47,7 +47,7 @@ class Exchange(RecordingListener):
         self.names: dict[str, str] = {}
         """The numbers of the customers whom the serials name that were ever told."""
 
-    def call_arrived(self, agent: str, calling_number: str) -> str:
+    def call_arrived(self, agent: str, calling_number: str, customer: str = "") -> str:
         """As the processing service does: a serial that shows that it was told."""
         if not super().call_arrived(agent, calling_number):
             return ""

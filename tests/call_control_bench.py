@@ -84,7 +84,7 @@ class Desk:
         answers = list[Any]()
         self.bench.control.agent_state(self.identity, AgentState(agent, state, **words), answers.append)
         self.bench.pump()
-        return int(answers[0].status)
+        return int(answers[0].status) if answers else -1
 
     def data(self, agent: str, call: str, version: int = 0, **words: Any) -> CallDataReply:
         """Change the data of a call."""

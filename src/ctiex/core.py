@@ -18,6 +18,7 @@ from twisted.internet.defer import DeferredList, ensureDeferred, maybeDeferred
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
+from ctiex.call_control.control import CallControlService, ControlSettings
 from ctiex.interfaces import ICodec, ISerialCarrier, ISignalling
 from ctiex.limits import Limits, SessionLimits
 from ctiex.links.admission import Admission
@@ -74,6 +75,10 @@ class ExchangeCore:
     ivr_link: SessionLimits
     carrier: ISerialCarrier
     """To services over links."""
+    control_settings: ControlSettings = field(factory=ControlSettings)
+    """For the calls of a platform that are controlled."""
+    is_agent: Callable[[str], bool] = lambda number: False
+    """Whether an identity names this agent number."""
     network: ISerialCarrier | None = None
     """Through the telephone network; None: in the same way."""
     exchange_id: str = "1"
@@ -105,11 +110,22 @@ class ExchangeCore:
         self.context = self._processing_context()
         self.processing = ProcessingService(self.context)
         self.drivers = self.make_drivers(self.context, self.processing)
+        self.call_control = self._call_control()
         turns = Turns(self.clock, self.observer, lambda: self.limits.frames_per_second_per_identity)
         self.agent_links = AgentLinkFactory(
             self._link(self.agent_link, self.agent_codec, turns), self.context.presence, self.context.mailboxes
         )
         self.ivr_links = IvrLinkFactory(self._link(self.ivr_link, self.ivr_codec, turns), self.sessions)
+
+    def _call_control(self) -> CallControlService | None:
+        """For the first platform whose calls can be controlled; None: there is none."""
+        platforms = [getattr(driver, "call_platform", None) for driver in self.drivers.values()]
+        platform = next((one for one in platforms if one is not None), None)
+        if platform is None:
+            return None
+        control = CallControlService(self.context, platform, self.control_settings, self.is_agent)
+        self.context.agents_calls = control
+        return control
 
     def _listeners(self) -> Iterator[Observer]:
         yield CounterListener(self.counters)
@@ -147,6 +163,7 @@ class ExchangeCore:
             admission=self.admission,
             observer=self.observer,
             turns=turns,
+            call_control=self.call_control,
         )
 
     # ------------------------------------------------------------ starting
@@ -158,6 +175,8 @@ class ExchangeCore:
     def start(self) -> None:
         """Go on with the calls of the opened store, and take new ones."""
         self.started = True
+        if self.call_control is not None:
+            self.call_control.start()
         # A driver that sees calls has to know which ones are waited for before it looks.
         self.processing.start(self.drivers, self._start_drivers)
 
@@ -188,6 +207,8 @@ class ExchangeCore:
         await self._say_goodbye()
         running, self._running, self.driver_failure = self._running, [], ""
         await all_in_any_case("stopping a signalling driver", [driver.stop for driver in running])
+        if self.call_control is not None:
+            self.call_control.stop()
         self.processing.stop()
         self.started = False
         await in_any_case("closing the call store", self.store.close)

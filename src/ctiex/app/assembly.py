@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from twisted.cred.portal import Portal
 
+from ctiex.call_control.control import ControlSettings
 from ctiex.config.carriers import build_carriers
 from ctiex.config.model import Configuration, ConfiguredService, StoreSettings
 from ctiex.config.reading import exchange_address
 from ctiex.core import ExchangeCore
+from ctiex.identities import Identity
 from ctiex.interfaces import (
     ICheckerPlugin,
     ICodecPlugin,
@@ -64,6 +66,8 @@ def assemble(
         ivr_link=ivr,
         carrier=carriers.connection,
         network=carriers.network,
+        control_settings=ControlSettings(configuration.calls, configuration.call_data, configuration.supervision),
+        is_agent=partial(_is_agent, [known.identity for known in configuration.identities.values()]),
         exchange_id=configuration.exchange.id,
         exchange_address=exchange_address(configuration),
         counters=counters,
@@ -91,7 +95,13 @@ def _service(name: str, service: ConfiguredService) -> ServiceSettings:
         build_plugin(IOrganizerPlugin, one.organizer, one.settings, key=dotted("services", name, side))
         for side, one in (("request", service.request), ("result", service.result))
     )
-    return ServiceSettings(name, service.access_code, service.signalling, request, result, service)
+    taken = frozenset(service.from_call_data)
+    return ServiceSettings(name, service.access_code, service.signalling, request, result, service, taken)
+
+
+def _is_agent(identities: Sequence[Identity], number: str) -> bool:
+    """Whether an identity names this agent number: one that may act for any number names none."""
+    return any(identity.names_agent(number) for identity in identities)
 
 
 def _drivers(

@@ -16,6 +16,8 @@ class AgentCall:
 
     id: str
     serial: str = ""
+    serials_before: tuple[str, ...] = ()
+    """Those of its hand-offs that are over."""
     related: str = ""
     """Of a consultation: the id of the call that it is for."""
     queue: str = ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sized
 from itertools import count
 
 from attrs import field, frozen
@@ -16,7 +16,7 @@ from ctiex.call_control.call_watch import CallWatch
 from ctiex.call_control.calls import AgentCall
 from ctiex.call_control.destinations import Destinations
 from ctiex.call_control.guard import Guard
-from ctiex.call_control.monitors import Monitor, MonitoringLink, Monitors
+from ctiex.call_control.monitors import MonitoredAgent, MonitoringLink, Monitors
 from ctiex.call_control.moves import Moves
 from ctiex.call_control.orders import CallOrders, Order
 from ctiex.call_control.requests import Requests
@@ -34,10 +34,11 @@ from ctiex.call_messages import (
     CallDataReply,
     MonitorReply,
     MonitorSwitch,
+    PartyRole,
 )
 from ctiex.call_messages import Monitor as MonitorRequest
 from ctiex.errors import CallError, SerialError, Status
-from ctiex.fields import Fields
+from ctiex.fields import EMPTY, Fields
 from ctiex.identities import Identity
 from ctiex.interfaces.call_platform import (
     DialFailed,
@@ -99,13 +100,16 @@ class CallControlService:
         )
         self._ids = count(1)
         self._run = f"{context.random.getrandbits(48):012x}"
+        self._returned = dict[str, AgentCall]()
+        """By the serial of a hand-off that is over: the call that it was of, while that goes on."""
         self._kept = dict[str, data.KeptData]()
         """What the store has of calls that weren't seen yet, by their ids."""
         platform.watch(self)
 
     def __len__(self) -> int:
         """How much is kept of calls: nothing when there are none."""
-        return len(self.watch) + len(self._moves) + len(self._turns) + len(self._guard) + self.agents.timers()
+        parts: tuple[Sized, ...] = (self.watch, self._returned, self._moves, self._turns, self._guard)
+        return sum(map(len, parts)) + self.agents.timers()
 
     def _is_here(self, number: str) -> bool:
         return self._context.presence.is_here(number)
@@ -118,6 +122,38 @@ class CallControlService:
         """Let go of the timers."""
         self._guard.stop()
         self.agents.stop()
+
+    # ------------------------------------------------------------ as hand-offs see the calls
+
+    def serial_of(self, customer: str) -> str:
+        """The serial of the call that this leg belongs to."""
+        leg = self._platform.legs.leg(customer)
+        if leg is None:
+            return ""
+        self.watch.look(leg.call)  # its event may be heard by others first
+        call = self.calls.get(leg.call)
+        return call.serial if call is not None else ""
+
+    def customer_of(self, serial: str) -> str:
+        """The leg of the customer in the call with this serial."""
+        call = self.calls.with_serial(serial)
+        parties = call.parties if call is not None else ()
+        return next((party.id for party in parties if party.party_role is PartyRole.CUSTOMER), "")
+
+    def tells(self, agent: str) -> bool:
+        """Whether a link of the agent's own is told of calls."""
+        return any(monitor.own for monitor in self.monitors.of(agent))
+
+    def data_of(self, serial: str) -> Fields:
+        """The data of the call with this serial."""
+        call = self.calls.with_serial(serial)
+        return EMPTY if call is None else call.fields
+
+    def put_result(self, serial: str, fields: Fields) -> None:
+        """Put a result over the data of the call that was handed over under this serial."""
+        call = self.calls.with_serial(serial) or self._returned.get(serial)
+        if call is not None:
+            self.marked(call, fields)
 
     # ------------------------------------------------------------ what links ask for
 
@@ -132,7 +168,7 @@ class CallControlService:
             self.monitors.stop(link, request.agent)
             answer(MonitorReply(Status.OK))
             return
-        monitor = Monitor(link, identity, request.agent)
+        monitor = MonitoredAgent(link, identity, request.agent)
         self.monitors.start(monitor)
         answer(MonitorReply(Status.OK))
         self._telling.snapshot(monitor, self.agents.event(request.agent))
@@ -377,7 +413,10 @@ class CallControlService:
             _log.warn("a call of an agent has no serial: {reason}", reason=str(error))
 
     def customer_returned(self, call: AgentCall) -> None:
-        """The hand-off is over, and its serial with it."""
+        """The hand-off is over, and its serial with it; its result may still come."""
+        if call.serial:
+            self._returned[call.serial] = call
+            call.serials_before = (*call.serials_before, call.serial)
         self.name(call)
 
     def call_changed(self, call: AgentCall, change: CallChange, cause: int, agents: Iterable[str]) -> None:
@@ -395,6 +434,8 @@ class CallControlService:
 
     def call_over(self, call: AgentCall) -> None:
         """Nothing is kept of a call that is over."""
+        for serial in call.serials_before:
+            self._returned.pop(serial, None)
         if call.version:
             self._context.commits.commit(data.forgotten(call))
 
@@ -405,7 +446,7 @@ class CallControlService:
         yield from self.watch.take_up()
         self.agents.taken_up()
         self._moves.expectations.look()
-        self._guard.look(self._platform.legs.all())
+        self._guard.take_up()
         for id in [id for id in self._kept if not any(True for _ in self._platform.legs.of_call(id))]:
             del self._kept[id]
             self._context.commits.commit(data.forgotten(AgentCall(id)))

@@ -59,11 +59,13 @@ class Guard:
         self._root_of = root_of
         self._is_off_hook = is_off_hook
         self._makes = makes
+        self._desk_of: dict[str, str] = {}
+        """By the id of a leg that is held or called for an agent's leg: that one."""
         self._watched: dict[str, IDelayedCall] = {}
         """By the id of a leg: when it is looked at again."""
 
     def __len__(self) -> int:
-        return len(self._watched)
+        return len(self._watched) + len(self._desk_of)
 
     def stop(self) -> None:
         """Look at nobody any more."""
@@ -74,17 +76,31 @@ class Guard:
     def look(self, legs: Iterable[Leg]) -> None:
         """These may have been left alone."""
         for leg in legs:
+            if leg.desk:
+                self._desk_of[leg.id] = leg.desk
+            else:
+                self._desk_of.pop(leg.id, None)
             alone = self._is_alone(leg)
             if alone and leg.id not in self._watched:
                 self._watched[leg.id] = self._clock.callLater(self._seconds, self._due, leg.id)
             elif not alone and leg.id in self._watched:
                 self._watched.pop(leg.id).cancel()
 
+    def take_up(self) -> None:
+        """Behind a loss of events: whoever went meanwhile is forgotten, and all others are looked at."""
+        legs = self._moves.platform.legs
+        for id in [id for id in (*self._desk_of, *self._watched) if legs.leg(id) is None]:
+            self.gone(id)
+        self.look(legs.all())
+
     def gone(self, id: str) -> None:
-        """A leg is no more; those that it leaves are looked at by themselves."""
+        """A leg is no more: the agent whom it was held for may wait for nobody now."""
         timer = self._watched.pop(id, None)
         if timer is not None:
             timer.cancel()
+        desk = self._moves.platform.legs.leg(self._desk_of.pop(id, ""))
+        if desk is not None:
+            self.look([desk])
 
     def _is_alone(self, leg: Leg) -> bool:
         legs = self._moves.platform.legs

@@ -19,7 +19,7 @@ class MonitoringLink(Protocol):
 
 
 @define(eq=False)
-class Monitor:
+class MonitoredAgent:
     """One link that is told of one agent."""
 
     link: MonitoringLink
@@ -36,13 +36,13 @@ class Monitors:
     """By agent, and by link."""
 
     def __init__(self) -> None:
-        self._of_agent: dict[str, dict[MonitoringLink, Monitor]] = {}
+        self._of_agent: dict[str, dict[MonitoringLink, MonitoredAgent]] = {}
         self._of_link: dict[MonitoringLink, dict[str, None]] = {}
 
     def __len__(self) -> int:
         return len(self._of_agent) + len(self._of_link)
 
-    def start(self, monitor: Monitor) -> None:
+    def start(self, monitor: MonitoredAgent) -> None:
         """Tell a link of an agent."""
         self._of_agent.setdefault(monitor.agent, {})[monitor.link] = monitor
         self._of_link.setdefault(monitor.link, {})[monitor.agent] = None
@@ -63,11 +63,11 @@ class Monitors:
         for agent in list(self._of_link.get(link, ())):
             self.stop(link, agent)
 
-    def get(self, link: MonitoringLink, agent: str) -> Monitor | None:
+    def get(self, link: MonitoringLink, agent: str) -> MonitoredAgent | None:
         """That of a link for an agent."""
         return self._of_agent.get(agent, {}).get(link)
 
-    def of(self, agent: str) -> Iterator[Monitor]:
+    def of(self, agent: str) -> Iterator[MonitoredAgent]:
         """Those of an agent."""
         return iter(list(self._of_agent.get(agent, {}).values()))
 
@@ -75,7 +75,7 @@ class Monitors:
         """The agents of whom anybody is told."""
         return iter(list(self._of_agent))
 
-    def tell(self, agent: str, make: Callable[[Monitor], Message]) -> None:
+    def tell(self, agent: str, make: Callable[[MonitoredAgent], Message]) -> None:
         """Tell all links of something of an agent."""
         for monitor in self.of(agent):
             monitor.link.tell(make(monitor))

@@ -9,7 +9,7 @@ from attrs import evolve
 from ctiex.call_control import data
 from ctiex.call_control.allowed import SUPERVISION, allowed, bits, possible
 from ctiex.call_control.calls import AgentCall, AgentCalls
-from ctiex.call_control.monitors import Monitor, Monitors
+from ctiex.call_control.monitors import MonitoredAgent, Monitors
 from ctiex.call_messages import (
     AgentStateEvent,
     CallChange,
@@ -54,7 +54,9 @@ class Telling:
                 if change is not CallChange.SUPERVISION_CHANGED or self._sees_supervisors(monitor):
                     monitor.link.tell(self._event(call, change, cause, status, monitor))
 
-    def _event(self, call: AgentCall, change: CallChange, cause: int, status: int, monitor: Monitor) -> CallEvent:
+    def _event(
+        self, call: AgentCall, change: CallChange, cause: int, status: int, monitor: MonitoredAgent
+    ) -> CallEvent:
         return CallEvent(
             monitor.agent,
             self._clock.now(),
@@ -78,7 +80,7 @@ class Telling:
 
     # ------------------------------------------------------------ snapshots
 
-    def snapshot(self, monitor: Monitor, state: AgentStateEvent) -> None:
+    def snapshot(self, monitor: MonitoredAgent, state: AgentStateEvent) -> None:
         """Tell a link everything of an agent: all at once, so nothing else is told between."""
         monitor.link.tell(state)
         calls, now = self._calls.of_agent(monitor.agent), self._clock.now()
@@ -104,7 +106,7 @@ class Telling:
 
     # ------------------------------------------------------------ as a link may see it
 
-    def parties(self, call: AgentCall, monitor: Monitor) -> tuple[CallParty, ...]:
+    def parties(self, call: AgentCall, monitor: MonitoredAgent) -> tuple[CallParty, ...]:
         """The parties of a call, and what may be asked for now."""
         can = possible(self._platform.functions)
         if not monitor.identity.supervises(monitor.agent):
@@ -116,7 +118,7 @@ class Telling:
             if sees or party.party_role is not PartyRole.SUPERVISOR
         )
 
-    def _sees_supervisors(self, monitor: Monitor) -> bool:
+    def _sees_supervisors(self, monitor: MonitoredAgent) -> bool:
         return self._tells_of_supervision or monitor.identity.supervises(monitor.agent)
 
     def pair(self, call: AgentCall, agent: str) -> AgentCall | None:
@@ -126,7 +128,7 @@ class Telling:
         consultations = self._calls.consultations(call.id)
         return next((one for one in consultations if one.party_of(agent) is not None), None)
 
-    def _fields(self, call: AgentCall, monitor: Monitor) -> Fields:
+    def _fields(self, call: AgentCall, monitor: MonitoredAgent) -> Fields:
         party = call.party_of(monitor.agent)
         has_it = monitor.own and party is not None and party.connection_state in _HAS_THE_CALL
         return call.fields if has_it else data.masked(call.fields, self._secret)

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 from attrs import define, field, frozen
 
+from ctiex.call_control.settings import CallDataSettings, CallSettings, SupervisionSettings, is_dialable
 from ctiex.errors import ConfigurationError, CtiexError
 from ctiex.identities import PATTERN_EXPECTED, parse_pattern
 from ctiex.limits import Limits, SessionLimits, Timeouts
@@ -45,6 +46,13 @@ HashedSecret = Annotated[str, Check(HASH_EXPECTED, _accepted_by(SecretHash.parse
 CertificateName = Annotated[str, Check("a name in a certificate, of 1 to 255 bytes", is_short_text)]
 Source = Annotated[str, Check(SOURCE_EXPECTED, _accepted_by(parse_source))]
 SoundFile = Annotated[str, Check(SOUND_EXPECTED, is_sound)]
+DialledStart = Annotated[
+    str,
+    Check(
+        'how numbers begin, in digits and * # +, such as "0", or "*" for any',
+        lambda value: isinstance(value, str) and is_dialable(value),
+    ),
+]
 AgentPattern = Annotated[str, Check(PATTERN_EXPECTED, _accepted_by(parse_pattern))]
 
 
@@ -167,6 +175,8 @@ class ConfiguredService(Timeouts):
 
     access_code: Name
     signalling: Name = "link"
+    from_call_data: tuple[Name, ...] = ()
+    """Names of fields that a hand-off takes from the data of the agent's call."""
     request: OrganizerSettings = field(factory=OrganizerSettings)
     result: OrganizerSettings = field(factory=OrganizerSettings)
     settings: Mapping[str, Any] = field(factory=dict, metadata=REST, repr=False)
@@ -184,6 +194,10 @@ class IdentitySettings:
     """A name in the client certificate of an identity that binds without a secret."""
     agents: tuple[AgentPattern, ...] = ()
     services: tuple[Name, ...] = ()
+    supervises: tuple[AgentPattern, ...] = ()
+    """Agent numbers whose states it may force, and whose calls it may listen to and take over."""
+    may_dial: tuple[DialledStart, ...] = ()
+    """How the numbers begin that its agents may call outside."""
 
 
 @frozen(kw_only=True)
@@ -208,6 +222,9 @@ class _Tables:
     audit: AuditSettings = field(factory=AuditSettings)
     limits: Limits = field(factory=Limits)
     login: LoginSettings = field(factory=LoginSettings)
+    calls: CallSettings = field(factory=CallSettings)
+    call_data: CallDataSettings = field(factory=CallDataSettings)
+    supervision: SupervisionSettings = field(factory=SupervisionSettings)
     services: Mapping[str, ConfiguredService] = field(factory=dict)
 
 

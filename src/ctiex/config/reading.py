@@ -118,6 +118,9 @@ def examine(
         audit=read.audit,
         limits=read.limits,
         login=read.login,
+        calls=read.calls,
+        call_data=read.call_data,
+        supervision=read.supervision,
         identities={name: _known(name, one) for name, one in read.identities.items() if name != ANY_OWNER},
         services=dict(read.services),
         source=source,
@@ -142,4 +145,12 @@ def _demo_identities(services: Mapping[str, ConfiguredService]) -> Mapping[str, 
 def _known(name: str, settings: IdentitySettings) -> KnownIdentity:
     role, agents = Role[settings.role.upper()], AgentNumbers.parse(settings.agents)
     secret = SecretHash.parse(settings.secret_hash) if settings.secret_hash else settings.secret or None
-    return KnownIdentity(Identity(name, role, agents, frozenset(settings.services)), secret, settings.certificate)
+    identity = Identity(
+        name,
+        role,
+        agents,
+        frozenset(settings.services),
+        AgentNumbers.parse(settings.supervises),
+        tuple(settings.may_dial),
+    )
+    return KnownIdentity(identity, secret, settings.certificate)

@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface, implementer
 
 from ctiex.frozen import frozen
+from ctiex.interfaces.call_platform import ICallPlatform
 from ctiex.interfaces.carrier import Signalled
 from ctiex.interfaces.codec import ICodec
 from ctiex.messages import CallEnded, Connection, DataChanged
@@ -101,11 +102,16 @@ class ISignallingListener(Interface):
     def agent_lost(serial: str) -> None:
         """The customer has left the service and isn't with the agent, who is gone (drivers that see the call)."""
 
-    def call_arrived(agent: str, calling_number: str) -> str:
+    def call_arrived(agent: str, calling_number: str, customer: str = "") -> str:
         """A customer and an agent have begun to talk (drivers that see the call).
 
         Returns the serial that the agent's application was notified of; empty when it isn't logged in.
+
+        :param customer: the id of the customer's party, where the platform's calls are controlled too.
         """
+
+    def customer_of(serial: str) -> str:
+        """The id of the customer's party in the agent's call that has this serial now; empty where none has."""
 
 
 class ISignalling(Interface):
@@ -128,6 +134,7 @@ class ISignalling(Interface):
         """
 
     connected: bool = Attribute("Whether it sees the calls of its platform now.")
+    call_platform: ICallPlatform | None = Attribute("Its platform, where the calls there can be controlled.")
 
     def start() -> None:
         """Connect. It is called once the exchange has loaded its calls."""
@@ -150,6 +157,7 @@ class BaseSignalling:
     """The base of drivers that aren't connected to a platform and see no calls."""
 
     sees_return = False
+    call_platform: ICallPlatform | None = None
 
     @property
     def connected(self) -> bool:

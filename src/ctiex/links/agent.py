@@ -8,6 +8,7 @@ from typing import Any
 
 from twisted.internet.interfaces import IAddress
 
+from ctiex.call_messages import AgentState, CallControl, CallData, Monitor
 from ctiex.errors import Status
 from ctiex.identities import Identity
 from ctiex.links.exchange import ExchangeLink, ExchangeLinkFactory, LinkContext
@@ -23,6 +24,7 @@ from ctiex.messages import (
     CancelRequest,
     ConnectRequest,
     Error,
+    Feature,
     Message,
     Role,
     UpdateRequest,
@@ -44,6 +46,9 @@ class AgentLink(ExchangeLink):
         super().__init__(context, factory)
         self._presence = presence
         self._mailboxes = mailboxes
+        self._call_control = context.call_control
+        if context.call_control is not None:
+            self.offered_features = frozenset({Feature.CALLS})
         # A dictionary, since a set would be walked in another order in every run.
         self._agents: dict[str, None] = {}
 
@@ -70,6 +75,27 @@ class AgentLink(ExchangeLink):
                 self._context.processing.update(who, message, answer)
             case CallQuery():
                 self._context.processing.query(who, message, answer)
+            case _:
+                self._control(who, message, answer)
+
+    def _control(self, who: Identity, message: Message, answer: Callable[[Message], None]) -> None:
+        """What the feature ``calls`` brings; it is granted where there is call control alone."""
+        control = self._call_control
+        assert control is not None, "the feature was granted"
+        match message:
+            case Monitor():
+                control.monitor(self, who, message, answer)
+            case AgentState():
+                control.agent_state(who, message, answer)
+            case CallControl():
+                control.control(who, message, answer)
+            case CallData():
+                control.data(who, message, answer)
+
+    def tell(self, message: Message) -> None:
+        """Write what has happened to a call or an agent: it isn't kept, and not answered."""
+        self.session.notify(message)
+        self.flush()
 
     def _answer(self, invoke_id: int, reply: Message) -> None:
         """Write a reply, now or when the store has taken its time."""
@@ -101,6 +127,8 @@ class AgentLink(ExchangeLink):
         answer(reply)
         self._mailboxes.resume(message.agent, self)
         self._context.processing.agent_logged_in(message.agent)
+        if self._call_control is not None:
+            self._call_control.logged_in(self, message.agent)
 
     def _logout(self, message: AgentLogout, answer: Callable[[Message], None]) -> None:
         was_here = self._presence.logout(message.agent, self)
@@ -130,6 +158,8 @@ class AgentLink(ExchangeLink):
         """Its agents aren't here any more."""
         for agent in self._agents:
             self._presence.logout(agent, self)
+        if self._call_control is not None:
+            self._call_control.monitors.leave(self)
 
 
 class AgentLinkFactory(ExchangeLinkFactory):

@@ -10,6 +10,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import Factory
 
+from ctiex.call_control.control import CallControlService
 from ctiex.errors import Status
 from ctiex.identities import Identity
 from ctiex.interfaces import ICodec
@@ -50,6 +51,8 @@ class LinkContext:
     """Hears of every Bind, every request and every end."""
     turns: Turns
     """Has identities take turns, and the sources of unbound links; those of the other listening port, too."""
+    call_control: CallControlService | None = None
+    """Of the platform whose calls are controlled."""
 
     tells_answers: bool = field(init=False)
     """Whether anybody hears of each answer; else nothing is made ready to be told."""

@@ -61,6 +61,18 @@ class AuditEvent(Enum):
     QUERY_ANSWERED = "query_answered"
     """A CallQuery was answered by the open hand-offs of an agent number, or by the first ones of them (35)."""
     QUERY_REFUSED = "query_refused"
+    MONITOR_GRANTED = "monitor_granted"
+    """A link is told of an agent number's state and calls, or (``action``: stop) isn't any more."""
+    MONITOR_REFUSED = "monitor_refused"
+    AGENT_STATE_ASKED = "agent_state_asked"
+    """An AgentState was answered 0; ``action`` is the state."""
+    AGENT_STATE_REFUSED = "agent_state_refused"
+    ORDER_BEGUN = "order_begun"
+    """A CallControl was answered 0: who has asked for which action on which call."""
+    ORDER_REFUSED = "order_refused"
+    CALL_DATA_KEPT = "call_data_kept"
+    """A CallData was answered 0."""
+    CALL_DATA_REFUSED = "call_data_refused"
     CALL_ENDED = "call_ended"
     """The service's part is over: by its final result, or by a condition of the exchange."""
     END_TOLD = "end_told"
@@ -97,6 +109,14 @@ IN_WORDS: Mapping[str, str] = {
     AuditEvent.CHANGE_TOLD.value: "{who} was told that the data has changed",
     AuditEvent.CANCEL_KEPT.value: "{who} asked to cancel: done",
     AuditEvent.CANCEL_REFUSED.value: "{who} asked to cancel: refused, {why}",
+    AuditEvent.MONITOR_GRANTED.value: "{who} asked to be told of agent {agent}: {action}",
+    AuditEvent.MONITOR_REFUSED.value: "{who} asked to be told of agent {agent}: refused, {why}",
+    AuditEvent.AGENT_STATE_ASKED.value: "{who} asked for the state {action} of agent {agent}",
+    AuditEvent.AGENT_STATE_REFUSED.value: "{who} asked for the state {action} of agent {agent}: refused, {why}",
+    AuditEvent.ORDER_BEGUN.value: "{who} asked for {action} on call {call_id} of agent {agent}",
+    AuditEvent.ORDER_REFUSED.value: "{who} asked for {action} on call {call_id} of agent {agent}: refused, {why}",
+    AuditEvent.CALL_DATA_KEPT.value: "{who} changed the data of call {call_id}: stored",
+    AuditEvent.CALL_DATA_REFUSED.value: "{who} asked to change the data of call {call_id}: refused, {why}",
     AuditEvent.CALL_ENDED.value: "ended for agent {agent}: {condition}, {why}",
     AuditEvent.END_TOLD.value: "{who} was told of the end: {condition}",
     AuditEvent.CALL_FORGOTTEN.value: "forgotten",
@@ -121,6 +141,10 @@ class About(TypedDict, total=False):
     """The agent number."""
     serial: str
     """The call serial number."""
+    call_id: str
+    """The id of an agent's call."""
+    action: str
+    """What was asked for."""
     service: str
     """The service's name."""
     owner: str

@@ -9,6 +9,7 @@ from typing import Unpack
 from attrs import define, field
 from twisted.internet.interfaces import IReactorTime
 
+from ctiex.call_messages import AgentState, CallControl, CallData, Monitor
 from ctiex.errors import Status
 from ctiex.identities import Identity
 from ctiex.interfaces import IServiceSession
@@ -44,6 +45,10 @@ _OUTCOMES: dict[type[Message], tuple[AuditEvent, AuditEvent]] = {
     CallQuery: (AuditEvent.QUERY_ANSWERED, AuditEvent.QUERY_REFUSED),
     DataRequest: (AuditEvent.DATA_GIVEN, AuditEvent.DATA_REFUSED),
     ServiceEvent: (AuditEvent.REPORT_KEPT, AuditEvent.REPORT_REFUSED),
+    Monitor: (AuditEvent.MONITOR_GRANTED, AuditEvent.MONITOR_REFUSED),
+    AgentState: (AuditEvent.AGENT_STATE_ASKED, AuditEvent.AGENT_STATE_REFUSED),
+    CallControl: (AuditEvent.ORDER_BEGUN, AuditEvent.ORDER_REFUSED),
+    CallData: (AuditEvent.CALL_DATA_KEPT, AuditEvent.CALL_DATA_REFUSED),
 }
 """What is recorded of a request that was granted, and of one that was refused."""
 
@@ -77,6 +82,14 @@ def about_request(request: Message) -> About:
             return {"serial": serial}
         case ServiceEvent():
             return {"serial": request.serial, "condition": request.condition}
+        case Monitor(agent=agent):
+            return {"agent": agent, "action": request.switch.name.lower()}
+        case AgentState(agent=agent):
+            return {"agent": agent, "action": request.agent_state.name.lower()}
+        case CallControl(agent=agent, call=call):
+            return {"agent": agent, "call_id": call, "action": request.action.name.lower()}
+        case CallData(agent=agent, call=call):
+            return {"agent": agent, "call_id": call}
     return {}
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 from random import Random
+from typing import Protocol
 
 from attrs import define, field, frozen
 
 from ctiex.errors import CodecError
+from ctiex.fields import EMPTY, Fields
 from ctiex.interfaces import ICodec, IOrganizer, ISerialCarrier
 from ctiex.limits import Limits, SessionLimits, Timeouts
 from ctiex.messages import Message
@@ -39,6 +41,50 @@ class ServiceSettings:
     result: IOrganizer
     """Reorganizes the service's fields for the agent."""
     timeouts: Timeouts = field(factory=Timeouts)
+    from_call_data: frozenset[str] = frozenset()
+    """The names of fields that a hand-off takes from the data of the agent's call, where its request has none."""
+
+
+class AgentsCalls(Protocol):
+    """The calls of agents, as hand-offs see them."""
+
+    def serial_of(self, customer: str) -> str:
+        """The serial of the call in which this customer's party is; empty where none is known."""
+
+    def customer_of(self, serial: str) -> str:
+        """The id of the customer's party in the call that has this serial now; empty where none has."""
+
+    def tells(self, agent: str) -> bool:
+        """Whether the agent's own application is told of calls by call events."""
+
+    def data_of(self, serial: str) -> Fields:
+        """The data of the call that has this serial now."""
+
+    def put_result(self, serial: str, fields: Fields) -> None:
+        """A service's result goes into the data of the call that it was handed over from."""
+
+
+class NoAgentsCalls:
+    """There is no platform whose calls are seen."""
+
+    def serial_of(self, customer: str) -> str:
+        """None."""
+        return ""
+
+    def customer_of(self, serial: str) -> str:
+        """Nobody."""
+        return ""
+
+    def tells(self, agent: str) -> bool:
+        """Nobody."""
+        return False
+
+    def data_of(self, serial: str) -> Fields:
+        """None."""
+        return EMPTY
+
+    def put_result(self, serial: str, fields: Fields) -> None:
+        """It goes nowhere."""
 
 
 @define(slots=False)
@@ -67,6 +113,8 @@ class ProcessingContext:
     """Takes serials through the telephone network, where that is another than ``carrier``, which makes Connections."""
 
     def __attrs_post_init__(self) -> None:
+        self.agents_calls: AgentsCalls = NoAgentsCalls()
+        """Replaced where a platform's calls are controlled."""
         self._last_begun = 0
         self.digests = Digests(self.random.randbytes(KEY_SIZE))
         self.presence = AgentPresence(self.limits, self.store.last_sequence)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ctiex.errors import CodecError, FieldError, Status
+from ctiex.fields import Fields
 from ctiex.identities import Identity
 from ctiex.messages import Condition, ServiceEvent, ServiceEventReply
 from ctiex.processing.account import size_of_event
@@ -87,6 +88,13 @@ class Reports:
             and self._quotas.has_room(call.agent, size_of_event(told))
         )
 
+    def _put_into_call(self, call: Call, event: ServiceEvent) -> None:
+        """A result comes back with the customer, in the data of the agent's call too: what is secret doesn't."""
+        organizer = self._context.services[call.service].result
+        fields = organizer.organize(event.fields)
+        told = {name: value for name, value in fields.items() if name not in organizer.secret}
+        self._context.agents_calls.put_result(call.serial, Fields.trusted(told))
+
     def _commit_report(
         self, call: Call, event: ServiceEvent, told: StoredEvent, answer: Callable[[Status], None]
     ) -> None:
@@ -100,6 +108,7 @@ class Reports:
         def committed() -> None:
             if final:
                 self._calls.finished(updated)
+                self._put_into_call(call, event)
             here = self._context.presence.is_here(call.agent)
             answer(Status.OK if here else Status.QUEUED_AGENT_AWAY)
             self._observer.report_committed(call, event.condition, final)

@@ -55,7 +55,7 @@ def new_call(context: ProcessingContext, identity: Identity, request: ConnectReq
     serial = request.serial or _allocated(context)
     _check_carriers(context, request.calling_number, serial)
     result = DataResult(Status.OK, serial, request.agent, request.reference)
-    data, asked = _organized(context, request.service, result, request.fields)
+    data, asked = _organized(context, request.service, result, _with_call_data(context, request))
     _check_events(context, request, serial)
     now = context.clock.now()
     return Call(
@@ -73,6 +73,20 @@ def new_call(context: ProcessingContext, identity: Identity, request: ConnectReq
         begun=context.begins(now),
         since=now,
     )
+
+
+def _with_call_data(context: ProcessingContext, request: ConnectRequest) -> Fields:
+    """The fields of a request, and of the agent's call those that the service takes from there.
+
+    :raise Refused: 36, more fields than are ever allowed.
+    """
+    wanted = context.services[request.service].from_call_data
+    if not wanted or not request.serial:
+        return request.fields
+    of_call = {name: value for name, value in context.agents_calls.data_of(request.serial).items() if name in wanted}
+    fields = Fields.trusted({**of_call, **dict(request.fields)})
+    check_fields(fields, context.limits)
+    return fields
 
 
 def _check_events(context: ProcessingContext, request: ConnectRequest, serial: str) -> None:

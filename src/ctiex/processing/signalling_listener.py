@@ -102,8 +102,10 @@ class SignallingListener:
 
     # ------------------------------------------------------------ calls that nobody has asked for yet
 
-    def call_arrived(self, agent: str, calling_number: str) -> str:
-        """The agent hears 0, under a new serial; empty if it isn't reported.
+    def call_arrived(self, agent: str, calling_number: str, customer: str = "") -> str:
+        """The agent hears 0, under a serial of its own, or that of the call; empty if it isn't reported.
+
+        An application that is told of calls by call events hears nothing more.
 
         As for events 10 to 13, the agent has to be logged in, with room in the mailbox. The calling number
         comes from the network: whatever could be read as a serial in it is stripped.
@@ -111,8 +113,11 @@ class SignallingListener:
         context = self._context
         if not context.presence.is_here(agent) or not context.quotas.has_room(agent):
             return ""
+        known = context.agents_calls.serial_of(customer) if customer else ""
+        if known and context.agents_calls.tells(agent):
+            return known
         try:
-            serial = context.new_serial(told=True)
+            serial = known or context.new_serial(told=True)
             self._tell_of(serial, agent, context.carrier.strip(Signalled(calling_number)).calling_number)
         except (SerialError, FieldError, CodecError) as error:
             _log.warn("agent {agent} isn't notified of a call: {reason}", agent=agent, reason=str(error))
@@ -124,6 +129,10 @@ class SignallingListener:
             )
             return ""
         return serial
+
+    def customer_of(self, serial: str) -> str:
+        """As the calls of agents are known."""
+        return self._context.agents_calls.customer_of(serial)
 
     def _tell_of(self, serial: str, agent: str, number: str) -> None:
         """Keep the event; later, if the store doesn't take it now."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sized
+from collections.abc import Callable, Iterator, Sized
 
 from ctiex.interfaces.telephony import Conversation, ICallModel, Party
 
@@ -13,7 +13,12 @@ _MOST_NAMES = 20
 class Conversations:
     """By their customers, their agents, and the agents' parties."""
 
-    def __init__(self) -> None:
+    def __init__(self, customer_of: Callable[[str], str] = lambda serial: "") -> None:
+        """None yet.
+
+        :param customer_of: whom a serial names that no agent was told by this class.
+        """
+        self._ask = customer_of
         self._of_customer: dict[str, Conversation] = {}
         self._of_agent: dict[str, dict[str, Conversation]] = {}
         self._of_party: dict[str, dict[str, Conversation]] = {}
@@ -72,7 +77,7 @@ class Conversations:
 
     def customer_of(self, serial: str) -> str:
         """The id of the customer whom a serial names; empty: of none."""
-        return self._customers.get(serial, "")
+        return self._customers.get(serial) or self._ask(serial)
 
     # ------------------------------------------------------------ what happens
 

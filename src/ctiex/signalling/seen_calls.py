@@ -26,7 +26,7 @@ class SeenCalls:
         """None yet."""
         self.platform = platform
         self.listener = listener
-        self.conversations = Conversations()
+        self.conversations = Conversations(listener.customer_of)
         self.transfers = ActiveTransfers(listener, platform.recall, self._over)
         self.starter = TransferStarter(platform, listener, self.conversations, self.transfers)
         self.offers = self.starter.offers
@@ -83,7 +83,8 @@ class SeenCalls:
 
     def call_arrived(self, conversation: Conversation) -> None:
         """Tell the agent's application of the customer, and have the platform remember it."""
-        serial = self.listener.call_arrived(conversation.agent, conversation.customer.number)
+        customer = conversation.customer
+        serial = self.listener.call_arrived(conversation.agent, customer.number, customer.id)
         if self.conversations.told(conversation, serial):
             self.platform.associate(conversation.customer, serial, conversation.agent)
 

@@ -12,6 +12,7 @@ from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from ctiex.interfaces import BaseSignalling, ISignalling, ISignallingListener, Offer
+from ctiex.interfaces.call_platform import ICallPlatform
 from ctiex.interfaces.telephony import ISnapshot, ITelephonyListener, ITelephonyPlatform, TelephonyEvent
 from ctiex.signalling.resumption import Resumption
 from ctiex.signalling.seen_calls import SeenCalls
@@ -27,6 +28,7 @@ class TransferSignalling(BaseSignalling):
         """Nothing is connected before ``start``."""
         self._platform = platform
         self._calls = SeenCalls(platform, listener)
+        self.call_platform = platform if ICallPlatform.providedBy(platform) else None
 
     def __len__(self) -> int:
         """How many records are kept of calls: none when there are no calls."""

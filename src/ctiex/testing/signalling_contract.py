@@ -75,7 +75,11 @@ class RecordingListener:
         """The customer is elsewhere."""
         self.told.append(("agent_lost", serial))
 
-    def call_arrived(self, agent: str, calling_number: str) -> str:
+    def customer_of(self, serial: str) -> str:
+        """No agent's call is known."""
+        return ""
+
+    def call_arrived(self, agent: str, calling_number: str, customer: str = "") -> str:
         """A customer and an agent talk; the serial is made of the agent number and what was reported before."""
         self.arrivals.append((agent, calling_number))
         return f"{agent}{len(self.arrivals)}" if self.agents_are_here else ""

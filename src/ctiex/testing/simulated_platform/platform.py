@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from random import Random
 
 from attrs import define, evolve, frozen
@@ -163,12 +164,20 @@ class SimulatedPlatform:
         loses = self._random.random() < self.trouble.loses
         connection = self._connection
 
+        def ordered() -> None:
+            self.board.by_order = True
+            try:
+                do()
+            finally:
+                self.board.by_order = False
+
         def carry_out() -> None:
             if not self.connected or connection != self._connection:
                 answer.errback(Failure(LinkLost("the platform is away")))
             elif loses:
                 if self._random.random() < 0.5:
-                    do()
+                    with suppress(OrderRefused):
+                        ordered()
                 answer.errback(Failure(LinkLost("the connection was lost")))
                 self.go()
             elif refuses:
@@ -176,7 +185,7 @@ class SimulatedPlatform:
             else:
                 self.orders.append(name)
                 try:
-                    do()
+                    ordered()
                 except OrderRefused:
                     answer.errback(Failure())
                 else:

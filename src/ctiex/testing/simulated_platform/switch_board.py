@@ -78,6 +78,10 @@ class SwitchBoard:
         self._falls_back: set[str] = set()
         """Callers who go to the fallback where nobody answers them."""
         self._timers: dict[str, IDelayedCall] = {}
+        self.by_order = False
+        """Whether it does now what it was told to, and not what somebody does at a telephone."""
+        self.cut_off: list[str] = []
+        """Customers whose call was ended by what an order did to others, or who were left by who was put elsewhere."""
 
     def new_id(self, word: str = "leg") -> str:
         """An id that no leg has had."""
@@ -220,6 +224,8 @@ class SwitchBoard:
         if peer.at_desk:
             self._move(peer, Place.DESK)
         else:
+            if self.by_order and not peer.agent:
+                self.cut_off.append(peer.id)
             self.hang_up(peer, NORMAL, by_platform=True)
 
     def _caller_failed(self, called: Leg, cause: int) -> None:
@@ -264,6 +270,8 @@ class SwitchBoard:
         elif peer.id in self._own:
             self.fall_back(peer)
         else:
+            if not peer.agent:
+                self.cut_off.append(peer.id)
             self.hang_up(peer, NORMAL, by_platform=True)
 
     def part(self, leg: Leg, desk: Leg) -> None:

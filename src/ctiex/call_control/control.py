@@ -14,11 +14,14 @@ from ctiex.call_control import data
 from ctiex.call_control.agents import Agents
 from ctiex.call_control.call_watch import CallWatch
 from ctiex.call_control.calls import AgentCall
+from ctiex.call_control.data_keeper import DataKeeper
 from ctiex.call_control.destinations import Destinations
 from ctiex.call_control.guard import Guard
 from ctiex.call_control.monitors import MonitoredAgent, MonitoringLink, Monitors
 from ctiex.call_control.moves import Moves
-from ctiex.call_control.orders import CallOrders, Order
+from ctiex.call_control.order import Order
+from ctiex.call_control.order_runner import OrderRunner
+from ctiex.call_control.orders import CallOrders
 from ctiex.call_control.requests import Requests
 from ctiex.call_control.settings import CallDataSettings, CallSettings, SupervisionSettings
 from ctiex.call_control.telling import Telling
@@ -81,7 +84,6 @@ class CallControlService:
         self._context = context
         self._platform = platform
         self._settings = settings.calls
-        self._secret = settings.call_data.secret
         clock = context.clock
         self.watch = CallWatch(platform, self)
         self.calls = self.watch.calls
@@ -89,21 +91,23 @@ class CallControlService:
         self._moves = Moves(platform, clock, settings.calls.order_timeout)
         self._turns = CallTurns(clock)
         self._telling = Telling(
-            self.calls, self.monitors, platform, clock, self._secret, settings.supervision.tell_agent
+            self.calls, self.monitors, platform, clock, settings.call_data.secret, settings.supervision.tell_agent
         )
         self.agents = Agents(platform, settings.calls, clock, self._telling.agent_state)
-        self._orders = CallOrders(self._moves, settings.calls, self)
         destinations = Destinations(settings.calls.queues, lambda number: is_agent(number) or self._is_here(number))
         self._requests = Requests(self.calls, platform, destinations, settings.calls, self._telling, self.new_leg_id)
         self._guard = Guard(
             self._moves, self._turns, clock, settings.calls.left_alone, self._root_of, self.is_off_hook, self._makes
         )
+        self._data = DataKeeper(context, self.calls, self._requests, self._telling, settings.call_data.secret)
+        self._runner = OrderRunner(
+            self.watch, self._moves, self._turns, CallOrders(self._moves, settings.calls, self), self._requests,
+            self._telling, self, settings.calls.order_wait, self._guard.look,
+        )  # fmt: skip
         self._ids = count(1)
         self._run = f"{context.random.getrandbits(48):012x}"
         self._returned = dict[str, AgentCall]()
         """By the serial of a hand-off that is over: the call that it was of, while that goes on."""
-        self._kept = dict[str, data.KeptData]()
-        """What the store has of calls that weren't seen yet, by their ids."""
         platform.watch(self)
 
     def __len__(self) -> int:
@@ -116,7 +120,7 @@ class CallControlService:
 
     def start(self) -> None:
         """Take up what the opened store has of calls."""
-        self._kept = dict(data.read(self._context.store.metadata_beginning(data.LABEL), self._context.agent_codec))
+        self._data.start()
 
     def stop(self) -> None:
         """Let go of the timers."""
@@ -209,108 +213,26 @@ class CallControlService:
         except CallError as error:
             answer(CallControlReply(error.status, request.call, detail=error.detail))
             return
-        if order.action in (Action.RECONNECT, Action.CLEAR) and self._interrupted(order):
-            if order.action is Action.CLEAR:
-                answer(CallControlReply(Status.OK, order.call.id))
-                return
-            order = Order(Action.RETRIEVE, order.agent, order.main)
-        ensureDeferred(self._in_turn(order, answer)).addErrback(
-            lambda failure: _log.failure("an order failed", failure)
-        )
+        self._runner.run(order, answer)
 
-    # ------------------------------------------------------------ orders
+    def data(self, identity: Identity, request: CallData, answer: Callable[[CallDataReply], None]) -> None:
+        """Change the data of a call, if it is of the version that the client knows."""
+        self._data.change(identity, request, answer)
 
-    def _interrupted(self, order: Order) -> bool:
-        """Whether a device was still being called for the call; it is given up, and the order that did so ends."""
-        calls = [
-            call for call in (order.call, order.consultation if order.pair is not None else None) if call is not None
-        ]
-        ringing = next((leg for call in calls if (leg := self._moves.called_for(call.id)) is not None), None)
-        if ringing is None:
-            return False
-        ensureDeferred(self._moves.ask(self._platform.hang_up(ringing))).addErrback(
-            lambda failure: failure.trap(CallError) and None
-        )
-        return True
+    # ------------------------------------------------------------ calls that orders bring about
 
-    async def _in_turn(self, order: Order, answer: Callable[[CallControlReply], None]) -> None:
-        roots = {order.call.root, *((order.pair.root,) if order.pair is not None else ())}
-        try:
-            taken = await self._turns.take(roots, self._settings.order_wait)
-        except CallError as error:
-            answer(CallControlReply(error.status, order.call.id))
-            return
-        try:
-            self._requests.check_allowed(order)  # again: it may have waited
-            self._begin(order)
-        except CallError as error:
-            answer(CallControlReply(error.status, order.call.id))
-            self._turns.leave(taken)
-            return
-        told = order.new or order.call
-        answer(CallControlReply(Status.OK, told.id, told.serial))
-        try:
-            await self._carry_out(order)
-        finally:
-            self._turns.leave(taken)
-            self._look_after(order)
-
-    def _begin(self, order: Order) -> None:
+    def begin(self, order: Order) -> None:
         """A call that comes of the order is there from now on."""
-        order.call.by = order.agent
         if order.action is Action.MAKE:
             self._add(order.call, order.fields)
         elif order.action is Action.CONSULT:
-            fields = data.put_over(order.call.fields, order.fields)
             order.new = AgentCall(self.new_leg_id(), related=order.main.root, by=order.agent)
-            self._add(order.new, fields)
-        for call in self._calls_of(order):
-            call.in_order = True
+            self._add(order.new, data.put_over(order.call.fields, order.fields))
 
     def _add(self, call: AgentCall, fields: Fields) -> None:
         self.calls.put(call)
         self.name(call)
-        if fields:
-            self.marked(call, fields)
-
-    async def _carry_out(self, order: Order) -> None:
-        calls = self._calls_of(order)
-        try:
-            await self._orders.carry_out(order)
-        except CallError as error:
-            self._failed(order, error.status)
-        except Exception:
-            _log.failure("order {action} failed", action=order.action.name.lower())
-            self._failed(order, Status.INTERNAL)
-        finally:
-            self._drop_unused(order)
-            for call in calls:
-                call.in_order = False
-            self.watch.loud(*calls)
-            for call in calls:
-                self.watch.look(call.id)
-                call.by = ""
-
-    def _failed(self, order: Order, status: Status) -> None:
-        call = order.new or order.call
-        agents = dict.fromkeys([order.agent, *call.agents()])
-        self._telling.call_changed(call, CallChange.FAILED, 0, agents, status)
-
-    def _drop_unused(self, order: Order) -> None:
-        """A call that came to nothing before anybody was in it."""
-        call = order.new or order.call
-        if self.calls.get(call.id) is call and not call.parties and not self.watch.parties_now(call):
-            self._telling.call_changed(call, CallChange.CLEARED, 0, [order.agent])
-            self.calls.remove(call)
-            self.call_over(call)
-
-    @staticmethod
-    def _calls_of(order: Order) -> list[AgentCall]:
-        return [call for call in (order.call, order.pair, order.new) if call is not None]
-
-    def _look_after(self, order: Order) -> None:
-        self._guard.look([leg for call in self._calls_of(order) for leg in self._platform.legs.of_call(call.id)])
-        self._guard.look(self._platform.legs.of_agent(order.agent))
+        self._data.put_over(call, fields)
 
     # ------------------------------------------------------------ as the teller of orders
 
@@ -333,9 +255,7 @@ class CallControlService:
 
     def marked(self, call: AgentCall, fields: Fields) -> None:
         """Put fields over the data of a call."""
-        if fields:
-            _, latest = call.coming or (call.version, call.fields)
-            self._keep(call, data.put_over(latest, fields), lambda reply: None)
+        self._data.put_over(call, fields)
 
     def new_leg_id(self) -> str:
         """An id that no leg and no call has, of this run or another."""
@@ -348,56 +268,11 @@ class CallControlService:
         call = self.calls.get(leg.call) or next(iter(self.calls.of_agent(leg.agent)), None)
         return leg.call or leg.id if call is None else call.root
 
-    # ------------------------------------------------------------ data
-
-    def data(self, identity: Identity, request: CallData, answer: Callable[[CallDataReply], None]) -> None:
-        """Change the data of a call, if it is of the version that the client knows."""
-        try:
-            if not identity.may_see(request.agent):
-                raise CallError(Status.NO_SUCH_CALL)
-            call = self._requests.call_of(request.agent, request.call)
-            if call.coming is not None:
-                raise CallError(Status.CALL_BUSY)
-            fields = data.checked(call, request, self._context.limits.fields_per_message)
-        except CallError as error:
-            answer(self._data_refused(identity, request, error))
-            return
-        self._keep(call, fields, answer)
-
-    def _data_refused(self, identity: Identity, request: CallData, error: CallError) -> CallDataReply:
-        call = self.calls.get(request.call)
-        if error.status is not Status.DUPLICATE_SERIAL or call is None:
-            return CallDataReply(error.status, detail=error.detail)
-        fields = call.fields if identity.may_act_for(request.agent) else data.masked(call.fields, self._secret)
-        return CallDataReply(error.status, call.version, fields, error.detail)
-
-    def _keep(self, call: AgentCall, fields: Fields, answer: Callable[[CallDataReply], None]) -> None:
-        """Have the store keep the data of a call, and tell it then."""
-        latest, _ = call.coming or (call.version, call.fields)
-        body = CallDataReply(Status.OK, latest + 1, fields)
-        if not self._context.fits_agent_link(body):
-            answer(CallDataReply(Status.DATA_TOO_LARGE, call.version))
-            return
-        call.coming = coming = body.version, fields
-
-        def committed() -> None:
-            call.version, call.fields = coming
-            call.coming = None if call.coming is coming else call.coming
-            self._telling.call_changed(call, CallChange.DATA_CHANGED, 0, call.agents())
-            answer(body)
-
-        def failed() -> None:
-            call.coming = None
-            answer(CallDataReply(Status.STORE_UNAVAILABLE, call.version))
-
-        change = data.kept(call, body.version, fields, self._context.agent_codec)
-        self._context.commits.commit(change, committed, failed)
-
     # ------------------------------------------------------------ as the listener of the watch
 
     def call_began(self, call: AgentCall) -> None:
         """A call has an agent: it has a serial from now on, or the one that it had before a restart."""
-        before = self._kept.pop(call.id, None)
+        before = self._data.of_before(call.id)
         if before is None:
             self.name(call)
             return
@@ -436,8 +311,7 @@ class CallControlService:
         """Nothing is kept of a call that is over."""
         for serial in call.serials_before:
             self._returned.pop(serial, None)
-        if call.version:
-            self._context.commits.commit(data.forgotten(call))
+        self._data.forget(call)
 
     # ------------------------------------------------------------ as the listener of the platform
 
@@ -447,9 +321,7 @@ class CallControlService:
         self.agents.taken_up()
         self._moves.expectations.look()
         self._guard.take_up()
-        for id in [id for id in self._kept if not any(True for _ in self._platform.legs.of_call(id))]:
-            del self._kept[id]
-            self._context.commits.commit(data.forgotten(AgentCall(id)))
+        self._data.leave_out(lambda id: not any(True for _ in self._platform.legs.of_call(id)))
 
     def away(self) -> None:
         """Events are missed from now on: orders wait for the next snapshot."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from ctiex.call_control.allowed import NEEDED, SUPERVISION, allowed
 from ctiex.call_control.calls import AgentCall, AgentCalls
 from ctiex.call_control.destinations import Destinations
-from ctiex.call_control.orders import Order
+from ctiex.call_control.order import Order
 from ctiex.call_control.settings import CallSettings
 from ctiex.call_control.telling import Telling
 from ctiex.call_messages import Action, CallControl, CallParty

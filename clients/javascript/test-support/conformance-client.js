@@ -5,10 +5,13 @@
  * `ctiex conformance agent --client "node conformance-client.js"`.
  */
 
-import { AgentClient, AutomaticService, CallError, LinkError } from '../src/index.js';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { AgentClient, AutomaticService, BindRefused, CallError, LinkError } from '../src/index.js';
 
 const { CONFORMANCE_ROLE: role = 'agent', CONFORMANCE_PORT: port = '7300', CONFORMANCE_CODEC: codec = 'binary' } = process.env;
 const AGENT = '1001';
+const BEGIN_ANEW = 500;
 const account = {
   host: '127.0.0.1',
   port: Number(port),
@@ -31,6 +34,7 @@ async function handOver() {
     await client.connect();
     const onEvent = async ({ serial, fields }) => {
       if (fields.has('say')) await client.update(serial, { say: fields.get('say') });
+      if (fields.has('cancel')) await client.cancel(serial);
     };
     await client.login(AGENT, { onEvent });
     const handOff = await client.connectCustomer({
@@ -43,6 +47,7 @@ async function handOver() {
     await handOff.result;
   } catch (error) {
     if (!(error instanceof CallError || error instanceof LinkError)) throw error; // it has no result
+    if (error instanceof BindRefused) await sleep(BEGIN_ANEW); // a person would mend something meanwhile
   } finally {
     await client.close();
   }

@@ -319,7 +319,7 @@ class AutomaticService(Service):
         """Send a request and wait for its answer, over lost links."""
         return await self._connection.within(timeout, self._connection.ask(message, timeout=timeout))
 
-    async def fetch(self, request: DataRequest, timeout: float) -> Any:
+    async def ask_for_data(self, request: DataRequest, timeout: float) -> Any:
         """Ask for the data of a call, over lost links, and again later where they can't be had now."""
         return await self._connection.within(timeout, until_known(self._connection, request, timeout))
 

@@ -30,7 +30,7 @@ _log = Logger()
 class CallService(Protocol):
     """What a call needs of the service that serves it."""
 
-    async def fetch(self, request: DataRequest, timeout: float) -> Any:
+    async def ask_for_data(self, request: DataRequest, timeout: float) -> Any:
         """Ask the exchange for the data of a call, in so many seconds."""
 
     async def report(self, call: ServedCall, outcome: Outcome, timeout: float) -> None:
@@ -70,7 +70,7 @@ class ServedCall:
         :raise RequestTimedOut: no answer in time.
         """
         result: DataResult = checked(
-            await self._service.fetch(DataRequest(self.serial, self._exchange_address), timeout)
+            await self._service.ask_for_data(DataRequest(self.serial, self._exchange_address), timeout)
         )
         self.agent, self.reference = result.agent, result.reference
         return result.fields

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from ctiex.errors import Status
 from ctiex.messages import Condition, ConnectReply, ConnectRequest
 from ctiex.testing.conformance.agent_play import AgentPlay
@@ -10,6 +12,12 @@ from ctiex.testing.conformance.verdicts import Failed, NotSeen, Rare
 
 _RETRY_AFTER = 2
 _TRIES = 3
+_NEVER = (
+    Status.UNKNOWN_SERVICE,
+    Status.SERIAL_DOES_NOT_FIT,
+    Status.DATA_TOO_LARGE,
+    Status.MORE_THAN_ALLOWED,
+)
 LEAST_PAUSES = 0.1
 """How long a few pauses that grow from a random time up to a second are together, at the very least."""
 
@@ -126,11 +134,13 @@ async def _mailbox_full(play: AgentPlay) -> None:
 
 
 async def _never(play: AgentPlay) -> None:
-    asked = await play.begin()
-    asked.link.send(ConnectReply(Status.MORE_THAN_ALLOWED, asked.request.serial), asked.invoke_id)
-    await play.comes(lambda: play.gave_up(asked), "Unbind")
-    if not asked.link.unbound:
-        raise Failed(play.gave_up(asked) or "")
+    """One run of the client after the other is refused for good."""
+    for status in _NEVER:
+        asked = await play.begin()
+        asked.link.send(ConnectReply(status, asked.request.serial), asked.invoke_id)
+        await play.comes(partial(play.gave_up, asked), f"Unbind behind status {int(status)}")
+        if not asked.link.unbound:
+            raise Failed(f"{play.gave_up(asked)}: status {int(status)}")
 
 
 CASES: tuple[Rare[AgentPlay], ...] = (
@@ -143,6 +153,6 @@ CASES: tuple[Rare[AgentPlay], ...] = (
     Rare("busy", "ask again later at 14, with pauses, or give up", _busy),
     Rare("store-unavailable", "ask again later at 50, with pauses, or give up", _store_unavailable),
     Rare("mailbox-full", "ask again later at 41, with pauses, or give up", _mailbox_full),
-    Rare("never", "not ask again at 36", _never),
+    Rare("never", "not ask again at 30, 34, 35 and 36", _never),
 )  # fmt: skip
 """What may become of a ConnectRequest."""

@@ -149,3 +149,12 @@ class ServiceThatAsksAsMuchAsItLikes(ServiceUnderTest):
         async def prepare(self, link: ClientLink) -> None:
             link.session._requests.max_in_flight = 100
             await super().prepare(link)
+
+
+class KeepsToTheFirstLimit(AgentUnderTest):
+    """Sends frames as long as its first link allowed."""
+
+    class make_client(AgentClient):  # noqa: N801
+        async def prepare(self, link: ClientLink) -> None:
+            link.session.send_limit = DEFAULT_MAX_FRAME
+            await super().prepare(link)

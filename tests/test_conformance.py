@@ -183,7 +183,8 @@ class UnusualClientsTests(TestCase):
         await self.passes(
             clients.FetchesAgain, "usual", "unbind", "cut", "call-ended", "call-ended-behind-cut", "data-changed",
             "data-changed-unknown", "doubled-connection", "connection-behind-cut", "late-connection",
-            "unknown-access-code", "report-25", "report-50", "report-lost",
+            "unknown-access-code", "event-ids", "requests-in-flight", "data-14", "report-25", "report-50",
+            "report-lost",
         )  # fmt: skip
 
     async def test_one_that_fetches_behind_its_result(self) -> None:
@@ -194,7 +195,7 @@ class UnusualClientsTests(TestCase):
     async def test_one_that_logs_in_again_on_its_link(self) -> None:
         await self.passes(
             clients.LogsInAgain, "usual", "cut", "gap", "new-epoch", "taken-over", "unknown-progress", "doubled-events",
-            "replayed-events", "early-events", "login-later", "reply-lost",
+            "replayed-events", "early-events", "login-later", "reply-lost", "update-lost",
         )  # fmt: skip
 
     async def test_one_whose_login_crosses_with_the_take_over(self) -> None:
@@ -204,13 +205,17 @@ class UnusualClientsTests(TestCase):
         await self.passes(
             clients.AcknowledgesAtTheEnd, "usual", "gap", "new-epoch", "taken-over", "unknown-progress",
             "doubled-events", "replayed-events", "early-events", "early-at-first", "unknown-call", "login-later",
+            "updates-in-flight", "update-lost", "cancel-lost", "shorter-frames",
         )  # fmt: skip
 
     async def test_one_that_unbinds_under_0(self) -> None:
         await self.passes(clients.UnbindsUnder0, "usual", "error", "unknown-final", "never")
 
     async def test_one_that_leaves_its_serials_to_the_exchange(self) -> None:
-        await self.passes(clients.UsesEmptySerials, "usual", "empty-serial", "unknown-final")
+        await self.passes(
+            clients.UsesEmptySerials, "usual", "unbind", "cut", "other-version", "zeros", "empty-serial",
+            "unknown-final", "update-lost", "cancel-lost",
+        )  # fmt: skip
 
 
 class ListedCallsTests(SynchronousTestCase):

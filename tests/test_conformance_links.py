@@ -65,6 +65,9 @@ class LinkFaultTests(FaultyCase):
             links.HasItsOwnLimit, "too-long", "long-frame", beside={"usual", "other-version"}, says="no Error 4"
         )
 
+    async def test_one_that_sends_frames_as_long_as_its_first_link_allowed(self) -> None:
+        await self.fails(links.KeepsToTheFirstLimit, "shorter-frames", beside={"usual", "gap"}, says="limit is 2048")
+
     async def test_one_that_takes_0_for_a_limit(self) -> None:
         await self.fails(links.TakesZeroAtItsWord, "zeros", beside={"usual", "long-frame"}, says="left the link")
 
@@ -110,7 +113,9 @@ class RequestFaultTests(FaultyCase):
         await self.fails(requests.CountsThemForEachCall, "event-ids", beside={"usual", "report-0"}, says="from 1: 1, 2")
 
     async def test_one_that_fetches_at_once(self) -> None:
-        await self.fails(requests.FetchesAtOnce, "data-14", "data-50", beside={"usual", "report-0"}, says="3 times")
+        await self.fails(
+            requests.FetchesAtOnce, "data-14", "data-50", beside={"usual", "report-0"}, says="again and again"
+        )
 
 
 class JudgedPausesTests(SynchronousTestCase):

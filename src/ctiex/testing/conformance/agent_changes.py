@@ -14,6 +14,7 @@ from ctiex.testing.conformance.verdicts import Failed, NotSeen, Rare
 _NOBODYS = 90_201
 """An invoke id that no client has come to."""
 _UPDATES = 4
+_SHORT_LIMIT = 2_048
 
 
 async def _tells(play: AgentPlay, link: PlayedLink, kind: type[UpdateRequest | CancelRequest]) -> None:
@@ -64,6 +65,21 @@ def _older_over_newer(order: list[object]) -> str | None:
     if 1 in order[order.index(2) :]:
         return "put the fields of the UpdateRequest that was lost over those of a later one"
     return None
+
+
+async def _shorter(play: AgentPlay) -> None:
+    """What is to be repeated doesn't fit the next link; nor does its event, which has expired there."""
+    asked = await play.begin()
+    play.answer(asked)
+    play.update_status = None
+    play.tell(asked.link, Condition.PROGRESS, Fields({"say": "x" * 2 * _SHORT_LIMIT}))
+    await _tells(play, asked.link, UpdateRequest)
+    play.mailbox.events.clear()
+    play.agreed = {"max_frame": _SHORT_LIMIT}
+    play.cut(asked.link)
+    link = await play.come_back(asked)
+    await play.still_waits(OpenRequest(link, 0, asked.request, 0.0))
+    await play.finish(link)
 
 
 async def _cancels(play: AgentPlay, link: PlayedLink) -> OpenRequest:
@@ -132,6 +148,8 @@ CASES: tuple[Rare[AgentPlay], ...] = (
     Rare("updates-in-flight", "keep to a max_in_flight of 1: no UpdateRequest while another request waits", _in_flight),
     Rare("update-lost", "put no UpdateRequest whose answer was lost over a later one; it may repeat it before",
          _update_lost),
+    Rare("shorter-frames", "send no frame longer than the BindReply of its link says, where one before allowed it",
+         _shorter),
     Rare("cancel-lost", "repeat a CancelRequest when its answer was lost, until the call is over", _cancel_lost),
 )  # fmt: skip
 """What may become of changes to a call that is kept."""

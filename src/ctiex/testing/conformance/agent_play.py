@@ -191,9 +191,18 @@ class AgentPlay(Play):
     async def repeated(self, before: OpenRequest) -> OpenRequest:
         """The same ConnectRequest on the next link."""
         if not before.request.serial:
+            self.keep(before)
             raise NotSeen("no serial of its own stood in the ConnectRequest, which can't be repeated")
         link = await self.come_back(before)
         return await self.asked_again(before, link)
+
+    async def recovers(self, before: OpenRequest) -> None:
+        """The same, but without a serial of its own the client repeats nothing, and hears of the call by its events."""
+        if before.request.serial:
+            await super().recovers(before)
+        else:
+            self.keep(before)
+            await self.finish(await self.come_back(before))
 
     async def asked_again(self, before: OpenRequest, link: PlayedLink) -> OpenRequest:
         """The same ConnectRequest, on this link."""

@@ -22,14 +22,15 @@ LEAST_PAUSES = 0.1
 """How long a few pauses that grow from a random time up to a second are together, at the very least."""
 
 
-def _own_serial(asked: OpenRequest) -> None:
+def _own_serial(play: AgentPlay, asked: OpenRequest) -> None:
     if not asked.request.serial:
+        play.keep(asked)  # so that the client hears of its end
         raise NotSeen("no serial of its own stood in the ConnectRequest")
 
 
 async def _kept(play: AgentPlay) -> None:
     asked = await play.begin()
-    _own_serial(asked)
+    _own_serial(play, asked)
     play.cut(asked.link)
     play.keep(asked)
     play.note(Condition.CONNECTING)
@@ -40,7 +41,7 @@ async def _kept(play: AgentPlay) -> None:
 
 async def _finished(play: AgentPlay) -> None:
     asked = await play.begin()
-    _own_serial(asked)
+    _own_serial(play, asked)
     play.cut(asked.link)
     play.keep(asked)
     play.note(Condition.CONNECTING)
@@ -57,7 +58,7 @@ async def _finished(play: AgentPlay) -> None:
 async def _finished_before(play: AgentPlay) -> None:
     """Replies and events have no order between them."""
     asked = await play.begin()
-    _own_serial(asked)
+    _own_serial(play, asked)
     play.cut(asked.link)
     again = await play.repeated(asked)
     serial = play.keep(again)
@@ -83,7 +84,7 @@ async def _empty(play: AgentPlay) -> None:
 
 async def _unanswered(play: AgentPlay) -> None:
     asked = await play.begin()
-    _own_serial(asked)
+    _own_serial(play, asked)
     await play.comes(lambda: asked.link.holds(ConnectRequest) or asked.link.lost, "ConnectRequest again")
     again = await (play.repeated(asked) if asked.link.lost else play.asked_again(asked, asked.link))
     play.answer(again)

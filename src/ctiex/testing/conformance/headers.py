@@ -18,9 +18,7 @@ async def _ends(play: Play, asked: OpenRequest, frame: bytes, status: Status) ->
     asked.link.write(frame)
     await play.complains(asked.link, status, 0, 0)
     await play.comes(lambda: asked.link.lost, f"end of the link behind its Error {int(status)}")
-    again = await play.repeated(asked)
-    play.answer(again)
-    await play.finish(again.link)
+    await play.recovers(asked)
 
 
 async def _other_version(play: Play) -> None:
@@ -62,9 +60,7 @@ async def _says_nothing(play: Play) -> None:
     asked = await play.begin()
     play.agreed = {"heartbeat_s": 0, "max_frame": 0, "max_in_flight": 0}
     play.cut(asked.link)
-    again = await play.repeated(asked)
-    play.answer(again)
-    await play.finish(again.link)
+    await play.recovers(asked)
 
 
 CASES: tuple[Rare[Play], ...] = (

@@ -82,6 +82,12 @@ class Play(PatientWaits, ABC):
     async def repeated(self, before: OpenRequest) -> OpenRequest:
         """Behind a cut: the same request again, on the next link."""
 
+    async def recovers(self, before: OpenRequest) -> None:
+        """Behind a lost link: the client asks the same again, and goes on to the end of the call."""
+        again = await self.repeated(before)
+        self.answer(again)
+        await self.finish(again.link)
+
     @abstractmethod
     def yes(self, asked: OpenRequest) -> Message:
         """The reply that it wants."""

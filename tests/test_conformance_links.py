@@ -146,6 +146,7 @@ class JudgedPausesTests(SynchronousTestCase):
             (0.21, 0.11, 0.30, 0.24, 0.27, 0.22),
             (0.5, 0.5, 0.5, 0.5, 0.5, 0.56),
             (0.0, 0.4, 0.1, 0.7, 0.9, 0.2),
+            (0.9, 0.0, 0.0, 0.0, 0.0, 0.1),
         ]
         for pauses in chances:
             self.assertEqual(self.instead(*pauses), "")

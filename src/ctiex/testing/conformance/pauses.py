@@ -45,7 +45,7 @@ def judge(pauses: Sequence[float]) -> None:
     """
     if sum(pauses) < LEAST_PAUSES:
         raise Failed(f"connected {len(pauses)} times again within {sum(pauses):.3f} s")
-    if all(_is_fixed(later / earlier) for earlier, later in pairwise(pauses[-_LOOKED_AT:]) if earlier):
+    if all(earlier and _is_fixed(later / earlier) for earlier, later in pairwise(pauses[-_LOOKED_AT:])):
         words = ", ".join(f"{pause:.3f}" for pause in pauses)
         raise Failed(f"waited without a random part: {words} s")
 

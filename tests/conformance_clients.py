@@ -16,7 +16,7 @@ from twisted.internet.task import deferLater
 from ctiex.clients import AgentClient, AgentNumber, AutomaticService, ExchangeAccount, HandOff, ServedCall
 from ctiex.clients.event_taking import Position
 from ctiex.clients.link import ClientLink
-from ctiex.errors import CallError, CtiexError, LinkLost, Status
+from ctiex.errors import BindRefused, CallError, CtiexError, LinkLost, Status
 from ctiex.fields import Fields
 from ctiex.interfaces import ICodec
 from ctiex.links.outgoing import SessionState
@@ -83,14 +83,18 @@ class AgentUnderTest:
             client = self.make_client(self._reactor, self._account)
             client.startService()
             try:
-                await self._hand_over(client)
+                await self.hand_over(client)
             except CtiexError:
                 pass  # refused, or taken over: there is no result
             finally:
                 await client.stopService()
 
-    async def _hand_over(self, client: AgentClient) -> None:
-        agent = await client.login("1001", self.taken, position=self._position)
+    async def hand_over(self, client: AgentClient) -> None:
+        """One run, through refusals of the Bind: the client goes on trying by itself."""
+        while True:
+            with suppress(BindRefused):
+                agent = await client.login("1001", self.taken, position=self._position)
+                break
         self._agent, self._final = agent, Deferred()
         try:
             await self.one_customer(agent)
@@ -119,14 +123,21 @@ class AgentUnderTest:
         await self._final
 
     async def taken(self, event: AgentEvent) -> None:
-        """Tell of progress by an UpdateRequest, as the kit wants it."""
+        """Answer progress by requests, as the kit wants it."""
         if event.condition.final:
             self._finals.add(event.serial)
             final, self._final = self._final, Deferred()
             final.callback(None)
-        if event.condition is Condition.PROGRESS and "say" in event.fields and self._agent is not None:
+        if event.condition is Condition.PROGRESS and self._agent is not None:
             with suppress(CtiexError):
-                await self._agent.update(event.serial, Fields({"say": event.fields["say"]}))
+                await self.obey(self._agent, event)
+
+    async def obey(self, agent: AgentNumber, event: AgentEvent) -> None:
+        """Do what a progress says."""
+        if "say" in event.fields:
+            await agent.update(event.serial, Fields({"say": event.fields["say"]}))
+        if "cancel" in event.fields:
+            await agent.cancel(event.serial)
 
 
 class ServiceUnderTest:

@@ -8,7 +8,6 @@ from io import StringIO
 from typing import Any
 
 import pytest
-from twisted.internet.endpoints import TCP4ServerEndpoint
 from twisted.logger import capturedLogs
 from twisted.python.usage import UsageError
 from twisted.trial.unittest import SynchronousTestCase, TestCase
@@ -18,9 +17,8 @@ from ctiex.codecs.binary import BinaryCodec
 from ctiex.codecs.json import JsonCodec
 from ctiex.errors import Status
 from ctiex.fields import EMPTY
-from ctiex.interfaces import ICodec
 from ctiex.messages import Condition, ConnectRequest, OpenCall, OpenCallState, Role
-from ctiex.testing.conformance.kit import Kit, cases_of
+from ctiex.testing.conformance.kit import cases_of
 from ctiex.testing.conformance.mailbox import AGENT, Mailbox
 from ctiex.testing.conformance.verdicts import CaseOutcome, Verdict, summary
 from ctiex.testing.conformance.waits import Patience
@@ -28,11 +26,9 @@ from ctiex.testing.conformance.waits import Patience
 from . import conformance_clients as clients
 from . import conformance_faults as faults
 from .conformance_clients import AgentUnderTest, ServiceUnderTest
+from .conformance_plays import SHORT, FaultyCase, played
 from .processes import ROOT
 
-PATIENCE = Patience(acts=60.0, settles=0.2)
-SHORT = Patience(acts=4.0, settles=0.5)
-"""Where a fault keeps something from coming, which is waited for in vain."""
 RARE_IN_JSON = {
     "usual",
     "extensions",
@@ -41,27 +37,9 @@ RARE_IN_JSON = {
     "malformed-frame",
     "unknown-kind",
     "other-role",
+    "too-long",
+    "long-frame",
 }
-
-
-async def played(
-    client_type: Any, codec: ICodec, only: Collection[str] = (), patience: Patience = PATIENCE
-) -> Sequence[Verdict]:
-    """Play cases against a client, over TCP."""
-    from twisted.internet import reactor
-
-    role = Role.SERVICE if issubclass(client_type, ServiceUnderTest) else Role.AGENT
-    kit = Kit(reactor, role, codec, patience)
-    port = await TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1").listen(kit.factory)
-    client = client_type(reactor, port.getHost().port, codec)
-    client.start()
-    try:
-        cases = [case for case in cases_of(role, codec) if not only or case.name in only]
-        return await kit.run(cases, lambda verdict: None)
-    finally:
-        kit.close()
-        await client.stop()
-        await port.stopListening()
 
 
 class OwnClientsTests(TestCase):
@@ -93,18 +71,8 @@ class OwnClientsTests(TestCase):
             self.check(await played(ServiceUnderTest, JsonCodec(), RARE_IN_JSON | {"call-ended", "report-lost"}))
 
 
-class FaultyClientsTests(TestCase):
+class FaultyClientsTests(FaultyCase):
     """Clients with one fault each: the case that is about it fails, and those beside it don't."""
-
-    async def fails(self, client_type: Any, *names: str, beside: Collection[str], says: str) -> None:
-        """Play some cases; those with these names fail."""
-        with capturedLogs():
-            verdicts = await played(client_type, BinaryCodec(), {*names, *beside}, SHORT)
-        failed = [verdict for verdict in verdicts if verdict.outcome is not CaseOutcome.OK]
-        self.assertEqual(
-            [(verdict.name, verdict.outcome) for verdict in failed], [(n, CaseOutcome.FAILED) for n in names]
-        )
-        self.assertIn(says, failed[0].instead)
 
     async def test_one_that_ignores_the_epoch(self) -> None:
         await self.fails(
@@ -215,7 +183,8 @@ class UnusualClientsTests(TestCase):
         await self.passes(
             clients.FetchesAgain, "usual", "unbind", "cut", "call-ended", "call-ended-behind-cut", "data-changed",
             "data-changed-unknown", "doubled-connection", "connection-behind-cut", "late-connection",
-            "unknown-access-code", "report-25", "report-50", "report-lost",
+            "unknown-access-code", "event-ids", "requests-in-flight", "data-14", "report-25", "report-50",
+            "report-lost",
         )  # fmt: skip
 
     async def test_one_that_fetches_behind_its_result(self) -> None:
@@ -226,7 +195,7 @@ class UnusualClientsTests(TestCase):
     async def test_one_that_logs_in_again_on_its_link(self) -> None:
         await self.passes(
             clients.LogsInAgain, "usual", "cut", "gap", "new-epoch", "taken-over", "unknown-progress", "doubled-events",
-            "replayed-events", "early-events", "login-later", "reply-lost",
+            "replayed-events", "early-events", "login-later", "reply-lost", "update-lost",
         )  # fmt: skip
 
     async def test_one_whose_login_crosses_with_the_take_over(self) -> None:
@@ -236,13 +205,17 @@ class UnusualClientsTests(TestCase):
         await self.passes(
             clients.AcknowledgesAtTheEnd, "usual", "gap", "new-epoch", "taken-over", "unknown-progress",
             "doubled-events", "replayed-events", "early-events", "early-at-first", "unknown-call", "login-later",
+            "updates-in-flight", "update-lost", "cancel-lost", "shorter-frames",
         )  # fmt: skip
 
     async def test_one_that_unbinds_under_0(self) -> None:
         await self.passes(clients.UnbindsUnder0, "usual", "error", "unknown-final", "never")
 
     async def test_one_that_leaves_its_serials_to_the_exchange(self) -> None:
-        await self.passes(clients.UsesEmptySerials, "usual", "empty-serial", "unknown-final")
+        await self.passes(
+            clients.UsesEmptySerials, "usual", "unbind", "cut", "other-version", "zeros", "empty-serial",
+            "unknown-final", "update-lost", "cancel-lost",
+        )  # fmt: skip
 
 
 class ListedCallsTests(SynchronousTestCase):

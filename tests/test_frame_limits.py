@@ -143,8 +143,18 @@ class AgreedTests(ServiceCase):
         self.pass_time(1)
         self.assertEqual(len(self.line.links), 2)
 
+    def test_0_says_nothing(self) -> None:
+        self.agree(0)
+        self.service()
+        self.send(DataResult(Status.OK, "1", "1001", fields=Fields({"x": "y" * 60_000})))
+        self.pass_time(1)
+        self.assertEqual(len(self.line.links), 1)
+        self.send(DataResult(Status.OK, "1", "1001", fields=Fields({"x": "y" * 60_000, "z": "y" * 10_000})))
+        self.pass_time(1)
+        self.assertEqual(len(self.line.links), 2)
+
     def test_a_limit_that_makes_no_sense_or_is_too_much_is_told_and_bound_to_seldom(self) -> None:
-        for max_frame in (0, 11, 1_023, 16_777_217, 2**32 - 1):
+        for max_frame in (11, 1_023, 16_777_217, 2**32 - 1):
             with self.subTest(max_frame):
                 self.agree(max_frame)
                 service = AutomaticService(self.clock, self.account, {}, lambda _: ScriptedMedia())

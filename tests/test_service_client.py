@@ -91,6 +91,47 @@ class ToldTests(ServiceCase):
         self.assertEqual(self.tell(AgentEvent(1, 0, "1001", "7", "", Condition.COMPLETED)), ["Error"])
 
 
+class DataLaterTests(ServiceCase):
+    """The exchange can't give the data now."""
+
+    def served(self, *statuses: int) -> list[Condition]:
+        """The reports of a service whose DataRequests are answered so, and then by the data."""
+        answers = iter(statuses)
+
+        def answer(request: DataRequest) -> DataResult:
+            self.at.append(self.clock.seconds())
+            return DataResult(next(answers, Status.OK), request.serial, "1001", "R-1")
+
+        async def serve(call: ServedCall) -> Outcome:
+            await call.data()
+            return Outcome(Condition.COMPLETED)
+
+        self.at: list[float] = []
+        self.line.answers[DataRequest] = answer
+        self.service(serve)
+        self.connect(customer())
+        self.pass_time(60, step=0.05)
+        return self.reported
+
+    def test_it_is_asked_again_with_pauses_that_grow(self) -> None:
+        for status in (Status.TOO_BUSY, Status.GOING_AWAY, Status.STORE_UNAVAILABLE):
+            self.setUp()
+            self.account = evolve(self.account, jitter=lambda: 0.0)
+            self.assertEqual((self.served(*[status] * 4), len(self.at)), ([Condition.COMPLETED], 5), status)
+            pauses = [later - earlier for earlier, later in pairwise(self.at)]
+            self.assertTrue(all(earlier < later for earlier, later in pairwise(pauses)), pauses)
+
+    def test_not_for_ever(self) -> None:
+        with capturedLogs():
+            self.assertEqual(self.served(*[Status.TOO_BUSY] * 1_000), [Condition.FAILED])
+        self.assertLess(self.at[-1] - self.at[0], 30)
+
+    def test_what_stays_so_is_asked_once(self) -> None:
+        with capturedLogs():
+            self.served(Status.UNKNOWN_SERIAL)
+        self.assertEqual(len(self.at), 1)
+
+
 class ChangedDataTests(ServiceCase):
     """The call's data changes behind the service's back."""
 

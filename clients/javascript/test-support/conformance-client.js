@@ -5,10 +5,13 @@
  * `ctiex conformance agent --client "node conformance-client.js"`.
  */
 
-import { AgentClient, AutomaticService, CallError, LinkError } from '../src/index.js';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { AgentClient, AutomaticService, BindRefused, CallError, CodecError, LinkError } from '../src/index.js';
 
 const { CONFORMANCE_ROLE: role = 'agent', CONFORMANCE_PORT: port = '7300', CONFORMANCE_CODEC: codec = 'binary' } = process.env;
 const AGENT = '1001';
+const BEGIN_ANEW = 500;
 const account = {
   host: '127.0.0.1',
   port: Number(port),
@@ -24,14 +27,23 @@ const account = {
 const kept = new Map();
 const positions = { load: (agent) => kept.get(agent) ?? null, save: (agent, position) => kept.set(agent, position) };
 
+/** Does what a progress says. */
+async function obey(client, serial, fields) {
+  if (fields.has('say')) await client.update(serial, { say: fields.get('say') });
+  if (fields.has('cancel')) await client.cancel(serial);
+}
+
+/** What the exchange or a frame doesn't take changes nothing: the event has come all the same. */
+function refused(error) {
+  if (!(error instanceof CallError || error instanceof LinkError || error instanceof CodecError)) throw error;
+}
+
 /** Hands one customer over, hears the end, and leaves. */
 async function handOver() {
   const client = new AgentClient({ ...account, positions });
   try {
     await client.connect();
-    const onEvent = async ({ serial, fields }) => {
-      if (fields.has('say')) await client.update(serial, { say: fields.get('say') });
-    };
+    const onEvent = ({ serial, fields }) => obey(client, serial, fields).catch(refused);
     await client.login(AGENT, { onEvent });
     const handOff = await client.connectCustomer({
       agent: AGENT,
@@ -43,6 +55,7 @@ async function handOver() {
     await handOff.result;
   } catch (error) {
     if (!(error instanceof CallError || error instanceof LinkError)) throw error; // it has no result
+    if (error instanceof BindRefused) await sleep(BEGIN_ANEW); // a person would mend something meanwhile
   } finally {
     await client.close();
   }

@@ -179,12 +179,15 @@ test('this side says goodbye, and closes with the answer, or after five seconds'
   assert.notEqual(other.session.ended, null);
 });
 
-test('unknown kinds are answered 2, messages of the other role 5', () => {
+test('unknown kinds are answered 2, messages of the other role and of the feature calls 5', () => {
   const agent = opened();
-  agent.bytes('00000008 02 30 0000 00000009');
+  for (const kind of ['2f', '30', '3f', '40']) agent.bytes(`00000008 02 ${kind} 0000 00000009`);
   agent.bytes('00000008 02 08 0000 00000000');
   assert.deepEqual(agent.out(), [
-    ['Error', 9, 2, 0x30],
+    ['Error', 9, 2, 0x2f],
+    ['Error', 9, 5, 0x30],
+    ['Error', 9, 5, 0x3f],
+    ['Error', 9, 2, 0x40],
     ['Error', 0, 2, 0x08],
   ]);
   agent.come({ kind: 'Connection' }, 4);
@@ -344,6 +347,12 @@ test('the limit on frames that was agreed holds in both directions', () => {
     const broken = opened({ agreed: { max_frame } });
     assert.match(broken.session.ended, /max_frame/);
   }
+});
+
+test('0 in a BindReply says nothing: the defaults hold', () => {
+  const { session } = opened({ agreed: { max_frame: 0, max_in_flight: 0, heartbeat_s: 0 } });
+  assert.equal(session.ended, null);
+  assert.deepEqual([session.maxFrame, session.maxInFlight, session.heartbeat], [65_536, 1_024, 30_000]);
 });
 
 test('pings go out after silence only, any bytes are life, and two unanswered ones end the link', () => {

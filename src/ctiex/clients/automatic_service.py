@@ -30,7 +30,7 @@ from ctiex.clients.dialled import DialledLinks
 from ctiex.clients.faults import without_text
 from ctiex.clients.lifecycle import Lifecycle
 from ctiex.clients.link import ClientLink
-from ctiex.clients.reporting import TOO_LARGE, until_kept
+from ctiex.clients.reporting import TOO_LARGE, until_kept, until_known
 from ctiex.clients.served_call import (
     FinishedSerials,
     Handler,
@@ -52,6 +52,7 @@ from ctiex.messages import (
     ConnectionReply,
     DataChanged,
     DataChangedReply,
+    DataRequest,
     Error,
     Feature,
     Message,
@@ -317,6 +318,10 @@ class AutomaticService(Service):
     async def ask(self, message: Message, timeout: float) -> Any:
         """Send a request and wait for its answer, over lost links."""
         return await self._connection.within(timeout, self._connection.ask(message, timeout=timeout))
+
+    async def ask_for_data(self, request: DataRequest, timeout: float) -> Any:
+        """Ask for the data of a call, over lost links, and again later where they can't be had now."""
+        return await self._connection.within(timeout, until_known(self._connection, request, timeout))
 
     async def report(self, call: ServedCall, outcome: Outcome, timeout: float = _REPORT_WITHIN) -> None:
         """Send a ServiceEvent until the exchange has committed it, always under the same event_id.

@@ -125,14 +125,14 @@ class ClientLink(LinkProtocol):
 
         :raise BrokenExchange: nothing can be said under that, or it is more than the account takes.
         """
-        most = self._connection.account.max_frame
-        if not LEAST_MAX_FRAME <= reply.max_frame <= most:
-            raise BrokenExchange(f"its max_frame is {reply.max_frame}, expected {LEAST_MAX_FRAME} to {most}")
+        most, limits = self._connection.account.max_frame, self.session.limits
+        max_frame = reply.max_frame or limits.max_frame  # 0 says nothing
+        if not LEAST_MAX_FRAME <= max_frame <= most:
+            raise BrokenExchange(f"its max_frame is {max_frame}, expected {LEAST_MAX_FRAME} to {most}")
         self.session.rules = rules.client(self._connection.role, reply.features.split())
         self.exchange_address = reply.exchange_address
-        limits = self.session.limits
         self.session.agree(
-            reply.max_frame,
+            max_frame,
             reply.max_in_flight or limits.max_in_flight,
             float(reply.heartbeat_s or limits.heartbeat),
             self.clock.seconds(),

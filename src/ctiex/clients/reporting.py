@@ -1,4 +1,4 @@
-"""Brings the reports of an automatic service to its exchange, as often as it takes."""
+"""Asks the exchange for an automatic service, and reports to it, as often as it takes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from twisted.internet.task import deferLater
 from ctiex.clients.connection import ExchangeConnection
 from ctiex.clients.replies import KEPT, TRANSIENT, pause_before_repeat
 from ctiex.errors import BrokenExchange, CallError, Status
-from ctiex.messages import Message, ServiceEvent, ServiceEventReply
+from ctiex.messages import DataRequest, Message, ServiceEvent, ServiceEventReply
 
 TOO_LARGE = frozenset({Status.DATA_TOO_LARGE, Status.MORE_THAN_ALLOWED})
 """What an exchange answers to a result that it would take if there was less in it."""
@@ -36,6 +36,21 @@ async def until_kept(connection: ExchangeConnection, event: ServiceEvent, new_id
         if status is not Status.EVENT_ID_USED or tried == _MOST_EVENT_IDS:
             raise CallError(status, getattr(reply, "detail", ""))
         event = evolve(event, event_id=new_id())
+
+
+async def until_known(connection: ExchangeConnection, request: DataRequest, timeout: float) -> Message:
+    """Ask for the data of a call: again later, where the exchange can't give it now (14, 15, 50), while there is time.
+
+    :param timeout: in seconds; behind it the last answer holds.
+    """
+    until = connection.reactor.seconds() + timeout
+    for attempts in count():
+        reply = await connection.ask(request)
+        pause = pause_before_repeat(reply, attempts, connection.pause_after)
+        if pause is None or connection.reactor.seconds() + pause >= until:
+            return reply
+        await deferLater(connection.reactor, pause)
+    raise AssertionError("it is asked until there is an answer")
 
 
 async def _lasting_answer(connection: ExchangeConnection, event: ServiceEvent) -> Message:

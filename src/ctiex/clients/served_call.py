@@ -21,7 +21,7 @@ from ctiex.clients.faults import without_text
 from ctiex.clients.replies import checked
 from ctiex.fields import EMPTY, Fields
 from ctiex.interfaces import IMedia
-from ctiex.messages import Condition, Connection, DataRequest, DataResult, Message
+from ctiex.messages import Condition, Connection, DataRequest, DataResult
 from ctiex.services.outcome import Outcome, failed
 
 _log = Logger()
@@ -30,8 +30,8 @@ _log = Logger()
 class CallService(Protocol):
     """What a call needs of the service that serves it."""
 
-    async def ask(self, message: Message, timeout: float) -> Any:
-        """Ask the exchange."""
+    async def ask_for_data(self, request: DataRequest, timeout: float) -> Any:
+        """Ask the exchange for the data of a call, in so many seconds."""
 
     async def report(self, call: ServedCall, outcome: Outcome, timeout: float) -> None:
         """Report to the exchange, in so many seconds."""
@@ -65,11 +65,13 @@ class ServedCall:
     async def data(self, timeout: float = 30.0) -> Fields:
         """The call's data, organized for this service [0050].
 
-        :param timeout: in seconds, with all repeats over lost links and where no answer came.
+        :param timeout: in seconds, with all repeats: over lost links, behind pauses, and where no answer came.
         :raise CallError: 20, the call isn't (or is no longer) this service's.
         :raise RequestTimedOut: no answer in time.
         """
-        result: DataResult = checked(await self._service.ask(DataRequest(self.serial, self._exchange_address), timeout))
+        result: DataResult = checked(
+            await self._service.ask_for_data(DataRequest(self.serial, self._exchange_address), timeout)
+        )
         self.agent, self.reference = result.agent, result.reference
         return result.fields
 

@@ -145,6 +145,11 @@ export const MESSAGES = [
 export const MESSAGE_OF_CODE = new Map(MESSAGES.map((message) => [message.code, message]));
 export const MESSAGE_OF_NAME = new Map(MESSAGES.map((message) => [message.name, message]));
 
+/** Whether a kind is set aside for the feature `calls`: known, and not allowed where that isn't there. */
+export function isOfCalls(code) {
+  return code >= 0x30 && code <= 0x3f;
+}
+
 /** The name of the reply that answers a request. */
 export function replyTo(request) {
   return MESSAGE_OF_CODE.get(MESSAGE_OF_NAME.get(request).code + 1).name;

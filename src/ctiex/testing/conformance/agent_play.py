@@ -47,6 +47,15 @@ class AgentPlay(Play):
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self.mailbox = Mailbox()
+        self.update_status: Status | None = Status.OK
+        """How any UpdateRequest is answered at once; None: the case sees to it."""
+        self.cancel_status: Status | None = Status.OK
+        """The same of a CancelRequest."""
+
+    def end(self) -> None:
+        """The case is over, and with it what it has done to answers."""
+        super().end()
+        self.update_status = self.cancel_status = Status.OK
 
     def forget(self) -> None:
         """No call goes on for a client that has just been started."""
@@ -67,10 +76,15 @@ class AgentPlay(Play):
                 link.send(AgentLogoutReply(Status.OK), said.invoke_id)
             case CallQuery():
                 link.send(CallQueryReply(Status.OK, tuple(self.mailbox.listed.values())), said.invoke_id)
-            case CancelRequest(serial=serial):
-                link.send(CancelReply(Status.OK, serial), said.invoke_id)
-            case UpdateRequest(serial=serial):
-                link.send(UpdateReply(Status.OK, serial), said.invoke_id)
+            case CancelRequest(serial=serial) if self.cancel_status is not None:
+                link.send(CancelReply(self.cancel_status, serial), said.invoke_id)
+            case UpdateRequest(serial=serial) if self.update_status is not None:
+                self.reply_update(link, said.invoke_id, serial)
+
+    @staticmethod
+    def reply_update(link: PlayedLink, invoke_id: int, serial: str) -> None:
+        """The call has these fields now."""
+        link.send(UpdateReply(Status.OK, serial), invoke_id)
 
     # ------------------------------------------------------------ logins
 
@@ -177,9 +191,18 @@ class AgentPlay(Play):
     async def repeated(self, before: OpenRequest) -> OpenRequest:
         """The same ConnectRequest on the next link."""
         if not before.request.serial:
+            self.keep(before)
             raise NotSeen("no serial of its own stood in the ConnectRequest, which can't be repeated")
         link = await self.come_back(before)
         return await self.asked_again(before, link)
+
+    async def recovers(self, before: OpenRequest) -> None:
+        """The same, but without a serial of its own the client repeats nothing, and hears of the call by its events."""
+        if before.request.serial:
+            await super().recovers(before)
+        else:
+            self.keep(before)
+            await self.finish(await self.come_back(before))
 
     async def asked_again(self, before: OpenRequest, link: PlayedLink) -> OpenRequest:
         """The same ConnectRequest, on this link."""

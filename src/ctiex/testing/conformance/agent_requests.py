@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from ctiex.errors import Status
 from ctiex.messages import Condition, ConnectReply, ConnectRequest
 from ctiex.testing.conformance.agent_play import AgentPlay
@@ -10,18 +12,25 @@ from ctiex.testing.conformance.verdicts import Failed, NotSeen, Rare
 
 _RETRY_AFTER = 2
 _TRIES = 3
+_NEVER = (
+    Status.UNKNOWN_SERVICE,
+    Status.SERIAL_DOES_NOT_FIT,
+    Status.DATA_TOO_LARGE,
+    Status.MORE_THAN_ALLOWED,
+)
 LEAST_PAUSES = 0.1
 """How long a few pauses that grow from a random time up to a second are together, at the very least."""
 
 
-def _own_serial(asked: OpenRequest) -> None:
+def _own_serial(play: AgentPlay, asked: OpenRequest) -> None:
     if not asked.request.serial:
+        play.keep(asked)  # so that the client hears of its end
         raise NotSeen("no serial of its own stood in the ConnectRequest")
 
 
 async def _kept(play: AgentPlay) -> None:
     asked = await play.begin()
-    _own_serial(asked)
+    _own_serial(play, asked)
     play.cut(asked.link)
     play.keep(asked)
     play.note(Condition.CONNECTING)
@@ -32,7 +41,7 @@ async def _kept(play: AgentPlay) -> None:
 
 async def _finished(play: AgentPlay) -> None:
     asked = await play.begin()
-    _own_serial(asked)
+    _own_serial(play, asked)
     play.cut(asked.link)
     play.keep(asked)
     play.note(Condition.CONNECTING)
@@ -49,7 +58,7 @@ async def _finished(play: AgentPlay) -> None:
 async def _finished_before(play: AgentPlay) -> None:
     """Replies and events have no order between them."""
     asked = await play.begin()
-    _own_serial(asked)
+    _own_serial(play, asked)
     play.cut(asked.link)
     again = await play.repeated(asked)
     serial = play.keep(again)
@@ -75,7 +84,7 @@ async def _empty(play: AgentPlay) -> None:
 
 async def _unanswered(play: AgentPlay) -> None:
     asked = await play.begin()
-    _own_serial(asked)
+    _own_serial(play, asked)
     await play.comes(lambda: asked.link.holds(ConnectRequest) or asked.link.lost, "ConnectRequest again")
     again = await (play.repeated(asked) if asked.link.lost else play.asked_again(asked, asked.link))
     play.answer(again)
@@ -126,11 +135,13 @@ async def _mailbox_full(play: AgentPlay) -> None:
 
 
 async def _never(play: AgentPlay) -> None:
-    asked = await play.begin()
-    asked.link.send(ConnectReply(Status.MORE_THAN_ALLOWED, asked.request.serial), asked.invoke_id)
-    await play.comes(lambda: play.gave_up(asked), "Unbind")
-    if not asked.link.unbound:
-        raise Failed(play.gave_up(asked) or "")
+    """One run of the client after the other is refused for good."""
+    for status in _NEVER:
+        asked = await play.begin()
+        asked.link.send(ConnectReply(status, asked.request.serial), asked.invoke_id)
+        await play.comes(partial(play.gave_up, asked), f"Unbind behind status {int(status)}")
+        if not asked.link.unbound:
+            raise Failed(f"{play.gave_up(asked)}: status {int(status)}")
 
 
 CASES: tuple[Rare[AgentPlay], ...] = (
@@ -143,6 +154,6 @@ CASES: tuple[Rare[AgentPlay], ...] = (
     Rare("busy", "ask again later at 14, with pauses, or give up", _busy),
     Rare("store-unavailable", "ask again later at 50, with pauses, or give up", _store_unavailable),
     Rare("mailbox-full", "ask again later at 41, with pauses, or give up", _mailbox_full),
-    Rare("never", "not ask again at 36", _never),
+    Rare("never", "not ask again at 30, 34, 35 and 36", _never),
 )  # fmt: skip
 """What may become of a ConnectRequest."""

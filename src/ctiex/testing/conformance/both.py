@@ -130,17 +130,13 @@ async def _unbind_under_0(play: Play) -> None:
 async def _sent_away(play: Play, invoke_id: int | None) -> None:
     asked = await play.begin()
     await play.unbind(asked.link, invoke_id)
-    again = await play.repeated(asked)
-    play.answer(again)
-    await play.finish(again.link)
+    await play.recovers(asked)
 
 
 async def _cut(play: Play) -> None:
     asked = await play.begin()
     play.cut(asked.link)
-    again = await play.repeated(asked)
-    play.answer(again)
-    await play.finish(again.link)
+    await play.recovers(asked)
 
 
 async def _bind_later(play: Play) -> None:
@@ -158,9 +154,7 @@ async def _silence(play: Play) -> None:
     if not asked.link.pings:
         raise Failed("closed the link without asking by Ping")
     await play.comes(lambda: asked.link.lost, "end of the link, though the exchange is dead")
-    again = await play.repeated(asked)
-    play.answer(again)
-    await play.finish(again.link)
+    await play.recovers(asked)
 
 
 CASES: tuple[Rare[Play], ...] = (

@@ -10,7 +10,17 @@ from twisted.internet.protocol import Factory
 
 from ctiex.interfaces import ICodec
 from ctiex.messages import Role
-from ctiex.testing.conformance import agent_requests, agents, both, service_reports, services
+from ctiex.testing.conformance import (
+    agent_changes,
+    agent_requests,
+    agents,
+    both,
+    headers,
+    pauses,
+    service_calls,
+    service_reports,
+    services,
+)
 from ctiex.testing.conformance.agent_play import AgentPlay
 from ctiex.testing.conformance.play import Play
 from ctiex.testing.conformance.played_link import PlayedLink
@@ -19,9 +29,10 @@ from ctiex.testing.conformance.verdicts import CaseOutcome, Failed, NotSeen, Rar
 from ctiex.testing.conformance.waits import Patience
 
 _PLAYS: dict[Role, type[Play]] = {Role.AGENT: AgentPlay, Role.SERVICE: ServicePlay}
+_OF_BOTH = (*both.CASES, *headers.CASES, *pauses.CASES)
 _CASES: dict[Role, tuple[Rare[Any], ...]] = {
-    Role.AGENT: (*both.CASES, *agents.CASES, *agent_requests.CASES),
-    Role.SERVICE: (*both.CASES, *services.CASES, *service_reports.CASES),
+    Role.AGENT: (*_OF_BOTH, *agents.CASES, *agent_requests.CASES, *agent_changes.CASES, *pauses.REFUSALS),
+    Role.SERVICE: (*_OF_BOTH, *services.CASES, *service_calls.CASES, *service_reports.CASES, *pauses.REFUSALS),
 }
 
 

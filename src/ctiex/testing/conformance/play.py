@@ -53,6 +53,8 @@ class Play(PatientWaits, ABC):
         self.codec = codec
         self.manners = Manners()
         """Of links that are taken from now on."""
+        self.agreed: dict[str, Any] = {}
+        """What their BindReplies say in place of the usual."""
         self._coming: list[PlayedLink] = []
         """Links that no play has taken."""
         self.links: list[PlayedLink] = []
@@ -79,6 +81,12 @@ class Play(PatientWaits, ABC):
     @abstractmethod
     async def repeated(self, before: OpenRequest) -> OpenRequest:
         """Behind a cut: the same request again, on the next link."""
+
+    async def recovers(self, before: OpenRequest) -> None:
+        """Behind a lost link: the client asks the same again, and goes on to the end of the call."""
+        again = await self.repeated(before)
+        self.answer(again)
+        await self.finish(again.link)
 
     @abstractmethod
     def yes(self, asked: OpenRequest) -> Message:
@@ -131,12 +139,20 @@ class Play(PatientWaits, ABC):
 
     async def link(self) -> PlayedLink:
         """The next link, on which the client has said Bind; it isn't answered."""
+        return self._take_link(await self.comes(self._came, "Bind"))
 
-        def came() -> PlayedLink | None:
-            self._coming = [link for link in self._coming if not link.lost]
-            return next((link for link in self._coming if link.said), None)
+    async def link_soon(self) -> PlayedLink | None:
+        """The same, where it comes before it is believed that the client does nothing more."""
+        try:
+            return self._take_link(await self.until(self._came, self.patience.settles))
+        except Late:
+            return None
 
-        link = await self.comes(came, "Bind")
+    def _came(self) -> PlayedLink | None:
+        self._coming = [link for link in self._coming if not link.lost]
+        return next((link for link in self._coming if link.said), None)
+
+    def _take_link(self, link: PlayedLink) -> PlayedLink:
         self._coming.remove(link)
         self.links.append(link)
         link.manners = evolve(self.manners)
@@ -145,6 +161,14 @@ class Play(PatientWaits, ABC):
     async def bound(self, **agreed: Any) -> PlayedLink:
         """The next link, bound."""
         link = await self.link()
+        self.let_bind(link, **agreed)
+        return link
+
+    def let_bind(self, link: PlayedLink, **agreed: Any) -> None:
+        """Answer the Bind by 0.
+
+        :raise Failed: it is none, or one in another role.
+        """
         said = link.take(Bind)
         if said is None:
             raise Failed(f"began with {type(link.said[0].message).__name__}, not with Bind")
@@ -153,8 +177,14 @@ class Play(PatientWaits, ABC):
             raise Failed(f"said Bind in the role {said.message.role.name.lower()}")
         self.wanted_features = frozenset(said.message.features.split())
         features = " ".join(sorted(self.wanted_features & self.granted))
-        link.send(evolve(_AGREED, **{"features": features, **agreed}), said.invoke_id)
-        return link
+        reply = evolve(_AGREED, **{"features": features, **self.agreed, **agreed})
+        link.send(reply, said.invoke_id)
+        link.agree(reply.max_frame)
+
+    async def unbinds(self, link: PlayedLink, status: Status = Status.GOING_AWAY) -> None:
+        """A link that has just been bound is sent away by this status, whatever the client is about to do there."""
+        self.let_bind(link)
+        await self.unbind(link, status=status)
 
     def cut(self, link: PlayedLink) -> None:
         """Close a link without a word."""
@@ -162,7 +192,7 @@ class Play(PatientWaits, ABC):
 
     def end(self) -> None:
         """The case is over: its links go."""
-        self.manners = Manners()
+        self.manners, self.agreed = Manners(), {}
         for link in self.links:
             if not link.lost:
                 link.close()
@@ -276,9 +306,9 @@ class Play(PatientWaits, ABC):
         invoke_id = link.send(Ping())
         await self.says(link, lambda: invoke_id in link.pongs, f"Pong under {invoke_id}")
 
-    async def unbind(self, link: PlayedLink, invoke_id: int | None = None) -> None:
-        """Send the client away (15), as an exchange does that goes down."""
-        sent = link.send(Unbind(Status.GOING_AWAY, "the exchange goes down"), invoke_id)
+    async def unbind(self, link: PlayedLink, invoke_id: int | None = None, status: Status = Status.GOING_AWAY) -> None:
+        """Send the client away: by 15 as an exchange does that goes down, by 11 where the identity is no more."""
+        sent = link.send(Unbind(status, "this link is sent away"), invoke_id)
         await self.replies(link, sent, UnbindReply)
         link.close()
 

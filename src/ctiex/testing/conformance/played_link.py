@@ -56,6 +56,8 @@ class PlayedLink(Protocol):
         """Its Errors, until they are taken."""
         self.fault = ""
         """What it sent that can't be read."""
+        self.opened_at = 0.0
+        """When the client connected, in seconds of the clock."""
         self.pings = 0
         self.pongs: set[int] = set()
         """The invoke ids of its Pongs."""
@@ -104,6 +106,10 @@ class PlayedLink(Protocol):
         elif self.closed_here:
             self._transport.loseConnection()
 
+    def agree(self, max_frame: int) -> None:
+        """Frames of the client may be so long from now on; 0 is the default."""
+        self._decoder.max_frame = max_frame or DEFAULT_MAX_FRAME
+
     def close(self) -> None:
         """Close it, once all is written."""
         self.closed_here = True
@@ -125,6 +131,7 @@ class PlayedLink(Protocol):
 
     def connectionMade(self) -> None:
         """Every byte goes out at once."""
+        self.opened_at = self._clock.seconds()
         if hasattr(self._transport, "setTcpNoDelay"):
             self._transport.setTcpNoDelay(True)
         self._changed(self, None)

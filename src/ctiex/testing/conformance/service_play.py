@@ -60,6 +60,10 @@ class ServicePlay(Play):
         self.data = DATA
         self.data_status: Status | None = None
         """How any DataRequest for that call is answered at once; None: the case sees to the first one."""
+        self.crowd: set[str] = set()
+        """Further calls of the case, which sees to all that is said of them."""
+        self.reports_seen: set[tuple[str, int]] = set()
+        """The reports of this client, by serial and event_id, since it began."""
 
     def new_serial(self) -> str:
         """The serial of a call that no client has seen."""
@@ -67,6 +71,10 @@ class ServicePlay(Play):
 
     def heard(self, link: PlayedLink, said: Said) -> None:
         """What an earlier case has left is nobody's call any more."""
+        if isinstance(said.message, ServiceEvent):
+            self.reports_seen.add((said.message.serial, said.message.event_id))
+        if getattr(said.message, "serial", "") in self.crowd:
+            return
         match said.message:
             case DataRequest(serial=serial) if serial != self.serial:
                 link.said.remove(said)
@@ -80,13 +88,29 @@ class ServicePlay(Play):
 
     def forget(self) -> None:
         """Each case has a call of its own anyway."""
+        self.reports_seen.clear()
+
+    def end(self) -> None:
+        """The case is over, and with it its calls."""
+        super().end()
+        self.crowd = set()
 
     # ------------------------------------------------------------ the call
 
     async def begin(self, **agreed: Any) -> OpenRequest:
         """A client that is bound, has accepted a customer, and waits for the data."""
+        self._new_call()
+        return await self._fetches(await self.bound(**agreed))
+
+    async def next_call(self, link: PlayedLink) -> OpenRequest:
+        """The same with the next customer, on a link that is there."""
+        self._new_call()
+        return await self._fetches(link)
+
+    def _new_call(self) -> None:
         self.serial, self.data, self.data_status = self.new_serial(), DATA, None
-        link = await self.bound(**agreed)
+
+    async def _fetches(self, link: PlayedLink) -> OpenRequest:
         await self.accepts(link)
         asked = await self.takes(link, DataRequest)
         if asked.request.exchange_address not in ("", EXCHANGE_ADDRESS):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from attrs import frozen
@@ -54,6 +55,11 @@ class PatientWaits:
             except TimeoutError:
                 raise Late from None
         return found
+
+    async def settle(self) -> None:
+        """Wait until it is believed that the client does nothing more."""
+        with suppress(Late):
+            await self.until(lambda: None, self.patience.settles)
 
     async def might(self, reached: Callable[[], _Found | None]) -> _Found | None:
         """Something that a client may do or leave; None where it doesn't."""

@@ -291,3 +291,17 @@ def test_a_snapshot_has_every_call_and_the_state(bench: Bench, desk: Desk) -> No
     assert [(page.page, page.call) for page in late.pages()] == [(Page.LAST, call)]
     assert late.monitor("1002") == 0
     assert [(page.page, page.call) for page in late.pages()[1:]] == [(Page.LAST, "")]
+
+
+# ---------------------------------------------------------------- data
+
+
+def test_a_secret_is_in_no_answer_to_who_does_not_have_the_call(bench: Bench, desk: Desk) -> None:
+    lead, call = Desk(bench, SUPERVISING), bench.talks()
+    assert lead.monitor("1001") == 0
+    assert desk.data("1001", call, fields=bench.fields(pin="4711")).fields == bench.fields(pin="4711")
+    kept = lead.data("1001", call, 1, fields=bench.fields(note="vip"))
+    refused = lead.data("1001", call, 1, fields=bench.fields(note="vip"))
+    assert [answer.status for answer in (kept, refused)] == [0, 22]
+    assert {answer.fields["pin"] for answer in (kept, refused)} == {"***"}
+    assert desk.events(call)[-1].fields == bench.fields(pin="4711", note="vip")

@@ -129,6 +129,10 @@ class Telling:
         return next((one for one in consultations if one.party_of(agent) is not None), None)
 
     def _fields(self, call: AgentCall, monitor: MonitoredAgent) -> Fields:
-        party = call.party_of(monitor.agent)
-        has_it = monitor.own and party is not None and party.connection_state in _HAS_THE_CALL
-        return call.fields if has_it else data.masked(call.fields, self._secret)
+        return self.shown(call, call.fields, monitor.agent, monitor.own)
+
+    def shown(self, call: AgentCall, fields: Fields, agent: str, own: bool) -> Fields:
+        """Data of a call as a link may see it, that asks or is told for an agent of its own or a supervised one."""
+        party = call.party_of(agent)
+        has_it = own and party is not None and party.connection_state in _HAS_THE_CALL
+        return fields if has_it else data.masked(fields, self._secret)

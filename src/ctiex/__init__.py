@@ -2,8 +2,9 @@
 
 What an application needs is here, and comes when it is asked for: ``import ctiex`` alone imports nothing more. Beside
 it are public: :mod:`ctiex.clients`, :mod:`ctiex.services`, :mod:`ctiex.interfaces` and :mod:`ctiex.plugins` for what
-plugs in, :mod:`ctiex.testing` for its tests, and the values in :mod:`ctiex.errors`, :mod:`ctiex.fields`,
-:mod:`ctiex.messages`, :mod:`ctiex.records` and :mod:`ctiex.serials`. Everything else is internal, and may change.
+plugs in, :mod:`ctiex.testing` for its tests, and the values in :mod:`ctiex.call_messages`, :mod:`ctiex.errors`,
+:mod:`ctiex.fields`, :mod:`ctiex.messages`, :mod:`ctiex.records` and :mod:`ctiex.serials`. Everything else is internal,
+and may change.
 """
 
 from __future__ import annotations
@@ -13,10 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ctiex.app.exchange import Exchange
+    from ctiex.call_messages import Action, AgentStateCode, CallChange, ConnectionState, PartyRole, Recording
     from ctiex.clients.account import ExchangeAccount
     from ctiex.clients.agent import AgentClient
     from ctiex.clients.automatic_service import AutomaticService
+    from ctiex.clients.call import ClientCall
     from ctiex.clients.event_taking import Position
+    from ctiex.clients.monitored_number import MonitoredNumber
     from ctiex.clients.served_call import ServedCall
     from ctiex.config.reading import load as load_configuration
     from ctiex.config.reading import parse as parse_configuration
@@ -51,10 +55,15 @@ if TYPE_CHECKING:
     __version__: str
 
 _HOME = {
+    "Action": "ctiex.call_messages",
     "AgentClient": "ctiex.clients.agent",
     "AgentLinkFactory": "ctiex.links.agent",
+    "AgentStateCode": "ctiex.call_messages",
     "AutomaticService": "ctiex.clients.automatic_service",
+    "CallChange": "ctiex.call_messages",
+    "ClientCall": "ctiex.clients.call",
     "Condition": "ctiex.messages",
+    "ConnectionState": "ctiex.call_messages",
     "Exchange": "ctiex.app.exchange",
     "ExchangeAccount": "ctiex.clients.account",
     "Feature": "ctiex.messages",
@@ -62,11 +71,14 @@ _HOME = {
     "Identity": "ctiex.identities",
     "IvrLinkFactory": "ctiex.links.ivr",
     "LinkProtocol": "ctiex.links.protocol",
+    "MonitoredNumber": "ctiex.clients.monitored_number",
     "OpenCall": "ctiex.messages",
     "OpenCallState": "ctiex.messages",
     "Outcome": "ctiex.services.outcome",
+    "PartyRole": "ctiex.call_messages",
     "Position": "ctiex.clients.event_taking",
     "ProcessingService": "ctiex.processing.service",
+    "Recording": "ctiex.call_messages",
     "Role": "ctiex.messages",
     "ServedCall": "ctiex.clients.served_call",
     "load_configuration": "ctiex.config.reading:load",
@@ -75,15 +87,20 @@ _HOME = {
 """The modules that public names come from; :mod:`ctiex.errors` for those that don't stand here."""
 
 __all__ = [
+    "Action",
     "AgentClient",
     "AgentLinkFactory",
+    "AgentStateCode",
     "AutomaticService",
     "BindRefused",
     "BrokenExchange",
+    "CallChange",
     "CallError",
     "CallerHungUp",
+    "ClientCall",
     "Condition",
     "ConfigurationError",
+    "ConnectionState",
     "CtiexError",
     "Exchange",
     "ExchangeAccount",
@@ -96,12 +113,15 @@ __all__ = [
     "LinkError",
     "LinkLost",
     "LinkProtocol",
+    "MonitoredNumber",
     "NotBound",
     "OpenCall",
     "OpenCallState",
     "Outcome",
+    "PartyRole",
     "Position",
     "ProcessingService",
+    "Recording",
     "RequestTimedOut",
     "Role",
     "SerialError",

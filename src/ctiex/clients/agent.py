@@ -20,12 +20,14 @@ from twisted.logger import Logger
 from ctiex.clients.account import ExchangeAccount
 from ctiex.clients.agent_events import AgentEvents, Application, OnGap, OnRefused, OnTakenOver
 from ctiex.clients.agent_number import AgentNumber
+from ctiex.clients.call_monitoring import TOLD, CallMonitoring
 from ctiex.clients.connection import ExchangeConnection, ignore
 from ctiex.clients.event_taking import OnEvent, Position
 from ctiex.clients.link import ClientLink
+from ctiex.clients.monitored_number import CallListeners, MonitoredNumber, OnCallEvent, OnState
 from ctiex.clients.replies import TRANSIENT
 from ctiex.errors import BrokenExchange, CallError, CtiexError, LinkLost, NotBound, Status
-from ctiex.messages import KIND_OF, AgentEvent, AgentLogin, AgentLogout, Error, Message, Role
+from ctiex.messages import KIND_OF, AgentEvent, AgentLogin, AgentLogout, Error, Feature, Message, Role
 from ctiex.serials import MAX_DIGITS
 
 _log = Logger()
@@ -37,7 +39,7 @@ class AgentClient(Service):
     """An agent's application: one link to the exchange, any number of agent numbers on it."""
 
     name = "ctiex-agent"
-    features = ""
+    features = str(Feature.CALLS)
 
     def __init__(self, reactor: Any, account: ExchangeAccount, random: Random | None = None) -> None:
         """:param random: makes the serials of calls."""
@@ -48,6 +50,8 @@ class AgentClient(Service):
         """Those whose login is under way."""
         self._connection = ExchangeConnection(reactor, account, Role.AGENT, self)
         self.pause_after, self.within = self._connection.pause_after, self._connection.within
+        self.monitoring = CallMonitoring(reactor, self._connection)
+        """The agent numbers whose calls are followed."""
 
     def new_serial(self) -> str:
         """A serial that no other call has: random digits, one fewer than in those that an exchange allocates."""
@@ -63,6 +67,7 @@ class AgentClient(Service):
         super().stopService()
         for agent in self._agents.values():
             agent.pause(NotBound("the client has stopped"))
+        self.monitoring.pause(NotBound("the client has stopped"))
         return self._connection.stop()
 
     async def login(
@@ -74,6 +79,9 @@ class AgentClient(Service):
         timeout: float = 30.0,
         on_taken_over: OnTakenOver = ignore,
         on_refused: OnRefused = ignore,
+        on_call_event: OnCallEvent = ignore,
+        on_state: OnState = ignore,
+        calls: bool = True,
     ) -> AgentNumber:
         """Log an agent number in; it stays so through every loss of the link until ``logout``.
 
@@ -89,23 +97,32 @@ class AgentClient(Service):
             client; nothing more comes here.
         :param on_refused: hears why the exchange doesn't let the number log in again after a lost link; nothing
             more comes here.
+        :param on_call_event: hears what happens to the calls of this number, where the exchange controls them: the
+            call, as it stands now, and the event. Behind a login, and behind a lost link, one with ``event`` 0 for
+            each call that has changed unheard.
+        :param on_state: hears each state of the agent.
+        :param calls: follow the calls and the state of this number, where the exchange controls them. The events of
+            condition 0 that tell of a customer on the telephone don't come then; call events do.
         :raise CallError: the exchange refuses this number.
         :raise BindRefused: the exchange refuses this identity.
         :raise TlsRefused: the TLS handshake with the exchange failed, at the first attempt.
         :raise RequestTimedOut: it could not be logged in in time.
         """
-        agent = AgentNumber(self, number, Application(on_event, on_gap, on_taken_over, on_refused), position)
+        application = Application(on_event, on_gap, on_taken_over, on_refused)
+        agent = AgentNumber(self, number, application, position, CallListeners(on_call_event, on_state), calls)
         asked: list[ClientLink] = []
         self._logging_in.append(agent)
         try:
             await self.within(timeout, self._log_in(agent, timeout, asked))
-        except CallError:
+        except CallError as refused:
+            agent.end(refused)
             raise
         except Exception:  # CancelledError is no CtiexError
             self._take_back(agent, asked)
             raise
         finally:
             self._logging_in.remove(agent)
+        self.reactor.callLater(0, agent.monitored.begin_telling)
         return agent
 
     async def _log_in(self, agent: AgentNumber, timeout: float, asked: list[ClientLink]) -> None:
@@ -128,6 +145,7 @@ class AgentClient(Service):
     def _take_back(self, agent: AgentNumber, asked: list[ClientLink]) -> None:
         """The exchange may have logged it in nevertheless, and would send events that nothing handles."""
         self.forget(agent)
+        agent.end(NotBound("it could not be logged in"))
         if any(other.number == agent.number for other in self._logging_in if other is not agent):
             return  # another login of this number is under way, which a logout would undo
         for link in asked:
@@ -136,6 +154,26 @@ class AgentClient(Service):
 
     def _log_out(self, link: ClientLink, number: str) -> None:
         link.ask(AgentLogout(number)).addErrback(lambda failure: failure.trap(CtiexError) and None)
+
+    async def monitor(
+        self,
+        number: str,
+        on_call_event: OnCallEvent = ignore,
+        on_state: OnState = ignore,
+        timeout: float = 30.0,
+    ) -> MonitoredNumber:
+        """Follow the calls and the state of a number that this identity acts for, or only supervises.
+
+        It stays so through every loss of the link, until ``stop`` of what this gives.
+
+        :param on_call_event: as for ``login``.
+        :param timeout: in seconds, lost links included.
+        :raise CallError: 62, the exchange hasn't granted call control; 5, this identity may not see this number.
+        :raise RequestTimedOut: no snapshot came in time.
+        """
+        listeners = CallListeners(on_call_event, on_state)
+        monitored: MonitoredNumber = await self.within(timeout, self.monitoring.supervise(number, listeners))
+        return monitored
 
     async def ask(
         self, message: Message, timeout: float, repeat: bool = True, goes_out: Callable[[], object] = ignore
@@ -151,7 +189,7 @@ class AgentClient(Service):
     # ------------------------------------------------------------ what the connection tells
 
     async def prepare(self, link: ClientLink) -> None:
-        """Log every agent number in again.
+        """Log every agent number in again, and follow what is supervised.
 
         :raise CallError: not now (14, 15, 50): the link can't be used yet, and another one is tried.
         """
@@ -169,6 +207,7 @@ class AgentClient(Service):
                 continue
             if agent.number not in self._agents:  # it has logged out while this was under way
                 self._log_out(link, agent.number)
+        await self.monitoring.prepare(link)
 
     def log_in_again(self, agent: AgentEvents, link: ClientLink) -> None:
         """Events were left out, which this brings."""
@@ -186,7 +225,9 @@ class AgentClient(Service):
 
     def request_received(self, link: ClientLink, message: Message, invoke_id: int) -> None:
         """An event has come."""
-        if isinstance(message, AgentEvent):
+        if isinstance(message, TOLD):
+            self.monitoring.received(link, message)
+        elif isinstance(message, AgentEvent):
             for agent in self._here(message.agent):
                 agent.received(link, message)
 

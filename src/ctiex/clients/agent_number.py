@@ -10,11 +10,16 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.defer import DeferredLock
 from twisted.internet.task import deferLater
 
+from ctiex.call_messages import AgentStateCode, AgentStateEvent
 from ctiex.clients.agent_events import AgentEvents, Application
+from ctiex.clients.call import ClientCall
+from ctiex.clients.call_actions import ANSWER_WITHIN
 from ctiex.clients.event_taking import Position
 from ctiex.clients.hand_off import AskedHandOff, HandOff, HandOffs
-from ctiex.clients.replies import checked, pause_before_repeat
-from ctiex.errors import CallError, LinkLost, RequestTimedOut, Status
+from ctiex.clients.link import ClientLink
+from ctiex.clients.monitored_number import CallListeners, MonitoredNumber
+from ctiex.clients.replies import checked, forget_answer, pause_before_repeat
+from ctiex.errors import CallError, CtiexError, LinkLost, RequestTimedOut, Status
 from ctiex.fields import EMPTY, Fields
 from ctiex.messages import (
     AgentLogout,
@@ -35,11 +40,68 @@ if TYPE_CHECKING:
 class AgentNumber(AgentEvents):
     """One agent number that is logged in, and logged in again after every loss of the link."""
 
-    def __init__(self, client: AgentClient, number: str, application: Application, position: Position | None) -> None:
+    def __init__(
+        self,
+        client: AgentClient,
+        number: str,
+        application: Application,
+        position: Position | None,
+        listeners: CallListeners | None = None,
+        follows: bool = True,
+    ) -> None:
+        """Nothing is logged in yet.
+
+        :param listeners: whom calls and states are told.
+        :param follows: whether they are to be.
+        """
         super().__init__(client, number, application, position)
+        self.monitored = MonitoredNumber(client.monitoring, number, listeners or CallListeners(), self.connect)
+        """The calls and the state of this number, where the exchange controls them."""
+        self._follows = follows
+        if not follows:
+            self.monitored.ended = CallError(Status.NOT_SUPPORTED, "the agent number was logged in with calls=False")
         self._hand_offs = HandOffs(client.reactor, self)
         self._updating = DeferredLock()
         """One update after the other: repeated behind a later one, it would put old data over new."""
+
+    # ------------------------------------------------------------ its calls and its state
+
+    @property
+    def calls(self) -> Sequence[ClientCall]:
+        """The calls of this number that go on, the oldest first; none where the exchange controls no calls."""
+        return self.monitored.calls
+
+    @property
+    def state(self) -> AgentStateEvent | None:
+        """The state of the agent as it was told last; None where the exchange tells none."""
+        return self.monitored.state
+
+    async def make_call(
+        self, destination: str, fields: Fields = EMPTY, ring: int = 0, timeout: float = ANSWER_WITHIN
+    ) -> ClientCall:
+        """Call somebody, as :meth:`ctiex.clients.monitored_number.MonitoredNumber.make_call` says."""
+        return await self.monitored.make_call(destination, fields, ring, timeout)
+
+    async def set_state(self, state: AgentStateCode, reason: str = "", **options: Any) -> None:
+        """Ask for a state, as :meth:`ctiex.clients.monitored_number.MonitoredNumber.set_state` says."""
+        await self.monitored.set_state(state, reason, **options)
+
+    async def until_state(self, *states: AgentStateCode, timeout: float | None = 30.0) -> AgentStateEvent:
+        """Wait for a state, as :meth:`ctiex.clients.monitored_number.MonitoredNumber.until_state` says."""
+        return await self.monitored.until_state(*states, timeout=timeout)
+
+    async def log_in(self, link: ClientLink, timeout: float | None = None) -> None:
+        """Log in; its calls are asked for first, so that they are known when the login is."""
+        if self._follows:
+            self._client.monitoring.follow_own(self.monitored, link)
+        await super().log_in(link, timeout)
+
+    def end(self, error: CtiexError) -> None:
+        """Nothing comes any more: neither events nor calls."""
+        forget_answer(self.monitored.end(error))
+        super().end(error)
+
+    # ------------------------------------------------------------ its hand-offs
 
     async def connect(
         self,

@@ -189,6 +189,11 @@ class ExchangeConnection:
             return succeed(self.link)
         return self._waiting.add() if self._life.wanted else fail(_stopped())
 
+    def check_wanted(self) -> None:
+        """:raise NotBound: the client has stopped."""
+        if not self._life.wanted:
+            raise _stopped()
+
     async def within(self, seconds: float | None, work: Coroutine[Any, Any, Any]) -> Any:
         """What the work gives, if it gives it in time.
 

@@ -81,6 +81,8 @@ class ClientLink(LinkProtocol):
         """When it was opened, in seconds of the clock."""
         self.exchange_address = ""
         """The exchange's address as sent to services; empty before the link is bound."""
+        self.features: frozenset[str] = frozenset()
+        """Those that the exchange has granted; none before the link is bound."""
 
     def make_session(self) -> Session:
         """A session that knows what the exchange may send in this role."""
@@ -129,7 +131,8 @@ class ClientLink(LinkProtocol):
         max_frame = reply.max_frame or limits.max_frame  # 0 says nothing
         if not LEAST_MAX_FRAME <= max_frame <= most:
             raise BrokenExchange(f"its max_frame is {max_frame}, expected {LEAST_MAX_FRAME} to {most}")
-        self.session.rules = rules.client(self._connection.role, reply.features.split())
+        self.features = frozenset(reply.features.split())
+        self.session.rules = rules.client(self._connection.role, self.features)
         self.exchange_address = reply.exchange_address
         self.session.agree(
             max_frame,

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import Any
 
-from ctiex.errors import CallError, Status
+from twisted.internet.defer import Deferred
+
+from ctiex.errors import CallError, CtiexError, Status
 from ctiex.messages import CancelRequest, ConnectRequest, DataRequest, Error, Message, ServiceEvent, UpdateRequest
 
 TRANSIENT = frozenset({Status.TOO_BUSY, Status.GOING_AWAY, Status.STORE_UNAVAILABLE})
@@ -54,3 +56,9 @@ def checked(reply: Message) -> Any:
     if status != Status.OK or isinstance(reply, Error):
         raise CallError(status, getattr(reply, "detail", ""))
     return reply
+
+
+def forget_answer(asked: Deferred[Message] | None) -> None:
+    """Nobody waits for the answer to a request that has gone out."""
+    if asked is not None:
+        asked.addErrback(lambda failure: failure.trap(CtiexError) and None)

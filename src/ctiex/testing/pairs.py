@@ -249,6 +249,7 @@ class MemoryExchange:
     core: ExchangeCore = field(init=False)
 
     def __attrs_post_init__(self) -> None:
+        self.identities = list(self.identities)
         known = [KnownIdentity(identity, "secret") for identity in self.identities]
         self.core = ExchangeCore(
             clock=self.clock,
@@ -264,6 +265,7 @@ class MemoryExchange:
             ivr_link=self.session_limits,
             carrier=CallingNumberSerialCarrier(),
             network=self.network,
+            is_agent=lambda number: any(identity.names_agent(number) for identity in self.identities),
             exchange_address="exchange:7301",
             counters=self.counters,
             audit=self.audit,

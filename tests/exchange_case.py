@@ -11,6 +11,7 @@ from twisted.internet.interfaces import IListeningPort
 from twisted.internet.protocol import Protocol
 from twisted.trial.unittest import TestCase
 
+from ctiex.app.assembly import MakeDriver
 from ctiex.app.exchange import Exchange
 from ctiex.clients import AgentClient, AgentNumber, AutomaticService, ExchangeAccount, Handler, ServedCall
 from ctiex.codecs.binary import BinaryCodec
@@ -54,8 +55,11 @@ async def told(events: AsyncIterator[AgentEvent]) -> list[AgentEvent]:
 class ExchangeCase(TestCase):
     """Starts exchanges and clients, and stops them after the test, clients first."""
 
+    drivers: Mapping[str, MakeDriver] = {}
+    """Signalling drivers beside those that plugins bring."""
+
     async def exchange(self, tables: Mapping[str, Any] | None = None) -> Exchange:
-        running = Exchange(parse({"links": links(), **(tables or {})}), reactor)
+        running = Exchange(parse({"links": links(), **(tables or {})}), reactor, self.drivers)
         running.startService()
         await running.started()
         self.addCleanup(running.stopService)

@@ -183,6 +183,28 @@ def test_an_application_that_embeds_the_agent_link_alone(start: Start, runner: t
     assert in_order(told, *(f"13800138000 {step}" for step in steps * 2)), told
 
 
+# ---------------------------------------------------------------- a desk
+
+
+def test_a_desk_at_the_practice_exchange(start: Start) -> None:
+    agents = free_port()
+    practice = start(PYTHON, str(EXAMPLES / "practice_exchange.py"), AGENT_LISTEN=local(agents), CUSTOMERS_EVERY="3600")
+    practice.until_listening(agents)
+    seen = start(PYTHON, str(EXAMPLES / "desk.py"), EXCHANGE=f"tcp:127.0.0.1:{agents}").result()
+    steps = (
+        "you are ready",
+        "alerting: ",
+        "established: ",
+        "held: ",
+        "| retrieve ",
+        "retrieved: ",
+        "topic=bill",
+        "cleared",
+    )
+    assert in_order(seen, *steps, "you are logged_out"), seen
+    practice.stop()
+
+
 # ---------------------------------------------------------------- an automatic service of one's own
 
 

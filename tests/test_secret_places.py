@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 import ctiex
-from ctiex.app.commands.agent import describe, read_fields
+from ctiex.app.commands.agent_words import describe, read_fields
 from ctiex.errors import FieldError
 from ctiex.fields import Fields
 from ctiex.file_modes import wide_mode

@@ -4,28 +4,37 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from difflib import get_close_matches
+from functools import partial
 from typing import Any, TextIO
 
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError, ensureDeferred
 from twisted.python.failure import Failure
 
 from ctiex.app.commands.accounts import AccountOptions
+from ctiex.app.commands.agent_calls import USAGE, AgentCalls
+from ctiex.app.commands.agent_words import describe, read_fields
 from ctiex.app.output import READER_GONE, say
 from ctiex.clients import AgentClient, AgentNumber
+from ctiex.clients.line_editor import open_line_editor
 from ctiex.clients.terminal import Terminal, open_terminal
-from ctiex.errors import BindRefused, CallerHungUp, CtiexError, FieldError, Status
-from ctiex.fields import Fields, Value
-from ctiex.messages import AgentEvent
+from ctiex.errors import BindRefused, CallerHungUp, CtiexError
 
-_HELP = """\
-connect SERVICE CALLING-NUMBER [NAME=TEXT | NAME:=INTEGER | NAME:=true | NAME:=false] ...
-cancel SERIAL
-help
-quit
+_OWN = {
+    "connect": "SERVICE [CALL | CALLING-NUMBER] [NAME=TEXT | NAME:=INTEGER | NAME:=true | NAME:=false] ...",
+    "cancel": "SERIAL",
+    "help": "",
+    "quit": "",
+}
+_HELP = "".join(f"{name} {usage}".rstrip() + "\n" for name, usage in _OWN.items())
+_CALLS_HELP = "".join(f"{name} {usage}".rstrip() + "\n" for name, usage in USAGE.items())
+_MORE_HELP = "where the exchange controls calls, help shows the commands for them\n"
+_ABOUT_CALLS = """\
+CALL is the number that a call is shown with; it may be left out where only one call can be meant.
+DESTINATION is a number, an agent number or a queue. CHANGE is what is shown behind a call, as party-dropped.
 """
-
 
 _CLOSE_WITHIN = 5.0
 """How long what was written last may take to go out, in seconds."""
@@ -34,7 +43,7 @@ _CLOSE_WITHIN = 5.0
 class Options(AccountOptions):
     """The options of ``ctiex agent``."""
 
-    longdesc = "An agent in a terminal. Commands: " + _HELP.replace("\n", "; ")
+    longdesc = "An agent in a terminal. Commands: " + (_HELP + _CALLS_HELP).replace("\n", "; ")
     optParameters = [["agent", "a", "1001", "The agent number to log in."]]
 
     def __init__(self) -> None:
@@ -46,45 +55,25 @@ class Options(AccountOptions):
         self.secret.add(name)
 
 
-def read_fields(words: list[str]) -> Fields:
-    """Fields as they are typed: ``name=text``, ``name:=5``, ``name:=true``.
-
-    :raise FieldError: a word is no field; the text doesn't repeat it, since it may be somebody's secret.
-    """
-    return Fields([_field(place, word) for place, word in enumerate(words, 1)])
-
-
-def _field(place: int, word: str) -> tuple[str, Value]:
-    name, equals, text = word.partition("=")
-    if not equals or not name.rstrip(":"):
-        raise FieldError(f"field {place}: expected NAME=TEXT, NAME:=INTEGER, NAME:=true or NAME:=false")
-    if not name.endswith(":"):
-        return name, text
-    if text in ("true", "false"):
-        return name[:-1], text == "true"
-    try:
-        return name[:-1], int(text)
-    except ValueError:
-        raise FieldError(f"field {name[:-1]!r}: expected an integer, true or false after :=") from None
-
-
 class InteractiveAgent:
     """Reads commands, line by line, and writes what happens."""
 
-    def __init__(self, agent: AgentNumber, terminal: Terminal) -> None:
+    def __init__(self, agent: AgentNumber, terminal: Terminal, calls: AgentCalls) -> None:
         self._agent = agent
         self._terminal = terminal
+        self._calls = calls
         self._commands: Mapping[str, Callable[[list[str]], Awaitable[None]]] = {
             "connect": self._connect,
             "cancel": self._cancel,
             "help": self._help,
+            **{name: partial(calls.obey, agent, name) for name in USAGE},
         }
         self._errors = 0
         """How many commands failed."""
 
     async def run(self) -> int:
         """Until ``quit`` or the end of the input; gives how many commands failed."""
-        self._terminal.write(_HELP)
+        self._terminal.write(_HELP + _MORE_HELP)
         while True:
             try:
                 line = await self._terminal.read_line()
@@ -99,17 +88,24 @@ class InteractiveAgent:
         try:
             command, *words = shlex.split(line)
             if command not in self._commands:
-                raise ValueError(f"unknown command {command!r}: expected connect, cancel, help or quit")
+                near = get_close_matches(command, [*self._commands, "quit"], 1)
+                raise ValueError(f"unknown command {command!r}: expected {near[0] if near else 'one that help shows'}")
             await self._commands[command](words)
         except (CtiexError, ValueError) as error:
             self._errors += 1
             self._terminal.say(f"error: {error}")
 
     async def _connect(self, words: list[str]) -> None:
-        if len(words) < 2:
-            raise ValueError("expected connect SERVICE CALLING-NUMBER [NAME=TEXT ...]")
-        service, calling_number, *fields = words
-        hand_off = await self._agent.connect(service, calling_number, read_fields(fields))
+        plain = [word for word in words if "=" not in word]
+        fields = read_fields(words[len(plain) :])
+        if not 1 <= len(plain) <= 2:
+            raise ValueError(f"expected connect {_OWN['connect']}")
+        numbers = self._calls.numbers
+        if len(plain) == 2 and numbers.get(plain[1]) is None:
+            hand_off = await self._agent.connect(plain[0], plain[1], fields)
+        else:
+            call, _ = numbers.taken(plain[1:], 0, 0, None)
+            hand_off = await call.connect(plain[0], fields)
         self._terminal.say(f"call {hand_off.serial} is stored")
 
     async def _cancel(self, words: list[str]) -> None:
@@ -118,14 +114,19 @@ class InteractiveAgent:
         await self._agent.cancel(words[0])
 
     async def _help(self, words: list[str]) -> None:
-        self._terminal.write(_HELP)
+        usage = {**_OWN, **USAGE}
+        if words and words[0] not in usage:
+            raise ValueError(f"no command {words[0]!r}, expected one of: {', '.join(usage)}")
+        if words:
+            self._terminal.write(f"{words[0]} {usage[words[0]]}".rstrip() + "\n")
+        else:
+            self._terminal.write(_HELP + _CALLS_HELP + _ABOUT_CALLS)
 
 
-def describe(event: AgentEvent, secret: Collection[str] = ()) -> str:
-    """An event in one line, for the agent it is meant for, but for the fields named in ``secret``."""
-    status = "" if event.status == Status.OK else f" ({Status.of(event.status).text})"
-    fields = f": {event.fields.describe(secret)}" if event.fields else ""
-    return f"event {event.sequence}, call {event.serial}: {event.condition.text}{status}{fields}"
+def complete(line: str) -> list[str]:
+    """What the last word of a line may be: a command, or nothing that is known."""
+    words = line.split(" ")
+    return [name for name in (*_OWN, *USAGE) if name.startswith(words[0])] if len(words) == 1 else []
 
 
 async def run(options: Options, reactor: Any, stdout: TextIO, stderr: TextIO) -> int:
@@ -137,8 +138,8 @@ async def run(options: Options, reactor: Any, stdout: TextIO, stderr: TextIO) ->
     :raise UsageError: an option's value is invalid.
     """
     client = AgentClient(reactor, options.account(reactor))
-    terminal = open_terminal(reactor)
     typed = sys.stdin.isatty()
+    terminal = open_line_editor(reactor, complete) if typed and sys.stdout.isatty() else open_terminal(reactor)
     client.startService()
     working = ensureDeferred(_work(options, client, terminal, typed))
     ended: Deferred[None] = Deferred()
@@ -175,6 +176,7 @@ async def _closed(terminal: Terminal, reactor: Any) -> None:
 async def _work(options: Options, client: AgentClient, terminal: Terminal, typed: bool) -> int:
     """Log in and obey; gives how many commands failed."""
     number = options["agent"]
+    calls = AgentCalls(client, number, terminal.say, options.secret)
 
     def gap(first: int, last: int) -> None:
         terminal.say(
@@ -189,11 +191,13 @@ async def _work(options: Options, client: AgentClient, terminal: Terminal, typed
             timeout=10,
             on_taken_over=lambda: terminal.say(f"agent {number} has logged in elsewhere: no more events come here"),
             on_refused=lambda error: terminal.say(f"agent {number} can't log in again: {error}"),
+            on_call_event=calls.call_event,
+            on_state=calls.state,
         )
     )
     agent = await (unless_quit(login, terminal) if typed else login)
     terminal.say(f"agent {agent.number} is logged in")
-    return await InteractiveAgent(agent, terminal).run()
+    return await InteractiveAgent(agent, terminal, calls).run()
 
 
 async def unless_quit(login: Deferred[AgentNumber], terminal: Terminal) -> AgentNumber:

@@ -1,16 +1,23 @@
-"""``ctiex agent`` before it is logged in: what it says and does where the exchange doesn't let it, or isn't there."""
+"""``ctiex agent`` before it is logged in: what it says and does where the exchange doesn't let it, or isn't there.
+
+And at a terminal: lines are edited, completed and remembered.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pty
 import re
 import signal
 import socket
+import sys
+import termios
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from subprocess import DEVNULL, PIPE
+from threading import Thread
 
 import pytest
 from hypothesis import given, settings
@@ -24,7 +31,7 @@ from ctiex.clients.terminal import Terminal
 
 from .certificates import Authority
 from .pages import environment
-from .processes import PROGRAMS, Program, accepts, free_port
+from .processes import PROGRAMS, ROOT, Program, accepts, free_port
 from .waiting import PATIENCE, until
 
 
@@ -72,7 +79,7 @@ class QuitTests(SynchronousTestCase):
 
 
 class Agent:
-    """The command in a process, at a terminal of its own."""
+    """The command in a process, at a terminal of its own; what it says goes to a file."""
 
     def __init__(self, folder: Path, exchange: str) -> None:
         self._output = folder / "output"
@@ -147,3 +154,93 @@ def test_it_ends_without_a_word_while_nobody_is_there(tmp_path: Path) -> None:
         agent.ended()
         assert not re.search("Traceback|ignored|rror", agent.said), agent.said
         assert len(agent.said.splitlines()) == 1
+
+
+# ---------------------------------------------------------------- at a terminal, by readline
+
+
+class Desk:
+    """The command in a process whose input and output are a terminal."""
+
+    def __init__(self, exchange: str) -> None:
+        self.keyboard, terminal = pty.openpty()
+        self.modes = termios.tcgetattr(terminal)
+        command = [str(PROGRAMS / "ctiex"), "agent", "--exchange", exchange, "--identity", "desk"]
+        surroundings = {**environment(), "CTIEX_SECRET": "desk-secret", "TERM": "dumb"}
+        self.process = Program[bytes](command, stdin=terminal, stdout=terminal, stderr=terminal, env=surroundings)
+        self._terminal = terminal
+        self.said = ""
+        self._reader = Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        with contextlib.suppress(OSError):  # trial takes a module's name "suppress" for its own
+            while data := os.read(self.keyboard, 4_096):
+                self.said += data.decode()
+
+    def types(self, keys: str) -> None:
+        os.write(self.keyboard, keys.encode())
+
+    def until_said(self, text: str, times: int = 1) -> None:
+        until(lambda: self.said.count(text) >= times, lambda: self.said, self.process)
+
+    def modes_now(self) -> list[object]:
+        return termios.tcgetattr(self._terminal)
+
+    def close(self) -> None:
+        self.process.end()
+        os.close(self._terminal)
+        os.close(self.keyboard)
+
+
+@pytest.fixture
+def practice() -> Iterator[str]:
+    """An exchange with a simulated platform, at which customers call."""
+    port = free_port()
+    settings = {"AGENT_LISTEN": f"tcp:{port}:interface=127.0.0.1"}
+    command = [sys.executable, str(ROOT / "docs" / "examples" / "practice_exchange.py")]
+    with Program[bytes](command, stdout=DEVNULL, stderr=DEVNULL, env={**environment(), **settings}) as exchange:
+        until(lambda: accepts(port), by=exchange)
+        yield f"tcp:127.0.0.1:{port}"
+
+
+def test_lines_are_completed_and_remembered_and_events_stand_above_them(practice: str) -> None:
+    with closing(Desk(practice)) as desk:
+        desk.until_said("agent 1001 is logged in")
+        desk.until_said("> ")
+        desk.types("notr\t")
+        desk.until_said("> notready ")
+        desk.types("lunch\n")
+        desk.until_said("agent 1001 is not ready (lunch)")
+        desk.types("ready\n")
+        desk.until_said("alerting: ")
+        desk.types("answer\n")
+        desk.until_said("established: ")
+        desk.types("\x10\x10\x10\n")  # Ctrl-P three times: back to "notready lunch"
+        desk.until_said("then not ready (lunch)")
+        desk.types("quit\n")
+        assert desk.process.ends() == 0, desk.said
+        assert desk.modes_now() == desk.modes, "the terminal is as it was"
+
+
+def test_a_line_that_is_typed_stands_below_what_is_told(practice: str) -> None:
+    with closing(Desk(practice)) as desk:
+        desk.until_said("agent 1001 is logged in")
+        desk.types("ready\n")
+        desk.until_said("agent 1001 is ready")
+        desk.types("answ")
+        desk.until_said("\n> answ")
+        desk.types("er\n")
+        desk.until_said("established: ")
+        desk.process.send_signal(signal.SIGINT)
+        desk.process.ends()
+        assert "Traceback" not in desk.said, desk.said
+        assert desk.modes_now() == desk.modes, "the terminal is as it was"
+
+
+def test_the_end_of_the_input_ends_it(practice: str) -> None:
+    with closing(Desk(practice)) as desk:
+        desk.until_said("> ")
+        desk.until_said("agent 1001 is logged in")
+        desk.types("\x04")
+        assert desk.process.ends() == 0, desk.said

@@ -195,3 +195,28 @@ class DeskCase(SynchronousTestCase):
             if leg.bridge and leg.place.value in ("bridge", "conference"):
                 groups.setdefault(leg.bridge, set()).add(leg.agent or leg.number)
         return {frozenset(group) for group in groups.values()}
+
+
+def together(*groups: tuple[str, ...]) -> set[frozenset[str]]:
+    return {frozenset(group) for group in groups}
+
+
+class CallsCase(DeskCase):
+    """One agent number that is logged in, and what its application hears."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.heard = Heard()
+        self.agent = self.login(**self.heard.listeners)
+
+    def talking(self, agent: str = "1001") -> ClientCall:
+        """The agent talks with a customer."""
+        call = self.agent.monitored.call(self.talks(agent))
+        assert call is not None
+        return call
+
+    def consulting(self, call: ClientCall, target: str = "1002") -> ClientCall:
+        """The agent has consulted another one, who answered."""
+        other = self.now(call.consult(target))
+        self.picks_up(target)
+        return other

@@ -11,8 +11,7 @@ from ctiex.call_messages import Action, ConnectionState
 from ctiex.clients import AgentNumber
 from ctiex.clients.terminal import Terminal
 
-from .desk_bench import CUSTOMER, OUTSIDE_BUSY, SUPERVISOR, DeskCase
-from .test_client_calls import together
+from .desk_bench import CUSTOMER, OUTSIDE_BUSY, SUPERVISOR, DeskCase, together
 
 
 class TerminalCase(DeskCase):

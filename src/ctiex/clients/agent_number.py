@@ -79,15 +79,15 @@ class AgentNumber(AgentEvents):
     async def make_call(
         self, destination: str, fields: Fields = EMPTY, ring: int = 0, timeout: float = ANSWER_WITHIN
     ) -> ClientCall:
-        """Call somebody, as :meth:`ctiex.clients.monitored_number.MonitoredNumber.make_call` says."""
+        """Call somebody, as ``MonitoredNumber.make_call`` says."""
         return await self.monitored.make_call(destination, fields, ring, timeout)
 
     async def set_state(self, state: AgentStateCode, reason: str = "", **options: Any) -> None:
-        """Ask for a state, as :meth:`ctiex.clients.monitored_number.MonitoredNumber.set_state` says."""
+        """Ask for a state, as ``MonitoredNumber.set_state`` says."""
         await self.monitored.set_state(state, reason, **options)
 
     async def until_state(self, *states: AgentStateCode, timeout: float | None = 30.0) -> AgentStateEvent:
-        """Wait for a state, as :meth:`ctiex.clients.monitored_number.MonitoredNumber.until_state` says."""
+        """Wait for a state, as ``MonitoredNumber.until_state`` says."""
         return await self.monitored.until_state(*states, timeout=timeout)
 
     async def log_in(self, link: ClientLink, timeout: float | None = None) -> None:

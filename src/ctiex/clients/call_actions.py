@@ -15,7 +15,7 @@ ANSWER_WITHIN = 10.0
 
 
 class CallActions:
-    """The actions on a call; :class:`ctiex.clients.call.ClientCall` is all of it.
+    """The actions on a call; ``ClientCall`` is all of it.
 
     Each raises CallError where the exchange refuses (60 to 67, docs/desk.rst says what to do then), LinkLost where the
     link is lost before the answer, or there is none: nothing is asked a second time, since it may have been done; and

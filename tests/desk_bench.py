@@ -23,6 +23,7 @@ from ctiex.messages import Role
 from ctiex.processing.context import ProcessingContext
 from ctiex.processing.service import ProcessingService
 from ctiex.signalling.link import LinkSignalling
+from ctiex.stores.call_store import CallStore
 from ctiex.testing.pairs import LinkedPair, MemoryExchange, services
 from ctiex.testing.simulated_platform.platform import SimulatedPlatform
 from ctiex.testing.simulated_platform.switch_board import BUSY, Device, Queue
@@ -110,13 +111,17 @@ class DeskCase(SynchronousTestCase):
     with_platform = True
 
     def setUp(self) -> None:
-        self.exchange = MemoryExchange((DESK, LEAD, services()), make_drivers=self.drivers)
+        self.store = self.new_store()
+        self.exchange = MemoryExchange((DESK, LEAD, services()), store=self.store, make_drivers=self.drivers)
         self.clock = self.exchange.clock
         if self.with_platform:
             control = self.exchange.core.call_control
             assert control is not None
             self.control = control
         self.client, self.ends = self.new_client()
+
+    def new_store(self) -> CallStore:
+        return CallStore()
 
     def drivers(self, context: ProcessingContext, processing: ProcessingService) -> Mapping[str, ISignalling]:
         kind = PlatformSignalling if self.with_platform else LinkSignalling

@@ -23,6 +23,7 @@ from ctiex.clients.call_list import CallList
 from ctiex.clients.monitored_number import CallListeners, MonitoredNumber
 from ctiex.errors import LinkLost, RequestTimedOut, Status
 from ctiex.fields import EMPTY, Fields
+from ctiex.testing.fakes import WaitingStore
 
 from .desk_bench import CUSTOMER, SUPERVISOR, CallsCase, DeskCase, Heard, together
 
@@ -75,6 +76,42 @@ class DataTests(CallsCase):
         self.failureResultOf(asked, LinkLost)
         self.pass_time(3)
         self.assertEqual(call.data, EMPTY)
+
+
+class SlowStoreTests(CallsCase):
+    """Data that the store takes its time for."""
+
+    def new_store(self) -> WaitingStore:
+        self.waiting = WaitingStore()
+        self.waiting.waits = False
+        return self.waiting
+
+    def test_a_change_waits_for_the_one_before(self) -> None:
+        call = self.talking()
+        self.waiting.waits = True
+        first, second = ensureDeferred(call.update(a=1)), ensureDeferred(call.update(b=2))
+        self.exchange.pump()
+        self.assertNoResult(first)
+        self.waiting.fire()
+        self.exchange.pump()
+        self.successResultOf(first)
+        self.assertNoResult(second)
+        self.pass_time(0.5)
+        self.waiting.fire()
+        self.exchange.pump()
+        self.successResultOf(second)
+        self.assertEqual((call.data, call.version), (Fields({"a": 1, "b": 2}), 2))
+
+    def test_a_change_that_is_never_kept_is_given_up(self) -> None:
+        call = self.talking()
+        self.waiting.waits = True
+        first, second = ensureDeferred(call.update(a=1)), ensureDeferred(call.update(EMPTY, timeout=2, b=2))
+        self.pass_time(12)
+        self.failureResultOf(first, RequestTimedOut)
+        self.failureResultOf(second, RequestTimedOut)
+        self.waiting.fire()
+        self.exchange.pump()
+        self.assertEqual(call.data, Fields({"a": 1}), "an event tells what is kept in the end")
 
 
 class SupervisorTests(CallsCase):

@@ -51,6 +51,8 @@ class Agent:
     in_calls: AgentStateCode = AgentStateCode.NONE
     """What the agent's calls make of it; none: there is no call."""
     had_queue_call: bool = False
+    changing: bool = False
+    """Whether the queues are being told of a state: what they say meanwhile is on the way to it."""
     timer: IDelayedCall | None = None
 
     @property
@@ -158,7 +160,11 @@ class Agents:
         await self._come_into(agent, message, by)
 
     async def _come_into(self, agent: Agent, message: AgentState, by: str) -> None:
-        await self._tell_queues(agent, message)
+        agent.changing = True
+        try:
+            await self._tell_queues(agent, message)
+        finally:
+            agent.changing = False
         agent.device = message.device or agent.device or agent.number
         if agent.state is AgentStateCode.LOGGED_OUT:
             agent.queues = self._queues_of(message)
@@ -269,7 +275,7 @@ class Agents:
     def membership(self, told: QueueMembership) -> None:
         """The platform's queues know something of an agent, whoever brought it about."""
         agent = self._agents.get(told.agent)
-        if agent is None or self._agrees(agent, told):
+        if agent is None or agent.changing or self._agrees(agent, told):
             return
         self._as_the_queues_say(agent, told)
         self._told(agent)

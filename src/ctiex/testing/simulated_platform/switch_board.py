@@ -78,10 +78,16 @@ class SwitchBoard:
         self._falls_back: set[str] = set()
         """Callers who go to the fallback where nobody answers them."""
         self._timers: dict[str, IDelayedCall] = {}
+        self.on_end: Callable[[Leg], None] = lambda leg: None
+        """Hears of each leg that ends, at once."""
         self.by_order = False
         """Whether it does now what it was told to, and not what somebody does at a telephone."""
         self.cut_off: list[str] = []
         """Customers whose call was ended by what an order did to others, or who were left by who was put elsewhere."""
+
+    def own_dialplan(self, leg: Leg, has_one: bool) -> None:
+        """Whether a leg goes on by itself when its peer is put elsewhere."""
+        (self._own.add if has_one else self._own.discard)(leg.id)
 
     def new_id(self, word: str = "leg") -> str:
         """An id that no leg has had."""
@@ -182,7 +188,7 @@ class SwitchBoard:
                     return
                 if not leg.dialled_by:
                     self._own.add(leg.id)
-                self._together(peer, leg)
+                self.together(peer, leg)
             case Confer(conference):
                 self._own.add(leg.id)
                 self._move(leg, Place.CONFERENCE, conference)
@@ -209,6 +215,7 @@ class SwitchBoard:
             self._happened(DialFailed(leg.id, STATUS_OF.get(cause, Status.NO_ANSWER), cause))
             self._caller_failed(leg, cause)
         self._those_left(leg, bridge, place, cause)
+        self.on_end(leg)
         self._serve_queues()
 
     def _those_left(self, leg: Leg, bridge: str, place: Place, cause: int) -> None:
@@ -239,7 +246,7 @@ class SwitchBoard:
 
     # ------------------------------------------------------------ moving legs
 
-    def _together(self, one: Leg, other: Leg) -> None:
+    def together(self, one: Leg, other: Leg) -> None:
         bridge = self.new_id("bridge")
         self._move(one, Place.BRIDGE, bridge)
         self._move(other, Place.BRIDGE, bridge)
@@ -295,7 +302,7 @@ class SwitchBoard:
         """The dialplan itself ends a hold: back to the desk, else to the fallback."""
         desk = self.legs.leg(leg.desk)
         if desk is not None and desk.place is Place.DESK:
-            self._together(leg, desk)
+            self.together(leg, desk)
         else:
             self.fall_back(leg)
 

@@ -12,7 +12,19 @@ from twisted.trial.unittest import SynchronousTestCase
 SOURCE = Path(__file__).resolve().parent.parent / "src"
 
 VALUES = frozenset(
-    {"conditions", "errors", "extras", "field_values", "fields", "limits", "messages", "records", "serials", "settings"}
+    {
+        "call_messages",
+        "conditions",
+        "errors",
+        "extras",
+        "field_values",
+        "fields",
+        "limits",
+        "messages",
+        "records",
+        "serials",
+        "settings",
+    }
 )
 TOOLS = frozenset({"file_modes", "frozen", "lots", "outage", "places", "rates", "steady_time", "visible"})
 """What any part may use, and knows of none."""

@@ -1,4 +1,4 @@
-"""The messages of call control, agent states and call events, as values: kinds 30 to 3F, on agent links with the feature.
+"""The messages of call control, agent states and call events, as values: kinds 30 to 3F.
 
 The words are those of ECMA-269 (CSTA) where it has one. A call of an agent keeps its ``call`` for its whole life; its
 ``serial`` is the call serial number [0049] that the next ConnectRequest names, and is another one behind each hand-off.

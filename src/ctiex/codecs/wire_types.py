@@ -204,7 +204,9 @@ CALL_PARTY = Listed(
     ),
 )
 CALL_PARTIES = PrefixedArray(Int16ub, CALL_PARTY)
-FIELD_NAMES = PrefixedArray(Int16ub, Listed(FieldName, Struct("name" / PascalString(Between(Int8ub, 1, MAX_NAME), "utf8"))))
+FIELD_NAMES = PrefixedArray(
+    Int16ub, Listed(FieldName, Struct("name" / PascalString(Between(Int8ub, 1, MAX_NAME), "utf8")))
+)
 
 EXTENSION = Struct("type" / Int16ub, "value" / Prefixed(Int16ub, GreedyBytes))
 EXTENSIONS = PrefixedArray(Int8ub, EXTENSION)

@@ -147,6 +147,7 @@ def client(role: Role, features: Collection[str]) -> Rules:
     """A client, with the features that it was granted."""
     return {**CLIENT[role], **(_CALLS_AT_CLIENT if Feature.CALLS in features else {})}
 
+
 DIALLING: Rules = _rules(replies=[ConnectionReply])
 """The exchange on a link that it opened to a service's address [0054]."""
 

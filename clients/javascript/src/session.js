@@ -39,6 +39,7 @@ export class Session {
   #leaveBy = Infinity;
   #unbindId = null;
   #firstDeadline = Infinity;
+  #features = new Set();
 
   /**
    * @param {object} options
@@ -208,11 +209,11 @@ export class Session {
     const declared = MESSAGE_OF_CODE.get(frame.code);
     if (declared?.form === Form.ERROR) this.#errorReceived(frame);
     else if (frame.fault) this.#malformed(frame, declared, frame.fault);
-    else if (!mayCome(declared, this.#role)) {
+    else if (!declared || !mayCome(declared, this.#role, this.#features)) {
       this.#complain(
         frame.invokeId,
         frame.code,
-        new CodecError(`${declared.name} is not for this side`, Status.NOT_ALLOWED_HERE),
+        new CodecError(`${declared?.name ?? 'this kind'} is not for this link`, Status.NOT_ALLOWED_HERE),
       );
     } else this.#allowed(frame, declared);
   }
@@ -290,12 +291,13 @@ export class Session {
     this.#sendHeld();
   }
 
-  #agree({ max_frame: maxFrame, max_in_flight: maxInFlight, heartbeat_s: heartbeat }) {
+  #agree({ max_frame: maxFrame, max_in_flight: maxInFlight, heartbeat_s: heartbeat, features }) {
     if (maxFrame < LEAST_MAX_FRAME || maxFrame > MOST_MAX_FRAME) {
       this.end(`the exchange says a max_frame of ${maxFrame}`);
       return;
     }
     this.bound = true;
+    this.#features = new Set(features.split(' '));
     this.maxFrame = this.#decoder.maxFrame = maxFrame;
     this.maxInFlight = maxInFlight || Infinity;
     this.heartbeat = heartbeat * 1_000 || DEFAULT_HEARTBEAT;

@@ -123,7 +123,8 @@ ACTIONS: dict[Action, str] = {
     Action.RECORD_RESUME: "go on with the recording",
     Action.RECORD_STOP: "end the recording",
     Action.MARK: "mark the call with the word in `value`",
-    Action.LISTEN: "a supervisor, at the telephone of the agent number in `value`, hears both sides and is heard by nobody",
+    Action.LISTEN: "a supervisor, at the telephone of the agent number in `value`, hears both sides, and is heard by"
+    " nobody",
     Action.WHISPER: "the same, heard by the agent alone",
     Action.BARGE: "the same, heard by everybody",
     Action.INTERCEPT: "a supervisor, at that telephone, takes the call over from the agent",

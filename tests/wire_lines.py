@@ -104,7 +104,7 @@ def field_to_json(value: Value) -> Any:
             return {"decimal": value.text}
         case Moment():
             at = _1970 + timedelta(milliseconds=value.milliseconds)
-            return {"time": at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03}Z"}
+            return {"time": at.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"}
 
 
 def parse_line(data: bytes) -> Message:

@@ -192,7 +192,7 @@ def _limits(attribute: dict[str, Any]) -> str:
 
 
 def _values(values: Iterable[int]) -> str:
-    """Numbers in words: `1 or 2`, `0 to 6 or 255`."""
+    """Numbers in words, those in a row together: ``1 or 2``, ``0 to 6 or 255``."""
     runs: list[list[int]] = []
     for value in values:
         if runs and value == runs[-1][-1] + 1:

@@ -17,7 +17,7 @@ from ctiex.links.waiters import Waiters
 from ctiex.messages import AgentEvent, ConnectRequest
 
 
-class CallControl(Protocol):
+class HandOffControl(Protocol):
     """What a hand-off needs of its agent number."""
 
     async def cancel(self, serial: str) -> None:
@@ -40,7 +40,7 @@ MOST_EVENTS = 10_000
 class HandOff:
     """One customer handed to an automatic service."""
 
-    def __init__(self, reactor: Any, control: CallControl, request: ConnectRequest, since: int) -> None:
+    def __init__(self, reactor: Any, control: HandOffControl, request: ConnectRequest, since: int) -> None:
         self.since = since
         """Events up to this one are of another call, which had the same serial before."""
         self.serial = request.serial
@@ -173,7 +173,7 @@ class HandOffs:
     """The hand-offs of one agent number that go on, and events that come before the answer to their request."""
 
     _reactor: Any
-    _control: CallControl
+    _control: HandOffControl
     _going_on: dict[str, HandOff] = field(factory=dict, init=False)
     _asked: dict[str, AskedHandOff] = field(factory=dict, init=False)
     """By serial, those of the application's own that are asked for now."""

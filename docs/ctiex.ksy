@@ -431,7 +431,7 @@ types:
       - id: agent
         type: text8
         doc: "agent number that the identity acts for or supervises"
-      - id: switch
+      - id: mode
         type: u1
         enum: monitor_switch
         valid:
@@ -456,7 +456,7 @@ types:
         enum: agent_state_code
         valid:
           any-of: ["agent_state_code::logged_out", "agent_state_code::not_ready", "agent_state_code::ready", "agent_state_code::after_call_work", "agent_state_code::reserved", "agent_state_code::busy", "agent_state_code::holding", "agent_state_code::none"]
-        doc: "0 logged out, 1 not ready, 2 ready, 3 after-call work; no other"
+        doc: "0 logged out, 1 not ready, 2 ready, 3 after-call work; any other is refused by 1"
       - id: reason
         type: text8
         doc: "of not ready, or the wrap-up code of after-call work: one of those configured"
@@ -500,7 +500,7 @@ types:
         doc: "a number, an agent number, or the name of a queue"
       - id: value
         type: text8
-        doc: "the digits to send, the word to mark the call with, the supervisor's device"
+        doc: "the digits to send; the word to mark the call with; agent number at the supervisor's own telephone"
       - id: seconds
         type: u2
         doc: "how long a destination may ring; 0: as configured"

@@ -92,7 +92,7 @@ def valid_values(kind: Kind, rng: random.Random, agents: Sequence[str], serials:
                     "software": "fuzz", "features": rng.choice(("", "updates", "calls updates nonsense"))}  # fmt: skip
         case Kind.CALL_CONTROL | Kind.CALL_DATA | Kind.AGENT_STATE | Kind.MONITOR:
             plain = {name: _plain(form, rng, serial) for name, form in wire.parts(kind)}
-            few = {"action": rng.randrange(1, 28), "switch": rng.randrange(2), "agent_state": rng.randrange(4)}
+            few = {"action": rng.randrange(1, 28), "mode": rng.randrange(2), "agent_state": rng.randrange(4)}
             return {**plain, "agent": agent, **{name: value for name, value in few.items() if name in plain}}
     return {name: _plain(form, rng, serial) for name, form in wire.parts(kind)}
 

@@ -29,7 +29,7 @@ from ctiex.call_messages import (
 )
 from ctiex.fields import Fields
 from ctiex.identities import AgentNumbers, Identity
-from ctiex.interfaces.call_platform import Function, Leg, Place
+from ctiex.interfaces.call_platform import Function, Leg, LegPlace
 from ctiex.messages import Message, Role
 from ctiex.stores.call_store import CallStore
 from ctiex.testing.pairs import MemoryExchange
@@ -207,13 +207,13 @@ class Bench:
         """Who is with whom, by agent number or number."""
         groups: dict[str, set[str]] = {}
         for leg in self.board.legs.all():
-            if leg.bridge and leg.place in (Place.BRIDGE, Place.CONFERENCE):
+            if leg.bridge and leg.place in (LegPlace.BRIDGE, LegPlace.CONFERENCE):
                 groups.setdefault(leg.bridge, set()).add(leg.agent or leg.number)
         return {frozenset(group) for group in groups.values()}
 
     def held(self) -> set[str]:
         """Who is held by the server."""
-        return {leg.agent or leg.number for leg in self.board.legs.all() if leg.place is Place.HOLD}
+        return {leg.agent or leg.number for leg in self.board.legs.all() if leg.place is LegPlace.HOLD}
 
     def consulted(self, desk: Desk, call: str, target: str = "1002", **words: Any) -> str:
         """An agent consults another one, who answers; the id of the consultation."""

@@ -8,7 +8,7 @@ from random import Random
 from ctiex.call_control.allowed import allowed
 from ctiex.call_control.calls import AgentCall
 from ctiex.call_messages import Action, AgentStateCode, CallEvent, CallParty, MonitorSwitch, PartyRole
-from ctiex.interfaces.call_platform import Leg, LegState, Place
+from ctiex.interfaces.call_platform import Leg, LegPlace, LegState
 from ctiex.testing.simulated_platform.platform import Trouble
 
 from .call_control_bench import (
@@ -110,13 +110,13 @@ class Walk:
             self.bench.board.hang_up(leg, 27)
 
     def _hold_key(self) -> None:
-        leg = self._any(*(leg for leg in self.bench.legs() if leg.place is Place.BRIDGE))
+        leg = self._any(*(leg for leg in self.bench.legs() if leg.place is LegPlace.BRIDGE))
         if leg is not None:
             self.did.append(f"{leg.id} presses hold")
             self.bench.board.press_hold(leg, not leg.held_at_phone)
 
     def _refer(self) -> None:
-        leg = self._any(*(leg for leg in self.bench.legs() if leg.agent and leg.place is Place.BRIDGE))
+        leg = self._any(*(leg for leg in self.bench.legs() if leg.agent and leg.place is LegPlace.BRIDGE))
         if leg is not None and not leg.at_desk:
             target = self.random.choice(AGENTS)
             self.did.append(f"{leg.id} refers to {target}")
@@ -208,15 +208,15 @@ class Walk:
 
     def _is_looked_after(self, leg: Leg) -> bool:
         legs = self.bench.board.legs
-        if leg.place is Place.HOLD:
+        if leg.place is LegPlace.HOLD:
             return legs.leg(leg.desk) is not None
-        if leg.place in (Place.BRIDGE, Place.CONFERENCE):
+        if leg.place in (LegPlace.BRIDGE, LegPlace.CONFERENCE):
             return any(other is not leg for other in legs.in_bridge(leg.bridge))
-        return leg.place is Place.QUEUE or any(one.dialled_by == leg.id for one in legs.all())
+        return leg.place is LegPlace.QUEUE or any(one.dialled_by == leg.id for one in legs.all())
 
     def _waits_for_nobody(self, leg: Leg) -> bool:
         legs = self.bench.board.legs
-        return leg.place is Place.DESK and not any(True for _ in legs.for_desk(leg.id))
+        return leg.place is LegPlace.DESK and not any(True for _ in legs.for_desk(leg.id))
 
     def _model(self) -> list[str]:
         """The model is the truth, and what desks were told is the model."""

@@ -1,4 +1,4 @@
-"""A whole exchange in memory on a simulated platform: agents' applications over links, customers, telephones, a service."""
+"""A whole exchange in memory on a simulated platform: desks over links, customers, telephones, and a service."""
 
 from __future__ import annotations
 

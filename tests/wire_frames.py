@@ -103,7 +103,7 @@ BODIES: dict[Kind, str] = {
     Kind.CALL_ENDED_REPLY: "",
     Kind.DATA_CHANGED: "serial:serial",
     Kind.DATA_CHANGED_REPLY: "",
-    Kind.MONITOR: "agent:text8 switch:u8",
+    Kind.MONITOR: "agent:text8 mode:u8",
     Kind.MONITOR_REPLY: "status:u16 detail:text16",
     Kind.AGENT_STATE: "agent:text8 agent_state:u8 reason:text8 device:text8 queues:text16 seconds:u16",
     Kind.AGENT_STATE_REPLY: "status:u16 detail:text16",

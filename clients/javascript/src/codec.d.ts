@@ -126,7 +126,7 @@ export interface Messages {
   CallEndedReply: {};
   DataChanged: { serial: string };
   DataChangedReply: {};
-  Monitor: { agent: string; switch: number };
+  Monitor: { agent: string; mode: number };
   MonitorReply: { status: number; detail: string };
   AgentState: {
     agent: string;

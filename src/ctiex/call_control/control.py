@@ -168,7 +168,7 @@ class CallControlService:
         if not identity.may_see(request.agent):
             answer(MonitorReply(Status.NOT_ALLOWED_HERE, "not an agent number of this identity"))
             return
-        if request.switch is MonitorSwitch.STOP:
+        if request.mode is MonitorSwitch.STOP:
             self.monitors.stop(link, request.agent)
             answer(MonitorReply(Status.OK))
             return

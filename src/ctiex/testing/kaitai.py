@@ -55,7 +55,7 @@ _ENUMS: dict[str, tuple[str, type[IntEnum]]] = {
     "recording": ("recording", Recording),
     "agent_state": ("agent_state_code", AgentStateCode),
     "pending_state": ("agent_state_code", AgentStateCode),
-    "switch": ("monitor_switch", MonitorSwitch),
+    "mode": ("monitor_switch", MonitorSwitch),
     "page": ("page", Page),
 }
 """By the name of an attribute: the enum of the file."""

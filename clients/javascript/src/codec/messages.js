@@ -168,7 +168,7 @@ export const MESSAGES = [
   declared(0x27, 'CallEndedReply', REPLY, CLIENT, SERVICE, {}),
   declared(0x28, 'DataChanged', REQUEST, EXCHANGE, SERVICE, { serial }),
   declared(0x29, 'DataChangedReply', REPLY, CLIENT, SERVICE, {}),
-  declared(0x30, 'Monitor', REQUEST, CLIENT, AGENT, { agent: number, switch: monitorSwitch }),
+  declared(0x30, 'Monitor', REQUEST, CLIENT, AGENT, { agent: number, mode: monitorSwitch }),
   declared(0x31, 'MonitorReply', REPLY, EXCHANGE, AGENT, { status, detail: text16 }),
   declared(0x32, 'AgentState', REQUEST, CLIENT, AGENT, {
     agent: number,

@@ -12,7 +12,7 @@ from zope.interface import implementer
 
 from ctiex.errors import Status
 from ctiex.interfaces import Offer
-from ctiex.interfaces.call_platform import Leg, LegState, Place
+from ctiex.interfaces.call_platform import Leg, LegPlace, LegState
 from ctiex.interfaces.telephony import (
     Conversation,
     Established,
@@ -140,13 +140,13 @@ class SimulatedHandOffs:
     def _see(self, leg: Leg) -> str:
         """Have the call model know of a leg; the bridge that it is in."""
         name = f"agent/{leg.agent}/{leg.id}" if leg.agent else f"customer/{leg.id}"
-        if not leg.agent and leg.place is Place.SERVICE and leg.dialled_by:
+        if not leg.agent and leg.place is LegPlace.SERVICE and leg.dialled_by:
             name = f"service/{leg.id}"
-        bridge = leg.bridge if leg.place in (Place.BRIDGE, Place.CONFERENCE, Place.HOLD) else ""
-        if leg.place is Place.SERVICE and leg.agent:
+        bridge = leg.bridge if leg.place in (LegPlace.BRIDGE, LegPlace.CONFERENCE, LegPlace.HOLD) else ""
+        if leg.place is LegPlace.SERVICE and leg.agent:
             bridge = f"{_HELD}{leg.service}"
             self.calls.holds(bridge, leg.service)
-        elif leg.place is Place.HOLD:
+        elif leg.place is LegPlace.HOLD:
             self.calls.holds(bridge)
         self.calls.seen(leg.id, name, leg.number, bridge)
         return bridge
@@ -176,7 +176,7 @@ class SimulatedHandOffs:
         """A service answers."""
         one = self._of_service(service)
         if one is not None:
-            service.state, service.place = LegState.CONNECTED, Place.SERVICE
+            service.state, service.place = LegState.CONNECTED, LegPlace.SERVICE
             self._board.put(service)
             self._progress(one, TransferEvent.ANSWERED)
 
@@ -204,7 +204,7 @@ class SimulatedHandOffs:
 
     def _waits(self, agent: str) -> bool:
         leg = self._board.legs.leg(agent)
-        return leg is not None and leg.place is Place.SERVICE
+        return leg is not None and leg.place is LegPlace.SERVICE
 
     def _return(self, one: HandOff, event: TransferEvent) -> None:
         customer, agent = self._board.legs.leg(one.customer), self._board.legs.leg(one.agent)
@@ -213,7 +213,7 @@ class SimulatedHandOffs:
             return
         self._progress(one, event)
         customer.service = ""
-        if agent is None or agent.place is not Place.SERVICE:
+        if agent is None or agent.place is not LegPlace.SERVICE:
             self._board.fall_back(customer)
             self._progress(one, event, TransferEvent.AGENT_LOST)
             return
@@ -244,7 +244,7 @@ class SimulatedHandOffs:
     def _hand_over(self, customer: Leg, agent: Leg, offer: Offer) -> None:
         one = self.of_customer[customer.id] = HandOff(customer.id, agent.id, offer.serial)
         for leg in (customer, agent):  # both at once: neither is left alone by the other
-            leg.place, leg.bridge, leg.service, leg.at_desk = Place.SERVICE, "", offer.serial, False
+            leg.place, leg.bridge, leg.service, leg.at_desk = LegPlace.SERVICE, "", offer.serial, False
             leg.held_at_phone = False
         customer.desk = agent.id
         self._board.put(customer)
@@ -280,12 +280,12 @@ class SimulatedHandOffs:
     def release(self, agent: Party) -> None:
         """Hang up an agent who is connected with nobody."""
         leg = self._board.legs.leg(agent.id)
-        if self.connected and leg is not None and leg.place is Place.NOWHERE:
+        if self.connected and leg is not None and leg.place is LegPlace.NOWHERE:
             self._board.hang_up(leg, by_platform=True)
 
     def release_held(self, serial: str) -> None:
         """Hang up who is held."""
         for party in self.calls.free(serial):
             leg = self._board.legs.leg(party.id)
-            if self.connected and leg is not None and leg.place is Place.SERVICE:
+            if self.connected and leg is not None and leg.place is LegPlace.SERVICE:
                 self._board.hang_up(leg, by_platform=True)

@@ -15,8 +15,8 @@ from zope.interface import implementer
 
 from ctiex.errors import LinkLost
 from ctiex.interfaces.call_platform import (
+    CallDestination,
     CallOut,
-    Destination,
     Function,
     ICallPlatform,
     ICallPlatformListener,
@@ -244,7 +244,7 @@ class SimulatedPlatform:
 
         return self._order("confer", confer)
 
-    def send(self, leg: Leg, destination: Destination, seconds: float) -> Deferred[None]:
+    def send(self, leg: Leg, destination: CallDestination, seconds: float) -> Deferred[None]:
         """Have a leg call a destination."""
         return self._order("send", lambda: self.board.send(self._real(leg), destination, seconds))
 

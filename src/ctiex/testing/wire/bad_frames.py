@@ -53,7 +53,7 @@ _BODIES: list[tuple[str, int, str, Role]] = [
     ("a condition of the exchange in a ServiceEvent", 0x24, "00" * 8 + _SERIAL + "00 0a 0000", Role.SERVICE),
     ("an unknown condition in a ServiceEvent", 0x24, "00" * 8 + _SERIAL + "00 04 0000", Role.SERVICE),
     ("fields that are missing altogether", _UPDATE, _SERIAL, Role.AGENT),
-    ("a switch that there isn't", 0x30, "01 31 02", Role.AGENT),
+    ("a mode that there isn't", 0x30, "01 31 02", Role.AGENT),
     ("a state of an agent that there isn't", 0x32, "01 31 07 00 00 0000 0000", Role.AGENT),
     ("an action of 0", 0x34, "00 01 31" + "00" * 8, Role.AGENT),
     ("an action that there isn't", 0x34, "1c 01 31" + "00" * 8, Role.AGENT),

@@ -69,8 +69,8 @@ _CONTROL: dict[str, Any] = {"action": 2, "agent": "1001", "call": "c-17"}
 _DATA: dict[str, Any] = {"agent": "1001", "call": "c-17"}
 _CALLS: list[tuple[str, int, str, dict[str, Any]]] = [
     ("a Monitor of nobody", 0x30, "Monitor", {}),
-    ("a switch that there isn't, in JSON", 0x30, "Monitor", {"agent": "1001", "switch": 2}),
-    ("a switch that is true", 0x30, "Monitor", {"agent": "1001", "switch": True}),
+    ("a mode that there isn't, in JSON", 0x30, "Monitor", {"agent": "1001", "mode": 2}),
+    ("a mode that is true", 0x30, "Monitor", {"agent": "1001", "mode": True}),
     ("a state of an agent that there isn't, in JSON", 0x32, "AgentState", {"agent": "1001", "agent_state": 7}),
     ("a state of an agent as a word", 0x32, "AgentState", {"agent": "1001", "agent_state": "ready"}),
     ("a CallControl without an action", 0x34, "CallControl", {"agent": "1001", "call": "c-17"}),

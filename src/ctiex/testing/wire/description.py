@@ -45,7 +45,7 @@ _TABLES: dict[str, str] = {
     "recording": "recordings",
     "agent_state": "agent_states",
     "pending_state": "agent_states",
-    "switch": "monitor_switches",
+    "mode": "monitor_switches",
     "page": "pages",
 }
 """Where the numbers of an attribute of this name are explained."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from attrs import evolve
@@ -45,7 +45,11 @@ SETTINGS = ControlSettings(CallSettings(queues=("sales",)), CallDataSettings(sec
 class CallExchange:
     """The exchange, and its platform."""
 
-    def __init__(self, store: CallStore | None = None, settings: ControlSettings = SETTINGS, audit: Any = None) -> None:
+    def __init__(
+        self, store: CallStore | None = None, settings: ControlSettings = SETTINGS, audit: Any = None,
+        legs: Iterable[Leg] = (),
+    ) -> None:  # fmt: skip
+        """:param legs: that are there already, as the platform goes on without the exchange."""
         self.clock = Clock()
         self.platform = SimulatedPlatform(self.clock)
         self.board = self.platform.board
@@ -53,6 +57,8 @@ class CallExchange:
             self.board.devices[agent] = Device(agent)
         self.board.devices["0301"] = Device(answers_after=1.0)
         self.board.queues = {"sales": Queue()}
+        for leg in legs:
+            self.board.legs.put(leg)
         self.hand_offs = SimulatedHandOffs(self.platform)
         service = evolve(make_service("bill"), signalling="telephone", from_call_data=frozenset({"account", "pin"}))
         self.exchange = MemoryExchange(

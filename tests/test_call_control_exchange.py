@@ -71,7 +71,7 @@ def test_a_stopped_monitor_and_a_lost_link_are_told_nothing(world: CallExchange)
     desk, other = world.desk("1001"), world.desk("1001")
     desk.send(Monitor("1001", MonitorSwitch.STOP))
     world.pump()
-    world.exchange.pair_of(other).cut()
+    world.exchange.pair_of(other).disconnect()
     world.pump()
     world.rings()
     assert desk.every(CallEvent) == []
@@ -122,7 +122,7 @@ def test_a_customer_is_handed_over_any_number_of_times_in_one_call(world: CallEx
     for number in range(3):
         serials.append(hand_over(world, desk, call))
         assert serve(world, service, serials[-1], number=number).status == 0
-        assert world.changes(desk, call)[-1] in ("returned", "data changed")
+        assert world.changes(desk, call).count("returned") == number + 1
         assert world.last(desk, call).fields["number"] == number
     assert len({*serials, world.last(desk, call).serial}) == 4
     assert [event.condition for event in desk.every(AgentEvent)].count(1) == 3
@@ -133,7 +133,7 @@ def test_while_the_customer_is_with_a_service_nothing_is_done_with_the_call(worl
     world.exchange.service()
     call = world.talks()
     hand_over(world, desk, call)
-    assert world.changes(desk, call)[-1] == "handed over"
+    assert "handed over" in world.changes(desk, call)
     [mine] = [party for party in world.last(desk, call).parties if party.agent == "1001"]
     assert (mine.actions, mine.connection_state.name) == (0, "HELD")
     assert world.ask(desk, Action.HOLD, "1001", call).status == 61
@@ -220,11 +220,7 @@ def test_data_and_serial_are_the_same_behind_a_restart() -> None:
     call = world.talks()
     put(world, desk, call, 0, account="1")
     serial = world.last(desk, call).serial
-    again = CallExchange(store)
-    for leg in world.board.legs.all():
-        again.board.legs.put(leg)
-    again.platform.go()
-    again.platform.come()
+    again = CallExchange(store, legs=world.board.legs.all())
     late = again.desk("1001")
     [page] = late.every(Snapshot)
     assert (page.call, page.serial, page.version, page.fields) == (call, serial, 1, Fields({"account": "1"}))
@@ -243,10 +239,9 @@ def test_a_stranger_is_told_that_there_is_no_such_call(world: CallExchange) -> N
     call = world.talks()
     for action in Action:
         for agent in ("1001", "2001"):
-            made = action is Action.MAKE and agent == "2001"
-            assert world.ask(stranger, action, agent, call, destination="1002", value="1").status == (
-                65 if made else 60
-            ), action
+            if (action, agent) != (Action.MAKE, "2001"):
+                asked = world.ask(stranger, action, agent, call, destination="1002", value="1")
+                assert asked.status == 60, action
     assert put(world, stranger, call, 0, a="b").status == 60
     for message in (Monitor("1001"), AgentState("1001", AgentStateCode.READY)):
         asked = stranger.send(message)

@@ -165,9 +165,8 @@ class Walk:
             desk, value = self.lead, SUPERVISOR
         if action is Action.DROP_PARTY:
             other = self.random.choice(call.parties).id
-        if action in (Action.CLEAR, Action.DROP_PARTY, Action.LEAVE, Action.RECONNECT, Action.REJECT):
-            self._cleared.update((call.id, call.related))
-            self._cleared.update(one.id for one in self.bench.control.calls if one.related == call.id)
+        if action in (Action.CLEAR, Action.DROP_PARTY, Action.LEAVE, Action.REJECT):
+            self._cleared.add(call.id)
         free = [agent for agent in AGENTS if not list(self.bench.board.legs.of_agent(agent))]
         target = self.random.choice(free if free and self.random.random() < 0.7 else _TARGETS)
         self.did.append(f"{party.agent} {action.name} {call.id} {other} {target}")
@@ -194,6 +193,7 @@ class Walk:
 
     def _wrong(self) -> list[str]:
         wrong = [f"{id} was cut off" for id in self.bench.board.cut_off if not self._was_to_end(id)]
+        wrong += [f"{id} was connected with one in motion" for id in self.bench.board.too_early]
         for leg in self.bench.legs():
             if not leg.agent and leg.state is LegState.CONNECTED and not self._is_looked_after(leg):
                 wrong.append(f"customer {leg.id} is left alone: {leg}")

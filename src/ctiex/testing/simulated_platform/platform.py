@@ -22,6 +22,7 @@ from ctiex.interfaces.call_platform import (
     ICallPlatformListener,
     Leg,
     LegGone,
+    LegState,
     PlatformEvent,
     QueueMembership,
     RecordingState,
@@ -106,6 +107,7 @@ class SimulatedPlatform:
         for leg in self.board.legs.all():
             self.legs.put(evolve(leg))
         self._telling.clear()
+        self.board.in_motion.clear()
         self._connection += 1
         self.connected = True
         for _ in self._listener.taken_up():
@@ -133,6 +135,7 @@ class SimulatedPlatform:
         self.tell(leg.id, lambda: self._hear(as_it_is))
 
     def _hear(self, leg: Leg) -> None:
+        self.board.in_motion.pop(leg.id, None)
         self.legs.put(leg)
         self._listener.changed(leg)
         self.on_leg(leg)
@@ -266,6 +269,8 @@ class SimulatedPlatform:
         def hang_up() -> None:
             real = self.board.legs.leg(leg.id)
             if real is not None:
+                if not real.agent and real.state is LegState.CONNECTED:
+                    self.board.cut_off.append(real.id)
                 self.board.hang_up(real, cause, by_platform=True)
 
         return self._order("hang up", hang_up)

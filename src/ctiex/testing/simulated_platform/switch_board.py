@@ -30,6 +30,8 @@ from ctiex.telephony.leg_model import LegModel
 
 FALLBACK = "fallback"
 """The queue in which customers are looked after whom nobody has."""
+_MOTION = 0.15
+"""How long it takes at most until a leg is where it was put, in seconds."""
 NORMAL, BUSY, NO_ANSWER, REJECTED, UNALLOCATED, OUT_OF_ORDER = 16, 17, 19, 21, 1, 27
 
 
@@ -82,6 +84,10 @@ class SwitchBoard:
         """Hears of each leg that ends, at once."""
         self.by_order = False
         """Whether it does now what it was told to, and not what somebody does at a telephone."""
+        self.in_motion: dict[str, float] = {}
+        """Legs that an order has put elsewhere, and until when that takes, unless it is heard before."""
+        self.too_early: list[str] = []
+        """Legs that were to be connected with such a one: a real platform loses them."""
         self.cut_off: list[str] = []
         """Customers whose call was ended by what an order did to others, or who were left by who was put elsewhere."""
 
@@ -254,6 +260,8 @@ class SwitchBoard:
     def _move(self, leg: Leg, place: LegPlace, bridge: str = "", desk: str = "") -> None:
         """Put a leg elsewhere; whoever it leaves alone does what their dialplan says."""
         before, was = leg.bridge, leg.place
+        if self.by_order:
+            self.in_motion[leg.id] = self._clock.seconds() + _MOTION
         self._no_timer(leg)
         leg.place, leg.bridge, leg.desk = place, bridge, desk
         leg.held_at_phone = leg.held_at_phone and place is LegPlace.BRIDGE
@@ -306,9 +314,16 @@ class SwitchBoard:
         else:
             self.fall_back(leg)
 
-    def connect(self, leg: Leg, other: Leg) -> None:
-        """As the dialplan's bridging: with a leg that is gone, or in motion, it goes to the fallback."""
+    def connect(self, leg: Leg, other: Leg, again: bool = False) -> None:
+        """As the dialplan's bridging: with a leg that is in motion it is tried once more, and then a leg is lost."""
         self._own.add(leg.id)
+        moving = self.in_motion.get(other.id, 0.0) > self._clock.seconds()
+        if moving and not again:
+            self._move(leg, LegPlace.NOWHERE)
+            self._later(leg, 0.2, lambda: self.connect(leg, other, again=True))
+            return
+        if moving:
+            self.too_early.append(leg.id)
         if self.legs.leg(other.id) is not other or other.state is not LegState.CONNECTED:
             self.fall_back(leg)
             return

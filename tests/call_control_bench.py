@@ -33,8 +33,8 @@ from ctiex.interfaces.call_platform import Function, Leg, LegPlace
 from ctiex.messages import Message, Role
 from ctiex.stores.call_store import CallStore
 from ctiex.testing.pairs import MemoryExchange
+from ctiex.testing.simulated_platform.devices import BUSY, OUT_OF_ORDER, Device, Queue
 from ctiex.testing.simulated_platform.platform import ALL_FUNCTIONS, SimulatedPlatform, Trouble
-from ctiex.testing.simulated_platform.switch_board import BUSY, OUT_OF_ORDER, Device, Queue
 
 AGENTS = ("1001", "1002", "1003", "1004")
 SUPERVISOR = "1900"

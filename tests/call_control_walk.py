@@ -260,7 +260,7 @@ class Walk:
                 self.bench.board.hang_up(leg)
         self.bench.wait(10)
         wrong = [f"left over: {len(self.bench.control)}"] if len(self.bench.control) else []
-        return wrong + ([f"{self.bench.board.timers()} timers"] if self.bench.board.timers() else [])
+        return wrong + ([f"{len(self.bench.board.timers)} timers"] if len(self.bench.board.timers) else [])
 
 
 def _shown(parties: tuple[CallParty, ...]) -> set[tuple[str, int]]:

@@ -30,9 +30,9 @@ from ctiex.signalling.transfer_driver import TransferSignalling
 from ctiex.stores.call_store import CallStore
 from ctiex.testing.fakes import FakeAgent
 from ctiex.testing.pairs import MemoryExchange, make_service, services
+from ctiex.testing.simulated_platform.devices import Device, Queue
 from ctiex.testing.simulated_platform.hand_offs import SimulatedHandOffs
 from ctiex.testing.simulated_platform.platform import SimulatedPlatform
-from ctiex.testing.simulated_platform.switch_board import Device, Queue
 
 CUSTOMER = "13800138000"
 AGENTS = ("1001", "1002", "1003")

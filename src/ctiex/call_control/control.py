@@ -22,7 +22,7 @@ from ctiex.call_control.moves import Moves
 from ctiex.call_control.order import Order
 from ctiex.call_control.order_runner import OrderRunner
 from ctiex.call_control.orders import CallOrders
-from ctiex.call_control.requests import Requests
+from ctiex.call_control.requests import CallRequests
 from ctiex.call_control.settings import CallDataSettings, CallSettings, SupervisionSettings
 from ctiex.call_control.telling import Telling
 from ctiex.call_control.turns import CallTurns
@@ -95,7 +95,9 @@ class CallControlService:
         )
         self.agents = Agents(platform, settings.calls, clock, self._telling.agent_state)
         destinations = Destinations(settings.calls.queues, lambda number: is_agent(number) or self._is_here(number))
-        self._requests = Requests(self.calls, platform, destinations, settings.calls, self._telling, self.new_leg_id)
+        self._requests = CallRequests(
+            self.calls, platform, destinations, settings.calls, self._telling, self.new_leg_id
+        )
         self._guard = Guard(
             self._moves, self._turns, clock, settings.calls.left_alone, self._root_of, self.is_off_hook, self._makes
         )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 
 from ctiex.call_control import data
 from ctiex.call_control.calls import AgentCall, AgentCalls
-from ctiex.call_control.requests import Requests
+from ctiex.call_control.requests import CallRequests
 from ctiex.call_control.telling import Telling
 from ctiex.call_messages import CallChange, CallData, CallDataReply
 from ctiex.errors import CallError, Status
@@ -21,7 +21,7 @@ class DataKeeper:
     """The data of the calls of one platform."""
 
     def __init__(
-        self, context: ProcessingContext, calls: AgentCalls, requests: Requests, telling: Telling,
+        self, context: ProcessingContext, calls: AgentCalls, requests: CallRequests, telling: Telling,
         secret: Collection[str],
     ) -> None:  # fmt: skip
         self._context = context

@@ -22,7 +22,7 @@ _MOST_DIGITS = 32
 _LONGEST_MARK = 64
 
 
-class Requests:
+class CallRequests:
     """Makes orders of requests."""
 
     def __init__(

@@ -82,3 +82,8 @@ TIMED_OUT_AS: dict[CallState, Condition] = {
     _FETCHED: Condition.TIMED_OUT,
 }
 """What the agent hears when a state without a result times out."""
+
+
+def is_accepted(call: Call) -> bool:
+    """Whether a service has accepted its Connection."""
+    return Condition.CONNECTED in call.told

@@ -47,7 +47,7 @@ class _Roles:
 
 
 @define(eq=False)
-class HandOff:
+class SimulatedHandOff:
     """The truth about one hand-off."""
 
     customer: str
@@ -94,7 +94,7 @@ class SimulatedHandOffs:
         self.platform = platform
         self._board = platform.board
         self.calls = CallModel(_Roles())
-        self.of_customer: dict[str, HandOff] = {}
+        self.of_customer: dict[str, SimulatedHandOff] = {}
         self.associated: dict[str, tuple[str, str]] = {}
         self.refuses = False
         self.sent: list[Offer] = []
@@ -180,10 +180,10 @@ class SimulatedHandOffs:
             self._board.put(service)
             self._progress(one, TransferEvent.ANSWERED)
 
-    def _of_service(self, service: Leg) -> HandOff | None:
+    def _of_service(self, service: Leg) -> SimulatedHandOff | None:
         return next((one for one in self.of_customer.values() if one.service_leg == service.id), None)
 
-    def _progress(self, one: HandOff, *progress: TransferEvent) -> None:
+    def _progress(self, one: SimulatedHandOff, *progress: TransferEvent) -> None:
         one.progress = progress
         told = TransferProgress(one.customer, progress[-1], one.status)
         self.platform.tell(one.customer, lambda: self._happened(told))
@@ -206,7 +206,7 @@ class SimulatedHandOffs:
         leg = self._board.legs.leg(agent)
         return leg is not None and leg.place is LegPlace.SERVICE
 
-    def _return(self, one: HandOff, event: TransferEvent) -> None:
+    def _return(self, one: SimulatedHandOff, event: TransferEvent) -> None:
         customer, agent = self._board.legs.leg(one.customer), self._board.legs.leg(one.agent)
         one.service_leg = ""
         if customer is None:
@@ -242,7 +242,7 @@ class SimulatedHandOffs:
         return transfer
 
     def _hand_over(self, customer: Leg, agent: Leg, offer: Offer) -> None:
-        one = self.of_customer[customer.id] = HandOff(customer.id, agent.id, offer.serial)
+        one = self.of_customer[customer.id] = SimulatedHandOff(customer.id, agent.id, offer.serial)
         for leg in (customer, agent):  # both at once: neither is left alone by the other
             leg.place, leg.bridge, leg.service, leg.at_desk = LegPlace.SERVICE, "", offer.serial, False
             leg.held_at_phone = False

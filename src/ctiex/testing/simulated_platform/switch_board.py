@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 
-from attrs import define, field
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 
 from ctiex.errors import Status
 from ctiex.interfaces.call_platform import (
@@ -27,33 +26,20 @@ from ctiex.interfaces.call_platform import (
     ToDesk,
 )
 from ctiex.telephony.leg_model import LegModel
+from ctiex.testing.simulated_platform.devices import (
+    BUSY,
+    FALLBACK,
+    NO_ANSWER,
+    NORMAL,
+    STATUS_OF,
+    UNALLOCATED,
+    Device,
+    LegTimers,
+    Queue,
+)
 
-FALLBACK = "fallback"
-"""The queue in which customers are looked after whom nobody has."""
 _MOTION = 0.15
 """How long it takes at most until a leg is where it was put, in seconds."""
-NORMAL, BUSY, NO_ANSWER, REJECTED, UNALLOCATED, OUT_OF_ORDER = 16, 17, 19, 21, 1, 27
-
-
-@define
-class Device:
-    """What is at a number: how it behaves when it is called."""
-
-    agent: str = ""
-    answers_after: float | None = None
-    """In seconds; None: somebody has to pick it up."""
-    fails_with: int = 0
-    """A cause by which it refuses every call at once."""
-    one_call: bool = True
-    """Whether it is busy while it has a leg."""
-
-
-@define
-class Queue:
-    """Callers who wait for its members."""
-
-    members: dict[str, str] = field(factory=dict)
-    """By agent number: why it is paused; empty: it isn't."""
 
 
 class SwitchBoard:
@@ -79,7 +65,7 @@ class SwitchBoard:
         """Legs that have a dialplan of their own: their peer's leaving doesn't end them."""
         self._falls_back: set[str] = set()
         """Callers who go to the fallback where nobody answers them."""
-        self._timers: dict[str, IDelayedCall] = {}
+        self.timers = LegTimers(clock)
         self.on_end: Callable[[Leg], None] = lambda leg: None
         """Hears of each leg that ends, at once."""
         self.by_order = False
@@ -98,24 +84,6 @@ class SwitchBoard:
     def new_id(self, word: str = "leg") -> str:
         """An id that no leg has had."""
         return f"{word}-{next(self._numbers)}"
-
-    def timers(self) -> int:
-        """How many waits there are: none when there are no legs."""
-        return len(self._timers)
-
-    def _later(self, leg: Leg, seconds: float, do: Callable[[], None]) -> None:
-        self._no_timer(leg)
-
-        def due() -> None:
-            del self._timers[leg.id]
-            do()
-
-        self._timers[leg.id] = self._clock.callLater(seconds, due)
-
-    def _no_timer(self, leg: Leg) -> None:
-        timer = self._timers.pop(leg.id, None)
-        if timer is not None:
-            timer.cancel()
 
     def put(self, leg: Leg) -> None:
         """Something of a leg has changed."""
@@ -161,9 +129,9 @@ class SwitchBoard:
         self.put(leg)
         after = device.answers_after
         if after is not None and after <= seconds:
-            self._later(leg, after, lambda: self.pick_up(leg))
+            self.timers.later(leg, after, lambda: self.pick_up(leg))
         else:
-            self._later(leg, seconds, lambda: self.hang_up(leg, NO_ANSWER, by_platform=True))
+            self.timers.later(leg, seconds, lambda: self.hang_up(leg, NO_ANSWER, by_platform=True))
 
     def _why_not(self, device: Device | None, destination: CallDestination) -> int:
         if device is None:
@@ -182,7 +150,7 @@ class SwitchBoard:
         """Somebody answers the telephone."""
         if self.legs.leg(leg.id) is not leg or leg.state is not LegState.ALERTING:
             return
-        self._no_timer(leg)
+        self.timers.stop(leg)
         leg.state = LegState.CONNECTED
         on_answer = self._on_answer.pop(leg.id)
         match on_answer:
@@ -211,7 +179,7 @@ class SwitchBoard:
             return
         bridge, place = leg.bridge, leg.place
         was_ringing = leg.state is LegState.ALERTING
-        self._no_timer(leg)
+        self.timers.stop(leg)
         self.legs.remove(leg.id)
         self._on_answer.pop(leg.id, None)
         self._own.discard(leg.id)
@@ -262,7 +230,7 @@ class SwitchBoard:
         before, was = leg.bridge, leg.place
         if self.by_order:
             self.in_motion[leg.id] = self._clock.seconds() + _MOTION
-        self._no_timer(leg)
+        self.timers.stop(leg)
         leg.place, leg.bridge, leg.desk = place, bridge, desk
         leg.held_at_phone = leg.held_at_phone and place is LegPlace.BRIDGE
         if place is not LegPlace.QUEUE:
@@ -304,7 +272,7 @@ class SwitchBoard:
 
     def _hold(self, leg: Leg, desk: Leg) -> None:
         self._move(leg, LegPlace.HOLD, f"hold-{leg.id}", desk.id)
-        self._later(leg, self.held_longest, lambda: self._hold_over(leg))
+        self.timers.later(leg, self.held_longest, lambda: self._hold_over(leg))
 
     def _hold_over(self, leg: Leg) -> None:
         """The dialplan itself ends a hold: back to the desk, else to the fallback."""
@@ -320,7 +288,7 @@ class SwitchBoard:
         moving = self.in_motion.get(other.id, 0.0) > self._clock.seconds()
         if moving and not again:
             self._move(leg, LegPlace.NOWHERE)
-            self._later(leg, 0.2, lambda: self.connect(leg, other, again=True))
+            self.timers.later(leg, 0.2, lambda: self.connect(leg, other, again=True))
             return
         if moving:
             self.too_early.append(leg.id)
@@ -329,7 +297,7 @@ class SwitchBoard:
             return
         left = [one for one in self.legs.in_bridge(other.bridge) if one not in (leg, other)] if other.bridge else []
         bridge = self.new_id("bridge")
-        self._no_timer(other)
+        self.timers.stop(other)
         if leg.bridge and leg.bridge == other.bridge:
             return
         was = other.place
@@ -346,7 +314,6 @@ class SwitchBoard:
         left = [one for leg in legs if leg.place is LegPlace.BRIDGE for one in self.legs.in_bridge(leg.bridge)]
         for leg in legs:
             self._own.add(leg.id)
-            leg.at_desk = leg.at_desk or bool(leg.agent)
             leg.place, leg.bridge = LegPlace.CONFERENCE, ""
         for leg in legs:
             self._move(leg, LegPlace.CONFERENCE, conference)
@@ -423,14 +390,3 @@ class SwitchBoard:
     def members_changed(self) -> None:
         """A member came, went, or may be offered calls again."""
         self._serve_queues()
-
-
-STATUS_OF = {
-    BUSY: Status.BUSY,
-    REJECTED: Status.BUSY,
-    NO_ANSWER: Status.NO_ANSWER,
-    UNALLOCATED: Status.NO_SUCH_DESTINATION,
-    OUT_OF_ORDER: Status.OUT_OF_SERVICE,
-    NORMAL: Status.NO_ANSWER,
-}
-"""By cause, why a destination wasn't reached."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum, auto
 
 from ctiex.messages import Condition
-from ctiex.records import CallState
+from ctiex.records import Call, CallState
 
 _REQUESTED, _CONNECTING, _CONNECTED = CallState.REQUESTED, CallState.CONNECTING, CallState.CONNECTED
 _FETCHED, _REPORTED, _CLOSED = CallState.FETCHED, CallState.REPORTED, CallState.CLOSED

@@ -322,7 +322,7 @@ class CallControlService:
         yield from self.watch.take_up()
         self.agents.taken_up()
         self._moves.expectations.look()
-        self._guard.take_up()
+        yield from self._guard.take_up()
         self._data.leave_out(lambda id: not any(True for _ in self._platform.legs.of_call(id)))
 
     def away(self) -> None:

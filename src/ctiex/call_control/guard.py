@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from twisted.internet.defer import ensureDeferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -15,6 +15,8 @@ from ctiex.errors import CallError
 from ctiex.interfaces.call_platform import ILegs, Leg, LegPlace, LegState
 
 _log = Logger()
+
+_LOT = 200
 
 
 def is_left_alone(leg: Leg, legs: ILegs) -> bool:
@@ -86,12 +88,15 @@ class Guard:
             elif not alone and leg.id in self._watched:
                 self._watched.pop(leg.id).cancel()
 
-    def take_up(self) -> None:
-        """Behind a loss of events: whoever went meanwhile is forgotten, and all others are looked at."""
+    def take_up(self) -> Iterator[None]:
+        """Behind a loss of events: whoever went meanwhile is forgotten, and all others are looked at, in lots."""
         legs = self._moves.platform.legs
         for id in [id for id in (*self._desk_of, *self._watched) if legs.leg(id) is None]:
             self.gone(id)
-        self.look(legs.all())
+        for number, leg in enumerate(legs.all()):
+            self.look([leg])
+            if number % _LOT == _LOT - 1:
+                yield
 
     def gone(self, id: str) -> None:
         """A leg is no more: the agent whom it was held for may wait for nobody now."""

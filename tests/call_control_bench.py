@@ -86,6 +86,14 @@ class Desk:
         self.bench.pump()
         return int(answers[0].status) if answers else -1
 
+    def begin_state(self, agent: str, state: AgentStateCode, **words: Any) -> list[int]:
+        """Ask for a state; the status of the answer comes into the list."""
+        statuses = list[int]()
+        self.bench.control.agent_state(
+            self.identity, AgentState(agent, state, **words), lambda reply: statuses.append(int(reply.status))
+        )
+        return statuses
+
     def data(self, agent: str, call: str, version: int = 0, **words: Any) -> CallDataReply:
         """Change the data of a call."""
         answers = list[CallDataReply]()

@@ -173,3 +173,44 @@ def test_without_queues_states_are_kept_here_alone() -> None:
     desk.monitor("1001")
     assert desk.state("1001", READY) == 0
     assert last(desk).agent_state is READY
+
+
+# ---------------------------------------------------------------- telephones that are off the hook
+
+
+def off_hook(bench: Bench, desk: Desk, agent: str = "1001") -> None:
+    answers = desk.begin_state(agent, READY, device="off-hook")
+    bench.pump()
+    bench.picks_up(agent)
+    assert answers == [0]
+
+
+def test_an_agent_off_the_hook_takes_and_makes_calls_without_a_ring(bench: Bench, desk: Desk) -> None:
+    off_hook(bench, desk)
+    assert (last(desk).agent_state, last(desk).device) == (READY, "off-hook")
+    made = desk.ask(Action.MAKE, "1001", destination="0301")
+    bench.wait(2)
+    assert bench.together() == {frozenset({"1001", "0301"})}
+    assert desk.ask(Action.CLEAR, "1001", made.call).status == 0
+    assert [leg.place.value for leg in bench.board.legs.of_agent("1001")] == ["desk"]
+    assert last(desk).agent_state is READY
+    assert desk.state("1001", OUT) == 0
+    assert list(bench.board.legs.of_agent("1001")) == []
+
+
+def test_a_telephone_off_the_hook_that_is_hung_up_makes_its_agent_not_ready(bench: Bench, desk: Desk) -> None:
+    off_hook(bench, desk)
+    bench.hangs_up(bench.leg_of("1001"))
+    bench.pump()
+    assert (last(desk).agent_state, last(desk).reason) == (NOT_READY, "the telephone is on the hook")
+
+
+def test_a_telephone_that_is_not_picked_up_leaves_the_agent_logged_out(bench: Bench, desk: Desk) -> None:
+    answers = desk.begin_state("1001", READY, device="off-hook")
+    bench.wait(40)
+    assert answers == [64]
+    assert last(desk).agent_state is OUT
+
+
+def test_an_unknown_device_is_refused(desk: Desk) -> None:
+    assert desk.state("1001", READY, device="PJSIP/1001,60") == 65

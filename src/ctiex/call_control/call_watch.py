@@ -7,7 +7,7 @@ from typing import Protocol
 
 from ctiex.call_control.calls import AgentCall, AgentCalls
 from ctiex.call_control.changes import changes
-from ctiex.call_control.views import own_legs, parties_of, queue_of, recording_of
+from ctiex.call_control.views import OFF_HOOK, own_legs, parties_of, queue_of, recording_of
 from ctiex.call_messages import CallChange, CallParty, PartyRole, Recording
 from ctiex.interfaces.call_platform import ICallPlatform, Leg, LegPlace
 
@@ -100,6 +100,8 @@ class CallWatch:
 
     def look(self, id: str, cause: int = 0) -> None:
         """Tell what has happened to a call since it was looked at last."""
+        if id.startswith(OFF_HOOK):
+            return
         if id in self._quiet:
             self._quiet[id] = True
             return

@@ -15,6 +15,15 @@ _RECORDINGS = {
 }
 
 
+OFF_HOOK = "off-hook-"
+"""How the call of an agent's leg begins that stays when every call is over: it is no call."""
+
+
+def is_off_hook(leg: Leg) -> bool:
+    """Whether an agent's leg stays at its desk when their call is over."""
+    return leg.call.startswith(OFF_HOOK)
+
+
 def own_legs(id: str, legs: ILegs) -> list[Leg]:
     """The legs of a call beside those of agents at their desks, which take part in whatever call they are put into."""
     return [leg for leg in legs.of_call(id) if not leg.at_desk]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from .peers import Root
 
-_EMPTY = ("acl", "cdr", "cel", "ccss", "features", "udptl", "stasis", "indications", "dnsmgr", "users", "pjproject")
+_EMPTY = ("acl", "confbridge", "cdr", "cel", "ccss", "features", "udptl", "stasis", "indications", "dnsmgr", "users", "pjproject")
 TEMPLATES = Path(__file__).parent / "templates"
 MUSIC = 650
 """The tone of the music on hold, in Hz."""

@@ -1,0 +1,88 @@
+"""The legs of a platform, found by whatever they are asked for; of any platform."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from zope.interface import implementer
+
+from ctiex.interfaces.call_platform import ILegs, Leg
+
+_INDEXED = ("call", "agent", "bridge", "desk")
+
+
+@implementer(ILegs)
+class LegModel:
+    """Legs, each found at the same cost however many there are."""
+
+    def __init__(self) -> None:
+        self._legs: dict[str, Leg] = {}
+        self._found: dict[str, dict[str, dict[str, Leg]]] = {name: {} for name in _INDEXED}
+
+    def __len__(self) -> int:
+        return len(self._legs)
+
+    def leg(self, id: str) -> Leg | None:
+        """The leg with this id; None: it isn't known, or gone."""
+        return self._legs.get(id)
+
+    def of_call(self, call: str) -> Iterator[Leg]:
+        """The legs that belong to a call, in the order in which they came."""
+        return self._of("call", call)
+
+    def of_agent(self, agent: str) -> Iterator[Leg]:
+        """The legs of an agent number's devices."""
+        return self._of("agent", agent)
+
+    def in_bridge(self, bridge: str) -> Iterator[Leg]:
+        """The legs in a bridge, a hold, or a conference."""
+        return self._of("bridge", bridge)
+
+    def for_desk(self, leg: str) -> Iterator[Leg]:
+        """The legs that are held for, ring for, or were called for this agent's leg."""
+        return self._of("desk", leg)
+
+    def all(self) -> Iterator[Leg]:
+        """Every leg."""
+        return iter(list(self._legs.values()))
+
+    def _of(self, index: str, value: str) -> Iterator[Leg]:
+        return iter(list(self._found[index].get(value, {}).values()))
+
+    # ------------------------------------------------------------ what happens
+
+    def add(self, leg: Leg) -> None:
+        """There is another leg."""
+        self._legs[leg.id] = leg
+        for index in _INDEXED:
+            self._file(index, leg)
+
+    def remove(self, id: str) -> Leg | None:
+        """A leg is gone; which one it was."""
+        leg = self._legs.pop(id, None)
+        if leg is not None:
+            for index in _INDEXED:
+                self._unfile(index, leg)
+        return leg
+
+    def change(self, leg: Leg, **changes: Any) -> bool:
+        """Something of a leg is different; whether anything is."""
+        changed = {name: value for name, value in changes.items() if getattr(leg, name) != value}
+        for name, value in changed.items():
+            if name in _INDEXED:
+                self._unfile(name, leg)
+            setattr(leg, name, value)
+            if name in _INDEXED:
+                self._file(name, leg)
+        return bool(changed)
+
+    def _file(self, index: str, leg: Leg) -> None:
+        value = getattr(leg, index)
+        if value:
+            self._found[index].setdefault(value, {})[leg.id] = leg
+
+    def _unfile(self, index: str, leg: Leg) -> None:
+        found = self._found[index].get(getattr(leg, index), {})
+        if found.pop(leg.id, None) is not None and not found:
+            del self._found[index][getattr(leg, index)]

@@ -175,7 +175,7 @@ class CallsCase(TestCase):
     async def until(self, condition: Callable[[], Any]) -> None:
         """Wait until the driver knows something: it changes with what it tells."""
         if not condition():
-            await self.told.wait(lambda _: condition(), "something else of the legs", len(self.told))
+            await self.told.wait(lambda _: condition(), f"something else of {self.shown()}", len(self.told))
 
     async def event(self, kind: type[Any], since: int = 0, **fields: Any) -> Any:
         """Wait for an event with these attributes."""
@@ -184,6 +184,13 @@ class CallsCase(TestCase):
             return isinstance(one, kind) and all(getattr(one, name) == value for name, value in fields.items())
 
         return await self.told.wait(wanted, f"{kind.__name__} {fields}", since)
+
+    def shown(self) -> str:
+        """The legs in short."""
+        return "; ".join(
+            f"{leg.id} {leg.agent or leg.number} {leg.state.value} {leg.place.value} {leg.bridge[:4]} for {leg.desk}"
+            for leg in self.platform.legs.all()
+        )
 
     # ------------------------------------------------------------ legs
 

@@ -86,7 +86,7 @@ class CallOrders:
 
     def send(self, leg: Leg, destination: Destination, seconds: float) -> Deferred[None]:
         """Have a leg call a destination."""
-        extension, where = "s", {"CTIEX_RING": str(max(1, round(seconds))), "CTIEX_DESK": ""}
+        extension, where = destination.name, {"CTIEX_RING": str(max(1, round(seconds))), "CTIEX_DESK": ""}
         try:
             if destination.kind is DestinationKind.QUEUE:
                 extension, where["CTIEX_GOTO"] = "queue", acts.queue_place(destination.name, self._settings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -16,6 +17,7 @@ HIDDEN = "Local/"
 _HANDED_OVER = "ctiex-"
 _OF_OURS = {"ctiex-desk-": Place.DESK, "ctiex-held-": Place.HOLD}
 _BUSY, _NO_ANSWER, _NO_SUCH_DESTINATION, _OUT_OF_SERVICE = 63, 64, 65, 66
+_IS_NUMBER = re.compile(r"[0-9*#+]")
 _CALLED_OFF = (0, 16, 26)
 _STATUSES = {
     **dict.fromkeys((17, 21), _BUSY),
@@ -48,8 +50,8 @@ class Channel:
 
 
 def number_of(event: AmiMessage, header: str = "CallerIDNum") -> str:
-    """A number; empty where there is none."""
-    return "" if event[header] == "<unknown>" else event[header]
+    """A number; empty where there is none, such as that of an extension with a name."""
+    return event[header] if _IS_NUMBER.match(event[header]) else ""
 
 
 def state_of(event: AmiMessage) -> LegState | None:

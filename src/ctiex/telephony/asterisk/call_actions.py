@@ -182,24 +182,22 @@ def _variables(variables: Mapping[str, str]) -> Iterator[tuple[str, str]]:
 
 def digits(leg: str, typed: str) -> Action:
     """Send digits to the device of a leg; another channel does it, so that nobody waits for the tones."""
-    variables = {"CTIEX_DIGITS": _checked(_DIGITS, typed, "digits"), "CTIEX_DIGITS_FOR": leg}
-    return _local(DIGITS, DIGITS, {}, variables)
+    return _local(DIGITS, DIGITS, {"CTIEX_DIGITS": _checked(_DIGITS, typed, "digits"), "CTIEX_DIGITS_FOR": leg})
 
 
 def record(leg: str, file: str) -> Action:
-    """Have a channel without a device listen to a leg and write down what it hears."""
+    """Have a channel without a device listen to a leg, and its other half write down what it hears."""
     variables = {"CTIEX_RECORDED": leg, "CTIEX_FILE": _checked(_FILE, file, "the name of a file")}
-    return _local(RECORDED, RECORD, {}, variables)
+    return _local(RECORD, RECORDED, variables)
 
 
-def _local(dialled: str, context: str, more: Mapping[str, str], variables: Mapping[str, str]) -> Action:
+def _local(dialled: str, context: str, variables: Mapping[str, str]) -> Action:
     return "Originate", (
         ("Channel", f"Local/s@{dialled}/n"),
         ("Context", context),
         ("Exten", "s"),
         ("Priority", "1"),
         ("Async", "true"),
-        *more.items(),
         *_variables(variables),
     )
 

@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred
 from ctiex.interfaces.call_platform import DialFailed, ICallPlatformListener, Leg, LegState, PlatformEvent
 from ctiex.telephony.asterisk.actions import Action
 from ctiex.telephony.asterisk.ami import AmiMessage
+from ctiex.telephony.asterisk.call_actions import memory, set_variables
 from ctiex.telephony.asterisk.call_orders import CallOrders
 from ctiex.telephony.asterisk.desk_states import DeskStates
 from ctiex.telephony.asterisk.leg_facts import status_of
@@ -57,8 +58,22 @@ class AsteriskCalls(CallOrders, QueueOrders):
     # ------------------------------------------------------------ events
 
     def _changed(self, leg: Leg) -> None:
+        self._note(leg)
         if self._listener_of_calls is not None and self._told:
             self._listener_of_calls.changed(leg)
+
+    def _note(self, leg: Leg) -> None:
+        """Have a leg remember what no list shows."""
+        noted = {"CTIEX_PHONE_HOLD": "yes" if leg.held_at_phone else ""}
+        self._ask(*set_variables(leg.id, self._legs.news(leg.id, noted, {"CTIEX_PHONE_HOLD": ""})))
+
+    def _remember_legs(self, *ids: str) -> None:
+        """Have legs remember what doesn't show any more once they are on the way of a hand-off."""
+        for id in ids:
+            leg = self._legs.legs.leg(id)
+            if leg is not None:
+                facts = {"CTIEX_LEG": memory(leg), "__CTIEX_CALL": leg.call}
+                self._ask(*set_variables(id, self._legs.news(id, facts)))
 
     def _happened(self, event: PlatformEvent) -> None:
         if self._listener_of_calls is not None and self._told:

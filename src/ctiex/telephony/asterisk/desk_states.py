@@ -30,7 +30,7 @@ class DeskStates:
             leg = self._legs.legs.leg(id)
             if leg is None:
                 self._told.pop(id, None)
-            elif leg.at_desk and leg.agent and self._queues.is_joined(leg.agent):
+            elif leg.at_desk and leg.place is not Place.NOWHERE and leg.agent and self._queues.is_joined(leg.agent):
                 self._tell(leg)
 
     def tell_again(self, agent: str) -> None:

@@ -10,7 +10,7 @@ from attrs import define, field
 
 from ctiex.interfaces.call_platform import CallOut, Leg, LegState, Place, RecordingState, Supervision
 from ctiex.telephony.asterisk.ami import AmiMessage
-from ctiex.telephony.asterisk.call_actions import RECORDED, SUPERVISIONS
+from ctiex.telephony.asterisk.call_actions import RECORD, SUPERVISIONS
 
 HIDDEN = "Local/"
 """How channels begin that have no device: no legs, but for configured customers."""
@@ -106,8 +106,8 @@ def remembered(variables: dict[str, str]) -> dict[str, Any]:
 
 
 def is_recorder(name: str) -> bool:
-    """Whether a channel is the half that listens of one that records."""
-    return name.startswith(f"{HIDDEN}s@{RECORDED}-")
+    """Whether a channel is half of one that records."""
+    return name.startswith(f"{HIDDEN}s@{RECORD}-")
 
 
 def is_by_platform(leg: Leg, channel: Channel, cause: int) -> bool:

@@ -7,6 +7,7 @@ through it was dialled by them.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sized
+from types import MappingProxyType
 from typing import Any
 
 from ctiex.interfaces.call_platform import (
@@ -101,12 +102,18 @@ class AsteriskLegs:
             self.legs.change(leg, **changes)
             self._bind(leg)
 
-    def news(self, id: str, variables: Mapping[str, str]) -> dict[str, str]:
-        """Those of these variables that a channel wasn't told yet with these values; now it is."""
+    def news(
+        self, id: str, variables: Mapping[str, str], unset: Mapping[str, str] = MappingProxyType({})
+    ) -> dict[str, str]:
+        """Those of these variables that a channel wasn't told yet with these values; now it is.
+
+        :param unset: what some are as long as nobody has set them.
+        """
         channel = self.channels.get(id)
         if channel is None:
             return dict(variables)
-        news = {key: value for key, value in variables.items() if channel.told.get(key) != value}
+        now = {**unset, **channel.told}
+        news = {key: value for key, value in variables.items() if now.get(key) != value}
         channel.told.update({key: value for key, value in news.items() if key not in SET_BY_DIALPLAN})
         return news
 
@@ -144,10 +151,9 @@ class AsteriskLegs:
         leg = Leg(id, id, self._settings.agent_of(name), outbound=event["ChannelState"] == _DOWN)
         if channel.called is not None:
             describe(leg, channel.called)
-        elif leg.outbound:
-            channel.untold = True
         else:
-            leg.number = number_of(event)
+            channel.untold = leg.outbound
+            leg.number = leg.agent or ("" if leg.outbound else number_of(event))
         self.add(channel, leg)
         if not channel.untold:
             self._changed(leg)
@@ -176,7 +182,7 @@ class AsteriskLegs:
     def _numbered(self, event: AmiMessage) -> None:
         """A caller's own dialplan may put their number right, before they are connected; ours changes it later."""
         channel, leg = self.channels.get(event["Uniqueid"]), self.legs.leg(event["Uniqueid"])
-        if channel is not None and leg is not None and not leg.outbound and not channel.was_bridged:
+        if channel is not None and leg is not None and not (leg.outbound or leg.agent or channel.was_bridged):
             self.change(leg.id, number=number_of(event))
 
     def _requested(self, event: AmiMessage) -> None:
@@ -355,6 +361,6 @@ def describe(leg: Leg, out: CallOut) -> None:
     if isinstance(out.on_answer, Supervise):
         leg.supervised, leg.supervision = out.on_answer.leg, out.on_answer.how
     if out.destination.kind is DestinationKind.AGENT:
-        leg.agent = leg.agent or out.destination.name
+        leg.agent = leg.number = leg.agent or out.destination.name
     else:
         leg.number = out.destination.name

@@ -55,6 +55,8 @@ class LegsSnapshot:
     def _take_channel(self, row: AmiMessage) -> None:
         variables = row.variables()
         channel = Channel(row["Uniqueid"], row["Channel"], was_bridged=True, phase=variables.get("CTIEX_PHASE", ""))
+        if variables.get("CTIEX_PHONE_HOLD"):
+            channel.told["CTIEX_PHONE_HOLD"] = variables["CTIEX_PHONE_HOLD"]
         if self.legs.is_hidden(channel.name):
             self.legs.add(channel, None)
             self._take_recorder(channel, row, variables)
@@ -83,7 +85,9 @@ class LegsSnapshot:
             facts["queue"] = row["Data"].partition(",")[0]
         if facts["recording"] is RecordingState.PAUSED:
             self.legs.paused.add(channel.id)
-        return Leg(channel.id, **{"call": channel.id, "agent": self.legs.agent_of(channel.name, variables), **facts})
+        agent = self.legs.agent_of(channel.name, variables)
+        facts["number"] = agent or facts["number"]
+        return Leg(channel.id, **{"call": channel.id, "agent": agent, **facts})
 
     def _place_of(self, channel: Channel, row: AmiMessage, variables: dict[str, str]) -> dict[str, Any]:
         bridge = self._bridges.get(row["BridgeID"])

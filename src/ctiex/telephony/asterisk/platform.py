@@ -120,6 +120,7 @@ class AsteriskPlatform(AsteriskCalls):
             _log.error("call {serial} can't be transferred: {reason}", serial=offer.serial, reason=str(error))
             refused()
             return
+        self._remember_legs(conversation.customer.id, conversation.agent_party.id)
         self._ask(*variables)
         self._act(redirect).addErrback(self._not_moved, offer.serial, refused)
 
@@ -178,8 +179,8 @@ class AsteriskPlatform(AsteriskCalls):
         """Take an event of Asterisk."""
         if self.connected:
             update(self.calls, event)
-            self._take_of_calls(event)
             self._follow(event)
+            self._take_of_calls(event)
         else:
             self._unread.append(event)
 

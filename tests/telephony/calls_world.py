@@ -1,4 +1,4 @@
-"""A world in which calls are controlled: telephones, a queue, numbers outside, and the platform's driver beside them."""
+"""A world in which calls are controlled: telephones, a queue, numbers outside, and the driver beside them."""
 
 from __future__ import annotations
 
@@ -251,8 +251,10 @@ class CallsCase(TestCase):
         await phone.dial(number)
         agent = number if number.startswith("10") else ""
         await self.until(
-            lambda: any(leg.place is Place.BRIDGE for leg in self.legs_of(phone.number))
-            and (not agent or any(leg.place is Place.BRIDGE for leg in self.legs_of(agent)))
+            lambda: (
+                any(leg.place is Place.BRIDGE for leg in self.legs_of(phone.number))
+                and (not agent or any(leg.place is Place.BRIDGE for leg in self.legs_of(agent)))
+            )
         )
         one = self.leg(phone.number)
         [other] = [leg for leg in self.platform.legs.in_bridge(one.bridge) if leg is not one]

@@ -6,17 +6,14 @@ import pytest
 
 from ctiex.interfaces.call_platform import (
     Confer,
-    Connect,
     Destination,
     DestinationKind,
-    DialFailed,
     Leg,
-    LegGone,
     Place,
 )
 
-from .tap import VOICE
 from .calls_world import AGENT, ANSWERS, BUSY, CUSTOMER, MUSIC, REJECTS, RINGS, UNKNOWN, CallsCase, reactor
+from .tap import VOICE
 
 PAIRS = 50
 
@@ -41,8 +38,10 @@ class MovesOn22(CallsCase):
             await self.connect(customer, agent)
             took.append((middle - began, reactor.seconds() - middle))
         holds, retrieves = (sorted(1_000 * one[index] for one in took) for index in (0, 1))
-        print(f"{self.version}: hold median {holds[PAIRS // 2]:.1f} worst {holds[-1]:.1f} ms, "
-              f"retrieve median {retrieves[PAIRS // 2]:.1f} worst {retrieves[-1]:.1f} ms")
+        print(
+            f"{self.version}: hold median {holds[PAIRS // 2]:.1f} worst {holds[-1]:.1f} ms, "
+            f"retrieve median {retrieves[PAIRS // 2]:.1f} worst {retrieves[-1]:.1f} ms"
+        )
         await self.hears(self.world.customer, AGENT)
         await self.hang_up_all()
 

@@ -11,8 +11,6 @@ import pytest
 
 from ctiex.interfaces.call_platform import (
     BlindTransferSeen,
-    Connect,
-    Destination,
     DestinationKind,
     DialFailed,
     Function,

@@ -153,7 +153,7 @@ class AsteriskSettings:
     number_dial: NumberDial = ""
     """How a number outside is called, ``{number}`` where it goes: ``PJSIP/{number}@core``; empty: none is."""
     queue_place: QueuePlace = ""
-    """``context,extension,priority`` where a caller waits in a queue, ``{queue}`` where its name goes; empty: nowhere."""
+    """``context,extension,priority`` of a queue's callers, ``{queue}`` where its name goes; empty: no queue."""
     calling_number: Number = ""
     """The calling number that is shown outside where a call has none of its own."""
     answer_by_notify: bool = False

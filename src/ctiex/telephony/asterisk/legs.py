@@ -231,8 +231,26 @@ class AsteriskLegs(LegBook):
 
     def _transferred_attended(self, event: AmiMessage) -> None:
         if event["Result"] == "Success":
-            leg, other = event["TransfereeUniqueid"], event["TransferTargetUniqueid"]
-            self._happened(AttendedTransferSeen(leg, other, event["OrigTransfererUniqueid"]))
+            by = event["OrigTransfererUniqueid"]
+            leg = event["TransfereeUniqueid"] or self._peer(event["OrigBridgeUniqueid"], by)
+            other = event["TransferTargetUniqueid"]
+            if other:
+                other = self._dialled_through(other)
+            else:
+                other = self._peer(event["SecondBridgeUniqueid"], event["SecondTransfererUniqueid"])
+            self._happened(AttendedTransferSeen(leg, other, by))
+
+    def _peer(self, bridge: str, than: str) -> str:
+        """Who is in a bridge with somebody."""
+        return next((leg.id for leg in self.legs.in_bridge(bridge) if leg.id != than), "")
+
+    def _dialled_through(self, id: str) -> str:
+        """The leg behind a channel, which may have no device itself."""
+        channel = self.channels.get(id)
+        if channel is None or self.legs.leg(id) is not None:
+            return id
+        other = self._named.get(f"{channel.name[:-1]}2", "")
+        return next((one.id for one in self.channels.values() if other and one.dialled_by == other), id)
 
 
 _EVENTS: dict[str, Callable[[AsteriskLegs, AmiMessage], None]] = {

@@ -358,7 +358,11 @@ class CallingTests(AsteriskCase):
         for one in wrong:
             self.failureResultOf(self.order(**one), OrderRefused)  # type: ignore[arg-type]
         customer, _ = self.call()
-        for kind, name in ((DestinationKind.QUEUE, "a,b"), (DestinationKind.NUMBER, "1&2"), (DestinationKind.AGENT, "a")):
+        for kind, name in (
+            (DestinationKind.QUEUE, "a,b"),
+            (DestinationKind.NUMBER, "1&2"),
+            (DestinationKind.AGENT, "a"),
+        ):
             self.failureResultOf(self.platform.send(customer, Destination(kind, name), 20), OrderRefused)
         self.failureResultOf(self.platform.record(customer, RecordingState.ON, "../etc"), OrderRefused)
         self.failureResultOf(self.platform.send_digits(customer, "12x"), OrderRefused)
@@ -411,7 +415,7 @@ class OrderTests(AsteriskCase):
         self.assertEqual([one["Variable"] for _, one in variables], ["CTIEX_DESK"], "the rest was told before")
 
     def test_a_ringing_leg_is_never_moved(self) -> None:
-        customer, agent = self.call()
+        _, agent = self.call()
         agent.state = LegState.ALERTING
         self.failureResultOf(self.platform.to_desk(agent), OrderRefused)
         self.assertEqual(self.asked(), [])
@@ -511,7 +515,9 @@ class QueueTests(AsteriskCase):
         self.assertEqual(self.states(), ["NOT_INUSE"])
 
     def states(self) -> list[str]:
-        return [headers["Value"] for _, headers in self.asked() if headers.get("Variable", "").startswith("DEVICE_STATE")]
+        return [
+            headers["Value"] for _, headers in self.asked() if headers.get("Variable", "").startswith("DEVICE_STATE")
+        ]
 
 
 class SnapshotTests(AsteriskCase):

@@ -60,6 +60,9 @@ exten => desks,1,Answer()
  same => n,Hangup()
 [from-customers]
 exten => 801,1,Goto(queues,desks,1)
+exten => 901,1,Set(__TRANSFER_CONTEXT=from-agents)
+ same => n,Dial(PJSIP/1001,30,tT)
+ same => n,Hangup()
 """
 _PLATFORM_2 = f"""
 [from-core]
@@ -117,6 +120,7 @@ class CallsWorld(World):
             PROOF_1=_PLATFORM_1,
             PROOF_2=_PLATFORM_2,
         )
+        (self.platform_1.folder / "etc/features.conf").write_text("[featuremap]\natxfer => *2\n")
         self.watcher = Watcher()
         self.platform = self.make_platform(**settings)
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from ctiex.interfaces.call_platform import (
+    AttendedTransferSeen,
     BlindTransferSeen,
     DestinationKind,
     DialFailed,
@@ -189,6 +190,28 @@ class OthersOn22(CallsCase):
         self.assertEqual((seen.leg, seen.by, seen.number), (customer.id, agent.id, "1002"))
         await self.until(lambda: len(self.legs_of("1002")) == 1 and self.are_together(customer, self.leg("1002")))
         await self.gone(agent)
+        await self.hang_up_all()
+
+    async def test_a_transfer_with_keys_of_the_telephone(self) -> None:
+        """The platform tells it as it tells of an attended transfer by REFER, which these telephones can't ask for."""
+        await self.world.customer.dial("901")
+        await self.until(lambda: bool(self.legs_of("1001")) and self.are_together(*self.platform.legs.all()))
+        customer, agent = self.leg(self.world.customer.number), self.leg("1001")
+        await self.hears(self.world.agent, CUSTOMER)
+        await self.world.agent.type("*2")
+        await self.hears(self.world.customer, MUSIC)
+        await self.world.agent.type("1002")
+        await self.until(lambda: len(self.legs_of("1002")) == 1 and self.is_up(self.leg("1002").id))
+        await self.hears(self.world.agents[1], AGENT)
+        mark = len(self.told)
+        await self.world.agent.hang_up()
+        target = self.leg("1002")
+        seen = await self.event(AttendedTransferSeen, mark)
+        self.assertEqual((seen.leg, seen.other, seen.by), (customer.id, target.id, agent.id))
+        await self.together(customer, target)
+        await self.part(customer, target)
+        await self.connect(customer, target)
+        await self.hears(self.world.customer, AGENT)
         await self.hang_up_all()
 
 

@@ -39,6 +39,8 @@ class Channel:
     """The channel that dials it, which may have no device itself."""
     untold: bool = False
     """Whether it was dialled, and by whom isn't known yet."""
+    bridge: str = ""
+    """The id of the platform's bridge that it is in."""
     was_bridged: bool = False
     rang: bool = False
     requested: bool = False

@@ -162,10 +162,13 @@ class AsteriskLegs(LegBook):
         channel = self.channels.get(event["Uniqueid"])
         if channel is not None:
             channel.was_bridged, channel.untold = True, False
+            channel.bridge = event["BridgeUniqueid"]
             self.change(channel.id, **where(event, channel))
 
     def _left(self, event: AmiMessage) -> None:
-        leg = self.legs.leg(event["Uniqueid"])
+        leg, channel = self.legs.leg(event["Uniqueid"]), self.channels.get(event["Uniqueid"])
+        if channel is not None and channel.bridge == event["BridgeUniqueid"]:
+            channel.bridge = ""
         bridge = event["BridgeName"] if event["BridgeCreator"] == "ConfBridge" else event["BridgeUniqueid"]
         if leg is not None and leg.bridge == bridge:
             self.change(leg.id, bridge="", place=Place.SERVICE if leg.service else Place.NOWHERE)
@@ -231,18 +234,18 @@ class AsteriskLegs(LegBook):
 
     def _transferred_attended(self, event: AmiMessage) -> None:
         if event["Result"] == "Success":
-            by = event["OrigTransfererUniqueid"]
-            leg = event["TransfereeUniqueid"] or self._peer(event["OrigBridgeUniqueid"], by)
-            other = event["TransferTargetUniqueid"]
-            if other:
-                other = self._dialled_through(other)
-            else:
-                other = self._peer(event["SecondBridgeUniqueid"], event["SecondTransfererUniqueid"])
-            self._happened(AttendedTransferSeen(leg, other, by))
+            by, leg = event["OrigTransfererUniqueid"], event["TransfereeUniqueid"]
+            nobody = {by, event["SecondTransfererUniqueid"]}
+            leg = leg or self._other_in(event["OrigBridgeUniqueid"], nobody)
+            other = event["TransferTargetUniqueid"]  # not always told, if the bridges have become one quickly
+            for bridge in ("SecondBridgeUniqueid", "DestBridgeUniqueid"):
+                other = other or self._other_in(event[bridge], {*nobody, leg})
+            self._happened(AttendedTransferSeen(leg, self._dialled_through(other), by))
 
-    def _peer(self, bridge: str, than: str) -> str:
-        """Who is in a bridge with somebody."""
-        return next((leg.id for leg in self.legs.in_bridge(bridge) if leg.id != than), "")
+    def _other_in(self, bridge: str, than: set[str]) -> str:
+        """Who is in a bridge beside somebody."""
+        channels = self.channels.values()
+        return next((one.id for one in channels if bridge and one.bridge == bridge and one.id not in than), "")
 
     def _dialled_through(self, id: str) -> str:
         """The leg behind a channel, which may have no device itself."""

@@ -54,7 +54,8 @@ class LegsSnapshot:
 
     def _take_channel(self, row: AmiMessage) -> None:
         variables = row.variables()
-        channel = Channel(row["Uniqueid"], row["Channel"], was_bridged=True, phase=variables.get("CTIEX_PHASE", ""))
+        phase = variables.get("CTIEX_PHASE", "")
+        channel = Channel(row["Uniqueid"], row["Channel"], bridge=row["BridgeID"], was_bridged=True, phase=phase)
         if variables.get("CTIEX_PHONE_HOLD"):
             channel.told["CTIEX_PHONE_HOLD"] = variables["CTIEX_PHONE_HOLD"]
         if self.legs.is_hidden(channel.name):

@@ -141,7 +141,7 @@ class CallsWorld(World):
             **settings,
         }
         endpoint = clientFromString(reactor, f"tcp:{self.addresses.platform_1}:5038")
-        account = AmiAccount(endpoint, "calls", "controls", events="call,user,agent")
+        account = AmiAccount(endpoint, table["username"], table["secret"], events="call,user,agent")
         made = structure(table, AsteriskSettings)
         platform = AsteriskPlatform(
             reactor, made, {"bill": AsteriskServiceSettings()}, partial(AmiClient, reactor, account)

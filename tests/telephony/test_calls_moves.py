@@ -89,6 +89,36 @@ class MovesOn22(CallsCase):
         await self.gone(customer, target)
         await self.world.empty()
 
+    async def test_two_who_are_held_are_connected_and_part_like_any_two(self) -> None:
+        customer, agent = await self.talk()
+        for again in (False, True):
+            if again:
+                customer = (await self.talk("1002"))[0]
+                await self.connect(customer, agent)
+            await self.part(customer, agent)
+            target = await self.consult(agent, ANSWERS, DestinationKind.NUMBER)
+            await self.platform.hold(target, agent)
+            await self.until(lambda target=target: self.is_at(target, Place.HOLD) and self.is_at(agent, Place.DESK))
+            await self.connect(customer, target)
+            await self.hears(self.world.customer, CUSTOMER)
+            if again:
+                await self.platform.hang_up(target)
+            else:
+                await self.world.customer.hang_up()
+            await self.gone(customer, target)
+        self.assertTrue(self.is_at(agent, Place.DESK))
+        await self.hang_up_all()
+
+    async def test_the_agents_telephone_vanishes_while_the_customer_talks(self) -> None:
+        customer, agent = await self.talk()
+        await self.part(customer, agent)
+        await self.connect(customer, agent)
+        await self.driver.stop()
+        mark = len(self.world.platform_1.witness.happened)
+        await self.world.agent.kill()
+        await self.world.platform_1.witness.event("QueueCallerJoin", mark, Uniqueid=customer.id)
+        await self.hears(self.world.customer, AGENT)
+
     async def test_a_consultation_with_a_number_outside_ends_and_the_customer_is_back(self) -> None:
         customer, agent = await self.talk()
         await self.part(customer, agent)

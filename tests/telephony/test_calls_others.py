@@ -222,6 +222,35 @@ class OthersOn16(OthersOn22):
 
 
 @pytest.mark.telephony
+class NotifyOn22(CallsCase):
+    """A telephone that doesn't know how to answer, Asterisk 22."""
+
+    settings = {"username": "witness", "secret": "seen", "answer_by_notify": True}
+
+    async def test_it_goes_on_ringing(self) -> None:
+        self.assertIn(Function.ANSWER, self.platform.functions)
+        await self.world.customer.dial("1003")
+        await self.until(lambda: len(self.legs_of("1003")) == 1 and self.leg("1003").state is LegState.ALERTING)
+        ringing, customer = self.leg("1003"), self.leg(self.world.customer.number)
+        await self.platform.answer(ringing)
+        phone = self.world.agents[2].host
+        await self.world.tap.messages.wait(
+            lambda message: message.source == phone and message.method == "NOTIFY" and message.status >= 400,
+            "that the telephone refuses",
+        )
+        self.assertIs(self.alive(ringing.id).state, LegState.ALERTING)
+        await self.world.agents[2].answer()
+        await self.together(customer, ringing)
+        await self.hang_up_all()
+
+
+class NotifyOn16(NotifyOn22):
+    """A telephone that doesn't know how to answer, Asterisk 16."""
+
+    version = 16
+
+
+@pytest.mark.telephony
 class QueuesOn22(CallsCase):
     """Asterisk 22."""
 

@@ -279,9 +279,8 @@ class CallsCase(TestCase):
     ) -> str:
         """Have a device called; the id of its leg."""
         id = f"leg-{next(self.ids)}"
-        await self.platform.call(
-            CallOut(id, f"call-{id}", CallDestination(kind, name), on_answer, seconds, "4321", desk)
-        )
+        destination = CallDestination(kind, name)
+        await self.platform.call(CallOut(id, f"call-{id}", destination, on_answer, seconds, "4321", desk))
         return id
 
     async def consult(self, desk: Leg, name: str, kind: DestinationKind = DestinationKind.AGENT) -> Leg:

@@ -28,7 +28,7 @@ from ctiex.telephony.asterisk.legs import AsteriskLegs
 from ctiex.telephony.asterisk.settings import AsteriskSettings
 
 
-class CallOrders:
+class AsteriskCallOrders:
     """What an Asterisk does with legs when it is asked."""
 
     _settings: AsteriskSettings

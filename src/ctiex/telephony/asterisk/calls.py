@@ -11,7 +11,7 @@ from ctiex.interfaces.call_platform import DialFailed, ICallPlatformListener, Le
 from ctiex.telephony.asterisk.actions import Action
 from ctiex.telephony.asterisk.ami import AmiMessage
 from ctiex.telephony.asterisk.call_actions import memory, set_variables
-from ctiex.telephony.asterisk.call_orders import CallOrders
+from ctiex.telephony.asterisk.call_orders import AsteriskCallOrders
 from ctiex.telephony.asterisk.desk_states import DeskStates
 from ctiex.telephony.asterisk.leg_facts import status_of
 from ctiex.telephony.asterisk.legs import AsteriskLegs
@@ -33,7 +33,7 @@ class CallsSnapshot:
         self.queues.take(event)
 
 
-class AsteriskCalls(CallOrders, QueueOrders):
+class AsteriskCalls(AsteriskCallOrders, QueueOrders):
     """The part of an Asterisk that call control sees; without a listener it keeps nothing."""
 
     _listener_of_calls: ICallPlatformListener | None = None

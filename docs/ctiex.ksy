@@ -65,6 +65,17 @@ types:
             kind::call_ended_reply: call_ended_reply
             kind::data_changed: data_changed
             kind::data_changed_reply: data_changed_reply
+            kind::monitor: monitor
+            kind::monitor_reply: monitor_reply
+            kind::agent_state: agent_state
+            kind::agent_state_reply: agent_state_reply
+            kind::call_control: call_control
+            kind::call_control_reply: call_control_reply
+            kind::call_data: call_data
+            kind::call_data_reply: call_data_reply
+            kind::agent_state_event: agent_state_event
+            kind::call_event: call_event
+            kind::snapshot: snapshot
             "_": unknown
       - id: extensions
         type: extension_list
@@ -415,6 +426,277 @@ types:
         doc: "call serial number"
   data_changed_reply:
     seq: []
+  monitor:
+    seq:
+      - id: agent
+        type: text8
+        doc: "agent number that the identity acts for or supervises"
+      - id: mode
+        type: u1
+        enum: monitor_switch
+        valid:
+          any-of: ["monitor_switch::stop", "monitor_switch::start"]
+        doc: "1 starts, and a snapshot follows the reply; 0 stops"
+  monitor_reply:
+    seq:
+      - id: status
+        type: u2
+        enum: status
+        doc: "0: done; else why not"
+      - id: detail
+        type: text16
+        doc: "more than the status says, for people; may be empty, and never tells data of a call"
+  agent_state:
+    seq:
+      - id: agent
+        type: text8
+        doc: "agent number"
+      - id: agent_state
+        type: u1
+        enum: agent_state_code
+        valid:
+          any-of: ["agent_state_code::logged_out", "agent_state_code::not_ready", "agent_state_code::ready", "agent_state_code::after_call_work", "agent_state_code::reserved", "agent_state_code::busy", "agent_state_code::holding", "agent_state_code::none"]
+        doc: "0 logged out, 1 not ready, 2 ready, 3 after-call work; any other is refused by 1"
+      - id: reason
+        type: text8
+        doc: "of not ready, or the wrap-up code of after-call work: one of those configured"
+      - id: device
+        type: text8
+        doc: "where the agent logs in, as configured; empty: at the one of this agent number"
+      - id: queues
+        type: text16
+        doc: "at a login: names of queues with spaces between; empty: those configured"
+      - id: seconds
+        type: u2
+        doc: "how long the after-call work may take; 0: as configured"
+  agent_state_reply:
+    seq:
+      - id: status
+        type: u2
+        enum: status
+        doc: "0: taken; else why not"
+      - id: detail
+        type: text16
+        doc: "more than the status says, for people; may be empty, and never tells data of a call"
+  call_control:
+    seq:
+      - id: action
+        type: u1
+        enum: action
+        valid:
+          any-of: ["action::make", "action::answer", "action::reject", "action::deflect", "action::hold", "action::retrieve", "action::consult", "action::alternate", "action::reconnect", "action::transfer", "action::blind_transfer", "action::conference", "action::add_party", "action::drop_party", "action::leave", "action::clear", "action::digits", "action::record_start", "action::record_pause", "action::record_resume", "action::record_stop", "action::mark", "action::listen", "action::whisper", "action::barge", "action::intercept", "action::stop_supervision"]
+        doc: "what is to be done"
+      - id: agent
+        type: text8
+        doc: "agent number who does it, or whom a supervisor means"
+      - id: call
+        type: text8
+        doc: "id of the call; empty with make"
+      - id: other
+        type: text8
+        doc: "id of the other call, or of the party that is meant"
+      - id: destination
+        type: text8
+        doc: "a number, an agent number, or the name of a queue"
+      - id: value
+        type: text8
+        doc: "the digits to send; the word to mark the call with; agent number at the supervisor's own telephone"
+      - id: seconds
+        type: u2
+        doc: "how long a destination may ring; 0: as configured"
+      - id: fields
+        type: field_list
+        doc: "put over the data of the call, or of the new one"
+  call_control_reply:
+    seq:
+      - id: status
+        type: u2
+        enum: status
+        doc: "0: begun; else why not"
+      - id: call
+        type: text8
+        doc: "id of the call, or of the new one"
+      - id: serial
+        type: serial_or_empty
+        doc: "call serial number of a new call"
+      - id: detail
+        type: text16
+        doc: "more than the status says, for people; may be empty, and never tells data of a call"
+  call_data:
+    seq:
+      - id: agent
+        type: text8
+        doc: "agent number"
+      - id: call
+        type: text8
+        doc: "id of the call"
+      - id: version
+        type: u4
+        doc: "version of the data that the client knows; 0 before the first"
+      - id: fields
+        type: field_list
+        doc: "put over the data"
+      - id: num_drop
+        type: u2
+      - id: drop
+        type: field_name
+        repeat: expr
+        repeat-expr: num_drop
+        doc: "names of the fields to remove"
+  call_data_reply:
+    seq:
+      - id: status
+        type: u2
+        enum: status
+        doc: "0: kept; 22: nothing was changed, the data is of another version; else why not"
+      - id: version
+        type: u4
+        doc: "version of the data now"
+      - id: fields
+        type: field_list
+        doc: "the data now"
+      - id: detail
+        type: text16
+        doc: "more than the status says, for people; may be empty, and never tells data of a call"
+  agent_state_event:
+    seq:
+      - id: agent
+        type: text8
+        doc: "agent number"
+      - id: time
+        type: u8
+        doc: "when it was told"
+      - id: agent_state
+        type: u1
+        enum: agent_state_code
+        valid:
+          any-of: ["agent_state_code::logged_out", "agent_state_code::not_ready", "agent_state_code::ready", "agent_state_code::after_call_work", "agent_state_code::reserved", "agent_state_code::busy", "agent_state_code::holding", "agent_state_code::none"]
+        doc: "the state now; 4 reserved, 5 busy and 6 holding come of the calls"
+      - id: reason
+        type: text8
+        doc: "of not ready, or the wrap-up code; maybe empty"
+      - id: device
+        type: text8
+        doc: "where the agent is logged in"
+      - id: since
+        type: u8
+        doc: "when it came into that state"
+      - id: until
+        type: u8
+        doc: "when after-call work ends by itself; 0: not by itself"
+      - id: pending_state
+        type: u1
+        enum: agent_state_code
+        valid:
+          any-of: ["agent_state_code::logged_out", "agent_state_code::not_ready", "agent_state_code::ready", "agent_state_code::after_call_work", "agent_state_code::reserved", "agent_state_code::busy", "agent_state_code::holding", "agent_state_code::none"]
+        doc: "what comes into force when the calls are over; 255: nothing"
+      - id: pending_reason
+        type: text8
+        doc: "the reason of that"
+      - id: by
+        type: text8
+        doc: "identity that asked for it; empty: it came of itself"
+      - id: queues
+        type: text16
+        doc: "names of the queues that the agent is a member of, with spaces between"
+  call_event:
+    seq:
+      - id: agent
+        type: text8
+        doc: "agent number whose call it is, and who is monitored"
+      - id: time
+        type: u8
+        doc: "when it happened"
+      - id: event
+        type: u1
+        enum: call_change
+        doc: "what happened; the rest is how the call stands now"
+      - id: cause
+        type: u1
+        doc: "cause value of ITU-T Q.850 where the network gave one; else 0"
+      - id: status
+        type: u2
+        enum: status
+        doc: "with failed: why, 62 to 66 or 33; else 0"
+      - id: by
+        type: text8
+        doc: "agent number who asked for it; empty: nobody did, or at the phone"
+      - id: call
+        type: text8
+        doc: "id of the call, the same for its whole life; empty on a page without a call"
+      - id: serial
+        type: serial_or_empty
+        doc: "call serial number that the next ConnectRequest for this call names"
+      - id: related
+        type: text8
+        doc: "of a consultation: id of the call that it is for"
+      - id: queue
+        type: text8
+        doc: "name of the queue that the call came through; maybe empty"
+      - id: recording
+        type: u1
+        enum: recording
+        valid:
+          any-of: ["recording::off", "recording::on", "recording::paused"]
+        doc: "0 not recorded, 1 recorded, 2 paused"
+      - id: num_parties
+        type: u2
+      - id: parties
+        type: call_party
+        repeat: expr
+        repeat-expr: num_parties
+        doc: "everybody in the call now"
+      - id: version
+        type: u4
+        doc: "version of the data"
+      - id: fields
+        type: field_list
+        doc: "data of the call; what is secret is masked for all but the agent who has the call"
+  snapshot:
+    seq:
+      - id: agent
+        type: text8
+        doc: "agent number whose call it is, and who is monitored"
+      - id: time
+        type: u8
+        doc: "when it was so"
+      - id: page
+        type: u1
+        enum: page
+        valid:
+          any-of: ["page::more", "page::last"]
+        doc: "1 on the last page of the snapshot; else 0"
+      - id: call
+        type: text8
+        doc: "id of the call, the same for its whole life; empty on a page without a call"
+      - id: serial
+        type: serial_or_empty
+        doc: "call serial number that the next ConnectRequest for this call names"
+      - id: related
+        type: text8
+        doc: "of a consultation: id of the call that it is for"
+      - id: queue
+        type: text8
+        doc: "name of the queue that the call came through; maybe empty"
+      - id: recording
+        type: u1
+        enum: recording
+        valid:
+          any-of: ["recording::off", "recording::on", "recording::paused"]
+        doc: "0 not recorded, 1 recorded, 2 paused"
+      - id: num_parties
+        type: u2
+      - id: parties
+        type: call_party
+        repeat: expr
+        repeat-expr: num_parties
+        doc: "everybody in the call now"
+      - id: version
+        type: u4
+        doc: "version of the data"
+      - id: fields
+        type: field_list
+        doc: "data of the call; what is secret is masked for all but the agent who has the call"
   open_call:
     seq:
       - id: serial
@@ -435,6 +717,37 @@ types:
       - id: since
         type: u8
         doc: "when it came into that state"
+  call_party:
+    seq:
+      - id: id
+        type: text8
+        doc: "the party's own, the same as long as it is there"
+      - id: party_role
+        type: u1
+        enum: party_role
+        valid:
+          any-of: ["party_role::customer", "party_role::agent", "party_role::service", "party_role::supervisor", "party_role::other"]
+        doc: "who it is"
+      - id: number
+        type: text8
+        doc: "the number of who is there; empty where it isn't known"
+      - id: agent
+        type: text8
+        doc: "agent number; empty where it is no agent"
+      - id: connection_state
+        type: u1
+        enum: connection_state
+        valid:
+          any-of: ["connection_state::initiated", "connection_state::alerting", "connection_state::connected", "connection_state::queued", "connection_state::failed", "connection_state::gone", "connection_state::held", "connection_state::held_at_phone"]
+        doc: "how it is connected"
+      - id: actions
+        type: u4
+        doc: "what the agent may ask for now: bit n stands for action n"
+  field_name:
+    seq:
+      - id: name
+        type: name_of_field
+        doc: "name of a field"
   text8:
     seq:
       - id: len_value
@@ -447,6 +760,17 @@ types:
     seq:
       - id: len_value
         type: u2
+      - id: value
+        type: str
+        size: len_value
+        encoding: "UTF-8"
+  name_of_field:
+    seq:
+      - id: len_value
+        type: u1
+        valid:
+          min: 1
+          max: 64
       - id: value
         type: str
         size: len_value
@@ -603,6 +927,17 @@ enums:
     39: call_ended_reply
     40: data_changed
     41: data_changed_reply
+    48: monitor
+    49: monitor_reply
+    50: agent_state
+    51: agent_state_reply
+    52: call_control
+    53: call_control_reply
+    54: call_data
+    55: call_data_reply
+    56: agent_state_event
+    58: call_event
+    60: snapshot
   role:
     1: agent
     2: service
@@ -637,6 +972,14 @@ enums:
     43: duplicate_event
     50: store_unavailable
     51: internal
+    60: no_such_call
+    61: wrong_state
+    62: not_supported
+    63: busy
+    64: no_answer
+    65: no_such_destination
+    66: out_of_service
+    67: call_busy
   condition:
     0: progress
     1: completed
@@ -655,6 +998,86 @@ enums:
     2: connected
     3: fetched
     4: reported
+  action:
+    1: make
+    2: answer
+    3: reject
+    4: deflect
+    5: hold
+    6: retrieve
+    7: consult
+    8: alternate
+    9: reconnect
+    10: transfer
+    11: blind_transfer
+    12: conference
+    13: add_party
+    14: drop_party
+    15: leave
+    16: clear
+    17: digits
+    18: record_start
+    19: record_pause
+    20: record_resume
+    21: record_stop
+    22: mark
+    23: listen
+    24: whisper
+    25: barge
+    26: intercept
+    27: stop_supervision
+  party_role:
+    0: customer
+    1: agent
+    2: service
+    3: supervisor
+    4: other
+  connection_state:
+    0: initiated
+    1: alerting
+    2: connected
+    3: queued
+    4: failed
+    5: gone
+    6: held
+    7: held_at_phone
+  call_change:
+    1: queued
+    2: alerting
+    3: originated
+    4: established
+    5: held
+    6: retrieved
+    7: diverted
+    8: transferred
+    9: conferenced
+    10: party_dropped
+    11: failed
+    12: cleared
+    13: data_changed
+    14: recording_changed
+    15: supervision_changed
+    16: handed_over
+    17: returned
+  recording:
+    0: "off"
+    1: "on"
+    2: paused
+  agent_state_code:
+    0: logged_out
+    1: not_ready
+    2: ready
+    3: after_call_work
+    4: reserved
+    5: busy
+    6: holding
+    255: none
+  monitor_switch:
+    0: stop
+    1: start
+  page:
+    0: more
+    1: last
   field_type:
     0: text
     1: integer

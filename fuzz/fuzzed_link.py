@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from fuzz.mutating import Values, mutator_of, valid_values
-from fuzz.speech import REPLIES, TO_AGENT, TO_SERVICE, Invalid, Speech
+from fuzz.speech import NEVER_ANSWERED, REPLIES, TO_AGENT, TO_SERVICE, Invalid, Speech
 from fuzz.streams import Seen, healed, seen_in
 from tests.wire_client import AGENT_ROLE, SERVICE_ROLE, Kind, Message
 
@@ -33,7 +33,7 @@ _MAY_END = (Kind.UNBIND, Kind.BIND)
 _OF_AGENTS = (
     Kind.AGENT_LOGIN, Kind.AGENT_LOGIN, Kind.CONNECT_REQUEST, Kind.CONNECT_REQUEST, Kind.CONNECT_REQUEST,
     Kind.CANCEL_REQUEST, Kind.AGENT_LOGOUT, Kind.AGENT_EVENT_ACK, Kind.AGENT_EVENT_ACK, Kind.CALL_QUERY,
-    Kind.UPDATE_REQUEST, Kind.UPDATE_REQUEST,
+    Kind.UPDATE_REQUEST, Kind.UPDATE_REQUEST, Kind.MONITOR, Kind.AGENT_STATE, Kind.CALL_CONTROL, Kind.CALL_DATA,
 )  # fmt: skip
 _OF_SERVICES = (
     Kind.DATA_REQUEST, Kind.DATA_REQUEST, Kind.DATA_REQUEST, Kind.SERVICE_EVENT, Kind.SERVICE_EVENT,
@@ -104,7 +104,7 @@ class FuzzedLink:
     def _bind(self) -> bytes:
         role, name = (AGENT_ROLE, "fuzz-agents") if self._to_agents else (SERVICE_ROLE, "fuzz-service")
         values = {"role": role, "identity": name, "secret": "fuzz-secret", "min_version": 2, "max_version": 2,
-                  "software": "fuzz", "features": "updates"}  # fmt: skip
+                  "software": "fuzz", "features": "updates calls"}  # fmt: skip
         data = self._shared.speech.write(Kind.BIND, 1, values)
         for agent in self._agents if self._to_agents else ():
             data += self._shared.speech.write(Kind.AGENT_LOGIN, 2, {"agent": agent, "epoch": 0, "resume_after": 0})
@@ -208,8 +208,8 @@ class FuzzedLink:
                 raise Broken(f"an Error about a kind that nobody sent: {answer}")
         elif kind in REPLIES and (kind - 1, answer.invoke_id) not in self._asked:
             raise Broken(f"a reply that nobody asked for: {answer}")
-        elif kind is Kind.AGENT_EVENT and answer.invoke_id:
-            raise Broken(f"an AgentEvent under an invoke id: {answer}")
+        elif kind in NEVER_ANSWERED and answer.invoke_id:
+            raise Broken(f"an event under an invoke id: {answer}")
         self._react(answer)
 
     def _name_of(self, answer: Message) -> str:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from ctiex import call_messages as c
 from ctiex import messages as m
 from ctiex.codecs.binary import BinaryCodec
 from ctiex.codecs.json import JsonCodec
@@ -19,6 +20,7 @@ from ctiex.messages import KIND_OF, Message, Role
 from ctiex.testing.wire.bad_frames import bad_frames
 from ctiex.testing.wire.bad_lines import bad_lines
 from ctiex.testing.wire.good import GOOD
+from ctiex.testing.wire.good_calls import GOOD_CALLS
 
 CORPUS = Path(__file__).resolve().parent / "corpus"
 _CONVERSATIONS: list[tuple[int, list[Message]]] = [
@@ -41,6 +43,15 @@ _CONVERSATIONS: list[tuple[int, list[Message]]] = [
     ),
     (2, [m.CallEndedReply(), m.DataChangedReply(), m.Error(51, 0x20), m.Ping(), m.Pong(), m.Unbind()]),
     (3, [m.AgentLogin("1001"), m.Ping()]),
+    (
+        1 | 8,  # with the feature for them
+        [
+            c.Monitor("1001"),
+            c.AgentState("1001", c.AgentStateCode.READY),
+            c.CallControl(c.Action.MAKE, "1001", destination="1002", fields=Fields({"a": 1})),
+            c.CallData("1001", "c-17", 1, Fields({"a": 2}), (c.FieldName("b"),)),
+        ],
+    ),
 ]
 _CONFIGURATIONS = {
     "nothing": "",
@@ -90,7 +101,9 @@ def write(name: str, inputs: Iterable[tuple[str, bytes]]) -> None:
 def main() -> None:
     """Every harness's files."""
     for name, codec in (("binary", BinaryCodec()), ("json_codec", JsonCodec())):
-        write(name, ((one.name, frame(codec, one.message, one.invoke_id, one.extensions)) for one in GOOD))
+        write(
+            name, ((one.name, frame(codec, one.message, one.invoke_id, one.extensions)) for one in [*GOOD, *GOOD_CALLS])
+        )
     write("binary", ((case.name, case.data) for case in bad_frames()))
     write("json_codec", ((case.name, case.data) for case in bad_lines()))
     write("session", conversations())

@@ -90,10 +90,19 @@ def valid_values(kind: Kind, rng: random.Random, agents: Sequence[str], serials:
             return {"role": rng.choice((AGENT_ROLE, SERVICE_ROLE)), "identity": rng.choice(("fuzz-agents", "nobody")),
                     "secret": rng.choice(("fuzz-secret", "wrong")), "min_version": 2, "max_version": 2,
                     "software": "fuzz", "features": rng.choice(("", "updates", "calls updates nonsense"))}  # fmt: skip
+        case Kind.CALL_CONTROL | Kind.CALL_DATA | Kind.AGENT_STATE | Kind.MONITOR:
+            plain = {name: _plain(form, rng, serial) for name, form in wire.parts(kind)}
+            few = {"action": rng.randrange(1, 28), "mode": rng.randrange(2), "agent_state": rng.randrange(4)}
+            return {**plain, "agent": agent, **{name: value for name, value in few.items() if name in plain}}
     return {name: _plain(form, rng, serial) for name, form in wire.parts(kind)}
 
 
 def _plain(form: str, rng: random.Random, serial: str) -> Any:
+    if form == "fields":
+        return [("account", "6222")] * rng.randrange(2)
+    if form in wire.LISTS:
+        one = {name: _plain(part, rng, serial) for name, part in wire.split(wire.LISTS[form])}
+        return [one] * rng.randrange(3)
     if form in _NUMBERS:
         return rng.choice((0, 1, rng.randrange(_NUMBERS[form])))
     return serial if form == "serial" else rng.choice(_TEXTS[:8])
@@ -110,6 +119,9 @@ def boundary_value(form: str, rng: random.Random) -> Any:
     if form == "calls":
         call = {"serial": "7", "service": "", "reference": "", "state": rng.choice((0, 5, 255)), "since": 2**64 - 1}
         return [call] * rng.choice((0, 1, 300))
+    if form in wire.LISTS:
+        one = {name: boundary_value(part, rng) for name, part in wire.split(wire.LISTS[form])}
+        return [one] * rng.choice((0, 1, 300))
     return rng.choice(_TEXTS)
 
 

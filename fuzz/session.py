@@ -35,7 +35,8 @@ class _Above:
         from ctiex.messages import BindReply
 
         if self._binds:
-            self.session.bound(BindReply(0 if bind.secret == "y" else 11), invoke_id, bind.role)
+            status = 0 if bind.secret == "y" else 11
+            self.session.bound(BindReply(status, features=bind.features), invoke_id, bind.role)
 
     def error_received(self, error: Error) -> None:
         """Nothing to do."""
@@ -58,7 +59,8 @@ class _Talk:
         self._reader = self.codec.decoder(1 << 24)
         self.said: list[Message] = []
         if state:
-            bind = Bind(Role.SERVICE if state == 2 else Role.AGENT, "x", "y")
+            features = "calls" if choice & 16 and state == 1 else ""
+            bind = Bind(Role.SERVICE if state == 2 else Role.AGENT, "x", "y", features=features)
             self.receive(self.codec.frame(1, 1, self.codec.encode_body(bind)), 0.0)
 
     def receive(self, data: bytes, now: float) -> None:

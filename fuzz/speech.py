@@ -17,6 +17,7 @@ from tests.wire_lines import KIND_BY_NAME, line, name_of, parse_line, to_json
 
 STATUSES = frozenset(
     {0, 1, 2, 3, 4, 5, 10, 11, 13, 14, 15, 20, 21, 22, 24, 25, 26, 30, 31, 32, 33, 34, 35, 36, 40, 41, 42, 43, 50, 51}
+    | {60, 61, 62, 63, 64, 65, 66, 67}
 )
 CONDITIONS = frozenset({0, 1, 2, 3, 10, 11, 12, 13, 14, 15, 16})
 _ANYWHERE = {Kind.BIND_REPLY, Kind.UNBIND, Kind.UNBIND_REPLY, Kind.PING, Kind.PONG, Kind.ERROR}
@@ -24,7 +25,11 @@ TO_AGENT = frozenset(
     _ANYWHERE
     | {Kind.AGENT_LOGIN_REPLY, Kind.AGENT_LOGOUT_REPLY, Kind.CONNECT_REPLY, Kind.CANCEL_REPLY, Kind.AGENT_EVENT}
     | {Kind.CALL_QUERY_REPLY, Kind.UPDATE_REPLY}
+    | {Kind.MONITOR_REPLY, Kind.AGENT_STATE_REPLY, Kind.CALL_CONTROL_REPLY, Kind.CALL_DATA_REPLY}
+    | {Kind.AGENT_STATE_EVENT, Kind.CALL_EVENT, Kind.SNAPSHOT}
 )
+NEVER_ANSWERED = frozenset({Kind.AGENT_EVENT, Kind.AGENT_STATE_EVENT, Kind.CALL_EVENT, Kind.SNAPSHOT})
+"""They come under invoke id 0."""
 TO_SERVICE = frozenset(
     _ANYWHERE | {Kind.CONNECTION, Kind.DATA_RESULT, Kind.SERVICE_EVENT_REPLY, Kind.CALL_ENDED, Kind.DATA_CHANGED}
 )

@@ -10,6 +10,7 @@ from enum import Enum
 
 from attrs import evolve, frozen
 
+from ctiex import call_messages as c
 from ctiex import messages as m
 from ctiex.fields import Fields
 from ctiex.messages import Condition, Message, Role
@@ -71,6 +72,8 @@ class Sender:
     identity: str = ""
     login: Login = Login.ELSEWHERE
     owner: Owner = Owner.STRANGER
+    features: str = ""
+    """What an agent's link has beyond the messages that every link has."""
 
     @property
     def wrong_port(self) -> bool:
@@ -153,6 +156,22 @@ class Ask:
 _CONNECT = m.ConnectRequest(SERIAL, AGENT, SERVICE, CALLING_NUMBER, REFERENCE, DATA)
 _EVENT = m.ServiceEvent(OTHER_EVENT_ID, SERIAL, "", Condition.COMPLETED, RESULT)
 
+_CALL = "c-17"
+CALL_ASKS: tuple[Ask, ...] = (
+    Ask("Monitor", c.Monitor(AGENT)),
+    Ask("MonitorReply", c.MonitorReply(0)),
+    Ask("AgentState", c.AgentState(AGENT, c.AgentStateCode.READY)),
+    Ask("AgentStateReply", c.AgentStateReply(0)),
+    Ask("CallControl", c.CallControl(c.Action.ANSWER, AGENT, _CALL)),
+    Ask("CallControlReply", c.CallControlReply(0, _CALL, SERIAL)),
+    Ask("CallData", c.CallData(AGENT, _CALL, 1, CORRECTION)),
+    Ask("CallDataReply", c.CallDataReply(0, 1)),
+    Ask("AgentStateEvent", c.AgentStateEvent(AGENT, 0, c.AgentStateCode.READY), 0),
+    Ask("CallEvent", c.CallEvent(AGENT, 0, c.CallChange.CLEARED, 0, 0, "", _CALL, SERIAL), 0),
+    Ask("Snapshot", c.Snapshot(AGENT, 0, c.Page.LAST, _CALL, SERIAL), 0),
+)
+"""What needs the feature ``calls``, which no sender of this matrix has."""
+
 ASKS: tuple[Ask, ...] = (
     Ask("Bind", m.Bind(Role.AGENT, "nobody of that name", SECRET)),
     Ask("BindReply", m.BindReply(0)),
@@ -195,6 +214,7 @@ ASKS: tuple[Ask, ...] = (
     Ask("CallEndedReply", m.CallEndedReply()),
     Ask("DataChanged", m.DataChanged(SERIAL)),
     Ask("DataChangedReply", m.DataChangedReply()),
+    *CALL_ASKS,
 )
 
 

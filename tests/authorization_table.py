@@ -6,6 +6,8 @@ what changes anywhere. It calls nothing of what it judges.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 from attrs import evolve, frozen
 
 from ctiex import messages as m
@@ -31,6 +33,7 @@ from .authorization_matrix import (
     Login,
     Owner,
     Port,
+    Sender,
     State,
     Way,
 )
@@ -119,10 +122,17 @@ def expected(cell: Cell) -> Outcome:
         return BIND_REFUSED if kind is m.Bind else _error(10, cell)
     if kind is m.Unbind:
         return _left(cell)
-    rule = (_AGENT_RULES if sender.role is Role.AGENT else _SERVICE_RULES).get(kind)
+    rule = _rules(sender).get(kind)
     if rule is not None:
         return rule(cell)
     return NOTHING if kind in UNASKED[sender.port] else _error(5, cell)
+
+
+def _rules(sender: Sender) -> Mapping[type[Message], Callable[[Cell], Outcome]]:
+    """What is done with each message that may come from there; every other one is 5."""
+    if sender.role is Role.SERVICE:
+        return _SERVICE_RULES
+    return _AGENT_RULES | (_CALL_RULES if m.Feature.CALLS in sender.features.split() else {})
 
 
 def _error(status: int, cell: Cell) -> Outcome:
@@ -245,6 +255,8 @@ _AGENT_RULES = {
     m.UpdateRequest: _update,
     m.AgentEventAck: _acknowledge,
 }
+_CALL_RULES: dict[type[Message], Callable[[Cell], Outcome]] = {}
+"""What comes of the messages of the feature ``calls`` on a link that has it: nobody has, in any cell."""
 
 
 # ---------------------------------------------------------------- services

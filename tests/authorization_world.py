@@ -145,12 +145,12 @@ class World:
 
     # ------------------------------------------------------------ links
 
-    def open_agent(self, name: str, identity: str, *numbers: str) -> RecordedAgent:
+    def open_agent(self, name: str, identity: str, *numbers: str, features: str = "") -> RecordedAgent:
         """An agent link; bound where an identity is named."""
         peer, self.pairs[name], self.links[name] = self.exchange.link_agent(RecordedAgent())
         self.peers[name] = peer
         if identity:
-            peer.bind(identity, SECRET)
+            peer.send(Bind(Role.AGENT, identity, SECRET, features=features))
         for number in numbers:
             peer.login(number)
         self.pump()
@@ -185,14 +185,18 @@ class World:
         sender = self.cell.sender
         self.open_service(self.name_of(Owner.REFUSER), "refuser", Status.SERVICE_REFUSED)
         self.open_service(self.name_of(Owner.HOLDER), "ivr")
-        self.open_agent(self.asker, sender.identity if self.asker == "sender" else "any", AGENT)
+        if self.asker == "sender":
+            self.open_agent("sender", sender.identity, AGENT, features=sender.features)
+        else:
+            self.open_agent(self.asker, "any", AGENT)
         if "sender" in self.peers:
             return
         identity = "" if sender.wrong_port else sender.identity
         if sender.port is Port.SERVICES:
             self.open_service("sender", identity)
         else:
-            self.open_agent("sender", identity, *([OTHER_AGENT] if identity == "outside" else []))
+            numbers = [OTHER_AGENT] if identity == "outside" else []
+            self.open_agent("sender", identity, *numbers, features=sender.features)
 
     # ------------------------------------------------------------ the call
 

@@ -29,12 +29,12 @@ from ctiex.call_messages import (
 )
 from ctiex.fields import Fields
 from ctiex.identities import AgentNumbers, Identity
-from ctiex.interfaces.call_platform import Function, Leg, Place
+from ctiex.interfaces.call_platform import Function, Leg, LegPlace
 from ctiex.messages import Message, Role
 from ctiex.stores.call_store import CallStore
 from ctiex.testing.pairs import MemoryExchange
+from ctiex.testing.simulated_platform.devices import BUSY, OUT_OF_ORDER, Device, Queue
 from ctiex.testing.simulated_platform.platform import ALL_FUNCTIONS, SimulatedPlatform, Trouble
-from ctiex.testing.simulated_platform.switch_board import BUSY, OUT_OF_ORDER, Device, Queue
 
 AGENTS = ("1001", "1002", "1003", "1004")
 SUPERVISOR = "1900"
@@ -85,6 +85,14 @@ class Desk:
         self.bench.control.agent_state(self.identity, AgentState(agent, state, **words), answers.append)
         self.bench.pump()
         return int(answers[0].status) if answers else -1
+
+    def begin_state(self, agent: str, state: AgentStateCode, **words: Any) -> list[int]:
+        """Ask for a state; the status of the answer comes into the list."""
+        statuses = list[int]()
+        self.bench.control.agent_state(
+            self.identity, AgentState(agent, state, **words), lambda reply: statuses.append(int(reply.status))
+        )
+        return statuses
 
     def data(self, agent: str, call: str, version: int = 0, **words: Any) -> CallDataReply:
         """Change the data of a call."""
@@ -207,13 +215,13 @@ class Bench:
         """Who is with whom, by agent number or number."""
         groups: dict[str, set[str]] = {}
         for leg in self.board.legs.all():
-            if leg.bridge and leg.place in (Place.BRIDGE, Place.CONFERENCE):
+            if leg.bridge and leg.place in (LegPlace.BRIDGE, LegPlace.CONFERENCE):
                 groups.setdefault(leg.bridge, set()).add(leg.agent or leg.number)
         return {frozenset(group) for group in groups.values()}
 
     def held(self) -> set[str]:
         """Who is held by the server."""
-        return {leg.agent or leg.number for leg in self.board.legs.all() if leg.place is Place.HOLD}
+        return {leg.agent or leg.number for leg in self.board.legs.all() if leg.place is LegPlace.HOLD}
 
     def consulted(self, desk: Desk, call: str, target: str = "1002", **words: Any) -> str:
         """An agent consults another one, who answers; the id of the consultation."""

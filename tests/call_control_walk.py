@@ -8,7 +8,7 @@ from random import Random
 from ctiex.call_control.allowed import allowed
 from ctiex.call_control.calls import AgentCall
 from ctiex.call_messages import Action, AgentStateCode, CallEvent, CallParty, MonitorSwitch, PartyRole
-from ctiex.interfaces.call_platform import Leg, LegState, Place
+from ctiex.interfaces.call_platform import Leg, LegPlace, LegState
 from ctiex.testing.simulated_platform.platform import Trouble
 
 from .call_control_bench import (
@@ -110,13 +110,13 @@ class Walk:
             self.bench.board.hang_up(leg, 27)
 
     def _hold_key(self) -> None:
-        leg = self._any(*(leg for leg in self.bench.legs() if leg.place is Place.BRIDGE))
+        leg = self._any(*(leg for leg in self.bench.legs() if leg.place is LegPlace.BRIDGE))
         if leg is not None:
             self.did.append(f"{leg.id} presses hold")
             self.bench.board.press_hold(leg, not leg.held_at_phone)
 
     def _refer(self) -> None:
-        leg = self._any(*(leg for leg in self.bench.legs() if leg.agent and leg.place is Place.BRIDGE))
+        leg = self._any(*(leg for leg in self.bench.legs() if leg.agent and leg.place is LegPlace.BRIDGE))
         if leg is not None and not leg.at_desk:
             target = self.random.choice(AGENTS)
             self.did.append(f"{leg.id} refers to {target}")
@@ -165,9 +165,8 @@ class Walk:
             desk, value = self.lead, SUPERVISOR
         if action is Action.DROP_PARTY:
             other = self.random.choice(call.parties).id
-        if action in (Action.CLEAR, Action.DROP_PARTY, Action.LEAVE, Action.RECONNECT, Action.REJECT):
-            self._cleared.update((call.id, call.related))
-            self._cleared.update(one.id for one in self.bench.control.calls if one.related == call.id)
+        if action in (Action.CLEAR, Action.DROP_PARTY, Action.LEAVE, Action.REJECT):
+            self._cleared.add(call.id)
         free = [agent for agent in AGENTS if not list(self.bench.board.legs.of_agent(agent))]
         target = self.random.choice(free if free and self.random.random() < 0.7 else _TARGETS)
         self.did.append(f"{party.agent} {action.name} {call.id} {other} {target}")
@@ -194,6 +193,7 @@ class Walk:
 
     def _wrong(self) -> list[str]:
         wrong = [f"{id} was cut off" for id in self.bench.board.cut_off if not self._was_to_end(id)]
+        wrong += [f"{id} was connected with one in motion" for id in self.bench.board.too_early]
         for leg in self.bench.legs():
             if not leg.agent and leg.state is LegState.CONNECTED and not self._is_looked_after(leg):
                 wrong.append(f"customer {leg.id} is left alone: {leg}")
@@ -208,15 +208,15 @@ class Walk:
 
     def _is_looked_after(self, leg: Leg) -> bool:
         legs = self.bench.board.legs
-        if leg.place is Place.HOLD:
+        if leg.place is LegPlace.HOLD:
             return legs.leg(leg.desk) is not None
-        if leg.place in (Place.BRIDGE, Place.CONFERENCE):
+        if leg.place in (LegPlace.BRIDGE, LegPlace.CONFERENCE):
             return any(other is not leg for other in legs.in_bridge(leg.bridge))
-        return leg.place is Place.QUEUE or any(one.dialled_by == leg.id for one in legs.all())
+        return leg.place is LegPlace.QUEUE or any(one.dialled_by == leg.id for one in legs.all())
 
     def _waits_for_nobody(self, leg: Leg) -> bool:
         legs = self.bench.board.legs
-        return leg.place is Place.DESK and not any(True for _ in legs.for_desk(leg.id))
+        return leg.place is LegPlace.DESK and not any(True for _ in legs.for_desk(leg.id))
 
     def _model(self) -> list[str]:
         """The model is the truth, and what desks were told is the model."""
@@ -260,7 +260,7 @@ class Walk:
                 self.bench.board.hang_up(leg)
         self.bench.wait(10)
         wrong = [f"left over: {len(self.bench.control)}"] if len(self.bench.control) else []
-        return wrong + ([f"{self.bench.board.timers()} timers"] if self.bench.board.timers() else [])
+        return wrong + ([f"{len(self.bench.board.timers)} timers"] if len(self.bench.board.timers) else [])
 
 
 def _shown(parties: tuple[CallParty, ...]) -> set[tuple[str, int]]:

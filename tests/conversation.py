@@ -74,7 +74,7 @@ class Conversation:
         """:param client: the session is a client's, in this role; else it is the exchange's."""
         self.codec = codec
         self.above = Above(answers, binds=state != "binding")
-        bound_by = None if client is None else rules.CLIENT[client]
+        bound_by = None if client is None else rules.client(client, ())
         self.session = self.above.session = Session(codec, limits or SessionLimits(), self.above, 0.0, bound_by)
         self.heard: list[tuple[int, Message]] = []
         """All that it has said."""

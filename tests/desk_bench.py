@@ -25,8 +25,8 @@ from ctiex.processing.service import ProcessingService
 from ctiex.signalling.link import LinkSignalling
 from ctiex.stores.call_store import CallStore
 from ctiex.testing.pairs import LinkedPair, MemoryExchange, services
+from ctiex.testing.simulated_platform.devices import BUSY, Device, Queue
 from ctiex.testing.simulated_platform.platform import SimulatedPlatform
-from ctiex.testing.simulated_platform.switch_board import BUSY, Device, Queue
 
 AGENTS = ("1001", "1002", "1003")
 SUPERVISOR = "1900"

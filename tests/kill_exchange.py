@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ctiex.records import Snapshot
+from ctiex.records import StoreSnapshot
 from ctiex.stores.sealing import Seal, find_key
 from ctiex.stores.sqlite_file import SqliteFile
 
@@ -106,7 +106,7 @@ def let_end(load: Program[bytes], directory: Path) -> Account:
     return account
 
 
-def kept_in(directory: Path) -> Snapshot:
+def kept_in(directory: Path) -> StoreSnapshot:
     """What the store of an exchange that has stopped keeps."""
     path = directory / "calls.sqlite"
     file = SqliteFile(path, Seal(find_key(Path(f"{path}.key"), make=False)))

@@ -10,19 +10,19 @@ from zope.interface import implementer
 
 from ctiex.errors import StoreUnavailable
 from ctiex.interfaces import IJournal
-from ctiex.records import Call, Change, Snapshot
+from ctiex.records import Call, Change, StoreSnapshot
 from ctiex.stores.index import CallIndex
 
 Kept = list[Change]
 
 
-def snapshot_of(changes: Sequence[Change]) -> Snapshot:
+def snapshot_of(changes: Sequence[Change]) -> StoreSnapshot:
     """What these changes come to."""
     index = CallIndex()
     for change in changes:
         index.apply(change)
     names = {name for change in changes for name, _ in change.metadata}
-    return Snapshot(
+    return StoreSnapshot(
         tuple(index.calls()),
         {agent: index.last_sequence(agent) for agent in index.agents()},
         tuple(event for agent in index.agents() for event in index.events(agent)),
@@ -41,7 +41,7 @@ class ListJournal:
         self.full = False
         self.closed = 0
 
-    def open(self, reactor: Any) -> Snapshot:
+    def open(self, reactor: Any) -> StoreSnapshot:
         """What was kept."""
         return snapshot_of(self.kept)
 

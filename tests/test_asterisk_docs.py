@@ -25,6 +25,7 @@ from ctiex.config.reading import parse
 from ctiex.interfaces import Signalled
 from ctiex.monitoring.counters import Counters
 from ctiex.telephony.asterisk import actions as asterisk_orders
+from ctiex.telephony.asterisk import call_actions, call_orders
 from ctiex.telephony.asterisk.ami_link import AmiAccount
 from ctiex.telephony.asterisk.settings import AsteriskSettings
 
@@ -32,10 +33,14 @@ from .pages import DOCS, block_with, commands, list_tables, page, section
 
 PAGE = "docs/asterisk.rst"
 EXAMPLES = DOCS / "examples" / "asterisk"
-DIALPLANS = {platform: dialplan.dialplan(platform) for platform in ("1", "2")}
+FILES = {"1": "platform-1.conf", "2": "platform-2.conf", "calls": "calls.conf"}
+DIALPLANS = {platform: dialplan.dialplan(platform) for platform in FILES}
+OF_PLATFORM_1 = DIALPLANS["1"] + DIALPLANS["calls"]
 EVERYTHING = "\n".join([page(PAGE), *(path.read_text(encoding="utf-8") for path in sorted(EXAMPLES.iterdir()))])
 MODULE = re.compile("(?:app|bridge|chan|func|res)_[a-z_]+")
 """A module of Asterisk."""
+BESIDE_CONTEXTS = "ctiex-leg"
+"""The name of an event."""
 ASTERISKS_OWN = {
     "from_user", "direct_media", "rtp_timeout", "rtp_keepalive", "send_pai", "trust_id_outbound", "dtmf_mode",
     "timer_b", "fr_timer", "qualify_frequency",
@@ -60,7 +65,7 @@ def test_the_command_prints_the_shipped_dialplan(platform: str) -> None:
     options, stdout = dialplan.Options(), io.StringIO()
     options.parseOptions([platform])
     assert dialplan.run(options, stdout, io.StringIO()) == 0
-    shipped = Path(__file__).parent.parent / "src" / "ctiex" / "telephony" / "dialplan" / f"platform-{platform}.conf"
+    shipped = Path(__file__).parent.parent / "src" / "ctiex" / "telephony" / "dialplan" / FILES[platform]
     assert stdout.getvalue() == shipped.read_text(encoding="utf-8")
 
 
@@ -77,20 +82,28 @@ def test_there_are_two_platforms(arguments: list[str]) -> None:
 
 
 def test_the_contexts_that_are_named_are_there() -> None:
-    known = contexts(DIALPLANS["1"]) | contexts(DIALPLANS["2"])
-    named = set(re.findall(r"(?<![\w.-])ctiex-(?!1\b|tls\b)[a-z]+", EVERYTHING + DIALPLANS["1"] + DIALPLANS["2"]))
+    known = set().union(*map(contexts, DIALPLANS.values()))
+    named = set(re.findall(r"(?<![\w.-])ctiex-(?!1\b|tls\b)[a-z]+", EVERYTHING + "".join(DIALPLANS.values())))
     assert named
-    assert named <= known
+    assert named - {BESIDE_CONTEXTS} <= known
+
+
+def test_call_control_moves_legs_into_contexts_that_are_there() -> None:
+    used = {value for name, value in vars(call_actions).items() if name.isupper() and str(value).startswith("ctiex-")}
+    assert len(used) > 9
+    assert used <= contexts(DIALPLANS["calls"])
 
 
 def test_the_driver_moves_calls_into_contexts_that_are_there() -> None:
     defaults = attrs.fields_dict(AsteriskSettings)
-    assert {one.default for name, one in defaults.items() if name.endswith("_context")} <= contexts(DIALPLANS["1"])
+    assert {one.default for name, one in defaults.items() if name.endswith("_context")} <= contexts(OF_PLATFORM_1)
 
 
 def test_the_dialplan_reads_no_variable_that_nobody_sets() -> None:
-    told = Path(asterisk_orders.__file__).read_text(encoding="utf-8")
-    text = without_comments(DIALPLANS["1"])
+    told = "".join(
+        Path(module.__file__).read_text(encoding="utf-8") for module in (asterisk_orders, call_actions, call_orders)
+    )
+    text = without_comments(OF_PLATFORM_1)
     read = set(re.findall(r"\$\{(CTIEX_\w+)", text))
     set_here = set(re.findall(r"Set\(_*(CTIEX_\w+)=", text))
     numbered = {f"CTIEX_HEADER_{number}{name}" for number in range(1, 5) for name in ("", "_NAME")}

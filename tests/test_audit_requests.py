@@ -13,6 +13,7 @@ from ctiex.messages import (
     Condition,
     DataChanged,
     DataChangedReply,
+    Feature,
     Ping,
     Role,
     Unbind,
@@ -102,7 +103,7 @@ class RequestTests(AuditCase):
     def test_every_request_of_a_client_has_its_records(self) -> None:
         asked = {
             message
-            for allowed in rules.EXCHANGE.values()
+            for allowed in (rules.exchange(role, list(Feature)) for role in Role)
             for message, treatment in allowed.items()
             if treatment is rules.REQUEST and message not in (Ping, Unbind)
         }

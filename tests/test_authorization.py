@@ -254,6 +254,13 @@ class TableTests(SynchronousTestCase):
     def test_every_kind_is_sent(self) -> None:
         self.assertEqual({KIND_OF[type(ask.message)] for ask in ASKS}, set(KINDS))
 
+    def test_what_needs_the_feature_calls_is_5_for_all_who_are_bound_without_it(self) -> None:
+        asks = {ask.name for ask in matrix.CALL_ASKS}
+        cells = [cell for cell in CELLS if cell.ask.name in asks and not cell.sender.wrong_port and cell.sender.role]
+        for role in m.Role:
+            statuses = {getattr(expected(one).answer, "status", 0) for one in cells if one.sender.role is role}
+            self.assertEqual(statuses, {5})
+
     def test_every_role_is_there_on_every_port_and_nobody_too(self) -> None:
         roles = {(sender.port, sender.role) for sender in SENDERS}
         self.assertEqual(roles, {(port, role) for port in Port for role in (None, *m.Role)})

@@ -13,7 +13,7 @@ from zope.interface import implementer
 
 from ctiex.errors import StoreUnavailable
 from ctiex.interfaces import ISharedJournal
-from ctiex.records import Call, Change, Snapshot
+from ctiex.records import Call, Change, StoreSnapshot
 from ctiex.stores.call_store import CallStore, JournaledCallStore
 from ctiex.testing.store_contract import make_call, make_event
 
@@ -88,14 +88,14 @@ class AtOnceTests(SynchronousTestCase):
         for last in ({"1001": 3}, {}):
             with self.subTest(last):
                 journal.closed = 0
-                self.patch(journal, "open", lambda reactor, last=last: Snapshot((), last, events, {}))
+                self.patch(journal, "open", lambda reactor, last=last: StoreSnapshot((), last, events, {}))
                 store = JournaledCallStore(journal)
                 self.assertIn("1001", str(self.failureResultOf(store.open(Clock()), StoreUnavailable).value))
                 self.assertEqual((journal.closed, list(store.agents())), (1, []))
 
     def test_nor_is_one_with_a_call_that_no_store_could_hold(self) -> None:
         journal = ListJournal()
-        snapshot = Snapshot((make_call("7"), make_call("8", digest=bytes(300))), {"1001": 0}, (), {})
+        snapshot = StoreSnapshot((make_call("7"), make_call("8", digest=bytes(300))), {"1001": 0}, (), {})
         self.patch(journal, "open", lambda reactor: snapshot)
         store = JournaledCallStore(journal)
         self.assertIn("call 8 ", str(self.failureResultOf(store.open(Clock()), StoreUnavailable).value))

@@ -15,7 +15,7 @@ from ctiex.fields import Fields
 from ctiex.limits import Limits, SessionLimits
 from ctiex.messages import CallEnded, Condition, DataResult
 from ctiex.processing.field_rules import RuleOrganizer, RuleSettings
-from ctiex.records import CallState, Snapshot
+from ctiex.records import CallState, StoreSnapshot
 from ctiex.stores.call_store import CallStore
 from ctiex.testing.fakes import FakeServiceSession
 
@@ -287,7 +287,7 @@ class SerialsUsedAgain(SynchronousTestCase):
         self.bench.processing.stop()
         store = CallStore()
         events = [evolve(event, serial=None) for event in self.bench.store.events("1001")]
-        store.load(Snapshot((), {"1001": self.bench.store.last_sequence("1001")}, events))
+        store.load(StoreSnapshot((), {"1001": self.bench.store.last_sequence("1001")}, events))
         return Bench(store, self.bench.clock)
 
     def test_it_is_22_after_a_restart_too(self) -> None:

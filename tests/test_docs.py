@@ -12,6 +12,7 @@ from typing import Any
 import attrs
 import pytest
 
+from ctiex.call_control.settings import CallDataSettings, CallSettings, SupervisionSettings
 from ctiex.config import model as config_model
 from ctiex.config.plugin_checks import wrong_plugins
 from ctiex.config.reading import load
@@ -82,6 +83,9 @@ _MODELS: dict[str, type[attrs.AttrsInstance]] = {
     "``[audit]``": config_model.AuditSettings,
     "``[limits]``": Limits,
     "``[login]``": config_model.LoginSettings,
+    "``[calls]``": CallSettings,
+    "``[call_data]``": CallDataSettings,
+    "``[supervision]``": SupervisionSettings,
     "``[identities.NAME]``": config_model.IdentitySettings,
     "``[services.NAME]``": config_model.ConfiguredService,
     "``[services.NAME.request]`` and ``[services.NAME.result]``": config_model.OrganizerSettings,

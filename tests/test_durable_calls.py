@@ -31,7 +31,7 @@ from ctiex.messages import (
     UpdateReply,
     UpdateRequest,
 )
-from ctiex.records import Call, Change, Snapshot
+from ctiex.records import Call, Change, StoreSnapshot
 from ctiex.stores.call_store import JournaledCallStore
 from ctiex.stores.groups import Group
 from ctiex.stores.sealing import Seal
@@ -55,7 +55,7 @@ class FileJournal:
     def __init__(self, path: Path) -> None:
         self._file = SqliteFile(path, Seal(b"k" * 32))
 
-    def open(self, reactor: Any) -> Snapshot:
+    def open(self, reactor: Any) -> StoreSnapshot:
         return self._file.read()
 
     def append(self, changes: Sequence[Change], before: Callable[[str], Call | None]) -> None:

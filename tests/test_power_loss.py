@@ -11,7 +11,7 @@ from pathlib import Path
 from attrs import frozen
 from twisted.trial.unittest import SynchronousTestCase
 
-from ctiex.records import Snapshot
+from ctiex.records import StoreSnapshot
 from ctiex.stores.groups import Group
 from ctiex.stores.sealing import Seal
 from ctiex.stores.sqlite_file import SqliteFile
@@ -29,7 +29,7 @@ class Synced:
 
     folder: Path
     wal: bytes
-    kept: Snapshot
+    kept: StoreSnapshot
 
 
 def group(number: int) -> Group:
@@ -67,7 +67,7 @@ class PowerLossTests(SynchronousTestCase):
             synced.append(Synced(copy, (copy / "calls.sqlite-wal").read_bytes(), file.read()))
         return synced
 
-    def after_power_loss(self, last: Synced, wal: bytes) -> Snapshot:
+    def after_power_loss(self, last: Synced, wal: bytes) -> StoreSnapshot:
         """What is kept when the files are opened again with this WAL."""
         folder = Path(tempfile.mkdtemp(dir=self.folder))
         shutil.copy(last.folder / "calls.sqlite", folder / "calls.sqlite")

@@ -68,12 +68,21 @@ def test_a_line_that_cant_be_read_as_far_as_its_id_is_error_1_under_id_0_about_0
 
 def test_an_unknown_kind_is_2_and_a_missing_one_1(memory: Memory) -> None:
     for link in (memory.bound_agent(), memory.link()):
-        for kind in ("Pin", "ping", "", "CallControl", "Ping "):
+        for kind in ("Pin", "ping", "", "Kind39", "Ping "):
             assert error(link, {"kind": kind, "id": 4}) == (2, 0, 4)
         wrong: list[Any] = [None, 5, [], {"kind": "Ping"}, True]
         for no_name in wrong:
             assert error(link, {"kind": no_name, "id": 4}) == (1, 0, 4)
         assert error(link, {"id": 4}) == (1, 0, 4)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in Kind if kind >= 0x30], ids=lambda kind: kind.name)
+def test_a_message_of_call_control_is_5_and_10_before_bind_whatever_else_stands_there(
+    memory: Memory, kind: Kind
+) -> None:
+    for link, status in ((memory.bound_agent(), 5), (memory.service(), 5), (memory.link(), 10)):
+        for more in ({}, {"agent": "1001"}, {"x": 1}):
+            assert error(link, {"kind": name_of(kind), "id": 4, **more}) == (status, kind, 4)
 
 
 def test_before_bind_a_line_is_10_and_one_of_the_other_role_5(memory: Memory) -> None:

@@ -14,7 +14,7 @@ from twisted.internet import reactor
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from ctiex.errors import StoreUnavailable
-from ctiex.records import CallState, Change, Snapshot
+from ctiex.records import CallState, Change, StoreSnapshot
 from ctiex.stores.call_store import JournaledCallStore
 from ctiex.stores.groups import Group
 from ctiex.stores.sealing import Seal, bound
@@ -64,7 +64,7 @@ class BoundBench(SynchronousTestCase):
         file.write(whole_group())
         file.close()
 
-    def read(self, key: bytes = KEY) -> Snapshot:
+    def read(self, key: bytes = KEY) -> StoreSnapshot:
         file = SqliteFile(self.path, Seal(key))
         try:
             return file.read()

@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 
 from ctiex.errors import StoreUnavailable
 from ctiex.interfaces import IJournal
-from ctiex.records import Call, CallState, Change, Snapshot
+from ctiex.records import Call, CallState, Change, StoreSnapshot
 from ctiex.testing.store_contract import JournalContract
 
 from .list_journals import Kept, ListJournal, PromptGroups, snapshot_of
@@ -71,7 +71,7 @@ def _gives(**parts: Callable[[Any], Any]) -> Make:
     """A journal that gives something else than it was given."""
 
     class Faulty(ListJournal):
-        def open(self, reactor: Any) -> Snapshot:
+        def open(self, reactor: Any) -> StoreSnapshot:
             snapshot = super().open(reactor)
             return evolve(snapshot, **{name: change(getattr(snapshot, name)) for name, change in parts.items()})
 
@@ -119,7 +119,7 @@ class _DropsFirst(_Takes):
 
 
 class _DropsWhatComesLater(ListJournal):
-    def open(self, reactor: Any) -> Snapshot:
+    def open(self, reactor: Any) -> StoreSnapshot:
         snapshot = super().open(reactor)
         dropped = dict(drop for change in self.kept for drop in change.dropped)
         return evolve(snapshot, events=[one for one in snapshot.events if one.sequence > dropped.get(one.agent, 0)])
@@ -157,7 +157,7 @@ class _SaysAtOnceAndMakesOneWait(PromptGroups):
 class _LetsGoOfNothing(ListJournal):
     _TAKEN: list[Kept] = []
 
-    def open(self, reactor: Any) -> Snapshot:
+    def open(self, reactor: Any) -> StoreSnapshot:
         if any(one is self.kept for one in self._TAKEN):
             raise StoreUnavailable("another one has it")
         self._TAKEN.append(self.kept)

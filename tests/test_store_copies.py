@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 from ctiex.errors import StoreUnavailable
-from ctiex.records import Snapshot
+from ctiex.records import StoreSnapshot
 from ctiex.stores import opening
 from ctiex.stores.copying import back_up, restore
 from ctiex.stores.sealing import Seal
@@ -55,7 +55,7 @@ class ReadOnlyCopyTests(CopiesBench):
 class RestoreTests(CopiesBench):
     """``restore`` puts a sound copy in place, or changes nothing."""
 
-    def copied(self) -> tuple[Path, Snapshot]:
+    def copied(self) -> tuple[Path, StoreSnapshot]:
         file = self.opened()
         file.write(whole_group())
         copy = self.folder / "copy.sqlite"

@@ -16,7 +16,7 @@ from zope.interface import implementer
 
 from ctiex.errors import StoreUnavailable
 from ctiex.interfaces import IJournal
-from ctiex.records import Call, Change, Snapshot
+from ctiex.records import Call, Change, StoreSnapshot
 from ctiex.stores.call_store import CallStore, JournaledCallStore
 from ctiex.stores.groups import Group
 from ctiex.testing.fakes import WaitingStore
@@ -40,7 +40,7 @@ class JournalByHand:
         self._disk = disk
         self._work: list[tuple[Callable[[], Any], Deferred[Any]]] = []
 
-    def open(self, reactor: Any) -> Snapshot:
+    def open(self, reactor: Any) -> StoreSnapshot:
         return self._disk.read()
 
     def append(self, changes: Sequence[Change], before: Callable[[str], Call | None]) -> Deferred[None]:

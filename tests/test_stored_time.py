@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from ctiex.limits import Limits
 from ctiex.messages import AgentLogin, Condition
 from ctiex.processing.stored_time import LABEL, StoredTime
-from ctiex.records import CallState, Snapshot, StoredEvent
+from ctiex.records import CallState, StoredEvent, StoreSnapshot
 from ctiex.stores.call_store import CallStore
 from ctiex.testing.fakes import WaitingStore
 from ctiex.testing.store_contract import make_call
@@ -154,7 +154,7 @@ class Mailboxes(SynchronousTestCase):
         bodies = [before.exchange.mailboxes.compose(call, Condition.CONNECTING).body for _ in expire]
         events = [StoredEvent("1001", at + 1, body, expire[at], "9") for at, body in enumerate(bodies)]
         store = CallStore()
-        store.load(Snapshot((), {"1001": len(events)}, events))
+        store.load(StoreSnapshot((), {"1001": len(events)}, events))
         clock = Clock()
         clock.advance(50)
         return Bench(store, clock, limits=Limits(mailbox_ttl=self.ttl))

@@ -214,7 +214,10 @@ class ReadingTests(CommandCase):
         self.assertEqual([letter for letter in out if not letter.isprintable() and letter != "\n"], [])
 
     def test_every_event_about_a_call_has_its_words(self) -> None:
-        about: About = {"serial": "7", "agent": "1001", "service": "bill", "owner": "o", "status": 0, "condition": 1}
+        about: About = {
+            "serial": "7", "agent": "1001", "service": "bill", "owner": "o", "status": 0, "condition": 1,
+            "call_id": "c-1", "action": "hold",
+        }  # fmt: skip
         for event in AuditEvent:
             with self.subTest(event=event):
                 _, out, _ = play("7", "--audit", "-", stdin=records((1.0, event, about)))

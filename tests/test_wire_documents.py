@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from ctiex.codecs.layouts import BODIES, HEADER
+from ctiex import call_messages as calls
+from ctiex.codecs.layouts import BODIES, HEADER, RECORDS
 from ctiex.codecs.wire_types import FieldType
 from ctiex.errors import REPEATS, Repeat, Status
 from ctiex.messages import KINDS, Condition, Feature, OpenCallState, Role
@@ -19,7 +20,7 @@ from ctiex.testing.wire.routes import ROUTES
 from ctiex.testing.wire_page import filled
 
 from .kaitai_reader import Kaitai, NotValid
-from .layouts_reader import BY_KIND
+from .layouts_reader import BY_KIND, LAYOUTS
 
 DOCS = Path(__file__).parent.parent / "docs"
 VECTORS: dict[str, Any] = json.loads((DOCS / "vectors.json").read_text(encoding="utf-8"))
@@ -62,8 +63,16 @@ def test_every_number_has_its_meaning() -> None:
     assert list(meanings.ROLES) == list(Role)
     assert list(meanings.OPEN_CALL_STATES) == list(OpenCallState)
     assert list(meanings.FIELD_TYPES) == list(FieldType)
+    assert list(meanings.ACTIONS) == list(calls.Action)
+    assert list(meanings.PARTY_ROLES) == list(calls.PartyRole)
+    assert list(meanings.CONNECTION_STATES) == list(calls.ConnectionState)
+    assert list(meanings.CALL_CHANGES) == list(calls.CallChange)
+    assert list(meanings.RECORDINGS) == list(calls.Recording)
+    assert list(meanings.AGENT_STATES) == list(calls.AgentStateCode)
+    assert list(meanings.MONITOR_SWITCHES) == list(calls.MonitorSwitch)
+    assert list(meanings.PAGES) == list(calls.Page)
     assert list(meanings.HEADER) == [subcon.name for subcon in HEADER.subcons]
-    assert {feature.value for feature in Feature} <= meanings.FEATURES.keys()
+    assert [feature.value for feature in Feature] == list(meanings.FEATURES)
 
 
 def test_every_message_has_its_way() -> None:
@@ -78,8 +87,24 @@ def test_the_page_has_every_attribute_of_every_body() -> None:
 
 
 def test_the_page_uses_every_generated_part() -> None:
-    parts = {"header", "kinds", "bodies", "fields", "field types", "extensions", "records", "statuses", "conditions"}
-    assert set(re.findall(r"^\.\. generated: (.*)$", PAGE, re.M)) == parts | {"roles", "open call states", "features"}
+    parts = {"header", "kinds", "bodies", "fields", "field types", "extensions", "statuses", "conditions", "features"}
+    codes = {"roles", "open call states", "actions", "party roles", "connection states", "call changes", "recordings"}
+    codes |= {"agent states", "monitor switches", "pages"}
+    records = {"open hand off", "call party", "field name"}
+    assert len(records) == len(RECORDS)
+    assert set(re.findall(r"^\.\. generated: (.*)$", PAGE, re.M)) == parts | codes | records
+
+
+def test_every_table_of_numbers_that_an_attribute_names_is_there() -> None:
+    """Each says as many numbers as the attribute may have, or as the exchange knows."""
+    records = [attribute for record in LAYOUTS["records"].values() for attribute in record]
+    attributes = [attribute for message in LAYOUTS["messages"] for attribute in message["attributes"]]
+    for attribute in [*records, *attributes]:
+        for key in ("table", "bits"):
+            if key in attribute and attribute[key] != "messages":
+                codes = [each["code"] for each in LAYOUTS[attribute[key]]]
+                assert set(attribute.get("values", codes)) <= set(codes), attribute
+        assert "values" not in attribute or "table" in attribute, attribute
 
 
 # ---------------------------------------------------------------- what may be repeated
@@ -91,7 +116,10 @@ def test_every_status_says_whether_it_may_be_repeated() -> None:
         Status.NOT_BOUND,
         Status.AGENT_NOT_LOGGED_IN,
     }
-    assert [int(status) for status in Status if status.repeat is Repeat.LATER] == [14, 15, 31, 32, 33, 41, 50, 51]
+    assert [int(status) for status in Status if status.repeat is Repeat.LATER] == [
+        *(14, 15, 31, 32, 33, 41, 50, 51),
+        *(63, 64, 66, 67),
+    ]
 
 
 # ---------------------------------------------------------------- the Kaitai file reads
@@ -130,6 +158,10 @@ NOT_SAID_IN_KAITAI = {
     "an unknown kind",
     "an unknown kind before Bind",
     "an AgentEventAck under an id",
+    "an AgentStateEvent under an id",
+    "a CallEvent under an id",
+    "a Snapshot under an id",
+    "a doubled field name in the data of a call",
 }
 """What the file lets pass, as its ``doc`` says; the invoke id is no part of a layout."""
 

@@ -14,6 +14,7 @@ from .wire_frames import (
     AGENT_ROLE,
     EXTENDED,
     HEADER,
+    LISTS,
     SERVICE_ROLE,
     Amount,
     FieldList,
@@ -30,6 +31,7 @@ from .wire_frames import (
     one_field,
     parse,
     parts,
+    split,
 )
 from .wire_speaker import Ended, Silent, Speaker
 
@@ -37,6 +39,7 @@ __all__ = [
     "AGENT_ROLE",
     "EXTENDED",
     "HEADER",
+    "LISTS",
     "SERVICE_ROLE",
     "Amount",
     "Ended",
@@ -57,6 +60,7 @@ __all__ = [
     "one_field",
     "parse",
     "parts",
+    "split",
 ]
 
 

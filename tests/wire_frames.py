@@ -53,7 +53,21 @@ class Kind(IntEnum):
     CALL_ENDED_REPLY = 0x27
     DATA_CHANGED = 0x28
     DATA_CHANGED_REPLY = 0x29
+    MONITOR = 0x30
+    MONITOR_REPLY = 0x31
+    AGENT_STATE = 0x32
+    AGENT_STATE_REPLY = 0x33
+    CALL_CONTROL = 0x34
+    CALL_CONTROL_REPLY = 0x35
+    CALL_DATA = 0x36
+    CALL_DATA_REPLY = 0x37
+    AGENT_STATE_EVENT = 0x38
+    CALL_EVENT = 0x3A
+    SNAPSHOT = 0x3C
 
+
+_CALL = "call:text8 serial:serial related:text8 queue:text8 recording:u8 parties:parties version:u32 fields:fields"
+"""How a call stands, in an event and on a page of a snapshot."""
 
 BODIES: dict[Kind, str] = {
     Kind.BIND: "role:u8 identity:text8 secret:text16 min_version:u8 max_version:u8 software:text8 features:text16",
@@ -89,8 +103,26 @@ BODIES: dict[Kind, str] = {
     Kind.CALL_ENDED_REPLY: "",
     Kind.DATA_CHANGED: "serial:serial",
     Kind.DATA_CHANGED_REPLY: "",
+    Kind.MONITOR: "agent:text8 mode:u8",
+    Kind.MONITOR_REPLY: "status:u16 detail:text16",
+    Kind.AGENT_STATE: "agent:text8 agent_state:u8 reason:text8 device:text8 queues:text16 seconds:u16",
+    Kind.AGENT_STATE_REPLY: "status:u16 detail:text16",
+    Kind.CALL_CONTROL: "action:u8 agent:text8 call:text8 other:text8 destination:text8 value:text8 seconds:u16"
+    " fields:fields",
+    Kind.CALL_CONTROL_REPLY: "status:u16 call:text8 serial:serial detail:text16",
+    Kind.CALL_DATA: "agent:text8 call:text8 version:u32 fields:fields drop:names",
+    Kind.CALL_DATA_REPLY: "status:u16 version:u32 fields:fields detail:text16",
+    Kind.AGENT_STATE_EVENT: "agent:text8 time:u64 agent_state:u8 reason:text8 device:text8 since:u64 until:u64"
+    " pending_state:u8 pending_reason:text8 by:text8 queues:text16",
+    Kind.CALL_EVENT: f"agent:text8 time:u64 event:u8 cause:u8 status:u16 by:text8 {_CALL}",
+    Kind.SNAPSHOT: f"agent:text8 time:u64 page:u8 {_CALL}",
 }
-OPEN_CALL = "serial:serial service:text8 reference:text8 state:u8 since:u64"
+LISTS: dict[str, str] = {
+    "calls": "serial:serial service:text8 reference:text8 state:u8 since:u64",
+    "parties": "id:text8 party_role:u8 number:text8 agent:text8 connection_state:u8 actions:u32",
+    "names": "name:text8",
+}
+"""What each list has, behind its count."""
 NUMBERS = {"u8": ">B", "u16": ">H", "u32": ">I", "u64": ">Q"}
 
 
@@ -172,8 +204,8 @@ def write_value(form: str, value: Any) -> bytes:
         return struct.pack(NUMBERS[form], value)
     if form == "fields":
         return value if isinstance(value, bytes) else all_fields(value)
-    if form == "calls":
-        return struct.pack(">H", len(value)) + b"".join(written(OPEN_CALL, call) for call in value)
+    if form in LISTS:
+        return struct.pack(">H", len(value)) + b"".join(written(LISTS[form], one) for one in value)
     data = value if isinstance(value, bytes) else value.encode()
     return counted("u16" if form == "text16" else "u8", data)
 
@@ -243,8 +275,8 @@ class Cursor:
             return self.number(form)
         if form == "fields":
             return [self.one_field() for _ in range(self.number("u16"))]
-        if form == "calls":
-            return [self.values(OPEN_CALL) for _ in range(self.number("u16"))]
+        if form in LISTS:
+            return [self.values(LISTS[form]) for _ in range(self.number("u16"))]
         return self.take(self.number("u16" if form == "text16" else "u8")).decode()
 
     def values(self, layout: str) -> dict[str, Any]:

@@ -20,6 +20,7 @@ class Judge:
         self.client = vector["received_by"] == "client"
         self.link = vector["link"]
         self.bound = vector["state"] == "bound"
+        self.features = vector.get("features", "").split()
         self.limit = vector.get("max_frame", LIMIT)
         self.pending: dict[str, Any] | None = vector.get("pending")
         self.ends: bool | None = None if self.pending is None else False
@@ -35,10 +36,9 @@ class Judge:
         if flags > 1:
             known = BY_KIND.get(kind)
             return self._error(1, kind, invoke_id) if known is None else self._malformed(known, invoke_id)
-        if any(kept["least"] <= kind <= kept["greatest"] for kept in LAYOUTS["kept_kinds"]):
-            return self._error(5 if self.bound else 10, kind, invoke_id)
         if kind not in BY_KIND:
-            return self._error(2, kind, invoke_id)
+            kept = any(each["least"] <= kind <= each["greatest"] for each in LAYOUTS["kept_kinds"])
+            return self._error((5 if self.bound else 10) if kept else 2, kind, invoke_id)
         message = BY_KIND[kind]
         return self._placed(message, invoke_id, lambda: binary_body(message, data[12:], flags == 1))
 
@@ -74,12 +74,14 @@ class Judge:
             return self._malformed(message, invoke_id)
         if "reply" in message and name != "Unbind" and invoke_id == 0:
             return self._error(1, kind, 0)
-        if name in ("AgentEvent", "AgentEventAck") and invoke_id:
+        if message["invoke_id"] == "0" and invoke_id:
             return self._error(1, kind, invoke_id)
         return self._good(message, invoke_id, body)
 
     def _allowed(self, message: dict[str, Any]) -> bool:
         if message["name"] == "Bind" or self.link not in message["links"]:
+            return False
+        if message.get("feature", "") not in ("", *self.features):
             return False
         sender = message["from"]
         return "answers" in message or sender == "either" or (sender == "client") != self.client

@@ -10,8 +10,8 @@ from typing import Any, Protocol
 
 from .wire_frames import (
     HEADER,
+    LISTS,
     NUMBERS,
-    OPEN_CALL,
     Amount,
     FieldList,
     Kind,
@@ -86,8 +86,8 @@ def to_json(form: str, value: Any) -> Any:
         return value if abs(value) <= MOST_NUMBER else str(value)
     if form == "fields":
         return {name: field_to_json(one) for name, one in value}
-    if form == "calls":
-        return [{name: to_json(each, call[name]) for name, each in split(OPEN_CALL)} for call in value]
+    if form in LISTS:
+        return [{name: to_json(each, one[name]) for name, each in split(LISTS[form])} for one in value]
     return value
 
 
@@ -104,7 +104,7 @@ def field_to_json(value: Value) -> Any:
             return {"decimal": value.text}
         case Moment():
             at = _1970 + timedelta(milliseconds=value.milliseconds)
-            return {"time": at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03}Z"}
+            return {"time": at.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"}
 
 
 def parse_line(data: bytes) -> Message:
@@ -123,8 +123,10 @@ def from_json(form: str, value: Any) -> Any:
         return int(value)
     if form == "fields":
         return fields_of(value)
-    if form == "calls":
-        return [{name: from_json(each, call[name]) for name, each in split(OPEN_CALL)} for call in value]
+    if form in LISTS:
+        for one in value:
+            assert list(one) == [name for name, _ in split(LISTS[form])], one
+        return [{name: from_json(each, one[name]) for name, each in split(LISTS[form])} for one in value]
     assert type(value) is str, value
     return value
 

@@ -24,8 +24,8 @@ from zope.interface import implementer
 from ctiex import Exchange, Status, parse_configuration
 from ctiex.interfaces import BaseSignalling, ISignalling, Offer, SignallingContext
 from ctiex.interfaces.call_platform import LegState
+from ctiex.testing.simulated_platform.devices import Device, Queue
 from ctiex.testing.simulated_platform.platform import SimulatedPlatform
-from ctiex.testing.simulated_platform.switch_board import Device, Queue
 
 AGENTS = ("1001", "1002", "1003")
 OUTSIDE = "0301"

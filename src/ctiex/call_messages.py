@@ -164,7 +164,7 @@ class Monitor:
     """Starts or stops to tell of an agent number's state and calls on this link; a start is followed by a snapshot."""
 
     agent: str
-    switch: MonitorSwitch = MonitorSwitch.START
+    mode: MonitorSwitch = MonitorSwitch.START
 
 
 @frozen

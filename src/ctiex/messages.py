@@ -393,25 +393,7 @@ KIND_OF: dict[type[Message], int] = {message: kind for kind, message in KINDS.it
 
 REPLY_OF: dict[type[Message], type[Message]] = {
     KINDS[kind]: KINDS[kind + 1]
-    for kind in (
-        0x01,
-        0x03,
-        0x05,
-        0x10,
-        0x12,
-        0x14,
-        0x16,
-        0x1A,
-        0x1C,
-        0x20,
-        0x22,
-        0x24,
-        0x26,
-        0x28,
-        0x30,
-        0x32,
-        0x34,
-        0x36,
-    )
-}
+    for kind in (0x01, 0x03, 0x05, 0x10, 0x12, 0x14, 0x16, 0x1A, 0x1C, 0x20, 0x22, 0x24, 0x26, 0x28,
+                 0x30, 0x32, 0x34, 0x36)
+}  # fmt: skip
 """Each request with the reply that answers it (events are acknowledged, not answered)."""

@@ -166,7 +166,7 @@ class Change:
 
 
 @frozen
-class Snapshot:
+class StoreSnapshot:
     """Everything that a journal holds when it is opened."""
 
     calls: Sequence[Call] = ()

@@ -9,7 +9,10 @@ from pathlib import Path
 
 from .peers import Root
 
-_EMPTY = ("acl", "cdr", "cel", "ccss", "features", "udptl", "stasis", "indications", "dnsmgr", "users", "pjproject")
+_EMPTY = (
+    "acl", "cdr", "cel", "ccss", "confbridge", "features", "udptl", "stasis", "indications", "dnsmgr", "users",
+    "pjproject",
+)  # fmt: skip
 TEMPLATES = Path(__file__).parent / "templates"
 MUSIC = 650
 """The tone of the music on hold, in Hz."""

@@ -27,6 +27,32 @@ export interface OpenCallRecord {
   since: Integer;
 }
 
+/** One party of a call. */
+export interface CallPartyRecord {
+  id: string;
+  /** As in `PartyRole`. */
+  party_role: number;
+  number: string;
+  agent: string;
+  /** As in `ConnectionState`. */
+  connection_state: number;
+  /** What the agent there may ask for now: the bit n stands for the `Action` n; see `allows`. */
+  actions: number;
+}
+
+/** How a call stands. */
+export interface CallAsItStands {
+  call: string;
+  serial: string;
+  related: string;
+  queue: string;
+  /** As in `Recording`. */
+  recording: number;
+  parties: CallPartyRecord[];
+  version: number;
+  fields: FieldsGiven;
+}
+
 /** The attributes of each message, named as the documents of the wire name them. */
 export interface Messages {
   Bind: {
@@ -100,6 +126,62 @@ export interface Messages {
   CallEndedReply: {};
   DataChanged: { serial: string };
   DataChangedReply: {};
+  Monitor: { agent: string; mode: number };
+  MonitorReply: { status: number; detail: string };
+  AgentState: {
+    agent: string;
+    /** As in `AgentStateCode`; one of the first four. */
+    agent_state: number;
+    reason: string;
+    device: string;
+    queues: string;
+    seconds: number;
+  };
+  AgentStateReply: { status: number; detail: string };
+  CallControl: {
+    /** As in `Action`. */
+    action: number;
+    agent: string;
+    call: string;
+    other: string;
+    destination: string;
+    value: string;
+    seconds: number;
+    fields: FieldsGiven;
+  };
+  CallControlReply: { status: number; call: string; serial: string; detail: string };
+  CallData: { agent: string; call: string; version: number; fields: FieldsGiven; drop: { name: string }[] };
+  CallDataReply: { status: number; version: number; fields: FieldsGiven; detail: string };
+  AgentStateEvent: {
+    agent: string;
+    time: Integer;
+    /** As in `AgentStateCode`. */
+    agent_state: number;
+    reason: string;
+    device: string;
+    since: Integer;
+    until: Integer;
+    /** As in `AgentStateCode`. */
+    pending_state: number;
+    pending_reason: string;
+    by: string;
+    queues: string;
+  };
+  CallEvent: {
+    agent: string;
+    time: Integer;
+    /** As in `CallChange`; one that isn't there is a change of the call like any other. */
+    event: number;
+    cause: number;
+    status: number;
+    by: string;
+  } & CallAsItStands;
+  Snapshot: {
+    agent: string;
+    time: Integer;
+    /** As in `Page`. */
+    page: number;
+  } & CallAsItStands;
 }
 
 export type Kind = keyof Messages;

@@ -31,6 +31,14 @@ export const Status: {
   readonly DUPLICATE_EVENT: 43;
   readonly STORE_UNAVAILABLE: 50;
   readonly INTERNAL: 51;
+  readonly NO_SUCH_CALL: 60;
+  readonly WRONG_STATE: 61;
+  readonly NOT_SUPPORTED: 62;
+  readonly BUSY: 63;
+  readonly NO_ANSWER: 64;
+  readonly NO_SUCH_DESTINATION: 65;
+  readonly OUT_OF_SERVICE: 66;
+  readonly CALL_BUSY: 67;
 };
 
 /** The status of this code; one that isn't known is treated as 51. */
@@ -64,3 +72,110 @@ export const OpenCallState: {
   readonly FETCHED: 3;
   readonly REPORTED: 4;
 };
+
+/** What a CallControl asks for; in the `actions` of a party, the bit of this number says that it may be asked for now. */
+export const Action: {
+  readonly MAKE: 1;
+  readonly ANSWER: 2;
+  readonly REJECT: 3;
+  readonly DEFLECT: 4;
+  readonly HOLD: 5;
+  readonly RETRIEVE: 6;
+  readonly CONSULT: 7;
+  readonly ALTERNATE: 8;
+  readonly RECONNECT: 9;
+  readonly TRANSFER: 10;
+  readonly BLIND_TRANSFER: 11;
+  readonly CONFERENCE: 12;
+  readonly ADD_PARTY: 13;
+  readonly DROP_PARTY: 14;
+  readonly LEAVE: 15;
+  readonly CLEAR: 16;
+  readonly DIGITS: 17;
+  readonly RECORD_START: 18;
+  readonly RECORD_PAUSE: 19;
+  readonly RECORD_RESUME: 20;
+  readonly RECORD_STOP: 21;
+  readonly MARK: 22;
+  readonly LISTEN: 23;
+  readonly WHISPER: 24;
+  readonly BARGE: 25;
+  readonly INTERCEPT: 26;
+  readonly STOP_SUPERVISION: 27;
+};
+
+/** Who is a party of a call. */
+export const PartyRole: {
+  readonly CUSTOMER: 0;
+  readonly AGENT: 1;
+  readonly SERVICE: 2;
+  readonly SUPERVISOR: 3;
+  readonly OTHER: 4;
+};
+
+/** The state of a party; held and held at the phone both mean held. */
+export const ConnectionState: {
+  readonly INITIATED: 0;
+  readonly ALERTING: 1;
+  readonly CONNECTED: 2;
+  readonly QUEUED: 3;
+  readonly FAILED: 4;
+  readonly GONE: 5;
+  readonly HELD: 6;
+  readonly HELD_AT_PHONE: 7;
+};
+
+/** What a CallEvent tells; one that is not among these is a change of the call like any other. */
+export const CallChange: {
+  readonly QUEUED: 1;
+  readonly ALERTING: 2;
+  readonly ORIGINATED: 3;
+  readonly ESTABLISHED: 4;
+  readonly HELD: 5;
+  readonly RETRIEVED: 6;
+  readonly DIVERTED: 7;
+  readonly TRANSFERRED: 8;
+  readonly CONFERENCED: 9;
+  readonly PARTY_DROPPED: 10;
+  readonly FAILED: 11;
+  readonly CLEARED: 12;
+  readonly DATA_CHANGED: 13;
+  readonly RECORDING_CHANGED: 14;
+  readonly SUPERVISION_CHANGED: 15;
+  readonly HANDED_OVER: 16;
+  readonly RETURNED: 17;
+};
+
+/** Whether a call is recorded. */
+export const Recording: {
+  readonly OFF: 0;
+  readonly ON: 1;
+  readonly PAUSED: 2;
+};
+
+/** The state of an agent number; 0 to 3 are asked for, NONE stands in `pending_state` alone. */
+export const AgentStateCode: {
+  readonly LOGGED_OUT: 0;
+  readonly NOT_READY: 1;
+  readonly READY: 2;
+  readonly AFTER_CALL_WORK: 3;
+  readonly RESERVED: 4;
+  readonly BUSY: 5;
+  readonly HOLDING: 6;
+  readonly NONE: 255;
+};
+
+/** What a Monitor asks for. */
+export const MonitorSwitch: {
+  readonly STOP: 0;
+  readonly START: 1;
+};
+
+/** Whether pages of a snapshot follow. */
+export const Page: {
+  readonly MORE: 0;
+  readonly LAST: 1;
+};
+
+/** Whether the `actions` of a party have this one among them. */
+export function allows(actions: number, action: number): boolean;

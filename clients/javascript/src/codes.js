@@ -34,6 +34,14 @@ export const Status = Object.freeze({
   DUPLICATE_EVENT: 43,
   STORE_UNAVAILABLE: 50,
   INTERNAL: 51,
+  NO_SUCH_CALL: 60,
+  WRONG_STATE: 61,
+  NOT_SUPPORTED: 62,
+  BUSY: 63,
+  NO_ANSWER: 64,
+  NO_SUCH_DESTINATION: 65,
+  OUT_OF_SERVICE: 66,
+  CALL_BUSY: 67,
 });
 
 const STATUS_NAMES = new Map(Object.entries(Status).map(([name, code]) => [code, inWords(name)]));
@@ -86,6 +94,99 @@ export function conditionText(condition) {
 
 /** Where an open hand-off stands, as `openCalls` tells it. */
 export const OpenCallState = Object.freeze({ REQUESTED: 0, CONNECTING: 1, CONNECTED: 2, FETCHED: 3, REPORTED: 4 });
+
+/** What a CallControl asks for; in the `actions` of a party, the bit of this number says that it may be asked for now. */
+export const Action = Object.freeze({
+  MAKE: 1,
+  ANSWER: 2,
+  REJECT: 3,
+  DEFLECT: 4,
+  HOLD: 5,
+  RETRIEVE: 6,
+  CONSULT: 7,
+  ALTERNATE: 8,
+  RECONNECT: 9,
+  TRANSFER: 10,
+  BLIND_TRANSFER: 11,
+  CONFERENCE: 12,
+  ADD_PARTY: 13,
+  DROP_PARTY: 14,
+  LEAVE: 15,
+  CLEAR: 16,
+  DIGITS: 17,
+  RECORD_START: 18,
+  RECORD_PAUSE: 19,
+  RECORD_RESUME: 20,
+  RECORD_STOP: 21,
+  MARK: 22,
+  LISTEN: 23,
+  WHISPER: 24,
+  BARGE: 25,
+  INTERCEPT: 26,
+  STOP_SUPERVISION: 27,
+});
+
+/** Who is a party of a call. */
+export const PartyRole = Object.freeze({ CUSTOMER: 0, AGENT: 1, SERVICE: 2, SUPERVISOR: 3, OTHER: 4 });
+
+/** The state of a party; held and held at the phone both mean held. */
+export const ConnectionState = Object.freeze({
+  INITIATED: 0,
+  ALERTING: 1,
+  CONNECTED: 2,
+  QUEUED: 3,
+  FAILED: 4,
+  GONE: 5,
+  HELD: 6,
+  HELD_AT_PHONE: 7,
+});
+
+/** What a CallEvent tells; one that is not among these is a change of the call like any other. */
+export const CallChange = Object.freeze({
+  QUEUED: 1,
+  ALERTING: 2,
+  ORIGINATED: 3,
+  ESTABLISHED: 4,
+  HELD: 5,
+  RETRIEVED: 6,
+  DIVERTED: 7,
+  TRANSFERRED: 8,
+  CONFERENCED: 9,
+  PARTY_DROPPED: 10,
+  FAILED: 11,
+  CLEARED: 12,
+  DATA_CHANGED: 13,
+  RECORDING_CHANGED: 14,
+  SUPERVISION_CHANGED: 15,
+  HANDED_OVER: 16,
+  RETURNED: 17,
+});
+
+/** Whether a call is recorded. */
+export const Recording = Object.freeze({ OFF: 0, ON: 1, PAUSED: 2 });
+
+/** The state of an agent number; 0 to 3 are asked for, NONE stands in `pending_state` alone. */
+export const AgentStateCode = Object.freeze({
+  LOGGED_OUT: 0,
+  NOT_READY: 1,
+  READY: 2,
+  AFTER_CALL_WORK: 3,
+  RESERVED: 4,
+  BUSY: 5,
+  HOLDING: 6,
+  NONE: 255,
+});
+
+/** What a Monitor asks for. */
+export const MonitorSwitch = Object.freeze({ STOP: 0, START: 1 });
+
+/** Whether pages of a snapshot follow. */
+export const Page = Object.freeze({ MORE: 0, LAST: 1 });
+
+/** Whether the `actions` of a party have this one among them. */
+export function allows(actions, action) {
+  return ((actions >>> action) & 1) === 1;
+}
 
 function inWords(name) {
   return name.toLowerCase().replaceAll('_', ' ');

@@ -8,7 +8,7 @@
 
 import { Status, statusOf } from './codes.js';
 import { CallError, CodecError, LinkLost, RequestTimedOut } from './errors.js';
-import { DEFAULT_MAX_FRAME, Form, MESSAGE_OF_CODE, MESSAGE_OF_NAME, isOfCalls, mayCome, replyTo } from './codec/messages.js';
+import { DEFAULT_MAX_FRAME, Form, MESSAGE_OF_CODE, MESSAGE_OF_NAME, mayCome, replyTo } from './codec/messages.js';
 
 const DEFAULT_HEARTBEAT = 30_000;
 const DEFAULT_MAX_IN_FLIGHT = 1_024;
@@ -40,6 +40,7 @@ export class Session {
   #leaveBy = Infinity;
   #unbindId = null;
   #firstDeadline = Infinity;
+  #features = new Set();
 
   /**
    * @param {object} options
@@ -208,14 +209,14 @@ export class Session {
   #received(frame) {
     const declared = MESSAGE_OF_CODE.get(frame.code);
     if (declared?.form === Form.ERROR) this.#errorReceived(frame);
-    else if (frame.fault?.status === Status.UNKNOWN_KIND && isOfCalls(frame.code)) this.#notAllowed(frame, 'a message of the feature calls');
     else if (frame.fault) this.#malformed(frame, declared, frame.fault);
-    else if (!mayCome(declared, this.#role)) this.#notAllowed(frame, declared.name);
-    else this.#allowed(frame, declared);
-  }
-
-  #notAllowed({ invokeId, code }, name) {
-    this.#complain(invokeId, code, new CodecError(`${name} is not for this side`, Status.NOT_ALLOWED_HERE));
+    else if (!declared || !mayCome(declared, this.#role, this.#features)) {
+      this.#complain(
+        frame.invokeId,
+        frame.code,
+        new CodecError(`${declared?.name ?? 'this kind'} is not for this link`, Status.NOT_ALLOWED_HERE),
+      );
+    } else this.#allowed(frame, declared);
   }
 
   #allowed(frame, declared) {
@@ -292,13 +293,14 @@ export class Session {
   }
 
   /** What the BindReply says holds from now on; 0 says nothing. */
-  #agree({ max_frame, max_in_flight: maxInFlight, heartbeat_s: heartbeat }) {
+  #agree({ max_frame, max_in_flight: maxInFlight, heartbeat_s: heartbeat, features }) {
     const maxFrame = max_frame || DEFAULT_MAX_FRAME;
     if (maxFrame < LEAST_MAX_FRAME || maxFrame > MOST_MAX_FRAME) {
       this.end(`the exchange says a max_frame of ${maxFrame}`);
       return;
     }
     this.bound = true;
+    this.#features = new Set(features.split(' '));
     this.maxFrame = this.#decoder.maxFrame = maxFrame;
     this.maxInFlight = maxInFlight || DEFAULT_MAX_IN_FLIGHT;
     this.heartbeat = heartbeat * 1_000 || DEFAULT_HEARTBEAT;

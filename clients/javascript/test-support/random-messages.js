@@ -59,7 +59,7 @@ export function randomMessages(random) {
     u16: () => below(2 ** 16),
     u32: () => below(2 ** 32),
     u64: () => one([0, 1, Number.MAX_SAFE_INTEGER, 2n ** 53n, 2n ** 64n - 1n]),
-    text: ({ most }) => text(most),
+    text: ({ least, most }) => text(most) || 'n'.repeat(least),
     serial: ({ least }) => many(Math.max(least, one([0, 3, 20])), () => below(10)).join(''),
     fields: () => new Map(many(one([0, 1, 6]), () => [text(64) || 'name', one(values)()])),
     list: ({ attributes }) => many(one([0, 1, 3]), () => attributesOf(Object.entries(attributes))),

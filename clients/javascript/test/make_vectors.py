@@ -85,7 +85,7 @@ def some_attribute(element: Element) -> Any:
             size = RANDOM.choice((element.least, 3, 20))
             return "".join(RANDOM.choices("0123456789", k=size))
         case Text():
-            return some_text(element.greatest)
+            return some_text(element.greatest) or "n" * element.least
         case FieldList():
             return some_fields()
         case RecordList():
@@ -226,7 +226,17 @@ def frames_by_hand() -> list[bytes]:
         frame(0x05, "02 0001 0000 0001 0000", flags=1), frame(0x05, "01 0001 0003 abcd", flags=1),
         frame(0x05, "02 0001 0000", flags=1),
         frame(0x05, "", flags=2), frame(0x05, "00", flags=3), frame(0x05, "", flags=0x8000), frame(0x08, ""),
-        frame(0x30, "", flags=1),
+        frame(0x30, "", flags=1), frame(0x30, "0131 01"), frame(0x30, "0131 02"), frame(0x39, ""), frame(0x3F, "00"),
+        frame(0x32, "0131 07 00 00 0000 0000"), frame(0x32, "0131 ff 00 00 0000 0000"),
+        frame(0x34, "00 0131" + "00" * 8), frame(0x34, "1b 0131" + "00" * 8), frame(0x34, "1c 0131" + "00" * 8),
+        frame(0x36, "0131 0163 00000000 0000 0001 0161"), frame(0x36, "0131 0163 00000000 0000 0001 00"),
+        frame(0x36, "0131 0163 00000000 0000 0001 40" + "61" * 64),
+        frame(0x36, "0131 0163 00000000 0000 0001 41" + "61" * 65),
+        frame(0x3A, "0131" + "00" * 8 + "ff 00 0000 00 00 00 00 00 00 0001 00 04 00 00 07 ffffffff 00000000 0000"),
+        frame(0x3A, "0131" + "00" * 8 + "02 00 0000 00 00 00 00 00 00 0001 00 05 00 00 07 00000000 00000000 0000"),
+        frame(0x3A, "0131" + "00" * 8 + "02 00 0000 00 00 00 00 00 00 0001 00 04 00 00 08 00000000 00000000 0000"),
+        frame(0x3A, "0131" + "00" * 8 + "02 00 0000 00 00 00 00 00 03" + "00" * 8),
+        frame(0x3C, "0131" + "00" * 8 + "02" + "00" * 13),
         frame(0x2A, "", flags=4), frame(0x05, "", version=1), frame(0x05, "", version=3), frame(0x05, "", length=7),
         frame(0x05, "", length=65_537),
         frame(0x05, "", length=9), b"", b"\0\0\0",
@@ -274,6 +284,16 @@ def by_hand() -> list[bytes]:
         '{"kind":"AgentEventAck","agent":"1","sequence":18446744073709551616}',
         '{"kind":"AgentEvent","serial":"1","condition":200,"status":999}',
         '{"kind":"ServiceEvent","id":2,"serial":"1","condition":10}',
+        '{"kind":"Monitor","id":2,"agent":"1"}', '{"kind":"Monitor","id":2}',
+        '{"kind":"AgentState","id":2,"agent":"1","agent_state":255}',
+        '{"kind":"AgentState","id":2,"agent":"1","agent_state":7}',
+        '{"kind":"CallControl","id":2,"agent":"1"}', '{"kind":"CallControl","id":2,"agent":"1","action":"2"}',
+        '{"kind":"CallControl","id":2,"agent":"1","action":28}', '{"kind":"CallData","id":2,"agent":"1"}',
+        '{"kind":"CallData","id":2,"agent":"1","call":"c","drop":[{"name":"a"},{"name":"a"}]}',
+        '{"kind":"CallData","id":2,"agent":"1","call":"c","drop":[{"name":""}]}',
+        '{"kind":"CallData","id":2,"agent":"1","call":"c","drop":["a"]}',
+        '{"kind":"AgentStateEvent"}', '{"kind":"CallEvent","event":255}', '{"kind":"CallEvent","parties":[{"id":"1"}]}',
+        '{"kind":"Snapshot","page":2}',
     ]  # fmt: skip
     return [line.encode() for line in lines]
 

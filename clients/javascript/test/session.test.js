@@ -215,6 +215,50 @@ test('unknown kinds are answered 2, messages of the other role and of the featur
   assert.deepEqual([agent.told.requests, service.told.notices], [[], []]);
 });
 
+test('kinds of call control are 5 without the feature, those too that are not assigned', () => {
+  for (const [role, features] of [
+    [AGENT, ''],
+    [AGENT, 'updates call'],
+    [SERVICE, ''],
+    [SERVICE, 'calls'],
+  ]) {
+    const { bytes, come, out, told } = opened({ role, agreed: { features } });
+    for (let code = 0x30; code <= 0x3f; code += 1) {
+      bytes(`00000008 02 ${code.toString(16)} 0000 00000009`);
+      assert.deepEqual(out(), [['Error', 9, 5, code]]);
+    }
+    come({ kind: 'CallEvent', agent: '1001' });
+    assert.deepEqual(out(), [['Error', 0, 5, 0x3a]]);
+    assert.deepEqual(told.notices, []);
+  }
+});
+
+test('with the feature an agent hears of calls and states, and its orders are answered', () => {
+  const { ask, bytes, come, out, told } = opened({ agreed: { features: 'other calls' } });
+  ask({ kind: 'Monitor', agent: '1001' });
+  ask({ kind: 'CallControl', action: 2, agent: '1001', call: 'c-17' });
+  assert.deepEqual(out(), [
+    ['Monitor', 2],
+    ['CallControl', 3],
+  ]);
+  come({ kind: 'MonitorReply' }, 2);
+  for (const kind of ['AgentStateEvent', 'Snapshot', 'CallEvent']) come({ kind, agent: '1001' });
+  come({ kind: 'CallControlReply', call: 'c-17' }, 3);
+  assert.deepEqual(out(), []);
+  assert.deepEqual(told.notices, ['AgentStateEvent', 'Snapshot', 'CallEvent']);
+  assert.deepEqual(told.answers, ['MonitorReply', 'CallControlReply']);
+  come({ kind: 'CallEvent', agent: '1001' }, 4);
+  come({ kind: 'Monitor', agent: '1001' }, 5);
+  bytes('00000008 02 39 0000 00000006');
+  bytes('00000008 02 3a 0000 00000000');
+  assert.deepEqual(out(), [
+    ['Error', 4, 1, 0x3a],
+    ['Error', 5, 5, 0x30],
+    ['Error', 6, 5, 0x39],
+    ['Error', 0, 1, 0x3a],
+  ]);
+});
+
 test('requests come under an invoke id, events under 0', () => {
   const agent = opened();
   agent.come({ kind: 'AgentEvent', serial: '1' }, 7);

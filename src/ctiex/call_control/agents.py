@@ -13,15 +13,27 @@ from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
+from ctiex.call_control.moves import Moves
 from ctiex.call_control.settings import CallSettings
+from ctiex.call_control.views import OFF_HOOK, is_off_hook
 from ctiex.call_messages import AgentState, AgentStateCode, AgentStateEvent, ConnectionState
 from ctiex.errors import CallError, LinkLost, RequestTimedOut, Status
-from ctiex.interfaces.call_platform import Function, ICallPlatform, QueueMembership
+from ctiex.interfaces.call_platform import (
+    CallDestination,
+    CallOut,
+    DestinationKind,
+    Function,
+    Leg,
+    QueueMembership,
+    ToDesk,
+)
 from ctiex.interfaces.telephony import OrderRefused
 from ctiex.processing.stored_time import StoredTime
 
 _log = Logger()
 
+AT_DESK = "off-hook"
+"""The device of an agent whose telephone is called once, and stays off the hook."""
 AFTER_CALL, LOGGED_IN = "after call work", "logged in"
 """The reasons that the queues are given where the agent gave none."""
 ASKED_FOR = (
@@ -51,6 +63,8 @@ class Agent:
     in_calls: AgentStateCode = AgentStateCode.NONE
     """What the agent's calls make of it; none: there is no call."""
     had_queue_call: bool = False
+    changing: bool = False
+    """Whether the queues are being told of a state: what they say meanwhile is on the way to it."""
     timer: IDelayedCall | None = None
 
     @property
@@ -76,16 +90,21 @@ class Agents:
 
     def __init__(
         self,
-        platform: ICallPlatform,
+        moves: Moves,
         settings: CallSettings,
         clock: StoredTime,
         tell: Callable[[str, AgentStateEvent], None],
+        new_leg_id: Callable[[], str],
     ) -> None:
-        self._platform = platform
+        self._moves = moves
+        self._platform = moves.platform
+        self._new_leg_id = new_leg_id
         self._settings = settings
         self._clock = clock
         self._tell = tell
         self._agents: dict[str, Agent] = {}
+        self._off_hook: dict[str, Agent] = {}
+        """By the ids of legs that are off the hook."""
 
     def stop(self) -> None:
         """Let go of the timers."""
@@ -142,6 +161,8 @@ class Agents:
         if unknown:
             raise CallError(Status.NO_SUCH_DESTINATION, "no such queue")
         agent = self.get(message.agent)
+        if message.device not in ("", message.agent, AT_DESK):
+            raise CallError(Status.NO_SUCH_DESTINATION, f"no such device, expected none or {AT_DESK!r}")
         if agent.state is AgentStateCode.LOGGED_OUT and message.agent_state is AgentStateCode.AFTER_CALL_WORK:
             raise CallError(Status.WRONG_STATE, "the agent isn't logged in")
 
@@ -158,12 +179,58 @@ class Agents:
         await self._come_into(agent, message, by)
 
     async def _come_into(self, agent: Agent, message: AgentState, by: str) -> None:
-        await self._tell_queues(agent, message)
+        agent.changing = True
+        try:
+            if message.device == AT_DESK and agent.state is AgentStateCode.LOGGED_OUT:
+                await self._take_off_hook(agent.number)
+            await self._tell_queues(agent, message)
+            if message.agent_state is AgentStateCode.LOGGED_OUT:
+                await self._put_on_hook(agent.number)
+        except CallError:
+            agent.changing = False
+            self.membership(self._platform.membership(agent.number) or QueueMembership(agent.number, "", (), False))
+            raise
+        finally:
+            agent.changing = False
         agent.device = message.device or agent.device or agent.number
         if agent.state is AgentStateCode.LOGGED_OUT:
             agent.queues = self._queues_of(message)
         agent.by = by
         self._set(agent, message.agent_state, message.reason, message.seconds)
+
+    # ------------------------------------------------------------ telephones that are off the hook
+
+    def _desks(self, number: str) -> list[Leg]:
+        return [leg for leg in self._platform.legs.of_agent(number) if is_off_hook(leg)]
+
+    async def _take_off_hook(self, number: str) -> None:
+        """Call the agent's telephone once: it stays at its desk, and every call is joined to it.
+
+        :raise CallError: 63, 64 or 66, why it wasn't answered.
+        """
+        if not self._desks(number):
+            telephone = CallDestination(DestinationKind.AGENT, number)
+            call = f"{OFF_HOOK}{number}"
+            await self._moves.call(CallOut(self._new_leg_id(), call, telephone, ToDesk(), self._settings.ring))
+
+    async def _put_on_hook(self, number: str) -> None:
+        for leg in self._desks(number):
+            await self._moves.hang_up(leg)
+
+    def leg_gone(self, id: str) -> None:
+        """A leg is no more: an agent whose telephone was off the hook can't be reached at the desk."""
+        agent = self._off_hook.pop(id, None)
+        if agent is not None and agent.device == AT_DESK and agent.state is not AgentStateCode.LOGGED_OUT:
+            agent.device = agent.number
+            if not agent.changing:
+                self._by_itself(agent, AgentStateCode.NOT_READY, "the telephone is on the hook")
+
+    def leg_changed(self, leg: Leg) -> None:
+        """A leg may be one that is off the hook."""
+        if is_off_hook(leg):
+            self._off_hook[leg.id] = self.get(leg.agent)
+
+    # ------------------------------------------------------------ what a state asks for
 
     def _queues_of(self, message: AgentState) -> tuple[str, ...]:
         return tuple(message.queues.split()) or tuple(self._settings.queues)
@@ -269,7 +336,7 @@ class Agents:
     def membership(self, told: QueueMembership) -> None:
         """The platform's queues know something of an agent, whoever brought it about."""
         agent = self._agents.get(told.agent)
-        if agent is None or self._agrees(agent, told):
+        if agent is None or agent.changing or self._agrees(agent, told):
             return
         self._as_the_queues_say(agent, told)
         self._told(agent)

@@ -7,9 +7,9 @@ from typing import Protocol
 
 from ctiex.call_control.calls import AgentCall, AgentCalls
 from ctiex.call_control.changes import changes
-from ctiex.call_control.views import own_legs, parties_of, queue_of, recording_of
+from ctiex.call_control.views import OFF_HOOK, own_legs, parties_of, queue_of, recording_of
 from ctiex.call_messages import CallChange, CallParty, PartyRole, Recording
-from ctiex.interfaces.call_platform import ICallPlatform, Leg, Place
+from ctiex.interfaces.call_platform import ICallPlatform, Leg, LegPlace
 
 _LOT = 50
 
@@ -80,7 +80,7 @@ class CallWatch:
         if leg.agent:
             affected.update(call.id for call in self.calls.of_agent(leg.agent))
             affected.update(other.call for other in legs.for_desk(leg.id))
-        if leg.bridge and leg.place is not Place.QUEUE:
+        if leg.bridge and leg.place is not LegPlace.QUEUE:
             affected.update(other.call for other in legs.in_bridge(leg.bridge))
         return affected
 
@@ -100,6 +100,8 @@ class CallWatch:
 
     def look(self, id: str, cause: int = 0) -> None:
         """Tell what has happened to a call since it was looked at last."""
+        if id.startswith(OFF_HOOK):
+            return
         if id in self._quiet:
             self._quiet[id] = True
             return
@@ -142,12 +144,14 @@ class CallWatch:
         yield from self._recording(call, recording_of(call, legs))
         own = own_legs(call.id, legs)
         supervised = tuple(
-            (leg.id, leg.supervision.value if leg.supervision else "") for leg in own if leg.place is Place.SUPERVISION
+            (leg.id, leg.supervision.value if leg.supervision else "")
+            for leg in own
+            if leg.place is LegPlace.SUPERVISION
         )
         if supervised != call.supervised:
             call.supervised = supervised
             yield CallChange.SUPERVISION_CHANGED
-        with_service = any(leg.place is Place.SERVICE and not leg.agent for leg in own)
+        with_service = any(leg.place is LegPlace.SERVICE and not leg.agent for leg in own)
         if with_service != call.with_service:
             call.with_service = with_service
             if not with_service and own:

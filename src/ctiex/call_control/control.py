@@ -22,10 +22,11 @@ from ctiex.call_control.moves import Moves
 from ctiex.call_control.order import Order
 from ctiex.call_control.order_runner import OrderRunner
 from ctiex.call_control.orders import CallOrders
-from ctiex.call_control.requests import Requests
+from ctiex.call_control.requests import CallRequests
 from ctiex.call_control.settings import CallDataSettings, CallSettings, SupervisionSettings
 from ctiex.call_control.telling import Telling
 from ctiex.call_control.turns import CallTurns
+from ctiex.call_control.views import is_off_hook
 from ctiex.call_messages import (
     Action,
     AgentState,
@@ -93,9 +94,11 @@ class CallControlService:
         self._telling = Telling(
             self.calls, self.monitors, platform, clock, settings.call_data.secret, settings.supervision.tell_agent
         )
-        self.agents = Agents(platform, settings.calls, clock, self._telling.agent_state)
+        self.agents = Agents(self._moves, settings.calls, clock, self._telling.agent_state, self.new_leg_id)
         destinations = Destinations(settings.calls.queues, lambda number: is_agent(number) or self._is_here(number))
-        self._requests = Requests(self.calls, platform, destinations, settings.calls, self._telling, self.new_leg_id)
+        self._requests = CallRequests(
+            self.calls, platform, destinations, settings.calls, self._telling, self.new_leg_id
+        )
         self._guard = Guard(
             self._moves, self._turns, clock, settings.calls.left_alone, self._root_of, self.is_off_hook, self._makes
         )
@@ -168,7 +171,7 @@ class CallControlService:
         if not identity.may_see(request.agent):
             answer(MonitorReply(Status.NOT_ALLOWED_HERE, "not an agent number of this identity"))
             return
-        if request.switch is MonitorSwitch.STOP:
+        if request.mode is MonitorSwitch.STOP:
             self.monitors.stop(link, request.agent)
             answer(MonitorReply(Status.OK))
             return
@@ -250,8 +253,8 @@ class CallControlService:
             self.marked(main, consultation.fields)
 
     def is_off_hook(self, leg: Leg) -> bool:
-        """Whether an agent's leg belongs to no call, and stays when theirs are over."""
-        return leg.at_desk and not leg.call
+        """Whether an agent's leg stays when their call is over."""
+        return is_off_hook(leg)
 
     def marked(self, call: AgentCall, fields: Fields) -> None:
         """Put fields over the data of a call."""
@@ -317,10 +320,12 @@ class CallControlService:
 
     def taken_up(self) -> Iterator[None]:
         """Behind a loss of events: everything is looked at."""
+        for leg in self._platform.legs.all():
+            self.agents.leg_changed(leg)
         yield from self.watch.take_up()
         self.agents.taken_up()
         self._moves.expectations.look()
-        self._guard.take_up()
+        yield from self._guard.take_up()
         self._data.leave_out(lambda id: not any(True for _ in self._platform.legs.of_call(id)))
 
     def away(self) -> None:
@@ -328,6 +333,7 @@ class CallControlService:
 
     def changed(self, leg: Leg) -> None:
         """A leg has changed."""
+        self.agents.leg_changed(leg)
         self.watch.leg_changed(leg)
         self._settle([leg])
 
@@ -350,6 +356,7 @@ class CallControlService:
 
     def _leg_gone(self, event: LegGone) -> None:
         self._guard.gone(event.id)
+        self.agents.leg_gone(event.id)
         looked = self.watch.leg_gone(event.id, event.cause)
         self._moves.expectations.look()
         self._guard.look([leg for id in looked for leg in self._platform.legs.of_call(id)])

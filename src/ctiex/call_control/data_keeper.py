@@ -8,7 +8,7 @@ from attrs import evolve
 
 from ctiex.call_control import data
 from ctiex.call_control.calls import AgentCall, AgentCalls
-from ctiex.call_control.requests import Requests
+from ctiex.call_control.requests import CallRequests
 from ctiex.call_control.telling import Telling
 from ctiex.call_messages import CallChange, CallData, CallDataReply
 from ctiex.errors import CallError, Status
@@ -23,7 +23,7 @@ class DataKeeper:
     """The data of the calls of one platform."""
 
     def __init__(
-        self, context: ProcessingContext, calls: AgentCalls, requests: Requests, telling: Telling
+        self, context: ProcessingContext, calls: AgentCalls, requests: CallRequests, telling: Telling
     ) -> None:  # fmt: skip
         self._context = context
         self._calls = calls

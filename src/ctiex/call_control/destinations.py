@@ -9,7 +9,7 @@ from attrs import frozen
 from ctiex.call_control.settings import is_dialable
 from ctiex.errors import CallError, Status
 from ctiex.identities import Identity
-from ctiex.interfaces.call_platform import Destination, DestinationKind
+from ctiex.interfaces.call_platform import CallDestination, DestinationKind
 
 
 @frozen
@@ -19,16 +19,16 @@ class Destinations:
     _queues: Collection[str]
     _is_agent: Callable[[str], bool]
 
-    def checked(self, identity: Identity, name: str) -> Destination:
+    def checked(self, identity: Identity, name: str) -> CallDestination:
         """What a destination is that an identity names.
 
         :raise CallError: 65, there is none of this name, or the identity may not call it: the two aren't told apart.
         """
         if name in self._queues:
-            return Destination(DestinationKind.QUEUE, name)
+            return CallDestination(DestinationKind.QUEUE, name)
         if is_dialable(name):
             if name.isdigit() and self._is_agent(name):
-                return Destination(DestinationKind.AGENT, name)
+                return CallDestination(DestinationKind.AGENT, name)
             if identity.may_call(name):
-                return Destination(DestinationKind.NUMBER, name)
+                return CallDestination(DestinationKind.NUMBER, name)
         raise CallError(Status.NO_SUCH_DESTINATION)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from twisted.internet.defer import ensureDeferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -12,19 +12,21 @@ from twisted.python.failure import Failure
 from ctiex.call_control.moves import Moves
 from ctiex.call_control.turns import CallTurns
 from ctiex.errors import CallError
-from ctiex.interfaces.call_platform import ILegs, Leg, LegState, Place
+from ctiex.interfaces.call_platform import ILegs, Leg, LegPlace, LegState
 
 _log = Logger()
+
+_LOT = 200
 
 
 def is_left_alone(leg: Leg, legs: ILegs) -> bool:
     """Whether a customer is with nobody: held for an agent who is gone, or alone where others should be."""
     if leg.agent or leg.state is not LegState.CONNECTED:
         return False
-    if leg.place is Place.HOLD:
+    if leg.place is LegPlace.HOLD:
         desk = legs.leg(leg.desk)
         return desk is None or not desk.at_desk
-    if leg.place in (Place.BRIDGE, Place.CONFERENCE):
+    if leg.place in (LegPlace.BRIDGE, LegPlace.CONFERENCE):
         return not any(other.id != leg.id for other in legs.in_bridge(leg.bridge))
     return False
 
@@ -33,8 +35,8 @@ def waits_for_nobody(leg: Leg, legs: ILegs) -> bool:
     """Whether an agent's leg is at its desk, or alone in a conference, with nobody held, ringing or called for it."""
     if not leg.agent or leg.state is not LegState.CONNECTED:
         return False
-    alone = leg.place is Place.DESK or (
-        leg.place in (Place.CONFERENCE, Place.BRIDGE)
+    alone = leg.place is LegPlace.DESK or (
+        leg.place in (LegPlace.CONFERENCE, LegPlace.BRIDGE)
         and not any(other.id != leg.id for other in legs.in_bridge(leg.bridge))
     )
     return alone and not any(True for _ in legs.for_desk(leg.id))
@@ -86,12 +88,15 @@ class Guard:
             elif not alone and leg.id in self._watched:
                 self._watched.pop(leg.id).cancel()
 
-    def take_up(self) -> None:
-        """Behind a loss of events: whoever went meanwhile is forgotten, and all others are looked at."""
+    def take_up(self) -> Iterator[None]:
+        """Behind a loss of events: whoever went meanwhile is forgotten, and all others are looked at, in lots."""
         legs = self._moves.platform.legs
         for id in [id for id in (*self._desk_of, *self._watched) if legs.leg(id) is None]:
             self.gone(id)
-        self.look(legs.all())
+        for number, leg in enumerate(legs.all()):
+            self.look([leg])
+            if number % _LOT == _LOT - 1:
+                yield
 
     def gone(self, id: str) -> None:
         """A leg is no more: the agent whom it was held for may wait for nobody now."""

@@ -15,12 +15,12 @@ from ctiex.interfaces.call_platform import (
     CallOut,
     ICallPlatform,
     Leg,
+    LegPlace,
     LegState,
-    Place,
 )
 from ctiex.interfaces.telephony import OrderRefused
 
-_TOGETHER = (Place.BRIDGE, Place.CONFERENCE)
+_TOGETHER = (LegPlace.BRIDGE, LegPlace.CONFERENCE)
 
 
 class Moves:
@@ -73,7 +73,7 @@ class Moves:
         others = [
             leg
             for leg in own_legs(call.id, self.platform.legs)
-            if leg.id != mine.id and leg.state is LegState.CONNECTED and leg.place is not Place.SUPERVISION
+            if leg.id != mine.id and leg.state is LegState.CONNECTED and leg.place is not LegPlace.SUPERVISION
         ]
         if not others:
             raise CallError(Status.WRONG_STATE)
@@ -105,7 +105,7 @@ class Moves:
         platform = self.platform
         await self.ask(platform.hold(other, mine) if mine.at_desk else platform.part(other, mine))
         await self.until(
-            lambda: self.leg(other.id).place is Place.HOLD and self.leg(mine.id).place is Place.DESK,
+            lambda: self.leg(other.id).place is LegPlace.HOLD and self.leg(mine.id).place is LegPlace.DESK,
         )
 
     async def connect(self, leg: Leg, other: Leg) -> None:
@@ -120,7 +120,7 @@ class Moves:
 
     def _is_in(self, id: str, conference: str) -> bool:
         leg = self.leg(id)
-        return leg.place is Place.CONFERENCE and leg.bridge == conference
+        return leg.place is LegPlace.CONFERENCE and leg.bridge == conference
 
     def are_together(self, id: str, other: str) -> bool:
         """Whether two legs are connected.
@@ -139,7 +139,7 @@ class Moves:
     async def to_desk(self, leg: Leg) -> None:
         """Put an agent's leg in its desk."""
         await self.ask(self.platform.to_desk(leg))
-        await self.until(lambda: self.leg(leg.id).place is Place.DESK)
+        await self.until(lambda: self.leg(leg.id).place is LegPlace.DESK)
 
     async def hang_up(self, leg: Leg, cause: int = 16) -> None:
         """End a leg."""
@@ -166,7 +166,7 @@ class Moves:
         if id in self._failed:
             raise CallError(self._failed[id])
         leg = self.platform.legs.leg(id)
-        return leg is not None and leg.state is LegState.CONNECTED and leg.place is not Place.NOWHERE
+        return leg is not None and leg.state is LegState.CONNECTED and leg.place is not LegPlace.NOWHERE
 
     def called_for(self, call: str) -> Leg | None:
         """The leg that is being called for this call, as far as it is known."""

@@ -10,12 +10,12 @@ from ctiex.call_messages import Action, CallChange
 from ctiex.errors import CallError, Status
 from ctiex.fields import Fields
 from ctiex.interfaces.call_platform import (
+    CallDestination,
     CallOut,
-    Destination,
     DestinationKind,
     Leg,
+    LegPlace,
     LegState,
-    Place,
     RecordingState,
     ToDesk,
 )
@@ -57,7 +57,7 @@ class OneCallOrders(OrderParts):
         """The agent first: where their phone isn't off the hook, it rings before the destination does."""
         call, desk = order.call, self._idle_desk(order.agent)
         if desk is None:
-            agent = Destination(DestinationKind.AGENT, order.agent)
+            agent = CallDestination(DestinationKind.AGENT, order.agent)
             desk = await self._moves.call(CallOut(call.id, call.id, agent, ToDesk(), order.seconds))
         call.waits_at_desk = desk.id
         try:
@@ -75,7 +75,7 @@ class OneCallOrders(OrderParts):
             (
                 leg
                 for leg in legs.of_agent(agent)
-                if leg.place is Place.DESK and not any(True for _ in legs.for_desk(leg.id))
+                if leg.place is LegPlace.DESK and not any(True for _ in legs.for_desk(leg.id))
             ),
             None,
         )
@@ -103,7 +103,7 @@ class OneCallOrders(OrderParts):
 
     async def _retrieve(self, order: Order) -> None:
         mine = self._moves.mine(order.call, order.agent)
-        if mine.place is not Place.DESK:
+        if mine.place is not LegPlace.DESK:
             raise CallError(Status.WRONG_STATE)  # the agent talks in another call: that is to be held first
         await self._moves.connect(self._moves.others(order.call, mine)[0], mine)
 
@@ -117,7 +117,7 @@ class OneCallOrders(OrderParts):
             await self._moves.hang_up(leg)
         for leg in parties:
             if self._teller.is_off_hook(leg) and not self._moves.is_gone(leg.id):
-                await self._moves.until(lambda leg=leg: self._moves.leg(leg.id).place is Place.DESK)  # type: ignore[misc]
+                await self._moves.until(lambda leg=leg: self._moves.leg(leg.id).place is LegPlace.DESK)  # type: ignore[misc]
 
     def _holds_another(self, leg: Leg, call: AgentCall) -> bool:
         """Whether an agent's leg has somebody of another call."""

@@ -13,7 +13,7 @@ from ctiex.call_control.settings import CallSettings
 from ctiex.call_messages import Action, CallChange, CallParty
 from ctiex.errors import CallError, Status
 from ctiex.fields import EMPTY, Fields
-from ctiex.interfaces.call_platform import CallOut, Connect, Destination, DestinationKind, Leg
+from ctiex.interfaces.call_platform import CallDestination, CallOut, Connect, DestinationKind, Leg
 
 
 @define(eq=False)
@@ -28,7 +28,7 @@ class Order:
     """The consultation of this call, or the call that it is for."""
     party: CallParty | None = None
     """Another party that is meant."""
-    destination: Destination | None = field(default=None, repr=False)
+    destination: CallDestination | None = field(default=None, repr=False)
     value: str = field(default="", repr=False)
     seconds: float = 30.0
     fields: Fields = field(default=EMPTY, repr=False)

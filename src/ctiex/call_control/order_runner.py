@@ -13,7 +13,7 @@ from ctiex.call_control.calls import AgentCall
 from ctiex.call_control.moves import Moves
 from ctiex.call_control.order import Order
 from ctiex.call_control.orders import CallOrders
-from ctiex.call_control.requests import Requests
+from ctiex.call_control.requests import CallRequests
 from ctiex.call_control.telling import Telling
 from ctiex.call_control.turns import CallTurns
 from ctiex.call_messages import Action, CallChange, CallControlReply
@@ -39,7 +39,7 @@ class OrderRunner:
     """The orders that are under way."""
 
     def __init__(
-        self, watch: CallWatch, moves: Moves, turns: CallTurns, orders: CallOrders, requests: Requests,
+        self, watch: CallWatch, moves: Moves, turns: CallTurns, orders: CallOrders, requests: CallRequests,
         telling: Telling, new_calls: NewCalls, wait: float, look_after: Callable[[Iterable[Leg]], None],
     ) -> None:  # fmt: skip
         """

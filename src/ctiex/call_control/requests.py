@@ -13,7 +13,7 @@ from ctiex.call_control.telling import Telling
 from ctiex.call_messages import Action, CallControl, CallParty
 from ctiex.errors import CallError, Status
 from ctiex.identities import Identity
-from ctiex.interfaces.call_platform import Destination, DestinationKind, Function, ICallPlatform
+from ctiex.interfaces.call_platform import CallDestination, DestinationKind, Function, ICallPlatform
 
 _NEEDS_DESTINATION = (Action.MAKE, Action.DEFLECT, Action.CONSULT, Action.BLIND_TRANSFER, Action.ADD_PARTY)
 _NEEDS_DEVICE = (Action.LISTEN, Action.WHISPER, Action.BARGE, Action.INTERCEPT)
@@ -22,7 +22,7 @@ _MOST_DIGITS = 32
 _LONGEST_MARK = 64
 
 
-class Requests:
+class CallRequests:
     """Makes orders of requests."""
 
     def __init__(
@@ -104,7 +104,7 @@ class Requests:
         if not allowed(order.call, party, order.pair) & order.action.bit:
             raise CallError(Status.WRONG_STATE)
 
-    def _destination(self, identity: Identity, message: CallControl) -> Destination | None:
+    def _destination(self, identity: Identity, message: CallControl) -> CallDestination | None:
         if message.action in _NEEDS_DESTINATION:
             return self._destinations.checked(identity, message.destination)
         if message.action in _NEEDS_DEVICE or message.action is Action.STOP_SUPERVISION:
@@ -112,11 +112,11 @@ class Requests:
         return None
 
     @staticmethod
-    def _supervisor(identity: Identity, device: str) -> Destination:
+    def _supervisor(identity: Identity, device: str) -> CallDestination:
         """The supervisor's own telephone: that of an agent number of their identity."""
         if not device.isdigit() or not identity.may_act_for(device):
             raise CallError(Status.NO_SUCH_DESTINATION)
-        return Destination(DestinationKind.AGENT, device)
+        return CallDestination(DestinationKind.AGENT, device)
 
     def _check_value(self, message: CallControl) -> None:
         value = message.value

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ctiex.call_control.calls import AgentCall
 from ctiex.call_control.order import Functions, Order, OrderParts
 from ctiex.call_messages import Action, CallChange
-from ctiex.interfaces.call_platform import CallOut, Confer, Leg, Place
+from ctiex.interfaces.call_platform import CallOut, Confer, Leg, LegPlace
 
 
 class TwoCallOrders(OrderParts):
@@ -54,7 +54,7 @@ class TwoCallOrders(OrderParts):
             await self._moves.hang_up(leg)
         customer = self._moves.others(main, mine)[0]
         await self._moves.until(
-            lambda: self._moves.leg(mine.id).place is not Place.BRIDGE or self._with(customer, mine)
+            lambda: self._moves.leg(mine.id).place is not LegPlace.BRIDGE or self._with(customer, mine)
         )
         if not self._with(customer, mine):
             await self._moves.connect(self._moves.leg(customer.id), self._moves.leg(mine.id))
@@ -109,7 +109,7 @@ class TwoCallOrders(OrderParts):
 
     async def _add_party(self, order: Order) -> None:
         mine = self._moves.mine(order.call, order.agent)
-        if mine.place is not Place.CONFERENCE:
+        if mine.place is not LegPlace.CONFERENCE:
             other = self._moves.others(order.call, mine)[0]
             self._teller.quiet(order.call)
             await self._moves.confer((mine, other), order.call.id)

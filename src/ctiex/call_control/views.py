@@ -6,13 +6,22 @@ from collections.abc import Iterator
 
 from ctiex.call_control.calls import AgentCall
 from ctiex.call_messages import CallParty, ConnectionState, PartyRole, Recording
-from ctiex.interfaces.call_platform import ILegs, Leg, LegState, Place, RecordingState
+from ctiex.interfaces.call_platform import ILegs, Leg, LegPlace, LegState, RecordingState
 
 _RECORDINGS = {
     RecordingState.OFF: Recording.OFF,
     RecordingState.ON: Recording.ON,
     RecordingState.PAUSED: Recording.PAUSED,
 }
+
+
+OFF_HOOK = "off-hook-"
+"""How the call of an agent's leg begins that stays when every call is over: it is no call."""
+
+
+def is_off_hook(leg: Leg) -> bool:
+    """Whether an agent's leg stays at its desk when their call is over."""
+    return leg.call.startswith(OFF_HOOK)
 
 
 def own_legs(id: str, legs: ILegs) -> list[Leg]:
@@ -24,11 +33,11 @@ def desk_legs(own: list[Leg], legs: ILegs, waits_at_desk: str = "") -> Iterator[
     """The legs of agents at their desks who take part in the call of these legs."""
     found: dict[str, Leg] = {}
     for leg in own:
-        for other in legs.in_bridge(leg.bridge) if leg.bridge and leg.place is not Place.QUEUE else ():
+        for other in legs.in_bridge(leg.bridge) if leg.bridge and leg.place is not LegPlace.QUEUE else ():
             if other.at_desk:
                 found[other.id] = other
         desk = legs.leg(leg.desk) if leg.desk else None
-        if desk is not None and (desk.at_desk or desk.place is Place.SERVICE):
+        if desk is not None and (desk.at_desk or desk.place is LegPlace.SERVICE):
             found[desk.id] = desk
     waiting = legs.leg(waits_at_desk) if waits_at_desk else None
     if waiting is not None and waiting.at_desk:
@@ -60,12 +69,12 @@ def queue_of(call: AgentCall, legs: ILegs) -> str:
 
 
 def _role(leg: Leg, call: AgentCall, legs: ILegs) -> PartyRole:
-    if leg.place is Place.SUPERVISION:
+    if leg.place is LegPlace.SUPERVISION:
         return PartyRole.SUPERVISOR
     if leg.agent:
         return PartyRole.AGENT
     dialler = legs.leg(leg.dialled_by) if leg.dialled_by else None
-    if dialler is not None and dialler.place is Place.SERVICE and not dialler.agent:
+    if dialler is not None and dialler.place is LegPlace.SERVICE and not dialler.agent:
         return PartyRole.SERVICE
     return PartyRole.OTHER if call.related else PartyRole.CUSTOMER
 
@@ -75,11 +84,11 @@ def _state(leg: Leg) -> ConnectionState:
         return ConnectionState.INITIATED
     if leg.state is LegState.ALERTING:
         return ConnectionState.ALERTING
-    if leg.place is Place.QUEUE:
+    if leg.place is LegPlace.QUEUE:
         return ConnectionState.QUEUED
     if leg.held_at_phone:
         return ConnectionState.HELD_AT_PHONE
-    if leg.place is Place.SERVICE and leg.agent:
+    if leg.place is LegPlace.SERVICE and leg.agent:
         return ConnectionState.HELD
     return ConnectionState.CONNECTED
 
@@ -89,6 +98,6 @@ def _state_at_desk(leg: Leg, own: list[Leg]) -> ConnectionState:
     together = leg.bridge and any(other.bridge == leg.bridge for other in own)
     if together:
         return ConnectionState.HELD_AT_PHONE if leg.held_at_phone else ConnectionState.CONNECTED
-    if leg.place is Place.SERVICE or any(other.place is Place.HOLD and other.desk == leg.id for other in own):
+    if leg.place is LegPlace.SERVICE or any(other.place is LegPlace.HOLD and other.desk == leg.id for other in own):
         return ConnectionState.HELD
     return ConnectionState.CONNECTED

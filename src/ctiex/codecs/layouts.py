@@ -227,12 +227,14 @@ BODIES: dict[type[Message], dict[str, Attribute]] = {
     messages.DataChangedReply: {},
     call_messages.Monitor: {
         "agent": Attribute(TEXT8, "agent number that the identity acts for or supervises", needed=True),
-        "switch": Attribute(MONITOR_SWITCH, "1 starts, and a snapshot follows the reply; 0 stops"),
+        "mode": Attribute(MONITOR_SWITCH, "1 starts, and a snapshot follows the reply; 0 stops"),
     },
     call_messages.MonitorReply: {"status": _status(), "detail": _DETAIL},
     call_messages.AgentState: {
         "agent": _NEEDED_AGENT,
-        "agent_state": Attribute(AGENT_STATE, "0 logged out, 1 not ready, 2 ready, 3 after-call work; no other"),
+        "agent_state": Attribute(
+            AGENT_STATE, "0 logged out, 1 not ready, 2 ready, 3 after-call work; any other is refused by 1", needed=True
+        ),
         "reason": Attribute(TEXT8, "of not ready, or the wrap-up code of after-call work: one of those configured"),
         "device": Attribute(TEXT8, "where the agent logs in, as configured; empty: at the one of this agent number"),
         "queues": Attribute(TEXT16, "at a login: names of queues with spaces between; empty: those configured"),
@@ -245,7 +247,9 @@ BODIES: dict[type[Message], dict[str, Attribute]] = {
         "call": Attribute(TEXT8, "id of the call; empty with make"),
         "other": Attribute(TEXT8, "id of the other call, or of the party that is meant"),
         "destination": Attribute(TEXT8, "a number, an agent number, or the name of a queue"),
-        "value": Attribute(TEXT8, "the digits to send, the word to mark the call with, the supervisor's device"),
+        "value": Attribute(
+            TEXT8, "the digits to send; the word to mark the call with; agent number at the supervisor's own telephone"
+        ),
         "seconds": Attribute(Int16ub, "how long a destination may ring; 0: as configured", "seconds"),
         "fields": Attribute(FIELDS, "put over the data of the call, or of the new one"),
     },

@@ -31,7 +31,7 @@ class LegState(Enum):
     """It was answered, or has called and was let in."""
 
 
-class Place(Enum):
+class LegPlace(Enum):
     """Where a leg is."""
 
     NOWHERE = "nowhere"
@@ -82,7 +82,7 @@ class Leg:
     number: str = field(default="", repr=False)
     """The number of who is at its end, as far as the platform knows; empty where it is withheld."""
     state: LegState = LegState.INITIATED
-    place: Place = Place.NOWHERE
+    place: LegPlace = LegPlace.NOWHERE
     bridge: str = ""
     """The id of the bridge, hold, or conference that it is in; legs with the same one are together."""
     desk: str = ""
@@ -221,7 +221,7 @@ class DestinationKind(Enum):
 
 
 @frozen
-class Destination:
+class CallDestination:
     """Where a leg goes, or what is called: checked already, so that nothing from outside reaches a dial string."""
 
     kind: DestinationKind
@@ -237,7 +237,7 @@ class CallOut:
     """Will be the leg's; new."""
     call: str
     """The call that the leg will belong to."""
-    destination: Destination
+    destination: CallDestination
     on_answer: OnAnswer
     seconds: float
     """How long it may ring."""
@@ -314,7 +314,7 @@ class ICallPlatform(Interface):
     def confer(legs: tuple[Leg, ...], conference: str) -> Deferred[None]:
         """Put legs, one or two, into a conference; both at once."""
 
-    def send(leg: Leg, destination: Destination, seconds: float) -> Deferred[None]:
+    def send(leg: Leg, destination: CallDestination, seconds: float) -> Deferred[None]:
         """Have a leg call a destination, and leave where it is. If nobody answers it goes to the fallback."""
 
     def fall_back(leg: Leg) -> Deferred[None]:

@@ -8,7 +8,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface
 
-from ctiex.records import Call, Change, Snapshot
+from ctiex.records import Call, Change, StoreSnapshot
 
 
 class IJournal(Interface):
@@ -23,7 +23,7 @@ class IJournal(Interface):
         that returns a Deferred, and gets together whatever has gathered until the one before was done."""
     )
 
-    def open(reactor: Any) -> Snapshot | Deferred[Snapshot]:
+    def open(reactor: Any) -> StoreSnapshot | Deferred[StoreSnapshot]:
         """Read what was kept before; nothing where nothing was.
 
         A journal that finds an earlier state of what it kept, such as a restored backup, gives no label

@@ -83,7 +83,7 @@ def about_request(request: Message) -> About:
         case ServiceEvent():
             return {"serial": request.serial, "condition": request.condition}
         case Monitor(agent=agent):
-            return {"agent": agent, "action": request.switch.name.lower()}
+            return {"agent": agent, "action": request.mode.name.lower()}
         case AgentState(agent=agent):
             return {"agent": agent, "action": request.agent_state.name.lower()}
         case CallControl(agent=agent, call=call):

@@ -15,7 +15,7 @@ from ctiex.processing.drivers import SignallingDrivers
 from ctiex.processing.open_calls import OpenCalls
 from ctiex.processing.owners import Owners
 from ctiex.processing.service_notices import ServiceNotices
-from ctiex.processing.states import ENDED, SIGNALLED, TIMED_OUT_AS, TIMEOUT_OF, TRANSITIONS, Step
+from ctiex.processing.states import ENDED, SIGNALLED, TIMED_OUT_AS, TIMEOUT_OF, TRANSITIONS, Step, is_accepted
 from ctiex.processing.timer_wheel import TimerWheel
 from ctiex.processing.uncommitted import Act, SignallingEvent, Uncommitted
 from ctiex.records import Call, CallState, Change, StoredEvent
@@ -123,10 +123,10 @@ class CallTable:
             call.state is CallState.CONNECTED and Condition.RETURNED in call.told
         ):
             return  # it had gone on before this was kept, or gone to another identity
-        spoke = call.but(refused=False)
+        spoke = call.but(refused=False) if call.refused else call
         if (call.state, Step.FETCH) in TRANSITIONS:
             self.step(spoke, Step.FETCH, Condition.DATA_FETCHED, failed=failed)
-        elif spoke != call:  # it had fetched it before it refused
+        elif call.refused:  # it had fetched it before
             self.commit(spoke, failed=failed)
 
     def refused(self, serial: str) -> None:
@@ -397,8 +397,3 @@ class CallTable:
         if call.state is CallState.CLOSED:
             self.drivers.withdraw(call)
         self.quotas.closed(call)
-
-
-def is_accepted(call: Call) -> bool:
-    """Whether a service has accepted its Connection."""
-    return Condition.CONNECTED in call.told

@@ -12,9 +12,9 @@ from ctiex.interfaces import ISignalling, Offer
 from ctiex.lots import Lots
 from ctiex.messages import Condition, Connection
 from ctiex.processing.account import size_of_call
-from ctiex.processing.calls import CallTable, is_accepted
+from ctiex.processing.calls import CallTable
 from ctiex.processing.context import ProcessingContext
-from ctiex.processing.states import SIGNALLED, TIMED_OUT_AS, TRANSITIONS, Step
+from ctiex.processing.states import SIGNALLED, TIMED_OUT_AS, TRANSITIONS, Step, is_accepted
 from ctiex.processing.uncommitted import SignallingEvent
 from ctiex.records import Call, CallState
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum, auto
 
 from ctiex.messages import Condition
-from ctiex.records import CallState
+from ctiex.records import Call, CallState
 
 _REQUESTED, _CONNECTING, _CONNECTED = CallState.REQUESTED, CallState.CONNECTING, CallState.CONNECTED
 _FETCHED, _REPORTED, _CLOSED = CallState.FETCHED, CallState.REPORTED, CallState.CLOSED
@@ -82,3 +82,8 @@ TIMED_OUT_AS: dict[CallState, Condition] = {
     _FETCHED: Condition.TIMED_OUT,
 }
 """What the agent hears when a state without a result times out."""
+
+
+def is_accepted(call: Call) -> bool:
+    """Whether a service has accepted its Connection."""
+    return Condition.CONNECTED in call.told

@@ -34,7 +34,8 @@ class AsteriskSignallingPlugin(BaseSignallingPlugin):
             client_endpoint(reactor, settings.endpoint),
             settings.username,
             settings.shared_secret(),
+            events="call,user,agent",
             answer_timeout=settings.answer_timeout,
         )
         platform = AsteriskPlatform(reactor, settings, context.services, partial(AmiClient, reactor, account))
-        return TransferSignalling(platform, context.listener)
+        return TransferSignalling(platform, context.listener, platform)

@@ -24,11 +24,16 @@ class TransferSignalling(BaseSignalling):
 
     sees_return = True
 
-    def __init__(self, platform: ITelephonyPlatform, listener: ISignallingListener) -> None:
-        """Nothing is connected before ``start``."""
+    def __init__(
+        self, platform: ITelephonyPlatform, listener: ISignallingListener, call_platform: ICallPlatform | None = None
+    ) -> None:
+        """Nothing is connected before ``start``.
+
+        :param call_platform: the same platform, where its calls can be controlled too.
+        """
         self._platform = platform
         self._calls = SeenCalls(platform, listener)
-        self.call_platform = platform if ICallPlatform.providedBy(platform) else None
+        self.call_platform = call_platform
 
     def __len__(self) -> int:
         """How many records are kept of calls: none when there are no calls."""

@@ -12,7 +12,7 @@ from twisted.python.failure import Failure
 
 from ctiex.errors import StoreUnavailable
 from ctiex.interfaces import IJournal, ISharedJournal
-from ctiex.records import Call, Change, Snapshot
+from ctiex.records import Call, Change, StoreSnapshot
 from ctiex.stores.index import CallIndex, Undo
 
 MOST_WAITING = 20_000
@@ -88,7 +88,7 @@ class JournaledCallStore(CallStore):
         opening: Deferred[Any] = maybeDeferred(self.journal.open, reactor)
         return opening.addCallback(self._opened, reactor)
 
-    def _opened(self, snapshot: Snapshot, reactor: Any) -> Deferred[None]:
+    def _opened(self, snapshot: StoreSnapshot, reactor: Any) -> Deferred[None]:
         missing = "; ".join(snapshot.gaps())
         try:
             if missing:

@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 from ctiex.errors import StoreUnavailable
-from ctiex.records import Snapshot
+from ctiex.records import StoreSnapshot
 from ctiex.stores.opening import opened_to_read, told
 from ctiex.stores.sealing import Seal, sync_folder, unfinished
 from ctiex.stores.sqlite_file import SqliteFile, lock
@@ -29,7 +29,7 @@ def back_up(path: Path, copy: Path) -> None:
         sync_folder(copy.parent)
 
 
-def restore(path: Path, copy: Path, seal: Seal) -> Snapshot:
+def restore(path: Path, copy: Path, seal: Seal) -> StoreSnapshot:
     """Put a copy in a file's place, in one moment, and take away the log of what stood there.
 
     The file is a generation of its own from then on, without an epoch, so that it can't be mistaken for the one that
@@ -56,7 +56,7 @@ def _copy(source: sqlite3.Connection, new: Path) -> None:
         source.backup(target)
 
 
-def _made_ready(new: Path, seal: Seal) -> Snapshot:
+def _made_ready(new: Path, seal: Seal) -> StoreSnapshot:
     """What the copy keeps, once it is sound and of the present version.
 
     :raise StoreUnavailable: it isn't sound, in the words of the check.

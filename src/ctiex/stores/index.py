@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from attrs import define, field
 
 from ctiex.errors import StoreUnavailable
-from ctiex.records import Call, Change, Snapshot, StoredEvent
+from ctiex.records import Call, Change, StoredEvent, StoreSnapshot
 from ctiex.stores.compact import Calls, Held, as_call
 
 
@@ -119,7 +119,7 @@ class CallIndex:
             else:
                 self._metadata[name] = value
 
-    def load(self, snapshot: Snapshot) -> None:
+    def load(self, snapshot: StoreSnapshot) -> None:
         """Begin with what a journal holds.
 
         :raise StoreUnavailable: something of it isn't as it may be.

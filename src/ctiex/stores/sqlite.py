@@ -19,7 +19,7 @@ from zope.interface import implementer
 from ctiex.errors import StoreUnavailable
 from ctiex.file_modes import warn_of_wide_mode
 from ctiex.interfaces import IJournal
-from ctiex.records import EPOCH, Call, Change, Snapshot
+from ctiex.records import EPOCH, Call, Change, StoreSnapshot
 from ctiex.stores.groups import Group
 from ctiex.stores.opening import expect_sound, told
 from ctiex.stores.sealing import Seal, find_key
@@ -62,7 +62,7 @@ class SqliteJournal:
         self._reactor: Any = None
         self._threads = ThreadPool(1, 1, "ctiex-store")
 
-    def open(self, reactor: Any) -> Deferred[Snapshot]:
+    def open(self, reactor: Any) -> Deferred[StoreSnapshot]:
         """Read everything that the file keeps.
 
         Another process may be about to leave: it is given ``lock_wait`` to let go of the file.
@@ -71,11 +71,11 @@ class SqliteJournal:
         self._threads.start()
         return ensureDeferred(self._read()).addCallbacks(self._opened, self._stopped)
 
-    async def _read(self) -> Snapshot:
+    async def _read(self) -> StoreSnapshot:
         until, told = self._reactor.seconds() + self._lock_wait, False
         while True:
             try:
-                kept: Snapshot = await self._in_thread(self._read_file)
+                kept: StoreSnapshot = await self._in_thread(self._read_file)
                 return kept
             except StoreInUse:
                 if self._reactor.seconds() >= until:
@@ -86,7 +86,7 @@ class SqliteJournal:
                 told = True
             await deferLater(self._reactor, _ASK_AGAIN)
 
-    def _read_file(self) -> Snapshot:
+    def _read_file(self) -> StoreSnapshot:
         with told(self._path):
             expect_sound(self._path.resolve())  # before the key is looked for, which a new store makes
         seal = Seal(find_key(self._key_file, make=not self._path.exists()))
@@ -103,7 +103,7 @@ class SqliteJournal:
         self._file = file
         return kept
 
-    def _opened(self, kept: Snapshot) -> Snapshot:
+    def _opened(self, kept: StoreSnapshot) -> StoreSnapshot:
         _log.info("{path}: {calls} calls, {events} events waiting", path=str(self._path), calls=len(kept.calls),
                   events=len(kept.events))  # fmt: skip
         for file in (self._path, self._key_file):

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, TypeVar
 
 from ctiex.errors import StoreUnavailable
-from ctiex.records import EPOCH, Snapshot
+from ctiex.records import EPOCH, StoreSnapshot
 from ctiex.stores.groups import Group
 from ctiex.stores.marks import checkpoint, write_out
 from ctiex.stores.opening import expect_folder, opened_alone, opened_to_read, told
@@ -157,7 +157,7 @@ class SqliteFile:
 
     # ------------------------------------------------------------ reading
 
-    def read(self, wrong: list[str] | None = None) -> Snapshot:
+    def read(self, wrong: list[str] | None = None) -> StoreSnapshot:
         """Everything in the file.
 
         :param wrong: takes what is said of each record that isn't as it was written; None: the first is an error.
@@ -168,7 +168,7 @@ class SqliteFile:
             with self._database:
                 found = self._database.execute("SELECT generation, stamp FROM store").fetchone()
                 self._rows.check_store(*(found or (None, None)))
-                return Snapshot(
+                return StoreSnapshot(
                     tuple(self._taken(_CALLS, self._rows.opened_call, wrong))
                     + tuple(self._taken(_WITHOUT_A_CALL, self._rows.opened_call, wrong)),
                     dict(self._taken(_MAILBOXES, self._rows.opened_mailbox, wrong)),

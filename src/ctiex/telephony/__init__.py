@@ -15,5 +15,11 @@
 
     asterisk.fastagi, agi, media    voice for ``ctiex voice``: prompts out, digits in
 
-``call_model`` is of any platform.
+Beside it, on the same connection, call control: ``interfaces.call_platform``, which ``asterisk.calls`` provides::
+
+    asterisk.call_orders, queues (orders) -> call_actions -> AMI, calls.conf
+    AMI's events -> asterisk.legs (leg_book, leg_facts, legs_snapshot) -> leg_model.LegModel
+    asterisk.desk_states: which agents off the hook are free, for the queues
+
+``call_model`` and ``leg_model`` are of any platform.
 """

@@ -239,9 +239,9 @@ class FakePeer(Protocol):
         assert self.transport is not None, "there is no link yet"
         self.transport.write(data)
 
-    def bind(self, identity: str, secret: str = "secret", role: Role = Role.AGENT) -> int:
+    def bind(self, identity: str, secret: str = "secret", role: Role = Role.AGENT, features: str = "") -> int:
         """Ask to be bound."""
-        return self.send(Bind(role, identity, secret, software="fake"))
+        return self.send(Bind(role, identity, secret, software="fake", features=features))
 
     def unbind(self) -> int:
         """Say that this side leaves."""
@@ -321,9 +321,9 @@ class FakeService(FakePeer):
     accepts: int | None = Status.OK
     """The status that answers each Connection; None: it is left unanswered."""
 
-    def bind(self, identity: str, secret: str = "secret", role: Role = Role.SERVICE) -> int:
+    def bind(self, identity: str, secret: str = "secret", role: Role = Role.SERVICE, features: str = "") -> int:
         """Ask to be bound."""
-        return super().bind(identity, secret, role)
+        return super().bind(identity, secret, role, features)
 
     def fetch(self, serial: str, exchange_address: str = "") -> int:
         """Ask for a call's data."""

@@ -14,6 +14,16 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
+from ctiex.call_messages import (
+    Action,
+    AgentStateCode,
+    CallChange,
+    ConnectionState,
+    MonitorSwitch,
+    Page,
+    PartyRole,
+    Recording,
+)
 from ctiex.codecs.json import shapes_of
 from ctiex.codecs.layouts import BODIES, RECORDS
 from ctiex.codecs.shapes import BITS, Element, FieldList, Number, RecordList, Text
@@ -38,6 +48,15 @@ _ENUMS: dict[str, tuple[str, type[IntEnum]]] = {
     "status": ("status", Status),
     "condition": ("condition", Condition),
     "state": ("open_call_state", OpenCallState),
+    "action": ("action", Action),
+    "party_role": ("party_role", PartyRole),
+    "connection_state": ("connection_state", ConnectionState),
+    "event": ("call_change", CallChange),
+    "recording": ("recording", Recording),
+    "agent_state": ("agent_state_code", AgentStateCode),
+    "pending_state": ("agent_state_code", AgentStateCode),
+    "mode": ("monitor_switch", MonitorSwitch),
+    "page": ("page", Page),
 }
 """By the name of an attribute: the enum of the file."""
 _PLAIN = re.compile(r"[a-z][a-z0-9_-]*(::[a-z0-9_]+)?")
@@ -122,6 +141,9 @@ def _member(name: str, code: int) -> str:
 def _text_type(text: Text) -> str:
     if text.digits:
         return "serial" if text.least else "serial_or_empty"
+    if text.bounded:
+        assert (text.least, text.greatest) == (1, MAX_NAME), "no other bounds have a type here"
+        return "name_of_field"
     return f"text{BITS[text.code]}"
 
 
@@ -132,6 +154,7 @@ def _shared_types() -> Tree:
     return {
         "text8": _text("u1"),
         "text16": _text("u2"),
+        "name_of_field": _text("u1", {"min": 1, "max": MAX_NAME}),
         "serial": _text("u1", {"min": 1, "max": MAX_DIGITS}, "ASCII"),
         "serial_or_empty": _text("u1", {"max": MAX_DIGITS}, "ASCII"),
         "field_list": _counted("u2", "field"),

@@ -21,6 +21,7 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from ctiex.call_control.control import ControlSettings
 from ctiex.carriers.calling_number import CallingNumberSerialCarrier
 from ctiex.codecs.binary import BinaryCodec
 from ctiex.core import ExchangeCore
@@ -238,6 +239,8 @@ class MemoryExchange:
     """By name; signalling by link alone, under ``link``, unless given."""
     make_drivers: Callable[[ProcessingContext, ProcessingService], Mapping[str, ISignalling]] | None = None
     """Makes them instead, where they need parts of the exchange."""
+    control_settings: ControlSettings = field(factory=ControlSettings)
+    """For the calls of a driver's platform."""
     network: ISerialCarrier | None = None
     """Takes serials through the telephone network; in the calling number unless given."""
     random: Random = field(factory=lambda: Random(1))
@@ -265,6 +268,7 @@ class MemoryExchange:
             ivr_link=self.session_limits,
             carrier=CallingNumberSerialCarrier(),
             network=self.network,
+            control_settings=self.control_settings,
             is_agent=lambda number: any(identity.names_agent(number) for identity in self.identities),
             exchange_address="exchange:7301",
             counters=self.counters,
@@ -329,10 +333,10 @@ class MemoryExchange:
         self.pairs.append(pair)
         return peer, pair, link
 
-    def agent(self, *numbers: str, identity: str = "agents") -> FakeAgent:
+    def agent(self, *numbers: str, identity: str = "agents", features: str = "") -> FakeAgent:
         """An agent's application that is bound, with these agent numbers logged in."""
         peer, _, _ = self.link_agent(FakeAgent(self.codec))
-        peer.bind(identity)
+        peer.bind(identity, features=features)
         for number in numbers:
             peer.login(number)
         self.pump()

@@ -11,7 +11,7 @@ from zope.interface.verify import verifyObject
 
 from ctiex.errors import StoreUnavailable
 from ctiex.interfaces import IJournal
-from ctiex.records import Call, CallState, Change, Snapshot, StoredEvent
+from ctiex.records import Call, CallState, Change, StoredEvent, StoreSnapshot
 from ctiex.stores.call_store import CallStore, JournaledCallStore
 
 
@@ -82,10 +82,10 @@ class JournalContract:
             shown = _shown(store)
             assert _shown(await self.opened(place)) == shown, place
 
-    async def snapshot(self) -> Snapshot:
+    async def snapshot(self) -> StoreSnapshot:
         """What the journal of the next process gives."""
         journal: Any = self.make_journal("here")
-        snapshot: Snapshot = await maybeDeferred(journal.open, self.reactor)
+        snapshot: StoreSnapshot = await maybeDeferred(journal.open, self.reactor)
         await maybeDeferred(journal.close)
         return snapshot
 

@@ -152,6 +152,8 @@ def _numbers(element: Number) -> SearchStrategy[Any]:
 def _text_of(element: Text) -> SearchStrategy[str]:
     if element.digits:
         return serials() if element.least else serials() | st.just("")
+    if element.bounded:
+        return texts(element.greatest, element.least) | _longest(element.greatest)
     return text8() if element.greatest == 0xFF else text16()
 
 

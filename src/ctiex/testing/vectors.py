@@ -25,22 +25,25 @@ from ctiex.interfaces import Extensions, ICodec
 from ctiex.messages import KIND_OF, VERSION, Message
 from ctiex.testing.wire.bad_frames import bad_frames
 from ctiex.testing.wire.bad_lines import bad_lines
+from ctiex.testing.wire.call_cases import call_cases
+from ctiex.testing.wire.call_dialogues import CALL_DIALOGUES
 from ctiex.testing.wire.cases import Case
 from ctiex.testing.wire.dialogues import DIALOGUES, Dialogue
 from ctiex.testing.wire.good import GOOD, VARIANTS, Good
+from ctiex.testing.wire.good_calls import GOOD_CALLS
 from ctiex.testing.wire.link_cases import link_cases
 
-CASES: list[Case] = [*bad_frames(), *bad_lines(), *link_cases()]
+CASES: list[Case] = [*bad_frames(), *bad_lines(), *link_cases(), *call_cases()]
 
 
 def vectors() -> dict[str, Any]:
     """All of them, as the file has them."""
     return {
         "version": VERSION,
-        "messages": [_message(good) for good in GOOD],
+        "messages": [_message(good) for good in [*GOOD, *GOOD_CALLS]],
         "json_variants": [{"name": one.name, "json": one.line, "same_as": one.same_as} for one in VARIANTS],
         "cases": [case.told() for case in CASES],
-        "dialogues": [_dialogue(dialogue) for dialogue in DIALOGUES],
+        "dialogues": [_dialogue(dialogue) for dialogue in [*DIALOGUES, *CALL_DIALOGUES]],
     }
 
 

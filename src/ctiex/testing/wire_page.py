@@ -10,6 +10,7 @@ import re
 import sys
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,11 @@ from ctiex.errors import Repeat
 from ctiex.testing.wire.description import description
 
 _WIDTH = 118
+_CODE_TABLES = (
+    *("roles", "open_call_states", "actions", "party_roles", "connection_states", "call_changes"),
+    *("recordings", "agent_states", "monitor_switches", "pages"),
+)
+"""The tables of numbers with a name and a meaning, and nothing more."""
 _Row = Sequence[str]
 
 
@@ -73,12 +79,13 @@ class _Parts:
             "fields": lambda: self._parts(told["fields"]["parts"]),
             "field types": self._field_types,
             "extensions": lambda: self._parts(told["frame"]["extensions"]),
-            "records": self._records,
+            "open hand off": lambda: self._record("OpenCall"),
+            "call party": lambda: self._record("CallParty"),
+            "field name": lambda: self._record("FieldName"),
             "statuses": self._statuses,
             "repeats": self._repeats,
             "conditions": self._conditions,
-            "roles": lambda: self._codes(told["roles"]),
-            "open call states": lambda: self._codes(told["open_call_states"]),
+            **{table.replace("_", " "): partial(self._codes, told[table]) for table in _CODE_TABLES},
             "features": self._features,
         }
 
@@ -107,13 +114,12 @@ class _Parts:
         for told in self._told["messages"]:
             title = f"{told['kind_hex']} {told['name']}"
             yield from (title, "~" * len(title), "")
-            yield from _folded(f"{literal(told['purpose'])} {_way(told)}", _WIDTH)
+            yield from _folded(literal(f"{told['purpose']} {_way(told)}"), _WIDTH)
             yield ""
             yield from _attributes(told["attributes"]) if told["attributes"] else ("The body is empty.", "")
 
-    def _records(self) -> Iterator[str]:
-        for attributes in self._told["records"].values():
-            yield from _attributes(attributes)
+    def _record(self, name: str) -> Iterator[str]:
+        return _attributes(self._told["records"][name])
 
     def _field_types(self) -> Iterator[str]:
         rows = [
@@ -161,6 +167,7 @@ def _way(told: dict[str, Any]) -> str:
     """Who sends a message where, and what answers it."""
     sender = {"client": "From the client", "exchange": "From the exchange", "either": "From either side"}[told["from"]]
     place = "on either link" if told["role"] is None else f"on the {_link(told)} link"
+    place += f" with the feature `{told['feature']}`" if "feature" in told else ""
     answered = f"; answered by {told['reply_kind']:02X} {told['reply']}" if "reply" in told else ""
     return f"{sender}, {place}{answered}."
 
@@ -176,11 +183,25 @@ _WIDEST = {"text8": "255 bytes", "text16": "65,535 bytes"}
 def _limits(attribute: dict[str, Any]) -> str:
     kind = attribute["type"]
     if "values" in attribute:
-        *before, last = map(str, attribute["values"])
-        return f"{', '.join(before)} or {last}" if len(before) < 3 else f"{before[0]} to {last}"
+        return _values(attribute["values"])
     if kind == "serial":
         return f"{attribute['least']} to {attribute['greatest']} digits"
+    if kind == "text8" and (attribute["least"], attribute["greatest"]) != (0, 255):
+        return f"{attribute['least']} to {attribute['greatest']} bytes"
     return _WIDEST.get(kind, "")
+
+
+def _values(values: Iterable[int]) -> str:
+    """Numbers in words, those in a row together: ``1 or 2``, ``0 to 6 or 255``."""
+    runs: list[list[int]] = []
+    for value in values:
+        if runs and value == runs[-1][-1] + 1:
+            runs[-1].append(value)
+        else:
+            runs.append([value])
+    parts = [part for run in runs for part in ([f"{run[0]} to {run[-1]}"] if len(run) > 3 else map(str, run))]
+    *before, last = parts
+    return f"{', '.join(before)} or {last}" if before else last
 
 
 def _default(attribute: dict[str, Any]) -> str:

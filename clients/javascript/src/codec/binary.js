@@ -4,7 +4,7 @@ import { Status } from '../codes.js';
 import { CodecError } from '../errors.js';
 import { ByteQueue, ByteReader, ByteWriter } from './bytes.js';
 import { checkExtensions, checkInvokeId, completed, declarationOf, about, writeBody } from './bodies.js';
-import { DEFAULT_MAX_FRAME, MESSAGE_OF_CODE, VERSION } from './messages.js';
+import { DEFAULT_MAX_FRAME, MESSAGE_OF_CODE, VERSION, isOfCalls } from './messages.js';
 
 const LENGTH_SIZE = 4;
 const HEADER_SIZE = 12;
@@ -27,6 +27,7 @@ export class BinaryCodec {
   decode(frame) {
     if (frame.fault) throw frame.fault;
     const declared = MESSAGE_OF_CODE.get(frame.code);
+    if (!declared) throw unknownKind(); // one of call control that isn't assigned: the session refuses it before
     const reader = new ByteReader(frame.body);
     const message = { kind: declared.name };
     for (const [name, type] of declared.attributes) {
@@ -136,6 +137,9 @@ class BinaryDecoder {
 
 function faultOf(flags, code) {
   if (flags !== 0 && flags !== EXTENDED) return new CodecError(`flags other than 0 and ${EXTENDED}`);
-  if (!MESSAGE_OF_CODE.has(code)) return new CodecError('a kind that this version has not', Status.UNKNOWN_KIND);
-  return null;
+  return MESSAGE_OF_CODE.has(code) || isOfCalls(code) ? null : unknownKind();
+}
+
+function unknownKind() {
+  return new CodecError('a kind that this version has not', Status.UNKNOWN_KIND);
 }

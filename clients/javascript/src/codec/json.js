@@ -5,7 +5,7 @@ import { CodecError } from '../errors.js';
 import { ByteQueue, fromBase64, toBase64, utf8Bytes, utf8Text } from './bytes.js';
 import { about, check, checkExtensions, checkInvokeId, completed, declarationOf } from './bodies.js';
 import { DEFAULT_MAX_FRAME, MESSAGE_OF_CODE, MESSAGE_OF_NAME } from './messages.js';
-import { parseJson } from './strict-json.js';
+import { Doubled, parseJson } from './strict-json.js';
 import { integerOfJson } from './values.js';
 
 const LINE_FEED = 10;
@@ -113,7 +113,8 @@ class JsonDecoder {
 /** The frame of one line. What is wrong with it is its fault, told under its id if that is there. */
 function frameOf(line) {
   try {
-    return judged(objectOf(line));
+    const body = objectOf(line);
+    return body instanceof Doubled ? doubledFrame(judged(body.once)) : judged(body);
   } catch (error) {
     if (error instanceof CodecError) return faulty(0, error);
     throw error;
@@ -122,7 +123,7 @@ function frameOf(line) {
 
 function objectOf(line) {
   const body = parseJson(utf8Text(line));
-  if (!(body instanceof Map)) throw new CodecError('a line is one JSON object');
+  if (!(body instanceof Map || body instanceof Doubled)) throw new CodecError('a line is one JSON object');
   return body;
 }
 
@@ -133,6 +134,12 @@ function judged(body) {
   const declared = MESSAGE_OF_NAME.get(name);
   if (!declared) return faulty(invokeId, new CodecError('a kind that this version has not', Status.UNKNOWN_KIND));
   return { code: declared.code, invokeId, body, fault: null };
+}
+
+/** A line with doubled keys is told about its kind, under its id, where these stand in it once. */
+function doubledFrame({ code, invokeId }) {
+  const fault = new CodecError('a key that stands in a line twice');
+  return { code: invokeId ? code : NO_KIND, invokeId, body: null, fault };
 }
 
 function faulty(invokeId, fault) {

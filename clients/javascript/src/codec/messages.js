@@ -3,12 +3,22 @@
  * that they know of messages from this table; the attributes stand in the order of the body.
  */
 
+import { AgentStateCode } from '../codes.js';
 import {
+  action,
+  agentState,
+  callChange,
   condition,
+  connectionState,
+  fieldName,
   fields,
   list,
+  monitorSwitch,
   needed,
   openCallState,
+  page,
+  partyRole,
+  recording,
   role,
   serial,
   serialOrEmpty,
@@ -38,6 +48,24 @@ const { REQUEST, REPLY, NOTICE, ERROR } = Form;
 const { CLIENT, EXCHANGE, BOTH } = Sender;
 const { AGENT, SERVICE } = On;
 const number = needed(text8);
+/** How a call stands, in an event and on a page of a snapshot. */
+const callAsItStands = {
+  call: text8,
+  serial: serialOrEmpty,
+  related: text8,
+  queue: text8,
+  recording,
+  parties: list({
+    id: text8,
+    party_role: partyRole,
+    number: text8,
+    agent: text8,
+    connection_state: connectionState,
+    actions: u32,
+  }),
+  version: u32,
+  fields,
+};
 
 function declared(code, name, form, sender, on, attributes) {
   return Object.freeze({ code, name, form, sender, on, attributes: Object.entries(attributes) });
@@ -140,23 +168,82 @@ export const MESSAGES = [
   declared(0x27, 'CallEndedReply', REPLY, CLIENT, SERVICE, {}),
   declared(0x28, 'DataChanged', REQUEST, EXCHANGE, SERVICE, { serial }),
   declared(0x29, 'DataChangedReply', REPLY, CLIENT, SERVICE, {}),
+  declared(0x30, 'Monitor', REQUEST, CLIENT, AGENT, { agent: number, mode: monitorSwitch }),
+  declared(0x31, 'MonitorReply', REPLY, EXCHANGE, AGENT, { status, detail: text16 }),
+  declared(0x32, 'AgentState', REQUEST, CLIENT, AGENT, {
+    agent: number,
+    agent_state: agentState,
+    reason: text8,
+    device: text8,
+    queues: text16,
+    seconds: u16,
+  }),
+  declared(0x33, 'AgentStateReply', REPLY, EXCHANGE, AGENT, { status, detail: text16 }),
+  declared(0x34, 'CallControl', REQUEST, CLIENT, AGENT, {
+    action,
+    agent: number,
+    call: text8,
+    other: text8,
+    destination: text8,
+    value: text8,
+    seconds: u16,
+    fields,
+  }),
+  declared(0x35, 'CallControlReply', REPLY, EXCHANGE, AGENT, {
+    status,
+    call: text8,
+    serial: serialOrEmpty,
+    detail: text16,
+  }),
+  declared(0x36, 'CallData', REQUEST, CLIENT, AGENT, {
+    agent: number,
+    call: number,
+    version: u32,
+    fields,
+    drop: list({ name: fieldName }),
+  }),
+  declared(0x37, 'CallDataReply', REPLY, EXCHANGE, AGENT, { status, version: u32, fields, detail: text16 }),
+  declared(0x38, 'AgentStateEvent', NOTICE, EXCHANGE, AGENT, {
+    agent: text8,
+    time: u64,
+    agent_state: agentState,
+    reason: text8,
+    device: text8,
+    since: u64,
+    until: u64,
+    pending_state: withDefault(agentState, AgentStateCode.NONE),
+    pending_reason: text8,
+    by: text8,
+    queues: text16,
+  }),
+  declared(0x3a, 'CallEvent', NOTICE, EXCHANGE, AGENT, {
+    agent: text8,
+    time: u64,
+    event: callChange,
+    cause: u8,
+    status,
+    by: text8,
+    ...callAsItStands,
+  }),
+  declared(0x3c, 'Snapshot', NOTICE, EXCHANGE, AGENT, { agent: text8, time: u64, page, ...callAsItStands }),
 ];
 
 export const MESSAGE_OF_CODE = new Map(MESSAGES.map((message) => [message.code, message]));
 export const MESSAGE_OF_NAME = new Map(MESSAGES.map((message) => [message.name, message]));
-
-/** Whether a kind is set aside for the feature `calls`: known, and not allowed where that isn't there. */
-export function isOfCalls(code) {
-  return code >= 0x30 && code <= 0x3f;
-}
 
 /** The name of the reply that answers a request. */
 export function replyTo(request) {
   return MESSAGE_OF_CODE.get(MESSAGE_OF_NAME.get(request).code + 1).name;
 }
 
-/** Whether a message may come to a client in this role. */
-export function mayCome(message, myRole) {
+/** Whether a kind is for call control: known, whether it is assigned or not, and allowed with the feature alone. */
+export function isOfCalls(code) {
+  return code >= 0x30 && code <= 0x3f;
+}
+
+/** Whether a message may come to a client in this role, on a link with these features. */
+export function mayCome(message, myRole, features) {
   const mine = myRole === 1 ? On.AGENT : On.SERVICE;
+  if (isOfCalls(message.code) && !features.has('calls')) return false;
   return message.sender !== Sender.CLIENT && (message.on === On.BOTH || message.on === mine);
 }

@@ -2,14 +2,22 @@
  * A strict parser of JSON. JSON.parse isn't enough here: it keeps the last of doubled keys, and rounds integers.
  *
  * Objects come as a Map, integers as a Number or, beyond 2^53 - 1, a BigInt. What JSON has and the messages don't
- * (fractions, exponents, huge numbers, objects with doubled keys) comes as `NOT_ALLOWED`, which no attribute takes:
- * so the line can still be answered under its id.
+ * (fractions, exponents, huge numbers) comes as `NOT_ALLOWED`, and objects with doubled keys as `Doubled`, which no
+ * attribute takes: so the line can still be answered under its id.
  */
 
 import { CodecError } from '../errors.js';
 import { narrowed } from './bytes.js';
 
 export const NOT_ALLOWED = Symbol('not allowed in a message');
+
+/** An object with keys that stand in it more than once. */
+export class Doubled {
+  /** @param {Map<string, unknown>} once what stands in it once */
+  constructor(once) {
+    this.once = once;
+  }
+}
 
 const LONGEST_INTEGER = String(-(2n ** 63n)).length;
 const DEEPEST = 500; // no message is deeper than 4; a line of nothing but brackets must not end in a stack overflow
@@ -92,7 +100,7 @@ class Parser {
 
   #object(depth) {
     const made = new Map();
-    let doubled = false;
+    const doubled = new Set();
     this.#at += 1;
     if (this.#takes('}')) return made;
     do {
@@ -100,11 +108,13 @@ class Parser {
       if (this.#text[this.#at] !== '"') this.#fail();
       const key = this.#string();
       this.#needs(':');
-      doubled ||= made.has(key);
+      if (made.has(key)) doubled.add(key);
       made.set(key, this.value(depth + 1));
     } while (this.#takes(','));
     this.#needs('}');
-    return doubled ? NOT_ALLOWED : made;
+    if (!doubled.size) return made;
+    for (const key of doubled) made.delete(key);
+    return new Doubled(made);
   }
 
   #array(depth) {

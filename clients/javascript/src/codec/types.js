@@ -3,6 +3,15 @@
  * for it where JSON leaves it out. The messages in `messages.js` are declared with these, and nothing else knows them.
  */
 
+import {
+  Action,
+  AgentStateCode,
+  ConnectionState,
+  MonitorSwitch,
+  Page,
+  PartyRole,
+  Recording,
+} from '../codes.js';
 import { CodecError } from '../errors.js';
 import { utf8Bytes } from './bytes.js';
 import { integerOfJson, integerToJson, isExactInteger, typeOfCode, typeOfValue, valueOfJson } from './values.js';
@@ -47,6 +56,11 @@ function number(letters, members) {
   };
 }
 
+/** A number that is one of an enumeration. */
+function codes(enumeration) {
+  return number('u8', Object.values(enumeration));
+}
+
 /** Text behind its length in bytes. */
 function text(letters, { least = 0, most = 2 ** Number(letters.slice(1)) - 1, digits = false } = {}) {
   function check(value, size) {
@@ -89,12 +103,20 @@ export const role = number('u8', [1, 2]);
 export const condition = u8; // any: readers take one that they don't know as progress, and from 128 on as final
 export const serviceCondition = number('u8', [0, 1, 2, 3]);
 export const openCallState = number('u8', [0, 1, 2, 3, 4]);
+export const action = codes(Action);
+export const partyRole = codes(PartyRole);
+export const connectionState = codes(ConnectionState);
+export const callChange = u8; // any: readers take one that they don't know as a change like any other
+export const recording = codes(Recording);
+export const agentState = codes(AgentStateCode);
+export const monitorSwitch = withDefault(codes(MonitorSwitch), MonitorSwitch.START);
+export const page = codes(Page);
 export const text8 = text('u8');
 export const text16 = text('u16');
 export const serial = text('u8', { least: 1, most: 20, digits: true });
 export const serialOrEmpty = text('u8', { least: 0, most: 20, digits: true });
 
-const fieldName = text('u8', { least: 1, most: MOST_NAME });
+export const fieldName = text('u8', { least: 1, most: MOST_NAME });
 
 /** Channel associated data: typed, named values, as a Map that keeps their order. */
 export const fields = {

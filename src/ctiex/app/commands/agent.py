@@ -14,7 +14,7 @@ from twisted.internet.defer import CancelledError, Deferred, TimeoutError, ensur
 from twisted.python.failure import Failure
 
 from ctiex.app.commands.accounts import AccountOptions
-from ctiex.app.commands.agent_calls import USAGE, AgentCalls
+from ctiex.app.commands.agent_calls import USAGE, TerminalCalls
 from ctiex.app.commands.agent_words import describe, read_fields
 from ctiex.app.output import READER_GONE, say
 from ctiex.clients import AgentClient, AgentNumber
@@ -58,7 +58,7 @@ class Options(AccountOptions):
 class InteractiveAgent:
     """Reads commands, line by line, and writes what happens."""
 
-    def __init__(self, agent: AgentNumber, terminal: Terminal, calls: AgentCalls) -> None:
+    def __init__(self, agent: AgentNumber, terminal: Terminal, calls: TerminalCalls) -> None:
         self._agent = agent
         self._terminal = terminal
         self._calls = calls
@@ -176,7 +176,7 @@ async def _closed(terminal: Terminal, reactor: Any) -> None:
 async def _work(options: Options, client: AgentClient, terminal: Terminal, typed: bool) -> int:
     """Log in and obey; gives how many commands failed."""
     number = options["agent"]
-    calls = AgentCalls(client, number, terminal.say, options.secret)
+    calls = TerminalCalls(client, number, terminal.say, options.secret)
 
     def gap(first: int, last: int) -> None:
         terminal.say(

@@ -141,7 +141,7 @@ USAGE: Mapping[str, str] = {
 """Of every command, what stands behind its name."""
 
 
-class AgentCalls:
+class TerminalCalls:
     """Tells of calls and states as they change, and does what is typed."""
 
     def __init__(self, client: AgentClient, number: str, say: Say, secret: Collection[str] = ()) -> None:

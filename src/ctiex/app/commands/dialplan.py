@@ -9,16 +9,17 @@ from twisted.python import usage
 
 from ctiex.app.output import write
 
-_PLATFORMS = ("1", "2")
+_FILES = {"1": "platform-1", "2": "platform-2", "calls": "calls"}
 
 
 class Options(usage.Options):
     """The options of ``ctiex dialplan``."""
 
-    synopsis = "{1 | 2}"
+    synopsis = "{1 | 2 | calls}"
     longdesc = (
         "Prints the dialplan for an Asterisk: of platform 1, where the agents are, or of platform 2, where the"
-        " automatic services are. Save it beside extensions.conf and include it there."
+        " automatic services are; or, with calls, what platform 1 needs beside its own where calls are controlled."
+        " Save it beside extensions.conf and include it there."
     )
 
     platform = ""
@@ -28,8 +29,11 @@ class Options(usage.Options):
 
         :raise UsageError: there is no such platform.
         """
-        if platform not in _PLATFORMS:
-            raise usage.UsageError("give the platform: 1, where the agents are, or 2, where the automatic services are")
+        if platform not in _FILES:
+            raise usage.UsageError(
+                "give the platform: 1, where the agents are, or 2, where the automatic services are; or calls, for call"
+                " control on platform 1"
+            )
         self.platform = platform
 
 
@@ -40,5 +44,5 @@ def run(options: Options, stdout: TextIO, stderr: TextIO) -> int:
 
 
 def dialplan(platform: str) -> str:
-    """The shipped dialplan of platform ``1`` or ``2``."""
-    return (files("ctiex.telephony") / "dialplan" / f"platform-{platform}.conf").read_text(encoding="utf-8")
+    """The shipped dialplan of platform ``1`` or ``2``, or ``calls``."""
+    return (files("ctiex.telephony") / "dialplan" / f"{_FILES[platform]}.conf").read_text(encoding="utf-8")

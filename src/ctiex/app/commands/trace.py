@@ -220,6 +220,8 @@ _WORDS: dict[str, Callable[[Record], str]] = {
     "agent": _named("agent"),
     "service": _named("service"),
     "owner": _owner,
+    "call_id": _named("call_id"),
+    "action": _named("action"),
     "condition": _named("condition_text"),
     "reason": _named("reason"),
     "why": _why,

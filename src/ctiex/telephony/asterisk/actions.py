@@ -21,8 +21,14 @@ WATCHED = (
     "CTIEX_TALK_AGENT",
 )  # fmt: skip
 """The variables that tell, after a time without events, where everybody is."""
-LIST_CHANNELS: Action = "Status", (("Variables", ",".join(WATCHED)),)
-"""Asks for every channel, with these variables."""
+
+
+def list_channels(more: tuple[str, ...] = ()) -> Action:
+    """Asks for every channel, with these variables and others."""
+    return "Status", (("Variables", ",".join((*WATCHED, *more))),)
+
+
+LIST_CHANNELS = list_channels()
 LIST_BRIDGES: Action = "BridgeList", ()
 """Asks for every bridge, with its kind."""
 MOST_HEADERS = 4

@@ -19,6 +19,7 @@ from zope.interface import implementer
 
 from ctiex.errors import LinkLost, RequestTimedOut
 from ctiex.interfaces import Offer
+from ctiex.interfaces.call_platform import ICallPlatform
 from ctiex.interfaces.telephony import (
     Conversation,
     ITelephonyListener,
@@ -29,7 +30,10 @@ from ctiex.interfaces.telephony import (
 from ctiex.telephony.asterisk import actions
 from ctiex.telephony.asterisk.ami import AmiError, AmiMessage
 from ctiex.telephony.asterisk.ami_link import ActionRefused
+from ctiex.telephony.asterisk.call_actions import WATCHED
+from ctiex.telephony.asterisk.calls import AsteriskCalls, CallsSnapshot
 from ctiex.telephony.asterisk.events import EventReader, update
+from ctiex.telephony.asterisk.queues import LIST_QUEUES
 from ctiex.telephony.asterisk.settings import AsteriskServiceSettings, AsteriskSettings
 from ctiex.telephony.asterisk.snapshot import AsteriskSnapshot
 from ctiex.telephony.call_model import CallModel
@@ -46,9 +50,9 @@ def _lot() -> Callable[[], bool]:
     return lambda: next(steps) >= _LOT
 
 
-@implementer(ITelephonyPlatform)
-class AsteriskPlatform:
-    """One Asterisk."""
+@implementer(ITelephonyPlatform, ICallPlatform)
+class AsteriskPlatform(AsteriskCalls):
+    """One Asterisk; its calls can be controlled where somebody watches (:meth:`watch`)."""
 
     _listener: ITelephonyListener
     """Given by ``start``; nothing is heard before."""
@@ -66,8 +70,8 @@ class AsteriskPlatform:
         :param make_client: makes an :class:`ctiex.telephony.asterisk.ami_client.AmiClient` of ``on_event``,
             ``on_login`` and ``on_lost``.
         """
+        super().__init__(settings)
         self._clock = clock
-        self._settings = settings
         self._services = services
         self._client = make_client(self.take, self._logged_in, self._disconnected)
         self._events = EventReader()
@@ -81,7 +85,7 @@ class AsteriskPlatform:
     @property
     def kept(self) -> int:
         """How many records are kept of calls: none when there are no calls."""
-        return len(self.calls) + len(self._events.service_calls) + len(self._unread)
+        return len(self.calls) + len(self._events.service_calls) + len(self._unread) + self.kept_of_calls
 
     def start(self, listener: ITelephonyListener) -> None:
         """Connect to Asterisk, and again after every loss."""
@@ -116,6 +120,7 @@ class AsteriskPlatform:
             _log.error("call {serial} can't be transferred: {reason}", serial=offer.serial, reason=str(error))
             refused()
             return
+        self._remember_legs(conversation.customer.id, conversation.agent_party.id)
         self._ask(*variables)
         self._act(redirect).addErrback(self._not_moved, offer.serial, refused)
 
@@ -164,7 +169,8 @@ class AsteriskPlatform:
 
     def _act(self, action: actions.Action) -> Deferred[AmiMessage]:
         name, headers = action
-        answer: Deferred[AmiMessage] = self._client.act(name, *headers)
+        # What an action has begun may be told before it is answered, and under its id.
+        answer: Deferred[AmiMessage] = self._client.act(name, *headers, each=self.take)
         return answer
 
     # ------------------------------------------------------------ events
@@ -174,6 +180,7 @@ class AsteriskPlatform:
         if self.connected:
             update(self.calls, event)
             self._follow(event)
+            self._take_of_calls(event)
         else:
             self._unread.append(event)
 
@@ -185,6 +192,7 @@ class AsteriskPlatform:
     def _disconnected(self) -> None:
         """Events are missed from now on, so that a snapshot is needed."""
         self.connected = False
+        self._away()
         self._unread.clear()
         if self._taking_up is not None:
             taking_up, self._taking_up = self._taking_up, None
@@ -196,16 +204,22 @@ class AsteriskPlatform:
         return ensureDeferred(self._read_snapshot())
 
     async def _read_snapshot(self) -> None:
-        snapshot = AsteriskSnapshot(self._settings)
+        snapshot, calls = AsteriskSnapshot(self._settings), self._make_snapshot()
+
+        def take(event: AmiMessage) -> None:
+            snapshot.take(event)
+            if calls is not None:
+                calls.take(event)
+
         try:  # one after the other: Asterisk answers in order, and a long list would cost the next one its time
-            for name, headers in (actions.LIST_BRIDGES, actions.LIST_CHANNELS):
-                await self._client.act(name, *headers, each=snapshot.take)
+            for name, headers in self._lists(calls):
+                await self._client.act(name, *headers, each=take)
         except ActionRefused as error:
             raise ActionRefused(
                 f"Asterisk doesn't list its channels ({error}): its manager user needs read = call,user"
                 " and write = call"
             ) from None
-        taking_up = self._taking_up = self._cooperator.cooperate(self._take_up(snapshot))
+        taking_up = self._taking_up = self._cooperator.cooperate(self._take_up(snapshot, calls))
         try:
             await taking_up.whenDone()
         except TaskStopped:
@@ -214,13 +228,21 @@ class AsteriskPlatform:
             if self._taking_up is taking_up:
                 self._taking_up = None
 
-    def _take_up(self, snapshot: AsteriskSnapshot) -> Iterator[None]:
+    def _lists(self, calls: CallsSnapshot | None) -> tuple[actions.Action, ...]:
+        if calls is None:
+            return actions.LIST_BRIDGES, actions.LIST_CHANNELS
+        return actions.LIST_BRIDGES, actions.list_channels(WATCHED), LIST_QUEUES
+
+    def _take_up(self, snapshot: AsteriskSnapshot, calls: CallsSnapshot | None) -> Iterator[None]:
         """In lots, since there may be many calls and everybody else wants to go on."""
         self.calls = snapshot.calls
+        if calls is not None:
+            self._begin_calls(calls)
         yield from self._events.service_calls.go_on(snapshot.out)
         yield from self._listener.take_up(snapshot)
         yield from self._read_unread()
         self.connected = True  # before it goes on with what waits: from here on events are told as they come
+        yield from self._tell_calls()
         yield from self._listener.caught_up()
 
     def _read_unread(self) -> Iterator[None]:
@@ -229,6 +251,7 @@ class AsteriskPlatform:
             unread, self._unread = self._unread, []
             for event in unread:
                 update(self.calls, event)
+                self._take_of_calls(event)
             for event in unread:
                 self._follow(event)
                 yield

@@ -32,6 +32,24 @@ def _is_dial(value: object) -> bool:
     )
 
 
+def _is_device(placeholder: str) -> Callable[[object], bool]:
+    def accept(value: object) -> bool:
+        return value == "" or (
+            isinstance(value, str)
+            and "/" in value
+            and value.count(placeholder) == 1
+            and not _UNSAFE.search(value)
+            and "{" not in value.replace(placeholder, "")
+            and "&" not in value
+        )
+
+    return accept
+
+
+def _is_queue_place(value: object) -> bool:
+    return value == "" or (isinstance(value, str) and "{queue}" in value and bool(_PLACE.fullmatch(value)))
+
+
 def _is_pattern(value: object) -> bool:
     return isinstance(value, str) and value.count("{agent}") == 1 and "/" in value
 
@@ -78,9 +96,15 @@ Endpoint = Annotated[str, Check('an endpoint such as "tcp:127.0.0.1:5038"', _is_
 User = Annotated[str, Check("text of one line", _is_line, stand_in="-")]
 Secret = Annotated[str, Check("text of one line", _is_line, secret=True)]
 Dial = Annotated[str, Check('text such as "PJSIP/{access_code}@core"', _is_dial, stand_in="-/-")]
+AgentDial = Annotated[str, Check('text such as "PJSIP/{agent}"', _is_device("{agent}"))]
+NumberDial = Annotated[str, Check('text such as "PJSIP/{number}@core"', _is_device("{number}"))]
+QueuePlace = Annotated[str, Check('text such as "queues,{queue},1"', _is_queue_place)]
+Number = Annotated[
+    str, Check("digits, * # +", lambda value: isinstance(value, str) and bool(re.fullmatch(r"[0-9*#+]{0,32}", value)))
+]
 Agents = Annotated[tuple[str, ...], _one_or_more('"PJSIP/{agent}"', _is_pattern, 1)]
 Customers = Annotated[tuple[str, ...], _one_or_more('"PJSIP/trunk-"', _is_text, 0)]
-Place = Annotated[
+LegPlace = Annotated[
     str,
     Check(
         '"context,extension,priority"', lambda value: value == "" or (_is_text(value) and bool(_PLACE.fullmatch(value)))
@@ -111,7 +135,7 @@ class AsteriskSettings:
     """Devices that don't show the agent's number so, each with it."""
     customers: Customers = ()
     """How the channels of customers begin; empty: whatever is no agent's, but for ``Local/``."""
-    fallback: Place = ""
+    fallback: LegPlace = ""
     """``context,extension,priority`` for a customer whose agent has gone meanwhile; empty: the call ends."""
     ring: Seconds = 30
     """How long a service may take to answer the call, in seconds."""
@@ -123,6 +147,23 @@ class AsteriskSettings:
     return_context: Context = "ctiex-return"
     hold_context: Context = "ctiex-hold"
     release_context: Context = "ctiex-release"
+
+    agent_dial: AgentDial = "PJSIP/{agent}"
+    """How the telephone of an agent is called, ``{agent}`` where the agent number goes."""
+    number_dial: NumberDial = ""
+    """How a number outside is called, ``{number}`` where it goes: ``PJSIP/{number}@core``; empty: none is."""
+    queue_place: QueuePlace = ""
+    """``context,extension,priority`` of a queue's callers, ``{queue}`` where its name goes; empty: no queue."""
+    calling_number: Number = ""
+    """The calling number that is shown outside where a call has none of its own."""
+    answer_by_notify: bool = False
+    """Whether telephones answer when they are told to by NOTIFY; that needs ``write = system``."""
+    held_music: Context = "default"
+    """The class of the music that is played to whoever is held."""
+    held_longest: Seconds = 600
+    """How long somebody may be held, in seconds; then they come back to the agent, or go to the fallback."""
+    join_context: Context = "ctiex-join"
+    """Where calls of queues go to agents whose telephone is off the hook."""
 
     def __attrs_post_init__(self) -> None:
         if bool(self.secret) == bool(self.secret_file):

@@ -15,13 +15,14 @@ from zope.interface import implementer
 
 from ctiex.errors import LinkLost
 from ctiex.interfaces.call_platform import (
+    CallDestination,
     CallOut,
-    Destination,
     Function,
     ICallPlatform,
     ICallPlatformListener,
     Leg,
     LegGone,
+    LegState,
     PlatformEvent,
     QueueMembership,
     RecordingState,
@@ -57,7 +58,7 @@ class Trouble:
 class _Telling:
     """What is to be told of one leg, in order; of different legs it is told in any."""
 
-    waiting: deque[Leg | PlatformEvent]
+    waiting: deque[Callable[[], None]]
 
 
 @implementer(ICallPlatform)
@@ -88,7 +89,11 @@ class SimulatedPlatform:
         self.recorded: list[tuple[str, RecordingState, str]] = []
         self.orders: list[str] = []
         """The name of every order that was taken."""
-        self._reasons: dict[str, str] = {}
+        self.on_leg: Callable[[Leg], None] = lambda leg: None
+        """Hears of each leg behind the listener, and of each that is gone."""
+        self.on_gone: Callable[[str], None] = lambda id: None
+        self.on_come: Callable[[], None] = lambda: None
+        self.on_go: Callable[[], None] = lambda: None
 
     def watch(self, listener: ICallPlatformListener) -> None:
         """Tell this listener."""
@@ -102,10 +107,12 @@ class SimulatedPlatform:
         for leg in self.board.legs.all():
             self.legs.put(evolve(leg))
         self._telling.clear()
+        self.board.in_motion.clear()
         self._connection += 1
         self.connected = True
         for _ in self._listener.taken_up():
             pass
+        self.on_come()
 
     def go(self) -> None:
         """The connection is lost."""
@@ -113,6 +120,7 @@ class SimulatedPlatform:
         self._telling.clear()
         self._connection += 1
         self._listener.away()
+        self.on_go()
 
     def restart(self) -> None:
         """The platform itself was started again: all calls are gone."""
@@ -123,16 +131,31 @@ class SimulatedPlatform:
     # ------------------------------------------------------------ what is told
 
     def _changed(self, leg: Leg) -> None:
-        self._tell(leg.id, evolve(leg))
+        as_it_is = evolve(leg)
+        self.tell(leg.id, lambda: self._hear(as_it_is))
+
+    def _hear(self, leg: Leg) -> None:
+        self.board.in_motion.pop(leg.id, None)
+        self.legs.put(leg)
+        self._listener.changed(leg)
+        self.on_leg(leg)
 
     def _happened(self, event: PlatformEvent) -> None:
         about: str = getattr(event, "id", "") or getattr(event, "leg", "") or getattr(event, "agent", "")
-        self._tell(about, event)
+        self.tell(about, lambda: self._hear_event(event))
 
-    def _tell(self, about: str, what: Leg | PlatformEvent) -> None:
+    def _hear_event(self, event: PlatformEvent) -> None:
+        if isinstance(event, LegGone):
+            self.legs.remove(event.id)
+        self._listener.happened(event)
+        if isinstance(event, LegGone):
+            self.on_gone(event.id)
+
+    def tell(self, about: str, hear: Callable[[], None]) -> None:
+        """Have something of a leg be heard, behind what is still to be heard of it."""
         if not self.connected:
             return
-        self._telling.setdefault(about, _Telling(deque())).waiting.append(what)
+        self._telling.setdefault(about, _Telling(deque())).waiting.append(hear)
         self._clock.callLater(self._late(), self._tell_next, self._connection)
 
     def _late(self) -> float:
@@ -144,16 +167,14 @@ class SimulatedPlatform:
             return
         about = self._random.choice(list(self._telling)) if self.trouble.latest else next(iter(self._telling))
         telling = self._telling[about]
-        what = telling.waiting.popleft()
+        hear = telling.waiting.popleft()
         if not telling.waiting:
             del self._telling[about]
-        if isinstance(what, Leg):
-            self.legs.put(what)
-            self._listener.changed(what)
-            return
-        if isinstance(what, LegGone):
-            self.legs.remove(what.id)
-        self._listener.happened(what)
+        hear()
+
+    def later(self, do: Callable[[], None]) -> None:
+        """Do something in a later turn."""
+        self._clock.callLater(0, do)
 
     # ------------------------------------------------------------ orders
 
@@ -226,7 +247,7 @@ class SimulatedPlatform:
 
         return self._order("confer", confer)
 
-    def send(self, leg: Leg, destination: Destination, seconds: float) -> Deferred[None]:
+    def send(self, leg: Leg, destination: CallDestination, seconds: float) -> Deferred[None]:
         """Have a leg call a destination."""
         return self._order("send", lambda: self.board.send(self._real(leg), destination, seconds))
 
@@ -248,6 +269,8 @@ class SimulatedPlatform:
         def hang_up() -> None:
             real = self.board.legs.leg(leg.id)
             if real is not None:
+                if not real.agent and real.state is LegState.CONNECTED:
+                    self.board.cut_off.append(real.id)
                 self.board.hang_up(real, cause, by_platform=True)
 
         return self._order("hang up", hang_up)

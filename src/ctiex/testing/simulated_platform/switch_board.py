@@ -5,53 +5,41 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 
-from attrs import define, field
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 
 from ctiex.errors import Status
 from ctiex.interfaces.call_platform import (
     BlindTransferSeen,
+    CallDestination,
     CallOut,
     Confer,
     Connect,
-    Destination,
     DestinationKind,
     DialFailed,
     Leg,
     LegGone,
+    LegPlace,
     LegState,
     OnAnswer,
-    Place,
     PlatformEvent,
     Supervise,
     ToDesk,
 )
 from ctiex.telephony.leg_model import LegModel
+from ctiex.testing.simulated_platform.devices import (
+    BUSY,
+    FALLBACK,
+    NO_ANSWER,
+    NORMAL,
+    STATUS_OF,
+    UNALLOCATED,
+    Device,
+    LegTimers,
+    Queue,
+)
 
-FALLBACK = "fallback"
-"""The queue in which customers are looked after whom nobody has."""
-NORMAL, BUSY, NO_ANSWER, REJECTED, UNALLOCATED, OUT_OF_ORDER = 16, 17, 19, 21, 1, 27
-
-
-@define
-class Device:
-    """What is at a number: how it behaves when it is called."""
-
-    agent: str = ""
-    answers_after: float | None = None
-    """In seconds; None: somebody has to pick it up."""
-    fails_with: int = 0
-    """A cause by which it refuses every call at once."""
-    one_call: bool = True
-    """Whether it is busy while it has a leg."""
-
-
-@define
-class Queue:
-    """Callers who wait for its members."""
-
-    members: dict[str, str] = field(factory=dict)
-    """By agent number: why it is paused; empty: it isn't."""
+_MOTION = 0.15
+"""How long it takes at most until a leg is where it was put, in seconds."""
 
 
 class SwitchBoard:
@@ -77,33 +65,25 @@ class SwitchBoard:
         """Legs that have a dialplan of their own: their peer's leaving doesn't end them."""
         self._falls_back: set[str] = set()
         """Callers who go to the fallback where nobody answers them."""
-        self._timers: dict[str, IDelayedCall] = {}
+        self.timers = LegTimers(clock)
+        self.on_end: Callable[[Leg], None] = lambda leg: None
+        """Hears of each leg that ends, at once."""
         self.by_order = False
         """Whether it does now what it was told to, and not what somebody does at a telephone."""
+        self.in_motion: dict[str, float] = {}
+        """Legs that an order has put elsewhere, and until when that takes, unless it is heard before."""
+        self.too_early: list[str] = []
+        """Legs that were to be connected with such a one: a real platform loses them."""
         self.cut_off: list[str] = []
         """Customers whose call was ended by what an order did to others, or who were left by who was put elsewhere."""
+
+    def own_dialplan(self, leg: Leg, has_one: bool) -> None:
+        """Whether a leg goes on by itself when its peer is put elsewhere."""
+        (self._own.add if has_one else self._own.discard)(leg.id)
 
     def new_id(self, word: str = "leg") -> str:
         """An id that no leg has had."""
         return f"{word}-{next(self._numbers)}"
-
-    def timers(self) -> int:
-        """How many waits there are: none when there are no legs."""
-        return len(self._timers)
-
-    def _later(self, leg: Leg, seconds: float, do: Callable[[], None]) -> None:
-        self._no_timer(leg)
-
-        def due() -> None:
-            del self._timers[leg.id]
-            do()
-
-        self._timers[leg.id] = self._clock.callLater(seconds, due)
-
-    def _no_timer(self, leg: Leg) -> None:
-        timer = self._timers.pop(leg.id, None)
-        if timer is not None:
-            timer.cancel()
 
     def put(self, leg: Leg) -> None:
         """Something of a leg has changed."""
@@ -120,10 +100,10 @@ class SwitchBoard:
         if queue:
             self.enter_queue(leg, called)
         else:
-            self.dial(leg, Destination(DestinationKind.AGENT, called), 20.0)
+            self.dial(leg, CallDestination(DestinationKind.AGENT, called), 20.0)
         return leg
 
-    def dial(self, caller: Leg, destination: Destination, seconds: float) -> None:
+    def dial(self, caller: Leg, destination: CallDestination, seconds: float) -> None:
         """Have a leg ring a destination."""
         if destination.kind is DestinationKind.QUEUE:
             self.enter_queue(caller, destination.name)
@@ -136,7 +116,7 @@ class SwitchBoard:
         leg = Leg(out.id, out.call, desk=out.desk)
         self._ring(leg, out.destination, out.on_answer, out.seconds)
 
-    def _ring(self, leg: Leg, destination: Destination, on_answer: OnAnswer, seconds: float) -> None:
+    def _ring(self, leg: Leg, destination: CallDestination, on_answer: OnAnswer, seconds: float) -> None:
         device = self.devices.get(destination.name)
         leg.agent = destination.name if destination.kind is DestinationKind.AGENT else ""
         leg.number, leg.outbound = destination.name, True
@@ -149,11 +129,11 @@ class SwitchBoard:
         self.put(leg)
         after = device.answers_after
         if after is not None and after <= seconds:
-            self._later(leg, after, lambda: self.pick_up(leg))
+            self.timers.later(leg, after, lambda: self.pick_up(leg))
         else:
-            self._later(leg, seconds, lambda: self.hang_up(leg, NO_ANSWER, by_platform=True))
+            self.timers.later(leg, seconds, lambda: self.hang_up(leg, NO_ANSWER, by_platform=True))
 
-    def _why_not(self, device: Device | None, destination: Destination) -> int:
+    def _why_not(self, device: Device | None, destination: CallDestination) -> int:
         if device is None:
             return UNALLOCATED
         if device.fails_with:
@@ -170,28 +150,28 @@ class SwitchBoard:
         """Somebody answers the telephone."""
         if self.legs.leg(leg.id) is not leg or leg.state is not LegState.ALERTING:
             return
-        self._no_timer(leg)
+        self.timers.stop(leg)
         leg.state = LegState.CONNECTED
         on_answer = self._on_answer.pop(leg.id)
         match on_answer:
             case Connect(other):
                 peer = self.legs.leg(other)
-                if peer is None or peer.place not in (Place.NOWHERE, Place.DESK, Place.QUEUE):
+                if peer is None or peer.place not in (LegPlace.NOWHERE, LegPlace.DESK, LegPlace.QUEUE):
                     self.put(leg)
                     self.hang_up(leg, NORMAL, by_platform=True)  # whom it was for is elsewhere
                     return
                 if not leg.dialled_by:
                     self._own.add(leg.id)
-                self._together(peer, leg)
+                self.together(peer, leg)
             case Confer(conference):
                 self._own.add(leg.id)
-                self._move(leg, Place.CONFERENCE, conference)
+                self._move(leg, LegPlace.CONFERENCE, conference)
             case ToDesk():
                 self.to_desk(leg)
             case Supervise(target, how):
                 self._own.add(leg.id)
                 leg.supervised, leg.supervision = target, how
-                self._move(leg, Place.SUPERVISION)
+                self._move(leg, LegPlace.SUPERVISION)
 
     def hang_up(self, leg: Leg, cause: int = NORMAL, by_platform: bool = False) -> None:
         """A leg ends."""
@@ -199,7 +179,7 @@ class SwitchBoard:
             return
         bridge, place = leg.bridge, leg.place
         was_ringing = leg.state is LegState.ALERTING
-        self._no_timer(leg)
+        self.timers.stop(leg)
         self.legs.remove(leg.id)
         self._on_answer.pop(leg.id, None)
         self._own.discard(leg.id)
@@ -209,20 +189,21 @@ class SwitchBoard:
             self._happened(DialFailed(leg.id, STATUS_OF.get(cause, Status.NO_ANSWER), cause))
             self._caller_failed(leg, cause)
         self._those_left(leg, bridge, place, cause)
+        self.on_end(leg)
         self._serve_queues()
 
-    def _those_left(self, leg: Leg, bridge: str, place: Place, cause: int) -> None:
+    def _those_left(self, leg: Leg, bridge: str, place: LegPlace, cause: int) -> None:
         for ringing in [one for one in self.legs.all() if one.dialled_by == leg.id and one.state is LegState.ALERTING]:
             self.hang_up(ringing, NORMAL, by_platform=True)
         for hearing in [one for one in self.legs.all() if one.supervised == leg.id]:
             self.hang_up(hearing, NORMAL, by_platform=True)
-        if place is Place.BRIDGE:
+        if place is LegPlace.BRIDGE:
             for peer in self.legs.in_bridge(bridge):
                 self._peer_hung_up(peer)
 
     def _peer_hung_up(self, peer: Leg) -> None:
         if peer.at_desk:
-            self._move(peer, Place.DESK)
+            self._move(peer, LegPlace.DESK)
         else:
             if self.by_order and not peer.agent:
                 self.cut_off.append(peer.id)
@@ -230,7 +211,7 @@ class SwitchBoard:
 
     def _caller_failed(self, called: Leg, cause: int) -> None:
         caller = self.legs.leg(called.dialled_by) if called.dialled_by else None
-        if caller is None or caller.place is not Place.NOWHERE:
+        if caller is None or caller.place is not LegPlace.NOWHERE:
             return
         if caller.id in self._falls_back:
             self.fall_back(caller)
@@ -239,25 +220,27 @@ class SwitchBoard:
 
     # ------------------------------------------------------------ moving legs
 
-    def _together(self, one: Leg, other: Leg) -> None:
+    def together(self, one: Leg, other: Leg) -> None:
         bridge = self.new_id("bridge")
-        self._move(one, Place.BRIDGE, bridge)
-        self._move(other, Place.BRIDGE, bridge)
+        self._move(one, LegPlace.BRIDGE, bridge)
+        self._move(other, LegPlace.BRIDGE, bridge)
 
-    def _move(self, leg: Leg, place: Place, bridge: str = "", desk: str = "") -> None:
+    def _move(self, leg: Leg, place: LegPlace, bridge: str = "", desk: str = "") -> None:
         """Put a leg elsewhere; whoever it leaves alone does what their dialplan says."""
         before, was = leg.bridge, leg.place
-        self._no_timer(leg)
+        if self.by_order:
+            self.in_motion[leg.id] = self._clock.seconds() + _MOTION
+        self.timers.stop(leg)
         leg.place, leg.bridge, leg.desk = place, bridge, desk
-        leg.held_at_phone = leg.held_at_phone and place is Place.BRIDGE
-        if place is not Place.QUEUE:
+        leg.held_at_phone = leg.held_at_phone and place is LegPlace.BRIDGE
+        if place is not LegPlace.QUEUE:
             leg.queue = leg.queue if leg.queue != FALLBACK else ""
-        if place is not Place.SUPERVISION:
+        if place is not LegPlace.SUPERVISION:
             leg.supervised, leg.supervision = "", None
         for ringing in [one for one in self.legs.all() if one.dialled_by == leg.id and one.state is LegState.ALERTING]:
             self.hang_up(ringing, NORMAL, by_platform=True)
         self.put(leg)
-        if was is Place.BRIDGE and before != bridge:
+        if was is LegPlace.BRIDGE and before != bridge:
             for peer in self.legs.in_bridge(before):
                 self._left(peer)
 
@@ -266,7 +249,7 @@ class SwitchBoard:
         if any(other is not peer for other in self.legs.in_bridge(peer.bridge)):
             return
         if peer.at_desk:
-            self._move(peer, Place.DESK)
+            self._move(peer, LegPlace.DESK)
         elif peer.id in self._own:
             self.fall_back(peer)
         else:
@@ -279,8 +262,8 @@ class SwitchBoard:
         self._own.add(leg.id)
         desk.at_desk = True
         self._hold(leg, desk)
-        if desk.place is not Place.DESK:
-            self._move(desk, Place.DESK)
+        if desk.place is not LegPlace.DESK:
+            self._move(desk, LegPlace.DESK)
 
     def hold(self, leg: Leg, desk: Leg) -> None:
         """A leg hears music until it is fetched, for so long as is allowed."""
@@ -288,84 +271,90 @@ class SwitchBoard:
         self._hold(leg, desk)
 
     def _hold(self, leg: Leg, desk: Leg) -> None:
-        self._move(leg, Place.HOLD, f"hold-{leg.id}", desk.id)
-        self._later(leg, self.held_longest, lambda: self._hold_over(leg))
+        self._move(leg, LegPlace.HOLD, f"hold-{leg.id}", desk.id)
+        self.timers.later(leg, self.held_longest, lambda: self._hold_over(leg))
 
     def _hold_over(self, leg: Leg) -> None:
         """The dialplan itself ends a hold: back to the desk, else to the fallback."""
         desk = self.legs.leg(leg.desk)
-        if desk is not None and desk.place is Place.DESK:
-            self._together(leg, desk)
+        if desk is not None and desk.place is LegPlace.DESK:
+            self.together(leg, desk)
         else:
             self.fall_back(leg)
 
-    def connect(self, leg: Leg, other: Leg) -> None:
-        """As the dialplan's bridging: with a leg that is gone, or in motion, it goes to the fallback."""
+    def connect(self, leg: Leg, other: Leg, again: bool = False) -> None:
+        """As the dialplan's bridging: with a leg that is in motion it is tried once more, and then a leg is lost."""
         self._own.add(leg.id)
+        moving = self.in_motion.get(other.id, 0.0) > self._clock.seconds()
+        if moving and not again:
+            self._move(leg, LegPlace.NOWHERE)
+            self.timers.later(leg, 0.2, lambda: self.connect(leg, other, again=True))
+            return
+        if moving:
+            self.too_early.append(leg.id)
         if self.legs.leg(other.id) is not other or other.state is not LegState.CONNECTED:
             self.fall_back(leg)
             return
         left = [one for one in self.legs.in_bridge(other.bridge) if one not in (leg, other)] if other.bridge else []
         bridge = self.new_id("bridge")
-        self._no_timer(other)
+        self.timers.stop(other)
         if leg.bridge and leg.bridge == other.bridge:
             return
         was = other.place
-        other.place, other.bridge, other.desk = Place.BRIDGE, bridge, ""
+        other.place, other.bridge, other.desk = LegPlace.BRIDGE, bridge, ""
         self._own.add(other.id)
         self.put(other)
-        self._move(leg, Place.BRIDGE, bridge)
-        if was is Place.BRIDGE:
+        self._move(leg, LegPlace.BRIDGE, bridge)
+        if was is LegPlace.BRIDGE:
             for peer in left:
                 self._left(peer)
 
     def confer(self, legs: Sequence[Leg], conference: str) -> None:
         """Legs join a conference at once: none of them is left alone by another."""
-        left = [one for leg in legs if leg.place is Place.BRIDGE for one in self.legs.in_bridge(leg.bridge)]
+        left = [one for leg in legs if leg.place is LegPlace.BRIDGE for one in self.legs.in_bridge(leg.bridge)]
         for leg in legs:
             self._own.add(leg.id)
-            leg.at_desk = leg.at_desk or bool(leg.agent)
-            leg.place, leg.bridge = Place.CONFERENCE, ""
+            leg.place, leg.bridge = LegPlace.CONFERENCE, ""
         for leg in legs:
-            self._move(leg, Place.CONFERENCE, conference)
+            self._move(leg, LegPlace.CONFERENCE, conference)
         for one in left:
             if one not in legs:
                 self._left(one)
 
-    def send(self, leg: Leg, destination: Destination, seconds: float) -> None:
+    def send(self, leg: Leg, destination: CallDestination, seconds: float) -> None:
         """A leg calls a destination by itself; it falls back where nobody answers."""
         self._own.add(leg.id)
         self._falls_back.add(leg.id)
         leg.at_desk = False
-        self._move(leg, Place.NOWHERE)
+        self._move(leg, LegPlace.NOWHERE)
         self.dial(leg, destination, seconds)
 
     def fall_back(self, leg: Leg) -> None:
         """Somebody looks after a leg."""
         leg.queue = FALLBACK
-        self._move(leg, Place.QUEUE, FALLBACK)
+        self._move(leg, LegPlace.QUEUE, FALLBACK)
 
     def to_desk(self, leg: Leg) -> None:
         """An agent's leg waits at its desk."""
         leg.at_desk = True
         self._own.add(leg.id)
-        self._move(leg, Place.DESK)
+        self._move(leg, LegPlace.DESK)
 
     # ------------------------------------------------------------ what is done at a telephone
 
     def press_hold(self, leg: Leg, held: bool = True) -> None:
         """The hold key of a telephone."""
-        if self.legs.leg(leg.id) is leg and leg.place is Place.BRIDGE:
+        if self.legs.leg(leg.id) is leg and leg.place is LegPlace.BRIDGE:
             leg.held_at_phone = held
             self.put(leg)
 
     def refer(self, leg: Leg, number: str, agent: bool = False) -> None:
         """A telephone transfers its peer by itself."""
-        for peer in self.legs.in_bridge(leg.bridge) if leg.place is Place.BRIDGE else ():
+        for peer in self.legs.in_bridge(leg.bridge) if leg.place is LegPlace.BRIDGE else ():
             if peer is not leg:
                 kind = DestinationKind.AGENT if agent else DestinationKind.NUMBER
                 self._happened(BlindTransferSeen(peer.id, leg.id, number))
-                self.send(peer, Destination(kind, number), 20.0)
+                self.send(peer, CallDestination(kind, number), 20.0)
         self.hang_up(leg)
 
     # ------------------------------------------------------------ queues
@@ -378,7 +367,7 @@ class SwitchBoard:
         leg.queue = name
         self._own.add(leg.id)
         self._falls_back.discard(leg.id)
-        self._move(leg, Place.QUEUE, f"queue-{name}")
+        self._move(leg, LegPlace.QUEUE, f"queue-{name}")
         self._serve_queues()
 
     def _serve_queues(self) -> None:
@@ -395,20 +384,9 @@ class SwitchBoard:
         for agent, paused in queue.members.items():
             if not paused and not any(True for _ in self.legs.of_agent(agent)):
                 ringing = Leg(self.new_id(), leg.call, dialled_by=leg.id)
-                self._ring(ringing, Destination(DestinationKind.AGENT, agent), Connect(leg.id), 15.0)
+                self._ring(ringing, CallDestination(DestinationKind.AGENT, agent), Connect(leg.id), 15.0)
                 return
 
     def members_changed(self) -> None:
         """A member came, went, or may be offered calls again."""
         self._serve_queues()
-
-
-STATUS_OF = {
-    BUSY: Status.BUSY,
-    REJECTED: Status.BUSY,
-    NO_ANSWER: Status.NO_ANSWER,
-    UNALLOCATED: Status.NO_SUCH_DESTINATION,
-    OUT_OF_ORDER: Status.OUT_OF_SERVICE,
-    NORMAL: Status.NO_ANSWER,
-}
-"""By cause, why a destination wasn't reached."""

@@ -37,7 +37,7 @@ class _Versions:
 
 
 @define(eq=False)
-class CallData:
+class DataOfCalls:
     """By call: its data, fed with what the exchange is asked and what it answers."""
 
     _of: dict[str, _Versions] = field(factory=dict)

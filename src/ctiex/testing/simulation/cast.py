@@ -10,7 +10,7 @@ from ctiex.limits import Limits
 from ctiex.testing.pairs import MemoryExchange
 from ctiex.testing.simulation.agents import AgentApplication
 from ctiex.testing.simulation.book import Book
-from ctiex.testing.simulation.call_data import CallData
+from ctiex.testing.simulation.call_data import DataOfCalls
 from ctiex.testing.simulation.clock import WorldClock
 from ctiex.testing.simulation.custody import Custody
 from ctiex.testing.simulation.debts import Debts
@@ -40,7 +40,7 @@ class Cast:
         self.seed = seed
         self.faults = frozenset(faults)
         self.clock = WorldClock(_START)
-        self.ledger = Ledger(self.clock, CallData())
+        self.ledger = Ledger(self.clock, DataOfCalls())
         self.ledger.books = {number: Book(number) for numbers in AGENTS.values() for number in numbers}
         self.network = Network(self.clock, self._dice("network"), Fault.NETWORK in self.faults)
         self.dice = self._dice("people")

@@ -15,7 +15,7 @@ from ctiex.errors import Status
 from ctiex.fields import Fields
 from ctiex.messages import AgentEvent, Condition, ConnectReply, DataResult, ServiceEvent
 from ctiex.testing.simulation.book import Book, Volume
-from ctiex.testing.simulation.call_data import CallData
+from ctiex.testing.simulation.call_data import DataOfCalls
 from ctiex.testing.simulation.clock import WorldClock
 
 KEPT = frozenset({Status.OK, Status.QUEUED_AGENT_AWAY, Status.DUPLICATE_EVENT})
@@ -70,7 +70,7 @@ class Ledger:
     """Everything that was promised."""
 
     clock: WorldClock
-    data: CallData
+    data: DataOfCalls
     books: dict[str, Book] = field(factory=dict)
     requests: dict[str, Request] = field(factory=dict)
     """By use, as everything about calls is here."""

@@ -20,7 +20,7 @@ from zope.interface import implementer
 
 from ctiex.errors import StoreUnavailable
 from ctiex.interfaces import IJournal
-from ctiex.records import EPOCH, Call, Change, Snapshot, StoredEvent
+from ctiex.records import EPOCH, Call, Change, StoredEvent, StoreSnapshot
 from ctiex.stores.call_store import JournaledCallStore
 from ctiex.stores.groups import Group
 from ctiex.testing.simulation.clock import ProcessClock
@@ -136,7 +136,7 @@ class Disk(Tables):
         self.backup = None
         return 0.0
 
-    def read(self) -> Snapshot:
+    def read(self) -> StoreSnapshot:
         """Everything that is written; without the epoch where it is a copy of an earlier state, as for SQLite's."""
         calls = [
             _whole(self.calls[serial], self.contexts[serial]) if serial in self.contexts else self.calls[serial]
@@ -148,7 +148,7 @@ class Disk(Tables):
         metadata = dict(self.metadata)
         if self.progress > self.groups:
             metadata.pop(EPOCH, None)
-        return Snapshot(tuple(calls), dict(self.last_sequences), tuple(events), metadata)
+        return StoreSnapshot(tuple(calls), dict(self.last_sequences), tuple(events), metadata)
 
 
 def _apart(call: Call) -> Call:
@@ -187,7 +187,7 @@ class SimulatedJournal:
     _random: Random
     in_groups: bool = True
 
-    def open(self, reactor: Any) -> Deferred[Snapshot]:
+    def open(self, reactor: Any) -> Deferred[StoreSnapshot]:
         """Read what the disk holds."""
         return self._after_a_while(self._disk.read)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from ctiex.errors import Status
 from ctiex.messages import Role
-from ctiex.testing.wire.cases import Case, error, raw
+from ctiex.testing.wire.cases import Case, error, features_for, raw
 
 _UPDATE = 0x1C
 _SERIAL = "01 37"
@@ -53,7 +53,37 @@ _BODIES: list[tuple[str, int, str, Role]] = [
     ("a condition of the exchange in a ServiceEvent", 0x24, "00" * 8 + _SERIAL + "00 0a 0000", Role.SERVICE),
     ("an unknown condition in a ServiceEvent", 0x24, "00" * 8 + _SERIAL + "00 04 0000", Role.SERVICE),
     ("fields that are missing altogether", _UPDATE, _SERIAL, Role.AGENT),
+    ("a mode that there isn't", 0x30, "01 31 02", Role.AGENT),
+    ("a state of an agent that there isn't", 0x32, "01 31 07 00 00 0000 0000", Role.AGENT),
+    ("an action of 0", 0x34, "00 01 31" + "00" * 8, Role.AGENT),
+    ("an action that there isn't", 0x34, "1c 01 31" + "00" * 8, Role.AGENT),
+    ("an action without its fields", 0x34, "02 01 31" + "00" * 6, Role.AGENT),
+    ("an empty name of a field to drop", 0x36, "01 31 01 63 00000000 0000 0001 00", Role.AGENT),
+    ("a name of 65 bytes of a field to drop", 0x36, "01 31 01 63 00000000 0000 0001 41" + "61" * 65, Role.AGENT),
+    ("fewer names to drop than the count", 0x36, "01 31 01 63 00000000 0000 0002 01 61", Role.AGENT),
+    ("a doubled field name in the data of a call", 0x36, "01 31 01 63 00000000 0002" + "01 61 02 0001 01" * 2 + "0000",
+     Role.AGENT),
+]  # fmt: skip
+"""Those of call control come on links that have the feature."""
+
+_EVENT = "01 31" + "00" * 8 + "02 00 0000 00 01 63 01 37 00 00"
+"""A CallEvent up to its recording."""
+_PARTY = "01 70 01 00 01 31 02 00000000"
+_EVENTS: list[tuple[str, int, str]] = [
+    ("a recording that there isn't", 0x3A, _EVENT + "03 0000 00000000 0000"),
+    (
+        "a serial with a letter in a CallEvent",
+        0x3A,
+        "01 31" + "00" * 8 + "02 00 0000 00 01 63 01 61 00 00 00" + "00" * 8,
+    ),
+    ("a party whose role there isn't", 0x3A, _EVENT + "00 0001 01 70 05 00 00 02 00000000 00000000 0000"),
+    ("a party whose state there isn't", 0x3A, _EVENT + "00 0001 01 70 01 00 00 08 00000000 00000000 0000"),
+    ("fewer parties than the count", 0x3A, _EVENT + "00 0002" + _PARTY + "00000000 0000"),
+    ("more parties than the count", 0x3A, _EVENT + "00 0001" + _PARTY * 2 + "00000000 0000"),
+    ("a page that is neither the last nor another one", 0x3C, "01 31" + "00" * 8 + "02" + "00" * 13),
+    ("a pending state that there isn't", 0x38, "01 31" + "00" * 8 + "01 00 00" + "00" * 16 + "08 00 00 0000"),
 ]
+"""What the exchange tells, as a client gets it."""
 
 _EXTENSIONS: list[tuple[str, str]] = [
     ("the flag without extensions", ""),
@@ -70,9 +100,13 @@ _FLAGS: list[tuple[str, int]] = [
 
 
 def bad_frames() -> Iterator[Case]:
-    """All of them, as an exchange gets them on a bound link."""
+    """All of them, on a bound link: as an exchange gets them, but for what the exchange alone says."""
     for name, kind, body, role in _BODIES:
-        yield Case(name, raw(kind, body), error(Status.MALFORMED, kind), role=role)
+        told = error(Status.MALFORMED, kind)
+        yield Case(name, raw(kind, body), told, role=role, features=features_for(kind))
+    for name, kind, body in _EVENTS:
+        told = error(Status.MALFORMED, kind, 0)
+        yield Case(name, raw(kind, body, invoke_id=0), told, side="client", features=features_for(kind))
     for name, fields in _FIELDS:
         yield Case(name, raw(_UPDATE, _SERIAL + fields), error(Status.MALFORMED, _UPDATE))
     for name, behind in _EXTENSIONS:

@@ -7,7 +7,7 @@ from typing import Any
 
 from ctiex.errors import Status
 from ctiex.messages import Role
-from ctiex.testing.wire.cases import ID, Case, error, line
+from ctiex.testing.wire.cases import ID, Case, error, features_for, line
 
 _UPDATE = 0x1C
 
@@ -65,6 +65,34 @@ _VALUES: list[tuple[str, Any]] = [
     ("the year 0", {"time": "0000-01-01T00:00:00Z"}),
 ]
 
+_CONTROL: dict[str, Any] = {"action": 2, "agent": "1001", "call": "c-17"}
+_DATA: dict[str, Any] = {"agent": "1001", "call": "c-17"}
+_CALLS: list[tuple[str, int, str, dict[str, Any]]] = [
+    ("a Monitor of nobody", 0x30, "Monitor", {}),
+    ("a mode that there isn't, in JSON", 0x30, "Monitor", {"agent": "1001", "mode": 2}),
+    ("a mode that is true", 0x30, "Monitor", {"agent": "1001", "mode": True}),
+    ("a state of an agent that there isn't, in JSON", 0x32, "AgentState", {"agent": "1001", "agent_state": 7}),
+    ("a state of an agent as a word", 0x32, "AgentState", {"agent": "1001", "agent_state": "ready"}),
+    ("a CallControl without an action", 0x34, "CallControl", {"agent": "1001", "call": "c-17"}),
+    ("an action as a word", 0x34, "CallControl", _CONTROL | {"action": "answer"}),
+    ("an action that there isn't, in JSON", 0x34, "CallControl", _CONTROL | {"action": 28}),
+    ("seconds beyond 16 bits", 0x34, "CallControl", _CONTROL | {"seconds": 65_536}),
+    ("data of no call", 0x36, "CallData", {"agent": "1001"}),
+    ("a version beyond 32 bits", 0x36, "CallData", _DATA | {"version": 2**32}),
+    ("names to drop that aren't objects", 0x36, "CallData", _DATA | {"drop": ["account"]}),
+    ("an empty name of a field to drop, in JSON", 0x36, "CallData", _DATA | {"drop": [{"name": ""}]}),
+    ("a name to drop with another key", 0x36, "CallData", _DATA | {"drop": [{"name": "a", "value": 1}]}),
+]
+"""Of call control, on a link that has the feature."""
+_PARTY: dict[str, Any] = dict(id="p1", party_role=1, number="201", agent="1001", connection_state=2, actions=0)
+_PARTIES: list[tuple[str, Any]] = [
+    ("parties that are an object", {"p1": _PARTY}),
+    ("a party without a number", [{key: value for key, value in _PARTY.items() if key != "number"}]),
+    ("a party whose role there isn't, in JSON", [_PARTY | {"party_role": 5}]),
+    ("a party whose actions are a list", [_PARTY | {"actions": [2]}]),
+    ("a party whose actions are beyond 32 bits", [_PARTY | {"actions": 2**32}]),
+]
+
 _EXTENSIONS: list[tuple[str, Any]] = [
     ("extensions that are no list", {"32768": "AA=="}),
     ("extensions that are an empty object", {}),
@@ -81,7 +109,7 @@ _EXTENSIONS: list[tuple[str, Any]] = [
 
 
 def bad_lines() -> Iterator[Case]:
-    """All of them, as an exchange gets them on a bound link."""
+    """All of them, on a bound link: as an exchange gets them, but for what the exchange alone says."""
     for name, data in _UNREADABLE:
         yield _case(name, data + b"\n", 0, 0)
     for name, attributes in _ATTRIBUTES:
@@ -93,6 +121,7 @@ def bad_lines() -> Iterator[Case]:
     for name, given in _EXTENSIONS:
         yield _case(name, line("Ping", ext=given), 0x05)
     yield from _kinds()
+    yield from _calls()
 
 
 def _fields() -> Iterator[Case]:
@@ -118,6 +147,16 @@ def _kinds() -> Iterator[Case]:
     yield Case("a line over the limit", long, told, codec="json", ends_link=True, max_frame=1_024)
 
 
+def _calls() -> Iterator[Case]:
+    for name, about, kind, attributes in _CALLS:
+        yield _case(name, line(kind, **attributes), about)
+    for name, parties in _PARTIES:
+        data, told = line("CallEvent", parties=parties).replace(b'"id":5', b'"id":0'), error(Status.MALFORMED, 0x3A, 0)
+        yield Case(name, data, told, codec="json", side="client", features=features_for(0x3A))
+    # It is no name of JSON, so there is no number to tell of.
+    yield _case("a kind of call control that isn't assigned, in JSON", line("Kind39"), 0, status=Status.UNKNOWN_KIND)
+
+
 def _case(
     name: str,
     data: bytes,
@@ -126,4 +165,5 @@ def _case(
     status: Status = Status.MALFORMED,
     role: Role = Role.AGENT,
 ) -> Case:
-    return Case(name, data, error(status, about, invoke_id), codec="json", role=role)
+    told = error(status, about, invoke_id)
+    return Case(name, data, told, codec="json", role=role, features=features_for(about))

@@ -12,7 +12,7 @@ from ctiex.codecs.binary import BinaryCodec
 from ctiex.codecs.json import JsonCodec
 from ctiex.errors import Status
 from ctiex.interfaces import ICodec
-from ctiex.messages import DEFAULT_MAX_FRAME, KIND_OF, VERSION, Message, Role
+from ctiex.messages import CALL_CONTROL_KINDS, DEFAULT_MAX_FRAME, KIND_OF, VERSION, Feature, Message, Role
 
 ID = 5
 """The invoke id of a frame where nothing else is said."""
@@ -38,11 +38,15 @@ class Case:
     pending: type[Message] | None = None
     ends_request: bool = False
     max_frame: int = DEFAULT_MAX_FRAME
+    features: str = ""
+    """Those that the link has: words with spaces between."""
 
     def told(self) -> dict[str, Any]:
         """As the file has it."""
         told: dict[str, Any] = {"name": self.name, "codec": self.codec, "received_by": self.side}
         told |= {"link": self.role.name.lower(), "state": "bound" if self.bound else "before Bind"}
+        if self.features:
+            told["features"] = self.features
         if self.max_frame != DEFAULT_MAX_FRAME:
             told["max_frame"] = self.max_frame
         if self.pending is not None:
@@ -57,6 +61,11 @@ class Case:
             except UnicodeDecodeError:
                 pass  # only its bytes can be shown
         return written
+
+
+def features_for(kind: int) -> str:
+    """What a link needs to have for this kind to be allowed on it."""
+    return Feature.CALLS.value if kind in CALL_CONTROL_KINDS else ""
 
 
 def error(status: Status, about: int = 0, invoke_id: int = ID) -> tuple[Answer]:

@@ -23,6 +23,7 @@ from ctiex.messages import (
     SERVICE_CONDITIONS,
     VERSION,
     Condition,
+    Feature,
     Message,
     Role,
 )
@@ -31,8 +32,25 @@ from ctiex.testing.wire.routes import BEFORE_BIND, REQUEST_OF, ROUTES, MessageRo
 
 Described = dict[str, Any]
 
-_TABLES: dict[str, str] = {"role": "roles", "condition": "conditions", "status": "statuses", "about": "messages"}
+_TABLES: dict[str, str] = {
+    "role": "roles",
+    "condition": "conditions",
+    "status": "statuses",
+    "about": "messages",
+    "state": "open_call_states",
+    "action": "actions",
+    "party_role": "party_roles",
+    "connection_state": "connection_states",
+    "event": "call_changes",
+    "recording": "recordings",
+    "agent_state": "agent_states",
+    "pending_state": "agent_states",
+    "mode": "monitor_switches",
+    "page": "pages",
+}
 """Where the numbers of an attribute of this name are explained."""
+_BITS: dict[str, str] = {"actions": "actions"}
+"""Where the bits of an attribute of this name are explained: bit n stands for the number n."""
 
 
 def description() -> Described:
@@ -41,9 +59,9 @@ def description() -> Described:
         "version": VERSION,
         "frame": _frame(),
         "kept_kinds": [
-            {"least": CALL_CONTROL_KINDS[0], "greatest": CALL_CONTROL_KINDS[-1], "feature": "calls",
-             "meaning": "call control, agent states and call events; known on every link, and not allowed without"
-             " the feature"}
+            {"least": CALL_CONTROL_KINDS[0], "greatest": CALL_CONTROL_KINDS[-1], "feature": Feature.CALLS.value,
+             "meaning": "call control, agent states and call events; known on every link, those too that aren't"
+             " assigned, and not allowed without the feature"}
         ],
         "messages": [message_described(kind, message) for kind, message in KINDS.items()],
         "records": {record.__name__: _record(record) for record in RECORDS},
@@ -52,6 +70,7 @@ def description() -> Described:
         "statuses": [_status(status) for status in Status],
         "conditions": [_condition(condition) for condition in Condition],
         "open_call_states": _coded(meanings.OPEN_CALL_STATES),
+        **_call_control_tables(),
         "features": [
             {"word": word, "role": int(told.role), "meaning": told.meaning}
             for word, told in meanings.FEATURES.items()
@@ -106,6 +125,7 @@ def message_described(kind: int, message: type[Message]) -> Described:
         "from": route.sender.value,
         "links": _links(route),
         "role": None if route.role is None else int(route.role),
+        **({"feature": Feature.CALLS.value} if kind in CALL_CONTROL_KINDS else {}),
         "before_bind": message in BEFORE_BIND,
         "invoke_id": route.invoke_id,
         **_pairing(message),
@@ -168,12 +188,12 @@ def _text(text: Text) -> Described:
 
 def _number(number: Number) -> Described:
     described: Described = {"type": number_type(number.code)}
-    table = "open_call_states" if number.name == "state" else _TABLES.get(number.name)
     if number.members is not None and len(number.members) < 2 ** BITS[number.code]:
         described["values"] = [int(member) for member in number.members]
     else:
         described |= {"least": 0, "greatest": exact(2 ** BITS[number.code] - 1)}
-    return described | ({"table": table} if table else {})
+    table, bits = _TABLES.get(number.name), _BITS.get(number.name)
+    return described | ({"table": table} if table else {}) | ({"bits": bits} if bits else {})
 
 
 def exact(number: int) -> int | str:
@@ -204,6 +224,19 @@ def _fields() -> Described:
     ]
     limits = {"time_least": LEAST_TIME, "time_greatest": MOST_TIME}
     return {"parts": _parts(meanings.FIELD), "types": types, **limits}
+
+
+def _call_control_tables() -> Described:
+    return {
+        "actions": _coded(meanings.ACTIONS),
+        "party_roles": _coded(meanings.PARTY_ROLES),
+        "connection_states": _coded(meanings.CONNECTION_STATES),
+        "call_changes": _coded(meanings.CALL_CHANGES),
+        "recordings": _coded(meanings.RECORDINGS),
+        "agent_states": _coded(meanings.AGENT_STATES),
+        "monitor_switches": _coded(meanings.MONITOR_SWITCHES),
+        "pages": _coded(meanings.PAGES),
+    }
 
 
 def _coded(table: Mapping[Any, str]) -> list[Described]:

@@ -33,7 +33,7 @@ class Dialogue:
     steps: tuple[DialogueStep, ...]
 
 
-def _asks(role: Role, invoke_id: int, request: Message, reply: Message) -> tuple[DialogueStep, DialogueStep]:
+def asks(role: Role, invoke_id: int, request: Message, reply: Message) -> tuple[DialogueStep, DialogueStep]:
     """A client's request and the exchange's reply."""
     return DialogueStep(role, "client", invoke_id, request), DialogueStep(role, "exchange", invoke_id, reply)
 
@@ -56,20 +56,20 @@ def _event(
 _ASKED = Fields({"account": "6222 0011"})
 _CORRECTED = Fields({"account": "6222 0012"})
 
-_AGENT_BINDS = _asks(
+_AGENT_BINDS = asks(
     _AGENT,
     1,
     m.Bind(_AGENT, "platform-1-agents", "demo", software="softphone 2"),
     m.BindReply(0, 2, "s-17", 30, 65_536, 1_024, ADDRESS),
 )
-_SERVICE_BINDS = _asks(
+_SERVICE_BINDS = asks(
     _SERVICE,
     1,
     m.Bind(_SERVICE, "platform-2-ivr", "demo", software="ivr 7", features="updates"),
     m.BindReply(0, 2, "s-18", 30, 65_536, 1_024, ADDRESS, "updates"),
 )
-_LOGS_IN = _asks(_AGENT, 2, m.AgentLogin("1001"), m.AgentLoginReply(0, _EPOCH, 1, 0))
-_HANDS_OVER = _asks(
+_LOGS_IN = asks(_AGENT, 2, m.AgentLogin("1001"), m.AgentLoginReply(0, _EPOCH, 1, 0))
+_HANDS_OVER = asks(
     _AGENT,
     3,
     m.ConnectRequest(_SERIAL, "1001", "bill-broadcast", CALLER, REFERENCE, _ASKED),
@@ -82,7 +82,7 @@ _CONNECTED = (*_START, *_event(1, Condition.CONNECTING), *_OFFERED, *_event(2, C
 
 def _fetches(invoke_id: int, fields: Fields) -> tuple[DialogueStep, DialogueStep]:
     request = m.DataRequest(_SERIAL, ADDRESS)
-    return _asks(_SERVICE, invoke_id, request, m.DataResult(0, _SERIAL, "1001", REFERENCE, fields))
+    return asks(_SERVICE, invoke_id, request, m.DataResult(0, _SERIAL, "1001", REFERENCE, fields))
 
 
 _FETCHED = (*_CONNECTED, *_fetches(2, _ASKED), *_event(3, Condition.DATA_FETCHED))
@@ -91,7 +91,7 @@ _RESULT = Fields({"read out": True})
 
 def _report(invoke_id: int) -> tuple[DialogueStep, DialogueStep]:
     report = m.ServiceEvent(9_001, _SERIAL, "", Condition.COMPLETED, _RESULT)
-    return _asks(_SERVICE, invoke_id, report, m.ServiceEventReply(9_001, 0))
+    return asks(_SERVICE, invoke_id, report, m.ServiceEventReply(9_001, 0))
 
 
 DIALOGUES: list[Dialogue] = [
@@ -101,35 +101,35 @@ DIALOGUES: list[Dialogue] = [
             *_FETCHED,
             *_report(3),
             *_event(4, Condition.COMPLETED, _RESULT),
-            *_asks(_AGENT, 4, m.AgentLogout("1001"), m.AgentLogoutReply(0)),
-            *_asks(_AGENT, 5, m.Unbind(), m.UnbindReply()),
+            *asks(_AGENT, 4, m.AgentLogout("1001"), m.AgentLogoutReply(0)),
+            *asks(_AGENT, 5, m.Unbind(), m.UnbindReply()),
         ),
     ),
     Dialogue(
         "a hand-off that is cancelled",
         (
             *_FETCHED,
-            *_asks(_AGENT, 4, m.CancelRequest(_SERIAL), m.CancelReply(0, _SERIAL)),
+            *asks(_AGENT, 4, m.CancelRequest(_SERIAL), m.CancelReply(0, _SERIAL)),
             *_event(4, Condition.CANCELLED),
             *_told(_SERVICE, 2, m.CallEnded(_SERIAL, Condition.CANCELLED), m.CallEndedReply()),
-            *_asks(
+            *asks(
                 _SERVICE,
                 3,
                 m.ServiceEvent(9_001, _SERIAL, "", Condition.FAILED),
                 m.ServiceEventReply(9_001, Status.ALREADY_FINISHED),
             ),
-            *_asks(_AGENT, 5, m.CancelRequest(_SERIAL), m.CancelReply(Status.ALREADY_FINISHED, _SERIAL)),
+            *asks(_AGENT, 5, m.CancelRequest(_SERIAL), m.CancelReply(Status.ALREADY_FINISHED, _SERIAL)),
         ),
     ),
     Dialogue(
         "data that is corrected after it was fetched",
         (
             *_FETCHED,
-            *_asks(_AGENT, 4, m.UpdateRequest(_SERIAL, _CORRECTED), m.UpdateReply(0, _SERIAL)),
+            *asks(_AGENT, 4, m.UpdateRequest(_SERIAL, _CORRECTED), m.UpdateReply(0, _SERIAL)),
             *_told(_SERVICE, 2, m.DataChanged(_SERIAL), m.DataChangedReply()),
             *_fetches(3, _CORRECTED),
             *_report(4),
-            *_asks(
+            *asks(
                 _AGENT,
                 5,
                 m.UpdateRequest(_SERIAL, _ASKED),
@@ -141,7 +141,7 @@ DIALOGUES: list[Dialogue] = [
         "the open hand-offs of an agent",
         (
             *_START,
-            *_asks(
+            *asks(
                 _AGENT,
                 4,
                 m.CallQuery("1001"),
@@ -149,21 +149,21 @@ DIALOGUES: list[Dialogue] = [
                     0, (OpenCall(_SERIAL, "bill-broadcast", REFERENCE, OpenCallState.CONNECTING, NOON + 1_000),)
                 ),
             ),
-            *_asks(_AGENT, 5, m.CallQuery("9999"), m.CallQueryReply(Status.NOT_ALLOWED_HERE)),
+            *asks(_AGENT, 5, m.CallQuery("9999"), m.CallQueryReply(Status.NOT_ALLOWED_HERE)),
         ),
     ),
     Dialogue(
         "a login to a numbering that began anew",
         (
             *_AGENT_BINDS,
-            *_asks(
+            *asks(
                 _AGENT,
                 2,
                 m.AgentLogin("1001", _EPOCH, 9),
                 m.AgentLoginReply(Status.NUMBERING_ANEW, _EPOCH + 1, 1, 1),
             ),
             *_event(1, Condition.UNREACHABLE, status=Status.SERVICE_UNREACHABLE),
-            *_asks(_AGENT, 3, m.AgentLogin("1001", _EPOCH + 1, 1), m.AgentLoginReply(0, _EPOCH + 1, 2, 1)),
+            *asks(_AGENT, 3, m.AgentLogin("1001", _EPOCH + 1, 1), m.AgentLoginReply(0, _EPOCH + 1, 2, 1)),
         ),
     ),
     Dialogue(
@@ -173,7 +173,7 @@ DIALOGUES: list[Dialogue] = [
             *_LOGS_IN,
             _HANDS_OVER[0],
             *_AGENT_BINDS,
-            *_asks(_AGENT, 2, m.AgentLogin("1001", _EPOCH, 0), m.AgentLoginReply(0, _EPOCH, 1, 0)),
+            *asks(_AGENT, 2, m.AgentLogin("1001", _EPOCH, 0), m.AgentLoginReply(0, _EPOCH, 1, 0)),
             *_HANDS_OVER,
         ),
     ),

@@ -1,4 +1,4 @@
-"""Messages of every kind for the test vectors: each with a name, its invoke id, and its extensions if it has any."""
+"""Messages of every kind below 30 for the test vectors: each with a name, its invoke id, and maybe extensions."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ _EXTENDED = [
 ]
 
 GOOD: list[Good] = [*_SESSION, *_AGENT, *_SERVICE, *_EXTENDED]
-"""At least one of every kind."""
+"""At least one of every kind below 30; the others stand in :mod:`ctiex.testing.wire.good_calls`."""
 
 
 @frozen

@@ -8,10 +8,9 @@ from attrs import evolve
 
 from ctiex import messages as m
 from ctiex.errors import Status
-from ctiex.messages import CALL_CONTROL_KINDS, KIND_OF, Message, Role
+from ctiex.messages import KIND_OF, Message, Role
 from ctiex.testing.wire.cases import Answer, Case, both, broken, error, line, raw, reply
 
-_FROM = {Role.AGENT: "an agent", Role.SERVICE: "a service"}
 _UNREADABLE_ROLE = ("03 00 0000 02 02 00 0000", 3)
 
 
@@ -80,21 +79,8 @@ def _not_allowed() -> Iterator[Case]:
     for name, role, message, invoke_id in pairs:
         told = error(Status.NOT_ALLOWED_HERE, KIND_OF[type(message)], invoke_id)
         yield from both(Case(name, b"", told, role=role), message, invoke_id)
-    yield from _call_control()
     told = error(Status.NOT_ALLOWED_HERE, 0x22)
     yield from broken(Case("a malformed request of the other link", b"", told), m.DataRequest)
-
-
-def _call_control() -> Iterator[Case]:
-    """Kinds that are known, and that a link without the feature doesn't have."""
-    for kind in (CALL_CONTROL_KINDS[0], CALL_CONTROL_KINDS[-1]):
-        told = error(Status.NOT_ALLOWED_HERE, kind)
-        for role in Role:
-            name = f"kind {kind:02X} without the feature for it, from {_FROM[role]}"
-            yield Case(name, raw(kind, "00"), told, role=role)
-        yield Case(f"kind {kind:02X} to an agent without the feature for it", raw(kind), told, side="client")
-    told = error(Status.MALFORMED, CALL_CONTROL_KINDS[0])
-    yield Case("a kind of call control with a bad flag", raw(CALL_CONTROL_KINDS[0], flags=2), told)
 
 
 def _invoke_ids() -> Iterator[Case]:

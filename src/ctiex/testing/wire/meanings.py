@@ -7,6 +7,16 @@ from __future__ import annotations
 
 from attrs import frozen
 
+from ctiex.call_messages import (
+    Action,
+    AgentStateCode,
+    CallChange,
+    ConnectionState,
+    MonitorSwitch,
+    Page,
+    PartyRole,
+    Recording,
+)
 from ctiex.codecs.wire_types import FieldType
 from ctiex.errors import Status
 from ctiex.messages import Condition, Feature, OpenCallState, Role
@@ -31,7 +41,7 @@ STATUSES: dict[Status, str] = {
     Status.NUMBERING_ANEW: "the login holds, and the events of this agent number are numbered in another epoch than"
     " the one that was named",
     Status.DUPLICATE_SERIAL: "the serial belongs to another request: one that is open, one that closed a while ago, or"
-    " one whose events still wait",
+    " one whose events still wait; in a CallDataReply: the data is of another version than the one that was named",
     Status.ALREADY_FINISHED: "the call has its final report, or is over",
     Status.EVENT_ID_USED: "another report was kept under this event id: send this one under a new id",
     Status.OTHER_EXCHANGE: "this exchange doesn't advertise that address: ask the exchange that does",
@@ -50,6 +60,15 @@ STATUSES: dict[Status, str] = {
     Status.DUPLICATE_EVENT: "the same report was kept before under this event id: done",
     Status.STORE_UNAVAILABLE: "it could not be kept; nothing was done",
     Status.INTERNAL: "something failed inside the other side; also what an unknown status is treated as",
+    Status.NO_SUCH_CALL: "there is no such call or party, or it isn't yours: the two aren't told apart",
+    Status.WRONG_STATE: "not in the state that the call, the party or the agent number is in; `actions` of the party"
+    " says what may be asked for now",
+    Status.NOT_SUPPORTED: "this telephone platform, or this phone, can't do it",
+    Status.BUSY: "the destination is busy",
+    Status.NO_ANSWER: "the destination didn't answer in time",
+    Status.NO_SUCH_DESTINATION: "there is no such destination, or the identity may not call it",
+    Status.OUT_OF_SERVICE: "the device can't be reached: its phone isn't registered, or is switched off",
+    Status.CALL_BUSY: "somebody else is doing something with this call at the moment: ask again later",
 }
 
 CONDITIONS: dict[Condition, str] = {
@@ -81,6 +100,103 @@ OPEN_CALL_STATES: dict[OpenCallState, str] = {
     OpenCallState.REPORTED: "the service has reported its result, and the customer isn't known to be back yet",
 }
 
+ACTIONS: dict[Action, str] = {
+    Action.MAKE: "call `destination` from the agent's device; `call` is empty",
+    Action.ANSWER: "take the call that rings",
+    Action.REJECT: "don't take the call that rings",
+    Action.DEFLECT: "send the call that rings to `destination`",
+    Action.HOLD: "hold the other side",
+    Action.RETRIEVE: "take back what an order of a desk holds",
+    Action.CONSULT: "hold the call, and call `destination` beside it",
+    Action.ALTERNATE: "hold this call, and go on with `other`, which is held",
+    Action.RECONNECT: "end the consultation call, and go on with the call that it is for",
+    Action.TRANSFER: "join the other sides of this call and of `other`, and leave them",
+    Action.BLIND_TRANSFER: "send the other side to `destination`, without a consultation",
+    Action.CONFERENCE: "join this call and `other`, and stay",
+    Action.ADD_PARTY: "call `destination` into this call",
+    Action.DROP_PARTY: "take the party `other` out of the call",
+    Action.LEAVE: "leave the call to the others",
+    Action.CLEAR: "end the call for everybody",
+    Action.DIGITS: "send the digits in `value`",
+    Action.RECORD_START: "record the call",
+    Action.RECORD_PAUSE: "record nothing for a while",
+    Action.RECORD_RESUME: "go on with the recording",
+    Action.RECORD_STOP: "end the recording",
+    Action.MARK: "mark the call with the word in `value`",
+    Action.LISTEN: "a supervisor, at the telephone of the agent number in `value`, hears both sides, and is heard by"
+    " nobody",
+    Action.WHISPER: "the same, heard by the agent alone",
+    Action.BARGE: "the same, heard by everybody",
+    Action.INTERCEPT: "a supervisor, at that telephone, takes the call over from the agent",
+    Action.STOP_SUPERVISION: "the supervisor leaves",
+}
+
+PARTY_ROLES: dict[PartyRole, str] = {
+    PartyRole.CUSTOMER: "who called, or was called, from outside",
+    PartyRole.AGENT: "an agent, with the number in `agent`",
+    PartyRole.SERVICE: "an automatic service",
+    PartyRole.SUPERVISOR: "a supervisor who listens, whispers or has barged in",
+    PartyRole.OTHER: "somebody else: a colleague without an agent number, a number that was consulted",
+}
+
+CONNECTION_STATES: dict[ConnectionState, str] = {
+    ConnectionState.INITIATED: "a call is being made from this device",
+    ConnectionState.ALERTING: "it rings",
+    ConnectionState.CONNECTED: "it is connected",
+    ConnectionState.QUEUED: "it waits in a queue",
+    ConnectionState.FAILED: "it could not be connected",
+    ConnectionState.GONE: "it has left the call",
+    ConnectionState.HELD: "it is held by the server: an order of a desk holds it, and can take it back",
+    ConnectionState.HELD_AT_PHONE: "it is held by the hold key of its own phone, and only that takes it back",
+}
+
+CALL_CHANGES: dict[CallChange, str] = {
+    CallChange.QUEUED: "the call waits in a queue",
+    CallChange.ALERTING: "a party is being rung",
+    CallChange.ORIGINATED: "a call is made from the agent's device",
+    CallChange.ESTABLISHED: "a party has answered",
+    CallChange.HELD: "a party is held",
+    CallChange.RETRIEVED: "a party isn't held any more",
+    CallChange.DIVERTED: "the call was sent to another destination",
+    CallChange.TRANSFERRED: "the call was transferred",
+    CallChange.CONFERENCED: "calls were joined, or a party was added",
+    CallChange.PARTY_DROPPED: "a party has left, and the call goes on",
+    CallChange.FAILED: "what was asked for didn't come about; `status` says why",
+    CallChange.CLEARED: "the call is over, for this agent at least",
+    CallChange.DATA_CHANGED: "the data of the call is another one",
+    CallChange.RECORDING_CHANGED: "recording has begun, paused, gone on or ended",
+    CallChange.SUPERVISION_CHANGED: "a supervisor has come, changed how they take part, or left",
+    CallChange.HANDED_OVER: "the customer is on the way to an automatic service",
+    CallChange.RETURNED: "the customer is back from it; `serial` is another one from now on",
+}
+
+RECORDINGS: dict[Recording, str] = {
+    Recording.OFF: "the call isn't recorded",
+    Recording.ON: "it is recorded",
+    Recording.PAUSED: "the recording is paused",
+}
+
+AGENT_STATES: dict[AgentStateCode, str] = {
+    AgentStateCode.LOGGED_OUT: "logged in at no device",
+    AgentStateCode.NOT_READY: "logged in, and takes no calls of queues, for the reason in `reason`",
+    AgentStateCode.READY: "waits for a call",
+    AgentStateCode.AFTER_CALL_WORK: "works on a call that is over; `reason` is its wrap-up code",
+    AgentStateCode.RESERVED: "a call rings at the agent's device; never asked for",
+    AgentStateCode.BUSY: "in a call; never asked for",
+    AgentStateCode.HOLDING: "in a call whose other side is held; never asked for",
+    AgentStateCode.NONE: "nothing is pending; in `pending_state` alone",
+}
+
+MONITOR_SWITCHES: dict[MonitorSwitch, str] = {
+    MonitorSwitch.STOP: "nothing more is told of the agent number on this link",
+    MonitorSwitch.START: "its state and its calls are told: first all of them as they stand, then what changes",
+}
+
+PAGES: dict[Page, str] = {
+    Page.MORE: "another page follows",
+    Page.LAST: "the last page; what comes next are changes",
+}
+
 
 @frozen
 class FeatureMeaning:
@@ -92,7 +208,7 @@ class FeatureMeaning:
 
 FEATURES: dict[str, FeatureMeaning] = {
     Feature.UPDATES.value: FeatureMeaning(Role.SERVICE, "the service takes DataChanged"),
-    "calls": FeatureMeaning(
+    Feature.CALLS.value: FeatureMeaning(
         Role.AGENT, "the link takes kinds 30 to 3F (call control, agent states, call events); without it they are 5"
     ),
 }

@@ -15,7 +15,7 @@ from zope.interface import implementer
 
 from ctiex import StoreUnavailable
 from ctiex.interfaces import IJournal
-from ctiex.records import Call, Change, Snapshot, StoredEvent
+from ctiex.records import Call, Change, StoredEvent, StoreSnapshot
 
 _TABLES = """
 PRAGMA secure_delete = ON;  -- what is wiped from a call is wiped from the file
@@ -40,7 +40,7 @@ class OneFileJournal:
         """A journal that isn't opened yet."""
         self._path = path
 
-    def open(self, reactor: Any) -> Snapshot:
+    def open(self, reactor: Any) -> StoreSnapshot:
         """Read the file, or make it.
 
         @raise StoreUnavailable: it can't be opened, or is no such file.
@@ -67,9 +67,9 @@ class OneFileJournal:
         """Let go of the file."""
         self._database.close()
 
-    def _read(self) -> Snapshot:
+    def _read(self) -> StoreSnapshot:
         rows = self._database.execute
-        return Snapshot(
+        return StoreSnapshot(
             calls=[_records.loads(record, Call) for (record,) in rows("SELECT record FROM calls")],
             last_sequences=dict(rows("SELECT * FROM mailboxes")),
             events=[StoredEvent(*row) for row in rows("SELECT * FROM events ORDER BY agent, sequence")],

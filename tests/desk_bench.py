@@ -155,7 +155,7 @@ class DeskCase(SynchronousTestCase):
         return int(self.failureResultOf(self.begin(work), CallError).value.status)
 
     def login(self, number: str = "1001", **options: Any) -> AgentNumber:
-        return self.now(self.client.login(number, **options))
+        return self.now(self.client.login(number, **{"calls": True, **options}))
 
     def lose_link(self) -> None:
         self.ends.pairs[-1].disconnect(clean=False)

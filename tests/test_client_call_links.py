@@ -72,11 +72,11 @@ class RefusedTests(CallsCase):
 
     def test_a_login_that_is_refused_leaves_nothing_behind(self) -> None:
         self.now(self.agent.logout())
-        self.assertEqual(self.refused(self.client.login("2000")), Status.NOT_ALLOWED_HERE)
+        self.assertEqual(self.refused(self.client.login("2000", calls=True)), Status.NOT_ALLOWED_HERE)
         self.assertEqual((len(self.control.monitors), self.client.monitoring.follows("2000")), (0, False))
 
     def test_an_application_for_hand_offs_alone_hears_of_no_calls(self) -> None:
-        agent = self.login("1002", calls=False)
+        agent = self.now(self.client.login("1002"))
         self.talks("1002")
         self.assertEqual((list(agent.calls), agent.state), ([], None))
         self.assertEqual(self.refused(agent.make_call("1003")), Status.NOT_SUPPORTED)
@@ -179,7 +179,7 @@ class LostLinkTests(CallsCase):
     def test_another_link_takes_the_number_over(self) -> None:
         call = self.talking()
         other, _ = self.new_client()
-        agent = self.now(other.login("1001"))
+        agent = self.now(other.login("1001", calls=True))
         self.assertEqual(([one.id for one in agent.calls], list(self.agent.calls)), ([call.id], []))
         self.assertEqual(self.refused(call.hold()), Status.SESSION_TAKEN_OVER)
         self.assertEqual(len(list(self.control.monitors.of("1001"))), 1)

@@ -76,7 +76,7 @@ class DeskLinkTests(ExchangeCase):
 
     async def test_a_call_goes_through_its_life(self) -> None:
         running, platform = await self.exchange_with_platform()
-        agent = await self.agent(running)
+        agent = await self.agent(running, calls=True)
         call = await self.talks(platform, agent)
         await call.hold()
         await call.until(CallChange.HELD)

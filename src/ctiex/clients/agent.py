@@ -81,7 +81,7 @@ class AgentClient(Service):
         on_refused: OnRefused = ignore,
         on_call_event: OnCallEvent = ignore,
         on_state: OnState = ignore,
-        calls: bool = True,
+        calls: bool | None = None,
     ) -> AgentNumber:
         """Log an agent number in; it stays so through every loss of the link until ``logout``.
 
@@ -101,15 +101,18 @@ class AgentClient(Service):
             call, as it stands now, and the event. Behind a login, and behind a lost link, one with ``event`` 0 for
             each call that has changed unheard.
         :param on_state: hears each state of the agent.
-        :param calls: follow the calls and the state of this number, where the exchange controls them. The events of
-            condition 0 that tell of a customer on the telephone don't come then; call events do.
+        :param calls: whether to follow the calls and the state of this number, where the exchange controls them; None:
+            if one of the two above is given. An application that does gets no events of condition 0 that tell of a
+            customer on the telephone: call events tell of them.
         :raise CallError: the exchange refuses this number.
         :raise BindRefused: the exchange refuses this identity.
         :raise TlsRefused: the TLS handshake with the exchange failed, at the first attempt.
         :raise RequestTimedOut: it could not be logged in in time.
         """
         application = Application(on_event, on_gap, on_taken_over, on_refused)
-        agent = AgentNumber(self, number, application, position, CallListeners(on_call_event, on_state), calls)
+        listeners = CallListeners(on_call_event, on_state)
+        follows = listeners != CallListeners() if calls is None else calls
+        agent = AgentNumber(self, number, application, position, listeners, follows)
         asked: list[ClientLink] = []
         self._logging_in.append(agent)
         try:

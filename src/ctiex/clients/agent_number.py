@@ -47,7 +47,7 @@ class AgentNumber(AgentEvents):
         application: Application,
         position: Position | None,
         listeners: CallListeners | None = None,
-        follows: bool = True,
+        follows: bool = False,
     ) -> None:
         """Nothing is logged in yet.
 
@@ -59,7 +59,7 @@ class AgentNumber(AgentEvents):
         """The calls and the state of this number, where the exchange controls them."""
         self._follows = follows
         if not follows:
-            self.monitored.ended = CallError(Status.NOT_SUPPORTED, "the agent number was logged in with calls=False")
+            self.monitored.ended = CallError(Status.NOT_SUPPORTED, "calls aren't followed: log in with calls=True")
         self._hand_offs = HandOffs(client.reactor, self)
         self._updating = DeferredLock()
         """One update after the other: repeated behind a later one, it would put old data over new."""
@@ -68,12 +68,12 @@ class AgentNumber(AgentEvents):
 
     @property
     def calls(self) -> Sequence[ClientCall]:
-        """The calls of this number that go on, the oldest first; none where the exchange controls no calls."""
+        """The calls of this number that go on, the oldest first; none where they aren't followed."""
         return self.monitored.calls
 
     @property
     def state(self) -> AgentStateEvent | None:
-        """The state of the agent as it was told last; None where the exchange tells none."""
+        """The state of the agent as it was told last; None where it isn't followed."""
         return self.monitored.state
 
     async def make_call(

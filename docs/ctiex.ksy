@@ -1059,6 +1059,7 @@ enums:
     15: supervision_changed
     16: handed_over
     17: returned
+    18: actions_changed
   recording:
     0: "off"
     1: "on"

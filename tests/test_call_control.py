@@ -98,6 +98,19 @@ def test_a_consultation_holds_the_customer_and_has_a_call_of_its_own(bench: Benc
     assert desk.parties(other) == {"1001": "connected", "1002": "connected"}
 
 
+def test_what_may_be_asked_for_is_told_of_both_calls(bench: Bench, desk: Desk) -> None:
+    two, one = {"alternate", "reconnect", "transfer", "conference"}, {"consult", "blind_transfer", "add_party"}
+    call = bench.talks()
+    other = bench.consulted(desk, call)
+    assert desk.changes(call)[-1] == "actions changed"
+    assert (desk.actions(call, "1001") & (two | one), desk.actions(other, "1001") & (two | one)) == (two, two)
+    assert desk.ask(Action.ALTERNATE, "1001", call).status == 0
+    assert (desk.actions(call, "1001") & (two | one), desk.actions(other, "1001") & (two | one)) == (two, two)
+    bench.hangs_up(bench.customer(call))
+    desk.ask(Action.RETRIEVE, "1001", other)
+    assert desk.actions(other, "1001") & (two | one) == one
+
+
 def test_alternate_and_reconnect(bench: Bench, desk: Desk) -> None:
     call = bench.talks()
     other = bench.consulted(desk, call)

@@ -266,4 +266,4 @@ def test_outside_numbers_are_called_as_the_identity_may(world: CallExchange) -> 
     call = world.talks()
     assert world.ask(desk, Action.CONSULT, "1001", call, destination="0301").status == 0
     world.wait(2)
-    assert world.changes(desk, call)[-1] == "held"
+    assert world.changes(desk, call)[-2:] == ["held", "actions changed"]

@@ -82,7 +82,8 @@ class DeskWalkTests(DeskCase):
             return
         call = self.random.choice(agent.calls)
         ways = self.ways(call)
-        allowed = [action for action in call.actions if action in ways]
+        ends = {Action.CLEAR, Action.REJECT} if self.random.random() < 0.9 else set[Action]()
+        allowed = [action for action in call.actions if action in ways and action not in ends]
         if allowed and self.random.random() < 0.9:
             self.ask(ways[self.random.choice(allowed)]())
         else:

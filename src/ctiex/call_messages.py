@@ -96,6 +96,7 @@ class CallChange(IntEnum):
     SUPERVISION_CHANGED = 15
     HANDED_OVER = 16
     RETURNED = 17
+    ACTIONS_CHANGED = 18
 
 
 class MonitorSwitch(IntEnum):

@@ -144,6 +144,7 @@ export const CallChange: {
   readonly SUPERVISION_CHANGED: 15;
   readonly HANDED_OVER: 16;
   readonly RETURNED: 17;
+  readonly ACTIONS_CHANGED: 18;
 };
 
 /** Whether a call is recorded. */

@@ -160,6 +160,7 @@ export const CallChange = Object.freeze({
   SUPERVISION_CHANGED: 15,
   HANDED_OVER: 16,
   RETURNED: 17,
+  ACTIONS_CHANGED: 18,
 });
 
 /** Whether a call is recorded. */

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
+from ctiex.call_control.allowed import allowed
 from ctiex.call_control.calls import AgentCall, AgentCalls
 from ctiex.call_control.changes import changes
 from ctiex.call_control.views import OFF_HOOK, own_legs, parties_of, queue_of, recording_of
@@ -119,6 +120,23 @@ class CallWatch:
             self._tell(call, change, cause, before)
         if not parties and not own_legs(id, self._platform.legs) and not call.waits_at_desk:
             self._over(call)
+        self._look_at_actions(call, bool(told))
+
+    def _look_at_actions(self, call: AgentCall, was_told: bool) -> None:
+        """What an agent with two calls may ask for in one hangs on the other, too."""
+        for one in (call, *self.calls.pairs(call)):
+            actions = self._actions(one)
+            if actions == one.actions:
+                continue
+            if one.id in self._quiet:
+                self._quiet[one.id] = True
+                continue
+            one.actions = actions
+            if one is not call or not was_told:
+                self._tell(one, CallChange.ACTIONS_CHANGED, 0, ())
+
+    def _actions(self, call: AgentCall) -> tuple[int, ...]:
+        return tuple(allowed(call, one, self.calls.pair(call, one.agent)) for one in call.parties if one.agent)
 
     def _begun(self, id: str) -> AgentCall | None:
         """A call begins for us when an agent is in it."""
@@ -183,6 +201,7 @@ class CallWatch:
         before = list(call.agents())
         parties = parties_of(call, self._platform.legs)
         self.calls.told(call, parties)
+        call.actions = self._actions(call)
         self._tell(call, change, 0, before)
         self.look(call.id)
 

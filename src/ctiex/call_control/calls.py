@@ -36,6 +36,8 @@ class AgentCall:
     """Whether one is: then it isn't told that the call is over before the order is."""
     with_service: bool = False
     """Whether the customer is handed over to an automatic service."""
+    actions: tuple[int, ...] = ()
+    """What each agent in it may ask for, as it was told last."""
     supervised: tuple[tuple[str, str], ...] = ()
     """The legs of supervisors, and how each takes part."""
 
@@ -88,6 +90,17 @@ class AgentCalls:
     def consultations(self, id: str) -> list[AgentCall]:
         """The calls that are consultations for this one."""
         return list(self._related.get(id, {}).values())
+
+    def pairs(self, call: AgentCall) -> list[AgentCall]:
+        """The consultations for this call, or the call that this consultation is for."""
+        main = self._calls.get(call.related) if call.related else None
+        return self.consultations(call.id) if main is None else [main]
+
+    def pair(self, call: AgentCall, agent: str) -> AgentCall | None:
+        """The consultation of an agent for this call, or the call that this consultation is for."""
+        if call.related:
+            return self._calls.get(call.related)
+        return next((one for one in self.consultations(call.id) if one.party_of(agent) is not None), None)
 
     def put(self, call: AgentCall) -> None:
         """There is a new one."""

@@ -123,10 +123,7 @@ class Telling:
 
     def pair(self, call: AgentCall, agent: str) -> AgentCall | None:
         """The consultation of an agent for this call, or the call that this consultation is for."""
-        if call.related:
-            return self._calls.get(call.related)
-        consultations = self._calls.consultations(call.id)
-        return next((one for one in consultations if one.party_of(agent) is not None), None)
+        return self._calls.pair(call, agent)
 
     def _fields(self, call: AgentCall, monitor: MonitoredAgent) -> Fields:
         return self.shown(call, call.fields, monitor.agent, monitor.own)

@@ -168,6 +168,7 @@ CALL_CHANGES: dict[CallChange, str] = {
     CallChange.SUPERVISION_CHANGED: "a supervisor has come, changed how they take part, or left",
     CallChange.HANDED_OVER: "the customer is on the way to an automatic service",
     CallChange.RETURNED: "the customer is back from it; `serial` is another one from now on",
+    CallChange.ACTIONS_CHANGED: "something else may be asked for now, since the agent's other call has changed",
 }
 
 RECORDINGS: dict[Recording, str] = {

@@ -26,7 +26,7 @@ from ctiex.call_messages import (
 from ctiex.identities import AgentNumbers, Identity
 from ctiex.interfaces import ISignalling
 from ctiex.interfaces.call_platform import ICallPlatformListener, Leg, LegState, PlatformEvent
-from ctiex.messages import Message, Role
+from ctiex.messages import AgentLogin, ConnectReply, ConnectRequest, Message, Role
 from ctiex.processing.context import ProcessingContext
 from ctiex.processing.service import ProcessingService
 from ctiex.signalling.transfer_driver import TransferSignalling
@@ -232,3 +232,37 @@ class CtiCase(CallsCase):
     def rings(self, agent: str) -> bool:
         """Whether an agent's telephone rings."""
         return any(leg.state is LegState.ALERTING for leg in self.platform.legs.of_agent(agent))
+
+    # ------------------------------------------------------------ hand-offs
+
+    def logs_in(self, agent: str) -> DeskConnection:
+        """An agent's application, which hears the events of hand-offs."""
+        connection = DeskConnection()
+        self.exchange.presence.bring(agent, DESK.name)
+        self.exchange.mailboxes.login(connection, AgentLogin(agent))
+        return connection
+
+    async def hands_over(self, connection: DeskConnection, agent: str, call: str) -> str:
+        """A hand-off of a call, under its serial; the customer is with the service then."""
+        serial, replies = self.desk.last(call).serial, list[ConnectReply]()
+        request = ConnectRequest(serial, agent, "bill", self.world.customer.number)
+        self.exchange.processing.connect(DESK, connection, request, replies.append)
+        assert replies[0].status == 0, replies
+        await self.desk.hears(CallChange.HANDED_OVER, call, serial=serial)
+        return serial
+
+
+class DeskConnection:
+    """An agent's connection that takes whatever comes."""
+
+    writable = True
+
+    def __init__(self) -> None:
+        self.events: list[bytes] = []
+
+    def send_event(self, body: bytes) -> None:
+        """An AgentEvent."""
+        self.events.append(body)
+
+    def taken_over(self, agent: str) -> None:
+        """It isn't."""

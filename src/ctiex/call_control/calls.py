@@ -38,6 +38,8 @@ class AgentCall:
     """Whether the customer is handed over to an automatic service."""
     supervised: tuple[tuple[str, str], ...] = ()
     """The legs of supervisors, and how each takes part."""
+    supervisors: frozenset[str] = frozenset()
+    """The ids of legs that are being called for supervisors."""
 
     @property
     def root(self) -> str:

@@ -5,7 +5,17 @@ import type { CallError } from './errors.js';
 import type { CallEvent, HandOff, Within } from './hand-off.js';
 
 export { Call, MonitoredNumber, SHOWN } from './calls.js';
-export type { AgentStateShown, AgentStateWords, CallChanged, ConnectOptions, Followed, Party, Ring, UpdateOptions } from './calls.js';
+export type {
+  AgentStateShown,
+  AgentStateWords,
+  CallChanged,
+  CallStanding,
+  ConnectOptions,
+  Followed,
+  Party,
+  Ring,
+  UpdateOptions,
+} from './calls.js';
 
 /** How far an agent number's events were taken; digits, since both may be beyond what a number counts exactly. */
 export interface Position {

@@ -299,6 +299,16 @@ test('without a link nothing is asked', async () => {
   assert.deepEqual([...exchange.of('CallControl'), ...exchange.of('CallData'), ...exchange.of('AgentState')], []);
 });
 
+test('what a snapshot shows can be acted on at once, while other numbers still log in', async () => {
+  const { agent, call, exchange, clock, run, client } = await talking();
+  await run(client.login('1002'));
+  exchange.intercept = (session, message) => message.kind === 'AgentLogin' && message.agent === '1002';
+  exchange.cutAll();
+  await clock.pass(2_000);
+  assert.deepEqual([agent.upToDate, client.connected], [true, false]);
+  await run(call.hold());
+});
+
 test('an action without an answer is not said again either', async () => {
   const { call, exchange, run } = await talking();
   exchange.intercept = (session, message) => message.kind === 'CallControl';

@@ -104,7 +104,7 @@ export class MonitoredNumber {
   /** Asks once: what was asked on a link that is lost may have been done. */
   async ask(message, timeout) {
     if (this.ended) throw this.ended;
-    return this.#monitoring.ask(message, timeout);
+    return this.#monitoring.ask(this, message, timeout);
   }
 
   /** The call that an action has brought about. */

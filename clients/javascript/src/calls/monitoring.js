@@ -36,9 +36,9 @@ export class CallMonitoring {
     this.handOver = handOver;
   }
 
-  /** Asks once, on the link that stands. */
-  async ask(message, timeout) {
-    const { link } = this.#connection;
+  /** Asks once, on the link where a number is followed, or else on the one that stands. */
+  async ask(followed, message, timeout) {
+    const link = followed.link ?? this.#connection.link;
     if (!link?.usable) throw new LinkLost('there is no link to the exchange now; nothing was asked', false);
     checkGranted(link);
     return link.ask(message, timeout);

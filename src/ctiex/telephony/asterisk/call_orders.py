@@ -117,9 +117,18 @@ class CallOrders:
         """
         if any(leg.outbound and leg.state is not LegState.CONNECTED for leg in moved):
             return fail(OrderRefused("a device that rings can't be moved: its caller would lose it"))
+        before = {leg: leg.desk for leg in (*moved, *(others or {}))}
         for leg, variables in [*moved.items(), *(others or {}).items()]:
             self._tell_leg(leg, variables, leg in moved)
-        return self._order(order)
+        return self._order(order).addErrback(self._not_put, before)
+
+    def _not_put(self, failure: Failure, before: dict[Leg, str]) -> Failure:
+        """Where nothing was moved, everybody is for whom they were."""
+        if failure.check(OrderRefused):
+            for leg, desk in before.items():
+                if leg.desk != desk:
+                    self._tell_leg(leg, {"CTIEX_DESK": desk}, False)
+        return failure
 
     def _tell_leg(self, leg: Leg, variables: dict[str, str], moved: bool) -> None:
         if "CTIEX_DESK" in variables:

@@ -19,6 +19,9 @@ from ctiex.telephony.asterisk.legs_snapshot import LegsSnapshot
 from ctiex.telephony.asterisk.queues import QueueMembers, QueueOrders
 from ctiex.telephony.asterisk.settings import AsteriskSettings
 
+EVENTS = "call,user,agent"
+"""The classes of events that call control needs."""
+
 
 @frozen
 class CallsSnapshot:

@@ -97,10 +97,10 @@ class MovesOn22(CallsCase):
         with self.assertRaises(OrderRefused):
             await self.platform.connect(customer, agent)  # without a word about the other one
         await self.platform.confer((agent,), "room-3")
-        await self.at(target, Place.HOLD)
+        await self.at(target, LegPlace.HOLD)
         self.assertEqual(target.desk, agent.id)
         await self.platform.to_desk(agent)
-        await self.at(agent, Place.DESK)
+        await self.at(agent, LegPlace.DESK)
         await self.connect(customer, agent)
         await self.hears(self.world.customer, AGENT)
         await self.hang_up_all()

@@ -15,8 +15,8 @@ from ctiex.interfaces.call_platform import (
     Function,
     ILegs,
     Leg,
+    LegPlace,
     LegState,
-    Place,
     RecordingState,
     Supervision,
 )
@@ -68,7 +68,7 @@ class AsteriskCallOrders:
     def connect(self, leg: Leg, other: Leg) -> Deferred[None]:
         """Connect a leg with another one."""
         others_there = [one for one in self._legs.legs.in_bridge(other.bridge) if one not in (leg, other)]
-        if other.at_desk and other.place is Place.BRIDGE and others_there:
+        if other.at_desk and other.place is LegPlace.BRIDGE and others_there:
             return fail(OrderRefused("the agent talks with somebody, who would be left in silence: hold them first"))
         desk = other.id if other.at_desk else ""
         others: dict[Leg, dict[str, str]] = {} if other.at_desk else {other: {"CTIEX_DESK": "", "CTIEX_WITH": leg.id}}

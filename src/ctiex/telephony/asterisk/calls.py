@@ -12,8 +12,8 @@ from ctiex.interfaces.call_platform import (
     DialFailed,
     ICallPlatformListener,
     Leg,
+    LegPlace,
     LegState,
-    Place,
     PlatformEvent,
 )
 from ctiex.telephony.asterisk.actions import Action
@@ -78,7 +78,11 @@ class AsteriskCalls(AsteriskCallOrders, QueueOrders):
         noted = {"CTIEX_PHONE_HOLD": "yes" if leg.held_at_phone else ""}
         self._ask(*set_variables(leg.id, self._legs.news(leg.id, noted, {"CTIEX_PHONE_HOLD": ""})))
         channel = self._legs.channels[leg.id]
-        if leg.place is Place.BRIDGE and channel.called is not None and isinstance(channel.called.on_answer, Connect):
+        if (
+            leg.place is LegPlace.BRIDGE
+            and channel.called is not None
+            and isinstance(channel.called.on_answer, Connect)
+        ):
             self._ask(*set_variables(channel.called.on_answer.leg, {"CTIEX_WITH": leg.id}))
             channel.called = None
 

@@ -152,6 +152,7 @@ class CtiCase(CallsCase):
     call_settings: ClassVar[CallSettings] = SETTINGS
 
     async def _start(self) -> None:
+        self.ended: list[MemoryExchange] = []
         await self.world.start()
         self.begin_exchange(self.world)
         await self.until(lambda: self.platform.connected)
@@ -167,7 +168,7 @@ class CtiCase(CallsCase):
             make_drivers=self._drivers,
             control_settings=ControlSettings(self.call_settings, CallDataSettings(secret=("pin",))),
         )
-        self.addCleanup(self.end_exchange, self.exchange)
+        self.addCleanup(self.end_exchange, self.exchange, self.driver)
         self.desk, self.lead = Desk(self.control), Desk(self.control, LEAD)
         self.desk.monitor("1001", "1002", "1003", "1004")
         self.lead.monitor("1001")
@@ -177,12 +178,15 @@ class CtiCase(CallsCase):
         reactor.callLater(0, lambda: self.platform.watch(Both(self.control, self.world.watcher)))
         return {"asterisk": self.driver}
 
-    def end_exchange(self, exchange: MemoryExchange) -> Any:
-        """It ends, and its timers with it."""
+    def end_exchange(self, exchange: MemoryExchange, driver: TransferSignalling) -> Any:
+        """It ends, and its timers with it; once."""
+        if exchange in self.ended:
+            return None
+        self.ended.append(exchange)
         assert exchange.core.call_control is not None
         exchange.core.call_control.stop()
         exchange.processing.stop()
-        return self.driver.stop()
+        return driver.stop()
 
     @property
     def control(self) -> CallControlService:

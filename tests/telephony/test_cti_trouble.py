@@ -123,9 +123,7 @@ class TroubleOn22(CtiCase):
 
     async def vanish(self) -> None:
         await self.cut()
-        self.control.stop()
-        self.exchange.processing.stop()
-        await self.driver.stop()  # type: ignore[misc]
+        await self.end_exchange(self.exchange, self.driver)
 
     def begin_again(self) -> None:
         self.world.platform = self.world.make_platform(**self.settings)

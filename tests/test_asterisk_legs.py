@@ -420,6 +420,16 @@ class OrderTests(AsteriskCase):
         self.failureResultOf(self.platform.to_desk(agent), OrderRefused)
         self.assertEqual(self.asked(), [])
 
+    def test_where_an_order_is_refused_nothing_is_different(self) -> None:
+        customer, agent = self.call()
+        done = self.platform.part(customer, agent)
+        while self.client.asked:
+            name, _, answer = self.client.asked.popleft()
+            refused = Failure(ActionRefused("Redirect: ExtraChannel does not exist"))
+            self.client.answered(answer, refused if name == "Redirect" else success(), [])
+        self.failureResultOf(done, OrderRefused)
+        self.assertEqual(customer.desk, "")
+
     def test_a_transferred_customer_is_no_matter_of_the_agent_any_more(self) -> None:
         customer, agent = self.call()
         self.tell("Newchannel", OTHER, ChannelState="0")

@@ -135,6 +135,19 @@ def test_a_call_that_is_made_is_given_up_while_it_rings(bench: Bench, desk: Desk
         bench.picks_up("1001")
 
 
+def test_who_is_consulted_answers_or_rejects_from_the_desk(bench: Bench, desk: Desk) -> None:
+    call = bench.talks()
+    for action in (Action.REJECT, Action.ANSWER):
+        [consulting] = desk.begin(Action.CONSULT, "1001", call, destination="1002")
+        bench.pump()
+        assert desk.actions(consulting.call, "1002") == {"answer", "reject"}
+        assert desk.ask(action, "1002", consulting.call).status == 0
+        if action is Action.REJECT:
+            assert "failed" in desk.changes(consulting.call) and desk.changes(consulting.call)[-1] == "cleared"
+            assert desk.ask(Action.RETRIEVE, "1001", call).status == 0
+    assert bench.together() == together(("1001", "1002"))
+
+
 def test_reconnect_while_it_still_rings(bench: Bench, desk: Desk) -> None:
     call = bench.talks()
     consulting = desk.begin(Action.CONSULT, "1001", call, destination="1002", seconds=20)

@@ -30,6 +30,7 @@ from ctiex.settings import structure
 from ctiex.signalling.transfer_driver import TransferSignalling
 from ctiex.telephony.asterisk.ami_client import AmiClient
 from ctiex.telephony.asterisk.ami_link import AmiAccount
+from ctiex.telephony.asterisk.calls import EVENTS
 from ctiex.telephony.asterisk.platform import AsteriskPlatform
 from ctiex.telephony.asterisk.settings import AsteriskServiceSettings, AsteriskSettings
 from ctiex.testing.signalling_contract import RecordingListener
@@ -141,7 +142,7 @@ class CallsWorld(World):
             **settings,
         }
         endpoint = clientFromString(reactor, f"tcp:{self.addresses.platform_1}:5038")
-        account = AmiAccount(endpoint, table["username"], table["secret"], events="call,user,agent")
+        account = AmiAccount(endpoint, table["username"], table["secret"], events=EVENTS)
         made = structure(table, AsteriskSettings)
         platform = AsteriskPlatform(
             reactor, made, {"bill": AsteriskServiceSettings()}, partial(AmiClient, reactor, account)

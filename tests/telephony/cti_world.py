@@ -26,7 +26,7 @@ from ctiex.call_messages import (
 from ctiex.identities import AgentNumbers, Identity
 from ctiex.interfaces import ISignalling
 from ctiex.interfaces.call_platform import ICallPlatformListener, Leg, LegState, PlatformEvent
-from ctiex.messages import Message, Role
+from ctiex.messages import AgentLogin, ConnectReply, ConnectRequest, Message, Role
 from ctiex.processing.context import ProcessingContext
 from ctiex.processing.service import ProcessingService
 from ctiex.signalling.transfer_driver import TransferSignalling
@@ -152,6 +152,7 @@ class CtiCase(CallsCase):
     call_settings: ClassVar[CallSettings] = SETTINGS
 
     async def _start(self) -> None:
+        self.ended: list[MemoryExchange] = []
         await self.world.start()
         self.begin_exchange(self.world)
         await self.until(lambda: self.platform.connected)
@@ -167,7 +168,7 @@ class CtiCase(CallsCase):
             make_drivers=self._drivers,
             control_settings=ControlSettings(self.call_settings, CallDataSettings(secret=("pin",))),
         )
-        self.addCleanup(self.end_exchange, self.exchange)
+        self.addCleanup(self.end_exchange, self.exchange, self.driver)
         self.desk, self.lead = Desk(self.control), Desk(self.control, LEAD)
         self.desk.monitor("1001", "1002", "1003", "1004")
         self.lead.monitor("1001")
@@ -177,12 +178,15 @@ class CtiCase(CallsCase):
         reactor.callLater(0, lambda: self.platform.watch(Both(self.control, self.world.watcher)))
         return {"asterisk": self.driver}
 
-    def end_exchange(self, exchange: MemoryExchange) -> Any:
-        """It ends, and its timers with it."""
+    def end_exchange(self, exchange: MemoryExchange, driver: TransferSignalling) -> Any:
+        """It ends, and its timers with it; once."""
+        if exchange in self.ended:
+            return None
+        self.ended.append(exchange)
         assert exchange.core.call_control is not None
         exchange.core.call_control.stop()
         exchange.processing.stop()
-        return self.driver.stop()
+        return driver.stop()
 
     @property
     def control(self) -> CallControlService:
@@ -232,3 +236,37 @@ class CtiCase(CallsCase):
     def rings(self, agent: str) -> bool:
         """Whether an agent's telephone rings."""
         return any(leg.state is LegState.ALERTING for leg in self.platform.legs.of_agent(agent))
+
+    # ------------------------------------------------------------ hand-offs
+
+    def logs_in(self, agent: str) -> DeskConnection:
+        """An agent's application, which hears the events of hand-offs."""
+        connection = DeskConnection()
+        self.exchange.presence.bring(agent, DESK.name)
+        self.exchange.mailboxes.login(connection, AgentLogin(agent))
+        return connection
+
+    async def hands_over(self, connection: DeskConnection, agent: str, call: str) -> str:
+        """A hand-off of a call, under its serial; the customer is with the service then."""
+        serial, replies = self.desk.last(call).serial, list[ConnectReply]()
+        request = ConnectRequest(serial, agent, "bill", self.world.customer.number)
+        self.exchange.processing.connect(DESK, connection, request, replies.append)
+        assert replies[0].status == 0, replies
+        await self.desk.hears(CallChange.HANDED_OVER, call, serial=serial)
+        return serial
+
+
+class DeskConnection:
+    """An agent's connection that takes whatever comes."""
+
+    writable = True
+
+    def __init__(self) -> None:
+        self.events: list[bytes] = []
+
+    def send_event(self, body: bytes) -> None:
+        """An AgentEvent."""
+        self.events.append(body)
+
+    def taken_over(self, agent: str) -> None:
+        """It isn't."""

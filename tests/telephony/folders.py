@@ -11,7 +11,7 @@ from .peers import Root
 
 _EMPTY = (
     "acl", "cdr", "cel", "ccss", "confbridge", "features", "udptl", "stasis", "indications", "dnsmgr", "users",
-    "pjproject",
+    "pjproject", "pjsip_notify",
 )  # fmt: skip
 TEMPLATES = Path(__file__).parent / "templates"
 MUSIC = 650

@@ -11,6 +11,7 @@ from ctiex.interfaces.call_platform import (
     Leg,
     LegPlace,
 )
+from ctiex.interfaces.telephony import OrderRefused
 
 from .calls_world import AGENT, ANSWERS, BUSY, CUSTOMER, MUSIC, REJECTS, RINGS, UNKNOWN, CallsCase, reactor
 from .tap import VOICE
@@ -88,6 +89,21 @@ class MovesOn22(CallsCase):
         await self.world.agents[1].hang_up()
         await self.gone(customer, target)
         await self.world.empty()
+
+    async def test_whose_agent_is_taken_away_is_held_for_them(self) -> None:
+        customer, agent = await self.talk()
+        await self.part(customer, agent)
+        target = await self.consult(agent, ANSWERS, DestinationKind.NUMBER)
+        with self.assertRaises(OrderRefused):
+            await self.platform.connect(customer, agent)  # without a word about the other one
+        await self.platform.confer((agent,), "room-3")
+        await self.at(target, LegPlace.HOLD)
+        self.assertEqual(target.desk, agent.id)
+        await self.platform.to_desk(agent)
+        await self.at(agent, LegPlace.DESK)
+        await self.connect(customer, agent)
+        await self.hears(self.world.customer, AGENT)
+        await self.hang_up_all()
 
     async def test_two_who_are_held_are_connected_and_part_like_any_two(self) -> None:
         customer, agent = await self.talk()

@@ -104,6 +104,8 @@ class OthersOn22(CallsCase):
         self.assertTrue(agent.at_desk)
         out = await self.consult(agent, ANSWERS, DestinationKind.NUMBER)
         await self.hears(self.world.agent, CUSTOMER)
+        told = await self.world.platform_1.witness.ask("Getvar", Channel=out.id, Variable="CTIEX_FALLBACK")
+        self.assertEqual(told["Value"], "fallback,s,1")
         await self.platform.tag(out, "another-call")
         self.assertEqual([leg.id for leg in self.platform.legs.of_call("another-call")], [out.id])
         await self.platform.send_digits(out, "12*#")

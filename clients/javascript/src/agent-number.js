@@ -58,6 +58,8 @@ export class AgentNumber {
     this.number = number;
     this.#hears = hears;
     this.#options = options;
+    /** Its calls and its state; set by the client. */
+    this.followed = null;
     /** Why no more events come; null while they do. */
     this.ended = null;
   }

@@ -1,7 +1,21 @@
+import type { Followed, MonitoredNumber } from './calls.js';
 import type { FieldsGiven, Integer } from './codec.js';
 import type { ConnectionOptions } from './connection.js';
 import type { CallError } from './errors.js';
 import type { CallEvent, HandOff, Within } from './hand-off.js';
+
+export { Call, MonitoredNumber, SHOWN } from './calls.js';
+export type {
+  AgentStateShown,
+  AgentStateWords,
+  CallChanged,
+  CallStanding,
+  ConnectOptions,
+  Followed,
+  Party,
+  Ring,
+  UpdateOptions,
+} from './calls.js';
 
 /** How far an agent number's events were taken; digits, since both may be beyond what a number counts exactly. */
 export interface Position {
@@ -27,7 +41,12 @@ export interface AgentOptions extends ConnectionOptions {
   newSerial?: () => string;
 }
 
-export interface LoginOptions extends Within {
+export interface LoginOptions extends Within, Followed {
+  /**
+   * Whether the calls and the state of the number are followed, where the exchange controls them: yes by default. Then no
+   * events of condition 0 come that tell of a customer on the telephone.
+   */
+  calls?: boolean;
   /** Hears every event in order, the next one when it is done with the one before; then the event is acknowledged. */
   onEvent?: (event: CallEvent) => unknown;
   /** Events of the same numbering that can't be had any more. */
@@ -35,6 +54,11 @@ export interface LoginOptions extends Within {
   /** The exchange numbers anew: what was missed of the old numbering may be lost. */
   onNewEpoch?: (told: { agent: string; epoch: Integer; before: Position }) => void;
   /** Nothing more comes: another link took the number over (13), or the exchange refuses it. */
+  onEnd?: (error: CallError) => void;
+}
+
+export interface MonitorOptions extends Within, Followed {
+  /** Nothing more comes: the exchange refuses it on a new link. */
   onEnd?: (error: CallError) => void;
 }
 
@@ -65,7 +89,8 @@ export class AgentClient {
   readonly connected: boolean;
   connect(options?: Within): Promise<void>;
   close(): Promise<void>;
-  login(agent: string, options?: LoginOptions): Promise<void>;
+  login(agent: string, options?: LoginOptions): Promise<MonitoredNumber>;
+  monitor(agent: string, options?: MonitorOptions): Promise<MonitoredNumber>;
   logout(agent: string, options?: Within): Promise<void>;
   connectCustomer(call: CallOptions): Promise<HandOff>;
   cancel(serial: string, options?: Within): Promise<void>;

@@ -1,15 +1,20 @@
 /**
- * The agent's side: hand a customer over, and hear what becomes of the call. Needs nothing of Node where `open` gives a
- * transport.
+ * The agent's side: hand a customer over, and hear what becomes of the call; follow the calls of agents, and control them,
+ * where the exchange does. Needs nothing of Node where `open` gives a transport.
  */
 
 import { pauseAfter, sleep } from './clock.js';
 import { AgentNumber } from './agent-number.js';
+import { CALLS, CallMonitoring } from './calls/monitoring.js';
 import { entriesOf } from './codec/types.js';
 import { ExchangeConnection, TRANSIENT, askUntilAnswered, connectionOptions } from './connection.js';
 import { Role, Status } from './codes.js';
 import { CallError, LinkLost, NotConnected, RequestTimedOut } from './errors.js';
 import { HandOff } from './hand-off.js';
+
+export { Call } from './calls/call.js';
+export { MonitoredNumber } from './calls/monitored-number.js';
+export { SHOWN } from './calls/told.js';
 
 const AGENT_LOGIN = 0x10;
 /** A finished call is known for ten minutes: a repeat after that would make another one. */
@@ -45,6 +50,7 @@ function ignore() {}
 export class AgentClient {
   #options;
   #connection;
+  #monitoring;
   #agents = new Map();
 
   /** @param {import('./agent.js').AgentOptions} options see the types, or the README */
@@ -56,12 +62,13 @@ export class AgentClient {
     };
     const owner = {
       prepare: (link) => this.#logAllIn(link),
-      notice: (link, event) => this.#agents.get(event.agent)?.received(link, event),
+      notice: (link, message) => this.#told(link, message),
       error: (link, error) => this.#complained(link, error),
       refused: (error) => this.#options.onRefused(error),
       fault: (error) => this.#options.onError(error),
     };
-    this.#connection = new ExchangeConnection(this.#options, { role: Role.AGENT, owner });
+    this.#connection = new ExchangeConnection(this.#options, { role: Role.AGENT, features: CALLS, owner });
+    this.#monitoring = new CallMonitoring(this.#connection, this.#options, (call) => this.connectCustomer(call));
   }
 
   /** Whether there is a link now. */
@@ -87,18 +94,21 @@ export class AgentClient {
 
   /** Says goodbye; what waits for an answer or a result hears NotConnected. */
   async close() {
-    for (const agent of this.#agents.values()) agent.finish(new NotConnected('the client was closed'));
+    const closed = new NotConnected('the client was closed');
+    this.#monitoring.endAll(closed);
+    for (const agent of this.#agents.values()) agent.finish(closed);
     this.#agents.clear();
     await this.#connection.stop();
   }
 
   /**
-   * Logs an agent number in; it stays so over lost links until `logout`, or until another link takes it over.
+   * Logs an agent number in; it stays so over lost links until `logout`, or until another link takes it over. Resolves with
+   * its calls and its state, which are followed where the exchange controls calls.
    *
    * @throws {CallError} the exchange refuses this number
    */
   async login(number, hears = {}) {
-    const { timeout = REQUEST_WITHIN, ...callbacks } = hears;
+    const { timeout = REQUEST_WITHIN, onCall, onState, calls, ...callbacks } = hears;
     if (this.#agents.has(number)) throw new CallError(Status.NOT_ALLOWED_HERE, `agent ${number} is logged in already`);
     const { onError } = this.#options;
     const agent = new AgentNumber(
@@ -107,6 +117,7 @@ export class AgentClient {
       { onEvent: ignore, onGap: ignore, onNewEpoch: ignore, onEnd: ignore, ...callbacks, onError },
       this.#options,
     );
+    agent.followed = this.#monitoring.own(number, { onCall, onState, calls });
     this.#agents.set(number, agent); // from now on its events find it, and a new link logs it in
     try {
       await this.#loggedIn(agent, this.#deadline(timeout));
@@ -116,6 +127,19 @@ export class AgentClient {
       if (!(error instanceof CallError)) this.#logOut(number, timeout).catch(ignore);
       throw error;
     }
+    this.#monitoring.begin(agent.followed);
+    return agent.followed;
+  }
+
+  /**
+   * Follows the calls and the state of a number that this identity acts for, or only supervises, over lost links until
+   * `stop` of what this resolves with.
+   *
+   * @throws {CallError} 62, the exchange has granted no call control; 5, this identity may not see the number
+   * @throws {RequestTimedOut} no snapshot came in time
+   */
+  monitor(number, { timeout = REQUEST_WITHIN, ...hears } = {}) {
+    return this.#monitoring.supervise(number, hears, this.#deadline(timeout));
   }
 
   async #logOut(number, timeout) {
@@ -128,7 +152,7 @@ export class AgentClient {
       const link = await this.#connection.bound(deadline);
       if (agent.ended) throw agent.ended; // refused when all logged in on a new link
       try {
-        if (!agent.isLoggedInOn(link)) await agent.logIn(link, Math.min(answerTimeout, deadline - clock.now()));
+        if (!agent.isLoggedInOn(link)) await this.#logIn(agent, link, Math.min(answerTimeout, deadline - clock.now()));
         return;
       } catch (error) {
         const again = error instanceof LinkLost || error instanceof RequestTimedOut || TRANSIENT.has(error.status);
@@ -136,6 +160,12 @@ export class AgentClient {
       }
       await sleep(clock, pauseAfter(tries, { shortest, longest, random }));
     }
+  }
+
+  /** Its calls are asked for first, so that they are known when it is logged in. */
+  #logIn(agent, link, timeout) {
+    this.#monitoring.followOwn(agent.followed, link);
+    return agent.logIn(link, timeout);
   }
 
   /** Events wait in the mailbox from now on, until this number logs in again. */
@@ -251,17 +281,23 @@ export class AgentClient {
 
   // ---------------------------------------------------------------- what the connection tells
 
+  #told(link, message) {
+    if (message.kind === 'AgentEvent') this.#agents.get(message.agent)?.received(link, message);
+    else this.#monitoring.received(link, message);
+  }
+
   /** A new link: every agent number logs in on it before anything else uses it. */
   async #logAllIn(link) {
     for (const agent of [...this.#agents.values()]) {
       if (agent.ended) continue;
       try {
-        await agent.logIn(link, this.#options.answerTimeout);
+        await this.#logIn(agent, link, this.#options.answerTimeout);
       } catch (error) {
         if (!(error instanceof CallError) || TRANSIENT.has(error.status)) throw error; // this link is no use yet
         this.#lose(agent, error);
       }
     }
+    await this.#monitoring.prepare(link);
   }
 
   /** Events were left out since too many waited; a login brings them. */
@@ -283,11 +319,17 @@ export class AgentClient {
 
   #lose(agent, error) {
     this.#agents.delete(agent.number);
+    this.#unfollow(agent, error);
     agent.lost(error);
   }
 
   #forget(agent, error) {
     if (this.#agents.get(agent.number) === agent) this.#agents.delete(agent.number);
+    this.#unfollow(agent, error);
     agent.finish(error);
+  }
+
+  #unfollow(agent, error) {
+    this.#monitoring.leave(agent.followed, this.#options.answerTimeout, error).catch(this.#options.onError);
   }
 }

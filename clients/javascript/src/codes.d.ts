@@ -147,6 +147,9 @@ export const CallChange: {
   readonly ACTIONS_CHANGED: 18;
 };
 
+/** What a CallEvent tells, in words, for people; one that isn't known is `changed`, 0 is `shown`. */
+export function callChangeText(code: number): string;
+
 /** Whether a call is recorded. */
 export const Recording: {
   readonly OFF: 0;

@@ -163,6 +163,13 @@ export const CallChange = Object.freeze({
   ACTIONS_CHANGED: 18,
 });
 
+const CHANGE_NAMES = new Map(Object.entries(CallChange).map(([name, code]) => [code, inWords(name)]));
+
+/** What a CallEvent tells, in words, for people: `party dropped`; one that isn't known is `changed`, 0 is `shown`. */
+export function callChangeText(code) {
+  return CHANGE_NAMES.get(code) ?? (code === 0 ? 'shown' : 'changed');
+}
+
 /** Whether a call is recorded. */
 export const Recording = Object.freeze({ OFF: 0, ON: 1, PAUSED: 2 });
 
@@ -186,7 +193,7 @@ export const Page = Object.freeze({ MORE: 0, LAST: 1 });
 
 /** Whether the `actions` of a party have this one among them. */
 export function allows(actions, action) {
-  return ((actions >>> action) & 1) === 1;
+  return action < 32 && ((actions >>> action) & 1) === 1; // a shift by 33 is one by 1
 }
 
 function inWords(name) {

@@ -227,6 +227,16 @@ export async function askUntilAnswered(message, how) {
   }
 }
 
+/**
+ * A reply of status 0.
+ *
+ * @throws {CallError} it is of another one
+ */
+export function answered(reply) {
+  if (reply.status !== Status.OK) throw new CallError(reply.status, reply.detail);
+  return reply;
+}
+
 function isWorthAnotherTry(error, repeat) {
   if (error instanceof LinkLost) return repeat || !error.sent;
   return repeat && (error instanceof RequestTimedOut || error instanceof BrokenExchange);

@@ -19,6 +19,8 @@ export class FakeExchange {
   sessions = [];
   agents = new Map();
   calls = new Map();
+  /** The feature that is granted in each role to who asks for it. */
+  grants = { 1: '', 2: 'updates' };
   /** Every message that came, with the number of its session. */
   heard = [];
   /** Called before anything is done with a message; true: nothing else is done with it. */
@@ -101,7 +103,7 @@ export class FakeExchange {
         heartbeat_s: this.heartbeat,
         max_in_flight: this.maxInFlight,
         exchange_address: 'exchange.example:7301',
-        features: role === 2 && features.split(' ').includes('updates') ? 'updates' : '',
+        features: features.split(' ').filter((wanted) => wanted === this.grants[role]).join(' '),
       },
       id,
     );

@@ -247,7 +247,7 @@ class Agents:
                 await self._order(platform.queue_log_out(agent.number))
                 return
         if logs_in:
-            device = message.device or agent.number
+            device = agent.number  # the platform knows by itself of one that is off the hook
             await self._order(platform.queue_log_in(agent.number, device, self._queues_of(message), LOGGED_IN))
         if message.agent_state is AgentStateCode.READY:
             await self._order(platform.queue_unpause(agent.number))

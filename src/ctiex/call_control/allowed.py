@@ -89,7 +89,7 @@ def allowed(call: AgentCall, party: CallParty, pair: AgentCall | None) -> int:
     if actions and pair is not None and _makes_two(call, pair, party.agent):
         actions.update(_TWO_CALLS)
         actions -= {Action.CONSULT, Action.ADD_PARTY, Action.BLIND_TRANSFER}
-    elif actions and pair is not None and call.related:
+    elif actions and pair is not None and call.related and pair.party_of(party.agent) is not None:
         actions.add(Action.RECONNECT)  # the one who is consulted has not answered yet
     if party.connection_state in _CONNECTED_STATES and others_connected(call, party) and not call.with_service:
         actions.update((Action.LISTEN, Action.WHISPER, Action.BARGE, Action.INTERCEPT))
@@ -104,7 +104,9 @@ def _own_actions(call: AgentCall, party: CallParty) -> Iterable[Action]:
     match party.connection_state:
         case ConnectionState.ALERTING:
             # An agent's own phone that rings first, for a call that the agent makes, is nobody's to be deflected.
-            return _ALERTING if any(one is not party for one in call.parties) else (Action.CLEAR,)
+            alone = not any(one is not party for one in call.parties)
+            ringing = _ALERTING[:2] if call.in_order else _ALERTING  # who calls waits at their desk, and stays there
+            return (Action.CLEAR,) if alone else ringing
         case ConnectionState.CONNECTED if is_conference(call):
             return (*_CONFERENCE, *_RECORDING[call.recording])
         case ConnectionState.CONNECTED if others_connected(call, party):

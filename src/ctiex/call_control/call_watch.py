@@ -8,7 +8,7 @@ from typing import Protocol
 from ctiex.call_control.allowed import allowed
 from ctiex.call_control.calls import AgentCall, AgentCalls
 from ctiex.call_control.changes import changes
-from ctiex.call_control.views import OFF_HOOK, own_legs, parties_of, queue_of, recording_of
+from ctiex.call_control.views import OFF_HOOK, desk_legs, own_legs, parties_of, queue_of, recording_of
 from ctiex.call_messages import CallChange, CallParty, PartyRole, Recording
 from ctiex.interfaces.call_platform import ICallPlatform, Leg, LegPlace
 
@@ -169,7 +169,7 @@ class CallWatch:
         if supervised != call.supervised:
             call.supervised = supervised
             yield CallChange.SUPERVISION_CHANGED
-        with_service = any(leg.place is LegPlace.SERVICE and not leg.agent for leg in own)
+        with_service = any(leg.place is LegPlace.SERVICE for leg in (*own, *desk_legs(call, own, legs)))
         if with_service != call.with_service:
             call.with_service = with_service
             if not with_service and own:

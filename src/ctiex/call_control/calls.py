@@ -40,6 +40,8 @@ class AgentCall:
     """What each agent in it may ask for, as it was told last."""
     supervised: tuple[tuple[str, str], ...] = ()
     """The legs of supervisors, and how each takes part."""
+    supervisors: frozenset[str] = frozenset()
+    """The ids of legs that are being called for supervisors."""
 
     @property
     def root(self) -> str:

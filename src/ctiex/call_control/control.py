@@ -45,6 +45,8 @@ from ctiex.errors import CallError, SerialError, Status
 from ctiex.fields import EMPTY, Fields
 from ctiex.identities import Identity
 from ctiex.interfaces.call_platform import (
+    AttendedTransferSeen,
+    BlindTransferSeen,
     DialFailed,
     ICallPlatform,
     ICallPlatformListener,
@@ -353,6 +355,29 @@ class CallControlService:
                 self._moves.expectations.look()
             case QueueMembership():
                 self.agents.membership(event)
+            case BlindTransferSeen():
+                self._transferred_at_phone(event.leg, event.by)
+            case AttendedTransferSeen():
+                self._merged_at_phone(event)
+
+    def _transferred_at_phone(self, id: str, by: str) -> None:
+        """A telephone has done by itself what a desk would ask for."""
+        leg = self._platform.legs.leg(id)
+        call = self.calls.get(leg.call) if leg is not None else None
+        if call is not None and not call.in_order:
+            party = call.party(by)
+            call.by = party.agent if party is not None else ""
+            self.watch.tell(call, CallChange.TRANSFERRED)
+            call.by = ""
+
+    def _merged_at_phone(self, event: AttendedTransferSeen) -> None:
+        """Both sides are one call now: that of the first, which was there before."""
+        leg, other = (self._platform.legs.leg(id) for id in (event.leg, event.other))
+        if leg is not None and other is not None and leg.call != other.call:
+            ensureDeferred(self._moves.tag(other, leg.call)).addErrback(
+                lambda failure: failure.trap(CallError) and None
+            )
+        self._transferred_at_phone(event.leg, event.by)
 
     def _leg_gone(self, event: LegGone) -> None:
         self._guard.gone(event.id)

@@ -63,6 +63,9 @@ class OrderRunner:
                 answer(CallControlReply(Status.OK, order.call.id))
                 return
             order = Order(Action.RETRIEVE, order.agent, order.main)
+        if order.action in (Action.ANSWER, Action.REJECT) and self._moves.called_for(order.call.id) is not None:
+            ensureDeferred(self._at_once(order, answer))
+            return
         ensureDeferred(self._in_turn(order, answer)).addErrback(
             lambda failure: _log.failure("an order failed", failure)
         )
@@ -77,6 +80,15 @@ class OrderRunner:
             lambda failure: failure.trap(CallError) and None
         )
         return True
+
+    async def _at_once(self, order: Order, answer: Answer) -> None:
+        """Whoever is being called takes the call or doesn't: that is what the order under way waits for."""
+        try:
+            await self._orders.carry_out(order)
+        except CallError as error:
+            answer(CallControlReply(error.status, order.call.id))
+        else:
+            answer(CallControlReply(Status.OK, order.call.id, order.call.serial))
 
     async def _in_turn(self, order: Order, answer: Answer) -> None:
         roots = {order.call.root, *((order.pair.root,) if order.pair is not None else ())}

@@ -35,9 +35,12 @@ class SupervisorOrders(OrderParts):
             await self._moves.until(lambda: self._moves.leg(already.id).supervision is how)
             return
         assert order.destination is not None, "it was looked at"
-        await self._moves.call(
-            CallOut(order.leg_id, order.call.id, order.destination, Supervise(mine.id, how), order.seconds)
-        )
+        order.call.supervisors = frozenset({order.leg_id})
+        try:
+            out = CallOut(order.leg_id, order.call.id, order.destination, Supervise(mine.id, how), order.seconds)
+            await self._moves.call(out)
+        finally:
+            order.call.supervisors = frozenset()
 
     def _supervising(self, mine: Leg, order: Order) -> Leg | None:
         device = order.destination.name if order.destination is not None else ""

@@ -29,17 +29,24 @@ def own_legs(id: str, legs: ILegs) -> list[Leg]:
     return [leg for leg in legs.of_call(id) if not leg.at_desk]
 
 
-def desk_legs(own: list[Leg], legs: ILegs, waits_at_desk: str = "") -> Iterator[Leg]:
-    """The legs of agents at their desks who take part in the call of these legs."""
+def desk_legs(call: AgentCall, own: list[Leg], legs: ILegs) -> Iterator[Leg]:
+    """The legs of agents at their desks who take part in a call; ``own`` are the others."""
     found: dict[str, Leg] = {}
+    for party in call.parties if own else ():
+        leg = legs.leg(party.id)
+        if leg is not None and leg.at_desk and leg.place is LegPlace.NOWHERE:  # on the way from one place to another
+            found[leg.id] = leg
     for leg in own:
         for other in legs.in_bridge(leg.bridge) if leg.bridge and leg.place is not LegPlace.QUEUE else ():
             if other.at_desk:
                 found[other.id] = other
+        for other in legs.with_service(leg.service) if leg.service else ():
+            if other.at_desk:
+                found[other.id] = other
         desk = legs.leg(leg.desk) if leg.desk else None
-        if desk is not None and (desk.at_desk or desk.place is LegPlace.SERVICE):
+        if desk is not None and desk.at_desk and not leg.service:
             found[desk.id] = desk
-    waiting = legs.leg(waits_at_desk) if waits_at_desk else None
+    waiting = legs.leg(call.waits_at_desk) if call.waits_at_desk else None
     if waiting is not None and waiting.at_desk:
         found[waiting.id] = waiting
     yield from found.values()
@@ -48,12 +55,12 @@ def desk_legs(own: list[Leg], legs: ILegs, waits_at_desk: str = "") -> Iterator[
 def parties_of(call: AgentCall, legs: ILegs) -> tuple[CallParty, ...]:
     """Everybody in a call now, agents last."""
     own = own_legs(call.id, legs)
-    desks = list(desk_legs(own, legs, call.waits_at_desk))
+    desks = list(desk_legs(call, own, legs))
     known = {leg.id for leg in own}
     parties = [CallParty(leg.id, _role(leg, call, legs), leg.number, leg.agent, _state(leg)) for leg in own]
     for leg in desks:
         if leg.id not in known:
-            state = _state_at_desk(leg, own)
+            state = _state_at_desk(leg, own, call)
             parties.append(CallParty(leg.id, PartyRole.AGENT, leg.number, leg.agent, state))
     return tuple(sorted(parties, key=lambda party: party.party_role))
 
@@ -69,7 +76,7 @@ def queue_of(call: AgentCall, legs: ILegs) -> str:
 
 
 def _role(leg: Leg, call: AgentCall, legs: ILegs) -> PartyRole:
-    if leg.place is LegPlace.SUPERVISION:
+    if leg.place is LegPlace.SUPERVISION or leg.id in call.supervisors:
         return PartyRole.SUPERVISOR
     if leg.agent:
         return PartyRole.AGENT
@@ -93,11 +100,16 @@ def _state(leg: Leg) -> ConnectionState:
     return ConnectionState.CONNECTED
 
 
-def _state_at_desk(leg: Leg, own: list[Leg]) -> ConnectionState:
-    """An agent at the desk holds a call whose legs are held for them; the others are connected."""
+def _state_at_desk(leg: Leg, own: list[Leg], call: AgentCall) -> ConnectionState:
+    """An agent at the desk holds a call until they are together with who is held for them: on the way they aren't."""
     together = leg.bridge and any(other.bridge == leg.bridge for other in own)
     if together:
         return ConnectionState.HELD_AT_PHONE if leg.held_at_phone else ConnectionState.CONNECTED
-    if leg.place is LegPlace.SERVICE or any(other.place is LegPlace.HOLD and other.desk == leg.id for other in own):
+    others = [other for other in own if other.desk == leg.id and other.state is LegState.CONNECTED]
+    before = call.party(leg.id)
+    held = before is not None and before.connection_state is ConnectionState.HELD
+    if leg.place is LegPlace.NOWHERE and before is not None:
+        return before.connection_state
+    if leg.place is LegPlace.SERVICE or any(held or other.place is LegPlace.HOLD for other in others):
         return ConnectionState.HELD
     return ConnectionState.CONNECTED

@@ -265,6 +265,9 @@ class ILegs(Interface):
     def for_desk(leg: str) -> Iterator[Leg]:
         """The legs that are held for, ring for, or were called for this agent's leg."""
 
+    def with_service(serial: str) -> Iterator[Leg]:
+        """The legs of who is with an automatic service under this call serial number, and of who waits for them."""
+
     def all() -> Iterator[Leg]:
         """Every leg."""
 

@@ -12,6 +12,7 @@ from ctiex.links.endpoints import client_endpoint
 from ctiex.signalling.transfer_driver import TransferSignalling
 from ctiex.telephony.asterisk.ami_client import AmiClient
 from ctiex.telephony.asterisk.ami_link import AmiAccount
+from ctiex.telephony.asterisk.calls import EVENTS
 from ctiex.telephony.asterisk.platform import AsteriskPlatform
 from ctiex.telephony.asterisk.settings import AsteriskServiceSettings, AsteriskSettings
 
@@ -34,7 +35,7 @@ class AsteriskSignallingPlugin(BaseSignallingPlugin):
             client_endpoint(reactor, settings.endpoint),
             settings.username,
             settings.shared_secret(),
-            events="call,user,agent",
+            events=EVENTS,
             answer_timeout=settings.answer_timeout,
         )
         platform = AsteriskPlatform(reactor, settings, context.services, partial(AmiClient, reactor, account))

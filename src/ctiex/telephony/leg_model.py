@@ -9,7 +9,7 @@ from zope.interface import implementer
 
 from ctiex.interfaces.call_platform import ILegs, Leg
 
-_INDEXED = ("call", "agent", "bridge", "desk")
+_INDEXED = ("call", "agent", "bridge", "desk", "service")
 _NOWHERE = ("",) * len(_INDEXED)
 
 
@@ -45,6 +45,10 @@ class LegModel:
     def for_desk(self, leg: str) -> Iterator[Leg]:
         """The legs that are held for, ring for, or were called for this agent's leg."""
         return self._of("desk", leg)
+
+    def with_service(self, serial: str) -> Iterator[Leg]:
+        """The legs of who is with a service under this serial, and of who waits for them."""
+        return self._of("service", serial)
 
     def all(self) -> Iterator[Leg]:
         """Every leg."""

@@ -34,7 +34,7 @@ WATCHED = (
     "CTIEX_SUPERVISION", "CTIEX_RECORDED", "CTIEX_RECORDING", "CTIEX_OWN_NUMBER",
 )  # fmt: skip
 """The variables that tell, after a time without events, what a leg is."""
-SET_BY_DIALPLAN = frozenset({"CTIEX_DESK", "CTIEX_PEER"})
+SET_BY_DIALPLAN = frozenset({"CTIEX_DESK", "CTIEX_PEER", "CTIEX_WITH"})
 """The dialplan itself changes these too."""
 SUPERVISIONS = {Supervision.LISTEN: "", Supervision.WHISPER: "w", Supervision.BARGE: "B"}
 _NUMBER = re.compile(r"[0-9*#+]{1,32}")

@@ -15,6 +15,7 @@ from ctiex.interfaces.call_platform import (
     Function,
     ILegs,
     Leg,
+    LegPlace,
     LegState,
     RecordingState,
     Supervision,
@@ -66,8 +67,11 @@ class AsteriskCallOrders:
 
     def connect(self, leg: Leg, other: Leg) -> Deferred[None]:
         """Connect a leg with another one."""
+        others_there = [one for one in self._legs.legs.in_bridge(other.bridge) if one not in (leg, other)]
+        if other.at_desk and other.place is LegPlace.BRIDGE and others_there:
+            return fail(OrderRefused("the agent talks with somebody, who would be left in silence: hold them first"))
         desk = other.id if other.at_desk else ""
-        others: dict[Leg, dict[str, str]] = {} if other.at_desk else {other: {"CTIEX_DESK": ""}}
+        others: dict[Leg, dict[str, str]] = {} if other.at_desk else {other: {"CTIEX_DESK": "", "CTIEX_WITH": leg.id}}
         peer = {"CTIEX_PEER": other.id, "CTIEX_DESK": desk}
         return self._put(acts.redirect(leg.id, acts.CONNECT), {leg: peer}, others)
 
@@ -117,14 +121,23 @@ class AsteriskCallOrders:
         """
         if any(leg.outbound and leg.state is not LegState.CONNECTED for leg in moved):
             return fail(OrderRefused("a device that rings can't be moved: its caller would lose it"))
+        before = {leg: leg.desk for leg in (*moved, *(others or {}))}
         for leg, variables in [*moved.items(), *(others or {}).items()]:
             self._tell_leg(leg, variables, leg in moved)
-        return self._order(order)
+        return self._order(order).addErrback(self._not_put, before)
+
+    def _not_put(self, failure: Failure, before: dict[Leg, str]) -> Failure:
+        """Where nothing was moved, everybody is for whom they were."""
+        if failure.check(OrderRefused):
+            for leg, desk in before.items():
+                if leg.desk != desk:
+                    self._tell_leg(leg, {"CTIEX_DESK": desk}, False)
+        return failure
 
     def _tell_leg(self, leg: Leg, variables: dict[str, str], moved: bool) -> None:
         if "CTIEX_DESK" in variables:
             self._legs.change(leg.id, desk=variables["CTIEX_DESK"])
-        told = {**acts.facts_of(leg, self._settings), **variables} if moved else variables
+        told = {**acts.facts_of(leg, self._settings), "CTIEX_CALLED": "", **variables} if moved else variables
         for action in acts.set_variables(leg.id, self._legs.news(leg.id, told)):
             self._ask(action)
 

@@ -7,7 +7,15 @@ from collections.abc import Iterator
 from attrs import frozen
 from twisted.internet.defer import Deferred
 
-from ctiex.interfaces.call_platform import DialFailed, ICallPlatformListener, Leg, LegState, PlatformEvent
+from ctiex.interfaces.call_platform import (
+    Connect,
+    DialFailed,
+    ICallPlatformListener,
+    Leg,
+    LegPlace,
+    LegState,
+    PlatformEvent,
+)
 from ctiex.telephony.asterisk.actions import Action
 from ctiex.telephony.asterisk.ami import AmiMessage
 from ctiex.telephony.asterisk.call_actions import memory, set_variables
@@ -18,6 +26,9 @@ from ctiex.telephony.asterisk.legs import AsteriskLegs
 from ctiex.telephony.asterisk.legs_snapshot import LegsSnapshot
 from ctiex.telephony.asterisk.queues import QueueMembers, QueueOrders
 from ctiex.telephony.asterisk.settings import AsteriskSettings
+
+EVENTS = "call,user,agent"
+"""The classes of events that call control needs."""
 
 
 @frozen
@@ -66,6 +77,14 @@ class AsteriskCalls(AsteriskCallOrders, QueueOrders):
         """Have a leg remember what no list shows."""
         noted = {"CTIEX_PHONE_HOLD": "yes" if leg.held_at_phone else ""}
         self._ask(*set_variables(leg.id, self._legs.news(leg.id, noted, {"CTIEX_PHONE_HOLD": ""})))
+        channel = self._legs.channels[leg.id]
+        if (
+            leg.place is LegPlace.BRIDGE
+            and channel.called is not None
+            and isinstance(channel.called.on_answer, Connect)
+        ):
+            self._ask(*set_variables(channel.called.on_answer.leg, {"CTIEX_WITH": leg.id}))
+            channel.called = None
 
     def _remember_legs(self, *ids: str) -> None:
         """Have legs remember what doesn't show any more once they are on the way of a hand-off."""

@@ -197,14 +197,19 @@ class SimulatedHandOffs:
         mine = self.of_customer.pop(leg.id, None)
         self.associated.pop(leg.id, None)
         if mine is not None:
-            for id in (mine.service_leg, mine.agent if self._waits(mine.agent) else ""):
-                other = self._board.legs.leg(id)
-                if other is not None:
-                    self._board.hang_up(other, by_platform=True)
+            service, agent = (self._board.legs.leg(id) for id in (mine.service_leg, mine.agent))
+            if service is not None:
+                self._board.hang_up(service, by_platform=True)
+            if agent is not None and agent.place is LegPlace.SERVICE:
+                self._free(agent)
 
-    def _waits(self, agent: str) -> bool:
-        leg = self._board.legs.leg(agent)
-        return leg is not None and leg.place is LegPlace.SERVICE
+    def _free(self, agent: Leg) -> None:
+        """Nobody comes back to an agent: their call is over, or they are at their desk."""
+        agent.service = ""
+        if agent.at_desk:
+            self._board.to_desk(agent)
+        else:
+            self._board.hang_up(agent, by_platform=True)
 
     def _return(self, one: SimulatedHandOff, event: TransferEvent) -> None:
         customer, agent = self._board.legs.leg(one.customer), self._board.legs.leg(one.agent)
@@ -219,7 +224,7 @@ class SimulatedHandOffs:
             return
         agent.service = ""
         self._board.own_dialplan(customer, False)
-        self._board.own_dialplan(agent, False)
+        self._board.own_dialplan(agent, agent.at_desk)
         self._board.together(customer, agent)
 
     # ------------------------------------------------------------ orders
@@ -244,9 +249,8 @@ class SimulatedHandOffs:
     def _hand_over(self, customer: Leg, agent: Leg, offer: Offer) -> None:
         one = self.of_customer[customer.id] = SimulatedHandOff(customer.id, agent.id, offer.serial)
         for leg in (customer, agent):  # both at once: neither is left alone by the other
-            leg.place, leg.bridge, leg.service, leg.at_desk = LegPlace.SERVICE, "", offer.serial, False
+            leg.place, leg.bridge, leg.service = LegPlace.SERVICE, "", offer.serial
             leg.held_at_phone = False
-        customer.desk = agent.id
         self._board.put(customer)
         self._board.put(agent)
         self._progress(one, TransferEvent.LEFT_AGENT)
@@ -288,4 +292,4 @@ class SimulatedHandOffs:
         for party in self.calls.free(serial):
             leg = self._board.legs.leg(party.id)
             if self.connected and leg is not None and leg.place is LegPlace.SERVICE:
-                self._board.hang_up(leg, by_platform=True)
+                self._free(leg)

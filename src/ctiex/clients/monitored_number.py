@@ -148,10 +148,10 @@ class MonitoredNumber:
         """Ask for a state; during a call it is remembered, and comes into force when the calls are over.
 
         :param reason: of not ready, or the wrap-up code of after-call work: one of those that are configured.
-        :param device: at a login, where the agent is; empty: at the device of this agent number.
+        :param device: at a login, "off-hook" where the phone stays off the hook; empty: it rings for each call.
         :param queues: at a login, the queues; empty: those that are configured.
         :param seconds: how long the after-call work may take; 0: as configured.
-        :raise CallError: 61, not from this state; 65, no such reason or queue; 66, the platform is away.
+        :raise CallError: 61, not from this state; 65, no such reason, queue or device; 66, the platform is away.
         """
         message = AgentState(self.number, state, reason, device, " ".join(queues), seconds)
         checked(await self.ask(message, timeout))

@@ -129,7 +129,7 @@ USAGE: Mapping[str, str] = {
     "make": "DESTINATION [NAME=TEXT ...]",
     **{name: command.usage for name, command in CALL_COMMANDS.items()},
     "data": "[CALL] [NAME=TEXT ...] [-NAME ...]",
-    "login": "[device=NAME] [QUEUE ...]",
+    "login": "[device=off-hook] [QUEUE ...]",
     "ready": "",
     "notready": "[REASON]",
     "acw": "[CODE]",

@@ -52,7 +52,7 @@ def _lot() -> Callable[[], bool]:
 
 @implementer(ITelephonyPlatform, ICallPlatform)
 class AsteriskPlatform(AsteriskCalls):
-    """One Asterisk; its calls can be controlled where somebody watches (:meth:`watch`)."""
+    """One Asterisk; its calls can be controlled where somebody watches (:meth:`AsteriskCalls.watch`)."""
 
     _listener: ITelephonyListener
     """Given by ``start``; nothing is heard before."""

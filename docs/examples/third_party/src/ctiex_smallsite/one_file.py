@@ -87,6 +87,7 @@ class OneFileJournal:
         )
         put("DELETE FROM events WHERE agent = ? AND sequence <= ?", change.dropped)
         put("REPLACE INTO metadata VALUES (?, ?)", change.metadata)
+        put("DELETE FROM metadata WHERE name = ?", [(name,) for name in change.removed])
 
     @contextmanager
     def _told(self) -> Iterator[None]:

@@ -57,6 +57,19 @@ class Walk:
 
     def run(self) -> list[str]:
         """Go, and come to rest; what is wrong then."""
+        self.go()
+        self._rest()
+        return [*self._wrong(), *self._left_over()]
+
+    def ends(self) -> list[object]:
+        """Go, and have the exchange end where it is; the timers of call control that are left."""
+        self.go()
+        self.bench.platform.go()
+        self.bench.control.stop()
+        return [timer for timer in self.bench.clock.getDelayedCalls() if "call_control" in timer.func.__module__]
+
+    def go(self) -> None:
+        """Some steps."""
         for agent in self.random.sample(AGENTS, self.random.randrange(3)):
             self._customer_calls(agent)
             self.bench.wait(1)
@@ -67,8 +80,6 @@ class Walk:
             step()
             self.bench.wait(self.random.choice((0.0, 0.1, 0.5, 2.0)))
             self._remember()
-        self._rest()
-        return [*self._wrong(), *self._left_over()]
 
     def _choices(self) -> list[Callable[[], None]]:
         return [

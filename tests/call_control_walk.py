@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from random import Random
 
@@ -282,3 +283,19 @@ def walk(seed: int, trouble: Trouble = TROUBLE, steps: int = STEPS) -> tuple[lis
     """What was wrong in one walk, and what was done in it."""
     one = Walk(seed, trouble, steps)
     return one.run(), one.did
+
+
+def main(count: int) -> int:
+    """Walks with trouble; 1 when a promise was broken in one of them."""
+    broken = 0
+    for seed in range(10_000, 10_000 + count):
+        wrong, did = walk(seed)
+        if wrong:
+            broken += 1
+            print(f"BROKEN in walk {seed}: {wrong}, after {did}", flush=True)
+    print(f"walks of call control {count:,}, each with up to {STEPS} steps and trouble, broken {broken}")
+    return int(broken > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1])))

@@ -2,6 +2,7 @@
 # make run     an exchange with the defaults       make check   style, types, import rules, docs
 # make venv    everything for development          make docs    the pages and the API reference
 # make telephony    scenarios with real telephones, builds the peers first    make telephone-demo    plays one
+# make telephony-cti    call control with real telephones: every function, with trouble in its middle; half an hour
 # make bench-store    what the durable store costs
 # make fuzz-frames    a million mutated frames          make fuzz    the harnesses under atheris
 # make bench    what everything costs, beside its peers (QUICK=1: a short run)    make bench-page    its results into docs/
@@ -21,7 +22,7 @@ SPHINX := $(BIN)/python -m sphinx -W --keep-going -q
 unexport PYTHONDONTWRITEBYTECODE
 export PYTHONPYCACHEPREFIX := $(CURDIR)/build/pycache
 
-.PHONY: venv demo run check lint types imports docs test test-gate test-long bench bench-page bench-memory bench-beside telephony-peers telephony telephone-demo bench-store audit-dependencies pins fuzz fuzz-frames clean FORCE
+.PHONY: venv demo run check lint types imports docs test test-gate test-long bench bench-page bench-memory bench-beside telephony-peers telephony telephony-cti telephone-demo bench-store audit-dependencies pins fuzz fuzz-frames clean FORCE
 
 venv: $(VENV)/dev-ready
 
@@ -93,7 +94,10 @@ telephony-peers: $(VENV)/dev-ready
 	@$(BIN)/python -m tests.telephony.peers
 
 telephony: telephony-peers
-	$(BIN)/python -m pytest -n 2 -m telephony tests/telephony
+	$(BIN)/python -m pytest -n 4 -m telephony tests/telephony
+
+telephony-cti: telephony-peers
+	$(BIN)/python -m pytest -n 4 -m telephony_cti tests/telephony
 
 telephone-demo: telephony-peers
 	@$(BIN)/python -m tests.telephony.demo

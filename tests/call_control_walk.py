@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from random import Random
 
@@ -57,6 +58,19 @@ class Walk:
 
     def run(self) -> list[str]:
         """Go, and come to rest; what is wrong then."""
+        self.go()
+        self._rest()
+        return [*self._wrong(), *self._left_over()]
+
+    def ends(self) -> list[object]:
+        """Go, and have the exchange end where it is; the timers of call control that are left."""
+        self.go()
+        self.bench.platform.go()
+        self.bench.control.stop()
+        return [timer for timer in self.bench.clock.getDelayedCalls() if "call_control" in timer.func.__module__]
+
+    def go(self) -> None:
+        """Some steps."""
         for agent in self.random.sample(AGENTS, self.random.randrange(3)):
             self._customer_calls(agent)
             self.bench.wait(1)
@@ -67,8 +81,6 @@ class Walk:
             step()
             self.bench.wait(self.random.choice((0.0, 0.1, 0.5, 2.0)))
             self._remember()
-        self._rest()
-        return [*self._wrong(), *self._left_over()]
 
     def _choices(self) -> list[Callable[[], None]]:
         return [
@@ -271,3 +283,19 @@ def walk(seed: int, trouble: Trouble = TROUBLE, steps: int = STEPS) -> tuple[lis
     """What was wrong in one walk, and what was done in it."""
     one = Walk(seed, trouble, steps)
     return one.run(), one.did
+
+
+def main(count: int) -> int:
+    """Walks with trouble; 1 when a promise was broken in one of them."""
+    broken = 0
+    for seed in range(10_000, 10_000 + count):
+        wrong, did = walk(seed)
+        if wrong:
+            broken += 1
+            print(f"BROKEN in walk {seed}: {wrong}, after {did}", flush=True)
+    print(f"walks of call control {count:,}, each with up to {STEPS} steps and trouble, broken {broken}")
+    return int(broken > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1])))

@@ -70,6 +70,14 @@ RUNS = (
         f"{_PYTHON} -m tests.asterisk_walk {{size}}", 20_000, 500, r"^walks|BROKEN",
     ),
     LongRun(
+        "call-walks", "Random sequences of orders, telephones, refusals and losses with call control",
+        f"{_PYTHON} -m tests.call_control_walk {{size}}", 100_000, 2_000, r"^walks|BROKEN",
+    ),
+    LongRun(
+        "telephony-cti", "Call control with real telephones, whole",
+        f"{_PYTEST} -n {{size}} -m telephony_cti tests/telephony", 4, 4, r"\d+ passed",
+    ),
+    LongRun(
         "frames", "Mutated frames on both links of a running exchange",
         f"{_PYTHON} -m fuzz.frames --seed 1 --frames {{size}}", 1_000_000, 20_000,
         r"codec|fuzzed|hand-offs|median|growth|BROKEN",

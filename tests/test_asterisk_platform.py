@@ -29,6 +29,8 @@ from ctiex.interfaces.telephony import (
     TransferState,
 )
 from ctiex.messages import Connection
+from ctiex.telephony.asterisk.ami import AmiMessage
+from ctiex.telephony.asterisk.events import update_bridge
 from ctiex.telephony.asterisk.platform import AsteriskPlatform
 from ctiex.telephony.asterisk.service_calls import ServiceCalls
 
@@ -175,6 +177,13 @@ class Reports(SynchronousTestCase):
         self.world.platform.pass_on_hold(held, "1005")
         self.world.settle()
         self.assertEqual([event.freed for event in self.told(PartyHeld)], [False, True])
+
+    def test_a_hold_of_call_control_is_no_hold_of_a_hand_off(self) -> None:
+        """Else the exchange that is started next would end both calls as left over."""
+        for name, serial in (("ctiex-7", "7"), ("ctiex-held-17.1", ""), ("ctiex-desk-17.2", ""), ("ctiex-", "")):
+            headers = {"BridgeUniqueid": name, "BridgeType": "holding", "BridgeName": name}
+            update_bridge(self.world.asterisk.calls, AmiMessage(tuple(headers.items())))
+            self.assertEqual(self.world.asterisk.calls.serial_of_hold(name), serial)
 
     def meanwhile(self, what: str, customer: Leg) -> None:
         """Something happens that isn't heard."""

@@ -13,7 +13,7 @@ from ctiex.call_control.two_call_orders import TwoCallOrders
 from ctiex.errors import CallError
 from ctiex.testing.simulated_platform.platform import Trouble
 
-from .call_control_walk import walk
+from .call_control_walk import Walk, walk
 from .effort import examples
 
 _ENOUGH = 600
@@ -25,6 +25,12 @@ def test_walks(trouble: str) -> None:
     for seed in range(examples(300)):
         wrong, did = walk(seed, Trouble()) if trouble == "calm" else walk(seed)
         assert not wrong, (seed, wrong, did)
+
+
+def test_an_exchange_that_ends_in_the_middle_leaves_no_timer() -> None:
+    for seed in range(examples(100)):
+        steps = Walk(seed, steps=seed % 30)
+        assert not steps.ends(), (seed, steps.did)
 
 
 # ---------------------------------------------------------------- faults that the walks have to find

@@ -253,6 +253,7 @@ class CallsCase(TestCase):
     async def talk(self, number: str = "1001", customer: int = 0) -> tuple[Leg, Leg]:
         """A customer calls an agent: their two legs."""
         phone = self.world.customers[customer]
+        self.world.tap.new_call(phone.host)
         await phone.dial(number)
         agent = number if number.startswith("10") else ""
         await self.until(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar
 
 from attrs import define, evolve, field
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, ensureDeferred
 from zope.interface import implementer
 
 from ctiex.call_control.control import CallControlService, ControlSettings
@@ -168,7 +168,8 @@ class CtiCase(CallsCase):
             make_drivers=self._drivers,
             control_settings=ControlSettings(self.call_settings, CallDataSettings(secret=("pin",))),
         )
-        self.addCleanup(self.end_exchange, self.exchange, self.driver)
+        exchange, driver = self.exchange, self.driver
+        self.addCleanup(lambda: ensureDeferred(self.end_exchange(exchange, driver)))
         self.desk, self.lead = Desk(self.control), Desk(self.control, LEAD)
         self.desk.monitor("1001", "1002", "1003", "1004")
         self.lead.monitor("1001")
@@ -178,15 +179,15 @@ class CtiCase(CallsCase):
         reactor.callLater(0, lambda: self.platform.watch(Both(self.control, self.world.watcher)))
         return {"asterisk": self.driver}
 
-    def end_exchange(self, exchange: MemoryExchange, driver: TransferSignalling) -> Any:
+    async def end_exchange(self, exchange: MemoryExchange, driver: TransferSignalling) -> None:
         """It ends, and its timers with it; once."""
         if exchange in self.ended:
-            return None
+            return
         self.ended.append(exchange)
+        await driver.stop()  # first: what waits for the platform fails, and begins nothing new behind the stop
         assert exchange.core.call_control is not None
         exchange.core.call_control.stop()
         exchange.processing.stop()
-        return driver.stop()
 
     @property
     def control(self) -> CallControlService:

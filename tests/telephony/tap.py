@@ -133,8 +133,12 @@ class _Ear:
         going_on = 0.0 if self._last_heard is None else now - self._last_heard
         return max(self._longest_silence, going_on)
 
-    def anew(self) -> None:
-        """What was heard in a call before is over."""
+    def new_call(self) -> None:
+        """What was heard in the call before is over, and how long nothing was."""
+        self._anew()
+        self._last_heard, self._longest_silence = None, 0.0
+
+    def _anew(self) -> None:
         self._heard.clear()
         self.what = ""
 
@@ -142,7 +146,7 @@ class _Ear:
         """Take a packet; whether something else is heard now."""
         sound = self._sound(payload)
         if now - self._last_packet > _PAUSE:
-            self.anew()
+            self._anew()
         self._last_packet = now
         if sound != SILENCE:
             self._longest_silence = self.longest_silence(now)
@@ -215,7 +219,7 @@ class Tap:
     def new_call(self, host: str) -> None:
         """A call begins there: what is heard in it is told also where it was heard in the last one."""
         if host in self._ears:
-            self._ears[host].anew()
+            self._ears[host].new_call()
 
     def longest_silence(self, host: str) -> float:
         """The longest time that nothing was heard at a host, in seconds."""

@@ -19,7 +19,7 @@ from .tap import VOICE
 PAIRS, MANY_PAIRS = 50, 200
 
 
-@pytest.mark.telephony
+@pytest.mark.telephony_cti
 class MovesOn22(CallsCase):
     """Asterisk 22."""
 
@@ -244,7 +244,7 @@ class MovesOn16(MovesOn22):
     version = 16
 
 
-@pytest.mark.telephony
+@pytest.mark.telephony_cti
 class ImpatienceOn22(CallsCase):
     """Nobody is held for ever, Asterisk 22."""
 

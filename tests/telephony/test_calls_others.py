@@ -51,7 +51,7 @@ def loudness(samples: array[int], tone: int) -> float:
     return math.hypot(real, other) / len(samples)
 
 
-@pytest.mark.telephony
+@pytest.mark.telephony_cti
 class OthersOn22(CallsCase):
     """Asterisk 22."""
 
@@ -223,7 +223,7 @@ class OthersOn16(OthersOn22):
     version = 16
 
 
-@pytest.mark.telephony
+@pytest.mark.telephony_cti
 class NotifyOn22(CallsCase):
     """A telephone that doesn't know how to answer, Asterisk 22."""
 
@@ -252,7 +252,7 @@ class NotifyOn16(NotifyOn22):
     version = 16
 
 
-@pytest.mark.telephony
+@pytest.mark.telephony_cti
 class QueuesOn22(CallsCase):
     """Asterisk 22."""
 

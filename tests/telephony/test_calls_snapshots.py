@@ -25,7 +25,7 @@ from ctiex.messages import Connection
 from .calls_world import AGENT, ANSWERS, CUSTOMER, SERVICE, CallsCase
 
 
-@pytest.mark.telephony
+@pytest.mark.telephony_cti
 class SnapshotsOn22(CallsCase):
     """Asterisk 22."""
 

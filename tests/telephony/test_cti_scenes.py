@@ -12,7 +12,7 @@ from .cti_world import CtiCase
 from .tap import VOICE
 
 
-@pytest.mark.telephony
+@pytest.mark.telephony_cti
 class ScenesOn22(CtiCase):
     """Asterisk 22."""
 
@@ -138,7 +138,7 @@ class ScenesOn22(CtiCase):
         await self.rests()
 
 
-@pytest.mark.telephony
+@pytest.mark.telephony_cti
 class ScenesOn16(ScenesOn22):
     """Asterisk 16."""
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from attrs import evolve
 
+from ctiex.call_control.allowed import allowed, bits
 from ctiex.call_messages import Action, CallChange
 from ctiex.errors import Status
 
@@ -94,7 +95,7 @@ class TroubleOn22(CtiCase):
         """The customer is with somebody, or hears music until they are; then they hang up, and nothing is left."""
         await self.until(lambda: self.platform.connected)
         await self.settled(lambda: self.platform.legs.leg(call) is not None)
-        await self.hears_somebody(words)
+        await self.hears_somebody(call, words)
         self.assertLess(self.world.longest_silence(self.world.customer), LONGEST_SILENCE, words)
         await self.world.customer.hang_up()
         for phone in self.world.agents:
@@ -103,12 +104,21 @@ class TroubleOn22(CtiCase):
         await self.world.empty()
         await self.settled(lambda: len(self.control) == 0)
 
-    async def hears_somebody(self, words: str) -> None:
+    def on_hold(self, id: str) -> bool:
+        """Whether the customer is on hold, as was ordered, and the agent may go on with them."""
+        call = self.control.calls.get(id)
+        party = None if call is None else call.party_of("1001")
+        return call is not None and party is not None and bool(allowed(call, party, None) & bits([Action.RETRIEVE]))
+
+    async def hears_somebody(self, call: str, words: str) -> None:
         for _ in range(200):
             if self.world.tap.hears(self.world.customer.host) not in ("silence", MUSIC):
                 return
+            if self.on_hold(call):
+                await self.desk.begin(Action.RETRIEVE, "1001", call)  # the dialplan may be before them
             await self.pause()
-        raise AssertionError(f"{words}: the customer hears {self.world.tap.hears(self.world.customer.host)}")
+        heard = self.world.tap.hears(self.world.customer.host)
+        raise AssertionError(f"{words}: the customer hears {heard}, {self.control.calls.get(call)}")
 
     async def cut(self) -> None:
         """The manager's connection is lost; the driver connects again by itself."""

@@ -128,8 +128,10 @@ class CallControlService:
         self._data.start()
 
     def stop(self) -> None:
-        """Let go of the timers."""
-        self._guard.stop()
+        """Orders under way end; no timer is left."""
+        self._turns.stop()
+        self._moves.expectations.stop()
+        self._guard.stop()  # behind the orders: it is asked to look at what they leave
         self.agents.stop()
 
     # ------------------------------------------------------------ as hand-offs see the calls

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from attrs import define
-from twisted.internet.defer import Deferred, TimeoutError
-from twisted.internet.interfaces import IReactorTime
+from attrs import define, field
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from ctiex.errors import CallError, Status
 
@@ -14,7 +14,8 @@ from ctiex.errors import CallError, Status
 @define(eq=False)
 class _Expected:
     ready: Callable[[], bool]
-    done: Deferred[None]
+    done: Deferred[None] = field(factory=Deferred)
+    timed_out: IDelayedCall = field(init=False)
 
 
 class Expectations:
@@ -24,6 +25,7 @@ class Expectations:
         """Nothing is waited for."""
         self._clock = clock
         self._expected: dict[_Expected, None] = {}
+        self._over = False
 
     def __len__(self) -> int:
         return len(self._expected)
@@ -36,15 +38,18 @@ class Expectations:
         """
         if ready():
             return
-        expected = _Expected(ready, Deferred())
+        if self._over:
+            raise CallError(Status.TIMED_OUT)
+        expected = _Expected(ready)
         self._expected[expected] = None
-        expected.done.addTimeout(seconds, self._clock)
-        try:
-            await expected.done
-        except TimeoutError:
-            raise CallError(Status.TIMED_OUT) from None
-        finally:
-            self._expected.pop(expected, None)
+        expected.timed_out = self._clock.callLater(seconds, self._end, expected, CallError(Status.TIMED_OUT))
+        await expected.done
+
+    def stop(self) -> None:
+        """The exchange ends: nothing comes any more, and orders that wait end now, with the steps that they go back."""
+        self._over = True
+        for expected in list(self._expected):
+            self._end(expected, CallError(Status.TIMED_OUT))
 
     def look(self) -> None:
         """Something has changed."""
@@ -60,6 +65,8 @@ class Expectations:
     def _end(self, expected: _Expected, error: CallError | None) -> None:
         if self._expected.pop(expected, self) is self:
             return
+        if expected.timed_out.active():
+            expected.timed_out.cancel()
         if error is None:
             expected.done.callback(None)
         else:

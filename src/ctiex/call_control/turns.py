@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from attrs import define
-from twisted.internet.defer import CancelledError, Deferred, TimeoutError
-from twisted.internet.interfaces import IReactorTime
+from attrs import define, field
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from ctiex.errors import CallError, Status
 
@@ -14,7 +14,8 @@ from ctiex.errors import CallError, Status
 @define(eq=False)
 class _Waiting:
     roots: frozenset[str]
-    begins: Deferred[None]
+    begins: Deferred[None] = field(factory=Deferred)
+    given_up: IDelayedCall = field(init=False)
 
 
 class CallTurns:
@@ -37,18 +38,23 @@ class CallTurns:
 
         :raise CallError: 67, somebody still does after so many seconds.
         """
-        waiting = _Waiting(frozenset(roots), Deferred())
+        waiting = _Waiting(frozenset(roots))
+        waiting.given_up = self._clock.callLater(seconds, self._give_up, waiting)
         self._waiting.append(waiting)
         self._go_on()
-        if not waiting.begins.called:
-            waiting.begins.addTimeout(seconds, self._clock)
-        try:
-            await waiting.begins
-        except (TimeoutError, CancelledError):
-            self._waiting.remove(waiting)
-            self._go_on()
-            raise CallError(Status.CALL_BUSY) from None
+        await waiting.begins
         return waiting.roots
+
+    def stop(self) -> None:
+        """The exchange ends: nobody waits any more."""
+        for waiting in list(self._waiting):
+            waiting.given_up.cancel()
+            self._give_up(waiting)
+
+    def _give_up(self, waiting: _Waiting) -> None:
+        self._waiting.remove(waiting)
+        self._go_on()
+        waiting.begins.errback(CallError(Status.CALL_BUSY))
 
     def leave(self, roots: frozenset[str]) -> None:
         """The order is done, or has failed."""
@@ -61,5 +67,6 @@ class CallTurns:
             if not waiting.roots & (self._busy | wanted) and not waiting.begins.called:
                 self._busy |= waiting.roots
                 self._waiting.remove(waiting)
+                waiting.given_up.cancel()
                 waiting.begins.callback(None)
             wanted |= waiting.roots  # nobody overtakes who waits

@@ -12,6 +12,7 @@ from ctiex.interfaces.telephony import (
     TransferEvent,
     TransferProgress,
 )
+from ctiex.serials import is_serial
 from ctiex.telephony.asterisk.ami import AmiMessage
 from ctiex.telephony.asterisk.service_calls import ServiceCalls, returns_from, status_of
 from ctiex.telephony.call_model import CallModel
@@ -40,7 +41,8 @@ def update_bridge(calls: CallModel, event: AmiMessage) -> None:
     """An event tells of the kind of a bridge."""
     name = event["BridgeName"]
     if event["BridgeType"] not in ("", "basic"):
-        calls.holds(event["BridgeUniqueid"], name.removeprefix(_HOLD) if name.startswith(_HOLD) else "")
+        serial = name.removeprefix(_HOLD) if name.startswith(_HOLD) else ""
+        calls.holds(event["BridgeUniqueid"], serial if is_serial(serial) else "")  # call control has holds of its own
 
 
 def seen(calls: CallModel, event: AmiMessage, bridge: str) -> None:

@@ -22,6 +22,7 @@ from ctiex.call_messages import (
     Snapshot,
 )
 from ctiex.fields import Fields
+from ctiex.interfaces.call_platform import LegPlace
 from ctiex.messages import AgentEvent, BindReply, ConnectReply, DataResult, Error, Message
 from ctiex.stores.call_store import CallStore
 from ctiex.testing.fakes import FakeAgent, FakeService
@@ -137,6 +138,25 @@ def test_while_the_customer_is_with_a_service_nothing_is_done_with_the_call(worl
     [mine] = [party for party in world.last(desk, call).parties if party.agent == "1001"]
     assert (mine.actions, mine.connection_state.name) == (0, "HELD")
     assert world.ask(desk, Action.HOLD, "1001", call).status == 61
+
+
+def test_whoever_hears_that_the_customer_is_back_may_go_on_with_them(world: CallExchange) -> None:
+    """Each of the two is told of by itself, on the way and where they come to."""
+    desk = world.desk("1001")
+    call = world.talks()
+    hand_over(world, desk, call)
+    [customer, agent] = [leg for leg in world.board.legs.of_call(call) if leg.place is LegPlace.SERVICE]
+    for leg in (customer, agent):
+        leg.place, leg.service = LegPlace.NOWHERE, ""
+        world.board.put(leg)
+        world.pump()
+    assert "returned" not in world.changes(desk, call)
+    world.hand_offs.of_customer.clear()  # what becomes of the two is played here
+    world.board.hang_up(world.service_leg())
+    world.board.together(customer, agent)
+    world.pump()
+    assert world.changes(desk, call)[-1] == "returned"
+    assert world.ask(desk, Action.HOLD, "1001", call).status == 0
 
 
 @pytest.mark.parametrize("before", ["", "hold", "consult"])

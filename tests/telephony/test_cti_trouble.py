@@ -98,11 +98,19 @@ class TroubleOn22(CtiCase):
         await self.hears_somebody(call, words)
         self.assertLess(self.world.longest_silence(self.world.customer), LONGEST_SILENCE, words)
         await self.world.customer.hang_up()
-        for phone in self.world.agents:
-            if phone.in_call:
-                await phone.hang_up()
+        await self.all_hang_up()
         await self.world.empty()
         await self.settled(lambda: len(self.control) == 0)
+
+    async def all_hang_up(self) -> None:
+        """Whoever is in a call: a party from outside may just have been given to another agent."""
+        for _ in range(600):
+            for phone in self.world.agents:
+                if phone.in_call:
+                    await phone.hang_up()
+            if not any(True for _ in self.platform.legs.all()):
+                return
+            await self.pause()
 
     def on_hold(self, id: str) -> bool:
         """Whether the customer is on hold, as was ordered, and the agent may go on with them."""

@@ -10,7 +10,7 @@ from ctiex.call_control.calls import AgentCall, AgentCalls
 from ctiex.call_control.changes import changes
 from ctiex.call_control.views import OFF_HOOK, desk_legs, own_legs, parties_of, queue_of, recording_of
 from ctiex.call_messages import CallChange, CallParty, PartyRole, Recording
-from ctiex.interfaces.call_platform import ICallPlatform, Leg, LegPlace
+from ctiex.interfaces.call_platform import ICallPlatform, Leg, LegPlace, LegState
 
 _LOT = 50
 
@@ -169,12 +169,20 @@ class CallWatch:
         if supervised != call.supervised:
             call.supervised = supervised
             yield CallChange.SUPERVISION_CHANGED
-        with_service = any(leg.place is LegPlace.SERVICE for leg in (*own, *desk_legs(call, own, legs)))
+        with_service = self._is_with_service(call, [*own, *desk_legs(call, own, legs)])
         if with_service != call.with_service:
             call.with_service = with_service
             if not with_service and own:
                 self._listener.customer_returned(call)
             yield CallChange.HANDED_OVER if with_service else CallChange.RETURNED
+
+    @staticmethod
+    def _is_with_service(call: AgentCall, legs: list[Leg]) -> bool:
+        """Whoever hears that the customer has returned may go on with them: neither is on the way any more."""
+        if any(leg.place is LegPlace.SERVICE for leg in legs):
+            return True
+        moving = any(leg.place is LegPlace.NOWHERE and leg.state is LegState.CONNECTED for leg in legs)
+        return call.with_service and moving and any(leg.agent for leg in legs)
 
     @staticmethod
     def _recording(call: AgentCall, recording: Recording) -> Iterator[CallChange]:

@@ -1,4 +1,4 @@
-"""``ctiex demo``: the seed's three services over real loopback TCP, in the numbered steps of FIG. 2."""
+"""``ctiex demo``: the seed's three services over real loopback TCP, in the numbered steps of FIG. 2; and two desks."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from twisted.internet.interfaces import IListeningPort
 from twisted.internet.task import deferLater
 from twisted.python.usage import Options as UsageOptions
 
+from ctiex.app.commands.demo_desk import TITLE, DeskStory
 from ctiex.app.exchange import Exchange
 from ctiex.app.output import say
 from ctiex.clients import AgentClient, AutomaticService, ExchangeAccount, ServedCall
@@ -70,7 +71,10 @@ SCENES = (
 class Options(UsageOptions):
     """The options of ``ctiex demo``: none."""
 
-    longdesc = "Plays the three services over real loopback TCP and prints the eight steps of each hand-off."
+    longdesc = (
+        "Plays the three services over real loopback TCP and prints the eight steps of each hand-off; then two desks "
+        "whose calls the exchange controls, on a simulated call platform."
+    )
 
 
 class Ladder:
@@ -163,9 +167,21 @@ class Demo:
             await agent.stopService()
             await service.stopService()
             await self._exchange.stopService()
+        desks = await self._play_desks()
         say("", self._stdout)
         say(f"demo: {completed} of {len(SCENES)} hand-offs completed", self._stdout)
-        return 0 if completed == len(SCENES) else 1
+        return 0 if completed == len(SCENES) and desks else 1
+
+    async def _play_desks(self) -> bool:
+        """Call control; whether it went well."""
+        say("", self._stdout)
+        say(TITLE, self._stdout)
+        try:
+            await DeskStory(self._reactor, self._stdout, self._configuration, _CALLING_NUMBER).run()
+        except CtiexError as error:
+            say(f"  failed: {error}", self._stdout)
+            return False
+        return True
 
     def _account(self, port: IListeningPort, identity: str) -> ExchangeAccount:
         return ExchangeAccount(

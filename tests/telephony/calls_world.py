@@ -111,12 +111,12 @@ class Watcher:
 class CallsWorld(World):
     """Everything, and the driver."""
 
-    def __init__(self, version: int, customers: int = 1, **settings: Any) -> None:
+    def __init__(self, version: int, customers: int = 1, agents: int = AGENTS, **settings: Any) -> None:
         super().__init__(
             reactor,
             version,
             customers,
-            AGENTS,
+            agents,
             INCLUDE_1="\n".join(f'#include "{DIALPLAN / name}.conf"' for name in ("platform-1", "calls")),
             PROOF_1=_PLATFORM_1,
             PROOF_2=_PLATFORM_2,
@@ -157,11 +157,12 @@ class CallsCase(TestCase):
     timeout = LONGEST
     version: ClassVar[int] = 22
     customers: ClassVar[int] = 1
+    agents: ClassVar[int] = AGENTS
     settings: ClassVar[dict[str, Any]] = {}
 
     def setUp(self) -> Deferred[None]:
         """Start everything."""
-        self.world = CallsWorld(self.version, self.customers, **self.settings)
+        self.world = CallsWorld(self.version, self.customers, self.agents, **self.settings)
         self.ids = count(1)
         self.addCleanup(lambda: ensureDeferred(self.world.stop()))
         return ensureDeferred(self._start())

@@ -35,7 +35,7 @@ from ctiex.testing.pairs import MemoryExchange, make_service
 from .calls_world import CallsCase, CallsWorld, Watcher, reactor
 from .happenings import Happenings
 
-DESK = Identity("desk", Role.AGENT, AgentNumbers.parse(["1001-1004"]), may_dial=("5",))
+DESK = Identity("desk", Role.AGENT, AgentNumbers.parse(["1001-1030"]), may_dial=("5",))
 LEAD = Identity("lead", Role.AGENT, AgentNumbers.parse(["1004"]), supervised=AgentNumbers.parse(["1001-1003"]))
 SETTINGS = CallSettings(queues=("desks", "support"), after_call_work=1.0, shown_number="4000")
 
@@ -171,7 +171,7 @@ class CtiCase(CallsCase):
         exchange, driver = self.exchange, self.driver
         self.addCleanup(lambda: ensureDeferred(self.end_exchange(exchange, driver)))
         self.desk, self.lead = Desk(self.control), Desk(self.control, LEAD)
-        self.desk.monitor("1001", "1002", "1003", "1004")
+        self.desk.monitor(*[phone.number for phone in world.agents])
         self.lead.monitor("1001")
 
     def _drivers(self, context: ProcessingContext, processing: ProcessingService) -> Mapping[str, ISignalling]:

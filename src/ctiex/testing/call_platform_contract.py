@@ -265,6 +265,7 @@ class CallPlatformContract:
 
     async def test_why_nobody_was_reached_is_told_apart(self) -> None:
         desk = await self._called(self._out(self.numbers.other, ToDesk()))
+        await self.until(lambda: self._is(desk, LegPlace.DESK))
         for name, status in (
             (self.numbers.busy, Status.BUSY),
             (self.numbers.silent, Status.NO_ANSWER),
@@ -274,6 +275,7 @@ class CallPlatformContract:
             await self._take(self.platform.call(out))
             await self.until(lambda out=out: self._why(out))  # type: ignore[misc]
             assert self._why(out) == [status], name
+            assert self.platform.legs.leg(out.id) is None, name
             assert self._is(desk, LegPlace.DESK)
 
     def _why(self, out: CallOut) -> list[int]:

@@ -104,7 +104,7 @@ class CallControlService:
         self._guard = Guard(
             self._moves, self._turns, clock, settings.calls.left_alone, self._root_of, self.is_off_hook, self._makes
         )
-        self._data = DataKeeper(context, self.calls, self._requests, self._telling, settings.call_data.secret)
+        self._data = DataKeeper(context, self.calls, self._requests, self._telling)
         self._runner = OrderRunner(
             self.watch, self._moves, self._turns, CallOrders(self._moves, settings.calls, self), self._requests,
             self._telling, self, settings.calls.order_wait, self._guard.look,

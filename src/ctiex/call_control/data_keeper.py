@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
+
+from attrs import evolve
 
 from ctiex.call_control import data
 from ctiex.call_control.calls import AgentCall, AgentCalls
@@ -21,14 +23,12 @@ class DataKeeper:
     """The data of the calls of one platform."""
 
     def __init__(
-        self, context: ProcessingContext, calls: AgentCalls, requests: CallRequests, telling: Telling,
-        secret: Collection[str],
+        self, context: ProcessingContext, calls: AgentCalls, requests: CallRequests, telling: Telling
     ) -> None:  # fmt: skip
         self._context = context
         self._calls = calls
         self._requests = requests
         self._telling = telling
-        self._secret = secret
         self._of_before: dict[str, data.KeptData] = {}
         """What the store has of calls that weren't seen yet, by their ids."""
 
@@ -59,14 +59,19 @@ class DataKeeper:
         except CallError as error:
             answer(self._refused(identity, request, error))
             return
-        self._keep(call, fields, answer)
+        self._keep(call, fields, lambda reply: answer(self._shown(identity, request, call, reply)))
+
+    def _shown(self, identity: Identity, request: CallData, call: AgentCall, reply: CallDataReply) -> CallDataReply:
+        """A reply as the one who asked may see it: a secret is the agent's who has the call."""
+        return evolve(reply, fields=self._telling.shown(call, reply.fields, identity, request.agent))
 
     def _refused(self, identity: Identity, request: CallData, error: CallError) -> CallDataReply:
         call = self._calls.get(request.call)
         if error.status is not Status.DUPLICATE_SERIAL or call is None:
             return CallDataReply(error.status, detail=error.detail)
-        fields = call.fields if identity.may_act_for(request.agent) else data.masked(call.fields, self._secret)
-        return CallDataReply(error.status, call.version, fields, error.detail)
+        return self._shown(
+            identity, request, call, CallDataReply(error.status, call.version, call.fields, error.detail)
+        )
 
     def put_over(self, call: AgentCall, fields: Fields) -> None:
         """Put fields over the data of a call, whatever version it is of."""

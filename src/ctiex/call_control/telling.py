@@ -22,6 +22,7 @@ from ctiex.call_messages import (
 )
 from ctiex.errors import Status
 from ctiex.fields import Fields
+from ctiex.identities import Identity
 from ctiex.interfaces.call_platform import ICallPlatform
 from ctiex.processing.stored_time import StoredTime
 
@@ -71,7 +72,7 @@ class Telling:
             call.recording,
             self.parties(call, monitor),
             call.version,
-            self._fields(call, monitor),
+            self.shown(call, call.fields, monitor.identity, monitor.agent),
         )
 
     def agent_state(self, agent: str, event: AgentStateEvent) -> None:
@@ -98,7 +99,7 @@ class Telling:
                     call.recording,
                     self.parties(call, monitor),
                     call.version,
-                    self._fields(call, monitor),
+                    self.shown(call, call.fields, monitor.identity, monitor.agent),
                 )
             )
         if not calls:
@@ -128,7 +129,8 @@ class Telling:
         consultations = self._calls.consultations(call.id)
         return next((one for one in consultations if one.party_of(agent) is not None), None)
 
-    def _fields(self, call: AgentCall, monitor: MonitoredAgent) -> Fields:
-        party = call.party_of(monitor.agent)
-        has_it = monitor.own and party is not None and party.connection_state in _HAS_THE_CALL
-        return call.fields if has_it else data.masked(call.fields, self._secret)
+    def shown(self, call: AgentCall, fields: Fields, identity: Identity, agent: str) -> Fields:
+        """Data of a call, as an identity sees it that asks about this agent, or is told of them."""
+        party = call.party_of(agent)
+        has_it = identity.may_act_for(agent) and party is not None and party.connection_state in _HAS_THE_CALL
+        return fields if has_it else data.masked(fields, self._secret)

@@ -72,8 +72,6 @@ class Sender:
     identity: str = ""
     login: Login = Login.ELSEWHERE
     owner: Owner = Owner.STRANGER
-    features: str = ""
-    """What an agent's link has beyond the messages that every link has."""
 
     @property
     def wrong_port(self) -> bool:
@@ -170,7 +168,8 @@ CALL_ASKS: tuple[Ask, ...] = (
     Ask("CallEvent", c.CallEvent(AGENT, 0, c.CallChange.CLEARED, 0, 0, "", _CALL, SERIAL), 0),
     Ask("Snapshot", c.Snapshot(AGENT, 0, c.Page.LAST, _CALL, SERIAL), 0),
 )
-"""What needs the feature ``calls``, which no sender of this matrix has."""
+"""What needs the feature ``calls``, which no sender of this matrix has; for those who have it the cells are in
+``call_authorization_table.py``."""
 
 ASKS: tuple[Ask, ...] = (
     Ask("Bind", m.Bind(Role.AGENT, "nobody of that name", SECRET)),

@@ -6,8 +6,6 @@ what changes anywhere. It calls nothing of what it judges.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-
 from attrs import evolve, frozen
 
 from ctiex import messages as m
@@ -33,7 +31,6 @@ from .authorization_matrix import (
     Login,
     Owner,
     Port,
-    Sender,
     State,
     Way,
 )
@@ -122,17 +119,10 @@ def expected(cell: Cell) -> Outcome:
         return BIND_REFUSED if kind is m.Bind else _error(10, cell)
     if kind is m.Unbind:
         return _left(cell)
-    rule = _rules(sender).get(kind)
+    rule = (_SERVICE_RULES if sender.role is Role.SERVICE else _AGENT_RULES).get(kind)
     if rule is not None:
         return rule(cell)
     return NOTHING if kind in UNASKED[sender.port] else _error(5, cell)
-
-
-def _rules(sender: Sender) -> Mapping[type[Message], Callable[[Cell], Outcome]]:
-    """What is done with each message that may come from there; every other one is 5."""
-    if sender.role is Role.SERVICE:
-        return _SERVICE_RULES
-    return _AGENT_RULES | (_CALL_RULES if m.Feature.CALLS in sender.features.split() else {})
 
 
 def _error(status: int, cell: Cell) -> Outcome:
@@ -255,8 +245,6 @@ _AGENT_RULES = {
     m.UpdateRequest: _update,
     m.AgentEventAck: _acknowledge,
 }
-_CALL_RULES: dict[type[Message], Callable[[Cell], Outcome]] = {}
-"""What comes of the messages of the feature ``calls`` on a link that has it: nobody has, in any cell."""
 
 
 # ---------------------------------------------------------------- services

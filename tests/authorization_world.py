@@ -145,12 +145,12 @@ class World:
 
     # ------------------------------------------------------------ links
 
-    def open_agent(self, name: str, identity: str, *numbers: str, features: str = "") -> RecordedAgent:
+    def open_agent(self, name: str, identity: str, *numbers: str) -> RecordedAgent:
         """An agent link; bound where an identity is named."""
         peer, self.pairs[name], self.links[name] = self.exchange.link_agent(RecordedAgent())
         self.peers[name] = peer
         if identity:
-            peer.send(Bind(Role.AGENT, identity, SECRET, features=features))
+            peer.send(Bind(Role.AGENT, identity, SECRET))
         for number in numbers:
             peer.login(number)
         self.pump()
@@ -186,7 +186,7 @@ class World:
         self.open_service(self.name_of(Owner.REFUSER), "refuser", Status.SERVICE_REFUSED)
         self.open_service(self.name_of(Owner.HOLDER), "ivr")
         if self.asker == "sender":
-            self.open_agent("sender", sender.identity, AGENT, features=sender.features)
+            self.open_agent("sender", sender.identity, AGENT)
         else:
             self.open_agent(self.asker, "any", AGENT)
         if "sender" in self.peers:
@@ -196,7 +196,7 @@ class World:
             self.open_service("sender", identity)
         else:
             numbers = [OTHER_AGENT] if identity == "outside" else []
-            self.open_agent("sender", identity, *numbers, features=sender.features)
+            self.open_agent("sender", identity, *numbers)
 
     # ------------------------------------------------------------ the call
 

@@ -47,7 +47,7 @@ class CallExchange:
 
     def __init__(
         self, store: CallStore | None = None, settings: ControlSettings = SETTINGS, audit: Any = None,
-        legs: Iterable[Leg] = (),
+        legs: Iterable[Leg] = (), identities: Iterable[Identity] = (DESK, LEAD, OTHERS), **more: Any,
     ) -> None:  # fmt: skip
         """:param legs: that are there already, as the platform goes on without the exchange."""
         self.clock = Clock()
@@ -62,13 +62,14 @@ class CallExchange:
         self.hand_offs = SimulatedHandOffs(self.platform)
         service = evolve(make_service("bill"), signalling="telephone", from_call_data=frozenset({"account", "pin"}))
         self.exchange = MemoryExchange(
-            identities=(DESK, LEAD, OTHERS, services()),
+            identities=(*identities, services()),
             services={"bill": service},
             clock=self.clock,
             store=store or CallStore(),
             make_drivers=self._drivers,
             control_settings=settings,
             audit=audit,
+            **more,
         )
 
     def _drivers(self, context: ProcessingContext, processing: ProcessingService) -> Mapping[str, ISignalling]:
@@ -116,8 +117,7 @@ class CallExchange:
 
     def pump(self) -> None:
         """Let whatever is ready happen."""
-        for _ in range(30):
-            self.exchange.pump()
+        self.exchange.pump()
 
     def wait(self, seconds: float) -> None:
         """Let time go on."""

@@ -88,7 +88,8 @@ def allowed(call: AgentCall, party: CallParty, pair: AgentCall | None) -> int:
     actions = set(_own_actions(call, party))
     if actions and pair is not None and _makes_two(call, pair, party.agent):
         actions.update(_TWO_CALLS)
-        actions -= {Action.CONSULT, Action.ADD_PARTY, Action.BLIND_TRANSFER}
+        # One who talks in the other call can't take this one back before that is held: that is alternate.
+        actions -= {Action.CONSULT, Action.ADD_PARTY, Action.BLIND_TRANSFER, Action.RETRIEVE}
     elif actions and pair is not None and call.related and pair.party_of(party.agent) is not None:
         actions.add(Action.RECONNECT)  # the one who is consulted has not answered yet
     if party.connection_state in _CONNECTED_STATES and others_connected(call, party) and not call.with_service:

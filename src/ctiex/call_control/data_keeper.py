@@ -59,19 +59,19 @@ class DataKeeper:
         except CallError as error:
             answer(self._refused(identity, request, error))
             return
-        own = identity.may_act_for(request.agent)
-        self._keep(
-            call,
-            fields,
-            lambda reply: answer(evolve(reply, fields=self._telling.shown(call, reply.fields, request.agent, own))),
-        )
+        self._keep(call, fields, lambda reply: answer(self._shown(identity, request, call, reply)))
+
+    def _shown(self, identity: Identity, request: CallData, call: AgentCall, reply: CallDataReply) -> CallDataReply:
+        """A reply as the one who asked may see it: a secret is the agent's who has the call."""
+        return evolve(reply, fields=self._telling.shown(call, reply.fields, identity, request.agent))
 
     def _refused(self, identity: Identity, request: CallData, error: CallError) -> CallDataReply:
         call = self._calls.get(request.call)
         if error.status is not Status.DUPLICATE_SERIAL or call is None:
             return CallDataReply(error.status, detail=error.detail)
-        fields = self._telling.shown(call, call.fields, request.agent, identity.may_act_for(request.agent))
-        return CallDataReply(error.status, call.version, fields, error.detail)
+        return self._shown(
+            identity, request, call, CallDataReply(error.status, call.version, call.fields, error.detail)
+        )
 
     def put_over(self, call: AgentCall, fields: Fields) -> None:
         """Put fields over the data of a call, whatever version it is of."""

@@ -59,15 +59,20 @@ class CallRequests:
 
     def _on_call(self, message: CallControl) -> Order:
         call = self.call_of(message.agent, message.call)
-        pair = self._calls.get(message.other) if message.other else None
-        if pair is not None and pair.party_of(message.agent) is None:
-            raise CallError(Status.NO_SUCH_CALL)
-        pair = pair or self._telling.pair(call, message.agent)
-        order = self._with(Order(message.action, message.agent, call, pair), message)
+        order = self._with(Order(message.action, message.agent, call, self._pair(call, message)), message)
         if message.action is Action.DROP_PARTY:
             order.party = self._other_party(call, message)
         self.check_allowed(order)
         return order
+
+    def _pair(self, call: AgentCall, message: CallControl) -> AgentCall | None:
+        """The other call that is meant: the one that is named, or else the one that belongs to this one.
+
+        :raise CallError: 60, none of this name is the agent's: another one must not be taken in its place.
+        """
+        if not message.other or message.action is Action.DROP_PARTY:  # which names a party
+            return self._telling.pair(call, message.agent)
+        return self.call_of(message.agent, message.other)
 
     def _with(self, order: Order, message: CallControl) -> Order:
         order.value, order.fields = message.value, message.fields

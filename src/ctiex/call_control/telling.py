@@ -22,6 +22,7 @@ from ctiex.call_messages import (
 )
 from ctiex.errors import Status
 from ctiex.fields import Fields
+from ctiex.identities import Identity
 from ctiex.interfaces.call_platform import ICallPlatform
 from ctiex.processing.stored_time import StoredTime
 
@@ -71,7 +72,7 @@ class Telling:
             call.recording,
             self.parties(call, monitor),
             call.version,
-            self._fields(call, monitor),
+            self.shown(call, call.fields, monitor.identity, monitor.agent),
         )
 
     def agent_state(self, agent: str, event: AgentStateEvent) -> None:
@@ -98,7 +99,7 @@ class Telling:
                     call.recording,
                     self.parties(call, monitor),
                     call.version,
-                    self._fields(call, monitor),
+                    self.shown(call, call.fields, monitor.identity, monitor.agent),
                 )
             )
         if not calls:
@@ -125,11 +126,8 @@ class Telling:
         """The consultation of an agent for this call, or the call that this consultation is for."""
         return self._calls.pair(call, agent)
 
-    def _fields(self, call: AgentCall, monitor: MonitoredAgent) -> Fields:
-        return self.shown(call, call.fields, monitor.agent, monitor.own)
-
-    def shown(self, call: AgentCall, fields: Fields, agent: str, own: bool) -> Fields:
-        """Data of a call as a link may see it, that asks or is told for an agent of its own or a supervised one."""
+    def shown(self, call: AgentCall, fields: Fields, identity: Identity, agent: str) -> Fields:
+        """Data of a call, as an identity sees it that asks about this agent, or is told of them."""
         party = call.party_of(agent)
-        has_it = own and party is not None and party.connection_state in _HAS_THE_CALL
+        has_it = identity.may_act_for(agent) and party is not None and party.connection_state in _HAS_THE_CALL
         return fields if has_it else data.masked(fields, self._secret)

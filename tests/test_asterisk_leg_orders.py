@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from importlib.resources import files
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -27,7 +29,9 @@ from ctiex.interfaces.call_platform import (
 from ctiex.interfaces.telephony import OrderRefused
 from ctiex.telephony.asterisk.ami_link import ActionRefused
 
-from .asterisk_legs_case import AGENT, CUSTOMER, OTHER, AsteriskCase, success
+from .asterisk_legs_case import AGENT, CUSTOMER, NAMES, OTHER, AsteriskCase, success
+
+_NAMES_OF_CHANNELS = {"CTIEX_DESK_CHANNEL", "CTIEX_PEER", "CTIEX_WITH"}
 
 
 class CallingTests(AsteriskCase):
@@ -133,18 +137,27 @@ class OrderTests(AsteriskCase):
         self.assertEqual((redirect["ExtraChannel"], redirect["ExtraContext"]), (AGENT, "ctiex-desk"))
         told = {(one["Channel"], one["Variable"]): one["Value"] for _, one in variables}
         self.assertEqual(told[CUSTOMER, "CTIEX_DESK"], AGENT)
-        self.assertEqual(told[AGENT, "CTIEX_HOLDS"], CUSTOMER)
+        self.assertEqual(told[CUSTOMER, "CTIEX_DESK_CHANNEL"], NAMES[AGENT])
+        self.assertEqual(told[AGENT, "CTIEX_HOLDS"], NAMES[CUSTOMER])
         self.assertEqual(told[CUSTOMER, "CTIEX_FALLBACK"], "queues,400,1")
         self.assertEqual(customer.desk, AGENT)
         self.at_desk(AGENT)
         self.platform.connect(customer, agent)
-        *_, (_, redirect) = self.asked()
+        *variables, (_, redirect) = self.asked()
+        told = {(one["Channel"], one["Variable"]): one["Value"] for _, one in variables}
+        self.assertEqual(told[CUSTOMER, "CTIEX_PEER"], NAMES[AGENT])
         self.assertEqual((redirect["Channel"], redirect["Context"]), (CUSTOMER, "ctiex-connect"))
         self.assertNotIn("ExtraChannel", redirect)
         self.platform.part(customer, agent)  # from here on one order does it
         *variables, (_, redirect) = self.asked()
         self.assertNotIn("ExtraChannel", redirect)
-        self.assertEqual([one["Variable"] for _, one in variables], ["CTIEX_DESK"], "the rest was told before")
+        self.assertEqual([one["Variable"] for _, one in variables], ["CTIEX_DESK", "CTIEX_DESK_CHANNEL"])
+
+    def test_the_dialplan_looks_for_channels_by_their_names(self) -> None:
+        """By an id it finds any channel whose id begins so: 1.1 is 1.11 too, another customer."""
+        text = "".join(path.read_text() for path in (files("ctiex.telephony") / "dialplan").iterdir())
+        sought = set(re.findall(r"\b(?:IMPORT|Bridge|ChannelRedirect)\(\$\{(\w+)\}", text))
+        self.assertEqual(sought - {"CTIEX_ONE", "CTIEX_JOINED", "CTIEX_AGENT_CHANNEL"}, _NAMES_OF_CHANNELS)
 
     def test_a_ringing_leg_is_never_moved(self) -> None:
         _, agent = self.call()

@@ -6,7 +6,7 @@ The contexts and variables are those of ``ctiex/telephony/dialplan/calls.conf``.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from math import ceil
 from urllib.parse import urlencode
 
@@ -34,7 +34,7 @@ WATCHED = (
     "CTIEX_SUPERVISION", "CTIEX_RECORDED", "CTIEX_RECORDING", "CTIEX_OWN_NUMBER",
 )  # fmt: skip
 """The variables that tell, after a time without events, what a leg is."""
-SET_BY_DIALPLAN = frozenset({"CTIEX_DESK", "CTIEX_PEER", "CTIEX_WITH"})
+SET_BY_DIALPLAN = frozenset({"CTIEX_DESK", "CTIEX_DESK_CHANNEL", "CTIEX_PEER", "CTIEX_WITH"})
 """The dialplan itself changes these too."""
 SUPERVISIONS = {Supervision.LISTEN: "", Supervision.WHISPER: "w", Supervision.BARGE: "B"}
 _NUMBER = re.compile(r"[0-9*#+]{1,32}")
@@ -136,19 +136,21 @@ def hang_up(leg: str, cause: int) -> Action:
     return "Hangup", (("Channel", leg), ("Cause", str(cause)))
 
 
-def call(out: CallOut, settings: AsteriskSettings) -> Action:
+def call(out: CallOut, settings: AsteriskSettings, name_of: Callable[[str], str]) -> Action:
     """Call a device.
 
+    :param name_of: the name of the channel that a leg is, by its id.
     :raise OrderRefused: something of it can't be said.
     """
-    context, own = _on_answer(out.on_answer)
+    context, own = _on_answer(out.on_answer, name_of)
     shown = out.shown or settings.calling_number
     leg = Leg(name(out.id), call=name(out.call), outbound=True)
     if out.destination.kind is DestinationKind.AGENT:
         leg.agent = out.destination.name
     else:
         leg.number = out.destination.name
-    own.update({"CTIEX_DESK": name(out.desk) if out.desk else "", **facts_of(leg, settings)})
+    desk = {"CTIEX_DESK": name(out.desk) if out.desk else "", "CTIEX_DESK_CHANNEL": name_of(out.desk)}
+    own.update({**desk, **facts_of(leg, settings)})
     return "Originate", (
         ("Channel", dial(out.destination, settings)),
         ("ChannelId", out.id),
@@ -162,10 +164,10 @@ def call(out: CallOut, settings: AsteriskSettings) -> Action:
     )
 
 
-def _on_answer(answered: OnAnswer) -> tuple[str, dict[str, str]]:
+def _on_answer(answered: OnAnswer, name_of: Callable[[str], str]) -> tuple[str, dict[str, str]]:
     match answered:
         case Connect(leg):
-            return CONNECT, {"CTIEX_PEER": name(leg), "CTIEX_CALLED": "yes"}
+            return CONNECT, {"CTIEX_PEER": name_of(name(leg)), "CTIEX_CALLED": "yes"}
         case Confer(conference):
             return CONFER, {"CTIEX_CONFERENCE": name(conference), "CTIEX_CALLED": "yes"}
         case Supervise(leg, how):

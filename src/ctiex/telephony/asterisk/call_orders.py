@@ -62,17 +62,19 @@ class AsteriskCallOrders:
         return self._put(held, {leg: {"CTIEX_DESK": desk.id}}, {desk: self._holds(leg, desk)})
 
     def _holds(self, leg: Leg, desk: Leg) -> dict[str, str]:
-        others = [one.id for one in self._legs.legs.for_desk(desk.id) if one is not leg]
-        return {"CTIEX_HOLDS": "&".join([*others, leg.id])}
+        others = [one for one in self._legs.legs.for_desk(desk.id) if one is not leg]
+        return {"CTIEX_HOLDS": "&".join(self._legs.name_of(one.id) for one in (*others, leg))}
 
     def connect(self, leg: Leg, other: Leg) -> Deferred[None]:
         """Connect a leg with another one."""
         others_there = [one for one in self._legs.legs.in_bridge(other.bridge) if one not in (leg, other)]
         if other.at_desk and other.place is LegPlace.BRIDGE and others_there:
             return fail(OrderRefused("the agent talks with somebody, who would be left in silence: hold them first"))
-        desk = other.id if other.at_desk else ""
-        others: dict[Leg, dict[str, str]] = {} if other.at_desk else {other: {"CTIEX_DESK": "", "CTIEX_WITH": leg.id}}
-        peer = {"CTIEX_PEER": other.id, "CTIEX_DESK": desk}
+        desk, name_of = other.id if other.at_desk else "", self._legs.name_of
+        others: dict[Leg, dict[str, str]] = (
+            {} if other.at_desk else {other: {"CTIEX_DESK": "", "CTIEX_WITH": name_of(leg.id)}}
+        )
+        peer = {"CTIEX_PEER": name_of(other.id), "CTIEX_DESK": desk}
         return self._put(acts.redirect(leg.id, acts.CONNECT), {leg: peer}, others)
 
     def confer(self, legs: tuple[Leg, ...], conference: str) -> Deferred[None]:
@@ -137,6 +139,7 @@ class AsteriskCallOrders:
     def _tell_leg(self, leg: Leg, variables: dict[str, str], moved: bool) -> None:
         if "CTIEX_DESK" in variables:
             self._legs.change(leg.id, desk=variables["CTIEX_DESK"])
+            variables = {**variables, "CTIEX_DESK_CHANNEL": self._legs.name_of(variables["CTIEX_DESK"])}
         told = {**acts.facts_of(leg, self._settings), "CTIEX_CALLED": "", **variables} if moved else variables
         for action in acts.set_variables(leg.id, self._legs.news(leg.id, told)):
             self._ask(action)
@@ -146,7 +149,7 @@ class AsteriskCallOrders:
     def call(self, out: CallOut) -> Deferred[None]:
         """Call a device."""
         try:
-            action = acts.call(out, self._settings)
+            action = acts.call(out, self._settings, self._legs.name_of)
         except OrderRefused:
             return fail()
         self._legs.called[out.id] = out

@@ -83,7 +83,7 @@ class AsteriskCalls(AsteriskCallOrders, QueueOrders):
             and channel.called is not None
             and isinstance(channel.called.on_answer, Connect)
         ):
-            self._ask(*set_variables(channel.called.on_answer.leg, {"CTIEX_WITH": leg.id}))
+            self._ask(*set_variables(channel.called.on_answer.leg, {"CTIEX_WITH": self._legs.name_of(leg.id)}))
             channel.called = None
 
     def _remember_legs(self, *ids: str) -> None:

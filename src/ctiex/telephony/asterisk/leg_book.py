@@ -83,6 +83,15 @@ class LegBook:
         """The agent number of a channel."""
         return self._settings.agent_of(name) or variables.get("CTIEX_AGENT", "")
 
+    def name_of(self, id: str) -> str:
+        """The name of a channel, by which the dialplan finds it; empty where there is none.
+
+        Never its id: what Asterisk's applications find by an id may as well be another channel, whose id only begins
+        so (``1700000000.1`` and ``1700000000.11``). Names end in a fixed number of digits.
+        """
+        channel = self.channels.get(id)
+        return "" if channel is None else channel.name
+
     def _bind(self, leg: Leg) -> bool:
         if leg.place is LegPlace.DESK:
             self.bound.add(leg.id)

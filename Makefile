@@ -4,6 +4,7 @@
 # make telephony    scenarios with real telephones, builds the peers first    make telephone-demo    plays one
 # make telephony-cti    call control with real telephones: every function, with trouble in its middle; half an hour
 # make bench-store    what the durable store costs
+# make bench-calls    what call control costs: orders, following calls, taking them up
 # make fuzz-frames    a million mutated frames          make fuzz    the harnesses under atheris
 # make bench    what everything costs, beside its peers (QUICK=1: a short run)    make bench-page    its results into docs/
 # make bench-memory    each kind of message without sockets; BESIDE=PATH    beside another checkout, as for make bench-beside
@@ -22,7 +23,7 @@ SPHINX := $(BIN)/python -m sphinx -W --keep-going -q
 unexport PYTHONDONTWRITEBYTECODE
 export PYTHONPYCACHEPREFIX := $(CURDIR)/build/pycache
 
-.PHONY: venv demo run check lint types imports docs test test-gate test-long bench bench-page bench-memory bench-beside telephony-peers telephony telephony-cti telephone-demo bench-store audit-dependencies pins fuzz fuzz-frames clean FORCE
+.PHONY: venv demo run check lint types imports docs test test-gate test-long bench bench-calls bench-page bench-memory bench-beside telephony-peers telephony telephony-cti telephone-demo bench-store audit-dependencies pins fuzz fuzz-frames clean FORCE
 
 venv: $(VENV)/dev-ready
 
@@ -78,6 +79,9 @@ bench-page: $(VENV)/bench-ready
 
 bench-store: $(VENV)/run-ready
 	@PYTHONPATH=. $(BIN)/python -m benchmarks.store
+
+bench-calls: $(VENV)/run-ready
+	@PYTHONPATH=src:. $(BIN)/python -m benchmarks.call_control $(BENCH)
 
 # Each harness under atheris for so long.
 FUZZ_SECONDS ?= 60

@@ -12,8 +12,6 @@ from ctiex.call_control.views import OFF_HOOK, desk_legs, own_legs, parties_of, 
 from ctiex.call_messages import CallChange, CallParty, PartyRole, Recording
 from ctiex.interfaces.call_platform import ICallPlatform, Leg, LegPlace, LegState
 
-_LOT = 50
-
 
 class CallWatchListener(Protocol):
     """Hears what has happened to calls."""
@@ -86,16 +84,16 @@ class CallWatch:
         return affected
 
     def take_up(self) -> Iterator[None]:
-        """Look at everything, behind a loss of events."""
+        """Look at everything, behind a loss of events; a call in each step."""
         ids = dict.fromkeys(leg.call for leg in self._platform.legs.all())
         ids.update(dict.fromkeys(call.id for call in self.calls))
         self._call_of = {leg.id: leg.call for leg in self._platform.legs.all()}
         self._agent_of = {leg.id: leg.agent for leg in self._platform.legs.all() if leg.agent}
-        for number, id in enumerate(ids):
+        yield
+        for id in ids:
             if id:
                 self.look(id)
-            if number % _LOT == _LOT - 1:
-                yield
+            yield
 
     # ------------------------------------------------------------ one call
 

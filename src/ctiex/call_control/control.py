@@ -323,9 +323,10 @@ class CallControlService:
     # ------------------------------------------------------------ as the listener of the platform
 
     def taken_up(self) -> Iterator[None]:
-        """Behind a loss of events: everything is looked at."""
+        """Behind a loss of events: everything is looked at, a call or a leg in each step."""
         for leg in self._platform.legs.all():
             self.agents.leg_changed(leg)
+            yield
         yield from self.watch.take_up()
         self.agents.taken_up()
         self._moves.expectations.look()

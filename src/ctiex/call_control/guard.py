@@ -16,8 +16,6 @@ from ctiex.interfaces.call_platform import ILegs, Leg, LegPlace, LegState
 
 _log = Logger()
 
-_LOT = 200
-
 
 def is_left_alone(leg: Leg, legs: ILegs) -> bool:
     """Whether a customer is with nobody: held for an agent who is gone, or alone where others should be."""
@@ -89,14 +87,14 @@ class Guard:
                 self._watched.pop(leg.id).cancel()
 
     def take_up(self) -> Iterator[None]:
-        """Behind a loss of events: whoever went meanwhile is forgotten, and all others are looked at, in lots."""
+        """Behind a loss of events: whoever went meanwhile is forgotten, all others are looked at, one in each step."""
         legs = self._moves.platform.legs
         for id in [id for id in (*self._desk_of, *self._watched) if legs.leg(id) is None]:
             self.gone(id)
-        for number, leg in enumerate(legs.all()):
+        yield
+        for leg in legs.all():
             self.look([leg])
-            if number % _LOT == _LOT - 1:
-                yield
+            yield
 
     def gone(self, id: str) -> None:
         """A leg is no more: the agent whom it was held for may wait for nobody now."""

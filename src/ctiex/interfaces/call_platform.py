@@ -276,7 +276,10 @@ class ICallPlatformListener(Interface):
     """What a platform tells of its legs."""
 
     def taken_up() -> Iterator[None]:
-        """The legs are those of a new snapshot: anything may have changed since the last event. Run in lots."""
+        """The legs are those of a new snapshot: anything may have changed since the last event.
+
+        Run in lots, many steps in a turn of the reactor: a step does no more than a call or a leg takes.
+        """
 
     def away() -> None:
         """The platform is away: events are missed from now on, until ``taken_up``."""

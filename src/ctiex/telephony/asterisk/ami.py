@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 from attrs import field, frozen
 
@@ -108,15 +109,18 @@ class AmiDecoder:
             raise AmiError("the peer's greeting isn't that of an Asterisk manager interface")
         *lines, self._unread = unread.split(b"\n")
         for line in lines:
-            _check_line(line)
-            line = line.removesuffix(b"\r")
+            if len(line) > MAX_LINE:
+                raise _too_long()
+            if line.endswith(b"\r"):
+                line = line[:-1]
             if not self.banner:
                 self.banner = _text(line)
             elif line:
                 self._add(line)
             elif self._lines:
                 yield self._taken()
-        _check_line(self._unread)
+        if len(self._unread) > MAX_LINE:
+            raise _too_long()
 
     def _add(self, line: bytes) -> None:
         self._size += len(line)
@@ -126,15 +130,20 @@ class AmiDecoder:
 
     def _taken(self) -> AmiMessage:
         lines, self._lines, self._size = self._lines, [], 0
-        parts = (_text(line).partition(":") for line in lines)
+        parts = [line.partition(":") for line in _text(b"\n".join(lines)).split("\n")]
         return AmiMessage(
-            tuple((key, value.removeprefix(" ")) for key, colon, value in parts if colon and _KEY.fullmatch(key))
+            tuple([(key, value.removeprefix(" ")) for key, colon, value in parts if colon and _is_key(key)])
         )
 
 
-def _check_line(line: bytes) -> None:
-    if len(line) > MAX_LINE:
-        raise AmiError(f"a line of more than {MAX_LINE} bytes")
+@lru_cache(maxsize=256)
+def _is_key(key: str) -> bool:
+    """The few keys that there are come over and over, in each of thousands of messages."""
+    return _KEY.fullmatch(key) is not None
+
+
+def _too_long() -> AmiError:
+    return AmiError(f"a line of more than {MAX_LINE} bytes")
 
 
 def encode_action(name: str, headers: Iterable[tuple[str, str]] = ()) -> bytes:
@@ -146,7 +155,7 @@ def encode_action(name: str, headers: Iterable[tuple[str, str]] = ()) -> bytes:
 
 
 def _line(key: str, value: str) -> bytes:
-    if not _KEY.fullmatch(key):
+    if not _is_key(key):
         raise AmiError(f"{key[:40]!r} isn't a valid key of an action")
     if _FORBIDDEN.search(value):
         raise AmiError(f"the value of {key} contains a line break, which would begin another line")

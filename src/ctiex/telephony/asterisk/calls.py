@@ -123,7 +123,6 @@ class AsteriskCalls(AsteriskCallOrders, QueueOrders):
 
     def _begin_calls(self, snapshot: CallsSnapshot) -> None:
         """From here on the legs are those of the snapshot."""
-        snapshot.legs.finish()
         self._legs, self._queues = snapshot.legs.legs, snapshot.queues
         self._desks = DeskStates(self._legs, self._queues, self._ask)
 
@@ -133,9 +132,10 @@ class AsteriskCalls(AsteriskCallOrders, QueueOrders):
             return
         self._told = True
         lost = [id for id in self._legs.called if self._legs.legs.leg(id) is None]
-        for leg in self._legs.legs.all():
-            if leg.state is LegState.CONNECTED:
-                self._legs.called.pop(leg.id, None)
+        for id in list(self._legs.called):
+            leg = self._legs.legs.leg(id)
+            if leg is not None and leg.state is LegState.CONNECTED:
+                del self._legs.called[id]
         yield from self._listener_of_calls.taken_up()
         for id in lost:
             if self._legs.called.pop(id, None) is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from ctiex.interfaces.call_platform import Leg, LegPlace, LegState, RecordingState
@@ -26,7 +27,8 @@ class LegsSnapshot:
     def __init__(self, legs: AsteriskLegs) -> None:
         self.legs = legs
         self._bridges: dict[str, AmiMessage] = {}
-        self._dialled: list[tuple[Leg, AmiMessage]] = []
+        self._dialled: list[tuple[Leg, str, str]] = []
+        """Who was dialled, with the id that linked channels have in common, and their bridge."""
         self._dialling: dict[str, list[tuple[Leg, str]]] = {}
         """By the id that linked channels have in common, who dials, with their bridge."""
 
@@ -40,15 +42,17 @@ class LegsSnapshot:
             case "QueueEntry":
                 self.legs.settle(event["Uniqueid"], place=LegPlace.QUEUE, queue=event["Queue"])
 
-    def finish(self) -> None:
-        """The list of the channels has ended: see who dials whom."""
-        for leg, row in self._dialled:
-            linked = self._dialling.get(row["Linkedid"], [])
-            by = [one for one, bridge in linked if bridge == row["BridgeID"]] or [one for one, _ in linked]
+    def finish(self) -> Iterator[None]:
+        """The list of the channels has ended: see who dials whom, a leg in each step."""
+        for leg, linked_id, in_bridge in self._dialled:
+            linked = self._dialling.get(linked_id, [])
+            by = [one for one, bridge in linked if bridge == in_bridge] or [one for one, _ in linked]
             if len(by) == 1 and not leg.dialled_by:
                 self.legs.settle(leg.id, dialled_by=by[0].id, call=by[0].call)
+            yield
         for heard in self.legs.recorders.values():
             self.legs.settle(heard, recording=RecordingState.ON)
+            yield
         self._dialled.clear()
         self._dialling.clear()
 
@@ -105,6 +109,6 @@ class LegsSnapshot:
 
     def _note_dialling(self, leg: Leg, row: AmiMessage) -> None:
         if row["Application"] in _DIALLED:
-            self._dialled.append((leg, row))
+            self._dialled.append((leg, row["Linkedid"], row["BridgeID"]))
         elif row["Application"] in _DIALLING:
             self._dialling.setdefault(row["Linkedid"], []).append((leg, row["BridgeID"]))

@@ -235,9 +235,10 @@ class AsteriskPlatform(AsteriskCalls):
 
     def _take_up(self, snapshot: AsteriskSnapshot, calls: CallsSnapshot | None) -> Iterator[None]:
         """In lots, since there may be many calls and everybody else wants to go on."""
-        self.calls = snapshot.calls
         if calls is not None:
+            yield from calls.legs.finish()
             self._begin_calls(calls)
+        self.calls = snapshot.calls
         yield from self._events.service_calls.go_on(snapshot.out)
         yield from self._listener.take_up(snapshot)
         yield from self._read_unread()

@@ -36,7 +36,7 @@ def test_the_gate_runs_each_of_its_parts_once() -> None:
 def test_make_test_leaves_out_what_runs_in_the_gate_what_is_long_and_what_needs_real_telephones_alone() -> None:
     settings = ConfigParser()
     settings.read(ROOT / "setup.cfg")
-    assert '-m "not telephony and not long and not gate"' in settings["tool:pytest"]["addopts"]
+    assert '-m "not telephony and not telephony_cti and not long and not gate"' in settings["tool:pytest"]["addopts"]
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     assert re.search(r"^test: .*\n\t\$\(BIN\)/python -m pytest -n \$\(WORKERS\) \$\(TESTS\)$", makefile, re.M)
     assert re.search(r"^test-gate: .*\n\t\$\(BIN\)/python -m pytest .* -m \"gate and not long\"$", makefile, re.M)

@@ -27,6 +27,13 @@ def test_walks(trouble: str) -> None:
         assert not wrong, (seed, wrong, did)
 
 
+@pytest.mark.parametrize("seed", [13805, 24255, 26103, 29262, 38608, 45416, 59263, 69930])
+def test_a_call_that_is_made_while_another_is_retrieved_cuts_nobody_off(seed: int) -> None:
+    """Found by a long run: the agent's leg at the desk was taken for free, and hung up with the customer on it."""
+    wrong, did = walk(seed)
+    assert not wrong, (wrong, did)
+
+
 def test_an_exchange_that_ends_in_the_middle_leaves_no_timer() -> None:
     for seed in range(examples(100)):
         steps = Walk(seed, steps=seed % 30)

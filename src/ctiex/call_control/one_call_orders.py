@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ctiex.call_control.calls import AgentCall
+from ctiex.call_control.guard import waits_for_nobody
 from ctiex.call_control.moves import Moves
 from ctiex.call_control.order import Functions, Order, OrderParts, Teller
 from ctiex.call_control.settings import CallSettings
@@ -63,8 +64,9 @@ class OneCallOrders(OrderParts):
         try:
             await self._call_for(order, call, desk)
         except CallError:
-            if not self._teller.is_off_hook(desk):
-                await self._end(desk)
+            current = self._platform.legs.leg(desk.id)  # meanwhile somebody may have been connected with it
+            if current is not None and waits_for_nobody(current, self._platform.legs):
+                await self._let_go(current)
             raise
         finally:
             call.waits_at_desk = ""

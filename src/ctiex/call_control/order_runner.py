@@ -91,9 +91,11 @@ class OrderRunner:
             answer(CallControlReply(Status.OK, order.call.id, order.call.serial))
 
     async def _in_turn(self, order: Order, answer: Answer) -> None:
-        roots = {order.call.root, *((order.pair.root,) if order.pair is not None else ())}
+        calls = [order.call, *((order.pair,) if order.pair is not None else ())]
+        if order.action is Action.MAKE:  # the agent's leg at the desk may just be on its way to the customer of another
+            calls += self._watch.calls.of_agent(order.agent)
         try:
-            taken = await self._turns.take(roots, self._wait)
+            taken = await self._turns.take({call.root for call in calls}, self._wait)
         except CallError as error:
             answer(CallControlReply(error.status, order.call.id))
             return

@@ -170,7 +170,7 @@ class Bench:
 
     def wait(self, seconds: float) -> None:
         """Let time go on, in small steps."""
-        steps = max(1, round(seconds / 0.25))
+        steps = max(1, round(seconds / 0.05))
         for _ in range(steps):
             self.clock.advance(seconds / steps)
             self.pump(10)

@@ -23,18 +23,20 @@ from .call_control_bench import (
     Desk,
 )
 
-STEPS = 14
+STEPS = 20
 REST = 90.0
 """Longer than any wait: what isn't over then never is."""
 TROUBLE = Trouble(latest=0.3, refuses=0.05, loses=0.02)
 _LIKELY = {
     **dict.fromkeys((Action.CLEAR, Action.REJECT, Action.DEFLECT, Action.MARK, Action.DIGITS, Action.INTERCEPT), 0.1),
     **dict.fromkeys((Action.LISTEN, Action.WHISPER, Action.BARGE, Action.RECORD_START, Action.BLIND_TRANSFER), 0.3),
-    **dict.fromkeys((Action.CONSULT, Action.HOLD, Action.RETRIEVE), 3.0),
-    **dict.fromkeys((Action.TRANSFER, Action.CONFERENCE, Action.ALTERNATE, Action.RECONNECT, Action.DROP_PARTY), 5.0),
+    **dict.fromkeys((Action.HOLD, Action.RETRIEVE), 3.0),
+    **dict.fromkeys((Action.CONSULT, Action.TRANSFER, Action.CONFERENCE, Action.ALTERNATE, Action.RECONNECT), 5.0),
+    Action.DROP_PARTY: 5.0,
 }
 """How likely, beside the others: what ends a call leaves nothing to be done with it."""
-_TARGETS = (*AGENTS, OUTSIDE, OUTSIDE_BUSY, OUTSIDE_SILENT, "0309", "sales", "999")
+_OF_TWO_CALLS = {Action.ALTERNATE, Action.TRANSFER, Action.CONFERENCE, Action.RECONNECT}
+_TARGETS = (*AGENTS, *AGENTS, OUTSIDE, OUTSIDE, OUTSIDE_BUSY, OUTSIDE_SILENT, "0309", "sales", "999")
 
 
 class Walk:
@@ -84,8 +86,9 @@ class Walk:
 
     def _choices(self) -> list[Callable[[], None]]:
         return [
-            *[self._order] * 10, *[self._picks_up] * 8, *[self._customer_calls] * 2, self._hangs_up, self._hold_key,
-            self._queue_call, self._state, self._lose, self._vanishes, self._refer,
+            *[self._order] * 10, *[self._picks_up] * 8, *[self._customer_calls] * 3, self._hangs_up, self._hold_key,
+            self._queue_call, self._state, self._vanishes, self._refer,
+            *[self._lose] * (1 if self.bench.platform.connected else 5),
         ]  # fmt: skip
 
     def _any(self, *legs: Leg) -> Leg | None:
@@ -149,13 +152,7 @@ class Walk:
             self.bench.platform.come()
 
     def _order(self) -> None:
-        choices = [
-            (call, party, action)
-            for call in self.bench.control.calls
-            for party in call.parties
-            if party.party_role is PartyRole.AGENT and party.agent in AGENTS
-            for action in self._allowed(call, party)
-        ]
+        choices = [choice for agent in AGENTS for choice in self._orders_of(agent)]
         if self.random.random() < 0.15 or not choices:
             agent, target = self.random.choice(AGENTS), self.random.choice(_TARGETS)
             self.did.append(f"{agent} makes a call to {target}")
@@ -164,6 +161,16 @@ class Walk:
         weights = [_LIKELY.get(action, 1.0) for _, _, action in choices]
         [(call, party, action)] = self.random.choices(choices, weights)
         self._begin(call, party, action)
+
+    def _orders_of(self, agent: str) -> list[tuple[AgentCall, CallParty, Action]]:
+        """What the agent may do now, and with what call."""
+        return [
+            (call, party, action)
+            for call in self.bench.control.calls
+            for party in call.parties
+            if party.party_role is PartyRole.AGENT and party.agent == agent
+            for action in self._allowed(call, party)
+        ]
 
     def _allowed(self, call: AgentCall, party: CallParty) -> list[Action]:
         bits = allowed(call, party, None)
@@ -184,9 +191,17 @@ class Walk:
         self.did.append(f"{party.agent} {action.name} {call.id} {other} {target}")
         desk.begin(action, party.agent, call.id, value=value, other=other, destination=target, seconds=5)
         if action is Action.CONSULT and self.random.random() < 0.8:
-            self.bench.wait(0.5)
-            for leg in list(self.bench.board.legs.of_agent(target)):
-                self.bench.board.pick_up(leg)
+            self._is_consulted(party, target)
+
+    def _is_consulted(self, party: CallParty, target: str) -> None:
+        """Whoever is called for a consultation takes it, and often something comes of it at once."""
+        self.bench.wait(self.random.choice((0.5, 1.5)))
+        for leg in list(self.bench.board.legs.of_agent(target)):
+            self.bench.board.pick_up(leg)
+        self.bench.wait(self.random.choice((0.3, 1.0)))
+        choices = [choice for choice in self._orders_of(party.agent) if choice[2] in _OF_TWO_CALLS]
+        if choices:
+            self._begin(*self.random.choice(choices))
 
     # ------------------------------------------------------------ at rest
 

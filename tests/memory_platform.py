@@ -32,18 +32,7 @@ from ctiex.interfaces.telephony import (
     TransferState,
 )
 from ctiex.telephony.call_model import CallModel
-
-
-class Roles:
-    """A party is called ``agent/1001/7`` or ``customer/8``."""
-
-    def agent_of(self, name: str) -> str:
-        """The agent number in the name."""
-        return name.split("/")[1] if name.startswith("agent/") else ""
-
-    def is_customer(self, name: str) -> bool:
-        """Whoever is called so."""
-        return name.startswith("customer/")
+from ctiex.testing.simulated_platform.hand_offs import SimulatedRoles
 
 
 @define(eq=False)
@@ -106,7 +95,7 @@ class MemoryPlatform:
         self._connection = 0
         self.legs: dict[str, Leg] = {}
         """By id."""
-        self.calls = CallModel(Roles())
+        self.calls = CallModel(SimulatedRoles())
         self.connected = False
         self.refuses = False
         """Whether it refuses to move anybody."""
@@ -134,7 +123,7 @@ class MemoryPlatform:
 
     def connect(self) -> None:
         """It is there, and is taken up in one go."""
-        calls = CallModel(Roles())
+        calls = CallModel(SimulatedRoles())
         for leg in self.legs.values():
             calls.seen(leg.id, leg.name, leg.number, leg.bridge)
             if leg.held:

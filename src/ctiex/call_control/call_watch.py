@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 from ctiex.call_control.allowed import allowed
@@ -214,6 +214,3 @@ class CallWatch:
     def parties_now(self, call: AgentCall) -> tuple[CallParty, ...]:
         """Who is in a call, told or not."""
         return parties_of(call, self._platform.legs)
-
-
-Looks = Callable[[str], None]

@@ -59,13 +59,13 @@ class Guard:
         self._root_of = root_of
         self._is_off_hook = is_off_hook
         self._makes = makes
-        self._desk_of: dict[str, str] = {}
-        """By the id of a leg that is held or called for an agent's leg: that one."""
+        self._seen: dict[str, tuple[str, str]] = {}
+        """By the id of a leg: its bridge, and the agent's leg that it is for, when it was looked at last."""
         self._watched: dict[str, IDelayedCall] = {}
         """By the id of a leg: when it is looked at again."""
 
     def __len__(self) -> int:
-        return len(self._watched) + len(self._desk_of)
+        return len(self._watched) + len(self._seen)
 
     def stop(self) -> None:
         """Look at nobody any more."""
@@ -74,22 +74,34 @@ class Guard:
         self._watched.clear()
 
     def look(self, legs: Iterable[Leg]) -> None:
-        """These may have been left alone."""
+        """These may have been left alone, and whoever they have left."""
         for leg in legs:
-            if leg.desk:
-                self._desk_of[leg.id] = leg.desk
-            else:
-                self._desk_of.pop(leg.id, None)
-            alone = self._is_alone(leg)
-            if alone and leg.id not in self._watched:
-                self._watched[leg.id] = self._clock.callLater(self._seconds, self._due, leg.id)
-            elif not alone and leg.id in self._watched:
-                self._watched.pop(leg.id).cancel()
+            before, now = self._seen.get(leg.id), (leg.bridge, leg.desk)
+            self._seen[leg.id] = now
+            self._look(leg)
+            if before is not None and before != now:
+                self._look_at_those_left(before)
+
+    def _look_at_those_left(self, seen: tuple[str, str]) -> None:
+        bridge, desk = seen
+        legs = self._moves.platform.legs
+        for other in list(legs.in_bridge(bridge)) if bridge else ():
+            self._look(other)
+        agents = legs.leg(desk)
+        if agents is not None:
+            self._look(agents)
+
+    def _look(self, leg: Leg) -> None:
+        alone = self._is_alone(leg)
+        if alone and leg.id not in self._watched:
+            self._watched[leg.id] = self._clock.callLater(self._seconds, self._due, leg.id)
+        elif not alone and leg.id in self._watched:
+            self._watched.pop(leg.id).cancel()
 
     def take_up(self) -> Iterator[None]:
         """Behind a loss of events: whoever went meanwhile is forgotten, all others are looked at, one in each step."""
         legs = self._moves.platform.legs
-        for id in [id for id in (*self._desk_of, *self._watched) if legs.leg(id) is None]:
+        for id in [id for id in self._seen if legs.leg(id) is None]:
             self.gone(id)
         yield
         for leg in legs.all():
@@ -97,13 +109,11 @@ class Guard:
             yield
 
     def gone(self, id: str) -> None:
-        """A leg is no more: the agent whom it was held for may wait for nobody now."""
+        """A leg is no more: whoever was with it may be alone, the agent whom it was held for wait for nobody."""
         timer = self._watched.pop(id, None)
         if timer is not None:
             timer.cancel()
-        desk = self._moves.platform.legs.leg(self._desk_of.pop(id, ""))
-        if desk is not None:
-            self.look([desk])
+        self._look_at_those_left(self._seen.pop(id, ("", "")))
 
     def _is_alone(self, leg: Leg) -> bool:
         legs = self._moves.platform.legs

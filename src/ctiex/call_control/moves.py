@@ -20,6 +20,8 @@ from ctiex.interfaces.call_platform import (
 )
 from ctiex.interfaces.telephony import OrderRefused
 
+_TAGS = 3
+"""How often a leg is told the call that it belongs to."""
 _TOGETHER = (LegPlace.BRIDGE, LegPlace.CONFERENCE)
 
 
@@ -131,10 +133,19 @@ class Moves:
         return leg.place in _TOGETHER and leg.bridge == peer.bridge and leg.state is peer.state is LegState.CONNECTED
 
     async def tag(self, leg: Leg, call: str) -> None:
-        """Have a leg belong to another call."""
-        if leg.call != call:
-            await self.ask(self.platform.tag(leg, call))
-            await self.until(lambda: self.leg(leg.id).call == call)
+        """Have a leg belong to another call.
+
+        Tried again where it fails: those who talk already would stay in two calls, and one be ended by the other.
+        """
+        for attempt in range(_TAGS, 0, -1):
+            if self.leg(leg.id).call == call:
+                return
+            try:
+                await self.ask(self.platform.tag(leg, call))
+                await self.until(lambda: self.leg(leg.id).call == call)
+            except CallError as error:
+                if attempt == 1 or error.status is Status.NO_SUCH_CALL:
+                    raise
 
     async def to_desk(self, leg: Leg) -> None:
         """Put an agent's leg in its desk."""

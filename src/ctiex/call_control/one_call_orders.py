@@ -122,8 +122,10 @@ class OneCallOrders(OrderParts):
                 await self._moves.until(lambda leg=leg: self._moves.leg(leg.id).place is LegPlace.DESK)  # type: ignore[misc]
 
     def _holds_another(self, leg: Leg, call: AgentCall) -> bool:
-        """Whether an agent's leg has somebody of another call."""
-        return leg.at_desk and any(other.call != call.id for other in self._platform.legs.for_desk(leg.id))
+        """Whether an agent's leg talks with somebody of another call, or somebody of one is held for it."""
+        legs = self._platform.legs
+        others = [*legs.for_desk(leg.id), *(legs.in_bridge(leg.bridge) if leg.bridge else ())]
+        return leg.at_desk and any(other.call != call.id and other.id != leg.id for other in others)
 
     async def _digits(self, order: Order) -> None:
         mine = self._moves.mine(order.call, order.agent)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
@@ -83,7 +84,7 @@ Functions = Mapping[Action, Callable[[Order], Awaitable[None]]]
 """What carries out each action."""
 
 
-class OrderParts:
+class OrderParts(ABC):
     """What several functions have in common."""
 
     def __init__(self, moves: Moves, settings: CallSettings, teller: Teller) -> None:
@@ -93,9 +94,9 @@ class OrderParts:
         self._teller = teller
 
     @property
+    @abstractmethod
     def functions(self) -> Functions:
         """Those that this class carries out."""
-        raise NotImplementedError
 
     async def _call_for(self, order: Order, call: AgentCall, desk: Leg) -> Leg:
         """Call the destination of an order for the agent at a desk."""

@@ -24,6 +24,11 @@ _log = Logger()
 
 Answer = Callable[[CallControlReply], None]
 
+_MOVES_OWN_LEG = frozenset({
+    Action.MAKE, Action.HOLD, Action.RETRIEVE, Action.CONSULT, Action.ALTERNATE, Action.RECONNECT, Action.TRANSFER,
+    Action.BLIND_TRANSFER, Action.CONFERENCE, Action.ADD_PARTY,
+})  # fmt: skip
+
 
 class NewCalls(Protocol):
     """Makes the calls that orders bring about."""
@@ -91,36 +96,45 @@ class OrderRunner:
             answer(CallControlReply(Status.OK, order.call.id, order.call.serial))
 
     async def _in_turn(self, order: Order, answer: Answer) -> None:
-        calls = [order.call, *((order.pair,) if order.pair is not None else ())]
-        if order.action is Action.MAKE:  # the agent's leg at the desk may just be on its way to the customer of another
-            calls += self._watch.calls.of_agent(order.agent)
         try:
-            taken = await self._turns.take({call.root for call in calls}, self._wait)
+            taken = await self._turns.take(self._turn_of(order), self._wait)
         except CallError as error:
             answer(CallControlReply(error.status, order.call.id))
             return
         try:
-            self._requests.check_allowed(order)  # again: it may have waited
-        except CallError as error:
-            answer(CallControlReply(error.status, order.call.id))
-            self._turns.leave(taken)
-            return
-        self._begin(order)
-        told = order.new or order.call
-        answer(CallControlReply(Status.OK, told.id, told.serial))
-        try:
-            await self._carry_out(order)
+            if self._begins(order, answer):
+                await self._carry_out(order)
         finally:
             self._turns.leave(taken)
             legs = self._moves.platform.legs
             self._look_after([leg for call in order.calls for leg in legs.of_call(call.id)])
             self._look_after(legs.of_agent(order.agent))
 
-    def _begin(self, order: Order) -> None:
+    def _begins(self, order: Order, answer: Answer) -> bool:
+        """Whether the order may still be carried out; it is answered."""
+        try:
+            self._requests.check_allowed(order)  # again: it may have waited
+        except CallError as error:
+            answer(CallControlReply(error.status, order.call.id))
+            return False
         order.call.by = order.agent
         self._new_calls.begin(order)
         for call in order.calls:
             call.in_order = True
+        told = order.new or order.call
+        answer(CallControlReply(Status.OK, told.id, told.serial))
+        return True
+
+    def _turn_of(self, order: Order) -> set[str]:
+        """What no other order may be about meanwhile: its calls, and the agent's leg where that is moved.
+
+        On its way to a customer the leg may look idle, and a new call is for none that there is already.
+        """
+        calls = [call for call in (order.call, order.pair) if call is not None]
+        if order.action is Action.MAKE:
+            calls += self._watch.calls.of_agent(order.agent)
+        own_leg = {f"leg of {order.agent}"} if order.action in _MOVES_OWN_LEG else set()
+        return {call.root for call in calls} | own_leg
 
     async def _carry_out(self, order: Order) -> None:
         try:

@@ -18,6 +18,7 @@ from ctiex.call_messages import (
     ConnectionState,
     Page,
     PartyRole,
+    Recording,
     Snapshot,
 )
 from ctiex.errors import Status
@@ -65,15 +66,17 @@ class Telling:
             cause,
             status,
             call.by,
-            call.id,
-            call.serial,
-            call.related,
-            call.queue,
-            call.recording,
-            self.parties(call, monitor),
-            call.version,
-            self.shown(call, call.fields, monitor.identity, monitor.agent),
+            *self._described(call, monitor),
         )
+
+    def _described(
+        self, call: AgentCall, monitor: MonitoredAgent
+    ) -> tuple[str, str, str, str, Recording, tuple[CallParty, ...], int, Fields]:
+        """What an event and a page of a snapshot have in common, in their order."""
+        return (
+            call.id, call.serial, call.related, call.queue, call.recording, self.parties(call, monitor), call.version,
+            self.shown(call, call.fields, monitor.identity, monitor.agent),
+        )  # fmt: skip
 
     def agent_state(self, agent: str, event: AgentStateEvent) -> None:
         """The state of an agent has changed."""
@@ -92,14 +95,7 @@ class Telling:
                     monitor.agent,
                     now,
                     page,
-                    call.id,
-                    call.serial,
-                    call.related,
-                    call.queue,
-                    call.recording,
-                    self.parties(call, monitor),
-                    call.version,
-                    self.shown(call, call.fields, monitor.identity, monitor.agent),
+                    *self._described(call, monitor),
                 )
             )
         if not calls:

@@ -34,7 +34,7 @@ from ctiex.testing.simulated_platform.platform import SimulatedPlatform
 _HELD = "ctiex-"
 
 
-class _Roles:
+class SimulatedRoles:
     """A party is called ``agent/1001/7`` or ``customer/8``."""
 
     def agent_of(self, name: str) -> str:
@@ -93,7 +93,7 @@ class SimulatedHandOffs:
         """:param platform: begins with :meth:`start`, and is told of by ``come`` and ``go``."""
         self.platform = platform
         self._board = platform.board
-        self.calls = CallModel(_Roles())
+        self.calls = CallModel(SimulatedRoles())
         self.of_customer: dict[str, SimulatedHandOff] = {}
         self.associated: dict[str, tuple[str, str]] = {}
         self.refuses = False
@@ -123,7 +123,7 @@ class SimulatedHandOffs:
     # ------------------------------------------------------------ what is heard
 
     def _come(self) -> None:
-        self.calls = CallModel(_Roles())
+        self.calls = CallModel(SimulatedRoles())
         for leg in self.platform.legs.all():
             self._see(leg)
         if self._listener is None:

@@ -38,8 +38,11 @@ from ctiex.testing.simulated_platform.devices import (
     Queue,
 )
 
-_MOTION = 0.15
-"""How long it takes at most until a leg is where it was put, in seconds."""
+_MOTION, _TRIED_AGAIN = 0.6, 0.2
+"""How long it takes at most until a leg is where it was put, and when the dialplan tries once more, in seconds.
+
+The first is longer: else nobody would notice an exchange that doesn't wait.
+"""
 
 
 class SwitchBoard:
@@ -288,7 +291,7 @@ class SwitchBoard:
         moving = self.in_motion.get(other.id, 0.0) > self._clock.seconds()
         if moving and not again:
             self._move(leg, LegPlace.NOWHERE)
-            self.timers.later(leg, 0.2, lambda: self.connect(leg, other, again=True))
+            self.timers.later(leg, _TRIED_AGAIN, lambda: self.connect(leg, other, again=True))
             return
         if moving:
             self.too_early.append(leg.id)

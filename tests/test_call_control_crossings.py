@@ -1,0 +1,107 @@
+"""Orders, telephones and the platform crossing each other: nobody is cut off, and nobody is left alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from twisted.internet.defer import Deferred, fail
+
+from ctiex.call_messages import Action
+from ctiex.interfaces.call_platform import LegPlace
+from ctiex.interfaces.telephony import OrderRefused
+from ctiex.testing.simulated_platform.platform import Trouble
+
+from .call_control_bench import AGENTS, CUSTOMER, OUTSIDE, SETTINGS, Bench, Desk
+from .effort import examples
+
+LOOKED_AFTER = 30.0
+"""Long enough for everything that is done for whoever is left alone."""
+
+
+def bench_and_desk(trouble: Trouble | None = None, seed: int = 0) -> tuple[Bench, Desk]:
+    bench = Bench(SETTINGS, trouble=trouble, seed=seed)
+    desk = Desk(bench)
+    for agent in AGENTS:
+        desk.monitor(agent)
+    return bench, desk
+
+
+@pytest.mark.parametrize("begun_for", [0.0, 0.2, 0.4, 0.6])
+def test_a_call_is_made_only_when_the_agents_leg_has_come_to_the_customer(begun_for: float) -> None:
+    """Half heard, a retrieve leaves the leg at the desk: it looks idle, and would be taken for the new call."""
+    for seed in range(examples(40)):
+        bench, desk = bench_and_desk(Trouble(latest=0.3), seed)
+        call = bench.rings()
+        bench.wait(1)
+        bench.picks_up("1001")
+        bench.wait(1)
+        desk.begin(Action.HOLD, "1001", call)
+        bench.wait(2)
+        assert bench.held() == {CUSTOMER}
+        desk.begin(Action.RETRIEVE, "1001", call)
+        bench.wait(begun_for)
+        made = desk.begin(Action.MAKE, "1001", destination=OUTSIDE, seconds=5)
+        bench.wait(LOOKED_AFTER)
+        assert "established" not in desk.changes(made[0].call), seed
+        assert frozenset((CUSTOMER, "1001")) in bench.together(), seed
+
+
+@pytest.mark.parametrize("alternated", [False, True])
+def test_whoever_was_consulted_ends_only_the_consultation(alternated: bool) -> None:
+    bench, desk = bench_and_desk()
+    call = bench.talks()
+    other = bench.consulted(desk, call)
+    if alternated:
+        assert desk.ask(Action.ALTERNATE, "1001", other).status == 0
+    assert desk.ask(Action.CLEAR, "1002", other).status == 0
+    bench.wait(LOOKED_AFTER)
+    assert not list(bench.board.legs.of_agent("1002"))
+    if not alternated:
+        assert desk.ask(Action.RETRIEVE, "1001", call).status == 0
+    assert bench.together() == {frozenset((CUSTOMER, "1001"))}
+
+
+def test_a_leg_at_its_desk_is_ended_when_whom_it_held_goes_on_elsewhere() -> None:
+    bench, desk = bench_and_desk()
+    call = bench.talks()
+    desk.ask(Action.HOLD, "1001", call)
+    bench.board.fall_back(bench.customer(call))
+    bench.wait(LOOKED_AFTER)
+    assert not list(bench.board.legs.of_agent("1001"))
+    assert bench.customer(call).place is LegPlace.QUEUE
+
+
+def test_whoever_stays_alone_in_a_conference_is_looked_after() -> None:
+    bench, desk = bench_and_desk()
+    call = bench.talks()
+    other = bench.consulted(desk, call)
+    assert desk.ask(Action.CONFERENCE, "1001", other).status == 0
+    assert bench.customer(call).place is LegPlace.CONFERENCE
+    for agent in ("1001", "1002"):
+        bench.board.fall_back(bench.leg_of(agent))
+    bench.wait(LOOKED_AFTER)
+    assert bench.customer(call).place is LegPlace.QUEUE
+
+
+@pytest.mark.parametrize("refused", [1, 2])
+def test_a_leg_is_told_its_call_until_the_platform_takes_it(refused: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else those who talk in one call would be in two, and the end of one would end the other."""
+    bench, desk = bench_and_desk()
+    call = bench.talks()
+    other = bench.consulted(desk, call)
+    tag, left = bench.platform.tag, [refused]
+
+    def sometimes(leg: Any, of: str) -> Deferred[None]:
+        if left[0]:
+            left[0] -= 1
+            return fail(OrderRefused("busy"))
+        return tag(leg, of)
+
+    monkeypatch.setattr(bench.platform, "tag", sometimes)
+    assert desk.ask(Action.TRANSFER, "1001", other).status == 0
+    bench.wait(LOOKED_AFTER)
+    assert left == [0]
+    assert "failed" not in desk.changes()
+    assert bench.together() == {frozenset((CUSTOMER, "1002"))}
+    assert len({leg.call for leg in bench.legs()}) == 1

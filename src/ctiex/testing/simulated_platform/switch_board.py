@@ -207,6 +207,7 @@ class SwitchBoard:
     def _peer_hung_up(self, peer: Leg) -> None:
         if peer.at_desk:
             self._move(peer, LegPlace.DESK)
+            self.in_motion.pop(peer.id, None)  # it only goes on in its dialplan: nobody has to put it there
         else:
             if self.by_order and not peer.agent:
                 self.cut_off.append(peer.id)

@@ -268,6 +268,8 @@ class QueueTests(AsteriskCase):
         self.assertEqual(self.states(), ["INUSE"])
         self.tell("Hangup", CUSTOMER, Cause="16")
         self.assertEqual(self.states(), ["NOT_INUSE"])
+        self.tell("Hangup", AGENT, Cause="16")
+        self.assertEqual(self.states(), ["UNAVAILABLE"], "the dialplan's own may have been overtaken")
 
     def states(self) -> list[str]:
         return [

@@ -190,6 +190,12 @@ class CallsCase(TestCase):
         if not condition():
             await self.told.wait(lambda _: condition(), f"something else of {self.shown()}", len(self.told))
 
+    async def pause(self, seconds: float = 0.05) -> None:
+        """Let time go by."""
+        later: Deferred[None] = Deferred()
+        reactor.callLater(seconds, later.callback, None)
+        await later
+
     async def event(self, kind: type[Any], since: int = 0, **fields: Any) -> Any:
         """Wait for an event with these attributes."""
 

@@ -228,12 +228,6 @@ class CtiCase(CallsCase):
             await self.pause()
         raise AssertionError(vars(self.control))
 
-    async def pause(self, seconds: float = 0.05) -> None:
-        """Let time go by."""
-        later: Deferred[None] = Deferred()
-        reactor.callLater(seconds, later.callback, None)
-        await later
-
     def rings(self, agent: str) -> bool:
         """Whether an agent's telephone rings."""
         return any(leg.state is LegState.ALERTING for leg in self.platform.legs.of_agent(agent))

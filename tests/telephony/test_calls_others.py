@@ -329,8 +329,8 @@ class QueuesOn22(CallsCase):
             await self.at(agent, LegPlace.DESK)
         await self.world.agent.hang_up()
         await self.gone(agent)
-        state = await self.world.platform_1.witness.command("devstate list")
-        self.assertIn("UNAVAILABLE", state)
+        while "UNAVAILABLE" not in await self.world.platform_1.witness.command("devstate list"):
+            await self.pause()  # and is so for good, though it was just told to be free
 
 
 class QueuesOn16(QueuesOn22):

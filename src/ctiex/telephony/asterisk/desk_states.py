@@ -17,8 +17,8 @@ class DeskStates:
         self._legs = legs
         self._queues = queues
         self._ask = ask
-        self._told: dict[str, str] = {}
-        """By the id of an agent's leg, what was told."""
+        self._told: dict[str, tuple[str, str]] = {}
+        """By the id of an agent's leg, the agent's number and what was told."""
 
     def __len__(self) -> int:
         return len(self._told)
@@ -29,7 +29,7 @@ class DeskStates:
         for id in touched:
             leg = self._legs.legs.leg(id)
             if leg is None:
-                self._told.pop(id, None)
+                self._gone(id)
             elif leg.at_desk and leg.place is not LegPlace.NOWHERE and leg.agent and self._queues.is_joined(leg.agent):
                 self._tell(leg)
 
@@ -42,7 +42,16 @@ class DeskStates:
 
     def _tell(self, leg: Leg) -> None:
         free = leg.place is LegPlace.DESK and next(self._legs.legs.for_desk(leg.id), None) is None
-        state = "NOT_INUSE" if free else "INUSE"
-        if self._told.get(leg.id) != state:
-            self._told[leg.id] = state
-            self._ask(("Setvar", (("Variable", f"DEVICE_STATE(Custom:{leg.agent})"), ("Value", state))))
+        told = leg.agent, "NOT_INUSE" if free else "INUSE"
+        if self._told.get(leg.id) != told:
+            self._told[leg.id] = told
+            self._set(*told)
+
+    def _gone(self, id: str) -> None:
+        """The dialplan says so as well, but what was asked just before may come behind that."""
+        if id in self._told:
+            agent, _ = self._told.pop(id)
+            self._set(agent, "UNAVAILABLE")
+
+    def _set(self, agent: str, state: str) -> None:
+        self._ask(("Setvar", (("Variable", f"DEVICE_STATE(Custom:{agent})"), ("Value", state))))

@@ -8,6 +8,7 @@ import pytest
 from twisted.internet.defer import Deferred, fail
 
 from ctiex.call_messages import Action
+from ctiex.errors import Status
 from ctiex.interfaces.call_platform import LegPlace
 from ctiex.interfaces.telephony import OrderRefused
 from ctiex.testing.simulated_platform.platform import Trouble
@@ -105,3 +106,22 @@ def test_a_leg_is_told_its_call_until_the_platform_takes_it(refused: int, monkey
     assert "failed" not in desk.changes()
     assert bench.together() == {frozenset((CUSTOMER, "1002"))}
     assert len({leg.call for leg in bench.legs()}) == 1
+
+
+def test_whoever_has_just_answered_a_consultation_isnt_cut_off_by_a_retrieve_that_was_asked_for_before() -> None:
+    """That the agent talks with somebody is heard later than that somebody has answered."""
+    for seed in range(examples(40)):
+        bench, desk = bench_and_desk(Trouble(latest=0.3), seed)
+        call = bench.rings()
+        bench.wait(1)
+        bench.picks_up("1001")
+        bench.wait(1)
+        desk.begin(Action.CONSULT, "1001", call, destination="1002")
+        bench.wait(2)
+        retrieved = desk.begin(Action.RETRIEVE, "1001", call)
+        bench.wait(1)
+        bench.picks_up("1002")
+        bench.wait(LOOKED_AFTER)
+        assert [int(reply.status) for reply in retrieved] == [Status.WRONG_STATE], seed
+        assert bench.together() == {frozenset(("1001", "1002"))}, seed
+        assert bench.held() == {CUSTOMER}, seed

@@ -98,15 +98,16 @@ class OrderParts(ABC):
     def functions(self) -> Functions:
         """Those that this class carries out."""
 
-    async def _call_for(self, order: Order, call: AgentCall, desk: Leg) -> Leg:
-        """Call the destination of an order for the agent at a desk."""
+    async def _call_for(self, order: Order, call: AgentCall, desk: Leg) -> None:
+        """Call the destination of an order for the agent at a desk, until they talk."""
         assert order.destination is not None, "it was looked at"
         shown = order.agent if order.destination.kind is DestinationKind.AGENT else self._settings.shown_number
-        return await self._moves.call(
+        called = await self._moves.call(
             CallOut(
                 order.leg_id, call.id, order.destination, Connect(desk.id), order.seconds, shown=shown, desk=desk.id
             )
         )
+        await self._moves.until(lambda: self._moves.are_together(called.id, desk.id))
 
     async def _let_go(self, mine: Leg) -> None:
         """The agent's part is over: their phone is free, or at its desk."""

@@ -462,7 +462,7 @@ types:
         doc: "of not ready, or the wrap-up code of after-call work: one of those configured"
       - id: device
         type: text8
-        doc: "where the agent logs in, as configured; empty: at the one of this agent number"
+        doc: "at a login: empty or the agent number: the agent's telephone; off-hook: it is called once and stays off the hook; any other is 65"
       - id: queues
         type: text16
         doc: "at a login: names of queues with spaces between; empty: those configured"

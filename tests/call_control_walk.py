@@ -185,13 +185,19 @@ class Walk:
         if action is Action.DROP_PARTY:
             other = self.random.choice(call.parties).id
         if action in (Action.CLEAR, Action.DROP_PARTY, Action.LEAVE, Action.REJECT):
-            self._cleared.add(call.id)
+            self._cleared |= {call.id, *self._calls_with(call)}
         free = [agent for agent in AGENTS if not list(self.bench.board.legs.of_agent(agent))]
         target = self.random.choice(free if free and self.random.random() < 0.7 else _TARGETS)
         self.did.append(f"{party.agent} {action.name} {call.id} {other} {target}")
         desk.begin(action, party.agent, call.id, value=value, other=other, destination=target, seconds=5)
         if action is Action.CONSULT and self.random.random() < 0.8:
             self._is_consulted(party, target)
+
+    def _calls_with(self, call: AgentCall) -> set[str]:
+        """Calls of those who talk with somebody of this one, though a transfer was cut off before it said so."""
+        legs = self.bench.board.legs
+        own = [leg for leg in legs.of_call(call.id) if leg.bridge and not leg.at_desk]
+        return {other.call for leg in own for other in legs.in_bridge(leg.bridge) if not other.at_desk}
 
     def _is_consulted(self, party: CallParty, target: str) -> None:
         """Whoever is called for a consultation takes it, and often something comes of it at once."""

@@ -85,9 +85,11 @@ def test_whoever_stays_alone_in_a_conference_is_looked_after() -> None:
     assert bench.customer(call).place is LegPlace.QUEUE
 
 
-@pytest.mark.parametrize("refused", [1, 2])
-def test_a_leg_is_told_its_call_until_the_platform_takes_it(refused: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Else those who talk in one call would be in two, and the end of one would end the other."""
+@pytest.mark.parametrize(("refused", "failed"), [(1, False), (2, False), (4, True), (9, True)])
+def test_those_whom_a_transfer_has_connected_are_in_one_call(
+    refused: int, failed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the platform says to the order that puts a leg to the other call: it is tried again, if need be later."""
     bench, desk = bench_and_desk()
     call = bench.talks()
     other = bench.consulted(desk, call)
@@ -103,9 +105,10 @@ def test_a_leg_is_told_its_call_until_the_platform_takes_it(refused: int, monkey
     assert desk.ask(Action.TRANSFER, "1001", other).status == 0
     bench.wait(LOOKED_AFTER)
     assert left == [0]
-    assert "failed" not in desk.changes()
+    assert ("failed" in desk.changes()) is failed
     assert bench.together() == {frozenset((CUSTOMER, "1002"))}
-    assert len({leg.call for leg in bench.legs()}) == 1
+    assert {leg.call for leg in bench.legs()} == {call}
+    assert desk.parties(call) == {CUSTOMER: "connected", "1002": "connected"}
 
 
 def test_whoever_has_just_answered_a_consultation_isnt_cut_off_by_a_retrieve_that_was_asked_for_before() -> None:

@@ -1,4 +1,4 @@
-"""Looks after whoever is left alone: no customer is in silence, and no agent's leg waits for nobody."""
+"""Looks after whoever is left alone or between two calls: no customer is in silence, no agent's leg waits for nobody."""
 
 from __future__ import annotations
 
@@ -40,6 +40,20 @@ def waits_for_nobody(leg: Leg, legs: ILegs) -> bool:
     return alone and not any(True for _ in legs.for_desk(leg.id))
 
 
+def call_meant(leg: Leg, legs: ILegs, root: str) -> str:
+    """The call of those whom somebody in another one talks with: a transfer was cut off in its middle; empty: none.
+
+    :param root: the call that the leg's own is the consultation for.
+    """
+    if leg.place not in (LegPlace.BRIDGE, LegPlace.CONFERENCE) or not (leg.agent or leg.outbound):
+        return ""
+    for other in legs.in_bridge(leg.bridge):
+        is_customer = not (other.agent or other.outbound)
+        if other.call != leg.call and not other.at_desk and (is_customer or other.call == root):
+            return other.call
+    return ""
+
+
 class Guard:
     """Looks at legs that have changed, a moment later, when no order is under way."""
 
@@ -74,15 +88,16 @@ class Guard:
         self._watched.clear()
 
     def look(self, legs: Iterable[Leg]) -> None:
-        """These may have been left alone, and whoever they have left."""
+        """These may have been left alone, and whoever they have left; whoever they have come to may be in another call."""
         for leg in legs:
-            before, now = self._seen.get(leg.id), (leg.bridge, leg.desk)
+            before, now = self._seen.get(leg.id, ("", "")), (leg.bridge, leg.desk)
             self._seen[leg.id] = now
             self._look(leg)
-            if before is not None and before != now:
-                self._look_at_those_left(before)
+            if before != now:
+                self._look_at_those_with(before)
+                self._look_at_those_with(now)
 
-    def _look_at_those_left(self, seen: tuple[str, str]) -> None:
+    def _look_at_those_with(self, seen: tuple[str, str]) -> None:
         bridge, desk = seen
         legs = self._moves.platform.legs
         for other in list(legs.in_bridge(bridge)) if bridge else ():
@@ -92,10 +107,10 @@ class Guard:
             self._look(agents)
 
     def _look(self, leg: Leg) -> None:
-        alone = self._is_alone(leg)
-        if alone and leg.id not in self._watched:
+        is_wrong = self._is_alone(leg) or self._call_meant(leg) != ""
+        if is_wrong and leg.id not in self._watched:
             self._watched[leg.id] = self._clock.callLater(self._seconds, self._due, leg.id)
-        elif not alone and leg.id in self._watched:
+        elif not is_wrong and leg.id in self._watched:
             self._watched.pop(leg.id).cancel()
 
     def take_up(self) -> Iterator[None]:
@@ -113,7 +128,7 @@ class Guard:
         timer = self._watched.pop(id, None)
         if timer is not None:
             timer.cancel()
-        self._look_at_those_left(self._seen.pop(id, ("", "")))
+        self._look_at_those_with(self._seen.pop(id, ("", "")))
 
     def _is_alone(self, leg: Leg) -> bool:
         legs = self._moves.platform.legs
@@ -121,26 +136,35 @@ class Guard:
             return True
         return waits_for_nobody(leg, legs) and not self._is_off_hook(leg) and not self._makes(leg)
 
+    def _call_meant(self, leg: Leg) -> str:
+        return call_meant(leg, self._moves.platform.legs, self._root_of(leg))
+
     def _due(self, id: str) -> None:
         del self._watched[id]
         leg = self._moves.platform.legs.leg(id)
-        if leg is not None and self._is_alone(leg):
+        if leg is not None and (self._is_alone(leg) or self._call_meant(leg)):
             ensureDeferred(self._look_after(leg)).addErrback(self._not_done, id)
 
     async def _look_after(self, leg: Leg) -> None:
         """Nobody else moves the leg meanwhile; whoever did before may have settled it."""
-        roots = await self._turns.take([self._root_of(leg)], self._seconds)
+        roots = await self._turns.take({self._root_of(leg), self._call_meant(leg) or self._root_of(leg)}, self._seconds)
         try:
             current = self._moves.platform.legs.leg(leg.id)
-            if current is None or not self._is_alone(current):
+            if current is None:
                 return
-            if current.agent:
-                await self._moves.hang_up(current)
-            else:
-                await self._moves.ask(self._moves.platform.fall_back(current))
-                await self._moves.until(lambda: not self._still_alone(current.id))
+            if self._is_alone(current):
+                await self._end_or_fall_back(current)
+            elif call := self._call_meant(current):
+                await self._moves.tag(current, call)
         finally:
             self._turns.leave(roots)
+
+    async def _end_or_fall_back(self, leg: Leg) -> None:
+        if leg.agent:
+            await self._moves.hang_up(leg)
+        else:
+            await self._moves.ask(self._moves.platform.fall_back(leg))
+            await self._moves.until(lambda: not self._still_alone(leg.id))
 
     def _still_alone(self, id: str) -> bool:
         leg = self._moves.platform.legs.leg(id)

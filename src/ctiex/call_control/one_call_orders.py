@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from ctiex.call_control.calls import AgentCall
-from ctiex.call_control.guard import waits_for_nobody
 from ctiex.call_control.moves import Moves
 from ctiex.call_control.order import Functions, Order, OrderParts, Teller
 from ctiex.call_control.settings import CallSettings
@@ -64,9 +62,7 @@ class OneCallOrders(OrderParts):
         try:
             await self._call_for(order, call, desk)
         except CallError:
-            current = self._platform.legs.leg(desk.id)  # meanwhile somebody may have been connected with it
-            if current is not None and waits_for_nobody(current, self._platform.legs):
-                await self._let_go(current)
+            await self._let_go(desk)  # meanwhile somebody may have been connected with it
             raise
         finally:
             call.waits_at_desk = ""
@@ -114,18 +110,12 @@ class OneCallOrders(OrderParts):
         legs = self._platform.legs
         parties = [leg for party in order.call.parties if (leg := legs.leg(party.id)) is not None]
         for leg in parties:
-            if self._teller.is_off_hook(leg) or self._holds_another(leg, order.call):
+            if self._teller.is_off_hook(leg) or (leg.at_desk and self._has_others(leg, but=order.call.id)):
                 continue
             await self._moves.hang_up(leg)
         for leg in parties:
             if self._teller.is_off_hook(leg) and not self._moves.is_gone(leg.id):
                 await self._moves.until(lambda leg=leg: self._moves.leg(leg.id).place is LegPlace.DESK)  # type: ignore[misc]
-
-    def _holds_another(self, leg: Leg, call: AgentCall) -> bool:
-        """Whether an agent's leg talks with somebody of another call, or somebody of one is held for it."""
-        legs = self._platform.legs
-        others = [*legs.for_desk(leg.id), *(legs.in_bridge(leg.bridge) if leg.bridge else ())]
-        return leg.at_desk and any(other.call != call.id and other.id != leg.id for other in others)
 
     async def _digits(self, order: Order) -> None:
         mine = self._moves.mine(order.call, order.agent)

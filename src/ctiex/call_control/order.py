@@ -110,9 +110,16 @@ class OrderParts(ABC):
         await self._moves.until(lambda: self._moves.are_together(called.id, desk.id))
 
     async def _let_go(self, mine: Leg) -> None:
-        """The agent's part is over: their phone is free, or at its desk."""
-        if not self._moves.is_gone(mine.id) and not self._teller.is_off_hook(mine):
-            await self._end(mine)
+        """The agent's part is over: their phone is free, at its desk, or with whom they have in another call."""
+        leg = self._platform.legs.leg(mine.id)
+        if leg is not None and not self._teller.is_off_hook(leg) and not self._has_others(leg):
+            await self._end(leg)
+
+    def _has_others(self, leg: Leg, but: str = "") -> bool:
+        """Whether somebody is with a leg, or held or called for it; those of one call aside."""
+        legs = self._platform.legs
+        others = [*legs.for_desk(leg.id), *(legs.in_bridge(leg.bridge) if leg.bridge else ())]
+        return any(other.id != leg.id and other.call != but for other in others)
 
     async def _end(self, leg: Leg) -> None:
         try:

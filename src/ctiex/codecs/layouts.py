@@ -236,7 +236,11 @@ BODIES: dict[type[Message], dict[str, Attribute]] = {
             AGENT_STATE, "0 logged out, 1 not ready, 2 ready, 3 after-call work; any other is refused by 1", needed=True
         ),
         "reason": Attribute(TEXT8, "of not ready, or the wrap-up code of after-call work: one of those configured"),
-        "device": Attribute(TEXT8, "where the agent logs in, as configured; empty: at the one of this agent number"),
+        "device": Attribute(
+            TEXT8,
+            "at a login: empty or the agent number: the agent's telephone; off-hook: it is called once and stays off "
+            "the hook; any other is 65",
+        ),
         "queues": Attribute(TEXT16, "at a login: names of queues with spaces between; empty: those configured"),
         "seconds": Attribute(Int16ub, "how long the after-call work may take; 0: as configured", "seconds"),
     },

@@ -89,7 +89,7 @@ def test_whoever_stays_alone_in_a_conference_is_looked_after() -> None:
 def test_those_whom_a_transfer_has_connected_are_in_one_call(
     refused: int, failed: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever the platform says to the order that puts a leg to the other call: it is tried again, if need be later."""
+    """Whatever the platform says to the order that puts a leg to the other call: it is tried again, later too."""
     bench, desk = bench_and_desk()
     call = bench.talks()
     other = bench.consulted(desk, call)

@@ -44,7 +44,7 @@ def test_a_call_with_other_data_is_the_same_in_everything_else() -> None:
 
 def test_a_wiped_call_has_nothing_of_the_customer_left() -> None:
     told = CALL.but(told=frozenset({10}), reports={0: b"said"}, ended_as=16, owner="services")
-    assert told.wiped() == Call(
+    assert told.but(wiped=True) == Call(
         "1", "1001", "bill", "agents", "", b"digest", b"", CallState.REQUESTED, 1.0,
         begun=5, since=6, owner="services", told=frozenset({10}), reports={0: b"said"}, ended_as=16,
     )  # fmt: skip

@@ -36,7 +36,7 @@ def group(number: int) -> Group:
     """One change: a call with data of several pages, the end of an earlier call, and an event."""
     serial, agent = str(1000 + number), "1001"
     new = make_call(serial, data=b"%d" % number * 4000, asked=b"%d" % number * 2000, reference=f"R-{number}")
-    wiped = make_call(str(1000 + number - 1), reference=f"R-{number - 1}").wiped()
+    wiped = make_call(str(1000 + number - 1), reference=f"R-{number - 1}").but(wiped=True)
     return Group(
         calls={serial: new, wiped.serial: wiped},
         contexts={serial: new, wiped.serial: wiped},

@@ -380,7 +380,7 @@ class ProcessingMachine(CallModel, RuleBasedStateMachine):
         assert self.exchange.processing.calls_open == 0
         calls = self.exchange.processing._calls
         assert (len(calls.owners), len(calls.open), calls.open.agents, len(calls._notices)) == (0, 0, 0, 0)
-        assert not len(self.exchange.processing._calls._deadlines)
+        assert not len(self.exchange.processing._calls._timers)
         assert not self.exchange.context.quotas._of_agent
         self.wait(TTL)
         assert not any(self.store.pending(agent) for agent in AGENTS)

@@ -110,7 +110,7 @@ class SealedTests(SqliteBench):
         store = await self.open_store()
         call = make_call("7", data=b"secret" * 100, calling_number="138", reference="R-7", asked=b"secret" * 100)
         await store.commit(Change(calls=(call,)))
-        closed = call.but(state=CallState.CLOSED).wiped()
+        closed = call.but(state=CallState.CLOSED, wiped=True)
         await store.commit(Change(calls=(closed,)))
         await store.close()
         database = sqlite3.connect(self.path)

@@ -65,7 +65,7 @@ class StoreCommandTests(SynchronousTestCase):
             KEY_LABEL: "5ec2e7" * 8,
         }  # fmt: skip
         group = Group(last_sequences={"1001": 1}, metadata=metadata)
-        closed = make_call("8", state=CallState.CLOSED, ended_as=16).wiped()
+        closed = make_call("8", state=CallState.CLOSED, ended_as=16).but(wiped=True)
         group.calls = {"7": make_call("7", data=data, calling_number="13800138000"), "8": closed}
         group.contexts = dict(group.calls)
         group.events = {("1001", 1): StoredEvent("1001", 1, codec.encode_body(event), 99.0)}

@@ -82,20 +82,21 @@ class Call:
         ended_as: int | None = None,
         changed: bool | None = None,
         refused: bool | None = None,
+        wiped: bool = False,
     ) -> Call:
-        """The same call, but for what is named."""
+        """The same call, but for what is named; without what is secret in it where it is ``wiped``."""
         return Call(
             self.serial,
             self.agent,
             self.service,
             self.identity,
-            self.calling_number,
+            "" if wiped else self.calling_number,
             self.digest,
-            self.data,
+            b"" if wiped else self.data,
             self.state if state is None else state,
             self.deadline if deadline is None else deadline,
-            self.reference,
-            self.asked,
+            "" if wiped else self.reference,
+            b"" if wiped else self.asked,
             self.begun,
             self.since if since is None else since,
             self.owner if owner is None else owner,
@@ -109,26 +110,6 @@ class Call:
     def updated(self, data: bytes, asked: bytes) -> Call:
         """The same call with other data."""
         return evolve(self, data=data, asked=asked)
-
-    def wiped(self) -> Call:
-        """The same call without what is secret in it."""
-        return Call(
-            self.serial,
-            self.agent,
-            self.service,
-            self.identity,
-            "",
-            self.digest,
-            b"",
-            self.state,
-            self.deadline,
-            begun=self.begun,
-            since=self.since,
-            owner=self.owner,
-            told=self.told,
-            reports=self.reports,
-            ended_as=self.ended_as,
-        )
 
 
 @frozen

@@ -1,4 +1,4 @@
-"""Looks after whoever is left alone or between two calls: no customer is in silence, no agent's leg waits for nobody."""
+"""Looks after whoever is left alone or in two calls: no customer is in silence, no agent's leg waits for nobody."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class Guard:
         self._watched.clear()
 
     def look(self, legs: Iterable[Leg]) -> None:
-        """These may have been left alone, and whoever they have left; whoever they have come to may be in another call."""
+        """These may have been left alone, and whom they have left; whom they have come to may be in another call."""
         for leg in legs:
             before, now = self._seen.get(leg.id, ("", "")), (leg.bridge, leg.desk)
             self._seen[leg.id] = now

@@ -35,6 +35,10 @@ from ctiex.processing.presence import AgentPresence
 _AGENT_EVENT = KIND_OF[AgentEvent]
 
 
+_NONE: frozenset[str] = frozenset()
+_CALLS: frozenset[str] = frozenset({Feature.CALLS})
+
+
 class AgentLink(ExchangeLink):
     """One agent link: the connection of the agent numbers that are logged in on it."""
 
@@ -46,11 +50,13 @@ class AgentLink(ExchangeLink):
         super().__init__(context, factory)
         self._presence = presence
         self._mailboxes = mailboxes
-        self._call_control = context.call_control
-        if context.call_control is not None:
-            self.offered_features = frozenset({Feature.CALLS})
         # A dictionary, since a set would be walked in another order in every run.
         self._agents: dict[str, None] = {}
+
+    @property
+    def offered_features(self) -> frozenset[str]:
+        """Calls, where the exchange controls them."""
+        return _NONE if self._context.call_control is None else _CALLS
 
     def request_received(self, message: Message, invoke_id: int) -> None:
         """What a bound agent asks for."""
@@ -80,7 +86,7 @@ class AgentLink(ExchangeLink):
 
     def _control(self, who: Identity, message: Message, answer: Callable[[Message], None]) -> None:
         """What the feature ``calls`` brings; it is granted where there is call control alone."""
-        control = self._call_control
+        control = self._context.call_control
         assert control is not None, "the feature was granted"
         match message:
             case Monitor():
@@ -127,8 +133,9 @@ class AgentLink(ExchangeLink):
         answer(reply)
         self._mailboxes.resume(message.agent, self)
         self._context.processing.agent_logged_in(message.agent)
-        if self._call_control is not None:
-            self._call_control.logged_in(self, message.agent)
+        control = self._context.call_control
+        if control is not None:
+            control.logged_in(self, message.agent)
 
     def _logout(self, message: AgentLogout, answer: Callable[[Message], None]) -> None:
         was_here = self._presence.logout(message.agent, self)
@@ -158,8 +165,9 @@ class AgentLink(ExchangeLink):
         """Its agents aren't here any more."""
         for agent in self._agents:
             self._presence.logout(agent, self)
-        if self._call_control is not None:
-            self._call_control.monitors.leave(self)
+        control = self._context.call_control
+        if control is not None:
+            control.monitors.leave(self)
 
 
 class AgentLinkFactory(ExchangeLinkFactory):

@@ -66,8 +66,11 @@ class ExchangeLink(LinkProtocol):
     """One link as the exchange sees it. Subclasses say what a bound one does."""
 
     role: Role
-    offered_features: frozenset[str] = frozenset()
-    """Those that a client may have."""
+
+    @property
+    def offered_features(self) -> frozenset[str]:
+        """Those that a client may have."""
+        return frozenset()
 
     def __init__(self, context: LinkContext, factory: ExchangeLinkFactory) -> None:
         super().__init__(context.clock)

@@ -33,13 +33,20 @@ from ctiex.processing.service_sessions import ServiceSessions
 _DATA_RESULT = KIND_OF[DataResult]
 
 
+_UPDATES: frozenset[str] = frozenset({Feature.UPDATES})
+
+
 @implementer(IServiceSession)
 class IvrLink(ExchangeLink):
     """One IVR link. It is one of the sessions that calls are offered to."""
 
     role = Role.SERVICE
-    offered_features = frozenset({Feature.UPDATES})
     _factory: IvrLinkFactory
+
+    @property
+    def offered_features(self) -> frozenset[str]:
+        """What may come behind a Connection."""
+        return _UPDATES
 
     def request_received(self, message: Message, invoke_id: int) -> None:
         """What a bound service asks for."""

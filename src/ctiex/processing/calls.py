@@ -11,19 +11,15 @@ from ctiex.interfaces import IServiceSession
 from ctiex.messages import Condition
 from ctiex.processing.commits import RETRY_AFTER, nothing
 from ctiex.processing.context import ProcessingContext
+from ctiex.processing.deadlines import CallDeadlines
 from ctiex.processing.drivers import SignallingDrivers
 from ctiex.processing.open_calls import OpenCalls
 from ctiex.processing.owners import Owners
 from ctiex.processing.service_notices import ServiceNotices
-from ctiex.processing.states import ENDED, SIGNALLED, TIMED_OUT_AS, TIMEOUT_OF, TRANSITIONS, Step, is_accepted
+from ctiex.processing.states import ENDED, SIGNALLED, TIMED_OUT_AS, TRANSITIONS, Step
 from ctiex.processing.timer_wheel import TimerWheel
 from ctiex.processing.uncommitted import Act, SignallingEvent, Uncommitted
 from ctiex.records import Call, CallState, Change, StoredEvent
-
-_UNFETCHED = 5.0
-"""How long a service that has let the customer go without their data may take to say why, in seconds: most likely there
-was none, and then nothing is reported.
-"""
 
 
 class CallTable:
@@ -36,9 +32,10 @@ class CallTable:
         self._presence = context.presence
         self._observer = context.observer
         self._commits = context.commits
-        self._deadlines = TimerWheel(context.clock, self._time_out, self._commits.settled)
+        self._timers = TimerWheel(context.clock, self._time_out, self._commits.settled)
         self.drivers = SignallingDrivers(context.services)
         self.owners = Owners()
+        self.deadlines = CallDeadlines(context, self.owners)
         self.open = OpenCalls(context)
         self.undecided: set[str] = set()
         """Calls that may be over, or somebody else's: that is on its way to the store, and may come to nothing."""
@@ -67,12 +64,13 @@ class CallTable:
 
     def stop(self) -> None:
         """Let go of the timers."""
-        self._deadlines.stop()
+        self._timers.stop()
         self._notices.stop()
 
     def wait(self, call: Call) -> None:
         """Have a call time out when its stored deadline has come, or no later than it was ever set."""
-        self._deadlines.set(call.serial, self._no_later(call))
+        self.deadlines.take_up(call)
+        self._timers.set(call.serial, self.deadlines.of(call))
 
     # ------------------------------------------------------------ what has happened
 
@@ -162,7 +160,7 @@ class CallTable:
     ) -> None:
         """Move a call by a step and tell its agent, when the step is one for its state."""
         if (call.state, step) in TRANSITIONS:
-            self.tell(self.moved(call, step), told, committed, failed, before=call)
+            self.tell(self.moved(call, step, told), told, committed, failed, before=call)
 
     def let_go(
         self,
@@ -176,48 +174,26 @@ class CallTable:
         if call.state is CallState.REPORTED:
             self.drivers.withdraw(call)
 
-    def moved(self, call: Call, step: Step) -> Call:
-        """The call after a step: with the new state's deadline, and wiped when it is closed."""
+    def moved(self, call: Call, step: Step, told: Condition | None = None) -> Call:
+        """The call after a step: with the new state's deadline, and wiped when it is closed.
+
+        :param told: what its agent hears of that.
+        """
         state = TRANSITIONS[call.state, step]
-        owner = self.owners.owner_of(call)
-        if owner != call.owner:
-            call = call.but(owner=owner)
-        if state is CallState.CLOSED:
-            call = call.wiped()
         since = call.since
         if state is not call.state:
             since = self._context.clock.now() if self._moment is None else self._moment
-        changed = call.changed and state not in ENDED
-        returns = step is Step.RETURN and state is not CallState.CLOSED
-        awaits_its_result = Condition.RETURNED in call.told and state is CallState.FETCHED
-        bound_by = state if step is Step.ACCEPT else self._bound_by(call, state)
-        if awaits_its_result or (TIMEOUT_OF[bound_by] == TIMEOUT_OF[self._bound_by(call, call.state)] and not returns):
-            return call.but(state=state, since=since, changed=changed)
-        deadline = self._return_deadline(call) if returns else self.deadline(call, bound_by)
-        return call.but(state=state, since=since, changed=changed, deadline=deadline)
-
-    def _bound_by(self, call: Call, state: CallState) -> CallState:
-        """The state whose time-out bounds a call in this one: a fetch is no acceptance, and ends no signalling.
-
-        Where no offer is out, since that was before a restart, there is none to accept.
-        """
-        signalled = state is CallState.FETCHED and not is_accepted(call) and self.owners.is_offered(call)
-        return CallState.CONNECTING if signalled else state
-
-    def _return_deadline(self, call: Call) -> float:
-        """Until when a result is awaited of a service that has let the customer go."""
-        whole = self.deadline(call, CallState.REPORTED)
-        return whole if call.state is CallState.FETCHED else min(whole, self._context.clock.seconds() + _UNFETCHED)
-
-    def deadline(self, call: Call, state: CallState) -> float:
-        """When a call that comes into a state now times out there."""
-        settings = self._context.services.get(call.service)
-        wait: float = getattr(settings.timeouts, TIMEOUT_OF[state]) if settings is not None else 0.0
-        return self._context.clock.seconds() + wait
-
-    def _no_later(self, call: Call) -> float:
-        """A stored deadline; one that lies further ahead than it was ever set was kept by another wall clock."""
-        return min(call.deadline, self.deadline(call, self._bound_by(call, call.state)))
+        is_over, closes = state in ENDED, state is CallState.CLOSED
+        return call.but(
+            state=state,
+            deadline=self.deadlines.after(call, step, state),
+            since=since,
+            owner=self.owners.owner_of(call),
+            told=call.told if told is None or told in call.told else call.told | {told},
+            changed=call.changed and not is_over,
+            refused=call.refused and not closes,
+            wiped=closes,
+        )
 
     def tell(
         self,
@@ -229,13 +205,14 @@ class CallTable:
     ) -> None:
         """Keep a call, with an event for its agent if they are there, it is new, and there is room.
 
-        :param before: the call as it was, with the reference that is wiped when it closes.
+        :param before: the call as it was, where it was moved with ``told``: its reference is wiped when it closes.
         """
-        event = None
-        if told is not None and told not in call.told:
-            call = call.but(told=call.told | {told})
+        event, known = None, call if before is None else before
+        if told is not None and told not in known.told:
+            if before is None:
+                call = call.but(told=call.told | {told})
             if self._presence.is_here(call.agent) and self.quotas.has_room(call.agent):
-                event = self._mailboxes.compose(before or call, told, time=self._moment)
+                event = self._mailboxes.compose(known, told, time=self._moment)
                 committed = partial(self._tell_and_go_on, event, committed)
         self.commit(call, committed, failed, event)
 
@@ -254,7 +231,7 @@ class CallTable:
 
         :param failed: called instead when the store could not take them: then the call is as it was.
         """
-        self._deadlines.set(call.serial, self._no_later(call))
+        self._timers.set(call.serial, self.deadlines.of(call))
         if event is None:
             change = Change((call,))
         else:
@@ -270,7 +247,7 @@ class CallTable:
         """Its deadline is that of the record which stands again, if that isn't over."""
         call = self._store.get(serial)
         if call is not None:
-            self._deadlines.set(serial, max(self._no_later(call), self._retry_at()))
+            self._timers.set(serial, max(self.deadlines.of(call), self._retry_at()))
         failed()
 
     def _closed(self, call: Call, committed: Callable[[], None]) -> None:
@@ -339,7 +316,7 @@ class CallTable:
             return
         self._uncommitted.drop_wanted(serial)  # it is too late for that
         if serial in self.undecided or serial in self._uncommitted:  # it has gone on: that is applied first
-            self._deadlines.set(serial, self._retry_at())
+            self._timers.set(serial, self._retry_at())
         elif call.state in SIGNALLED and self.left_to_the_next:
             return  # its offer is taken back, and made again: its time-out starts again then
         elif call.state is CallState.CLOSED:
@@ -347,14 +324,15 @@ class CallTable:
             self._commits.commit(
                 Change(forgotten=(serial,)),
                 lambda: self._forgotten(call),
-                lambda: self._deadlines.set(serial, again),
+                lambda: self._timers.set(serial, again),
             )
         elif call.state is CallState.REPORTED:
             self.let_go(call, nothing)  # a deadline comes again by itself
         else:
-            self.end(call, TIMED_OUT_AS[self._bound_by(call, call.state)], self._met(call))
+            self.end(call, TIMED_OUT_AS[self.deadlines.bound_by(call, call.state)], self._met(call))
 
     def _forgotten(self, call: Call) -> None:
+        self.deadlines.forget(call.serial)
         self.quotas.forgotten(call)
         self._notices.forget(call.serial)
         self._observer.call_forgotten(call)
@@ -364,7 +342,7 @@ class CallTable:
 
         Its driver is asked once, and releases it: the end may have to be told again until it is kept.
         """
-        if self._bound_by(call, call.state) not in SIGNALLED or call.service not in self._context.services:
+        if self.deadlines.bound_by(call, call.state) not in SIGNALLED or call.service not in self._context.services:
             return Status.TIMED_OUT
         met = self._met_by.get(call.serial)
         if met is None:
@@ -387,7 +365,7 @@ class CallTable:
         self._uncommitted.pop(call.serial)
         self._met_by.pop(call.serial, None)
         if self._store.get(call.serial) is None:  # else what stood there before stands again
-            self._deadlines.clear(call.serial)
+            self._timers.clear(call.serial)
 
     def finished(self, call: Call) -> None:
         """The call's end is committed: release what it held."""

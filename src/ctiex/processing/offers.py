@@ -82,12 +82,12 @@ class CallOffers:
         """Its time-out starts again. Until that is committed nothing else happens to the call."""
         if call.state not in SIGNALLED:  # its service has come for it
             if _waits_for_no_answer(call):
-                self._calls.commit(call.but(deadline=self._calls.deadline(call, call.state)), failed=failed)
+                self._calls.commit(call.but(deadline=self._calls.deadlines.in_state(call, call.state)), failed=failed)
             else:
                 self._calls.wait(call)
             self._calls.drivers.resume(call)
             return
-        again = call.but(deadline=self._calls.deadline(call, call.state))
+        again = call.but(deadline=self._calls.deadlines.in_state(call, call.state))
         self._calls.commit(again, *self._calls.undecided_until(call, lambda: self._offer_again(call.serial), failed))
 
     def _offer_again(self, serial: str) -> None:

@@ -48,13 +48,13 @@ class Reports:
             if call is None or not self._calls.owners.owns(identity, call) or event.agent not in ("", call.agent):
                 raise Refused(Status.UNKNOWN_SERIAL)
             self._check_new(call, event, digest)
-            told = self._reorganized(call, event)
+            fields, told = self._reorganized(call, event)
         except Refused as refused:
             self._observer.report_refused(refused.status)
             self._context.commits.refuse(answer, refused.status)
             return
         updated = call.but(owner=identity.name, reports={**call.reports, event.event_id: digest}, refused=False)
-        self._commit_report(updated, event, told, answer)
+        self._commit_report(updated, event.condition, fields, told, answer)
 
     def _check_new(self, call: Call, event: ServiceEvent, digest: bytes) -> None:
         """:raise Refused: 43, 25 or 24."""
@@ -64,8 +64,8 @@ class Reports:
         if (call.state, Step.PROGRESS) not in TRANSITIONS:
             raise Refused(Status.ALREADY_FINISHED)
 
-    def _reorganized(self, call: Call, event: ServiceEvent) -> StoredEvent:
-        """The agent's event made of a service's, which passes all checks."""
+    def _reorganized(self, call: Call, event: ServiceEvent) -> tuple[Fields, StoredEvent]:
+        """The agent's fields and event made of a service's, which passes all checks."""
         check_fields(event.fields, self._context.limits)
         try:
             fields = self._context.services[call.service].result.organize(event.fields)
@@ -74,11 +74,12 @@ class Reports:
             raise Refused(Status.DATA_TOO_LARGE, str(error)) from None
         except Exception as error:  # anybody's organizer; what it says may hold the data
             raise Refused(Status.INTERNAL, f"the organizer failed with {type(error).__name__}") from None
-        if not event.condition.final and not self._takes_progress(call, told):
-            raise Refused(Status.QUEUE_FULL)
-        if event.condition.final and not self._quotas.has_room_for_end(call.agent, told):
+        if not event.condition.final:
+            if not self._takes_progress(call, told):
+                raise Refused(Status.QUEUE_FULL)
+        elif not self._quotas.has_room_for_end(call.agent, told):
             raise Refused(Status.DATA_TOO_LARGE, "the agent's mailbox has no room for a result of this size")
-        return told
+        return fields, told
 
     def _takes_progress(self, call: Call, told: StoredEvent) -> bool:
         """Room for the final result is reserved; progress takes what is left."""
@@ -88,17 +89,17 @@ class Reports:
             and self._quotas.has_room(call.agent, size_of_event(told))
         )
 
-    def _put_into_call(self, call: Call, event: ServiceEvent) -> None:
+    def _put_into_call(self, call: Call, fields: Fields) -> None:
         """A result comes back with the customer, in the data of the agent's call too: what is secret doesn't."""
-        organizer = self._context.services[call.service].result
-        fields = organizer.organize(event.fields)
-        told = {name: value for name, value in fields.items() if name not in organizer.secret}
-        self._context.agents_calls.put_result(call.serial, Fields.trusted(told))
+        secret = self._context.services[call.service].result.secret
+        if secret:
+            fields = Fields.trusted({name: value for name, value in fields.items() if name not in secret})
+        self._context.agents_calls.put_result(call.serial, fields)
 
     def _commit_report(
-        self, call: Call, event: ServiceEvent, told: StoredEvent, answer: Callable[[Status], None]
+        self, call: Call, condition: Condition, fields: Fields, told: StoredEvent, answer: Callable[[Status], None]
     ) -> None:
-        updated, final = call, event.condition.final
+        updated, final = call, condition.final
         if final:
             updated = self._calls.moved(updated, Step.REPORT)
             # The customer may be back already.
@@ -108,10 +109,10 @@ class Reports:
         def committed() -> None:
             if final:
                 self._calls.finished(updated)
-                self._put_into_call(call, event)
+                self._put_into_call(call, fields)
             here = self._context.presence.is_here(call.agent)
             answer(Status.OK if here else Status.QUEUED_AGENT_AWAY)
-            self._observer.report_committed(call, event.condition, final)
+            self._observer.report_committed(call, condition, final)
             self._mailboxes.committed(told)
 
         self._calls.commit(updated, committed, lambda: answer(Status.STORE_UNAVAILABLE), told)

@@ -63,7 +63,7 @@ def _left_of_calls(life: CallTable) -> Iterator[tuple[str, object]]:
     yield "owners", len(life.owners)
     yield "what isn't known yet", sorted(life.undecided)
     yield "what is to be told again", len(life._uncommitted)
-    yield "deadlines", len(life._deadlines)
+    yield "deadlines", len(life._timers)
 
 
 def check_empty(world: Cast) -> None:

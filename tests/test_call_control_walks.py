@@ -22,7 +22,7 @@ _ENOUGH = 300
 
 @pytest.mark.parametrize("trouble", ["calm", "troubled"])
 def test_walks(trouble: str) -> None:
-    for seed in range(examples(300)):
+    for seed in range(examples(150)):
         wrong, did = walk(seed, Trouble()) if trouble == "calm" else walk(seed)
         assert not wrong, (seed, wrong, did)
 

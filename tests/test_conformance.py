@@ -71,6 +71,7 @@ class OwnClientsTests(TestCase):
             self.check(await played(ServiceUnderTest, JsonCodec(), RARE_IN_JSON | {"call-ended", "report-lost"}))
 
 
+@pytest.mark.gate
 class FaultyClientsTests(FaultyCase):
     """Clients with one fault each: the case that is about it fails, and those beside it don't."""
 
@@ -169,6 +170,7 @@ class FaultyClientsTests(FaultyCase):
         self.assertIn("no Bind came", verdicts[0].instead)
 
 
+@pytest.mark.gate
 class UnusualClientsTests(TestCase):
     """Clients that do what the wire allows and most don't: no case fails for that."""
 

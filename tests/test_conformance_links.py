@@ -24,6 +24,7 @@ ALL_PAUSES = (
 )  # fmt: skip
 
 
+@pytest.mark.gate
 class ComingBackTests(FaultyCase):
     """How clients come back."""
 
@@ -35,13 +36,13 @@ class ComingBackTests(FaultyCase):
             links.ServiceThatComesBackAtOnce, *ALL_PAUSES, beside={"usual", "cut"}, says="6 times again within"
         )
 
-    @pytest.mark.gate
     async def test_one_that_leaves_nothing_to_chance(self) -> None:
         await self.fails(
             links.LeavesNothingToChance, "pauses", beside={"usual", "bind-refused"}, says="without a random part"
         )
 
 
+@pytest.mark.gate
 class LinkFaultTests(FaultyCase):
     """What clients make of headers, limits and kinds."""
 
@@ -92,6 +93,7 @@ class LinkFaultTests(FaultyCase):
         )
 
 
+@pytest.mark.gate
 class RequestFaultTests(FaultyCase):
     """What clients ask again, when, and under which ids."""
 

@@ -22,6 +22,7 @@ from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import TestCase
 from zope.interface import implementer
 
+from ctiex import core
 from ctiex.app.exchange import Exchange
 from ctiex.clients import ServedCall, automatic_service
 from ctiex.config.reading import parse
@@ -277,6 +278,7 @@ class FaultTests(ExchangeCase):
 
     async def with_drivers(self, *drivers: Driver) -> Exchange:
         """A running exchange with a service for each of these drivers, and metrics."""
+        self.patch(core, "_LEAVE_WITHIN", 0.5)  # clients on the wire don't answer its goodbye
         services = {f"s{at}": {"access_code": "7", "signalling": f"d{at}"} for at in range(len(drivers))}
         tables = {"links": links(), "services": services, "metrics": {"listen": "tcp:0:interface=127.0.0.1"}}
         made = {f"d{at}": lambda context, driver=driver: driver for at, driver in enumerate(drivers)}

@@ -29,6 +29,8 @@ _MARKER = 0x80
 """Of RTP: the last packet of a video frame."""
 _PACKETS = 10
 """How many packets of 20 ms make a sound: what is heard is told five times a second at most."""
+_PACKETS_OF_A_TURN = 64
+"""How many are looked at before anything else has a turn."""
 _PAUSE = 0.5
 """Without a packet for so long, in seconds, what was heard before is over."""
 
@@ -166,6 +168,7 @@ class _Ear:
             return SILENCE
         for tone in self._tones:
             if self._power_at(tone, samples) > 0.6 * power:
+                self._tones = (tone, *(other for other in self._tones if other != tone))  # most likely it goes on
                 return MUSIC_ON_HOLD if tone == MUSIC else f"{tone} Hz"
         return VOICE
 
@@ -240,8 +243,8 @@ class Tap:
         self._socket.close()
 
     def doRead(self) -> None:
-        """Take what has come."""
-        while True:
+        """Take some of what has come, the rest at the next turn: a busy machine may bring more meanwhile, for ever."""
+        for _ in range(_PACKETS_OF_A_TURN):
             try:
                 packet, where = self._socket.recvfrom(0x40000)
             except BlockingIOError:

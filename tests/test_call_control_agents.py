@@ -185,11 +185,12 @@ def off_hook(bench: Bench, desk: Desk, agent: str = "1001") -> None:
     assert answers == [0]
 
 
-def test_an_agent_off_the_hook_takes_and_makes_calls_without_a_ring(bench: Bench, desk: Desk) -> None:
+@pytest.mark.parametrize("talks_for", [2.0, 20.0])
+def test_an_agent_off_the_hook_takes_and_makes_calls_without_a_ring(bench: Bench, desk: Desk, talks_for: float) -> None:
     off_hook(bench, desk)
     assert (last(desk).agent_state, last(desk).device) == (READY, "off-hook")
     made = desk.ask(Action.MAKE, "1001", destination="0301")
-    bench.wait(2)
+    bench.wait(talks_for)
     assert bench.together() == {frozenset({"1001", "0301"})}
     assert desk.ask(Action.CLEAR, "1001", made.call).status == 0
     assert [leg.place.value for leg in bench.board.legs.of_agent("1001")] == ["desk"]

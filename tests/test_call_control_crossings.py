@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Any
 
 import pytest
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import Deferred, fail, succeed
 
+from ctiex.call_control.guard import call_meant
 from ctiex.call_messages import Action
 from ctiex.errors import Status
-from ctiex.interfaces.call_platform import LegPlace
+from ctiex.interfaces.call_platform import Leg, LegPlace, LegState
 from ctiex.interfaces.telephony import OrderRefused
+from ctiex.telephony.leg_model import LegModel
 from ctiex.testing.simulated_platform.platform import Trouble
 
-from .call_control_bench import AGENTS, CUSTOMER, OUTSIDE, SETTINGS, Bench, Desk
+from .call_control_bench import AGENTS, CUSTOMER, OUTSIDE, SETTINGS, SUPERVISING, SUPERVISOR, Bench, Desk
 from .effort import examples
 
 LOOKED_AFTER = 30.0
@@ -128,3 +131,66 @@ def test_whoever_has_just_answered_a_consultation_isnt_cut_off_by_a_retrieve_tha
         assert [int(reply.status) for reply in retrieved] == [Status.WRONG_STATE], seed
         assert bench.together() == {frozenset(("1001", "1002"))}, seed
         assert bench.held() == {CUSTOMER}, seed
+
+
+def test_an_exchange_that_ends_while_a_leg_is_put_to_another_call_asks_for_nothing_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bench, desk = bench_and_desk()
+    call = bench.talks()
+    other = bench.consulted(desk, call)
+    tagged = list[str]()
+    monkeypatch.setattr(bench.platform, "tag", lambda leg, of: (tagged.append(of), succeed(None))[1])
+    desk.ask(Action.TRANSFER, "1001", other)
+    bench.control.stop()
+    assert tagged == [call]
+    assert not [one for one in bench.clock.getDelayedCalls() if "call_control" in one.func.__module__]
+
+
+def test_a_call_on_another_line_is_held_while_a_consultation_rings() -> None:
+    bench, desk = bench_and_desk()
+    bench.board.devices["1001"].one_call = False
+    call = bench.talks()
+    desk.begin(Action.CONSULT, "1001", call, destination="1002")
+    bench.wait(2)
+    second = bench.rings("1001", "13900139000")
+    bench.wait(2)
+    bench.picks_up("1001")
+    bench.wait(1)
+    assert desk.ask(Action.HOLD, "1001", second).status == 0
+    assert bench.held() == {CUSTOMER, "13900139000"}
+
+
+def test_who_is_intercepted_in_a_conference_leaves_it() -> None:
+    bench, desk = bench_and_desk()
+    lead = Desk(bench, SUPERVISING)
+    call = bench.talks()
+    other = bench.consulted(desk, call)
+    assert desk.ask(Action.CONFERENCE, "1001", other).status == 0
+    lead.begin(Action.INTERCEPT, "1001", call, value=SUPERVISOR)
+    bench.pump()
+    bench.picks_up(SUPERVISOR)
+    bench.wait(1)
+    assert frozenset((CUSTOMER, SUPERVISOR)) in bench.together()
+    assert not list(bench.board.legs.of_agent("1001"))
+
+
+def test_a_leg_that_has_gone_before_it_is_looked_at_is_not_kept() -> None:
+    bench, _ = bench_and_desk()
+    call = bench.rings()
+    customer = copy(bench.customer(call))
+    bench.hangs_up(bench.customer(call))
+    bench.control._guard.look([customer])
+    bench.nothing_is_left()
+
+
+def test_who_talks_with_two_calls_stays_in_their_own() -> None:
+    """Else they would be put from one into the other for ever."""
+    legs = LegModel()
+    for id, call, agent in (("a", "1", ""), ("b", "2", ""), ("c", "1", "1001")):
+        legs.put(Leg(id, call, agent=agent, state=LegState.CONNECTED, place=LegPlace.CONFERENCE, bridge="conference"))
+    agents = legs.leg("c")
+    assert agents is not None
+    assert call_meant(agents, legs, "1") == ""
+    agents.call = "3"
+    assert call_meant(agents, legs, "3") in ("1", "2")

@@ -329,8 +329,9 @@ class QueuesOn22(CallsCase):
             await self.at(agent, LegPlace.DESK)
         await self.world.agent.hang_up()
         await self.gone(agent)
-        while "UNAVAILABLE" not in await self.world.platform_1.witness.command("devstate list"):
-            await self.pause()  # and is so for good, though it was just told to be free
+        await self.platform.queue_unpause("1001")  # behind all that was asked before: it was just told to be free
+        states = await self.world.platform_1.witness.command("devstate list")
+        self.assertIn("'Custom:1001'  State: 'UNAVAILABLE'", states)
 
 
 class QueuesOn16(QueuesOn22):

@@ -47,11 +47,10 @@ def call_meant(leg: Leg, legs: ILegs, root: str) -> str:
     """
     if leg.place not in (LegPlace.BRIDGE, LegPlace.CONFERENCE) or not (leg.agent or leg.outbound):
         return ""
-    for other in legs.in_bridge(leg.bridge):
-        is_customer = not (other.agent or other.outbound)
-        if other.call != leg.call and not other.at_desk and (is_customer or other.call == root):
-            return other.call
-    return ""
+    others = [other for other in legs.in_bridge(leg.bridge) if other.id != leg.id and not other.at_desk]
+    if any(other.call == leg.call for other in others):
+        return ""
+    return next((one.call for one in others if one.call == root or not (one.agent or one.outbound)), "")
 
 
 class Guard:
@@ -90,6 +89,8 @@ class Guard:
     def look(self, legs: Iterable[Leg]) -> None:
         """These may have been left alone, and whom they have left; whom they have come to may be in another call."""
         for leg in legs:
+            if self._moves.platform.legs.leg(leg.id) is None:
+                continue  # it has gone before it was its turn
             before, now = self._seen.get(leg.id, ("", "")), (leg.bridge, leg.desk)
             self._seen[leg.id] = now
             self._look(leg)
@@ -137,7 +138,8 @@ class Guard:
         return waits_for_nobody(leg, legs) and not self._is_off_hook(leg) and not self._makes(leg)
 
     def _call_meant(self, leg: Leg) -> str:
-        return call_meant(leg, self._moves.platform.legs, self._root_of(leg))
+        """Off the hook a leg belongs to no call, whoever it talks with."""
+        return "" if self._is_off_hook(leg) else call_meant(leg, self._moves.platform.legs, self._root_of(leg))
 
     def _due(self, id: str) -> None:
         del self._watched[id]

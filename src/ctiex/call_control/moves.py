@@ -135,17 +135,18 @@ class Moves:
     async def tag(self, leg: Leg, call: str) -> None:
         """Have a leg belong to another call.
 
-        Tried again where it fails: those who talk already would stay in two calls, and one be ended by the other.
+        Asked again where it is refused: those who talk already would stay in two calls, and one be ended by the other.
         """
-        for attempt in range(_TAGS, 0, -1):
-            if self.leg(leg.id).call == call:
-                return
+        if self.leg(leg.id).call == call:
+            return
+        for left in reversed(range(_TAGS)):
             try:
                 await self.ask(self.platform.tag(leg, call))
-                await self.until(lambda: self.leg(leg.id).call == call)
-            except CallError as error:
-                if attempt == 1 or error.status is Status.NO_SUCH_CALL:
+                break
+            except CallError:
+                if not left:
                     raise
+        await self.until(lambda: self.leg(leg.id).call == call)
 
     async def to_desk(self, leg: Leg) -> None:
         """Put an agent's leg in its desk."""

@@ -109,10 +109,10 @@ class OrderParts(ABC):
         )
         await self._moves.until(lambda: self._moves.are_together(called.id, desk.id))
 
-    async def _let_go(self, mine: Leg) -> None:
-        """The agent's part is over: their phone is free, at its desk, or with whom they have in another call."""
+    async def _let_go(self, mine: Leg, call: str = "") -> None:
+        """The agent's part of a call is over: their phone is free, at its desk, or with whom they have in another."""
         leg = self._platform.legs.leg(mine.id)
-        if leg is not None and not self._teller.is_off_hook(leg) and not self._has_others(leg):
+        if leg is not None and not self._teller.is_off_hook(leg) and not self._has_others(leg, call):
             await self._end(leg)
 
     def _has_others(self, leg: Leg, but: str = "") -> bool:

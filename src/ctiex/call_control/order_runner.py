@@ -24,11 +24,6 @@ _log = Logger()
 
 Answer = Callable[[CallControlReply], None]
 
-_MOVES_OWN_LEG = frozenset({
-    Action.MAKE, Action.HOLD, Action.RETRIEVE, Action.CONSULT, Action.ALTERNATE, Action.RECONNECT, Action.TRANSFER,
-    Action.BLIND_TRANSFER, Action.CONFERENCE, Action.ADD_PARTY,
-})  # fmt: skip
-
 
 class NewCalls(Protocol):
     """Makes the calls that orders bring about."""
@@ -126,15 +121,16 @@ class OrderRunner:
         return True
 
     def _turn_of(self, order: Order) -> set[str]:
-        """What no other order may be about meanwhile: its calls, and the agent's leg where that is moved.
+        """What no other order may be about meanwhile: its calls, and the agent's leg in them.
 
-        On its way to a customer the leg may look idle, and a new call is for none that there is already.
+        On its way to a customer a leg may look idle: where a call is made, all that the agent has are waited for.
         """
         calls = [call for call in (order.call, order.pair) if call is not None]
+        parties = [party for call in calls if (party := call.party_of(order.agent)) is not None]
+        own = [party.id for party in parties]
         if order.action is Action.MAKE:
-            calls += self._watch.calls.of_agent(order.agent)
-        own_leg = {f"leg of {order.agent}"} if order.action in _MOVES_OWN_LEG else set()
-        return {call.root for call in calls} | own_leg
+            own = [leg.id for leg in self._moves.platform.legs.of_agent(order.agent)]
+        return {call.root for call in calls} | {f"leg {id}" for id in own}
 
     async def _carry_out(self, order: Order) -> None:
         try:

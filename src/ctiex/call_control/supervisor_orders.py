@@ -69,4 +69,4 @@ class SupervisorOrders(OrderParts):
         self._teller.quiet(order.call)
         await self._moves.connect(self._moves.leg(customer.id), self._moves.leg(supervisor.id))
         self._teller.tell(order.call, CallChange.TRANSFERRED)
-        await self._let_go(mine)
+        await self._let_go(mine, order.call.id)

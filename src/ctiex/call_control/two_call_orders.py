@@ -75,7 +75,7 @@ class TwoCallOrders(OrderParts):
         await self._moves.tag(target, main.id)
         self._teller.merged(main, consultation)
         self._teller.tell(main, CallChange.TRANSFERRED)
-        await self._let_go(mine)
+        await self._let_go(mine, main.id)
 
     async def _blind_transfer(self, order: Order) -> None:
         mine = self._moves.mine(order.call, order.agent)
@@ -88,7 +88,7 @@ class TwoCallOrders(OrderParts):
         await self._moves.ask(self._platform.send(self._moves.leg(customer.id), order.destination, order.seconds))
         await self._moves.until(lambda: self._has_gone_on(customer.id, mine.id))
         self._teller.tell(order.call, CallChange.TRANSFERRED)
-        await self._let_go(mine)
+        await self._let_go(mine, order.call.id)
 
     def _has_gone_on(self, customer: str, mine: str) -> bool:
         leg = self._moves.leg(customer)

@@ -34,7 +34,7 @@ class CallDeadlines:
         if state is CallState.FETCHED and Condition.RETURNED in call.told:
             return call.deadline  # what its result is awaited by
         if step is Step.RETURN and state is not CallState.CLOSED:
-            return self._of_unreported(call)
+            return min(self._of_unreported(call), self._latest(call))
         bound_by = state if step is Step.ACCEPT else self.bound_by(call, state)
         if TIMEOUT_OF[bound_by] == TIMEOUT_OF[self.bound_by(call, call.state)]:
             return call.deadline

@@ -53,6 +53,7 @@ class Walk:
         self._cleared: set[str] = set()
         """Calls that an order was to end, or to take somebody out of."""
         self._customers: dict[str, Leg] = {}
+        self._off_hook: set[str] = set()
         for agent in AGENTS:
             self.desk.monitor(agent)
             self.lead.monitor(agent)
@@ -74,6 +75,8 @@ class Walk:
 
     def go(self) -> None:
         """Some steps."""
+        if self.random.random() < 0.3:
+            self._off_the_hook(self.random.choice(AGENTS))
         for agent in self.random.sample(AGENTS, self.random.randrange(3)):
             self._customer_calls(agent)
             self.bench.wait(1)
@@ -91,6 +94,14 @@ class Walk:
             self._queue_call, self._state, self._vanishes, self._refer,
             *[self._lose] * (1 if self.bench.platform.connected else 5),
         ]  # fmt: skip
+
+    def _off_the_hook(self, agent: str) -> None:
+        """An agent's phone is called once, and stays off the hook."""
+        self.did.append(f"{agent} is off the hook")
+        self.desk.begin_state(agent, AgentStateCode.READY, device="off-hook")
+        self.bench.wait(1)
+        self._picks_up()
+        self.bench.wait(1)
 
     def _any(self, *legs: Leg) -> Leg | None:
         return self.random.choice(legs) if legs else None
@@ -216,6 +227,8 @@ class Walk:
         for leg in self.bench.legs():
             if not leg.agent and not leg.outbound:
                 self._customers.setdefault(leg.id, leg)
+            if self.bench.control.is_off_hook(leg):
+                self._off_hook.add(leg.id)
 
     def _rest(self) -> None:
         """No more trouble; everything that was begun comes to its end."""
@@ -231,6 +244,8 @@ class Walk:
         for leg in self.bench.legs():
             if not leg.agent and leg.state is LegState.CONNECTED and not self._is_looked_after(leg):
                 wrong.append(f"customer {leg.id} is left alone: {leg}")
+            if leg.id in self._off_hook and not self.bench.control.is_off_hook(leg):
+                wrong.append(f"the phone of {leg.agent} was off the hook, and is in call {leg.call}")
             if leg.agent and self._waits_for_nobody(leg):
                 wrong.append(f"agent {leg.agent} waits for nobody: {leg}")
         return [*wrong, *self._model()]
@@ -250,7 +265,8 @@ class Walk:
 
     def _waits_for_nobody(self, leg: Leg) -> bool:
         legs = self.bench.board.legs
-        return leg.place is LegPlace.DESK and not any(True for _ in legs.for_desk(leg.id))
+        is_idle = leg.place is LegPlace.DESK and not any(True for _ in legs.for_desk(leg.id))
+        return is_idle and not self.bench.control.is_off_hook(leg)
 
     def _model(self) -> list[str]:
         """The model is the truth, and what desks were told is the model."""

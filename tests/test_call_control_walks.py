@@ -52,6 +52,11 @@ def _nobody_is_alone(self: guard.Guard, leg: Any) -> bool:
     return False
 
 
+def _not_off_hook(self: guard.Guard, leg: Any) -> str:
+    """A phone off the hook is taken for one that a transfer left in another call."""
+    return guard.call_meant(leg, self._moves.platform.legs, self._root_of(leg))
+
+
 def _forgets_desks(self: CallWatch, leg: Any) -> set[str]:
     """An agent's leg at the desk changes no call but the one that it began in."""
     self._call_of[leg.id] = leg.call
@@ -69,6 +74,7 @@ PLANTED: dict[str, tuple[type, str, Any]] = {
     "it doesn't wait until a move is done": (moves.Moves, "until", _does_not_wait),
     "a reconnect ends the customer's call": (TwoCallOrders, "_reconnect", _ends_the_wrong_call),
     "nobody is looked after": (guard.Guard, "_is_alone", _nobody_is_alone),
+    "a phone off the hook is put to the call that it has": (guard.Guard, "_call_meant", _not_off_hook),
     "calls of an agent at the desk aren't looked at": (CallWatch, "leg_changed", _forgets_desks),
     "nothing is looked for behind a loss": (CallWatch, "take_up", _no_snapshot),
 }

@@ -117,7 +117,7 @@ class Guard:
     def take_up(self) -> Iterator[None]:
         """Behind a loss of events: whoever went meanwhile is forgotten, all others are looked at, one in each step."""
         legs = self._moves.platform.legs
-        for id in [id for id in self._seen if legs.leg(id) is None]:
+        for id in [id for id in dict.fromkeys((*self._seen, *self._watched)) if legs.leg(id) is None]:
             self.gone(id)
         yield
         for leg in legs.all():

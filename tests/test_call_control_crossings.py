@@ -194,3 +194,26 @@ def test_who_talks_with_two_calls_stays_in_their_own() -> None:
     assert call_meant(agents, legs, "1") == ""
     agents.call = "3"
     assert call_meant(agents, legs, "3") in ("1", "2")
+
+
+def test_whoever_answers_a_consultation_that_is_given_up_is_connected_with_nobody() -> None:
+    """They are hung up a moment later, and who is connected with them would be cut off."""
+    for seed in range(examples(40)):
+        bench, desk = bench_and_desk(Trouble(latest=0.3), seed)
+        call = bench.rings()
+        bench.wait(1)
+        bench.picks_up("1001")
+        bench.wait(1)
+        consulting = desk.begin(Action.CONSULT, "1001", call, destination="1002")
+        bench.wait(2)
+        other = consulting[0].call
+        desk.begin(Action.RECONNECT, "1001", other)
+        bench.picks_up("1002")
+        for _ in range(8):
+            bench.wait(0.05)
+            desk.begin(Action.TRANSFER, "1001", other)
+        bench.wait(LOOKED_AFTER)
+        assert not bench.board.cut_off, seed
+        assert not list(bench.board.legs.of_agent("1002")), seed
+        assert bench.customer(call).state is LegState.CONNECTED, seed
+        assert bench.held() == {CUSTOMER} or bench.together() == {frozenset((CUSTOMER, "1001"))}, seed

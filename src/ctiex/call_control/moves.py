@@ -33,6 +33,8 @@ class Moves:
         self.platform = platform
         self.expectations = Expectations(clock)
         self._timeout = timeout
+        self._given_up: dict[str, bool] = {}
+        """By the id of a leg that is being called and is to be no more: whether somebody has answered all the same."""
         self._failed: dict[str, Status] = {}
         """By the id of a leg that was to come: why the device wasn't reached."""
         self._called: dict[str, CallOut] = {}
@@ -173,12 +175,28 @@ class Moves:
         finally:
             self._called.pop(out.id, None)
             self._failed.pop(out.id, None)
+            self._given_up.pop(out.id, None)
 
     def _has_answered(self, id: str) -> bool:
         if id in self._failed:
             raise CallError(self._failed[id])
         leg = self.platform.legs.leg(id)
-        return leg is not None and leg.state is LegState.CONNECTED and leg.place is not LegPlace.NOWHERE
+        answered = leg is not None and leg.state is LegState.CONNECTED and leg.place is not LegPlace.NOWHERE
+        if id not in self._given_up:
+            return answered
+        if leg is None and self._given_up[id]:
+            raise CallError(Status.NO_SUCH_CALL)
+        self._given_up[id] |= answered
+        return False
+
+    async def give_up(self, leg: Leg) -> None:
+        """Call a device no more. Whoever answers meanwhile is hung up: nobody may be connected with them before."""
+        self._given_up[leg.id] = False
+        try:
+            await self.ask(self.platform.hang_up(leg))
+        except CallError:  # it goes on ringing
+            self._given_up.pop(leg.id, None)
+            self.expectations.look()
 
     def called_for(self, call: str) -> Leg | None:
         """The leg that is being called for this call, as far as it is known."""

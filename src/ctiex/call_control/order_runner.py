@@ -76,8 +76,8 @@ class OrderRunner:
         ringing = next((leg for call in calls if (leg := self._moves.called_for(call.id)) is not None), None)
         if ringing is None:
             return False
-        ensureDeferred(self._moves.ask(self._moves.platform.hang_up(ringing))).addErrback(
-            lambda failure: failure.trap(CallError) and None
+        ensureDeferred(self._moves.give_up(ringing)).addErrback(
+            lambda failure: _log.failure("a device could not be given up", failure)
         )
         return True
 

@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred, fail, succeed
 
 from ctiex.call_control.guard import call_meant
 from ctiex.call_messages import Action
-from ctiex.errors import Status
+from ctiex.errors import LinkLost, Status
 from ctiex.interfaces.call_platform import Leg, LegPlace, LegState
 from ctiex.interfaces.telephony import OrderRefused
 from ctiex.telephony.leg_model import LegModel
@@ -31,15 +31,21 @@ def bench_and_desk(trouble: Trouble | None = None, seed: int = 0) -> tuple[Bench
     return bench, desk
 
 
+def talks(bench: Bench) -> str:
+    """A customer talks with an agent, on a platform that tells late; the id of the call."""
+    call = bench.rings()
+    bench.wait(1)
+    bench.picks_up("1001")
+    bench.wait(1)
+    return call
+
+
 @pytest.mark.parametrize("begun_for", [0.0, 0.2, 0.4, 0.6])
 def test_a_call_is_made_only_when_the_agents_leg_has_come_to_the_customer(begun_for: float) -> None:
     """Half heard, a retrieve leaves the leg at the desk: it looks idle, and would be taken for the new call."""
     for seed in range(examples(40)):
         bench, desk = bench_and_desk(Trouble(latest=0.3), seed)
-        call = bench.rings()
-        bench.wait(1)
-        bench.picks_up("1001")
-        bench.wait(1)
+        call = talks(bench)
         desk.begin(Action.HOLD, "1001", call)
         bench.wait(2)
         assert bench.held() == {CUSTOMER}
@@ -118,10 +124,7 @@ def test_whoever_has_just_answered_a_consultation_isnt_cut_off_by_a_retrieve_tha
     """That the agent talks with somebody is heard later than that somebody has answered."""
     for seed in range(examples(40)):
         bench, desk = bench_and_desk(Trouble(latest=0.3), seed)
-        call = bench.rings()
-        bench.wait(1)
-        bench.picks_up("1001")
-        bench.wait(1)
+        call = talks(bench)
         desk.begin(Action.CONSULT, "1001", call, destination="1002")
         bench.wait(2)
         retrieved = desk.begin(Action.RETRIEVE, "1001", call)
@@ -200,10 +203,7 @@ def test_whoever_answers_a_consultation_that_is_given_up_is_connected_with_nobod
     """They are hung up a moment later, and who is connected with them would be cut off."""
     for seed in range(examples(40)):
         bench, desk = bench_and_desk(Trouble(latest=0.3), seed)
-        call = bench.rings()
-        bench.wait(1)
-        bench.picks_up("1001")
-        bench.wait(1)
+        call = talks(bench)
         consulting = desk.begin(Action.CONSULT, "1001", call, destination="1002")
         bench.wait(2)
         other = consulting[0].call
@@ -217,3 +217,39 @@ def test_whoever_answers_a_consultation_that_is_given_up_is_connected_with_nobod
         assert not list(bench.board.legs.of_agent("1002")), seed
         assert bench.customer(call).state is LegState.CONNECTED, seed
         assert bench.held() == {CUSTOMER} or bench.together() == {frozenset((CUSTOMER, "1001"))}, seed
+
+
+@pytest.mark.parametrize("answers", [False, True])
+def test_a_consultation_that_is_given_up_twice_ends_at_once(answers: bool) -> None:
+    """Also where somebody has answered before the second time: nobody waits until it would have rung for long."""
+    for seed in range(examples(40)):
+        bench, desk = bench_and_desk(Trouble(latest=0.3), seed)
+        call = talks(bench)
+        consulting = desk.begin(Action.CONSULT, "1001", call, destination="1002", seconds=30)
+        bench.wait(2)
+        desk.begin(Action.CLEAR, "1001", consulting[0].call)
+        if answers:
+            bench.picks_up("1002")
+        bench.wait(0.2)
+        desk.begin(Action.CLEAR, "1001", consulting[0].call)
+        bench.wait(3)
+        assert not list(bench.board.legs.of_agent("1002")), seed
+        assert desk.ask(Action.RETRIEVE, "1001", call).status == 0, seed
+        bench.wait(3)
+        assert bench.together() == {frozenset((CUSTOMER, "1001"))}, seed
+
+
+def test_whoever_answers_a_consultation_whose_hang_up_is_refused_is_connected(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench, desk = bench_and_desk()
+    call = bench.talks()
+    [consulting] = desk.begin(Action.CONSULT, "1001", call, destination="1002", seconds=30)
+    bench.wait(1)
+    monkeypatch.setattr(bench.platform, "hang_up", lambda leg, cause=16: fail(LinkLost("the answer was lost")))
+    assert desk.ask(Action.CLEAR, "1001", consulting.call).status == 0
+    bench.picks_up("1002")
+    bench.wait(1)
+    assert bench.together() == {frozenset(("1001", "1002"))}
+    assert {"alternate", "transfer"} <= desk.actions(consulting.call, "1001")
+    monkeypatch.undo()
+    assert desk.ask(Action.TRANSFER, "1001", consulting.call).status == 0
+    assert bench.together() == {frozenset((CUSTOMER, "1002"))}

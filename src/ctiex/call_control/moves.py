@@ -191,10 +191,12 @@ class Moves:
 
     async def give_up(self, leg: Leg) -> None:
         """Call a device no more. Whoever answers meanwhile is hung up: nobody may be connected with them before."""
+        if leg.id in self._given_up:
+            return
         self._given_up[leg.id] = False
         try:
-            await self.ask(self.platform.hang_up(leg))
-        except CallError:  # it goes on ringing
+            await self.platform.hang_up(leg)
+        except (OrderRefused, LinkLost, RequestTimedOut):  # it may go on ringing: then whoever answers is connected
             self._given_up.pop(leg.id, None)
             self.expectations.look()
 

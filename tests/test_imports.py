@@ -5,11 +5,10 @@ from __future__ import annotations
 import ast
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-SOURCE = Path(__file__).resolve().parent.parent / "src"
+from .source_trees import SOURCE, trees
 
 VALUES = frozenset(
     {
@@ -67,10 +66,10 @@ STANDS_ON_ASTERISK = "ctiex.signalling.asterisk"
 
 def modules() -> Iterator[tuple[str, ast.Module]]:
     """Every module of ctiex: its dotted name and its syntax tree."""
-    for path in sorted((SOURCE / "ctiex").rglob("*.py")):
+    for path, tree in trees():
         parts = path.relative_to(SOURCE).with_suffix("").parts
         name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-        yield name, ast.parse(path.read_text(encoding="utf-8"), str(path))
+        yield name, tree
 
 
 def imported(tree: ast.Module) -> Iterator[str]:

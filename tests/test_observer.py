@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
-from pathlib import Path
+from functools import cache
 
 import attrs
 import pytest
@@ -13,16 +12,13 @@ from ctiex.monitoring.audit_events import AuditEvent
 from ctiex.monitoring.counters import COUNTED_BY, CounterListener, Counters
 from ctiex.monitoring.observer import EVENTS, Observer, Observers
 
-SOURCE = Path(__file__).resolve().parent.parent / "src" / "ctiex"
+from .source_trees import code, trees
+
 OF_THE_AUDIT = {"audit_failures", "audit_refusals_left_out", "audit_records_lost"}
 """What becomes of records is no event of the exchange."""
 
 
-def trees() -> Iterator[tuple[Path, ast.AST]]:
-    for path in SOURCE.rglob("*.py"):
-        yield path, ast.parse(path.read_text(encoding="utf-8"))
-
-
+@cache
 def told_in_the_source() -> set[str]:
     """The names of the methods of something called observer that are called, or given to be called, outside."""
     return {
@@ -82,12 +78,12 @@ def test_an_event_of_the_table_is_counted_once_by_its_counter_alone(event: str) 
 
 
 def test_every_counter_is_counted_by_something() -> None:
-    text = "".join(ast.unparse(tree) for _, tree in trees())
+    text = "".join(text for _, text in code())
     named = {one.name for one in attrs.fields(Counters) if text.count(one.name) > 1}
     assert {one.name for one in attrs.fields(Counters)} - named == set()
     assert OF_THE_AUDIT < named
 
 
 def test_every_record_of_the_audit_is_made_somewhere() -> None:
-    text = "".join(ast.unparse(tree) for path, tree in trees() if path.name != "audit_events.py")
+    text = "".join(text for path, text in code() if path.name != "audit_events.py")
     assert [event.name for event in AuditEvent if f"AuditEvent.{event.name}" not in text] == []

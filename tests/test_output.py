@@ -30,10 +30,10 @@ from ctiex.visible import visible
 
 from .pages import environment
 from .processes import Program, finished
+from .source_trees import SOURCE, trees
 from .wire_exchange import RunningExchange
 
 _CTIEX = str(Path(sys.executable).parent / "ctiex")
-_SOURCE = Path(__file__).resolve().parent.parent / "src" / "ctiex"
 EVIL = "\x1b]0;owned\x07\x9b2J\x7f\u202e\u2066\u2028\r\n\ud800"
 
 
@@ -91,11 +91,11 @@ class SayingTests(SynchronousTestCase):
         self.assertIn("said Grüße\n\tmore\n", stream.getvalue())
 
     def test_nothing_is_printed_but_in_the_one_place(self) -> None:
-        commands = [path for path in (_SOURCE / "app").rglob("*.py") if path.name not in ("output.py", "store.py")]
         found = [
             f"{path.name}:{node.lineno}"
-            for path in commands
-            for node in ast.walk(ast.parse(path.read_text()))
+            for path, tree in trees()
+            if path.is_relative_to(SOURCE / "ctiex" / "app") and path.name not in ("output.py", "store.py")
+            for node in ast.walk(tree)
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
         ]
         self.assertEqual(found, [])

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
+from functools import cache
 from typing import Any, TypeVar, cast
 
 from hypothesis import HealthCheck, settings
@@ -117,8 +118,14 @@ def statuses() -> SearchStrategy[int]:
 
 def messages_of(message: type[AnyMessage]) -> SearchStrategy[AnyMessage]:
     """Any message of this class that the wire can carry."""
-    parts = {element.name: _part(element) for element in shape_of(LAYOUTS[cast(type[m.Message], message)])}
-    return st.builds(message, **parts)
+    strategy: SearchStrategy[AnyMessage] = _messages_of(m.KIND_OF[cast(type[m.Message], message)])
+    return strategy
+
+
+@cache  # A strategy is prepared when it is first drawn from, and that takes longer than many a draw.
+def _messages_of(kind: int) -> SearchStrategy[Any]:
+    message = m.KINDS[kind]
+    return st.builds(message, **{element.name: _part(element) for element in shape_of(LAYOUTS[message])})
 
 
 def messages() -> SearchStrategy[m.Message]:

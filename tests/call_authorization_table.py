@@ -43,6 +43,8 @@ class Who:
     """None: nobody is bound."""
     owns: bool = False
     supervises: bool = False
+    listens: bool = False
+    """Whose supervisor it is that listens where one does."""
     calls: bool = True
     """Whether their link has the feature."""
 
@@ -73,7 +75,12 @@ WHO: tuple[Who, ...] = (
     Who("the owner, who may dial", _agents("dialler", AGENT, may_dial=("030",)), owns=True),
     Who("an owner who supervises too", _agents("both", AGENT, supervises=(AGENT,)), owns=True, supervises=True),
     Who("a supervisor", _agents("lead", "1900", supervises=("1001-1050",)), supervises=True),
-    Who("a supervisor, who may dial", _agents("chief", "1901", supervises=(AGENT,), may_dial=("*",)), supervises=True),
+    Who(
+        "a supervisor, who may dial and listens",
+        _agents("chief", "1901", supervises=(AGENT,), may_dial=("*",)),
+        supervises=True,
+        listens=True,
+    ),
     Who("a colleague", _agents("colleague", COLLEAGUE)),
     Who("a colleague who may dial", _agents("caller", COLLEAGUE, may_dial=("*",))),
     Who("the supervisor of others", _agents("other lead", "1902", supervises=("2000-2999",))),
@@ -278,6 +285,8 @@ def _control(cell: Cell) -> Outcome:
         return Outcome(0 if _may_go(cell.who, message.destination) else 65)
     if action in _SUPERVISION:
         return Outcome(0 if message.value == OWN_DEVICE else 65)
+    if action is Action.STOP_SUPERVISION and not cell.who.listens:
+        return Outcome(61)  # another identity's supervisor stays
     return Outcome(1 if action in _VALUES and not message.value else 0)
 
 

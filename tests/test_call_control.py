@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from ctiex.call_messages import Action, Page
+from ctiex.identities import AgentNumbers, Identity
+from ctiex.messages import Role
 
 from .call_control_bench import (
     CUSTOMER,
@@ -304,6 +306,31 @@ def test_a_supervisor_listens_whispers_barges_and_takes_over(bench: Bench, desk:
     assert lead.ask(Action.INTERCEPT, "1001", call, value=SUPERVISOR).status == 0
     assert bench.together() == together((CUSTOMER, SUPERVISOR))
     assert not list(bench.board.legs.of_agent("1001"))
+
+
+def supervises(bench: Bench, lead: Desk, call: str, device: str) -> None:
+    lead.begin(Action.LISTEN, "1001", call, value=device)
+    bench.pump()
+    bench.picks_up(device)
+
+
+def test_supervision_ends_for_who_asks_and_never_for_the_supervisor_of_somebody_else(bench: Bench, desk: Desk) -> None:
+    team = AgentNumbers.parse(["1001"])
+    lead = Desk(bench, Identity("lead", Role.AGENT, AgentNumbers.parse([SUPERVISOR, "1003"]), supervised=team))
+    other = Desk(bench, Identity("other lead", Role.AGENT, AgentNumbers.parse(["1004"]), supervised=team))
+    assert lead.monitor("1001") == 0
+    call = bench.talks()
+    supervises(bench, other, call, "1004")
+    assert lead.ask(Action.STOP_SUPERVISION, "1001", call).status == 61
+    assert lead.ask(Action.STOP_SUPERVISION, "1001", call, value="1004").status == 65
+    supervises(bench, lead, call, SUPERVISOR)
+    supervises(bench, lead, call, "1003")
+    assert lead.ask(Action.STOP_SUPERVISION, "1001", call).status == 65
+    assert {SUPERVISOR, "1003", "1004"} < set(lead.parties(call))
+    assert lead.ask(Action.STOP_SUPERVISION, "1001", call, value="1003").status == 0
+    assert lead.ask(Action.STOP_SUPERVISION, "1001", call).status == 0
+    assert {"1003", "1004", SUPERVISOR} & set(lead.parties(call)) == {"1004"}
+    assert other.ask(Action.STOP_SUPERVISION, "1001", call).status == 0
 
 
 # ---------------------------------------------------------------- monitors

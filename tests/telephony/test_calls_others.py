@@ -195,7 +195,6 @@ class OthersOn22(CallsCase):
         await self.hang_up_all()
 
     async def test_a_transfer_with_keys_of_the_telephone(self) -> None:
-        """The platform tells it as it tells of an attended transfer by REFER, which these telephones can't ask for."""
         await self.world.customer.dial("901")
         await self.until(lambda: bool(self.legs_of("1001")) and self.are_together(*self.platform.legs.all()))
         customer, agent = self.leg(self.world.customer.number), self.leg("1001")

@@ -7,8 +7,9 @@ import pytest
 from ctiex.call_messages import Action, AgentStateCode, CallChange, Recording
 from ctiex.interfaces.call_platform import LegPlace
 
-from .calls_world import AGENT, ANSWERS, CUSTOMER, MUSIC
+from .calls_world import AGENT, ANSWERS, CUSTOMER, MUSIC, reactor
 from .cti_world import CtiCase
+from .refer import transfer_attended
 from .tap import VOICE
 
 
@@ -133,6 +134,30 @@ class ScenesOn22(CtiCase):
         await self.desk.asks(Action.HOLD, "1002", event.call)
         await self.desk.hears(CallChange.HELD, event.call, since)
         await self.desk.asks(Action.RETRIEVE, "1002", event.call)
+        await self.hears(self.world.customer, AGENT)
+        await self.world.customer.hang_up()
+        await self.rests()
+
+    async def test_an_attended_transfer_of_a_telephone_makes_one_call_of_two(self) -> None:
+        call = await self.talks()
+        await self.world.agent._tell("hold")
+        await self.hears(self.world.customer, MUSIC)
+        await self.world.agent.dial("1002")
+        await self.hears(self.world.agents[1], AGENT)
+        self.assertEqual(self.desk.parties(call)["1001"], "held_at_phone")
+        since = len(self.desk.told)
+        await transfer_attended(reactor, self.world.tap, self.world.agent)
+        event = await self.desk.hears(CallChange.TRANSFERRED, call, since)
+        self.assertEqual(event.by, "1001")
+        await self.settled(lambda: set(self.desk.parties(call)) == {self.world.customer.number, "1002"})
+        await self.hears(self.world.agents[1], CUSTOMER)
+        await self.hears(self.world.customer, AGENT)
+        self.assertFalse(self.world.agent.in_call)
+        since = len(self.desk.told)
+        await self.desk.asks(Action.HOLD, "1002", call)
+        await self.desk.hears(CallChange.HELD, call, since)
+        await self.hears(self.world.customer, MUSIC)
+        await self.desk.asks(Action.RETRIEVE, "1002", call)
         await self.hears(self.world.customer, AGENT)
         await self.world.customer.hang_up()
         await self.rests()

@@ -10,7 +10,7 @@ from ctiex.call_control.destinations import Destinations
 from ctiex.call_control.order import Order
 from ctiex.call_control.settings import CallSettings
 from ctiex.call_control.telling import Telling
-from ctiex.call_messages import Action, CallControl, CallParty
+from ctiex.call_messages import Action, CallControl, CallParty, PartyRole
 from ctiex.errors import CallError, Status
 from ctiex.identities import Identity
 from ctiex.interfaces.call_platform import CallDestination, DestinationKind, Function, ICallPlatform
@@ -53,7 +53,7 @@ class CallRequests:
             order = self._with(Order(message.action, message.agent, AgentCall(self._new_id())), message)
         else:
             order = self._on_call(message)
-        order.destination = self._destination(identity, message)
+        order.destination = self._destination(identity, message, order.call)
         self._check_value(message)
         return order
 
@@ -109,12 +109,25 @@ class CallRequests:
         if not allowed(order.call, party, order.pair) & order.action.bit:
             raise CallError(Status.WRONG_STATE)
 
-    def _destination(self, identity: Identity, message: CallControl) -> CallDestination | None:
+    def _destination(self, identity: Identity, message: CallControl, call: AgentCall) -> CallDestination | None:
         if message.action in _NEEDS_DESTINATION:
             return self._destinations.checked(identity, message.destination)
-        if message.action in _NEEDS_DEVICE or message.action is Action.STOP_SUPERVISION:
+        if message.action is Action.STOP_SUPERVISION:
+            return self._supervisor(identity, message.value or self._only_supervisor(identity, call))
+        if message.action in _NEEDS_DEVICE:
             return self._supervisor(identity, message.value) if message.value else None
         return None
+
+    @staticmethod
+    def _only_supervisor(identity: Identity, call: AgentCall) -> str:
+        """Who supervises for this identity, where the request names nobody: never a supervisor of another one."""
+        there = [party.agent for party in call.parties if party.party_role is PartyRole.SUPERVISOR]
+        own = [agent for agent in there if identity.may_act_for(agent)]
+        if len(own) > 1:
+            raise CallError(Status.NO_SUCH_DESTINATION, f"expected in value which one of {', '.join(own)} leaves")
+        if not own:
+            raise CallError(Status.WRONG_STATE, "none of your supervisors takes part")
+        return own[0]
 
     @staticmethod
     def _supervisor(identity: Identity, device: str) -> CallDestination:

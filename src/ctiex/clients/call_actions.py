@@ -167,5 +167,5 @@ class CallActions:
         await self._control(Action.INTERCEPT, timeout, value=device)
 
     async def stop_supervision(self, device: str = "", timeout: float = ANSWER_WITHIN) -> None:
-        """Hear the call no longer; without a device the only supervisor doesn't."""
+        """Hear the call no longer; without a device your only supervisor doesn't."""
         await self._control(Action.STOP_SUPERVISION, timeout, value=device)

@@ -128,7 +128,7 @@ ACTIONS: dict[Action, str] = {
     Action.WHISPER: "the same, heard by the agent alone",
     Action.BARGE: "the same, heard by everybody",
     Action.INTERCEPT: "a supervisor, at that telephone, takes the call over from the agent",
-    Action.STOP_SUPERVISION: "the supervisor leaves",
+    Action.STOP_SUPERVISION: "the supervisor at the telephone of `value` leaves; without it the only one of your own",
 }
 
 PARTY_ROLES: dict[PartyRole, str] = {

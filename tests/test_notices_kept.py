@@ -14,6 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from ctiex.errors import StoreUnavailable
 from ctiex.fields import Fields
 from ctiex.limits import Timeouts
+from ctiex.messages import CallEnded, Condition
 from ctiex.processing.uncommitted import SignallingEvent, Uncommitted
 from ctiex.records import CallState
 from ctiex.testing.fakes import FakeServiceSession, WaitingStore
@@ -43,6 +44,22 @@ class Failures(_Failing):
         self.bench.cancel()
         self.store.fire()
         self.assertEqual(session.ended, [ENDED])
+
+    def test_a_refusal_that_is_kept_late_is_not_that_of_another_who_has_the_call_since(self) -> None:
+        for identity in ("others", "services"):
+            self.setUp()
+            other = binds(self.bench, identity=identity)
+            self.bench.connect()
+            self.store.waits = True
+            self.session.refuse()
+            while self.store.waiting:
+                self.store.fail()
+            self.store.waits = False
+            self.bench.clock.advance(1)
+            self.assertEqual(len(other.connections), 1)
+            self.bench.clock.advance(60)
+            self.assertEqual(self.bench.heard[-1], Condition.UNREACHABLE)
+            self.assertEqual((self.session.ended, other.ended), ([], [CallEnded("007", Condition.UNREACHABLE)]))
 
     def _meanwhile(self, meanwhile: Callable[[], object], keeps: bool) -> FakeServiceSession:
         """A change is told, then an end is on its way to the store; something happens, and the end is kept or not."""

@@ -127,12 +127,14 @@ class CallTable:
         elif call.refused:  # it had fetched it before
             self.commit(spoke, failed=failed)
 
-    def refused(self, serial: str) -> None:
+    def refused(self, serial: str, session: IServiceSession) -> None:
         """The service of a call has refused it: it needs no word of the end, unless another is offered the call."""
-        self.happened(serial, SignallingEvent.REFUSED, self._refused)
+        self.happened(serial, SignallingEvent.REFUSED, partial(self._refused, session))
 
-    def _refused(self, call: Call, failed: Callable[[], None]) -> None:
-        if (call.state, Step.END) in TRANSITIONS and not call.refused:
+    def _refused(self, session: IServiceSession, call: Call, failed: Callable[[], None]) -> None:
+        """Where the store takes it late, another session may have the call already, which has refused nothing."""
+        is_with_it = self.owners.session_of(call) is session
+        if (call.state, Step.END) in TRANSITIONS and is_with_it and not call.refused:
             self.commit(call.but(refused=True), failed=failed)
 
     def update(self, call: Call, updated: Call, answer: Callable[[Status], None]) -> None:

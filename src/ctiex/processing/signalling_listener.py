@@ -71,7 +71,7 @@ class SignallingListener:
         call = self._context.store.get(serial)
         if call is not None:
             if status is not None:
-                self._calls.refused(serial)
+                self._calls.refused(serial, session)
             self._observer.offer_refused(call, session, status)
 
     def unreachable(self, serial: str, status: int) -> None:

@@ -113,7 +113,9 @@ class Custody:
         for call in self._disk.calls.values():
             owner = _ANY if call.owner == ANY_OWNER else call.owner or _NOBODY
             accepted = Condition.CONNECTED in call.told and call.state not in (*SIGNALLED, CallState.CLOSED)
-            self._held[call.serial] = Holding(owner, call.service, accepted=accepted)
+            self._held[call.serial] = Holding(
+                owner, call.service, given_up=call.refused, refused=call.refused, accepted=accepted
+            )
 
     def hears_of(self, call: Call) -> str:
         """The identity that is to hear how a call has ended; empty where nobody is."""

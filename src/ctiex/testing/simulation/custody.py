@@ -183,7 +183,13 @@ class Custody:
         held = self._held[serial]
         if held.given_up or self.is_over(serial) or not held.is_for(identity) or self._is_back(serial):
             return False
-        return held.identity != _ANY or held.came <= {identity.name}
+        return held.identity != _ANY or self._came(serial) <= {identity.name}
+
+    def _came(self, serial: str) -> set[str]:
+        """Who came for a call that any may come for: whose report is kept did, though nobody was told so yet."""
+        call = self.on_disk(serial)
+        kept = set() if call is None or call.owner in ("", ANY_OWNER) else {call.owner}
+        return self._held[serial].came | kept
 
     def _is_back(self, serial: str) -> bool:
         """Whether the customer is with the agent again without the data having been fetched: then nobody gets them.

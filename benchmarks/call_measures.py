@@ -21,6 +21,7 @@ from benchmarks.call_worlds import (
     counting,
     read_away,
 )
+from ctiex.app.tap import COLLECT_AFTER
 from ctiex.interfaces.call_platform import Leg, LegState
 from ctiex.testing.simulated_platform.devices import Device
 
@@ -29,8 +30,6 @@ Make = Callable[[int, int], "Followed"]
 PER_SECOND = 200
 """Events of the platform."""
 FIRST_AGENT = 10_000
-COLLECT_AFTER = (50_000, 20, 100)
-"""As in ``ctiex/app/tap.py``."""
 
 
 def agents(count: int) -> list[str]:

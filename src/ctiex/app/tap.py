@@ -25,8 +25,9 @@ from ctiex.links.descriptors import allow_all
 from ctiex.steady_time import make_steady
 from ctiex.visible import visible
 
-_COLLECT_AFTER = (50_000, 20, 100)
-"""When the garbage collector runs: it would walk the thousands of changes that wait for a store over and over."""
+COLLECT_AFTER = (20_000, 50, 100)
+"""When the garbage collector runs: it would walk the thousands of changes that wait for a store over and over. What is
+new is looked through 20,000 objects at a time, which takes some milliseconds: no turn of the reactor waits longer."""
 
 
 class Options(usage.Options):
@@ -71,7 +72,7 @@ def makeService(options: Options, reactor: Any = None) -> IService:
         make_steady(reactor)
         reactor.callWhenRunning(_leave_on_sigterm, reactor)
         allow_all()
-        gc.set_threshold(*_COLLECT_AFTER)  # the process is ours
+        gc.set_threshold(*COLLECT_AFTER)  # the process is ours
     exchange = _PluginExchange(options["configuration"], reactor, ours)
     reactor.callWhenRunning(_stop_if_not_started, exchange, reactor)
     return exchange

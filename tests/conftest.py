@@ -30,10 +30,9 @@ util.DEFAULT_TIMEOUT_DURATION = 500.0
 
 
 def pytest_collection_finish() -> None:
-    """What thousands of tests are made of stays: no garbage collection needs to go through it again, nor often."""
+    """What thousands of tests are made of stays: no garbage collection needs to go through it again."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(20_000)
 
 
 @pytest.fixture(autouse=True, scope="session")

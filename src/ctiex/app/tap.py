@@ -27,7 +27,7 @@ from ctiex.visible import visible
 
 COLLECT_AFTER = (20_000, 50, 100)
 """When the garbage collector runs: it would walk the thousands of changes that wait for a store over and over. What is
-new is looked through 20,000 objects at a time, which takes some milliseconds: no turn of the reactor waits longer."""
+new is looked through 20,000 objects at a time, in some milliseconds of a turn of the reactor; what stays, as before."""
 
 
 class Options(usage.Options):
